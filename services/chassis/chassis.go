@@ -1,0 +1,96 @@
+// Package chassis is the gRPC server that every service of this repository
+// runs in, so that all of them start, report their health, fail and stop in the
+// same way: a service brings its handlers, the chassis everything else.
+//
+// # Environment
+//
+// A wrong value is refused at the start, all wrong ones in one error. An empty
+// value counts as not set.
+//
+//	PORT                the TCP port to listen on, 1 to 65535; default 8080
+//	LOG_LEVEL           debug, info, warn or error; default info
+//	TERMINATION_BUDGET  how long stopping may take, such as 25s (the default);
+//	                    keep it below the pod's terminationGracePeriodSeconds
+//	OTEL_*              the standard OpenTelemetry variables, see below
+//
+// # Stopping
+//
+// When the context of [Run] ends (SIGTERM), three phases share
+// TERMINATION_BUDGET:
+//
+//	40 %  every health name answers NOT_SERVING while calls are still taken,
+//	      so that load balancers notice and send new calls elsewhere
+//	50 %  GracefulStop: no new calls, calls under way finish;
+//	      those that are not done in time are cut
+//	10 %  the last spans and metrics are exported
+//
+// # Telemetry
+//
+// Spans and metrics are exported only if the environment asks for it, and cost
+// nothing otherwise: OTEL_EXPORTER_OTLP_ENDPOINT turns both on, and
+// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_TRACES_EXPORTER (for metrics
+// likewise) one of them; an exporter of "none" and OTEL_SDK_DISABLED=true turn
+// them off. Context travels in W3C Trace Context and Baggage headers, whatever
+// OTEL_PROPAGATORS says. Health checks are left out.
+// Specification: OpenTelemetry, "Environment Variable Specification".
+package chassis
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	// An image built from scratch has no root certificates, and exporting
+	// telemetry over HTTPS needs them. The system's own still take precedence.
+	_ "golang.org/x/crypto/x509roots/fallback"
+	"google.golang.org/grpc"
+)
+
+// Register adds a service's handlers to the server, usually with one generated
+// RegisterXServer call for each gRPC service.
+type Register func(grpc.ServiceRegistrar)
+
+// Run serves the registered services, as the environment says, until ctx ends
+// and the server has stopped. It logs JSON lines to standard output. The error
+// says which variables are wrong, or why the server cannot listen; calls that
+// had to be cut are logged, and are no error.
+func Run(ctx context.Context, register Register) error {
+	settings, err := readSettings(os.Getenv)
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf(":%d", settings.port))
+	if err != nil {
+		return fmt.Errorf("listening on PORT=%d, choose another if it is taken: %w", settings.port, err)
+	}
+	return serve(ctx, listener, settings, newLogger(os.Stdout, settings.logLevel), register)
+}
+
+// serve is Run with everything from outside handed in. It closes the listener.
+func serve(ctx context.Context, listener net.Listener, settings settings, log *slog.Logger, register Register) error {
+	telemetry, err := startTelemetry(ctx, settings, log)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	server, err := newServer(log, telemetry.serverOptions, register)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+
+	failed := make(chan error, 1)
+	go func() { failed <- server.grpc.Serve(listener) }()
+	log.Info("serving", "address", listener.Addr().String(), "services", server.services)
+
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving on %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	server.stop(settings.termination, log)
+	telemetry.stop(settings.termination.flush, log)
+	return nil
+}

@@ -1,0 +1,111 @@
+package chassis
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+)
+
+// What one client may take of a server. A call beyond a message limit ends
+// with RESOURCE_EXHAUSTED; a stream beyond the limit waits in the client.
+const (
+	// 4 MiB is what gRPC clients and servers receive by default (grpc-go,
+	// MaxCallRecvMsgSize and MaxRecvMsgSize): a larger reply would be refused
+	// by the client anyway, so it is refused before it is sent.
+	maxMessageBytes = 4 << 20
+	// The least that RFC 9113, section 6.5.2, recommends for
+	// SETTINGS_MAX_CONCURRENT_STREAMS; Envoy and others open a second
+	// connection beyond it.
+	maxConcurrentStreams = 100
+)
+
+// When connections are probed with HTTP/2 PINGs.
+const (
+	// A client that pings more often is disconnected with ENHANCE_YOUR_CALM.
+	// grpc-go's default, 5 minutes, would disconnect proxies that probe idle
+	// upstream connections.
+	minClientPingInterval = 5 * time.Second
+	// A peer that vanished without a word is noticed after their sum;
+	// grpc-go's default is 2 hours.
+	serverPingInterval = 30 * time.Second
+	serverPingTimeout  = 10 * time.Second
+)
+
+// server is a gRPC server with the handlers of a service, health and
+// reflection.
+type server struct {
+	grpc       *grpc.Server
+	health     *health.Server
+	services   []string           // full names of the registered gRPC services, sorted
+	endWatches context.CancelFunc // ends the health watches, which would end by themselves only with the client
+}
+
+func newServer(log *slog.Logger, telemetry []grpc.ServerOption, register Register) (*server, error) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the host name, which every response carries: %w", err)
+	}
+	options := append(interceptors(log, hostname),
+		grpc.MaxRecvMsgSize(maxMessageBytes),
+		grpc.MaxSendMsgSize(maxMessageBytes),
+		grpc.MaxConcurrentStreams(maxConcurrentStreams),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime:             minClientPingInterval,
+			PermitWithoutStream: true,
+		}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time:    serverPingInterval,
+			Timeout: serverPingTimeout,
+		}),
+	)
+	s := grpc.NewServer(append(options, telemetry...)...)
+	register(s)
+
+	watching, endWatches := context.WithCancel(context.Background())
+	served := &server{
+		grpc:       s,
+		health:     health.NewServer(),
+		services:   slices.Sorted(maps.Keys(s.GetServiceInfo())),
+		endWatches: endWatches,
+	}
+	for _, name := range append(served.services, "") {
+		served.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
+	}
+	grpc_health_v1.RegisterHealthServer(s, healthService{served.health, watching})
+	reflection.Register(s) // v1 and v1alpha
+	return served, nil
+}
+
+// healthService is the standard health service, with watches that end when the
+// server drains. Without that, GracefulStop would wait for them to the last.
+type healthService struct {
+	*health.Server
+	watching context.Context
+}
+
+// Watch sends the status of a service at once, and whenever it changes.
+func (h healthService) Watch(r *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	defer context.AfterFunc(h.watching, cancel)()
+	return h.Server.Watch(r, watchStream{stream, ctx})
+}
+
+// watchStream is a stream with another context.
+type watchStream struct {
+	grpc_health_v1.Health_WatchServer
+	ctx context.Context
+}
+
+// Context returns the context that ends with the client or with the server.
+func (w watchStream) Context() context.Context { return w.ctx }

@@ -1,0 +1,33 @@
+# Generated Go code of the services' protos; included by the root Makefile.
+
+PROTO_TOOLS      := .cache/bin/buf .cache/bin/protoc-gen-go .cache/bin/protoc-gen-go-grpc
+# Google's HTTP annotations, from a Go module: buf's registry is not needed.
+# It is the last version of that module that holds them.
+GOOGLEAPIS       := github.com/grpc-ecosystem/grpc-gateway@v1.16.0
+GOOGLEAPIS_FILES := .cache/googleapis/google/api/annotations.proto .cache/googleapis/google/api/http.proto
+
+.PHONY: generate generate-check proto-lint
+
+generate: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Generate the Go code of the protos
+	.cache/bin/buf generate
+
+generate-check: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Fail, with the difference, if the generated code is not up to date
+	rm -rf .cache/generated
+	.cache/bin/buf generate --output .cache/generated
+	diff --recursive --unified --exclude='*.proto' services/echo/api .cache/generated/services/echo/api
+	diff --recursive --unified --exclude='*.proto' services/reverse/api .cache/generated/services/reverse/api
+
+proto-lint: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Lint the protos and check their format
+	.cache/bin/buf lint
+	.cache/bin/buf format --diff --exit-code services/echo
+	.cache/bin/buf format --diff --exit-code services/reverse
+
+$(PROTO_TOOLS) &: tools/buf/go.mod tools/buf/go.sum
+	cd tools/buf && GOWORK=off go build -o $(CURDIR)/.cache/bin/ tool
+	touch $(PROTO_TOOLS)
+
+$(GOOGLEAPIS_FILES) &: services/generate.mk
+	mkdir -p .cache/googleapis/google/api
+	cd $$(cd tools/buf && GOWORK=off go mod download -json $(GOOGLEAPIS) | sed -n 's/.*"Dir": "\(.*\)",\{0,1\}$$/\1/p') \
+		&& install -m 644 third_party/googleapis/google/api/annotations.proto third_party/googleapis/google/api/http.proto \
+			$(CURDIR)/.cache/googleapis/google/api/
