@@ -1,0 +1,54 @@
+package envoy
+
+import (
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	streamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// accessLogFields are the keys of a line and Envoy's command for the value
+// (docs/root/configuration/observability/access_log/usage.rst). Numbers stay
+// numbers, what a call does not have is null, and what a client can make as long as
+// it likes is cut at 256 bytes.
+var accessLogFields = map[string]string{
+	"time":        "%START_TIME%",
+	"request_id":  "%REQ(X-REQUEST-ID)%",
+	"client":      "%DOWNSTREAM_REMOTE_ADDRESS%",
+	"tls_version": "%DOWNSTREAM_TLS_VERSION%",
+	"user_agent":  "%REQ(USER-AGENT):256%",
+	"authority":   "%REQ(:AUTHORITY):256%",
+	"protocol":    "%PROTOCOL%",
+	// A gRPC path is the method: /package.Service/Method.
+	"method": "%PATH(NQ:PATH):256%",
+
+	"grpc_status":      "%GRPC_STATUS(SNAKE_STRING)%",
+	"http_status":      "%RESPONSE_CODE%",
+	"response_flags":   "%RESPONSE_FLAGS%",
+	"response_details": "%RESPONSE_CODE_DETAILS%",
+	"bytes_received":   "%BYTES_RECEIVED%",
+	"bytes_sent":       "%BYTES_SENT%",
+	"duration_ms":      "%DURATION%",
+
+	"route":            "%ROUTE_NAME%",
+	"upstream_cluster": "%UPSTREAM_CLUSTER%",
+	"upstream_host":    "%UPSTREAM_HOST%",
+	"upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+	"attempts":         "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+}
+
+// accessLog writes one line of JSON to stdout when a call has ended.
+func accessLog() []*accesslogv3.AccessLog {
+	format := &structpb.Struct{Fields: map[string]*structpb.Value{}}
+	for key, command := range accessLogFields {
+		format.Fields[key] = structpb.NewStringValue(command)
+	}
+	return []*accesslogv3.AccessLog{{
+		Name: "envoy.access_loggers.stdout",
+		ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: typed(&streamv3.StdoutAccessLog{
+			AccessLogFormat: &streamv3.StdoutAccessLog_LogFormat{LogFormat: &corev3.SubstitutionFormatString{
+				Format: &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: format},
+			}},
+		})},
+	}}
+}

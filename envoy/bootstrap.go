@@ -1,0 +1,45 @@
+package envoy
+
+import (
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+)
+
+// bootstrap is the whole configuration but for the certificate.
+func bootstrap(c Config) *bootstrapv3.Bootstrap {
+	clusters := []*clusterv3.Cluster{adminCluster(c.AdminPort)}
+	for _, backend := range c.Backends {
+		clusters = append(clusters, backendCluster(backend, c.Resolvers))
+	}
+	return &bootstrapv3.Bootstrap{
+		// SDS asks for both names, even from a file.
+		Node:            &corev3.Node{Id: "edge", Cluster: "edge"},
+		Admin:           &bootstrapv3.Admin{Address: socketAddress(loopback, c.AdminPort)},
+		LayeredRuntime:  clientLimit(c.MaxConnections),
+		OverloadManager: totalLimit(c.MaxConnections),
+		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
+			Listeners: []*listenerv3.Listener{
+				httpsListener(c),
+				metricsListener(c.MetricsPort),
+				readyListener(c.ReadyPort),
+			},
+			Clusters: clusters,
+		},
+	}
+}
+
+const (
+	loopback     = "127.0.0.1"
+	allAddresses = "0.0.0.0"
+)
+
+func socketAddress(host string, port uint32) *corev3.Address {
+	return &corev3.Address{Address: &corev3.Address_SocketAddress{
+		SocketAddress: &corev3.SocketAddress{
+			Address:       host,
+			PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: port},
+		},
+	}}
+}

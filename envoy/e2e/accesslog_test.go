@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+func TestAccessLog(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e := start(t, config)
+	connection := e.dial(t)
+	var header metadata.MD
+	if err := connection.Invoke(callContext(t), count, wrapperspb.String("hello"), &emptypb.Empty{}, grpc.Header(&header)); err != nil {
+		t.Fatal(err)
+	}
+	_ = connection.Invoke(callContext(t), "/api.Nope/Nope?secret", &emptypb.Empty{}, &emptypb.Empty{})
+
+	host := fmt.Sprintf("127.0.0.1:%d", config.Backends[0].Port)
+	for _, test := range []struct {
+		method string
+		want   map[string]any
+	}{
+		{count, map[string]any{
+			"grpc_status": "OK", "http_status": 200.0, "protocol": "HTTP/2", "tls_version": "TLSv1.3",
+			"route": probe, "upstream_cluster": "probe", "upstream_host": host, "attempts": 1.0,
+			"bytes_received": 12.0, "bytes_sent": 5.0, "response_flags": "-",
+			"request_id": header.Get("x-request-id")[0], "authority": serverName,
+		}},
+		{"/api.Nope/Nope", map[string]any{
+			"grpc_status": "UNIMPLEMENTED", "upstream_host": nil, "response_flags": "NR", "response_details": "route_not_found",
+		}},
+	} {
+		entry := e.logged(t, `"method":"`+test.method+`"`)
+		for key, want := range test.want {
+			if got := entry[key]; got != want {
+				t.Errorf("the log of %s has %s %v, want %v", test.method, key, got, want)
+			}
+		}
+		if _, ok := entry["duration_ms"].(float64); !ok {
+			t.Errorf("the log of %s has duration_ms %v, want a number", test.method, entry["duration_ms"])
+		}
+		if _, err := time.Parse(time.RFC3339Nano, fmt.Sprint(entry["time"])); err != nil {
+			t.Errorf("the log of %s: %v", test.method, err)
+		}
+	}
+}
+
+// logged waits for the line with the text, and parses it.
+func (e *edge) logged(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var entry map[string]any
+	eventually(t, 5*time.Second, func() error {
+		line, err := e.stdout.find(text)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal([]byte(line), &entry)
+	})
+	return entry
+}
+
+// lines collects what Envoy writes to stdout.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// find returns the first whole line that holds the text.
+func (l *lines) find(text string) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	scanner := bufio.NewScanner(bytes.NewReader(l.text.Bytes()))
+	for scanner.Scan() {
+		if strings.Contains(scanner.Text(), text) {
+			return scanner.Text(), nil
+		}
+	}
+	return "", errors.Join(fmt.Errorf("no line with %q on stdout:\n%s", text, l.text.String()), scanner.Err())
+}

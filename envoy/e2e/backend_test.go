@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"grpc-edge/envoy"
+)
+
+// The methods of the service test.Probe, which every backend serves.
+const (
+	probe   = "test.Probe"
+	count   = "/test.Probe/Count"   // unary: adds one to calls
+	headers = "/test.Probe/Headers" // unary: returns the request's metadata, a line each
+	ticks   = "/test.Probe/Ticks"   // sends a message every second of longStream
+	silence = "/test.Probe/Silence" // sends one message after longStream
+)
+
+// longStream outlives Envoy's default route timeout of 15 seconds.
+const longStream = 17 * time.Second
+
+// backend is a gRPC server in the place of a pod.
+type backend struct {
+	server *grpc.Server
+	health *health.Server
+	calls  atomic.Int64
+}
+
+// serve runs a backend until the test ends.
+func serve(t *testing.T, host string, port uint32) *backend {
+	t.Helper()
+	listener, err := net.Listen("tcp4", fmt.Sprintf("%s:%d", host, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &backend{health: health.NewServer()}
+	b.server = grpc.NewServer(grpc.UnknownServiceHandler(b.handle))
+	healthpb.RegisterHealthServer(b.server, b.health)
+	go func() { _ = b.server.Serve(listener) }()
+	t.Cleanup(b.server.Stop)
+	return b
+}
+
+// handle answers every method but those of health.
+func (b *backend) handle(_ any, stream grpc.ServerStream) error {
+	if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
+		return err
+	}
+	switch method, _ := grpc.MethodFromServerStream(stream); method {
+	case count:
+		b.calls.Add(1)
+		return stream.SendMsg(&emptypb.Empty{})
+	case headers:
+		return stream.SendMsg(wrapperspb.String(describe(stream)))
+	case ticks:
+		for range longStream / time.Second {
+			time.Sleep(time.Second)
+			if err := stream.SendMsg(&emptypb.Empty{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	case silence:
+		time.Sleep(longStream)
+		return stream.SendMsg(&emptypb.Empty{})
+	default:
+		return status.Errorf(codes.Unimplemented, "the backend has no method %s", method)
+	}
+}
+
+func describe(stream grpc.ServerStream) string {
+	received, _ := metadata.FromIncomingContext(stream.Context())
+	var text strings.Builder
+	for key, values := range received {
+		fmt.Fprintf(&text, "%s: %s\n", key, strings.Join(values, " | "))
+	}
+	return text.String()
+}
+
+// oneBackend is the configuration for a backend behind the name localhost, which
+// Envoy resolves as any other.
+func oneBackend(t *testing.T) (envoy.Config, *backend) {
+	t.Helper()
+	port := freePort(t)
+	return envoy.Config{Backends: []envoy.Backend{probeAt("localhost", port)}}, serve(t, "127.0.0.1", port)
+}
+
+// httpBackend is the configuration for a backend that answers health checks, and
+// leaves test.Probe to a handler which can do what a gRPC server never would.
+func httpBackend(t *testing.T, handler http.HandlerFunc) envoy.Config {
+	t.Helper()
+	checks := grpc.NewServer()
+	healthpb.RegisterHealthServer(checks, health.NewServer())
+	mux := http.NewServeMux()
+	mux.Handle("/test.Probe/", handler)
+	mux.Handle("/", checks)
+	server := &http.Server{Handler: mux, Protocols: new(http.Protocols)}
+	server.Protocols.SetUnencryptedHTTP2(true)
+
+	port := freePort(t)
+	listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return envoy.Config{Backends: []envoy.Backend{probeAt("localhost", port)}}
+}

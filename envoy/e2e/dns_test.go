@@ -1,0 +1,98 @@
+package e2e
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"grpc-edge/envoy"
+)
+
+// podsName is a name as of a headless Service. The final dot keeps Envoy from
+// trying it in the search domains of the machine.
+const podsName = "pods.test."
+
+// nameServer has the A records of podsName, and they can change.
+type nameServer struct {
+	address netip.AddrPort
+	mu      sync.Mutex
+	records []netip.Addr
+}
+
+func newNameServer(t *testing.T, hosts ...string) *nameServer {
+	t.Helper()
+	socket, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = socket.Close() })
+	s := &nameServer{address: netip.MustParseAddrPort(socket.LocalAddr().String())}
+	s.set(hosts...)
+	go func() {
+		query := make([]byte, 1500)
+		for {
+			n, from, err := socket.ReadFrom(query)
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if answer, err := s.answer(query[:n]); err == nil {
+				_, _ = socket.WriteTo(answer, from)
+			}
+		}
+	}()
+	return s
+}
+
+// set replaces the A records.
+func (s *nameServer) set(hosts ...string) {
+	var records []netip.Addr
+	for _, host := range hosts {
+		records = append(records, netip.MustParseAddr(host))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records = records
+}
+
+// answer lists the records for podsName, and NXDOMAIN for everything else.
+func (s *nameServer) answer(query []byte) ([]byte, error) {
+	s.mu.Lock()
+	records := slices.Clone(s.records)
+	s.mu.Unlock()
+
+	var parser dnsmessage.Parser
+	header, err := parser.Start(query)
+	if err != nil {
+		return nil, err
+	}
+	question, err := parser.Question()
+	if err != nil {
+		return nil, err
+	}
+	header.Response, header.Authoritative = true, true
+	reply := dnsmessage.Message{Header: header, Questions: []dnsmessage.Question{question}}
+	if question.Name.String() != podsName || len(records) == 0 {
+		reply.RCode = dnsmessage.RCodeNameError
+		records = nil
+	}
+	if question.Type == dnsmessage.TypeA {
+		for _, record := range records {
+			reply.Answers = append(reply.Answers, dnsmessage.Resource{
+				Header: dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET, TTL: 5},
+				Body:   &dnsmessage.AResource{A: record.As4()},
+			})
+		}
+	}
+	return reply.Pack()
+}
+
+// probeAt is a backend that serves test.Probe at the name and port.
+func probeAt(name string, port uint32) envoy.Backend {
+	return envoy.Backend{Name: "probe", Address: name, Port: port, Services: []protoreflect.FullName{probe}}
+}

@@ -1,0 +1,201 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"grpc-edge/envoy"
+)
+
+// TestServicesAreReached calls the programs in services/ through one connection.
+func TestServicesAreReached(t *testing.T) {
+	t.Parallel()
+	var config envoy.Config
+	for name, service := range map[string]protoreflect.FullName{"echo": "api.Echo", "reverse": "api.Reverse"} {
+		config.Backends = append(config.Backends, envoy.Backend{
+			Name: name, Address: "localhost", Port: runService(t, name),
+			Services: []protoreflect.FullName{service},
+		})
+	}
+	connection := start(t, config).dial(t)
+	hostname, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ method, content, want string }{
+		{"/api.Echo/Echo", "hello", "hello"},
+		{"/api.Reverse/Reverse", "hello", "olleh"},
+	} {
+		// EchoRequest and the others are one string in field 1, as StringValue is.
+		var reply wrapperspb.StringValue
+		var header metadata.MD
+		err := connection.Invoke(callContext(t), test.method, wrapperspb.String(test.content), &reply, grpc.Header(&header))
+		if err != nil || reply.Value != test.want {
+			t.Errorf("%s(%q) = %q, %v, want %q", test.method, test.content, reply.Value, err, test.want)
+		}
+		if got := header.Get("hostname"); len(got) != 1 || got[0] != hostname {
+			t.Errorf("%s sent hostname %q, want %q", test.method, got, hostname)
+		}
+	}
+}
+
+// runService builds services/<name>, runs it until the test ends, and returns
+// its port.
+func runService(t *testing.T, name string) uint32 {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), name)
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir = filepath.Join("..", "..", "services", name)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building services/%s: %v\n%s", name, err, out)
+	}
+	port := freePort(t)
+	service := exec.Command(binary)
+	service.Env = append(os.Environ(), fmt.Sprint("PORT=", port))
+	if err := service.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = service.Process.Kill()
+		_ = service.Wait()
+	})
+	eventually(t, startLimit, func() error {
+		probe, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			_ = probe.Close()
+		}
+		return err
+	})
+	return port
+}
+
+func TestUnroutedPaths(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e := start(t, config)
+	const message = "no gRPC service has this path"
+	for name, test := range map[string]struct {
+		method, path, contentType string
+		h2                        bool
+		status                    int
+		grpcStatus, body          string
+	}{
+		"unknown service":            {"POST", "/api.Nope/Nope", "application/grpc", true, 200, "12", ""},
+		"unknown, with codec":        {"POST", "/api.Nope/Nope", "application/grpc+proto", true, 200, "12", ""},
+		"a service's name only":      {"POST", "/test.Probe", "application/grpc", true, 200, "12", ""},
+		"a name that goes on":        {"POST", "/test.ProbeX/Count", "application/grpc", true, 200, "12", ""},
+		"out of a service":           {"POST", "/test.Probe/../api.Nope/Nope", "application/grpc", true, 200, "12", ""},
+		"plain HTTP/2":               {"GET", "/", "", true, 404, "", message},
+		"plain HTTP/1.1":             {"GET", "/index.html", "text/html", false, 404, "", message},
+		"escaped slash":              {"POST", "/test.Probe%2fCount", "text/plain", true, 400, "", ""},
+		"the ready path is not here": {"GET", envoy.ReadyPath, "", false, 404, "", message},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request, err := http.NewRequestWithContext(callContext(t), test.method, "https://"+e.address(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.URL.Opaque = test.path // as it is, not cleaned
+			request.Header.Set("Content-Type", test.contentType)
+			response, err := e.browser(t, test.h2).Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = response.Body.Close() }()
+			body, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// In the header, not the trailer: gRPC calls this form Trailers-Only.
+			if got := response.Header.Get("Grpc-Status"); response.StatusCode != test.status || got != test.grpcStatus {
+				t.Errorf("%s = HTTP %d, grpc-status %q, want %d, %q", test.path, response.StatusCode, got, test.status, test.grpcStatus)
+			}
+			if test.status != http.StatusBadRequest && string(body) != test.body {
+				t.Errorf("%s has body %q, want %q", test.path, body, test.body)
+			}
+			if got := response.Header.Get("Grpc-Message"); test.grpcStatus != "" && got != message {
+				t.Errorf("%s has grpc-message %q, want %q", test.path, got, message)
+			}
+			if test.h2 != (response.ProtoMajor == 2) {
+				t.Errorf("%s was answered in %s", test.path, response.Proto)
+			}
+		})
+	}
+}
+
+// TestPathHasOneSpelling sends spellings that Envoy must bring to the one the
+// backend knows.
+func TestPathHasOneSpelling(t *testing.T) {
+	t.Parallel()
+	config, backend := oneBackend(t)
+	connection := start(t, config).dial(t)
+	for i, path := range []string{count, "//test.Probe///Count", "/api.Nope/../test.Probe/Count"} {
+		if err := connection.Invoke(callContext(t), path, wrapperspb.String(""), &wrapperspb.StringValue{}); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if got := backend.calls.Load(); got != int64(i+1) {
+			t.Errorf("%s did not reach %s", path, count)
+		}
+	}
+}
+
+// TestHeaders sends what a client could use to mislead a backend or steer Envoy.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	connection := start(t, config).dial(t)
+	ctx := metadata.AppendToOutgoingContext(callContext(t),
+		"x-request-id", "from-the-client",
+		"x-forwarded-for", "192.0.2.1",
+		"x-envoy-upstream-rq-timeout-ms", "1",
+		"x-envoy-retry-on", "5xx",
+		"x-envoy-internal", "true",
+		"x-envoy-external-address", "192.0.2.1",
+	)
+	var reply wrapperspb.StringValue
+	var header metadata.MD
+	if err := connection.Invoke(ctx, headers, &wrapperspb.StringValue{}, &reply, grpc.Header(&header)); err != nil {
+		t.Fatal(err)
+	}
+	received := "\n" + reply.Value
+	for _, lie := range []string{
+		"from-the-client", "x-envoy-upstream-rq-timeout-ms", "x-envoy-retry-on", "x-envoy-internal",
+		"x-envoy-external-address: 192.0.2.1",
+	} {
+		if strings.Contains(received, lie) {
+			t.Errorf("the backend received the client's %q:%s", lie, received)
+		}
+	}
+	// Envoy appends what it saw itself; for a client on loopback, an address of
+	// the machine in its stead.
+	for _, want := range []string{"\nx-forwarded-for: 192.0.2.1,", "\nx-envoy-external-address: 127.0.0.1\n"} {
+		if !strings.Contains(received, want) {
+			t.Errorf("the backend did not receive %q:%s", want, received)
+		}
+	}
+	id := header.Get("x-request-id")
+	if len(id) != 1 || !strings.Contains(received, "\nx-request-id: "+id[0]+"\n") {
+		t.Errorf("the reply has x-request-id %q, want the one that the backend received:%s", id, received)
+	}
+	for key := range header {
+		if key == "server" || strings.HasPrefix(key, "x-envoy-") {
+			t.Errorf("the reply tells clients %s: %s", key, header.Get(key))
+		}
+	}
+	ctx = metadata.AppendToOutgoingContext(callContext(t), "x_user", "root")
+	if err := connection.Invoke(ctx, headers, &wrapperspb.StringValue{}, &reply); err == nil {
+		t.Error("a header with an underscore was let through")
+	}
+}

@@ -1,0 +1,91 @@
+package envoy_test
+
+import (
+	"flag"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"grpc-edge/envoy"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata from what the code now gives")
+
+// TestFiles compares with testdata/<case>/<file>, and finds files no case has.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	cases := map[string]envoy.Config{
+		"defaults": tutorial(),
+		"options": {
+			Backends: []envoy.Backend{{
+				Name: "shop", Address: "shop.example", Port: 50051,
+				Services: []protoreflect.FullName{"shop.v1.Cart", "shop.v1.Orders"},
+			}},
+			ConfigDir: "/config", CertificateDir: "/certificate",
+			HTTPSPort: 1001, MetricsPort: 1002, ReadyPort: 1003, AdminPort: 1004,
+			Resolvers:      []netip.AddrPort{netip.MustParseAddrPort("10.0.0.10:53")},
+			MaxConnections: 7,
+		},
+	}
+	got := map[string]string{}
+	for name, config := range cases {
+		files, err := envoy.Files(config)
+		if err != nil {
+			t.Fatalf("Files(%s): %v", name, err)
+		}
+		for file, content := range files {
+			got[filepath.Join("testdata", name, file)] = content
+		}
+	}
+	if *update {
+		writeGolden(t, got)
+	}
+	want := map[string]string{}
+	paths, err := filepath.Glob("testdata/*/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[path] = string(content)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("testdata differs; if that is meant, run `go test . -update` (-testdata +code):\n%s", diff)
+	}
+}
+
+func TestFilesAreTheSameEachTime(t *testing.T) {
+	t.Parallel()
+	first, err := envoy.Files(tutorial())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if again, err := envoy.Files(tutorial()); err != nil || !maps.Equal(first, again) {
+			t.Fatalf("Files() gave other bytes for the same Config (error %v):\n%s", err, cmp.Diff(first, again))
+		}
+	}
+}
+
+func writeGolden(t *testing.T, files map[string]string) {
+	t.Helper()
+	if err := os.RemoveAll("testdata"); err != nil {
+		t.Fatal(err)
+	}
+	for path, content := range files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

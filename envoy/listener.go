@@ -1,0 +1,114 @@
+package envoy
+
+import (
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// Limits from Envoy's guide for edge proxies
+// (docs/root/configuration/best_practices/edge.rst), which hold for a
+// listener or a connection that clients nobody trusts can open.
+const (
+	connectionBuffer     = 32 << 10 // bytes
+	concurrentStreams    = 100      // per connection
+	streamWindow         = 64 << 10 // bytes
+	connectionWindow     = 1 << 20  // bytes
+	idleConnection       = time.Hour
+	handshakeTimeout     = 10 * time.Second
+	requestHeaderTimeout = 10 * time.Second
+)
+
+// A client that vanished without a word is noticed by its silence to a PING, so
+// that streams need no idle timeout. gRPC clients answer PINGs by themselves;
+// twenty seconds for that is their own default for the same purpose
+// (gRPC's doc/keepalive.md).
+const (
+	pingInterval = time.Minute
+	pingTimeout  = 20 * time.Second
+)
+
+// httpsName names the listener for clients, its statistics and its limit.
+const httpsName = "https"
+
+// httpsListener takes gRPC over TLS from clients.
+func httpsListener(c Config) *listenerv3.Listener {
+	return &listenerv3.Listener{
+		Name:                          httpsName,
+		Address:                       socketAddress(allAddresses, c.HTTPSPort),
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
+		FilterChains: []*listenerv3.FilterChain{{
+			TransportSocket:               downstreamTLS(c.ConfigDir),
+			TransportSocketConnectTimeout: durationpb.New(handshakeTimeout),
+			Filters:                       []*listenerv3.Filter{networkFilter(edgeManager(c.Backends))},
+		}},
+	}
+}
+
+// edgeManager handles requests from clients nobody trusts.
+func edgeManager(backends []Backend) *hcmv3.HttpConnectionManager {
+	return &hcmv3.HttpConnectionManager{
+		StatPrefix:       httpsName,
+		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: serviceRoutes(backends)},
+		HttpFilters:      []*hcmv3.HttpFilter{routerFilter()},
+		LocalReplyConfig: unroutedReply(),
+		AccessLog:        accessLog(),
+
+		// The client's address is that of its connection, which a passthrough load
+		// balancer keeps; what the client claims to be is not believed.
+		UseRemoteAddress: wrapperspb.Bool(true),
+		// Says nothing of what runs here; a backend's own header passes.
+		ServerHeaderTransformation: hcmv3.HttpConnectionManager_PASS_THROUGH,
+		// The caller can quote the id under which the call is logged.
+		AlwaysSetRequestIdInResponse: true,
+
+		// A path has one spelling. Rejecting, not redirecting, escaped slashes
+		// is what the edge guide advises for gRPC, whose clients follow no redirect.
+		NormalizePath:                wrapperspb.Bool(true),
+		MergeSlashes:                 true,
+		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_REJECT_REQUEST,
+
+		RequestHeadersTimeout: durationpb.New(requestHeaderTimeout),
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
+			IdleTimeout: durationpb.New(idleConnection),
+			// x_user and x-user are one header to many a backend.
+			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST,
+		},
+		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
+			MaxConcurrentStreams:        wrapperspb.UInt32(concurrentStreams),
+			InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
+			InitialConnectionWindowSize: wrapperspb.UInt32(connectionWindow),
+			ConnectionKeepalive: &corev3.KeepaliveSettings{
+				Interval:       durationpb.New(pingInterval),
+				Timeout:        durationpb.New(pingTimeout),
+				IntervalJitter: &typev3.Percent{Value: 15},
+			},
+		},
+	}
+}
+
+// routerFilter forwards requests. It adds none of the x-envoy- headers that
+// tell timings and hosts to whoever asks.
+func routerFilter() *hcmv3.HttpFilter {
+	return httpFilter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true})
+}
+
+func networkFilter(manager *hcmv3.HttpConnectionManager) *listenerv3.Filter {
+	return &listenerv3.Filter{
+		Name:       "envoy.filters.network.http_connection_manager",
+		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: typed(manager)},
+	}
+}
+
+func httpFilter(name string, config message) *hcmv3.HttpFilter {
+	return &hcmv3.HttpFilter{
+		Name:       name,
+		ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: typed(config)},
+	}
+}

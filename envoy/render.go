@@ -1,0 +1,64 @@
+package envoy
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protopath"
+	"google.golang.org/protobuf/reflect/protorange"
+	"google.golang.org/protobuf/types/known/anypb"
+	"sigs.k8s.io/yaml"
+)
+
+// message is a protobuf message with the validator that go-control-plane
+// generates from the rules in Envoy's API.
+type message interface {
+	proto.Message
+	ValidateAll() error
+}
+
+// render validates the message and writes it as YAML with sorted keys. Going
+// through YAML also drops the spaces that protojson adds at random.
+func render(m message) (string, error) {
+	if err := validateMessage(m); err != nil {
+		return "", err
+	}
+	json, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return "", err
+	}
+	content, err := yaml.JSONToYAML(json)
+	return string(content), err
+}
+
+// validateMessage also validates the extensions: to the generated validators
+// they are opaque, being packed in Any.
+func validateMessage(m message) error {
+	errs := []error{m.ValidateAll()}
+	err := protorange.Range(m.ProtoReflect(), func(values protopath.Values) error {
+		if values.Path.Index(-1).Kind() != protopath.AnyExpandStep {
+			return nil
+		}
+		extension, ok := values.Index(-1).Value.Message().Interface().(message)
+		if !ok {
+			return nil
+		}
+		if err := extension.ValidateAll(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", values.Path, err))
+		}
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// typed packs the configuration of an extension. The only thing that cannot be
+// packed is text that is not UTF-8, which [Config] does not let through.
+func typed(m message) *anypb.Any {
+	packed, err := anypb.New(m)
+	if err != nil {
+		panic(fmt.Sprintf("packing %T: %v", m, err))
+	}
+	return packed
+}
