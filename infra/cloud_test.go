@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"grpc-edge/infra/config/configtest"
+)
+
+// root is the root of the repository, where Pulumi.yaml is.
+const root = ".."
+
+// registered is a resource as the program described it.
+type registered struct {
+	Type, Name string
+	Inputs     resource.PropertyMap
+	// Parent, Provider and DependsOn are types and names.
+	Parent, Provider string
+	Protect          bool
+	IgnoreChanges    []string
+	DependsOn        []string
+	component        bool
+}
+
+// cloud plays the engine and the providers: it accepts everything, remembers it,
+// and makes up what a cloud would answer. It is a real server because the mocks of
+// the SDK cannot carry a secret that is unknown, which every first preview has.
+type cloud struct {
+	pulumirpc.UnimplementedResourceMonitorServer
+	preview bool
+
+	mu        sync.Mutex
+	resources []registered
+	outputs   resource.PropertyMap
+}
+
+// start serves the cloud, and next to it what little a program wants of the engine.
+func (c *cloud) start(t *testing.T) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	pulumirpc.RegisterResourceMonitorServer(server, c)
+	pulumirpc.RegisterEngineServer(server, engine{})
+	go func() {
+		if err := server.Serve(listener); err != nil {
+			log.Printf("serving the engine: %v", err)
+		}
+	}()
+	t.Cleanup(server.Stop)
+	return listener.Addr().String()
+}
+
+type engine struct {
+	pulumirpc.UnimplementedEngineServer
+}
+
+// Log drops messages.
+func (engine) Log(context.Context, *pulumirpc.LogRequest) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
+
+// SetRootResource is told which resource is the stack.
+func (engine) SetRootResource(context.Context, *pulumirpc.SetRootResourceRequest) (*pulumirpc.SetRootResourceResponse, error) {
+	return &pulumirpc.SetRootResourceResponse{}, nil
+}
+
+// SupportsFeature has what makes programs send secrets and references as such.
+func (c *cloud) SupportsFeature(_ context.Context, request *pulumirpc.SupportsFeatureRequest) (*pulumirpc.SupportsFeatureResponse, error) {
+	return &pulumirpc.SupportsFeatureResponse{HasSupport: slices.Contains([]string{"secrets", "resourceReferences"}, request.GetId())}, nil
+}
+
+// Invoke answers the one function that the program calls.
+func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
+	answer, err := structpb.NewStruct(map[string]any{"accessToken": "token"})
+	return &pulumirpc.ResourceInvokeResponse{Return: answer}, err
+}
+
+// SignalAndWaitForShutdown returns at once: there is nothing left to run.
+func (c *cloud) SignalAndWaitForShutdown(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
+
+// keep unmarshals without losing anything.
+var keep = plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, KeepResources: true}
+
+// RegisterResourceOutputs remembers the outputs of the stack.
+func (c *cloud) RegisterResourceOutputs(_ context.Context, request *pulumirpc.RegisterResourceOutputsRequest) (*emptypb.Empty, error) {
+	outputs, err := plugin.UnmarshalProperties(request.GetOutputs(), keep)
+	if resource.URN(request.GetUrn()).Type() == resource.RootStackType {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.outputs = outputs
+	}
+	return &emptypb.Empty{}, err
+}
+
+// RegisterResource answers with the inputs and, unless it is a preview, with what
+// only exists after creation.
+func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterResourceRequest) (*pulumirpc.RegisterResourceResponse, error) {
+	var parent tokens.Type
+	if request.GetParent() != "" {
+		parent = resource.URN(request.GetParent()).QualifiedType()
+	}
+	urn := resource.NewURN("test", "grpc-edge", parent, tokens.Type(request.GetType()), request.GetName())
+	inputs, err := plugin.UnmarshalProperties(request.GetObject(), keep)
+	if err != nil || urn.Type() == resource.RootStackType {
+		return &pulumirpc.RegisterResourceResponse{Urn: string(urn)}, err
+	}
+	c.remember(request, inputs)
+	outputs, id := inputs.Copy(), ""
+	if !c.preview {
+		id = request.GetName() + "-id"
+		if _, named := outputs["name"]; !named {
+			outputs["name"] = resource.NewStringProperty(request.GetName())
+		}
+		for key, value := range computed[request.GetType()] {
+			outputs[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
+		}
+	}
+	object, err := plugin.MarshalProperties(outputs, keep)
+	return &pulumirpc.RegisterResourceResponse{Urn: string(urn), Id: id, Object: object}, err
+}
+
+func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs resource.PropertyMap) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resources = append(c.resources, registered{
+		Type: request.GetType(), Name: request.GetName(), Inputs: inputs,
+		Parent: short(request.GetParent()), Provider: provider(request.GetProvider()),
+		Protect: request.GetProtect(), IgnoreChanges: request.GetIgnoreChanges(),
+		DependsOn: shorts(request.GetDependencies()), component: !request.GetCustom(),
+	})
+}
+
+// computed are outputs by type, from ranges that are reserved for documentation.
+var computed = map[string]map[string]any{
+	"gcp:compute/address:Address":                   {"address": "203.0.113.10"},
+	"gcp:serviceaccount/account:Account":            {"email": "nodes@sandbox-project.iam.gserviceaccount.com"},
+	"gcp:artifactregistry/repository:Repository":    {"location": "us-central1"},
+	"gcp:container/cluster:Cluster":                 {"endpoint": "198.51.100.1", "masterAuth": map[string]any{"clusterCaCertificate": "Q0E="}},
+	"tls:index/privateKey:PrivateKey":               {"privateKeyPem": "PRIVATE KEY"},
+	"tls:index/selfSignedCert:SelfSignedCert":       {"certPem": "AUTHORITY"},
+	"tls:index/certRequest:CertRequest":             {"certRequestPem": "REQUEST"},
+	"tls:index/locallySignedCert:LocallySignedCert": {"certPem": "LEAF"},
+}
+
+// short is the name in a URN, as all names of one type differ and a component is
+// called like its main child.
+func short(urn string) string {
+	if urn == "" {
+		return ""
+	}
+	return resource.URN(urn).Type().String() + " " + resource.URN(urn).Name()
+}
+
+func shorts(urns []string) []string {
+	var list []string
+	for _, urn := range urns {
+		list = append(list, short(urn))
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// provider is the same for a provider's reference, which is a URN and an ID.
+func provider(reference string) string {
+	return short(reference[:max(strings.LastIndex(reference, "::"), 0)])
+}
+
+// stackRun is the result of one run of the program.
+type stackRun struct {
+	resources []registered
+	outputs   resource.PropertyMap
+}
+
+// run runs the program with the configuration of the stack and changes to it.
+func run(t *testing.T, stack string, preview bool, changes map[string]string) (stackRun, error) {
+	t.Helper()
+	config := configtest.Load(t, root, stack)
+	maps.Copy(config, changes)
+	c := &cloud{preview: preview}
+	address := c.start(t)
+	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
+		*info = pulumi.RunInfo{
+			Project: "grpc-edge", Stack: stack, RootDirectory: root, Config: config, DryRun: preview,
+			MonitorAddr: address, EngineAddr: address, Parallel: 8,
+		}
+	})
+	slices.SortFunc(c.resources, func(a, b registered) int {
+		return strings.Compare(a.Type+a.Name, b.Type+b.Name)
+	})
+	return stackRun{resources: c.resources, outputs: c.outputs}, err
+}
+
+// mustRun runs a program that has no error.
+func mustRun(t *testing.T, stack string, preview bool, changes map[string]string) stackRun {
+	t.Helper()
+	result, err := run(t, stack, preview, changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// TestMain puts a registry of our own in the place of every registry.
+func TestMain(m *testing.M) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	remote.DefaultTransport = redirect{target}
+	code := m.Run()
+	server.Close()
+	os.Exit(code)
+}
+
+type redirect struct{ to *url.URL }
+
+func (r redirect) RoundTrip(request *http.Request) (*http.Response, error) {
+	request = request.Clone(request.Context())
+	request.URL.Scheme, request.URL.Host = r.to.Scheme, r.to.Host
+	return http.DefaultTransport.RoundTrip(request)
+}

@@ -1,0 +1,158 @@
+// Package cluster is a private GKE cluster with one pool of nodes, and the way
+// to talk to it.
+package cluster
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/container"
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// cloudPlatform leaves it to IAM what a node may do, as Google advises: scopes
+// are the older, coarser mechanism (Compute Engine, "Service accounts").
+const cloudPlatform = "https://www.googleapis.com/auth/cloud-platform"
+
+// Cluster is a cluster that is ready to run pods.
+type Cluster struct {
+	pulumi.ResourceState
+
+	Name, Location pulumi.StringOutput
+	// Kubeconfig is a secret; it needs gke-gcloud-auth-plugin on PATH.
+	Kubeconfig pulumi.StringOutput
+	// Provider creates Kubernetes objects once there are nodes, and deletes them
+	// while there still are: finalizers need their controllers.
+	Provider *kubernetes.Provider
+}
+
+// Args describe the cluster.
+type Args struct {
+	Project string
+	// Location is a zone or a region.
+	Location       string
+	ReleaseChannel string
+	// Network and Subnet are IDs; the ranges are names of secondary ranges.
+	Network, Subnet          pulumi.StringInput
+	PodsRange, ServicesRange string
+	ControlPlaneCIDR         string
+	AuthorizedNetworks       []string
+	NodeAccount              pulumi.StringInput
+	MachineType              string
+	NodeCount                int
+	NodeDiskGB               int
+	Spot                     bool
+	DeletionProtection       bool
+}
+
+// New creates the cluster, its nodes and the Kubernetes provider.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Cluster, error) {
+	c := &Cluster{}
+	if err := ctx.RegisterComponentResource("grpc-edge:cluster:Cluster", name, c, opts...); err != nil {
+		return nil, fmt.Errorf("registering cluster %q: %w", name, err)
+	}
+	gke, err := c.newCluster(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := c.newNodePool(ctx, name, gke, args)
+	if err != nil {
+		return nil, err
+	}
+	c.Name, c.Location, c.Kubeconfig = gke.Name, gke.Location, kubeconfig(gke)
+	c.Provider, err = kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
+		Kubeconfig: c.Kubeconfig,
+		// Only another cluster replaces the provider, and with it all objects; a
+		// new address or CA of the same one does not (pulumi-kubernetes issue 1148).
+		ClusterIdentifier: gke.ID(),
+		// A renewed certificate changes its Secret in place: Envoy watches the
+		// file, and a Secret that is replaced would restart every pod.
+		EnableSecretMutable: pulumi.Bool(true),
+	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{nodes}))
+	if err != nil {
+		return nil, fmt.Errorf("configuring the Kubernetes provider of %q: %w", name, err)
+	}
+	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{
+		"name": c.Name, "location": c.Location, "kubeconfig": c.Kubeconfig,
+	})
+}
+
+func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*container.Cluster, error) {
+	gke, err := container.NewCluster(ctx, name, clusterArgs(args),
+		pulumi.Parent(c),
+		pulumi.Protect(args.DeletionProtection),
+		// These describe the default pool, which is gone after the first minutes:
+		// GKE reports others than were asked for (pulumi-gcp issues 744, 88).
+		pulumi.IgnoreChanges([]string{"initialNodeCount", "nodeConfig", "nodePools"}))
+	if err != nil {
+		return nil, fmt.Errorf("creating GKE cluster %q: %w", name, err)
+	}
+	return gke, nil
+}
+
+func clusterArgs(args *Args) *container.ClusterArgs {
+	return &container.ClusterArgs{
+		Location:           pulumi.String(args.Location),
+		DeletionProtection: pulumi.Bool(args.DeletionProtection),
+		ReleaseChannel:     container.ClusterReleaseChannelArgs{Channel: pulumi.String(args.ReleaseChannel)},
+
+		Network:          args.Network,
+		Subnetwork:       args.Subnet,
+		NetworkingMode:   pulumi.String("VPC_NATIVE"),
+		DatapathProvider: pulumi.String("ADVANCED_DATAPATH"),
+		IpAllocationPolicy: container.ClusterIpAllocationPolicyArgs{
+			ClusterSecondaryRangeName:  pulumi.String(args.PodsRange),
+			ServicesSecondaryRangeName: pulumi.String(args.ServicesRange),
+		},
+		PrivateClusterConfig: container.ClusterPrivateClusterConfigArgs{
+			EnablePrivateNodes: pulumi.Bool(true),
+			// The public endpoint is for Pulumi, from the authorized networks only.
+			EnablePrivateEndpoint: pulumi.Bool(false),
+			MasterIpv4CidrBlock:   pulumi.String(args.ControlPlaneCIDR),
+		},
+		MasterAuthorizedNetworksConfig: container.ClusterMasterAuthorizedNetworksConfigArgs{
+			CidrBlocks: authorized(args.AuthorizedNetworks),
+			// Otherwise any machine in Google Cloud, of any customer, could connect.
+			GcpPublicCidrsAccessEnabled: pulumi.Bool(false),
+		},
+		MasterAuth: container.ClusterMasterAuthArgs{
+			ClientCertificateConfig: container.ClusterMasterAuthClientCertificateConfigArgs{
+				IssueClientCertificate: pulumi.Bool(false),
+			},
+		},
+
+		WorkloadIdentityConfig: container.ClusterWorkloadIdentityConfigArgs{
+			WorkloadPool: pulumi.String(args.Project + ".svc.id.goog"),
+		},
+		EnableShieldedNodes: pulumi.Bool(true),
+		LoggingConfig: container.ClusterLoggingConfigArgs{
+			EnableComponents: pulumi.ToStringArray([]string{"SYSTEM_COMPONENTS", "WORKLOADS"}),
+		},
+		MonitoringConfig: container.ClusterMonitoringConfigArgs{
+			EnableComponents:  pulumi.ToStringArray([]string{"SYSTEM_COMPONENTS"}),
+			ManagedPrometheus: container.ClusterMonitoringConfigManagedPrometheusArgs{Enabled: pulumi.Bool(true)},
+		},
+
+		// GKE cannot create a cluster without a default pool. Its nodes live for
+		// minutes, and may need our account: in many organizations the default one
+		// is disabled.
+		RemoveDefaultNodePool: pulumi.Bool(true),
+		InitialNodeCount:      pulumi.Int(1),
+		NodeConfig: container.ClusterNodeConfigArgs{
+			ServiceAccount: args.NodeAccount,
+			OauthScopes:    pulumi.ToStringArray([]string{cloudPlatform}),
+			ShieldedInstanceConfig: container.ClusterNodeConfigShieldedInstanceConfigArgs{
+				EnableSecureBoot:          pulumi.Bool(true),
+				EnableIntegrityMonitoring: pulumi.Bool(true),
+			},
+		},
+	}
+}
+
+func authorized(cidrs []string) container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray {
+	var blocks container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray
+	for _, cidr := range cidrs {
+		blocks = append(blocks, container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs{CidrBlock: pulumi.String(cidr)})
+	}
+	return blocks
+}

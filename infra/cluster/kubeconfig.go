@@ -1,0 +1,44 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/container"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// kubeconfig lets whoever holds Google credentials in, and holds none itself. It
+// is a secret all the same: it says where the control plane is.
+func kubeconfig(gke *container.Cluster) pulumi.StringOutput {
+	ca := gke.MasterAuth.ClusterCaCertificate().Elem()
+	config := pulumi.All(gke.Name, gke.Endpoint, ca).ApplyT(func(values []any) (string, error) {
+		return renderKubeconfig(values[0].(string), values[1].(string), values[2].(string))
+	})
+	return pulumi.ToSecret(config).(pulumi.StringOutput)
+}
+
+// renderKubeconfig writes JSON, which is YAML too. The user entry is that of
+// `gcloud container clusters get-credentials`. The CA is in base64 already.
+func renderKubeconfig(cluster, endpoint, ca string) (string, error) {
+	type object = map[string]any
+	content, err := json.MarshalIndent(object{
+		"apiVersion":      "v1",
+		"kind":            "Config",
+		"current-context": cluster,
+		"clusters": []object{{"name": cluster, "cluster": object{
+			"server": "https://" + endpoint, "certificate-authority-data": ca,
+		}}},
+		"contexts": []object{{"name": cluster, "context": object{"cluster": cluster, "user": cluster}}},
+		"users": []object{{"name": cluster, "user": object{"exec": object{
+			"apiVersion":         "client.authentication.k8s.io/v1beta1",
+			"command":            "gke-gcloud-auth-plugin",
+			"installHint":        "Install gke-gcloud-auth-plugin: gcloud components install gke-gcloud-auth-plugin",
+			"provideClusterInfo": true,
+		}}}},
+	}, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("writing the kubeconfig of %s: %w", cluster, err)
+	}
+	return string(content) + "\n", nil
+}

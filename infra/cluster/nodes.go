@@ -1,0 +1,50 @@
+package cluster
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/container"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// newNodePool adds the nodes. An upgrade brings a new node before it drains an
+// old one.
+func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.Cluster, args *Args) (*container.NodePool, error) {
+	pool, err := container.NewNodePool(ctx, name+"-nodes", &container.NodePoolArgs{
+		Cluster:   gke.ID(), // an ID, as a name alone would be looked up in the provider's own location
+		NodeCount: pulumi.Int(args.NodeCount),
+		Management: container.NodePoolManagementArgs{
+			AutoRepair:  pulumi.Bool(true),
+			AutoUpgrade: pulumi.Bool(true),
+		},
+		UpgradeSettings: container.NodePoolUpgradeSettingsArgs{
+			Strategy:       pulumi.String("SURGE"),
+			MaxSurge:       pulumi.Int(1),
+			MaxUnavailable: pulumi.Int(0),
+		},
+		NodeConfig: nodeConfig(args),
+	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, fmt.Errorf("creating the node pool of %q: %w", name, err)
+	}
+	return pool, nil
+}
+
+func nodeConfig(args *Args) container.NodePoolNodeConfigArgs {
+	return container.NodePoolNodeConfigArgs{
+		MachineType:    pulumi.String(args.MachineType),
+		ImageType:      pulumi.String("COS_CONTAINERD"),
+		DiskSizeGb:     pulumi.Int(args.NodeDiskGB),
+		DiskType:       pulumi.String("pd-balanced"),
+		Spot:           pulumi.Bool(args.Spot),
+		ServiceAccount: args.NodeAccount,
+		OauthScopes:    pulumi.ToStringArray([]string{cloudPlatform}),
+		// Older ways to the metadata server would give any pod the node's identity.
+		Metadata:               pulumi.StringMap{"disable-legacy-endpoints": pulumi.String("true")},
+		WorkloadMetadataConfig: container.NodePoolNodeConfigWorkloadMetadataConfigArgs{Mode: pulumi.String("GKE_METADATA")},
+		ShieldedInstanceConfig: container.NodePoolNodeConfigShieldedInstanceConfigArgs{
+			EnableSecureBoot:          pulumi.Bool(true),
+			EnableIntegrityMonitoring: pulumi.Bool(true),
+		},
+	}
+}

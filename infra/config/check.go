@@ -1,0 +1,132 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Formats of single values.
+var (
+	// Google Cloud, "Creating and managing projects": 6 to 30 characters.
+	projectID = regexp.MustCompile(`^[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
+	region    = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]{1,2}$`)
+	// RFC 1123 labels; at least two, as a certificate needs a full name.
+	dnsName     = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	label       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	machineType = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)+$`)
+	digest      = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	// A repository's ID has at most 63 characters, "grpc-edge-" and "-docker-hub" included.
+	stackName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
+	anything  = regexp.MustCompile(``)
+)
+
+// armFamilies are the machine series with Arm processors (Compute Engine, "Arm
+// VMs on Compute").
+var armFamilies = []string{"t2a", "c4a", "n4a", "a4x"}
+
+func (r *reader) location(key, region string) string {
+	value, ok := r.text(key)
+	if value == "" {
+		return region
+	}
+	zone, isZone := strings.CutPrefix(value, region+"-")
+	_, lost := r.problems["gcp:region"] // one message is enough
+	if ok && !lost && (!isZone || len(zone) != 1 || zone < "a" || zone > "z") {
+		r.refuse(key, value, fmt.Sprintf("a zone of %s, such as %s-a, or empty for the whole region", region, region))
+	}
+	return value
+}
+
+func (r *reader) architecture(key, machineKey string) string {
+	value := r.oneOf(key, "amd64", "arm64")
+	machine, ok := r.get(machineKey)
+	family, _, _ := strings.Cut(machine, "-")
+	if want := architectureOf(family); ok && value != want {
+		r.refuse(key, value, fmt.Sprintf("%s, the architecture of %s %s", want, machineKey, machine))
+	}
+	return value
+}
+
+func architectureOf(family string) string {
+	if slices.Contains(armFamilies, family) {
+		return "arm64"
+	}
+	return "amd64"
+}
+
+func (r *reader) cidrs(key, allowed string) []string {
+	items := r.list(key, 1, anything, allowed)
+	for _, item := range items {
+		if prefix, err := netip.ParsePrefix(item); err != nil || !prefix.Addr().Is4() || prefix != prefix.Masked() {
+			value, _ := r.get(key)
+			r.refuse(key, value, allowed)
+		}
+	}
+	return items
+}
+
+// network reads the four ranges. The sizes are those GKE takes (Google
+// Kubernetes Engine, "VPC-native clusters" and "Private clusters").
+func (r *reader) network() Network {
+	ranges := []struct {
+		key         string
+		least, most int
+	}{
+		{"grpc-edge:nodesCidr", 8, 29},
+		{"grpc-edge:podsCidr", 9, 24},
+		{"grpc-edge:servicesCidr", 16, 27},
+		{"grpc-edge:controlPlaneCidr", 28, 28},
+	}
+	values := make([]string, len(ranges))
+	prefixes := make([]netip.Prefix, len(ranges))
+	for i, want := range ranges {
+		values[i], prefixes[i] = r.cidr(want.key, want.least, want.most)
+		for j := range i {
+			if prefixes[i].Overlaps(prefixes[j]) {
+				r.refuse(want.key, values[i], fmt.Sprintf("a range that does not overlap %s %s", ranges[j].key, values[j]))
+			}
+		}
+	}
+	return Network{Nodes: values[0], Pods: values[1], Services: values[2], ControlPlane: values[3]}
+}
+
+// cidr reads a private range; the prefix is the zero one if it is wrong.
+func (r *reader) cidr(key string, least, most int) (string, netip.Prefix) {
+	value, ok := r.text(key)
+	prefix, err := netip.ParsePrefix(value)
+	wrong := err != nil || prefix != prefix.Masked() || !prefix.Addr().IsPrivate() || !prefix.Addr().Is4() ||
+		prefix.Bits() < least || prefix.Bits() > most
+	if !ok || !wrong {
+		return value, prefix
+	}
+	size := fmt.Sprintf("/%d to /%d", least, most)
+	if least == most {
+		size = fmt.Sprintf("/%d", least)
+	}
+	r.refuse(key, value, "a private IPv4 CIDR block of size "+size+", such as 10.10.0.0/"+strconv.Itoa(most))
+	return value, netip.Prefix{}
+}
+
+// collector takes the URL apart for the NetworkPolicy that lets telemetry out.
+func (r *reader) collector(key string) *Collector {
+	value, ok := r.text(key)
+	if !ok || value == "" {
+		return nil
+	}
+	endpoint, err := url.Parse(value)
+	if err == nil {
+		labels := strings.Split(endpoint.Hostname(), ".")
+		port, portErr := strconv.ParseUint(endpoint.Port(), 10, 16)
+		inCluster := len(labels) == 2 || strings.HasSuffix(endpoint.Hostname(), ".svc") || strings.HasSuffix(endpoint.Hostname(), ".svc.cluster.local")
+		if endpoint.Scheme == "http" && portErr == nil && port > 0 && inCluster && label.MatchString(labels[1]) {
+			return &Collector{Endpoint: value, Namespace: labels[1], Port: int(port)}
+		}
+	}
+	r.refuse(key, value, "http://SERVICE.NAMESPACE:PORT, such as http://collector.telemetry:4317, or empty")
+	return nil
+}

@@ -1,0 +1,130 @@
+// Package config is the program's configuration as one checked struct: after
+// [Load] no other package has to doubt a value.
+//
+// The keys are declared in Pulumi.yaml, with their types, defaults and
+// descriptions, and nowhere else. Pulumi hands the defaults to the program, so
+// a key without a value is an error here.
+package config
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Config is the whole configuration of a stack.
+type Config struct {
+	// Project is the ID of the Google Cloud project (gcp:project).
+	Project string
+	// Region holds all regional resources (gcp:region), such as us-central1.
+	Region string
+	// Authority is the DNS name that clients call.
+	Authority string
+	// DeletionProtection refuses to delete what holds state or is hard to get back.
+	DeletionProtection bool
+
+	Network     Network
+	Cluster     Cluster
+	Certificate Certificate
+
+	// EnvoyDigest is the digest of envoyproxy/envoy on Docker Hub, with sha256:.
+	EnvoyDigest string
+	// EnvoyReplicas and ServiceReplicas are numbers of pods.
+	EnvoyReplicas, ServiceReplicas int
+	// MetricsNamespaces are the Kubernetes namespaces that may scrape Envoy.
+	MetricsNamespaces []string
+	// OTLP is where services export telemetry; nil for nowhere.
+	OTLP *Collector
+}
+
+// Network holds the address ranges, as CIDR blocks that do not overlap.
+type Network struct {
+	Nodes, Pods, Services, ControlPlane string
+}
+
+// Cluster is the GKE cluster and its nodes.
+type Cluster struct {
+	// Location is a zone, or the region for a regional cluster.
+	Location       string
+	ReleaseChannel string
+	// AuthorizedNetworks are the CIDR blocks that may reach the Kubernetes API.
+	AuthorizedNetworks []string
+	MachineType        string
+	// Architecture is a GOARCH.
+	Architecture string
+	// NodeCount is for each zone.
+	NodeCount  int
+	NodeDiskGB int
+	Spot       bool
+}
+
+// Certificate is what Envoy shows to clients. The zero value asks for a
+// self-signed one.
+type Certificate struct {
+	// PEM is the chain, leaf first.
+	PEM string
+	// KeyPEM is the private key, a secret.
+	KeyPEM string
+}
+
+// Provided says whether the user brings the certificate.
+func (c Certificate) Provided() bool { return c.PEM != "" }
+
+// Collector is an OpenTelemetry collector in the cluster.
+type Collector struct {
+	// Endpoint is the URL as configured.
+	Endpoint string
+	// Namespace and Port are what a NetworkPolicy has to open.
+	Namespace string
+	Port      int
+}
+
+// Load reads and checks the configuration of the stack. The error lists every
+// wrong, missing and unknown key, each with what it may be.
+func Load(ctx *pulumi.Context) (*Config, error) {
+	r := newReader(ctx.GetConfig, os.Getenv(pulumi.EnvConfig))
+	c := r.read()
+	if !stackName.MatchString(ctx.Stack()) {
+		r.report("the name of the stack", "must be at most 40 lower case letters, digits and hyphens, "+
+			"as it is part of the repositories' names; rename it with: pulumi stack rename NAME")
+	}
+	if len(r.problems) > 0 {
+		return nil, fmt.Errorf("checking the configuration of stack %q:\n%w", ctx.Stack(), r.err())
+	}
+	return c, nil
+}
+
+// read fills the struct one group of keys after the other.
+func (r *reader) read() *Config {
+	c := &Config{
+		Project:            r.match("gcp:project", projectID, "the ID of a project, such as my-project-1"),
+		Region:             r.match("gcp:region", region, "a region, such as us-central1"),
+		Authority:          r.match("grpc-edge:authority", dnsName, "a DNS name in lower case, such as grpc.example.com"),
+		DeletionProtection: r.boolean("grpc-edge:deletionProtection"),
+		Network:            r.network(),
+		EnvoyDigest:        r.match("grpc-edge:envoyDigest", digest, "sha256: and 64 hexadecimal digits"),
+		EnvoyReplicas:      r.integer("grpc-edge:envoyReplicas", 1, 100),
+		ServiceReplicas:    r.integer("grpc-edge:serviceReplicas", 1, 100),
+		MetricsNamespaces:  r.list("grpc-edge:metricsNamespaces", 0, label, "names of Kubernetes namespaces"),
+		OTLP:               r.collector("grpc-edge:otlpEndpoint"),
+	}
+	c.Cluster = r.cluster(c.Region)
+	c.Certificate = r.certificate(c.Authority)
+	r.refuseUnknown()
+	return c
+}
+
+func (r *reader) cluster(region string) Cluster {
+	return Cluster{
+		Location:       r.location("grpc-edge:clusterLocation", region),
+		ReleaseChannel: r.oneOf("grpc-edge:releaseChannel", "RAPID", "REGULAR", "STABLE"),
+		AuthorizedNetworks: r.cidrs("grpc-edge:authorizedNetworks",
+			"a list of at least one IPv4 CIDR block, such as [203.0.113.7/32]"),
+		MachineType:  r.match("grpc-edge:nodeMachineType", machineType, "a machine type, such as e2-standard-2"),
+		Architecture: r.architecture("grpc-edge:nodeArchitecture", "grpc-edge:nodeMachineType"),
+		NodeCount:    r.integer("grpc-edge:nodeCount", 1, 1000),
+		NodeDiskGB:   r.integer("grpc-edge:nodeDiskGb", 20, 65536),
+		Spot:         r.boolean("grpc-edge:nodeSpot"),
+	}
+}

@@ -1,0 +1,227 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"maps"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"grpc-edge/infra/config/configtest"
+)
+
+// load checks a configuration without an engine.
+func load(t *testing.T, values map[string]string) (*Config, error) {
+	t.Helper()
+	all, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(func(key string) (string, bool) { value, ok := values[key]; return value, ok }, string(all))
+	c := r.read()
+	return c, r.err()
+}
+
+func sandbox(t *testing.T, changes map[string]string) map[string]string {
+	t.Helper()
+	values := configtest.Load(t, "../..", "sandbox")
+	maps.Copy(values, changes)
+	return values
+}
+
+func TestStacksAreValid(t *testing.T) {
+	t.Parallel()
+	for _, stack := range []string{"dev", "sandbox"} {
+		if _, err := load(t, configtest.Load(t, "../..", stack)); err != nil {
+			t.Errorf("Pulumi.%s.yaml:\n%v", stack, err)
+		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	got, err := load(t, sandbox(t, map[string]string{
+		"grpc-edge:clusterLocation":  "",
+		"grpc-edge:nodeMachineType":  "t2a-standard-2",
+		"grpc-edge:nodeArchitecture": "arm64",
+		"grpc-edge:otlpEndpoint":     "http://collector.telemetry:4317",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		Project: "sandbox-project", Region: "us-central1", Authority: "grpc.example.com",
+		Network: Network{Nodes: "10.10.0.0/20", Pods: "10.20.0.0/16", Services: "10.30.0.0/20", ControlPlane: "172.16.0.0/28"},
+		Cluster: Cluster{
+			Location: "us-central1", ReleaseChannel: "REGULAR", AuthorizedNetworks: []string{"127.0.0.1/32"},
+			MachineType: "t2a-standard-2", Architecture: "arm64", NodeCount: 1, NodeDiskGB: 50,
+		},
+		EnvoyDigest:   "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
+		EnvoyReplicas: 2, ServiceReplicas: 2,
+		MetricsNamespaces: []string{"gmp-system"},
+		OTLP:              &Collector{Endpoint: "http://collector.telemetry:4317", Namespace: "telemetry", Port: 4317},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestOneWrongKey(t *testing.T) {
+	t.Parallel()
+	const arrow = "; it must be "
+	tests := []struct{ key, value, message string }{
+		{"gcp:project", "My Project", arrow + "the ID of a project, such as my-project-1"},
+		{"grpc-edge:authority", "localhost", arrow + "a DNS name in lower case, such as grpc.example.com"},
+		{"grpc-edge:authority", "*.example.com", arrow + "a DNS name in lower case, such as grpc.example.com"},
+		{"grpc-edge:deletionProtection", "maybe", arrow + "one of true, false"},
+		{"grpc-edge:clusterLocation", "europe-west1-b", arrow + "a zone of us-central1, such as us-central1-a, or empty for the whole region"},
+		{"grpc-edge:releaseChannel", "regular", arrow + "one of RAPID, REGULAR, STABLE"},
+		{"grpc-edge:authorizedNetworks", "[]", arrow + "a list of at least one IPv4 CIDR block, such as [203.0.113.7/32]"},
+		{"grpc-edge:authorizedNetworks", `["203.0.113.7"]`, arrow + "a list of at least one IPv4 CIDR block, such as [203.0.113.7/32]"},
+		{"grpc-edge:authorizedNetworks", `["203.0.113.7/24"]`, arrow + "a list of at least one IPv4 CIDR block, such as [203.0.113.7/32]"},
+		{"grpc-edge:nodeMachineType", "big", arrow + "a machine type, such as e2-standard-2"},
+		{"grpc-edge:nodeArchitecture", "x86", arrow + "one of amd64, arm64"},
+		{"grpc-edge:nodeArchitecture", "arm64", arrow + "amd64, the architecture of grpc-edge:nodeMachineType e2-standard-2"},
+		{"grpc-edge:nodeCount", "0", arrow + "a whole number from 1 to 1000"},
+		{"grpc-edge:nodeCount", "two", arrow + "a whole number from 1 to 1000"},
+		{"grpc-edge:nodeDiskGb", "10", arrow + "a whole number from 20 to 65536"},
+		{"grpc-edge:nodesCidr", "10.10.0.1/20", arrow + "a private IPv4 CIDR block of size /8 to /29, such as 10.10.0.0/29"},
+		{"grpc-edge:nodesCidr", "8.8.8.0/24", arrow + "a private IPv4 CIDR block of size /8 to /29, such as 10.10.0.0/29"},
+		{"grpc-edge:podsCidr", "10.10.0.0/16", arrow + "a range that does not overlap grpc-edge:nodesCidr 10.10.0.0/20"},
+		{"grpc-edge:servicesCidr", "10.30.0.0/28", arrow + "a private IPv4 CIDR block of size /16 to /27, such as 10.10.0.0/27"},
+		{"grpc-edge:controlPlaneCidr", "172.16.0.0/24", arrow + "a private IPv4 CIDR block of size /28, such as 10.10.0.0/28"},
+		{"grpc-edge:envoyDigest", "v1.39.1", arrow + "sha256: and 64 hexadecimal digits"},
+		{"grpc-edge:envoyReplicas", "-1", arrow + "a whole number from 1 to 100"},
+		{"grpc-edge:serviceReplicas", "1.5", arrow + "a whole number from 1 to 100"},
+		{"grpc-edge:metricsNamespaces", `["GMP"]`, arrow + "names of Kubernetes namespaces"},
+		{"grpc-edge:metricsNamespaces", `gmp-system`, arrow + "names of Kubernetes namespaces"},
+		{"grpc-edge:otlpEndpoint", "https://collector.telemetry:4317", arrow + "http://SERVICE.NAMESPACE:PORT, such as http://collector.telemetry:4317, or empty"},
+		{"grpc-edge:otlpEndpoint", "http://collector.telemetry", arrow + "http://SERVICE.NAMESPACE:PORT, such as http://collector.telemetry:4317, or empty"},
+		{"grpc-edge:otlpEndpoint", "http://otel.example.com:4317", arrow + "http://SERVICE.NAMESPACE:PORT, such as http://collector.telemetry:4317, or empty"},
+		{"grpc-edge:certificate", "acme", arrow + "one of self-signed, provided"},
+	}
+	for _, test := range tests {
+		_, err := load(t, sandbox(t, map[string]string{test.key: test.value}))
+		quoted, _ := json.Marshal(test.value)
+		want := "  " + test.key + " is " + string(quoted) + test.message
+		if got := message(err); got != want {
+			t.Errorf("%s = %q:\ngot  %s\nwant %s", test.key, test.value, got, want)
+		}
+	}
+}
+
+// Nothing is fixed only to find the next mistake.
+func TestAllWrongKeysAtOnce(t *testing.T) {
+	t.Parallel()
+	values := sandbox(t, map[string]string{
+		"gcp:region":          "mars",
+		"grpc-edge:nodeCount": "many",
+		"grpc-edge:podsCidr":  "everything",
+		"grpc-edge:replicas":  "3",
+		"other:key":           "is none of our business",
+	})
+	delete(values, "gcp:project")
+	delete(values, "grpc-edge:authority")
+	_, err := load(t, values)
+	want := strings.Join([]string{
+		`  gcp:project is missing; set it with: pulumi config set gcp:project VALUE`,
+		`  gcp:region is "mars"; it must be a region, such as us-central1`,
+		`  grpc-edge:authority is missing; set it with: pulumi config set grpc-edge:authority VALUE`,
+		`  grpc-edge:nodeCount is "many"; it must be a whole number from 1 to 1000`,
+		`  grpc-edge:podsCidr is "everything"; it must be a private IPv4 CIDR block of size /9 to /24, such as 10.10.0.0/24`,
+		`  grpc-edge:replicas is unknown; Pulumi.yaml lists the keys; remove it with: pulumi config rm grpc-edge:replicas`,
+	}, "\n")
+	if diff := cmp.Diff(want, message(err)); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
+	}
+}
+
+// Every key that Pulumi.yaml declares is read, and the other way round.
+func TestDeclaredKeysAreRead(t *testing.T) {
+	t.Parallel()
+	declared := configtest.Load(t, "../..", "")
+	r := newReader(func(key string) (string, bool) { value, ok := declared[key]; return value, ok }, "")
+	r.read()
+	for key := range r.known {
+		if _, ok := declared[key]; !ok && !strings.HasPrefix(key, "gcp:") {
+			t.Errorf("%s is read, but Pulumi.yaml does not declare it", key)
+		}
+	}
+	for key := range declared {
+		if !r.known[key] {
+			t.Errorf("%s is declared in Pulumi.yaml, but not read", key)
+		}
+	}
+}
+
+func TestProvidedCertificate(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	chain, key := pair(t, "grpc.example.com", now.Add(-time.Hour), now.Add(time.Hour))
+	otherName, otherNameKey := pair(t, "other.example.com", now.Add(-time.Hour), now.Add(time.Hour))
+	old, oldKey := pair(t, "grpc.example.com", now.Add(-2*time.Hour), now.Add(-time.Hour))
+	early, earlyKey := pair(t, "grpc.example.com", now.Add(48*time.Hour), now.Add(72*time.Hour))
+	day := func(at time.Time) string { return at.UTC().Format(time.DateOnly) }
+	tests := []struct{ name, mode, chain, key, want string }{
+		{"good", "provided", chain, key, ""},
+		{"key of another", "provided", chain, otherNameKey,
+			"  grpc-edge:certificateKeyPem must be the private key of the first certificate in grpc-edge:certificatePem: tls: private key does not match public key"},
+		{"name", "provided", otherName, otherNameKey,
+			"  grpc-edge:certificatePem is for other.example.com, not for grpc-edge:authority grpc.example.com; change one of them"},
+		{"expired", "provided", old, oldKey, "  grpc-edge:certificatePem expired on " + day(now.Add(-time.Hour)) + "; renew it"},
+		{"not yet valid", "provided", early, earlyKey,
+			"  grpc-edge:certificatePem is not valid before " + day(now.Add(48*time.Hour)) + "; use one that is valid now"},
+		{"nothing", "provided", "", "",
+			"  grpc-edge:certificateKeyPem must be a PEM private key without a passphrase, as grpc-edge:certificate is provided\n" +
+				"  grpc-edge:certificatePem must be a PEM certificate chain, leaf first, as grpc-edge:certificate is provided"},
+		{"unused", "self-signed", chain, "",
+			"  grpc-edge:certificatePem is set, but grpc-edge:certificate is \"self-signed\"; set that to provided, or remove this with: pulumi config rm grpc-edge:certificatePem"},
+	}
+	for _, test := range tests {
+		c, err := load(t, sandbox(t, map[string]string{
+			"grpc-edge:certificate": test.mode, "grpc-edge:certificatePem": test.chain, "grpc-edge:certificateKeyPem": test.key,
+		}))
+		if diff := cmp.Diff(test.want, message(err)); diff != "" {
+			t.Errorf("%s: error (-want +got):\n%s", test.name, diff)
+		}
+		if err == nil && !c.Certificate.Provided() {
+			t.Errorf("%s: the certificate is not used", test.name)
+		}
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func pair(t *testing.T, name string, from, until time.Time) (chain, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: from, NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := func(kind string, content []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
+	}
+	return encode("CERTIFICATE", der), encode("PRIVATE KEY", keyDER)
+}

@@ -1,0 +1,40 @@
+package edge
+
+import (
+	"fmt"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/envoy"
+	"grpc-edge/infra/workload"
+)
+
+// newLoadBalancer asks GKE for an external passthrough Network Load Balancer on
+// the static address (GKE, "LoadBalancer Service parameters").
+func (e *Edge) newLoadBalancer(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) error {
+	metadata := workload.Metadata(args.Namespace, Name)
+	metadata.Annotations = pulumi.StringMap{
+		// Based on a backend service; without it, on the older target pool.
+		"cloud.google.com/l4-rbs": pulumi.String("enabled"),
+		// Takes precedence over spec.loadBalancerIP, which is deprecated.
+		"networking.gke.io/load-balancer-ip-addresses": args.AddressName,
+	}
+	_, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
+		Metadata: metadata,
+		Spec: corev1.ServiceSpecArgs{
+			Type:     pulumi.String("LoadBalancer"),
+			Selector: workload.Labels(Name),
+			// Straight to a node that has an Envoy: no second hop, and Envoy sees
+			// the address of the client.
+			ExternalTrafficPolicy: pulumi.String("Local"),
+			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
+				Name: pulumi.String("https"), Port: pulumi.Int(443), TargetPort: pulumi.Int(envoy.HTTPSPort),
+			}},
+		},
+	}, append(opts, pulumi.Parent(e))...)
+	if err != nil {
+		return fmt.Errorf("creating the load balancer of %q: %w", name, err)
+	}
+	return nil
+}

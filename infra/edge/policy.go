@@ -1,0 +1,45 @@
+package edge
+
+import (
+	"fmt"
+
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/envoy"
+	"grpc-edge/infra/policy"
+	"grpc-edge/infra/workload"
+)
+
+// newPolicy opens the TLS port to the world, the metrics port to monitoring, and
+// the way to the backends.
+func (e *Edge) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
+	ingress := networkingv1.NetworkPolicyIngressRuleArray{
+		networkingv1.NetworkPolicyIngressRuleArgs{Ports: policy.TCP(envoy.HTTPSPort)}, // from anywhere
+	}
+	// A rule without namespaces would open the port to all.
+	if len(args.MetricsNamespaces) > 0 {
+		ingress = append(ingress, networkingv1.NetworkPolicyIngressRuleArgs{
+			From: policy.Namespaces(args.MetricsNamespaces...), Ports: policy.TCP(envoy.MetricsPort),
+		})
+	}
+	var egress networkingv1.NetworkPolicyEgressRuleArray
+	for _, backend := range args.Backends {
+		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{
+			To: policy.Pods(workload.Labels(backend.Name)), Ports: policy.TCP(int(backend.Port)),
+		})
+	}
+	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
+		Metadata: workload.Metadata(args.Namespace, Name),
+		Spec: networkingv1.NetworkPolicySpecArgs{
+			PodSelector: workload.Selector(Name),
+			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
+			Ingress:     ingress,
+			Egress:      egress,
+		},
+	}, pulumi.Parent(e))
+	if err != nil {
+		return fmt.Errorf("creating the network policy of %q: %w", name, err)
+	}
+	return nil
+}

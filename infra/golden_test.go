@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"gopkg.in/yaml.v3"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files in testdata")
+
+// TestGolden compares everything that a stack registers with testdata, so that a
+// review sees what a change does to the cloud. What other tests pin down, and
+// what changes with every line of a service or of Envoy's configuration, is
+// replaced by a word.
+func TestGolden(t *testing.T) {
+	for _, stack := range []string{"dev", "sandbox"} {
+		result := mustRun(t, stack, false, nil)
+		var list []map[string]any
+		for _, r := range result.resources {
+			list = append(list, describe(r))
+		}
+		var buffer bytes.Buffer
+		encoder := yaml.NewEncoder(&buffer)
+		encoder.SetIndent(2)
+		if err := encoder.Encode(list); err != nil {
+			t.Fatal(err)
+		}
+		got := stable(result, buffer.String())
+
+		golden := filepath.Join("testdata", stack+".yaml")
+		if *update {
+			if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s: if this is meant, run `go test ./infra -update` (-want +got):\n%s", golden, diff)
+		}
+	}
+}
+
+// describe leaves out what is not set.
+func describe(r registered) map[string]any {
+	description := map[string]any{"resource": r.Type + " " + r.Name, "parent": r.Parent}
+	for name, value := range map[string]string{"provider": r.Provider, "ignoreChanges": strings.Join(r.IgnoreChanges, ", ")} {
+		if value != "" {
+			description[name] = value
+		}
+	}
+	if r.Protect {
+		description["protect"] = true
+	}
+	if len(r.DependsOn) > 0 {
+		description["dependsOn"] = r.DependsOn
+	}
+	if !r.component {
+		description["inputs"] = plain(resource.NewObjectProperty(r.Inputs))
+	}
+	if r.Type == configMapType {
+		description["inputs"].(map[string]any)["data"] = "(see envoy/testdata)"
+	}
+	return description
+}
+
+// plain turns a value into what YAML knows; a secret is only named as such.
+func plain(value resource.PropertyValue) any {
+	switch {
+	case value.IsSecret():
+		return "(secret)"
+	case value.IsComputed():
+		return "(unknown)"
+	case value.IsArray():
+		list := []any{}
+		for _, item := range value.ArrayValue() {
+			list = append(list, plain(item))
+		}
+		return list
+	case value.IsObject():
+		object := map[string]any{}
+		for key, item := range value.ObjectValue() {
+			object[string(key)] = plain(item)
+		}
+		return object
+	}
+	return value.V
+}
+
+// stable replaces digests of what is built here.
+func stable(result stackRun, text string) string {
+	for name, reference := range at(result.outputs, "images").ObjectValue() {
+		_, digest, _ := strings.Cut(reference.StringValue(), "@")
+		text = strings.ReplaceAll(text, digest, "(digest of "+string(name)+")")
+	}
+	for _, r := range result.resources {
+		if r.Type == configMapType {
+			name := at(r.Inputs, "metadata.name").StringValue()
+			text = strings.ReplaceAll(text, name, "envoy-(hash of its files)")
+		}
+	}
+	return text
+}

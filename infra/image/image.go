@@ -1,0 +1,75 @@
+package image
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/organizations"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Image is an image in a registry.
+type Image struct {
+	pulumi.ResourceState
+
+	// Digest is known in a preview.
+	Digest string
+	// Reference is REPOSITORY/NAME@DIGEST. In a preview it is plain text; in an
+	// update it is known once the image is in the registry, so that whatever
+	// uses it waits.
+	Reference pulumi.StringOutput
+}
+
+// Args say what to build and where it goes.
+type Args struct {
+	Source Source
+	// Repository is the path that the image's name is added to.
+	Repository string
+	// Ready is known once the repository can take images.
+	Ready pulumi.BoolInput
+}
+
+// New builds the image, and pushes it if this is not a preview.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Image, error) {
+	i := &Image{}
+	if err := ctx.RegisterComponentResource("grpc-edge:image:Image", name, i, opts...); err != nil {
+		return nil, fmt.Errorf("registering image %q: %w", name, err)
+	}
+	built, err := Build(ctx.Context(), args.Source)
+	if err != nil {
+		return nil, err
+	}
+	i.Digest = built.Digest
+	reference := fmt.Sprintf("%s/%s@%s", args.Repository, args.Source.Name, built.Digest)
+	if ctx.DryRun() {
+		i.Reference = pulumi.String(reference).ToStringOutput()
+	} else {
+		i.Reference = i.pushed(ctx, built, reference, args.Ready)
+	}
+	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{
+		"digest": pulumi.String(i.Digest), "reference": i.Reference,
+	})
+}
+
+// pushed is the reference, known once the image is in the registry. The push uses
+// the identity of the gcp provider, so that one login is enough.
+func (i *Image) pushed(ctx *pulumi.Context, built *Built, reference string, ready pulumi.BoolInput) pulumi.StringOutput {
+	client := organizations.GetClientConfigOutput(ctx, pulumi.Parent(i))
+	done := pulumi.All(client.AccessToken(), ready).ApplyTWithContext(ctx.Context(),
+		func(background context.Context, known []any) (string, error) {
+			token, isText := known[0].(string)
+			if !isText {
+				return "", fmt.Errorf("pushing %s: the gcp provider gave no access token", reference)
+			}
+			sent, err := built.Push(background, reference, token)
+			if err != nil {
+				return "", err
+			}
+			if sent {
+				err = ctx.Log.Info("pushed "+reference, &pulumi.LogArgs{Resource: i})
+			}
+			return reference, err
+		}).(pulumi.StringOutput)
+	// The token is secret, where it went is not.
+	return pulumi.Unsecret(done).(pulumi.StringOutput)
+}

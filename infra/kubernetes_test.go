@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+func TestPodsAreRestricted(t *testing.T) {
+	result := mustRun(t, "sandbox", false, nil)
+	byDigest := regexp.MustCompile(`^us-central1-docker\.pkg\.dev/sandbox-project/grpc-edge-sandbox(-docker-hub)?/[a-z/]+@sha256:[0-9a-f]{64}$`)
+	for _, r := range result.ofType(t, deploymentType) {
+		const pod, container = "spec.template.spec.", "spec.template.spec.containers[0]."
+		check(t, r, map[string]any{
+			"spec.strategy.rollingUpdate.maxUnavailable":           0.0,
+			pod + "automountServiceAccountToken":                   false,
+			pod + "serviceAccountName":                             plain(at(r.Inputs, "metadata.name")),
+			pod + "securityContext.runAsNonRoot":                   true,
+			pod + "securityContext.runAsUser":                      65532.0,
+			pod + "securityContext.seccompProfile.type":            "RuntimeDefault",
+			pod + "topologySpreadConstraints[0].topologyKey":       "topology.kubernetes.io/zone",
+			pod + "topologySpreadConstraints[1].topologyKey":       "kubernetes.io/hostname",
+			container + "securityContext.allowPrivilegeEscalation": false,
+			container + "securityContext.readOnlyRootFilesystem":   true,
+			container + "securityContext.capabilities.drop":        []any{"ALL"},
+		})
+		if image := at(r.Inputs, container+"image").StringValue(); !byDigest.MatchString(image) {
+			t.Errorf("%s: image %q can change or comes from elsewhere", r.Name, image)
+		}
+		for _, path := range []string{"startupProbe", "readinessProbe", "livenessProbe", "resources.requests.cpu", "resources.requests.memory", "resources.limits.memory"} {
+			if at(r.Inputs, container+path).IsNull() {
+				t.Errorf("%s: no %s", r.Name, path)
+			}
+		}
+	}
+	for _, kind := range []string{"kubernetes:core/v1:ServiceAccount", "kubernetes:policy/v1:PodDisruptionBudget"} {
+		if got, want := len(result.ofType(t, kind)), len(services)+1; got != want {
+			t.Errorf("%d of %s, want %d: one for each Deployment", got, kind, want)
+		}
+	}
+	check(t, result.ofType(t, "kubernetes:core/v1:Namespace")[0], map[string]any{
+		`metadata.labels["pod-security.kubernetes.io/enforce"]`: "restricted",
+	})
+}
+
+func TestOnlyPort443IsPublic(t *testing.T) {
+	result := mustRun(t, "sandbox", false, nil)
+	for _, r := range result.ofType(t, serviceType) {
+		if r.Name != "edge" {
+			check(t, r, map[string]any{"spec.clusterIP": "None"})
+			continue
+		}
+		check(t, r, map[string]any{
+			"spec.type":                  "LoadBalancer",
+			"spec.externalTrafficPolicy": "Local",
+			"spec.ports":                 []any{map[string]any{"name": "https", "port": 443.0, "targetPort": 8443.0}},
+			"metadata.annotations": map[string]any{
+				"cloud.google.com/l4-rbs":                      "enabled",
+				"networking.gke.io/load-balancer-ip-addresses": "network-edge",
+			},
+		})
+	}
+}
+
+// A rule of a NetworkPolicy without peers is open to all: there is one, for TLS.
+func TestPolicies(t *testing.T) {
+	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"})
+	var rules []string
+	for _, r := range result.ofType(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy") {
+		for direction, peers := range map[string]string{"ingress": "from", "egress": "to"} {
+			list := at(r.Inputs, "spec."+direction)
+			for i := range listLength(list) {
+				rule := fmt.Sprintf("spec.%s[%d].", direction, i)
+				rules = append(rules, fmt.Sprintf("%s %s %v port %v", r.Name, peers,
+					names(at(r.Inputs, rule+peers)), at(r.Inputs, rule+"ports[0].port").NumberValue()))
+			}
+		}
+	}
+	slices.Sort(rules)
+	want := []string{
+		"echo from [envoy] port 8080",
+		"echo to [telemetry] port 4317",
+		"edge from [] port 8443",
+		"edge from [gmp-system] port 9090",
+		"edge to [echo] port 8080",
+		"edge to [reverse] port 8080",
+		"grpc-edge-allow-dns to [kube-dns kube-system node-local-dns] port 53",
+		"reverse from [envoy] port 8080",
+		"reverse to [telemetry] port 4317",
+	}
+	if diff := cmp.Diff(want, rules); diff != "" {
+		t.Errorf("what may talk to what (-want +got):\n%s", diff)
+	}
+}
+
+func listLength(value resource.PropertyValue) int {
+	if !value.IsArray() {
+		return 0
+	}
+	return len(value.ArrayValue())
+}
+
+// names are all values of labels in a selector, in order.
+func names(value resource.PropertyValue) []string {
+	var list []string
+	var visit func(any)
+	visit = func(value any) {
+		switch value := value.(type) {
+		case string:
+			list = append(list, value)
+		case []any:
+			for _, item := range value {
+				visit(item)
+			}
+		case map[string]any:
+			for _, item := range value {
+				visit(item)
+			}
+		}
+	}
+	visit(plain(value))
+	slices.Sort(list)
+	return slices.Compact(list)
+}

@@ -1,0 +1,99 @@
+// Package namespace is where all our pods run. It admits only unprivileged pods,
+// and in it nothing may talk to anything but DNS until a NetworkPolicy says so.
+package namespace
+
+import (
+	"fmt"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/policy"
+)
+
+// Namespace is a Kubernetes namespace.
+type Namespace struct {
+	pulumi.ResourceState
+
+	// Name is that of the Kubernetes object.
+	Name pulumi.StringOutput
+}
+
+// Args name the namespace.
+type Args struct {
+	Name string
+}
+
+// New creates the namespace and its policies.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Namespace, error) {
+	n := &Namespace{}
+	if err := ctx.RegisterComponentResource("grpc-edge:namespace:Namespace", name, n, opts...); err != nil {
+		return nil, fmt.Errorf("registering namespace %q: %w", name, err)
+	}
+	object, err := corev1.NewNamespace(ctx, name, &corev1.NamespaceArgs{
+		Metadata: metav1.ObjectMetaArgs{
+			Name: pulumi.String(args.Name),
+			Labels: pulumi.StringMap{
+				"pod-security.kubernetes.io/enforce": pulumi.String("restricted"),
+				"pod-security.kubernetes.io/warn":    pulumi.String("restricted"),
+			},
+		},
+	}, pulumi.Parent(n))
+	if err != nil {
+		return nil, fmt.Errorf("creating namespace %q: %w", name, err)
+	}
+	n.Name = object.Metadata.Name().Elem()
+	if err := n.newPolicy(ctx, name, "default-deny", denyAll()); err != nil {
+		return nil, err
+	}
+	if err := n.newPolicy(ctx, name, "allow-dns", allowDNS()); err != nil {
+		return nil, err
+	}
+	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{"name": n.Name})
+}
+
+func (n *Namespace) newPolicy(ctx *pulumi.Context, name, object string, spec networkingv1.NetworkPolicySpecArgs) error {
+	_, err := networkingv1.NewNetworkPolicy(ctx, name+"-"+object, &networkingv1.NetworkPolicyArgs{
+		Metadata: metav1.ObjectMetaArgs{Namespace: n.Name, Name: pulumi.String(object)},
+		Spec:     spec,
+	}, pulumi.Parent(n))
+	if err != nil {
+		return fmt.Errorf("creating network policy %s of %q: %w", object, name, err)
+	}
+	return nil
+}
+
+// denyAll selects every pod and allows nothing. Probes still pass: the kubelet
+// may always reach the pods of its own node.
+func denyAll() networkingv1.NetworkPolicySpecArgs {
+	return networkingv1.NetworkPolicySpecArgs{
+		PodSelector: metav1.LabelSelectorArgs{},
+		PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
+	}
+}
+
+// allowDNS names both places a query may go: since 1.34.1 GKE runs a cache on
+// each node (GKE, "Set up NodeLocal DNSCache"), and Dataplane V2 sends what is
+// meant for kube-dns there.
+func allowDNS() networkingv1.NetworkPolicySpecArgs {
+	return networkingv1.NetworkPolicySpecArgs{
+		PodSelector: metav1.LabelSelectorArgs{},
+		PolicyTypes: pulumi.ToStringArray([]string{"Egress"}),
+		Egress: networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{
+			To: networkingv1.NetworkPolicyPeerArray{systemPods("kube-dns"), systemPods("node-local-dns")},
+			Ports: networkingv1.NetworkPolicyPortArray{
+				networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("UDP"), Port: pulumi.Int(53)},
+				networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(53)},
+			},
+		}},
+	}
+}
+
+func systemPods(app string) networkingv1.NetworkPolicyPeerArgs {
+	return networkingv1.NetworkPolicyPeerArgs{
+		NamespaceSelector: policy.Namespace("kube-system"),
+		PodSelector:       metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{"k8s-app": pulumi.String(app)}},
+	}
+}

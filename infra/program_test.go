@@ -1,0 +1,185 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/config/configtest"
+)
+
+func TestEverythingDescendsFromAComponent(t *testing.T) {
+	result := mustRun(t, "dev", false, nil)
+	for _, r := range result.resources {
+		if r.component != strings.HasPrefix(r.Type, "grpc-edge:") {
+			t.Errorf("%s %s: component = %t", r.Type, r.Name, r.component)
+		}
+		if !r.component && !strings.HasPrefix(r.Parent, "grpc-edge:") {
+			t.Errorf("%s %s has the parent %q, want a component", r.Type, r.Name, r.Parent)
+		}
+	}
+}
+
+func TestClusterIsPrivate(t *testing.T) {
+	result := mustRun(t, "dev", false, nil)
+	check(t, result.ofType(t, clusterType)[0], map[string]any{
+		"privateClusterConfig.enablePrivateNodes":                    true,
+		"masterAuthorizedNetworksConfig.cidrBlocks":                  []any{map[string]any{"cidrBlock": "203.0.113.0/24"}},
+		"masterAuthorizedNetworksConfig.gcpPublicCidrsAccessEnabled": false,
+		"masterAuth.clientCertificateConfig.issueClientCertificate":  false,
+		"enableShieldedNodes":                                        true,
+		"datapathProvider":                                           "ADVANCED_DATAPATH",
+		"workloadIdentityConfig.workloadPool":                        "my-grpc-edge-dev.svc.id.goog",
+		"removeDefaultNodePool":                                      true,
+	})
+	for _, r := range result.resources {
+		if strings.HasPrefix(r.Type, "gcp:compute/firewall") || strings.HasPrefix(r.Type, "gcp:compute/router") {
+			t.Errorf("%s %s: the network needs no rule and no NAT of ours", r.Type, r.Name)
+		}
+	}
+}
+
+// Nodes may write logs and metrics and read two repositories.
+func TestNodesHaveFewRights(t *testing.T) {
+	result := mustRun(t, "sandbox", false, nil)
+	var rights []string
+	for _, r := range result.resources {
+		if role := at(r.Inputs, "role"); role.IsString() {
+			on := at(r.Inputs, "repository")
+			if !on.IsString() {
+				on = at(r.Inputs, "project")
+			}
+			rights = append(rights, on.StringValue()+" "+role.StringValue())
+		}
+	}
+	slices.Sort(rights)
+	want := []string{
+		"registry-docker-hub roles/artifactregistry.reader",
+		"registry-images roles/artifactregistry.reader",
+		"sandbox-project roles/container.defaultNodeServiceAccount",
+	}
+	if diff := cmp.Diff(want, rights); diff != "" {
+		t.Errorf("rights (-want +got):\n%s", diff)
+	}
+}
+
+// Nothing that opens a door is stored or shown in the clear.
+func TestSecretsAreSecret(t *testing.T) {
+	own, key := provided(t)
+	for name, changes := range map[string]map[string]string{"self-signed": nil, "provided": own} {
+		result := mustRun(t, "sandbox", false, changes)
+		check(t, result.ofType(t, providerType)[0], map[string]any{"kubeconfig": "(secret)"})
+		if data := at(result.ofType(t, secretType)[0].Inputs, "data"); plain(data) != "(secret)" {
+			t.Errorf("%s: the data of the Secret is not secret: %v", name, plain(data))
+		}
+		if config := plain(result.outputs["kubeconfig"]); config != "(secret)" {
+			t.Errorf("%s: the kubeconfig is not a secret output: %v", name, config)
+		}
+		everything := fmt.Sprint(plain(resource.NewObjectProperty(result.outputs)))
+		for _, r := range result.resources {
+			everything += fmt.Sprint(plain(resource.NewObjectProperty(r.Inputs)))
+		}
+		for _, private := range []string{"PRIVATE KEY", base64.StdEncoding.EncodeToString([]byte(key))} {
+			if strings.Contains(everything, private) {
+				t.Errorf("%s: a private key is in the clear", name)
+			}
+		}
+	}
+}
+
+// Everything in the cluster goes through a provider that outlives it, and that in
+// turn needs the nodes: deletion then has controllers for its finalizers.
+func TestClusterObjectsNeedNodes(t *testing.T) {
+	result := mustRun(t, "sandbox", false, nil)
+	provider := result.ofType(t, providerType)[0]
+	if !slices.Contains(provider.DependsOn, "gcp:container/nodePool:NodePool cluster-nodes") {
+		t.Errorf("the Kubernetes provider depends on %v, want the node pool too", provider.DependsOn)
+	}
+	check(t, provider, map[string]any{"clusterIdentifier": "cluster-id"})
+	for _, r := range result.resources {
+		if strings.HasPrefix(r.Type, "kubernetes:") && r.Provider != providerType+" cluster" {
+			t.Errorf("%s %s uses the provider %q", r.Type, r.Name, r.Provider)
+		}
+	}
+	for _, r := range result.ofType(t, deploymentType) {
+		if r.Name == "edge" {
+			continue
+		}
+		// The image is in the registry before pods want it.
+		if !slices.Contains(r.DependsOn, "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember registry-images-reader") {
+			t.Errorf("deployment %s does not wait for its image: it depends on %v", r.Name, r.DependsOn)
+		}
+	}
+}
+
+func TestDeletionProtection(t *testing.T) {
+	for value, want := range map[string]bool{"true": true, "false": false} {
+		result := mustRun(t, "sandbox", true, map[string]string{"grpc-edge:deletionProtection": value})
+		var protected []string
+		for _, r := range result.resources {
+			if r.Protect {
+				protected = append(protected, r.Name)
+			}
+		}
+		check(t, result.ofType(t, clusterType)[0], map[string]any{"deletionProtection": want})
+		slices.Sort(protected)
+		names := []string{"cluster", "network", "network-edge", "registry-images"}
+		if want && !slices.Equal(names, protected) || !want && len(protected) > 0 {
+			t.Errorf("deletionProtection: %s protects %v, want all or none of %v", value, protected, names)
+		}
+	}
+}
+
+// The name of the stack is in the names of repositories, where not all is allowed.
+func TestStackName(t *testing.T) {
+	c := &cloud{preview: true}
+	address := c.start(t)
+	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
+		*info = pulumi.RunInfo{
+			Project: "grpc-edge", Stack: "Dev_1", RootDirectory: root, Config: configtest.Load(t, root, "dev"), DryRun: true,
+			MonitorAddr: address, EngineAddr: address,
+		}
+	})
+	want := "the name of the stack must be at most 40 lower case letters, digits and hyphens"
+	if err == nil || !strings.Contains(err.Error(), want) || len(c.resources) > 0 {
+		t.Errorf("stack Dev_1: error = %v and %d resources, want %q and none", err, len(c.resources), want)
+	}
+}
+
+// A preview of an empty project knows no address and no ID, but every digest.
+func TestFirstPreview(t *testing.T) {
+	preview := mustRun(t, "sandbox", true, nil)
+	created := mustRun(t, "sandbox", false, nil)
+	if len(preview.resources) != len(created.resources) {
+		t.Errorf("preview shows %d resources, up makes %d", len(preview.resources), len(created.resources))
+	}
+	for i, r := range preview.ofType(t, deploymentType) {
+		const path = "spec.template.spec.containers[0].image"
+		got, want := plain(at(r.Inputs, path)), plain(at(created.ofType(t, deploymentType)[i].Inputs, path))
+		if got != want || !strings.Contains(fmt.Sprint(got), "@sha256:") {
+			t.Errorf("%s: image in the preview = %v, later %v", r.Name, got, want)
+		}
+	}
+	check(t, preview.ofType(t, serviceType)[1], map[string]any{
+		`metadata.annotations["networking.gke.io/load-balancer-ip-addresses"]`: "(unknown)",
+	})
+	if address := plain(preview.outputs["address"]); address != "(unknown)" {
+		t.Errorf("the preview knows an address that nobody has reserved: %v", address)
+	}
+}
+
+func TestWrongConfigurationCreatesNothing(t *testing.T) {
+	result, err := run(t, "sandbox", false, map[string]string{"grpc-edge:nodeCount": "0", "gcp:region": "mars"})
+	if err == nil || !strings.Contains(err.Error(), "grpc-edge:nodeCount") || !strings.Contains(err.Error(), "gcp:region") {
+		t.Errorf("error = %v, want both keys", err)
+	}
+	if len(result.resources) > 0 {
+		t.Errorf("%d resources were registered", len(result.resources))
+	}
+}

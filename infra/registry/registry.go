@@ -1,0 +1,128 @@
+// Package registry is where container images come from: a repository for those
+// built here, and one that passes on and keeps Docker Hub's.
+package registry
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/artifactregistry"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Images beyond the latest ones of each service are deleted at this age, so that
+// a rollback finds its image. A month is written in seconds as the API returns
+// it: any other spelling shows as a change for ever.
+const (
+	keptVersions = 20
+	keptFor      = "2592000s"
+)
+
+// Registry is a pair of Artifact Registry repositories.
+type Registry struct {
+	pulumi.ResourceState
+
+	// Images is the path of the repository for built images, such as
+	// us-central1-docker.pkg.dev/my-project/grpc-edge-dev. It is text made from
+	// the arguments, so that a preview knows it.
+	Images string
+	// DockerHub is the path of the repository that mirrors Docker Hub.
+	DockerHub string
+	// Ready is known once both repositories exist and may be read.
+	Ready pulumi.BoolOutput
+}
+
+// Args say where the repositories are and who may read them.
+type Args struct {
+	Project, Region string
+	// Name is the ID of the repository for built images; that of the mirror adds
+	// -docker-hub.
+	Name string
+	// Reader is the email of the service account that may pull.
+	Reader pulumi.StringInput
+	// Protect refuses to delete the repository of built images.
+	Protect bool
+}
+
+// New creates the repositories.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Registry, error) {
+	host := fmt.Sprintf("%s-docker.pkg.dev/%s/", args.Region, args.Project)
+	mirrorName := args.Name + "-docker-hub"
+	r := &Registry{Images: host + args.Name, DockerHub: host + mirrorName}
+	if err := ctx.RegisterComponentResource("grpc-edge:registry:Registry", name, r, opts...); err != nil {
+		return nil, fmt.Errorf("registering registry %q: %w", name, err)
+	}
+	images, err := r.newRepository(ctx, name+"-images", imageRepository(args), args, pulumi.Protect(args.Protect))
+	if err != nil {
+		return nil, err
+	}
+	mirror, err := r.newRepository(ctx, name+"-docker-hub", mirrorRepository(args, mirrorName), args)
+	if err != nil {
+		return nil, err
+	}
+	r.Ready = pulumi.All(images, mirror).ApplyT(func([]any) bool { return true }).(pulumi.BoolOutput)
+	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{
+		"images": pulumi.String(r.Images), "dockerHub": pulumi.String(r.DockerHub),
+	})
+}
+
+func imageRepository(args *Args) *artifactregistry.RepositoryArgs {
+	return &artifactregistry.RepositoryArgs{
+		Description:  pulumi.String("Images built by grpc-edge, deployed by digest"),
+		RepositoryId: pulumi.String(args.Name),
+		Location:     pulumi.String(args.Region),
+		Format:       pulumi.String("DOCKER"),
+		CleanupPolicies: artifactregistry.RepositoryCleanupPolicyArray{
+			artifactregistry.RepositoryCleanupPolicyArgs{
+				Id:     pulumi.String("delete-old"),
+				Action: pulumi.String("DELETE"),
+				Condition: artifactregistry.RepositoryCleanupPolicyConditionArgs{
+					// Nothing has a tag here: a digest says which image is meant.
+					TagState:  pulumi.String("ANY"),
+					OlderThan: pulumi.String(keptFor),
+				},
+			},
+			artifactregistry.RepositoryCleanupPolicyArgs{
+				Id:     pulumi.String("keep-latest"),
+				Action: pulumi.String("KEEP"),
+				MostRecentVersions: artifactregistry.RepositoryCleanupPolicyMostRecentVersionsArgs{
+					KeepCount: pulumi.Int(keptVersions),
+				},
+			},
+		},
+	}
+}
+
+func mirrorRepository(args *Args, id string) *artifactregistry.RepositoryArgs {
+	return &artifactregistry.RepositoryArgs{
+		Description:  pulumi.String("Docker Hub for nodes that cannot reach the internet"),
+		RepositoryId: pulumi.String(id),
+		Location:     pulumi.String(args.Region),
+		Format:       pulumi.String("DOCKER"),
+		Mode:         pulumi.String("REMOTE_REPOSITORY"),
+		RemoteRepositoryConfig: artifactregistry.RepositoryRemoteRepositoryConfigArgs{
+			Description: pulumi.String("Docker Hub"),
+			DockerRepository: artifactregistry.RepositoryRemoteRepositoryConfigDockerRepositoryArgs{
+				PublicRepository: pulumi.String("DOCKER_HUB"),
+			},
+		},
+	}
+}
+
+// newRepository creates a repository and lets the reader pull from it, and from
+// no other. Its result is known once both are done.
+func (r *Registry) newRepository(ctx *pulumi.Context, name string, repository *artifactregistry.RepositoryArgs, args *Args, opts ...pulumi.ResourceOption) (pulumi.IDOutput, error) {
+	created, err := artifactregistry.NewRepository(ctx, name, repository, append(opts, pulumi.Parent(r))...)
+	if err != nil {
+		return pulumi.IDOutput{}, fmt.Errorf("creating Artifact Registry repository %q: %w", name, err)
+	}
+	reader, err := artifactregistry.NewRepositoryIamMember(ctx, name+"-reader", &artifactregistry.RepositoryIamMemberArgs{
+		Repository: created.Name,
+		Location:   created.Location,
+		Role:       pulumi.String("roles/artifactregistry.reader"),
+		Member:     pulumi.Sprintf("serviceAccount:%s", args.Reader),
+	}, pulumi.Parent(r))
+	if err != nil {
+		return pulumi.IDOutput{}, fmt.Errorf("letting nodes read %q: %w", name, err)
+	}
+	return reader.ID(), nil
+}

@@ -1,0 +1,36 @@
+package service
+
+import (
+	"fmt"
+
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/policy"
+	"grpc-edge/infra/workload"
+)
+
+// newPolicy lets calls in from the caller, and telemetry out to the collector.
+func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
+	spec := networkingv1.NetworkPolicySpecArgs{
+		PodSelector: workload.Selector(args.Name),
+		PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
+		Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
+			From: policy.Pods(workload.Labels(args.Caller)), Ports: policy.TCP(Port),
+		}},
+	}
+	if args.OTLP != nil {
+		spec.PolicyTypes = pulumi.ToStringArray([]string{"Ingress", "Egress"})
+		spec.Egress = networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{
+			To: policy.Namespaces(args.OTLP.Namespace), Ports: policy.TCP(args.OTLP.Port),
+		}}
+	}
+	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
+		Metadata: workload.Metadata(args.Namespace, args.Name),
+		Spec:     spec,
+	}, pulumi.Parent(s))
+	if err != nil {
+		return fmt.Errorf("creating the network policy of %q: %w", name, err)
+	}
+	return nil
+}

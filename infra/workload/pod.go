@@ -1,0 +1,71 @@
+package workload
+
+import (
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// podSpec keeps to the profile "restricted" of Kubernetes' Pod Security
+// Standards, and adds what that leaves open.
+func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
+	container := *args.Container
+	container.SecurityContext = corev1.SecurityContextArgs{
+		AllowPrivilegeEscalation: pulumi.Bool(false),
+		ReadOnlyRootFilesystem:   pulumi.Bool(true),
+		Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
+	}
+	return corev1.PodSpecArgs{
+		ServiceAccountName:           account.Metadata.Name().Elem(),
+		AutomountServiceAccountToken: pulumi.Bool(false),
+		// Variables for each Service of the namespace would change what a program
+		// sees whenever a Service is added.
+		EnableServiceLinks: pulumi.Bool(false),
+		SecurityContext: corev1.PodSecurityContextArgs{
+			RunAsNonRoot:   pulumi.Bool(true),
+			RunAsUser:      pulumi.Int(args.User),
+			RunAsGroup:     pulumi.Int(args.User),
+			FsGroup:        pulumi.Int(args.User),
+			SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
+		},
+		TerminationGracePeriodSeconds: pulumi.Int(TerminationGracePeriod),
+		TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{
+			spread(args.Name, "topology.kubernetes.io/zone"),
+			spread(args.Name, "kubernetes.io/hostname"),
+		},
+		Containers: corev1.ContainerArray{container},
+		Volumes:    args.Volumes,
+	}
+}
+
+// spread is a wish: a cluster with one node runs all replicas on it.
+func spread(name, topology string) corev1.TopologySpreadConstraintArgs {
+	return corev1.TopologySpreadConstraintArgs{
+		TopologyKey:       pulumi.String(topology),
+		MaxSkew:           pulumi.Int(1),
+		WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
+		LabelSelector:     Selector(name),
+		// Pods of the version that is going away do not count.
+		MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
+	}
+}
+
+// Resources asks for little CPU, and no limit of it: what is idle may be used,
+// and throttling would only add latency. Memory is limited, as a leak in one pod
+// must not take its neighbours down. (Quantities of Kubernetes.)
+func Resources(cpu, memory, memoryLimit string) corev1.ResourceRequirementsArgs {
+	return corev1.ResourceRequirementsArgs{
+		Requests: pulumi.StringMap{"cpu": pulumi.String(cpu), "memory": pulumi.String(memory)},
+		Limits:   pulumi.StringMap{"memory": pulumi.String(memoryLimit)},
+	}
+}
+
+// Probes asks the same question three times: at the start for up to two minutes;
+// often, to take the pod out of its Service; and patiently, as a restart only
+// helps a process that is stuck.
+func Probes(container *corev1.ContainerArgs, probe corev1.ProbeArgs) {
+	startup, readiness, liveness := probe, probe, probe
+	startup.PeriodSeconds, startup.FailureThreshold = pulumi.Int(1), pulumi.Int(120)
+	readiness.PeriodSeconds, readiness.FailureThreshold = pulumi.Int(5), pulumi.Int(2)
+	liveness.PeriodSeconds, liveness.FailureThreshold = pulumi.Int(10), pulumi.Int(6)
+	container.StartupProbe, container.ReadinessProbe, container.LivenessProbe = startup, readiness, liveness
+}

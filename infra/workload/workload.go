@@ -1,0 +1,106 @@
+// Package workload runs the replicas of one container the way all of ours run:
+// unprivileged, spread over machines, without a token of the cluster's API, and
+// never all down at once. What a pod of ours must not do is said here, once.
+package workload
+
+import (
+	"fmt"
+
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// TerminationGracePeriod is how many seconds a pod may take to stop, the default
+// of Kubernetes. Whatever a container does on SIGTERM or before has to fit in.
+const TerminationGracePeriod = 30
+
+// Workload is a Deployment with what belongs to it.
+type Workload struct {
+	pulumi.ResourceState
+}
+
+// Args describe the workload. Its objects are all called Name.
+type Args struct {
+	Namespace pulumi.StringInput
+	Name      string
+	Replicas  int
+	// Container is completed with what every container of ours has.
+	Container *corev1.ContainerArgs
+	Volumes   corev1.VolumeArray
+	// User is the number of the user that the container runs as.
+	User int
+}
+
+// Labels select the pods of the workload of this name.
+func Labels(name string) pulumi.StringMap {
+	return pulumi.StringMap{"app.kubernetes.io/name": pulumi.String(name)}
+}
+
+// Selector is Labels for the fields that take a selector.
+func Selector(name string) metav1.LabelSelectorArgs {
+	return metav1.LabelSelectorArgs{MatchLabels: Labels(name)}
+}
+
+// Metadata is that of an object of the workload of this name.
+func Metadata(namespace pulumi.StringInput, name string) metav1.ObjectMetaArgs {
+	labels := Labels(name)
+	labels["app.kubernetes.io/part-of"] = pulumi.String("grpc-edge")
+	return metav1.ObjectMetaArgs{Namespace: namespace, Name: pulumi.String(name), Labels: labels}
+}
+
+// New creates the workload.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Workload, error) {
+	w := &Workload{}
+	if err := ctx.RegisterComponentResource("grpc-edge:workload:Workload", name, w, opts...); err != nil {
+		return nil, fmt.Errorf("registering workload %q: %w", name, err)
+	}
+	account, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
+		Metadata:                     Metadata(args.Namespace, args.Name),
+		AutomountServiceAccountToken: pulumi.Bool(false),
+	}, pulumi.Parent(w))
+	if err != nil {
+		return nil, fmt.Errorf("creating service account %q: %w", name, err)
+	}
+	_, err = policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
+		Metadata: Metadata(args.Namespace, args.Name),
+		Spec: policyv1.PodDisruptionBudgetSpecArgs{
+			Selector: Selector(args.Name),
+			// A number that must stay available would stop node upgrades for ever
+			// where there is a single replica.
+			MaxUnavailable:             pulumi.Int(1),
+			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
+		},
+	}, pulumi.Parent(w))
+	if err != nil {
+		return nil, fmt.Errorf("creating pod disruption budget %q: %w", name, err)
+	}
+	_, err = appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
+		Metadata: Metadata(args.Namespace, args.Name),
+		Spec:     deploymentSpec(args, account),
+	}, pulumi.Parent(w))
+	if err != nil {
+		return nil, fmt.Errorf("creating deployment %q: %w", name, err)
+	}
+	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{})
+}
+
+func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.DeploymentSpecArgs {
+	return appsv1.DeploymentSpecArgs{
+		Replicas: pulumi.Int(args.Replicas),
+		Selector: Selector(args.Name),
+		Strategy: appsv1.DeploymentStrategyArgs{
+			Type: pulumi.String("RollingUpdate"),
+			RollingUpdate: appsv1.RollingUpdateDeploymentArgs{
+				MaxSurge:       pulumi.Int(1),
+				MaxUnavailable: pulumi.Int(0),
+			},
+		},
+		Template: corev1.PodTemplateSpecArgs{
+			Metadata: metav1.ObjectMetaArgs{Labels: Metadata(args.Namespace, args.Name).Labels},
+			Spec:     podSpec(args, account),
+		},
+	}
+}
