@@ -1,0 +1,23 @@
+// Package addressplan says which addresses the sandbox takes, in one place.
+package addressplan
+
+import "net/netip"
+
+// All but Metadata are within TEST-NET-2 (RFC 5737), which no real network
+// routes; only these two small ranges are routed into the sandbox.
+var (
+	// External is where the emulated cloud's external addresses are.
+	External = netip.MustParsePrefix("198.51.100.0/27")
+	// GoogleAPIs answers for Google's own hosts, such as *-docker.pkg.dev.
+	GoogleAPIs = netip.MustParseAddr("198.51.100.1")
+	// FirstEndpoint and those up to FirstReserved are control planes'.
+	FirstEndpoint = netip.MustParseAddr("198.51.100.2")
+	// FirstReserved and those after it can be reserved by a stack.
+	FirstReserved = netip.MustParseAddr("198.51.100.10")
+	// HostEnd and RouterEnd are the two ends of the link into the sandbox.
+	HostEnd   = netip.MustParsePrefix("198.51.100.249/30")
+	RouterEnd = netip.MustParsePrefix("198.51.100.250/30")
+	// Metadata is the metadata server's address, as on every Compute Engine VM
+	// ("About VM metadata"). The host does not route it.
+	Metadata = netip.MustParseAddr("169.254.169.254")
+)

@@ -1,0 +1,57 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// apiReadyTimeout is how long an API server may take on a loaded machine; 5 s is usual.
+const apiReadyTimeout = 3 * time.Minute
+
+// RESTConfig is how the sandbox itself talks to the cluster: as the host, at the
+// external address, with administrator rights.
+func (c *Cluster) RESTConfig() (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("https://"+c.plane.external.String(), c.Kubeconfig())
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 50, 100
+	return config, nil
+}
+
+func (c *Cluster) client() (*kubernetes.Clientset, error) {
+	config, err := c.RESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(config)
+}
+
+// waitReady waits until the API server says that it is ready.
+func (c *Cluster) waitReady(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	var last error
+	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, apiReadyTimeout, true, func(ctx context.Context) (bool, error) {
+		select {
+		case <-c.machine.Done():
+			return false, errors.New("its machine ended")
+		default:
+		}
+		_, last = client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+		return last == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for the API server of cluster %s: %w (last answer: %v); its logs are in %s", c.plane.spec.Name, err, last, c.plane.file("log"))
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+
+	"grpc-edge/sandbox/gcp"
+	"grpc-edge/sandbox/machine"
+	"grpc-edge/sandbox/netpol"
+)
+
+// nodeReadyTimeout is generous: a loaded laptop pulls and starts everything at once.
+const nodeReadyTimeout = 5 * time.Minute
+
+// StartNodes implements gcp.Runtime: the pool gets exactly pool.Count ready nodes.
+func (r *Runtime) StartNodes(ctx context.Context, pool gcp.NodePoolSpec) error {
+	r.mu.Lock()
+	c, ok := r.clusters[pool.Cluster]
+	r.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("starting nodes of pool %s: the cluster %s does not run", pool.Name, pool.Cluster)
+	}
+	wanted := map[string]int{}
+	for i := range pool.Count {
+		wanted[nodeName(pool, i)] = i
+	}
+	for _, n := range c.runningNodes() {
+		if _, keep := wanted[n.name]; !keep && n.pool.Name == pool.Name {
+			if err := r.stopNode(c, n.name); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range pool.Count {
+		if c.hasNode(nodeName(pool, i)) {
+			continue
+		}
+		if err := r.startNode(c, pool, i); err != nil {
+			return fmt.Errorf("starting node %s: %w", nodeName(pool, i), err)
+		}
+	}
+	for name := range wanted {
+		if err := c.joinNode(ctx, r, name); err != nil {
+			return fmt.Errorf("waiting for node %s: %w; its logs are in %s", name, err, c.nodeDir(name))
+		}
+	}
+	return nil
+}
+
+// StopNodes implements gcp.Runtime.
+func (r *Runtime) StopNodes(_ context.Context, cluster, pool string) error {
+	r.mu.Lock()
+	c, ok := r.clusters[cluster]
+	r.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	var errs []error
+	for _, n := range c.runningNodes() {
+		if n.pool.Name == pool {
+			errs = append(errs, r.stopNode(c, n.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func nodeName(pool gcp.NodePoolSpec, i int) string {
+	return fmt.Sprintf("gke-%s-%s-%d", pool.Cluster, pool.Name, i)
+}
+
+func (c *Cluster) nodeDir(name string) string { return c.plane.file(filepath.Join("nodes", name)) }
+
+func (c *Cluster) runningNodes() []*runningNode {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []*runningNode
+	for _, n := range c.nodes {
+		list = append(list, n)
+	}
+	slices.SortFunc(list, func(a, b *runningNode) int { return strings.Compare(a.name, b.name) })
+	return list
+}
+
+func (c *Cluster) hasNode(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.nodes[name]
+	return ok
+}
+
+func (r *Runtime) startNode(c *Cluster, pool gcp.NodePoolSpec, i int) error {
+	address, err := c.nodeAddress()
+	if err != nil {
+		return err
+	}
+	region := regionOf(pool.Zones[0])
+	n := &node{
+		name: nodeName(pool, i), pool: pool, zone: pool.Zones[i%len(pool.Zones)], dir: c.nodeDir(nodeName(pool, i)),
+		address: address, plane: c.plane, debs: r.options.Debs, env: r.options.NodeEnv,
+		registries: []string{region + "-docker.pkg.dev", SystemRegistry}, registryCA: r.options.RegistryCA, created: time.Now(),
+	}
+	spec, err := n.machineSpec()
+	if err != nil {
+		return err
+	}
+	m, err := machine.Start(spec, r.cgroup(n.name), func(pid int) error {
+		return r.options.Network.Attach(pid, linkName("n", address), netip.PrefixFrom(address, c.plane.spec.SubnetCIDR.Bits()))
+	})
+	if err != nil {
+		return err
+	}
+	slog.Info("node started", "node", n.name, "address", address)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	background, cancel := context.WithCancel(context.Background())
+	c.nodes[n.name] = &runningNode{node: n, machine: m, ctx: background, cancel: cancel}
+	return nil
+}
+
+func regionOf(zone string) string { return zone[:strings.LastIndex(zone, "-")] }
+
+// nodeAddress is the subnet's first free one after the gateway.
+func (c *Cluster) nodeAddress() (netip.Addr, error) {
+	used := map[netip.Addr]bool{}
+	for _, n := range c.runningNodes() {
+		used[n.address] = true
+	}
+	subnet := c.plane.spec.SubnetCIDR
+	for a := nthAddress(subnet, 2); subnet.Contains(a); a = a.Next() {
+		if !used[a] {
+			return a, nil
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("the subnet %s has no address left", subnet)
+}
+
+// joinNode waits for the node to register, connects its pods and waits until it is ready.
+func (c *Cluster) joinNode(ctx context.Context, r *Runtime, name string) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	n := c.nodes[name]
+	c.mu.Unlock()
+	state := "has not registered with the API server"
+	var connected bool
+	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, nodeReadyTimeout, true, func(ctx context.Context) (bool, error) {
+		object, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			state = err.Error()
+			return false, nil
+		}
+		if object.Spec.PodCIDR == "" {
+			state = "has no pod range yet"
+			return false, nil
+		}
+		if !connected {
+			pods, err := netip.ParsePrefix(object.Spec.PodCIDR)
+			if err != nil {
+				return false, err
+			}
+			if err := errors.Join(n.writeCNI(pods), r.options.Network.Route(pods, n.address)); err != nil {
+				return false, err
+			}
+			connected = true
+			r.enforcePolicies(client, n, pods)
+		}
+		for _, condition := range object.Status.Conditions {
+			// A Ready from before a restart is not news.
+			if condition.Type == corev1.NodeReady && !condition.LastHeartbeatTime.Time.Before(n.since()) {
+				state = condition.Message
+				return condition.Status == corev1.ConditionTrue, nil
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w: it %s", err, state)
+	}
+	return nil
+}
+
+// stopNode stops the node's machine, forgets its data and removes it from the cluster.
+func (r *Runtime) stopNode(c *Cluster, name string) error {
+	c.mu.Lock()
+	n := c.nodes[name]
+	delete(c.nodes, name)
+	c.mu.Unlock()
+	if n == nil {
+		return nil
+	}
+	n.cancel()
+	errs := []error{n.machine.Stop(), r.cgroup(name).Remove(), os.RemoveAll(n.dir)}
+	if client, err := c.client(); err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		// The cluster may be going too; a node object without a node harms nobody.
+		if err := client.CoreV1().Nodes().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			slog.Warn("removing the node object", "node", name, "error", err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// enforcePolicies applies the cluster's network policies on a node until its machine stops.
+func (r *Runtime) enforcePolicies(client kubernetes.Interface, n *runningNode, pods netip.Prefix) {
+	controller := &netpol.Controller{
+		Client: client,
+		Node:   netpol.Node{Name: n.name, Addresses: []netip.Addr{n.address, nthAddress(pods, 1)}},
+		Apply: func(ctx context.Context, rules []byte) error {
+			_, err := n.machine.Run(ctx, rules, n.env, r.options.IPTablesRestore, "--noflush")
+			return err
+		},
+		Log: slog.Default(),
+	}
+	go func() {
+		if err := controller.Run(n.ctx); err != nil && n.ctx.Err() == nil {
+			slog.Error("enforcing network policies", "node", n.name, "error", err)
+		}
+	}()
+}

@@ -1,0 +1,153 @@
+package cluster
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// validity of the sandbox's certificates: longer than any sandbox lives.
+const validity = 10 * 365 * 24 * time.Hour
+
+// Authority is a certificate authority kept in a folder; keys are readable by root only.
+type Authority struct {
+	dir  string
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+// Identity is what a certificate is issued for.
+type Identity struct {
+	Name          string
+	Organizations []string // Kubernetes groups of a client
+	DNSNames      []string
+	Addresses     []netip.Addr
+}
+
+// OpenAuthority loads the authority in dir, or makes one when dir has none.
+func OpenAuthority(dir, name string) (*Authority, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	a := &Authority{dir: dir}
+	certPEM, err := os.ReadFile(a.CertFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return a, a.create(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	keyPEM, err := os.ReadFile(filepath.Join(dir, "ca.key"))
+	if err != nil {
+		return nil, err
+	}
+	return a, a.parse(certPEM, keyPEM)
+}
+
+// CertFile is the authority's own certificate, PEM.
+func (a *Authority) CertFile() string { return filepath.Join(a.dir, "ca.crt") }
+
+// PEM is the authority's own certificate.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
+}
+
+// Issue writes FILE.crt and FILE.key for identity and returns their paths. What
+// is there already is kept, so that a restart changes nothing.
+func (a *Authority) Issue(file string, identity Identity) (cert, key string, err error) {
+	cert, key = filepath.Join(a.dir, file+".crt"), filepath.Join(a.dir, file+".key")
+	if _, err := os.Stat(key); err == nil {
+		return cert, key, nil
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", "", err
+	}
+	template, err := newTemplate(pkix.Name{CommonName: identity.Name, Organization: identity.Organizations})
+	if err != nil {
+		return "", "", err
+	}
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
+	template.DNSNames = identity.DNSNames
+	for _, ip := range identity.Addresses {
+		template.IPAddresses = append(template.IPAddresses, net.IP(ip.AsSlice()))
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &private.PublicKey, a.key)
+	if err != nil {
+		return "", "", fmt.Errorf("issuing a certificate for %s: %w", identity.Name, err)
+	}
+	return cert, key, writePair(cert, key, der, private)
+}
+
+func (a *Authority) create(name string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	template, err := newTemplate(pkix.Name{CommonName: name})
+	if err != nil {
+		return err
+	}
+	template.IsCA, template.BasicConstraintsValid = true, true
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return fmt.Errorf("making the certificate authority %s: %w", name, err)
+	}
+	a.key = key
+	if a.cert, err = x509.ParseCertificate(der); err != nil {
+		return err
+	}
+	return writePair(a.CertFile(), filepath.Join(a.dir, "ca.key"), der, key)
+}
+
+func (a *Authority) parse(certPEM, keyPEM []byte) error {
+	certBlock, _ := pem.Decode(certPEM)
+	keyBlock, _ := pem.Decode(keyPEM)
+	if certBlock == nil || keyBlock == nil {
+		return fmt.Errorf("reading the certificate authority in %s: it is not PEM; run `make down`, then `make up`", a.dir)
+	}
+	var err error
+	if a.cert, err = x509.ParseCertificate(certBlock.Bytes); err != nil {
+		return err
+	}
+	a.key, err = x509.ParseECPrivateKey(keyBlock.Bytes)
+	return err
+}
+
+func newTemplate(subject pkix.Name) (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	return &x509.Certificate{
+		SerialNumber: serial, Subject: subject,
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(validity), // an hour for clocks that are set back
+	}, nil
+}
+
+func writePair(cert, key string, der []byte, private *ecdsa.PrivateKey) error {
+	keyDER, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		return err
+	}
+	// The key last: Issue takes its presence for the pair's.
+	if err := os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER}), 0o600)
+}

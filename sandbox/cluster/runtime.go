@@ -1,0 +1,216 @@
+// Package cluster makes emulated GKE clusters real: a control plane and nodes
+// from the upstream Kubernetes binaries, each a machine of its own.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"grpc-edge/sandbox/addressplan"
+	"grpc-edge/sandbox/gcp"
+	"grpc-edge/sandbox/machine"
+	"grpc-edge/sandbox/network"
+)
+
+// Version of Kubernetes that tools/kubernetes builds.
+const Version = "1.34.4"
+
+// Options say what clusters are made from.
+type Options struct {
+	Dir     string // state, one folder a cluster
+	Network *network.Network
+	Bin     func(name string) string // path of a built tool
+	Debs    string                   // root of the unpacked distribution packages
+	NodeEnv []string                 // environment that those packages' programs need
+	// IPTablesRestore is the program that loads a node's network policies.
+	IPTablesRestore string
+	Cgroup          string // parent of the machines' cgroups
+	RegistryCA      string // file, PEM: who signs *-docker.pkg.dev here
+	Tokens          string // static token file of kube-apiserver
+	// Started is called with each cluster whose API server answers, and told when it stops.
+	Started func(ctx context.Context, c *Cluster)
+}
+
+// Runtime implements gcp.Runtime.
+type Runtime struct {
+	options  Options
+	mu       sync.Mutex
+	clusters map[string]*Cluster
+}
+
+// NewRuntime returns a runtime without clusters.
+func NewRuntime(options Options) *Runtime {
+	return &Runtime{options: options, clusters: map[string]*Cluster{}}
+}
+
+// Cluster is a running cluster.
+type Cluster struct {
+	plane   *controlPlane
+	machine *machine.Machine
+	cancel  context.CancelFunc
+	mu      sync.Mutex
+	nodes   map[string]*runningNode
+}
+
+type runningNode struct {
+	*node
+	machine *machine.Machine
+	// ctx ends with the node.
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// Kubeconfig is a file with administrator rights, for the sandbox's own use.
+func (c *Cluster) Kubeconfig() string { return c.plane.file("admin.kubeconfig") }
+
+// Spec is what the cluster was made from.
+func (c *Cluster) Spec() gcp.ClusterSpec { return c.plane.spec }
+
+// StartCluster implements gcp.Runtime.
+func (r *Runtime) StartCluster(ctx context.Context, spec gcp.ClusterSpec) (gcp.ClusterStatus, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, running := r.clusters[spec.Name]
+	if !running {
+		var err error
+		if c, err = r.start(spec); err != nil {
+			return gcp.ClusterStatus{}, fmt.Errorf("starting the control plane of cluster %s: %w", spec.Name, err)
+		}
+	}
+	if err := c.waitReady(ctx); err != nil {
+		return gcp.ClusterStatus{}, err
+	}
+	if !running {
+		if err := c.installAddons(ctx); err != nil {
+			return gcp.ClusterStatus{}, err
+		}
+		background, cancel := context.WithCancel(context.Background())
+		c.cancel = cancel
+		r.options.Started(background, c)
+	}
+	return gcp.ClusterStatus{Endpoint: c.plane.external, CACertificate: c.plane.ca.PEM(), Version: Version}, nil
+}
+
+func (r *Runtime) start(spec gcp.ClusterSpec) (*Cluster, error) {
+	dir := filepath.Join(r.options.Dir, spec.Name)
+	ca, err := OpenAuthority(filepath.Join(dir, "pki"), spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	external, err := r.endpoint(dir)
+	if err != nil {
+		return nil, err
+	}
+	plane := &controlPlane{
+		spec: spec, dir: dir, ca: ca, bin: r.options.Bin, tokens: r.options.Tokens,
+		internal: nthAddress(spec.ControlPlaneCIDR, 2), external: external,
+	}
+	for _, subnet := range []netip.Prefix{spec.SubnetCIDR, spec.ControlPlaneCIDR} {
+		if err := r.options.Network.Subnet(subnet); err != nil {
+			return nil, err
+		}
+	}
+	ms, err := plane.machineSpec()
+	if err != nil {
+		return nil, err
+	}
+	address := netip.PrefixFrom(plane.internal, spec.ControlPlaneCIDR.Bits())
+	m, err := machine.Start(ms, r.cgroup(spec.Name), func(pid int) error {
+		return r.options.Network.Attach(pid, linkName("cp", external), address, external)
+	})
+	if err != nil {
+		return nil, err
+	}
+	slog.Info("control plane started", "cluster", spec.Name, "endpoint", external)
+	c := &Cluster{plane: plane, machine: m, nodes: map[string]*runningNode{}}
+	r.clusters[spec.Name] = c
+	return c, nil
+}
+
+// endpoint gives each cluster an external address of its own and remembers it,
+// since kubeconfigs carry it: addressplan.FirstEndpoint and on.
+func (r *Runtime) endpoint(dir string) (netip.Addr, error) {
+	file := filepath.Join(dir, "endpoint")
+	if text, err := os.ReadFile(file); err == nil {
+		return netip.ParseAddr(string(text))
+	}
+	used := map[netip.Addr]bool{}
+	for _, c := range r.clusters {
+		used[c.plane.external] = true
+	}
+	for a := addressplan.FirstEndpoint; a.Less(addressplan.FirstReserved); a = a.Next() {
+		if !used[a] {
+			return a, os.WriteFile(file, []byte(a.String()), 0o600)
+		}
+	}
+	return netip.Addr{}, errors.New("the sandbox runs at most 8 clusters at a time: delete one first")
+}
+
+func (r *Runtime) cgroup(name string) machine.Cgroup {
+	return machine.Cgroup(filepath.Join(r.options.Cgroup, name))
+}
+
+// linkName fits the kernel's 15 bytes whatever a machine is called.
+func linkName(kind string, a netip.Addr) string {
+	b := a.As4()
+	return fmt.Sprintf("%s-%d-%d", kind, b[2], b[3])
+}
+
+// StopCluster implements gcp.Runtime: it stops the cluster and forgets its data.
+func (r *Runtime) StopCluster(_ context.Context, name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.clusters[name]
+	if !ok {
+		return nil
+	}
+	delete(r.clusters, name)
+	var errs []error
+	for node := range c.nodes {
+		errs = append(errs, r.stopNode(c, node))
+	}
+	if c.cancel != nil {
+		c.cancel()
+	}
+	errs = append(errs, c.machine.Stop(), r.cgroup(name).Remove(), os.RemoveAll(c.plane.dir))
+	return errors.Join(errs...)
+}
+
+// Stop ends all machines and keeps their data, as cutting the power does.
+func (r *Runtime) Stop() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for _, c := range r.clusters {
+		if c.cancel != nil {
+			c.cancel()
+		}
+		for _, n := range c.nodes {
+			n.cancel()
+			errs = append(errs, n.machine.Stop())
+		}
+		errs = append(errs, c.machine.Stop())
+	}
+	errs = append(errs, machine.Cgroup(r.options.Cgroup).Remove())
+	return errors.Join(errs...)
+}
+
+// NodeAccount is the service account of the node with this address, for the metadata server.
+func (r *Runtime) NodeAccount(address netip.Addr) (email string, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.clusters {
+		for _, n := range c.runningNodes() {
+			if n.address == address {
+				return n.pool.ServiceAccount, true
+			}
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"grpc-edge/sandbox/credentials"
+	"grpc-edge/sandbox/daemon"
+	"grpc-edge/sandbox/stack"
+	"grpc-edge/sandbox/tools"
+)
+
+// sandbox is where this sandbox's files are.
+type sandbox struct {
+	self  string // this program's file
+	tools tools.Tools
+	state daemon.State
+}
+
+// locate finds the repository from the program's own place, <repository>/.cache/bin/sandbox.
+func locate() (sandbox, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return sandbox{}, err
+	}
+	root := filepath.Dir(filepath.Dir(filepath.Dir(self)))
+	if _, err := os.Stat(filepath.Join(root, "Pulumi.yaml")); err != nil {
+		return sandbox{}, fmt.Errorf("finding the repository of %s: %w: build the program with `make`", self, err)
+	}
+	return sandbox{self: self, tools: tools.In(root), state: daemon.State{Dir: filepath.Join(root, ".sandbox")}}, nil
+}
+
+// links are the other names of this program, beside the tools that look for them.
+var links = []string{"pulumi-language-go", credentials.AuthPlugin, credentials.ImageProvider}
+
+func (s sandbox) link() error {
+	var errs []error
+	for _, name := range links {
+		target := s.tools.Bin(name)
+		if old, err := os.Readlink(target); err == nil && old == filepath.Base(s.self) {
+			continue
+		}
+		_ = os.Remove(target)
+		errs = append(errs, os.Symlink(filepath.Base(s.self), target))
+	}
+	return errors.Join(errs...)
+}
+
+// errDown is for commands that need a running sandbox.
+var errDown = errors.New("the sandbox does not run: start it with `make up`")
+
+// stack returns the stack of the running sandbox.
+func (s sandbox) stack() (stack.Stack, error) {
+	info, ok, err := s.state.Info()
+	if err != nil {
+		return stack.Stack{}, err
+	}
+	if !ok {
+		return stack.Stack{}, errDown
+	}
+	return stack.Stack{Tools: s.tools, State: s.state, Info: info}, nil
+}
+
+func newCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "sandbox",
+		Short:         "Run the stack on this machine, with an emulated Google Cloud",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	add := func(use, short string, args cobra.PositionalArgs, run func(context.Context, sandbox, []string) error) *cobra.Command {
+		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
+			s, err := locate()
+			if err != nil {
+				return err
+			}
+			return run(c.Context(), s, args)
+		}}
+		root.AddCommand(c)
+		return c
+	}
+	none := cobra.NoArgs
+	add("up", "Bring everything up and call both services", none, up)
+	add("down", "Destroy the stack and remove the sandbox", none, down)
+	add("stop", "Stop the sandbox's processes and keep its state", none, stop)
+	add("tools", "Fetch and build what the sandbox runs", none, getTools)
+	add("preview", "Show what `up` would change", none, preview)
+	add("refresh", "Read what really exists and show what differs", none, refresh)
+	add("call [MESSAGE]", "Call both services with a message", cobra.MaximumNArgs(1), call)
+	add("status", "Show what runs", none, status)
+	add("logs [NAME]", "Show the newest log lines of every pod, or those of one app", cobra.MaximumNArgs(1), logs)
+	add("kubeconfig", "Write a kubeconfig for plain kubectl and print how to use it", none, kubeconfig)
+	add("objects", "List what exists in the emulated cloud", none, objects)
+	pulumi := add("pulumi -- ARGUMENTS", "Run the Pulumi CLI on the sandbox's stack", cobra.ArbitraryArgs, runPulumi)
+	pulumi.Example = "  sandbox pulumi -- stack output --json"
+	add("serve", "Run the sandbox's daemon (`up` does this)", none, serve).Hidden = true
+	return root
+}

@@ -1,0 +1,266 @@
+// Package daemon is the long-running part of the sandbox: it holds the
+// namespaces, plays Google Cloud, and serves the stand-in Pulumi providers.
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	clientset "k8s.io/client-go/kubernetes"
+
+	"grpc-edge/sandbox/addressplan"
+	"grpc-edge/sandbox/cluster"
+	"grpc-edge/sandbox/credentials"
+	"grpc-edge/sandbox/gcp"
+	"grpc-edge/sandbox/gcp/provider"
+	"grpc-edge/sandbox/googleapis"
+	"grpc-edge/sandbox/images"
+	"grpc-edge/sandbox/kubernetes"
+	"grpc-edge/sandbox/loadbalancer"
+	"grpc-edge/sandbox/network"
+	"grpc-edge/sandbox/tls"
+	"grpc-edge/sandbox/tools"
+)
+
+// CgroupParent is the cgroup that all machines of the sandbox are in.
+const CgroupParent = "grpc-edge-sandbox"
+
+// Info is what other commands need to know of a running daemon; it lies in the
+// state folder while the daemon serves.
+type Info struct {
+	PID int `json:"pid"`
+	// Program tells one build of the sandbox from another.
+	Program string `json:"program"`
+	// Providers are the loopback ports of the stand-in providers, by plugin name.
+	Providers map[string]int `json:"providers"`
+	// EnvoyDigest is the digest of Envoy's image in the sandbox.
+	EnvoyDigest string `json:"envoyDigest"`
+	// ImageSizes are compressed sizes in bytes, by repository.
+	ImageSizes map[string]int64 `json:"imageSizes"`
+}
+
+// Serve runs the daemon until ctx ends. Only one runs on a state folder.
+func Serve(ctx context.Context, t tools.Tools, state State, project string) error {
+	lock, err := state.Lock()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	net, err := network.New()
+	if err != nil {
+		return err
+	}
+	// The provider finds the kubeconfig's exec plugin there, before one that the machine may have.
+	if err := os.Setenv("PATH", filepath.Dir(t.Bin("sandbox"))+":"+os.Getenv("PATH")); err != nil {
+		return err
+	}
+	d := &daemon{tools: t, state: state, network: net, project: project}
+	err = d.serve(ctx)
+	return errors.Join(err, os.RemoveAll(state.infoFile()), d.stop())
+}
+
+type daemon struct {
+	tools   tools.Tools
+	state   State
+	project string
+	network *network.Network
+	runtime *cluster.Runtime
+	cloud   *gcp.Cloud
+	servers []interface{ Close() error }
+}
+
+func (d *daemon) serve(ctx context.Context) error {
+	loaded, err := images.Load(d.tools, filepath.Join(d.tools.Cache, "images"))
+	if err != nil {
+		return err
+	}
+	ca, err := cluster.OpenAuthority(d.state.path("pki"), "sandbox Google APIs")
+	if err != nil {
+		return err
+	}
+	if err := d.state.writeTrust(ca.PEM()); err != nil {
+		return err
+	}
+	tokens, err := d.deployerToken()
+	if err != nil {
+		return err
+	}
+	d.runtime = cluster.NewRuntime(cluster.Options{
+		Dir: d.state.path("clusters"), Network: d.network, Bin: d.tools.Bin, Debs: d.tools.Debs(), NodeEnv: d.tools.Env(), IPTablesRestore: d.tools.IPTablesRestore(),
+		Cgroup: CgroupParent, RegistryCA: ca.CertFile(), Tokens: tokens, Started: d.clusterStarted,
+	})
+	if d.cloud, err = gcp.Open(d.state.path("cloud"), d.runtime); err != nil {
+		return err
+	}
+	if err := d.serveGoogle(ca, loaded.Handler); err != nil {
+		return err
+	}
+	if err := d.cloud.Resume(ctx); err != nil {
+		return fmt.Errorf("resuming the emulated cloud: %w", err)
+	}
+	ports, err := d.serveProviders(ctx)
+	if err != nil {
+		return err
+	}
+	info := Info{PID: os.Getpid(), Program: program(), Providers: ports, EnvoyDigest: loaded.EnvoyDigest, ImageSizes: loaded.Sizes}
+	if err := d.state.writeInfo(info); err != nil {
+		return err
+	}
+	slog.Info("sandbox is up")
+	<-ctx.Done()
+	slog.Info("sandbox is going down")
+	return nil
+}
+
+// serveGoogle serves Google's addresses inside the sandbox's network.
+func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
+	apis, err := d.network.Listen(netip.AddrPortFrom(addressplan.GoogleAPIs, 443))
+	if err != nil {
+		return fmt.Errorf("listening for Google's APIs: %w", err)
+	}
+	metadata, err := d.network.Listen(netip.AddrPortFrom(addressplan.Metadata, 80))
+	if err != nil {
+		return fmt.Errorf("listening for the metadata server: %w", err)
+	}
+	const headerTimeout = 10 * time.Second
+	apiServer := &http.Server{Handler: googleapis.Handler(d.cloud.Registry(system), system), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
+	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.NodeAccount, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
+	d.servers = append(d.servers, apiServer, metadataServer)
+	go func() { _ = apiServer.ServeTLS(apis, "", "") }()
+	go func() { _ = metadataServer.Serve(metadata) }()
+	return nil
+}
+
+// serveProviders serves each stand-in provider on a loopback port of its own.
+func (d *daemon) serveProviders(ctx context.Context) (map[string]int, error) {
+	ports := map[string]int{}
+	for name, server := range map[string]pulumirpc.ResourceProviderServer{
+		"gcp": provider.New(d.cloud), "kubernetes": kubernetes.New(), "tls": tls.New(),
+	} {
+		handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
+			Init: func(s *grpc.Server) error {
+				pulumirpc.RegisterResourceProviderServer(s, server)
+				return nil
+			},
+			Options: append(rpcutil.OpenTracingServerInterceptorOptions(nil), grpc.ChainUnaryInterceptor(recovered)),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("serving the provider %s: %w", name, err)
+		}
+		ports[name] = handle.Port
+	}
+	return ports, nil
+}
+
+// recovered turns a panic of a provider into an error of the one call: the rest of
+// the sandbox, with everything that runs in it, goes on.
+func recovered(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (response any, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			slog.Error("panic", "method", info.FullMethod, "cause", cause, "stack", string(debug.Stack()))
+			err = status.Errorf(codes.Internal, "a defect of the sandbox's provider (%v); its log has the details", cause)
+		}
+	}()
+	return handle(ctx, request)
+}
+
+// clusterStarted runs what GKE runs beside each cluster.
+func (d *daemon) clusterStarted(ctx context.Context, c *cluster.Cluster) {
+	config, err := c.RESTConfig()
+	if err != nil {
+		slog.Error("reading the cluster's kubeconfig", "error", err)
+		return
+	}
+	client, err := clientset.NewForConfig(config)
+	if err != nil {
+		slog.Error("connecting to the cluster", "error", err)
+		return
+	}
+	controller := &loadbalancer.Controller{
+		Client: client, Router: d.network, Cloud: &forwarding{cloud: d.cloud, spec: c.Spec()},
+		Health: &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: d.network.DialContext}},
+	}
+	go controller.Run(ctx)
+}
+
+// deployerToken returns kube-apiserver's static token file, in which the deployer
+// is an administrator, as Google's IAM makes who has roles/container.admin.
+func (d *daemon) deployerToken() (file string, err error) {
+	file = d.state.path("credentials/tokens.csv")
+	if _, err := os.Stat(file); err == nil {
+		return file, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return "", err
+	}
+	random := make([]byte, 32)
+	if _, err := rand.Read(random); err != nil {
+		return "", err
+	}
+	token := hex.EncodeToString(random)
+	if err := os.WriteFile(credentials.DeployerToken(d.state.Dir), []byte(token), 0o600); err != nil {
+		return "", err
+	}
+	email := "deployer@" + d.project + ".iam.gserviceaccount.com"
+	return file, os.WriteFile(file, fmt.Appendf(nil, "%s,%s,%s,\"system:masters\"\n", token, email, email), 0o600)
+}
+
+func (d *daemon) stop() error {
+	var errs []error
+	for _, s := range d.servers {
+		errs = append(errs, s.Close())
+	}
+	if d.runtime != nil {
+		errs = append(errs, d.runtime.Stop())
+	}
+	return errors.Join(append(errs, d.network.Close())...)
+}
+
+// forwarding lets one cluster's load balancers make forwarding rules.
+type forwarding struct {
+	cloud *gcp.Cloud
+	spec  gcp.ClusterSpec
+}
+
+func (f *forwarding) region() string {
+	// A zone is its region and one more part: us-central1-a.
+	if strings.Count(f.spec.Location, "-") == 2 {
+		return f.spec.Location[:strings.LastIndex(f.spec.Location, "-")]
+	}
+	return f.spec.Location
+}
+
+// Reserved implements loadbalancer.Cloud.
+func (f *forwarding) Reserved(name string) (netip.Addr, error) {
+	address, ok := f.cloud.Address(f.spec.Project, f.region(), name)
+	if !ok {
+		return netip.Addr{}, fmt.Errorf("the address %s is not reserved in region %s", name, f.region())
+	}
+	return address, nil
+}
+
+// Forward implements loadbalancer.Cloud.
+func (f *forwarding) Forward(rule string, address netip.Addr, ports []int32) error {
+	return f.cloud.PutForwardingRule(gcp.ForwardingRule{
+		Name: rule, Project: f.spec.Project, Region: f.region(), Cluster: f.spec.Name, Address: address, Ports: ports,
+	})
+}
+
+// Unforward implements loadbalancer.Cloud.
+func (f *forwarding) Unforward(rule string) error { return f.cloud.DeleteForwardingRule(rule) }

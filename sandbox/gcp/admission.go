@@ -1,0 +1,79 @@
+package gcp
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// admit applies the rules to an object that is to be created or changed, and
+// completes it. c.mu must be held.
+func (t *change) admit(rule *rule) error {
+	if violations := rule.violations(t.new.Config); len(violations) > 0 {
+		return violations[0].err()
+	}
+	if err := t.requireAPI(t.new.Kind.API(), t.new.project()); err != nil {
+		return err
+	}
+	if existing, ok := t.objects[t.new.Name]; ok && t.old == nil {
+		return alreadyExists(existing.Name)
+	}
+	if t.old == nil && rule.quota.limit > 0 {
+		if err := t.withinQuota(rule.quota); err != nil {
+			return err
+		}
+	}
+	t.new.Uses = nil
+	return rule.admit(t)
+}
+
+// release applies the rules to objects that are to be deleted together.
+// c.mu must be held.
+func (t *change) release(all []*Object) error {
+	leaving := map[string]bool{}
+	for _, o := range all {
+		if o.busy {
+			return notReady(o.Name)
+		}
+		leaving[o.Name] = true
+	}
+	for _, name := range sortedNames(t.objects) {
+		user := t.objects[name]
+		for _, used := range user.Uses {
+			if leaving[used] && !leaving[name] {
+				return inUse(rules[t.objects[used].Kind].noun, used, name)
+			}
+		}
+	}
+	if check := rules[t.old.Kind].release; check != nil {
+		return check(t)
+	}
+	return nil
+}
+
+// existing returns an object that can be changed now. c.mu must be held.
+func (c *Cloud) existing(name string) (*Object, error) {
+	o, ok := c.objects[name]
+	if !ok {
+		return nil, notFound(name)
+	}
+	if o.busy {
+		return nil, notReady(name)
+	}
+	return o, nil
+}
+
+// inside returns the objects whose names continue a name: they go with it.
+func (c *Cloud) inside(name string) []*Object {
+	var found []*Object
+	for _, other := range sortedNames(c.objects) {
+		if strings.HasPrefix(other, name+"/") {
+			found = append(found, c.objects[other])
+		}
+	}
+	return found
+}
+
+func sortedNames(objects map[string]*Object) []string {
+	return slices.Sorted(maps.Keys(objects))
+}

@@ -1,0 +1,130 @@
+// Package gcp is an emulated Google Cloud: the state of projects on disk, the
+// rules Google's APIs apply to it, and operations that take time. What a
+// description alone cannot provide, a cluster and its nodes, a Runtime makes
+// real on this machine.
+//
+// Objects are described in the words of Pulumi's `gcp` provider, for that is
+// the only client. Each rule names the page of Google's documentation it comes
+// from, and each error reads as Google's own.
+package gcp
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Cloud is the emulated Google Cloud. Its methods may be called concurrently.
+type Cloud struct {
+	dir           string
+	runtime       Runtime
+	operationTime time.Duration
+	now           func() time.Time
+
+	mu      sync.Mutex
+	objects map[string]*Object // by name
+	tokens  map[string]accessToken
+	queues  map[string]chan struct{} // one operation at a time, see queue
+}
+
+// Option changes a Cloud.
+type Option func(*Cloud)
+
+// WithOperationTime sets how long an operation takes besides its real work.
+// The default is 300 ms: long enough to be seen in progress, short enough to wait for.
+func WithOperationTime(d time.Duration) Option {
+	return func(c *Cloud) { c.operationTime = d }
+}
+
+// WithClock sets the clock that timestamps and the expiry of tokens are read from.
+func WithClock(now func() time.Time) Option {
+	return func(c *Cloud) { c.now = now }
+}
+
+// Open loads the cloud kept in dir, which is created (mode 0700) if it is
+// missing. Nothing is started: see [Cloud.Resume].
+func Open(dir string, rt Runtime, options ...Option) (*Cloud, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("creating the emulated cloud's directory: %w", err)
+	}
+	c := &Cloud{
+		dir: dir, runtime: rt, operationTime: 300 * time.Millisecond, now: time.Now,
+		objects: map[string]*Object{}, tokens: map[string]accessToken{}, queues: map[string]chan struct{}{},
+	}
+	for _, option := range options {
+		option(c)
+	}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Objects returns the full resource names of everything that exists, sorted.
+// Enabled APIs are no objects: a project keeps them, as Google does, unless
+// asked otherwise.
+func (c *Cloud) Objects() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for _, o := range c.objects {
+		if o.Kind != KindService {
+			names = append(names, o.FullName())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Get returns the object of a name, or an error for which [NotFound] holds.
+func (c *Cloud) Get(name string) (Object, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o, ok := c.objects[name]
+	if !ok {
+		return Object{}, notFound(name)
+	}
+	found := o.copy()
+	if o.Kind == KindAddress {
+		found.Status["users"] = toList(c.users(name))
+	}
+	return found, nil
+}
+
+// users returns the self links of the objects that use another one. c.mu must be held.
+func (c *Cloud) users(name string) []string {
+	var links []string
+	for _, other := range sortedNames(c.objects) {
+		if slices.Contains(c.objects[other].Uses, name) {
+			links = append(links, computeBase+other)
+		}
+	}
+	return links
+}
+
+// all returns the objects of a kind whose name has a prefix, in the order of
+// their names. c.mu must be held.
+func (c *Cloud) all(kind Kind, prefix string) []*Object {
+	var found []*Object
+	for _, o := range c.objects {
+		if o.Kind == kind && strings.HasPrefix(o.Name, prefix) {
+			found = append(found, o)
+		}
+	}
+	slices.SortFunc(found, func(a, b *Object) int { return strings.Compare(a.Name, b.Name) })
+	return found
+}
+
+// repositoryDir is where a repository's images are.
+func (c *Cloud) repositoryDir(uid string) string { return filepath.Join(c.dir, "registry", uid) }
+
+// NotFound tells whether an error says that an object does not exist.
+func NotFound(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == 404
+}

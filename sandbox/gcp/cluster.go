@@ -1,0 +1,162 @@
+package gcp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const containerBase = "https://container.googleapis.com/v1/"
+
+var clusterRule = &rule{
+	noun: "cluster", quota: quota{"CLUSTERS", 100, "locations"}, // "Quotas and limits", GKE
+	check: checkCluster, admit: admitCluster,
+	build: func(ctx context.Context, t *change) error {
+		if t.old != nil {
+			return nil
+		}
+		if err := t.startCluster(ctx, t.new); err != nil {
+			return t.undone(ctx, t.new.last(), err)
+		}
+		return nil
+	},
+	raze: func(ctx context.Context, t *change) error { return t.runtime.StopCluster(ctx, t.old.last()) },
+}
+
+// clusterName is stricter than other names ("clusters.create", GKE API).
+var clusterName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,38}[a-z0-9])?$`)
+
+func checkCluster(p Properties) []Violation {
+	c := &checker{p: p}
+	c.match("name", clusterName, "be 1-40 characters: a lowercase letter, then lowercase letters, digits and hyphens, not a hyphen at the end")
+	c.oneOf("networkingMode", "VPC_NATIVE", "ROUTES")
+	c.oneOf("datapathProvider", "DATAPATH_PROVIDER_UNSPECIFIED", "LEGACY_DATAPATH", "ADVANCED_DATAPATH")
+	c.oneOf("releaseChannel.channel", "UNSPECIFIED", "RAPID", "REGULAR", "STABLE", "EXTENDED")
+	c.oneOf("securityPostureConfig.mode", "DISABLED", "BASIC", "ENTERPRISE")
+	c.oneOf("binaryAuthorization.evaluationMode", "DISABLED", "PROJECT_SINGLETON_POLICY_ENFORCE")
+	c.oneOf("databaseEncryption.state", "ENCRYPTED", "DECRYPTED")
+	c.oneOf("gatewayApiConfig.channel", "CHANNEL_DISABLED", "CHANNEL_EXPERIMENTAL", "CHANNEL_STANDARD")
+	if s := p.str("privateClusterConfig.masterIpv4CidrBlock"); s != "" {
+		if r, err := netip.ParsePrefix(s); err != nil || r != r.Masked() || r.Bits() != 28 {
+			c.wrong("privateClusterConfig.masterIpv4CidrBlock", "%q is not a /28 in CIDR notation, such as 172.16.0.0/28", s)
+		}
+	}
+	for i, block := range p.objects("masterAuthorizedNetworksConfig.cidrBlocks") {
+		if s := block.str("cidrBlock"); s != "" && prefix(s) != prefix(s).Masked() || s != "" && !prefix(s).IsValid() {
+			c.wrong(fmt.Sprintf("masterAuthorizedNetworksConfig.cidrBlocks[%d].cidrBlock", i), "%q is not a range in CIDR notation", s)
+		}
+	}
+	if pool := p.str("workloadIdentityConfig.workloadPool"); pool != "" && !strings.HasSuffix(pool, ".svc.id.goog") {
+		c.wrong("workloadIdentityConfig.workloadPool", "%q must be <project>.svc.id.goog", pool)
+	}
+	if p.boolean("networkPolicy.enabled") && p.str("datapathProvider") == "ADVANCED_DATAPATH" {
+		c.wrong("networkPolicy.enabled", "Enabling NetworkPolicy for clusters with DatapathProvider=ADVANCED_DATAPATH is not "+
+			"allowed: Dataplane V2 always enforces network policies")
+	}
+	return c.found
+}
+
+func admitCluster(t *change) error {
+	p := t.new.Config
+	if err := checkClusterPlace(t.new); err != nil {
+		return err
+	}
+	if len(p.objects("nodePools")) > 0 || p.boolean("enableAutopilot") || p.str("networkingMode") == "ROUTES" {
+		return badRequest("Node pools inside a cluster, Autopilot and routes-based networking are not emulated: " +
+			"use a VPC-native Standard cluster and container.NodePool")
+	}
+	if p.number("initialNodeCount") < 1 {
+		return badRequest("Cluster.initial_node_count must be greater than zero.")
+	}
+	if pool, want := p.str("workloadIdentityConfig.workloadPool"), t.new.project()+".svc.id.goog"; pool != "" && pool != want {
+		return badRequest("Currently, the only supported identity namespace is %q; got %q.", want, pool)
+	}
+	if t.old == nil {
+		if err := t.admitClusterNetwork(); err != nil {
+			return err
+		}
+	} else {
+		t.new.Uses = t.old.Uses
+	}
+	if err := t.nodeAccount(p.str("nodeConfig.serviceAccount")); err != nil {
+		return err
+	}
+	t.completeCluster()
+	return nil
+}
+
+// checkClusterPlace wants node locations to be in the cluster's region.
+func checkClusterPlace(o *Object) error {
+	at := o.Status.str("location")
+	if regionOf(at) == "" {
+		return badRequest("Location %q does not exist.", at)
+	}
+	for _, zone := range o.Config.strings("nodeLocations") {
+		if regionOf(zone) != regionOf(at) || zone == regionOf(zone) {
+			return badRequest("Invalid node location %q: it must be one of %s.", zone, strings.Join(regionZones(regionOf(at)), ", "))
+		}
+	}
+	return nil
+}
+
+// nodeAccount wants the account that nodes run as to exist ("Harden your cluster's security", GKE).
+func (t *change) nodeAccount(email string) error {
+	if email != "" && email != "default" && !t.accountExists(email) {
+		return badRequest("Service account %q does not exist.", email)
+	}
+	return nil
+}
+
+func (t *change) completeCluster() {
+	p := t.new.Config
+	sum := sha256.Sum256([]byte(t.new.Name))
+	dns := fmt.Sprintf("gke-%s-%s.%s.gke.goog", hex.EncodeToString(sum[:])[:36], ProjectNumber(t.new.project()), regionOf(t.new.Status.str("location")))
+	t.complete(Properties{
+		"selfLink":                    containerBase + t.new.Name,
+		"controlPlaneEndpointsConfig": Properties{"dnsEndpointConfig": Properties{"endpoint": dns}},
+		"labelFingerprint":            fingerprint(),
+	}, Properties{
+		"nodeLocations": toList(poolZones(t.new)), "networkingMode": "VPC_NATIVE", "datapathProvider": "LEGACY_DATAPATH",
+		"defaultMaxPodsPerNode": 110, "enableShieldedNodes": true, "enableIntranodeVisibility": false,
+		"enableL4IlbSubsetting": false, "loggingService": "logging.googleapis.com/kubernetes",
+		"monitoringService": "monitoring.googleapis.com/kubernetes", "privateIpv6GoogleAccess": "",
+		"releaseChannel": Properties{"channel": "REGULAR"}, "deletionProtection": true, "operation": "", "tpuIpv4CidrBlock": "",
+	})
+	for _, key := range []string{"nodeConfig", "nodePools"} { // belong to pools of their own
+		if !p.has(key) {
+			delete(t.new.Status, key)
+		}
+	}
+}
+
+// poolZones are the zones of a cluster's nodes: all of a zonal cluster are in its
+// zone, those of a regional one in three zones ("Regional clusters", GKE).
+func poolZones(cluster *Object) []string {
+	if zones := cluster.Config.strings("nodeLocations"); len(zones) > 0 {
+		return zones
+	}
+	at := cluster.Status.str("location")
+	if at != regionOf(at) {
+		return []string{at}
+	}
+	return regionZones(at)[:3]
+}
+
+// clusterRangeNames are the names of the secondary ranges a cluster uses.
+func clusterRangeNames(p Properties) []string {
+	return slices.DeleteFunc([]string{
+		p.str("ipAllocationPolicy.clusterSecondaryRangeName"), p.str("ipAllocationPolicy.servicesSecondaryRangeName"),
+	}, func(s string) bool { return s == "" })
+}
+
+// undone ends a creation that did not succeed: what was started is stopped,
+// even if ctx has ended.
+func (c *Cloud) undone(ctx context.Context, cluster string, err error) error {
+	return errors.Join(err, c.runtime.StopCluster(context.WithoutCancel(ctx), cluster))
+}

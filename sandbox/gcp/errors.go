@@ -1,0 +1,50 @@
+package gcp
+
+import "fmt"
+
+// Error is an answer of one of Google's APIs.
+type Error struct {
+	// Code is the HTTP status.
+	Code int
+	// Reason is the machine-readable reason, such as "alreadyExists".
+	Reason string
+	// Message is for the person who must act.
+	Message string
+}
+
+// Error implements error, in the words of Google's Go client.
+func (e *Error) Error() string {
+	return fmt.Sprintf("googleapi: Error %d: %s, %s", e.Code, e.Message, e.Reason)
+}
+
+func badRequest(format string, args ...any) error {
+	return &Error{Code: 400, Reason: "badRequest", Message: fmt.Sprintf(format, args...)}
+}
+
+// invalid is Compute Engine's answer to a value it does not take.
+func invalid(field string, value any, why string, args ...any) error {
+	return &Error{Code: 400, Reason: "invalid", Message: fmt.Sprintf("Invalid value for field 'resource.%s': '%v'. %s",
+		field, value, fmt.Sprintf(why, args...))}
+}
+
+func notFound(name string) error {
+	return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("The resource '%s' was not found", name)}
+}
+
+func alreadyExists(name string) error {
+	return &Error{Code: 409, Reason: "alreadyExists", Message: fmt.Sprintf("The resource '%s' already exists", name)}
+}
+
+func notReady(name string) error {
+	return &Error{Code: 400, Reason: "resourceNotReady", Message: fmt.Sprintf("The resource '%s' is not ready", name)}
+}
+
+func inUse(what, name, by string) error {
+	return &Error{Code: 400, Reason: "resourceInUseByAnotherResource",
+		Message: fmt.Sprintf("The %s resource '%s' is already being used by '%s'", what, name, by)}
+}
+
+func quotaExceeded(metric string, limit int, where string) error {
+	return &Error{Code: 403, Reason: "quotaExceeded",
+		Message: fmt.Sprintf("Quota '%s' exceeded.  Limit: %d.0 %s.", metric, limit, where)}
+}

@@ -1,0 +1,118 @@
+package gcp
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A member of a policy is the grant of one role to one principal on one
+// resource ("Understanding allow policies", IAM documentation).
+var (
+	projectMemberRule = &rule{
+		noun: "IAM binding", idempotent: true, check: checkMember, admit: admitMember, build: nothing, raze: nothing,
+	}
+	accountMemberRule = &rule{
+		noun: "IAM binding", idempotent: true, check: checkMember, admit: admitAccountMember, build: nothing, raze: nothing,
+	}
+	repositoryMemberRule = &rule{
+		noun: "IAM binding", idempotent: true, check: checkMember, admit: admitRepositoryMember, build: nothing, raze: nothing,
+	}
+)
+
+var (
+	role = regexp.MustCompile(`^(roles/[a-zA-Z0-9._]+|(projects|organizations)/[^/]+/roles/[a-zA-Z0-9._]+)$`)
+	// principal is any of the forms of "Principal identifiers" (IAM documentation).
+	principal = regexp.MustCompile(`^(allUsers|allAuthenticatedUsers|(user|group|serviceAccount|domain|` +
+		`projectOwner|projectEditor|projectViewer|deleted):[^ ]+|principal(Set)?://[^ ]+)$`)
+	// workloadIdentity is a Kubernetes service account ("Workload Identity
+	// Federation for GKE").
+	workloadIdentity = regexp.MustCompile(`^serviceAccount:([^\[\]]+\.svc\.id\.goog)\[([^/\[\]]+)/([^/\[\]]+)\]$`)
+)
+
+func checkMember(p Properties) []Violation {
+	c := &checker{p: p}
+	c.match("role", role, "be roles/<name> or a custom role's full name")
+	c.match("member", principal, "be a principal such as serviceAccount:<email>, user:<email> or allUsers")
+	return c.found
+}
+
+func admitMember(t *change) error {
+	member := t.new.Config.str("member")
+	if t.new.Config.has("condition") {
+		return badRequest("IAM conditions are not emulated: grant the role without a condition")
+	}
+	t.complete(nil, Properties{"etag": fingerprint()})
+	if m := workloadIdentity.FindStringSubmatch(member); m != nil {
+		return t.identityPool(m[1])
+	}
+	if email, ok := strings.CutPrefix(member, "serviceAccount:"); ok && !t.accountExists(email) {
+		return badRequest("Service account %s does not exist.", email)
+	}
+	return nil
+}
+
+// identityPool wants a workload identity pool to exist: the project's first
+// cluster with Workload Identity makes it.
+func (t *change) identityPool(pool string) error {
+	for _, cluster := range t.all(KindCluster, "projects/") {
+		if cluster.made && cluster.Config.str("workloadIdentityConfig.workloadPool") == pool {
+			return nil
+		}
+	}
+	return badRequest("Identity Pool does not exist (%s). Please check that you specified a valid resource name as "+
+		"returned in the `name` attribute in the configuration API.", pool)
+}
+
+func admitAccountMember(t *change) error {
+	name, _, _ := strings.Cut(t.new.Name, "/iam/")
+	if !t.accountExists(lastSegment(name)) {
+		return notFound(name)
+	}
+	return admitMember(t)
+}
+
+func admitRepositoryMember(t *change) error {
+	name, _, _ := strings.Cut(t.new.Name, "/iam/")
+	if _, err := t.existingOf(KindRepository, name); err != nil {
+		return err
+	}
+	return admitMember(t)
+}
+
+// granted tells whether an account has one of some roles on a resource: by the
+// policy of the resource or of its project. c.mu must be held.
+func (c *Cloud) granted(email, resource string, roles []string) bool {
+	project := segment(resource, "projects")
+	if email == Deployer(project) {
+		return true
+	}
+	members := []string{"allUsers"}
+	if email != "" {
+		members = append(members, "allAuthenticatedUsers", "serviceAccount:"+email)
+	}
+	for _, policy := range []string{resource, "projects/" + project} {
+		for _, role := range roles {
+			for _, member := range members {
+				if o, ok := c.objects[policy+"/iam/"+role+"/"+member]; ok && o.made {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// rolesWith are the predefined roles that hold a permission on Artifact
+// Registry ("Artifact Registry roles and permissions", "Basic roles", IAM).
+func rolesWith(permission string) []string {
+	admins := []string{"roles/owner", "roles/artifactregistry.admin", "roles/artifactregistry.repoAdmin"}
+	writers := append(slices.Clone(admins), "roles/editor", "roles/artifactregistry.writer")
+	switch permission[strings.LastIndex(permission, ".")+1:] {
+	case "deleteArtifacts":
+		return append(admins, "roles/editor")
+	case "uploadArtifacts":
+		return writers
+	}
+	return append(writers, "roles/viewer", "roles/artifactregistry.reader")
+}

@@ -1,0 +1,179 @@
+package gcp
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"strings"
+)
+
+// Kind says what an object is, in the words of Cloud Asset Inventory ("Asset types").
+type Kind string
+
+// The kinds of object that can exist.
+const (
+	KindService          Kind = "serviceusage.googleapis.com/Service"
+	KindNetwork          Kind = "compute.googleapis.com/Network"
+	KindSubnetwork       Kind = "compute.googleapis.com/Subnetwork"
+	KindFirewall         Kind = "compute.googleapis.com/Firewall"
+	KindAddress          Kind = "compute.googleapis.com/Address"
+	KindRouter           Kind = "compute.googleapis.com/Router"
+	KindRouterNAT        Kind = "compute.googleapis.com/RouterNat"
+	KindForwardingRule   Kind = "compute.googleapis.com/ForwardingRule"
+	KindServiceAccount   Kind = "iam.googleapis.com/ServiceAccount"
+	KindProjectMember    Kind = "cloudresourcemanager.googleapis.com/IamMember"
+	KindAccountMember    Kind = "iam.googleapis.com/IamMember"
+	KindRepository       Kind = "artifactregistry.googleapis.com/Repository"
+	KindRepositoryMember Kind = "artifactregistry.googleapis.com/IamMember"
+	KindCluster          Kind = "container.googleapis.com/Cluster"
+	KindNodePool         Kind = "container.googleapis.com/NodePool"
+)
+
+// API is the service that serves objects of the kind.
+func (k Kind) API() string { return strings.Split(string(k), "/")[0] }
+
+// Object is something that exists in a project.
+type Object struct {
+	Kind Kind `json:"kind"`
+	// Name is the relative resource name, such as projects/p/global/networks/n
+	// ("Resource names", Cloud API design guide).
+	Name string `json:"name"`
+	// Config is what was asked for.
+	Config Properties `json:"config"`
+	// Status is what Google made of it: defaults, and what it assigned.
+	Status Properties `json:"status"`
+	// Uses are the names of the objects that cannot be deleted before this one.
+	Uses []string `json:"uses,omitempty"`
+
+	// made is true from the end of the object's creation, when it is first stored.
+	made bool
+	// busy is true while an operation on the object is under way. It is not
+	// stored: an operation ends with the process.
+	busy bool
+}
+
+// FullName is the name with the service it belongs to ("Full resource names").
+func (o Object) FullName() string { return "//" + o.Kind.API() + "/" + o.Name }
+
+// Properties returns what the object is like: what was asked for, completed and
+// where needed put in canonical form.
+func (o Object) Properties() Properties {
+	p := o.Config.clone()
+	p.merge(o.Status.clone())
+	return p
+}
+
+// last is the part of the name after the last slash.
+func (o Object) last() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
+
+// project is the project the object is in.
+func (o Object) project() string { return segment(o.Name, "projects") }
+
+func (o *Object) copy() Object {
+	c := *o
+	c.Config, c.Status = o.Config.clone(), o.Status.clone()
+	return c
+}
+
+// segment returns what follows a collection's name in a resource name.
+func segment(name, collection string) string {
+	parts := strings.Split(name, "/")
+	for i := 0; i+1 < len(parts); i++ {
+		if parts[i] == collection {
+			return parts[i+1]
+		}
+	}
+	return ""
+}
+
+// Properties is a JSON object. Reads of what is missing, or of another type,
+// give the zero value: types were checked before an object is made.
+type Properties map[string]any
+
+// get follows a path of keys, such as "privateClusterConfig.masterIpv4CidrBlock".
+func (p Properties) get(path string) any {
+	key, rest, more := strings.Cut(path, ".")
+	if !more {
+		return p[key]
+	}
+	return p.object(key).get(rest)
+}
+
+func (p Properties) has(path string) bool { return p.get(path) != nil }
+
+func (p Properties) str(path string) string { s, _ := p.get(path).(string); return s }
+
+func (p Properties) boolean(path string) bool { b, _ := p.get(path).(bool); return b }
+
+func (p Properties) number(path string) int { f, _ := p.get(path).(float64); return int(f) }
+
+func (p Properties) object(path string) Properties { return asObject(p.get(path)) }
+
+// objects returns the elements of a list of objects.
+func (p Properties) objects(path string) []Properties {
+	list, _ := p.get(path).([]any)
+	found := make([]Properties, 0, len(list))
+	for _, item := range list {
+		found = append(found, asObject(item))
+	}
+	return found
+}
+
+// strings returns the elements of a list of strings.
+func (p Properties) strings(path string) []string {
+	list, _ := p.get(path).([]any)
+	found := make([]string, 0, len(list))
+	for _, item := range list {
+		s, _ := item.(string)
+		found = append(found, s)
+	}
+	return found
+}
+
+func asObject(v any) Properties {
+	switch o := v.(type) {
+	case Properties:
+		return o
+	case map[string]any:
+		return o
+	}
+	return nil
+}
+
+// merge lays other over p, object by object; lists are taken whole.
+func (p Properties) merge(other Properties) {
+	for k, v := range other {
+		mine, theirs := asObject(p[k]), asObject(v)
+		if mine == nil || theirs == nil {
+			p[k] = v
+			continue
+		}
+		merged := maps.Clone(mine)
+		merged.merge(theirs)
+		p[k] = map[string]any(merged)
+	}
+}
+
+// clone returns a deep copy with only JSON's own types in it.
+func (p Properties) clone() Properties {
+	data, err := json.Marshal(p)
+	if err != nil {
+		panic("properties are JSON: " + err.Error()) // only the cloud and the provider build them
+	}
+	c := Properties{}
+	if err := json.Unmarshal(data, &c); err != nil {
+		panic("properties are JSON: " + err.Error())
+	}
+	return c
+}
+
+func toList[T any](items []T) []any {
+	list := make([]any, len(items))
+	for i, item := range items {
+		list[i] = item
+	}
+	return list
+}
+
+// equal tells whether two objects are the same JSON.
+func equal(a, b Properties) bool { return reflect.DeepEqual(a.clone(), b.clone()) }

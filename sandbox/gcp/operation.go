@@ -1,0 +1,183 @@
+package gcp
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// change is one object on its way from old to new: old is nil when it is being
+// created, new is nil when it is being deleted.
+type change struct {
+	*Cloud
+	at       Place
+	old, new *Object
+}
+
+// Create makes an object of a kind. Of at, what config leaves out is taken.
+// The object is there, complete, when Create returns; if it fails, or ctx ends
+// first, nothing is left of it.
+func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properties) (Object, error) {
+	rule := rules[kind]
+	name, place, err := locate(kind, at, config)
+	if err != nil {
+		return Object{}, err
+	}
+	if _, err := c.Get(name); err == nil && rule.idempotent {
+		return c.Update(ctx, name, at, config)
+	}
+	o := &Object{Kind: kind, Name: name, Config: config.clone(), Status: place, busy: true}
+	t := &change{Cloud: c, at: at, new: o}
+	err = c.operate(ctx, operation{
+		queue: queue(name),
+		begin: func() error {
+			if err := t.admit(rule); err != nil {
+				return err
+			}
+			c.objects[name] = o
+			return nil
+		},
+		work: func(ctx context.Context) error { return rule.build(ctx, t) },
+		end:  func() { o.busy, o.made = false, true },
+		undo: func() { delete(c.objects, name) },
+	})
+	if err != nil {
+		return Object{}, err
+	}
+	return c.Get(name)
+}
+
+// Update makes the object of a name be as config says. What Google assigned
+// stays, as long as config does not say otherwise.
+func (c *Cloud) Update(ctx context.Context, name string, at Place, config Properties) (Object, error) {
+	t := &change{Cloud: c, at: at}
+	err := c.operate(ctx, operation{
+		queue: queue(name),
+		begin: func() error {
+			old, err := c.existing(name)
+			if err != nil {
+				return err
+			}
+			next := old.copy()
+			next.Config = config.clone()
+			t.old, t.new = old, &next
+			if err := t.admit(rules[old.Kind]); err != nil {
+				return err
+			}
+			old.busy = true
+			return nil
+		},
+		work: func(ctx context.Context) error { return rules[t.new.Kind].build(ctx, t) },
+		end:  func() { t.new.busy = false; c.objects[name] = t.new },
+		undo: func() { t.old.busy = false },
+	})
+	if err != nil {
+		return Object{}, err
+	}
+	return c.Get(name)
+}
+
+// Delete removes the object of a name and everything inside it.
+func (c *Cloud) Delete(ctx context.Context, name string) error {
+	t := &change{Cloud: c}
+	var all []*Object
+	return c.operate(ctx, operation{
+		queue: queue(name),
+		begin: func() (err error) {
+			if t.old, err = c.existing(name); err != nil {
+				return err
+			}
+			all = append(c.inside(name), t.old)
+			if err := t.release(all); err != nil {
+				return err
+			}
+			for _, o := range all {
+				o.busy = true
+			}
+			return nil
+		},
+		work: func(ctx context.Context) error { return rules[t.old.Kind].raze(ctx, t) },
+		end: func() {
+			for _, o := range all {
+				delete(c.objects, o.Name)
+			}
+			if after := rules[t.old.Kind].deleted; after != nil {
+				after(t)
+			}
+		},
+		undo: func() {
+			for _, o := range all {
+				o.busy = false
+			}
+		},
+	})
+}
+
+// operation is a change in its steps. All but work run with c.mu held.
+type operation struct {
+	queue string                      // operations of one queue run one after another
+	begin func() error                // checks, and reserves what is needed
+	work  func(context.Context) error // takes time, and makes it real
+	end   func()
+	undo  func()
+}
+
+func (c *Cloud) operate(ctx context.Context, op operation) error {
+	leave, err := c.enter(ctx, op.queue)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	c.mu.Lock()
+	err = op.begin()
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	err = c.perform(ctx, op.work)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		op.undo()
+		return err
+	}
+	op.end()
+	return c.save()
+}
+
+// perform runs an operation that was accepted. All operations pass here, so
+// this is where one can be made slow or fail.
+func (c *Cloud) perform(ctx context.Context, work func(context.Context) error) error {
+	select {
+	case <-time.After(c.operationTime):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return work(ctx)
+}
+
+// enter waits until no other operation of the queue is under way. Google
+// refuses the second operation on a cluster instead, and its clients wait and
+// try again, to the same effect.
+func (c *Cloud) enter(ctx context.Context, name string) (leave func(), err error) {
+	c.mu.Lock()
+	q, ok := c.queues[name]
+	if !ok {
+		q = make(chan struct{}, 1)
+		c.queues[name] = q
+	}
+	c.mu.Unlock()
+	select {
+	case q <- struct{}{}:
+		return func() { <-q }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// queue is the name of the queue for operations on an object: a cluster's node
+// pools are changed one at a time, and not together with the cluster.
+func queue(name string) string {
+	cluster, _, _ := strings.Cut(name, "/nodePools/")
+	return cluster
+}

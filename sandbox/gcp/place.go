@@ -1,0 +1,194 @@
+package gcp
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Place is where an object goes if its description does not say.
+type Place struct{ Project, Region, Zone string }
+
+// projectID is the form of a project's ID ("Creating and managing projects").
+var projectID = regexp.MustCompile(`^[a-z][-a-z0-9]{4,28}[a-z0-9]$`)
+
+// patterns are the names of the kinds of object ("Resource names" of each API);
+// IAM bindings have none at Google, so theirs is their resource, role and member.
+var patterns = map[Kind]string{
+	KindService:          "projects/{project}/services/{service}",
+	KindNetwork:          "projects/{project}/global/networks/{name}",
+	KindSubnetwork:       "projects/{project}/regions/{region}/subnetworks/{name}",
+	KindFirewall:         "projects/{project}/global/firewalls/{name}",
+	KindAddress:          "projects/{project}/regions/{region}/addresses/{name}",
+	KindRouter:           "projects/{project}/regions/{region}/routers/{name}",
+	KindRouterNAT:        "projects/{project}/regions/{region}/routers/{router}/nats/{name}",
+	KindForwardingRule:   "projects/{project}/regions/{region}/forwardingRules/{name}",
+	KindServiceAccount:   "projects/{project}/serviceAccounts/{email}",
+	KindProjectMember:    "projects/{project}/iam/{role}/{member}",
+	KindAccountMember:    "projects/{project}/serviceAccounts/{account}/iam/{role}/{member}",
+	KindRepository:       "projects/{project}/locations/{location}/repositories/{repositoryId}",
+	KindRepositoryMember: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
+	KindCluster:          "projects/{project}/locations/{location}/clusters/{name}",
+	KindNodePool:         "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
+}
+
+var variable = regexp.MustCompile(`\{\w+\}`)
+
+// locate returns the name of an object and the parts of it that are its place,
+// which become outputs.
+func locate(kind Kind, at Place, p Properties) (string, Properties, error) {
+	pattern, place := patterns[kind], Properties{}
+	var problem error
+	name := variable.ReplaceAllStringFunc(pattern, func(v string) string {
+		key := strings.Trim(v, "{}")
+		value, err := resolve(key, pattern, at, p)
+		if err != nil && problem == nil {
+			problem = err
+		}
+		switch key {
+		case "project", "region", "location":
+			place[key] = value
+		}
+		return value
+	})
+	return name, place, problem
+}
+
+// resolve finds the value of one variable of a name.
+func resolve(key, pattern string, at Place, p Properties) (string, error) {
+	switch key {
+	case "project":
+		return project(at, p)
+	case "region":
+		return region(first(p.str("region"), at.Region))
+	case "location":
+		fallback := at.Region
+		if strings.Contains(pattern, "/clusters/") {
+			fallback = first(at.Zone, at.Region)
+		}
+		return location(first(p.str("location"), segment(p.str("cluster"), "locations"),
+			segment(p.str("repository"), "locations"), fallback))
+	case "email":
+		return fmt.Sprintf("%s@%s.iam.gserviceaccount.com", p.str("accountId"), first(p.str("project"), at.Project)), nil
+	case "account":
+		return lastSegment(p.str("serviceAccountId")), nil
+	case "router", "cluster", "repository":
+		return lastSegment(p.str(key)), nil
+	}
+	if p.str(key) == "" {
+		return "", badRequest("Required field 'resource.%s' not specified", key)
+	}
+	return p.str(key), nil
+}
+
+func project(at Place, p Properties) (string, error) {
+	id := strings.TrimPrefix(first(p.str("project"), segment(p.str("cluster"), "projects"),
+		segment(p.str("serviceAccountId"), "projects"), segment(p.str("repository"), "projects"), at.Project), "projects/")
+	if id == "" {
+		return "", badRequest("project: required field is not set. Set it on the resource, or `gcp:project` in the stack's config")
+	}
+	if !projectID.MatchString(id) {
+		return "", badRequest("Invalid project ID %q: it must be 6-30 lowercase letters, digits and hyphens, "+
+			"starting with a letter and not ending with a hyphen", id)
+	}
+	return id, nil
+}
+
+// zones are the zones of each region, by their last letters ("Regions and
+// zones", Compute Engine documentation). Regions that are not named have a, b and c.
+var zones = map[string]string{
+	"us-central1": "abcf", "us-east1": "bcd", "europe-west1": "bcd",
+}
+
+// regionNames are the regions that exist ("Regions and zones").
+var regionNames = strings.Fields(`
+	africa-south1 asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3 asia-south1 asia-south2
+	asia-southeast1 asia-southeast2 australia-southeast1 australia-southeast2 europe-central2 europe-north1
+	europe-north2 europe-southwest1 europe-west1 europe-west10 europe-west12 europe-west2 europe-west3 europe-west4
+	europe-west6 europe-west8 europe-west9 me-central1 me-central2 me-west1 northamerica-northeast1
+	northamerica-northeast2 northamerica-south1 southamerica-east1 southamerica-west1 us-central1 us-east1 us-east4
+	us-east5 us-south1 us-west1 us-west2 us-west3 us-west4`)
+
+// multiRegions are the multi-regional locations of Artifact Registry ("Repository locations").
+var multiRegions = []string{"us", "europe", "asia"}
+
+// regionZones returns the zones of a region; none if there is no such region.
+func regionZones(region string) []string {
+	if !slices.Contains(regionNames, region) {
+		return nil
+	}
+	var names []string
+	for _, letter := range first(zones[region], "abc") {
+		names = append(names, region+"-"+string(letter))
+	}
+	return names
+}
+
+// regionOf returns the region that a zone or region is in, or "".
+func regionOf(location string) string {
+	if slices.Contains(regionNames, location) {
+		return location
+	}
+	if i := strings.LastIndex(location, "-"); i > 0 && slices.Contains(regionZones(location[:i]), location) {
+		return location[:i]
+	}
+	return ""
+}
+
+func region(value string) (string, error) {
+	name := lastSegment(value)
+	if name == "" {
+		return "", badRequest("region: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
+	}
+	if !slices.Contains(regionNames, name) {
+		return "", invalid("region", name, "Unknown region.")
+	}
+	return name, nil
+}
+
+func location(name string) (string, error) {
+	if name == "" {
+		return "", badRequest("location: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
+	}
+	if regionOf(name) == "" && !slices.Contains(multiRegions, name) {
+		return "", badRequest("Location %q does not exist.", name)
+	}
+	return name, nil
+}
+
+// lookUp returns the object a property refers to, by its name, its full name or
+// its self link. Short names are looked for in the place of the referring object.
+func (t *change) lookUp(kind Kind, ref string) (*Object, error) {
+	if i := strings.Index(ref, "projects/"); i >= 0 {
+		return t.existingOf(kind, ref[i:])
+	}
+	at := t.at
+	at.Project = first(t.new.project(), at.Project)
+	at.Region = first(regionOf(first(t.new.Status.str("region"), t.new.Status.str("location"))), at.Region)
+	name, _, err := locate(kind, at, Properties{"name": ref})
+	if err != nil {
+		return nil, err
+	}
+	return t.existingOf(kind, name)
+}
+
+func (t *change) existingOf(kind Kind, name string) (*Object, error) {
+	o, err := t.existing(name)
+	if err == nil && o.Kind != kind {
+		return nil, notFound(name)
+	}
+	return o, err
+}
+
+func lastSegment(s string) string { return s[strings.LastIndex(s, "/")+1:] }
+
+// first returns the first of some strings that is not empty.
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}

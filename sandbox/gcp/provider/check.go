@@ -1,0 +1,189 @@
+package provider
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+// validate checks inputs against the SDK's schema: their names, their types,
+// and that none is missing.
+func validate(schema typeSchema, inputs resource.PropertyMap) []*pulumirpc.CheckFailure {
+	v := &validator{}
+	v.object("", schema.Inputs, inputs)
+	return v.failures
+}
+
+type validator struct{ failures []*pulumirpc.CheckFailure }
+
+func (v *validator) fail(path, format string, args ...any) {
+	v.failures = append(v.failures, &pulumirpc.CheckFailure{Property: path, Reason: fmt.Sprintf(format, args...)})
+}
+
+func (v *validator) object(path string, schema map[string]string, o resource.PropertyMap) {
+	for _, key := range o.StableKeys() {
+		at := join(path, string(key))
+		goType, known := schema[string(key)]
+		if !known {
+			v.fail(at, "unknown property %q; known are %s", at, strings.Join(slices.Sorted(maps.Keys(schema)), ", "))
+			continue
+		}
+		v.value(at, strings.TrimPrefix(goType, "*"), o[key])
+	}
+	for _, key := range slices.Sorted(maps.Keys(schema)) {
+		if _, given := o[resource.PropertyKey(key)]; !given && !optional(schema[key]) {
+			v.fail(join(path, key), "missing required property %q", join(path, key))
+		}
+	}
+}
+
+func (v *validator) value(path, goType string, value resource.PropertyValue) {
+	value = unwrap(value)
+	if value.IsComputed() || goType == "interface{}" {
+		return
+	}
+	switch {
+	case isList(goType) && value.IsArray():
+		for i, item := range value.ArrayValue() {
+			v.value(fmt.Sprintf("%s[%d]", path, i), strings.TrimPrefix(goType, "[]"), item)
+		}
+	case isMap(goType) && value.IsObject():
+		for key, item := range value.ObjectValue() {
+			v.value(join(path, string(key)), strings.TrimPrefix(goType, "map[string]"), item)
+		}
+	case strings.Contains(goType, ".") && value.IsObject():
+		v.object(path, loadSchemas().Types[goType], value.ObjectValue())
+	case goType == "string" && value.IsString(), goType == "bool" && value.IsBool(), goType == "float64" && value.IsNumber():
+	case goType == "int" && value.IsNumber() && value.NumberValue() == math.Trunc(value.NumberValue()):
+	default:
+		v.fail(path, "property %q must be %s, not %s", path, describe(goType), value.TypeString())
+	}
+}
+
+// describe names a Go type in Pulumi's words.
+func describe(goType string) string {
+	switch {
+	case isList(goType):
+		return "a list"
+	case isMap(goType), strings.Contains(goType, "."):
+		return "an object"
+	case goType == "int":
+		return "an integer"
+	}
+	return "a " + strings.Replace(goType, "float64", "number", 1)
+}
+
+// complete gives inputs the name and the defaults that the program left out,
+// and records which those are.
+func complete(t resourceType, r *pulumirpc.CheckRequest, olds, inputs resource.PropertyMap) error {
+	added := []resource.PropertyValue{}
+	for _, key := range slices.Sorted(maps.Keys(t.defaults)) {
+		if _, given := inputs[resource.PropertyKey(key)]; !given {
+			inputs[resource.PropertyKey(key)] = resource.NewPropertyValue(t.defaults[key])
+			added = append(added, resource.NewProperty(key))
+		}
+	}
+	key := resource.PropertyKey(t.autoname)
+	if _, given := inputs[key]; t.autoname != "" && !given {
+		name, err := autoname(t, r, olds)
+		if err != nil {
+			return err
+		}
+		inputs[key] = resource.NewProperty(name)
+		added = append(added, resource.NewProperty(t.autoname))
+	}
+	inputs[defaultsKey] = resource.NewProperty(added)
+	return nil
+}
+
+// autoname is the old name, or <logical name>-<7 hex digits> as Pulumi's
+// provider makes it, or what the stack's config pulumi:autonaming asks for.
+func autoname(t resourceType, r *pulumirpc.CheckRequest, olds resource.PropertyMap) (string, error) {
+	key := resource.PropertyKey(t.autoname)
+	if old, had := olds[key]; had && isDefault(olds, t.autoname) {
+		return unwrap(old).StringValue(), nil
+	}
+	switch a := r.GetAutonaming(); a.GetMode() {
+	case pulumirpc.CheckRequest_AutonamingOptions_ENFORCE:
+		return a.GetProposedName(), nil
+	case pulumirpc.CheckRequest_AutonamingOptions_DISABLE:
+		return "", fmt.Errorf("automatic naming is disabled: give %s of %s", t.autoname, r.Urn)
+	case pulumirpc.CheckRequest_AutonamingOptions_PROPOSE:
+		if a.GetProposedName() != "" {
+			return a.GetProposedName(), nil
+		}
+	}
+	const digits = 7
+	prefix := strings.ToLower(resource.URN(r.Urn).Name())
+	prefix = prefix[:min(len(prefix), t.maxName-digits-1)] + "-"
+	return resource.NewUniqueName(r.RandomSeed, prefix, digits, t.maxName, nil)
+}
+
+// isDefault tells whether an input was not given by the program.
+func isDefault(inputs resource.PropertyMap, property string) bool {
+	list := inputs[defaultsKey]
+	return list.IsArray() && slices.ContainsFunc(list.ArrayValue(), func(v resource.PropertyValue) bool {
+		return v.IsString() && v.StringValue() == property
+	})
+}
+
+// unwrap takes a value out of secrets and outputs; what is unknown is computed.
+func unwrap(v resource.PropertyValue) resource.PropertyValue {
+	for {
+		switch {
+		case v.IsSecret():
+			v = v.SecretValue().Element
+		case v.IsOutput() && v.OutputValue().Known:
+			v = v.OutputValue().Element
+		case v.IsOutput():
+			return resource.MakeComputed(resource.NewProperty(""))
+		default:
+			return v
+		}
+	}
+}
+
+// plain is what the cloud gets: no secrets, nothing unknown, none of the engine's own keys.
+func plain(m resource.PropertyMap) gcp.Properties {
+	p := gcp.Properties{}
+	for key, value := range m {
+		if strings.HasPrefix(string(key), "__") {
+			continue
+		}
+		if v := plainValue(value); v != nil {
+			p[string(key)] = v
+		}
+	}
+	return p
+}
+
+func plainValue(v resource.PropertyValue) any {
+	v = unwrap(v)
+	switch {
+	case v.IsComputed() || v.IsNull():
+		return nil
+	case v.IsArray():
+		list := make([]any, 0, len(v.ArrayValue()))
+		for _, item := range v.ArrayValue() {
+			list = append(list, plainValue(item))
+		}
+		return list
+	case v.IsObject():
+		return map[string]any(plain(v.ObjectValue()))
+	}
+	return v.V
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}

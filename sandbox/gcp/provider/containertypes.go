@@ -1,0 +1,65 @@
+package provider
+
+import (
+	"net/netip"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+var clusterType = resourceType{
+	kind: gcp.KindCluster, autoname: "name", maxName: 40, labels: "resourceLabels", place: []string{"project", "location"},
+	defaults: map[string]any{"deletionProtection": true, "enableKubernetesAlpha": false, "enableLegacyAbac": false,
+		"enableShieldedNodes": true, "network": "default"},
+	replace: append(words(`name location clusterIpv4Cidr description enableKubernetesAlpha enableTpu enableAutopilot
+		initialNodeCount confidentialNodes masterAuth.clientCertificateConfig network nodePools project subnetwork
+		ipAllocationPolicy networkingMode privateClusterConfig.masterIpv4CidrBlock
+		privateClusterConfig.privateEndpointSubnetwork defaultMaxPodsPerNode datapathProvider
+		clusterAutoscaling.autoProvisioningDefaults.bootDiskKmsKey userManagedKeysConfig.clusterCa
+		userManagedKeysConfig.etcdApiCa userManagedKeysConfig.etcdPeerCa userManagedKeysConfig.aggregationCa`),
+		nodeConfigReplace...),
+	replaceIf: map[string]func(old, new any) bool{
+		"enableL4IlbSubsetting": disabled, "enableFqdnNetworkPolicy": disabled,
+	},
+	references: []string{"network", "subnetwork"},
+	computed: words(`masterAuth.clusterCaCertificate privateClusterConfig.privateEndpoint privateClusterConfig.publicEndpoint
+		controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint ipAllocationPolicy.clusterIpv4CidrBlock
+		ipAllocationPolicy.servicesIpv4CidrBlock`),
+}
+
+var nodePoolType = resourceType{
+	kind: gcp.KindNodePool, autoname: "name", maxName: 40, place: []string{"project", "location"},
+	replace: append(words(`project cluster location placementPolicy queuedProvisioning maxPodsPerNode initialNodeCount name
+		namePrefix networkConfig.createPodRange networkConfig.podRange networkConfig.podIpv4CidrBlock
+		networkConfig.additionalNodeNetworkConfigs networkConfig.additionalPodNetworkConfigs
+		networkConfig.podCidrOverprovisionConfig networkConfig.subnetwork`), nodeConfigReplace...),
+	references: []string{"cluster"},
+	computed:   words(`nodeConfig.machineType nodeConfig.imageType nodeConfig.diskType nodeConfig.diskSizeGb`),
+}
+
+// nodeConfigReplace are the properties of nodes that are theirs for life.
+var nodeConfigReplace = words(`nodeConfig.guestAccelerators nodeConfig.localSsdCount nodeConfig.ephemeralStorageLocalSsdConfig
+	nodeConfig.localNvmeSsdBlockConfig nodeConfig.secondaryBootDisks nodeConfig.metadata nodeConfig.minCpuPlatform
+	nodeConfig.oauthScopes nodeConfig.preemptible nodeConfig.reservationAffinity nodeConfig.spot nodeConfig.serviceAccount
+	nodeConfig.shieldedInstanceConfig nodeConfig.sandboxConfig nodeConfig.bootDiskKmsKey nodeConfig.nodeGroup
+	nodeConfig.advancedMachineFeatures nodeConfig.soleTenantConfig nodeConfig.hostMaintenancePolicy
+	nodeConfig.confidentialNodes.confidentialInstanceType nodeConfig.enableConfidentialStorage
+	nodeConfig.localSsdEncryptionMode nodeConfig.maxRunDuration nodeConfig.flexStart`)
+
+// disabled: some features can be switched on but not off.
+func disabled(old, new any) bool { return old == true && new != true }
+
+// shrinks: a subnet's range can be expanded but not changed otherwise
+// ("Expand a primary IPv4 subnet range", VPC documentation).
+func shrinks(old, new any) bool {
+	before, after := parseRange(old), parseRange(new)
+	return !before.IsValid() || !after.IsValid() || after.Bits() > before.Bits() || !after.Contains(before.Addr())
+}
+
+func parseRange(v any) netip.Prefix {
+	s, _ := v.(string)
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p.Masked()
+}

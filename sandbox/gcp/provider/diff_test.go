@@ -1,0 +1,77 @@
+package provider
+
+import (
+	"strings"
+	"testing"
+
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+)
+
+func TestDiff(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	states, inputs := map[string]state{}, map[string]props{}
+	for _, step := range program() {
+		states[step.token], inputs[step.token] = e.create(step.token, step.inputs), step.inputs
+	}
+	const none, update, replace = pulumirpc.PropertyDiff_Kind(-1), pulumirpc.PropertyDiff_UPDATE, pulumirpc.PropertyDiff_UPDATE_REPLACE
+	cases := []struct {
+		name, token string
+		change      props
+		path        string
+		kind        pulumirpc.PropertyDiff_Kind
+	}{
+		{"network name", networkType, props{"name": "other"}, "name", replace},
+		{"routing mode", networkType, props{"routingMode": "GLOBAL"}, "routingMode", pulumirpc.PropertyDiff_ADD},
+		{"routing mode as it is", networkType, props{"routingMode": "REGIONAL"}, "", none},
+		{"description", networkType, props{"description": "d"}, "description", pulumirpc.PropertyDiff_ADD_REPLACE},
+		{"range expands", subnetworkType, props{"ipCidrRange": "10.0.0.0/19"}, "ipCidrRange", update},
+		{"range shrinks", subnetworkType, props{"ipCidrRange": "10.0.0.0/21"}, "ipCidrRange", replace},
+		{"network by another name", subnetworkType, props{"network": "net"}, "", none},
+		{"secondary range", subnetworkType, props{"secondaryIpRanges": []any{props{"rangeName": "pods", "ipCidrRange": "10.4.0.0/14"}}},
+			"secondaryIpRanges[1]", pulumirpc.PropertyDiff_DELETE},
+		{"region as it is", subnetworkType, props{"region": "us-central1"}, "", none},
+		{"access left out", subnetworkType, props{"privateIpGoogleAccess": nil}, "", none},
+		{"ports", "gcp:compute/firewall:Firewall", props{"allows": []any{props{"protocol": "tcp", "ports": []any{"80"}}}}, "allows[0].ports[0]", update},
+		{"labels", "gcp:compute/address:Address", props{"labels": props{"app": "x"}}, "labels.app", update},
+		{"repository location", repositoryType, props{"location": "europe-west1"}, "location", replace},
+		{"cluster subnet", clusterToken, props{"subnetwork": "other"}, "subnetwork", replace},
+		{"cluster ranges", clusterToken, props{"ipAllocationPolicy": props{"clusterSecondaryRangeName": "other", "servicesSecondaryRangeName": "services"}},
+			"ipAllocationPolicy.clusterSecondaryRangeName", replace},
+		{"authorized networks", clusterToken, props{"masterAuthorizedNetworksConfig": props{"cidrBlocks": []any{props{"cidrBlock": "10.1.0.0/16"}}}},
+			"masterAuthorizedNetworksConfig.cidrBlocks[0].cidrBlock", update},
+		{"release channel", clusterToken, props{"releaseChannel": props{"channel": "RAPID"}}, "releaseChannel", pulumirpc.PropertyDiff_ADD},
+		{"control plane left out", clusterToken, props{"privateClusterConfig": props{"enablePrivateNodes": true}},
+			"privateClusterConfig.masterIpv4CidrBlock", pulumirpc.PropertyDiff_DELETE_REPLACE},
+		{"node count", poolToken, props{"nodeCount": 2}, "nodeCount", update},
+		{"spot", poolToken, props{"nodeConfig": props{"machineType": "e2-medium", "serviceAccount": "default", "spot": true}}, "nodeConfig.serviceAccount", replace},
+		{"machine type", poolToken, props{"nodeConfig": props{"machineType": "n2-standard-2", "serviceAccount": "nodes-account@test-project.iam.gserviceaccount.com", "spot": true}},
+			"nodeConfig.machineType", update},
+	}
+	for _, tc := range cases {
+		news := props{}
+		for _, m := range []props{inputs[tc.token], tc.change} {
+			for key, value := range m {
+				if news[key] = value; value == nil {
+					delete(news, key)
+				}
+			}
+		}
+		got, _ := e.diff(states[tc.token], news)
+		if tc.kind == none {
+			if got.Changes != pulumirpc.DiffResponse_DIFF_NONE {
+				t.Errorf("%s: %v, want no change", tc.name, got.DetailedDiff)
+			}
+			continue
+		}
+		change := got.DetailedDiff[tc.path]
+		if len(got.DetailedDiff) != 1 || change == nil || change.Kind != tc.kind {
+			t.Errorf("%s: %v, want only %s: %v", tc.name, got.DetailedDiff, tc.path, tc.kind)
+			continue
+		}
+		if replaces := strings.HasSuffix(tc.kind.String(), "_REPLACE"); replaces != (len(got.Replaces) > 0) ||
+			got.DeleteBeforeReplace != (replaces && resourceTypes[tc.token].autoname != "") {
+			t.Errorf("%s: replaces %v, delete before %v", tc.name, got.Replaces, got.DeleteBeforeReplace)
+		}
+	}
+}

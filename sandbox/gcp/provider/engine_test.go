@@ -1,0 +1,225 @@
+package provider
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+// noRuntime starts nothing and says that all is well.
+type noRuntime struct{ block chan struct{} }
+
+func (r noRuntime) StartCluster(ctx context.Context, _ gcp.ClusterSpec) (gcp.ClusterStatus, error) {
+	if r.block != nil {
+		close(r.block)
+		<-ctx.Done()
+		return gcp.ClusterStatus{}, context.Cause(ctx)
+	}
+	return gcp.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.34.4-gke.1"}, nil
+}
+func (noRuntime) StopCluster(context.Context, string) error          { return nil }
+func (noRuntime) StartNodes(context.Context, gcp.NodePoolSpec) error { return nil }
+func (noRuntime) StopNodes(context.Context, string, string) error    { return nil }
+
+// engine talks to the provider as Pulumi's engine does.
+type engine struct {
+	t      *testing.T
+	cloud  *gcp.Cloud
+	client pulumirpc.ResourceProviderClient
+	dial   func() pulumirpc.ResourceProviderClient
+}
+
+func newEngine(t *testing.T, rt gcp.Runtime) *engine {
+	t.Helper()
+	cloud, err := gcp.Open(t.TempDir(), rt, gcp.WithOperationTime(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	pulumirpc.RegisterResourceProviderServer(server, New(cloud))
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	e := &engine{t: t, cloud: cloud}
+	e.dial = func() pulumirpc.ResourceProviderClient {
+		conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return pulumirpc.NewResourceProviderClient(conn)
+	}
+	e.client = e.dial()
+	e.configure(e.client, props{"project": "test-project", "region": "us-central1"})
+	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry"} {
+		e.create("gcp:projects/service:Service", props{"service": api + ".googleapis.com"})
+	}
+	return e
+}
+
+type props = map[string]any
+
+func (e *engine) configure(client pulumirpc.ResourceProviderClient, config props) {
+	e.t.Helper()
+	response, err := client.Configure(context.Background(), &pulumirpc.ConfigureRequest{Args: e.encode(resource.NewPropertyMapFromMap(config))})
+	if err != nil || !response.AcceptSecrets || !response.AcceptResources || !response.AcceptOutputs || !response.SupportsPreview {
+		e.t.Fatalf("Configure = %v, %v, want all capabilities", response, err)
+	}
+}
+
+func (e *engine) encode(m resource.PropertyMap) *structpb.Struct {
+	e.t.Helper()
+	s, err := encode(m)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return s
+}
+
+func (e *engine) decode(s *structpb.Struct) resource.PropertyMap {
+	e.t.Helper()
+	m, err := decode(s)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return m
+}
+
+func urn(token string) string { return "urn:pulumi:dev::grpc-edge::" + token + "::Edge" }
+
+// state is a resource in the engine's state file.
+type state struct {
+	token, id       string
+	inputs, outputs resource.PropertyMap
+}
+
+func (e *engine) check(token string, olds resource.PropertyMap, news resource.PropertyMap) (resource.PropertyMap, []*pulumirpc.CheckFailure) {
+	e.t.Helper()
+	response, err := e.client.Check(context.Background(), &pulumirpc.CheckRequest{
+		Urn: urn(token), Olds: e.encode(olds), News: e.encode(news), RandomSeed: []byte(strings.Repeat("s", 32)),
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return e.decode(response.Inputs), response.Failures
+}
+
+func (e *engine) create(token string, inputs props) state {
+	e.t.Helper()
+	s, err := e.tryCreate(token, inputs)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return s
+}
+
+func (e *engine) tryCreate(token string, inputs props) (state, error) {
+	e.t.Helper()
+	checked, failures := e.check(token, nil, resource.NewPropertyMapFromMap(inputs))
+	if len(failures) > 0 {
+		e.t.Fatalf("Check(%s) = %v, want no failures", token, failures)
+	}
+	response, err := e.client.Create(context.Background(), &pulumirpc.CreateRequest{Urn: urn(token), Properties: e.encode(checked)})
+	if err != nil {
+		return state{}, err
+	}
+	return state{token, response.Id, checked, e.decode(response.Properties)}, nil
+}
+
+// diff is what the engine would do if the program gave other inputs.
+func (e *engine) diff(s state, news props) (*pulumirpc.DiffResponse, resource.PropertyMap) {
+	e.t.Helper()
+	checked, failures := e.check(s.token, s.inputs, resource.NewPropertyMapFromMap(news))
+	if len(failures) > 0 {
+		e.t.Fatalf("Check(%s) = %v, want no failures", s.token, failures)
+	}
+	response, err := e.client.Diff(context.Background(), &pulumirpc.DiffRequest{
+		Urn: urn(s.token), Id: s.id, Olds: e.encode(s.outputs), OldInputs: e.encode(s.inputs), News: e.encode(checked),
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return response, checked
+}
+
+func (e *engine) read(s state) state {
+	e.t.Helper()
+	response, err := e.client.Read(context.Background(), &pulumirpc.ReadRequest{
+		Urn: urn(s.token), Id: s.id, Properties: e.encode(s.outputs), Inputs: e.encode(s.inputs),
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return state{s.token, response.Id, e.decode(response.Inputs), e.decode(response.Properties)}
+}
+
+func (e *engine) delete(s state) error {
+	_, err := e.client.Delete(context.Background(), &pulumirpc.DeleteRequest{Urn: urn(s.token), Id: s.id, Properties: e.encode(s.outputs)})
+	return err
+}
+
+const (
+	networkType    = "gcp:compute/network:Network"
+	subnetworkType = "gcp:compute/subnetwork:Subnetwork"
+	repositoryType = "gcp:artifactregistry/repository:Repository"
+	accountType    = "gcp:serviceaccount/account:Account"
+	clusterToken   = "gcp:container/cluster:Cluster"
+	poolToken      = "gcp:container/nodePool:NodePool"
+)
+
+// program is what a program registers, one of each type, in order.
+func program() []struct {
+	token, id string
+	inputs    props
+} {
+	const network, subnet = "projects/test-project/global/networks/net", "projects/test-project/regions/us-central1/subnetworks/sub"
+	const account = "nodes-account@test-project.iam.gserviceaccount.com"
+	const location = "projects/test-project/locations/us-central1/"
+	return []struct {
+		token, id string
+		inputs    props
+	}{
+		{"gcp:projects/service:Service", "test-project/dns.googleapis.com", props{"service": "dns.googleapis.com", "disableOnDestroy": true}},
+		{networkType, network, props{"name": "net", "autoCreateSubnetworks": false}},
+		{subnetworkType, subnet, props{"name": "sub", "network": "https://www.googleapis.com/compute/v1/" + network, "ipCidrRange": "10.0.0.0/20",
+			"privateIpGoogleAccess": true, "secondaryIpRanges": []any{props{"rangeName": "pods", "ipCidrRange": "10.4.0.0/14"},
+				props{"rangeName": "services", "ipCidrRange": "10.8.0.0/20"}}}},
+		{"gcp:compute/firewall:Firewall", "projects/test-project/global/firewalls/fw", props{"name": "fw", "network": "net",
+			"allows": []any{props{"protocol": "tcp", "ports": []any{"443"}}}, "sourceRanges": []any{"0.0.0.0/0"}}},
+		{"gcp:compute/address:Address", "projects/test-project/regions/us-central1/addresses/ip", props{"name": "ip", "labels": props{"app": "edge"}}},
+		{"gcp:compute/router:Router", "projects/test-project/regions/us-central1/routers/r", props{"name": "r", "network": network}},
+		{"gcp:compute/routerNat:RouterNat", "test-project/us-central1/r/nat", props{"name": "nat", "router": "r",
+			"natIpAllocateOption": "AUTO_ONLY", "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES"}},
+		{accountType, "projects/test-project/serviceAccounts/" + account, props{"accountId": "nodes-account", "displayName": "Nodes"}},
+		{"gcp:projects/iAMMember:IAMMember", "test-project/roles/logging.logWriter/serviceAccount:" + account,
+			props{"project": "test-project", "role": "roles/logging.logWriter", "member": "serviceAccount:" + account}},
+		{"gcp:serviceaccount/iAMMember:IAMMember", "projects/test-project/serviceAccounts/" + account + "/roles/iam.serviceAccountUser/allUsers",
+			props{"serviceAccountId": "projects/test-project/serviceAccounts/" + account, "role": "roles/iam.serviceAccountUser", "member": "allUsers"}},
+		{repositoryType, location + "repositories/images", props{"repositoryId": "images", "format": "DOCKER", "location": "us-central1"}},
+		{"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
+			location + "repositories/images/roles/artifactregistry.reader/serviceAccount:" + account,
+			props{"repository": "images", "location": "us-central1", "role": "roles/artifactregistry.reader", "member": "serviceAccount:" + account}},
+		{clusterToken, location + "clusters/gke", props{"name": "gke", "location": "us-central1", "network": network, "subnetwork": subnet,
+			"initialNodeCount": 1, "removeDefaultNodePool": true, "deletionProtection": false,
+			"ipAllocationPolicy":             props{"clusterSecondaryRangeName": "pods", "servicesSecondaryRangeName": "services"},
+			"privateClusterConfig":           props{"enablePrivateNodes": true, "masterIpv4CidrBlock": "172.16.0.0/28"},
+			"masterAuth":                     props{"clientCertificateConfig": props{"issueClientCertificate": false}},
+			"masterAuthorizedNetworksConfig": props{"cidrBlocks": []any{props{"cidrBlock": "10.0.0.0/8"}}},
+			"resourceLabels":                 props{"app": "edge"}}},
+		{poolToken, location + "clusters/gke/nodePools/pool", props{"name": "pool", "cluster": location + "clusters/gke",
+			"nodeCount": 1, "nodeConfig": props{"machineType": "e2-medium", "serviceAccount": account, "spot": true}}},
+	}
+}

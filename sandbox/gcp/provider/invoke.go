@@ -1,0 +1,73 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+// Invoke implements pulumirpc.ResourceProviderServer.
+func (p *provider) Invoke(ctx context.Context, r *pulumirpc.InvokeRequest) (*pulumirpc.InvokeResponse, error) {
+	args, err := decode(r.Args)
+	if err != nil {
+		return nil, err
+	}
+	s := p.sessions.find(ctx)
+	var result resource.PropertyMap
+	switch r.Tok {
+	case "gcp:organizations/getClientConfig:getClientConfig":
+		result, err = p.clientConfig(s)
+	case "gcp:organizations/getProject:getProject":
+		result, err = project(s, args)
+	default:
+		err = status.Errorf(codes.Unimplemented, "the sandbox does not emulate the function %s; it emulates "+
+			"gcp:organizations/getClientConfig:getClientConfig and gcp:organizations/getProject:getProject", r.Tok)
+	}
+	if err != nil {
+		return nil, err
+	}
+	values, err := encode(result)
+	return &pulumirpc.InvokeResponse{Return: values}, err
+}
+
+// clientConfig tells a program whose rights it has: those of the project's deployer.
+func (p *provider) clientConfig(s *session) (resource.PropertyMap, error) {
+	if s.place.Project == "" {
+		return nil, errNoProject
+	}
+	return resource.PropertyMap{
+		"id":            resource.NewProperty("projects/" + s.place.Project + "/regions/" + s.place.Region + "/zones/" + s.place.Zone),
+		"accessToken":   resource.MakeSecret(resource.NewProperty(p.cloud.Token(gcp.Deployer(s.place.Project)))),
+		"project":       resource.NewProperty(s.place.Project),
+		"region":        resource.NewProperty(s.place.Region),
+		"zone":          resource.NewProperty(s.place.Zone),
+		"defaultLabels": resource.NewProperty(resource.NewPropertyMapFromMap(s.defaultLabels)),
+	}, nil
+}
+
+var errNoProject = status.Error(codes.InvalidArgument, "project: required field is not set. Set `gcp:project` in the stack's config")
+
+// project describes a project. All projects exist: they are empty until
+// something is put in them.
+func project(s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
+	id, _ := plainValue(args["projectId"]).(string)
+	if id == "" {
+		id = s.place.Project
+	}
+	if id == "" {
+		return nil, errNoProject
+	}
+	empty := resource.NewProperty(resource.PropertyMap{})
+	return resource.PropertyMap{
+		"id": resource.NewProperty("projects/" + id), "projectId": resource.NewProperty(id),
+		"name": resource.NewProperty(id), "number": resource.NewProperty(gcp.ProjectNumber(id)),
+		"autoCreateNetwork": resource.NewProperty(false), "billingAccount": resource.NewProperty(""),
+		"deletionPolicy": resource.NewProperty("PREVENT"), "folderId": resource.NewProperty(""),
+		"orgId": resource.NewProperty(""), "labels": empty, "pulumiLabels": empty, "effectiveLabels": empty, "tags": empty,
+	}, nil
+}

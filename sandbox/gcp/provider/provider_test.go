@@ -1,0 +1,267 @@
+package provider
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+func TestLifecycle(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	steps := program()
+	var states []state
+	for _, step := range steps {
+		s := e.create(step.token, step.inputs)
+		states = append(states, s)
+		if s.id != step.id {
+			t.Errorf("ID of %s = %q, want %q", step.token, s.id, step.id)
+		}
+	}
+	if covered := len(resourceTypes); len(steps) != covered {
+		t.Errorf("the program has %d types, want all %d", len(steps), covered)
+	}
+	for i, s := range states {
+		if d, _ := e.diff(s, steps[i].inputs); d.Changes != pulumirpc.DiffResponse_DIFF_NONE {
+			t.Errorf("a second preview of %s = %v, want no change", s.token, d.DetailedDiff)
+		}
+		refreshed := e.read(s)
+		if refreshed.id != s.id || !refreshed.inputs.DeepEquals(s.inputs) {
+			t.Errorf("refresh of %s = %q with inputs %v, want them unchanged: %v", s.token, refreshed.id, refreshed.inputs, s.inputs)
+		}
+		imported := e.read(state{token: s.token, id: s.id})
+		if d, _ := e.diff(imported, steps[i].inputs); d.Changes != pulumirpc.DiffResponse_DIFF_NONE {
+			t.Errorf("preview after importing %s = %v, want no change", s.token, d.DetailedDiff)
+		}
+	}
+	slices.Reverse(states)
+	for _, s := range states {
+		if err := e.delete(s); err != nil {
+			t.Errorf("Delete(%s) = %v, want nil", s.token, err)
+		}
+		if gone := e.read(s); gone.id != "" {
+			t.Errorf("Read(%s) after deletion = %q, want no ID", s.token, gone.id)
+		}
+		if err := e.delete(s); err != nil {
+			t.Errorf("second Delete(%s) = %v, want nil", s.token, err)
+		}
+	}
+	if left := e.cloud.Objects(); len(left) != 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	want := map[string]props{
+		networkType:    {"selfLink": "https://www.googleapis.com/compute/v1/projects/test-project/global/networks/net", "project": "test-project"},
+		subnetworkType: {"gatewayAddress": "10.0.0.1", "region": "us-central1"},
+		"gcp:compute/address:Address": {"address": "198.51.100.10", "labels": props{"app": "edge"},
+			"pulumiLabels": props{"app": "edge", "goog-pulumi-provisioned": "true"}, "effectiveLabels": props{"app": "edge", "goog-pulumi-provisioned": "true"}},
+		accountType:    {"email": "nodes-account@test-project.iam.gserviceaccount.com", "member": "serviceAccount:nodes-account@test-project.iam.gserviceaccount.com"},
+		repositoryType: {"registryUri": "us-central1-docker.pkg.dev/test-project/images", "name": "images", "mode": "STANDARD_REPOSITORY"},
+		clusterToken: {"endpoint": "203.0.113.2", "masterVersion": "1.34.4-gke.1", "masterAuth": props{
+			"clientCertificateConfig": props{"issueClientCertificate": false}, "clusterCaCertificate": "UEVN"}},
+		poolToken: {"version": "1.34.4-gke.1", "location": "us-central1"},
+	}
+	for _, step := range program() {
+		s := e.create(step.token, step.inputs)
+		for key, value := range want[step.token] {
+			if got := plainValue(s.outputs[resource.PropertyKey(key)]); !reflect.DeepEqual(got, value) {
+				t.Errorf("%s of %s = %v, want %v", key, step.token, got, value)
+			}
+		}
+		schema := loadSchemas().Resources[step.token]
+		for key := range s.outputs {
+			if _, known := schema.Inputs[string(key)]; !known && !slices.Contains(schema.Outputs, string(key)) {
+				t.Errorf("%s has output %s, which the SDK does not know", step.token, key)
+			}
+		}
+	}
+}
+
+func TestUpdateAndDrift(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	s := e.create("gcp:compute/address:Address", props{"name": "ip", "labels": props{"app": "edge"}})
+	_, news := e.diff(s, props{"name": "ip", "labels": props{"app": "other"}})
+	preview, err := e.client.Update(context.Background(), &pulumirpc.UpdateRequest{Urn: urn(s.token), Id: s.id,
+		Olds: e.encode(s.outputs), OldInputs: e.encode(s.inputs), News: e.encode(news), Preview: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := e.client.Update(context.Background(), &pulumirpc.UpdateRequest{Urn: urn(s.token), Id: s.id,
+		Olds: e.encode(s.outputs), OldInputs: e.encode(s.inputs), News: e.encode(news)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, properties := range map[string]resource.PropertyMap{"preview": e.decode(preview.Properties), "update": e.decode(done.Properties)} {
+		labels := plainValue(properties["effectiveLabels"])
+		if want := (props{"app": "other", "goog-pulumi-provisioned": "true"}); !reflect.DeepEqual(labels, want) {
+			t.Errorf("labels after %s = %v, want %v", name, labels, want)
+		}
+		if !properties["address"].DeepEquals(s.outputs["address"]) {
+			t.Errorf("address after %s = %v, want it unchanged", name, properties["address"])
+		}
+	}
+	s.inputs, s.outputs = news, e.decode(done.Properties)
+	o, err := e.cloud.Get(s.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Config["labels"] = props{"app": "by hand"}
+	if _, err := e.cloud.Update(context.Background(), o.Name, gcp.Place{}, o.Config); err != nil {
+		t.Fatal(err)
+	}
+	d, _ := e.diff(e.read(s), props{"name": "ip", "labels": props{"app": "other"}})
+	if d.DetailedDiff["labels.app"].GetKind() != pulumirpc.PropertyDiff_UPDATE {
+		t.Errorf("preview after somebody changed a label = %v, want it changed back", d.DetailedDiff)
+	}
+}
+
+func TestPreviewToleratesUnknowns(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	inputs := resource.NewPropertyMapFromMap(props{"initialNodeCount": 1, "masterAuth": props{"clientCertificateConfig": props{"issueClientCertificate": false}}})
+	inputs["network"] = unknown()
+	inputs["resourceLabels"] = resource.NewProperty(resource.PropertyMap{"app": unknown()})
+	checked, failures := e.check(clusterToken, nil, inputs)
+	if len(failures) > 0 {
+		t.Fatalf("Check = %v, want no failures", failures)
+	}
+	response, err := e.client.Create(context.Background(), &pulumirpc.CreateRequest{Urn: urn(clusterToken), Properties: e.encode(checked), Preview: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := e.decode(response.Properties)
+	for _, key := range []resource.PropertyKey{"network", "endpoint", "masterVersion", "location", "effectiveLabels"} {
+		if !m[key].IsComputed() {
+			t.Errorf("%s = %v, want it unknown", key, m[key])
+		}
+	}
+	if !m["masterAuth"].ObjectValue()["clusterCaCertificate"].IsComputed() {
+		t.Errorf("masterAuth = %v, want its CA certificate unknown", m["masterAuth"])
+	}
+	if m["project"].V != "test-project" || response.Id != "" || len(e.cloud.Objects()) != 0 {
+		t.Errorf("preview: project %v, ID %q, objects %v, want the project, no ID, nothing made", m["project"], response.Id, e.cloud.Objects())
+	}
+}
+
+func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	inputs := resource.PropertyMap{"name": resource.NewProperty("n"), "description": resource.MakeSecret(resource.NewProperty("hidden"))}
+	checked, _ := e.check(networkType, nil, inputs)
+	response, err := e.client.Create(context.Background(), &pulumirpc.CreateRequest{Urn: urn(networkType), Properties: e.encode(checked)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := state{networkType, response.Id, checked, e.decode(response.Properties)}
+	for name, m := range map[string]resource.PropertyMap{"created": s.outputs, "refreshed": e.read(s).outputs, "refreshed inputs": e.read(s).inputs} {
+		if !m["description"].IsSecret() {
+			t.Errorf("description %s = %v, want a secret", name, m["description"])
+		}
+	}
+	if o, err := e.cloud.Get(s.id); err != nil || o.Config["description"] != "hidden" {
+		t.Errorf("the cloud has %v, %v, want the value itself", o.Config, err)
+	}
+}
+
+func TestDeletionIsProtected(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	for _, s := range []struct {
+		token, property, want string
+		value                 any
+	}{
+		{clusterToken, "deletionProtection", "cannot destroy cluster because deletion_protection is set to true", true},
+		{networkType, "deletionPolicy", "deletion_policy is PREVENT", "PREVENT"},
+	} {
+		err := e.delete(state{token: s.token, id: "x", outputs: resource.PropertyMap{resource.PropertyKey(s.property): resource.NewPropertyValue(s.value)}})
+		if err == nil || !strings.Contains(err.Error(), s.want) {
+			t.Errorf("Delete(%s) = %v, want %q", s.token, err, s.want)
+		}
+	}
+	kept := e.create("gcp:projects/service:Service", props{"service": "dns.googleapis.com"})
+	if err := e.delete(kept); err != nil || e.read(kept).id == "" {
+		t.Errorf("deleting a service without disableOnDestroy: %v, enabled %v, want it still enabled", err, e.read(kept).id != "")
+	}
+}
+
+func TestErrorsNameTheResource(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	e.create(networkType, props{"name": "net"})
+	_, err := e.tryCreate(networkType, props{"name": "net"})
+	want := `creating Network "Edge": googleapi: Error 409: The resource 'projects/test-project/global/networks/net' already exists, alreadyExists`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Create = %v, want %s", err, want)
+	}
+}
+
+func TestCancelUndoesWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	rt := noRuntime{block: make(chan struct{})}
+	e := newEngine(t, rt)
+	result := make(chan error)
+	for _, step := range program() {
+		if step.token != clusterToken {
+			if step.token != poolToken {
+				e.create(step.token, step.inputs)
+			}
+			continue
+		}
+		checked, _ := e.check(step.token, nil, resource.NewPropertyMapFromMap(step.inputs))
+		go func() {
+			_, err := e.client.Create(context.Background(), &pulumirpc.CreateRequest{Urn: urn(clusterToken), Properties: e.encode(checked)})
+			result <- err
+		}()
+	}
+	<-rt.block
+	if _, err := e.client.Cancel(context.Background(), &emptypb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; err == nil || !strings.Contains(err.Error(), errCanceled.Error()) {
+		t.Errorf("Create = %v, want %v", err, errCanceled)
+	}
+	if _, err := e.cloud.Get("projects/test-project/locations/us-central1/clusters/gke"); !gcp.NotFound(err) {
+		t.Errorf("Get = %v, want that the cluster is not there", err)
+	}
+}
+
+func TestInstancesHaveTheirOwnConfiguration(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	other := e.dial()
+	e.configure(other, props{"project": "other-project", "region": "us-east1", "defaultLabels": `{"team":"edge"}`})
+	for want, client := range map[string]pulumirpc.ResourceProviderClient{"test-project": e.client, "other-project": other} {
+		response, err := client.Invoke(context.Background(), &pulumirpc.InvokeRequest{Tok: "gcp:organizations/getClientConfig:getClientConfig"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := e.decode(response.Return)
+		if m["project"].V != want || !m["accessToken"].IsSecret() {
+			t.Errorf("getClientConfig = %v, want project %s and a secret token", m, want)
+		}
+		if email, ok := e.cloud.Identity(m["accessToken"].SecretValue().Element.StringValue()); !ok || email != gcp.Deployer(want) {
+			t.Errorf("the token's identity = %q, want the deployer of %s", email, want)
+		}
+	}
+	response, err := other.Invoke(context.Background(), &pulumirpc.InvokeRequest{Tok: "gcp:organizations/getProject:getProject"})
+	if err != nil || response.Return.Fields["projectId"].GetStringValue() != "other-project" || len(response.Return.Fields["number"].GetStringValue()) != 12 {
+		t.Errorf("getProject = %v, %v, want other-project and its number", response, err)
+	}
+	_, err = other.Invoke(context.Background(), &pulumirpc.InvokeRequest{Tok: "gcp:compute/getZones:getZones"})
+	if err == nil || !strings.Contains(err.Error(), "gcp:compute/getZones:getZones") {
+		t.Errorf("another function = %v, want an error that names it", err)
+	}
+}

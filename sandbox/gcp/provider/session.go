@@ -1,0 +1,156 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+// session is one configured provider instance.
+type session struct {
+	place         gcp.Place
+	defaultLabels map[string]any
+	attribution   bool
+	context       context.Context
+	cancel        context.CancelCauseFunc
+}
+
+// sessions are told apart by their connections: each instance has its own. An
+// instance that reconnected is taken for the one configured last.
+type sessions struct {
+	mu   sync.Mutex
+	of   map[string]*session
+	last *session
+}
+
+// errCanceled is what an operation fails with when the engine wants to stop.
+var errCanceled = errors.New("canceled: the operation was undone")
+
+func (s *sessions) find(ctx context.Context) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found, ok := s.of[connection(ctx)]; ok {
+		return found
+	}
+	if s.last == nil {
+		s.last = newSession()
+	}
+	return s.last
+}
+
+// begin returns the session of a request, and a context for it that also ends
+// when the engine cancels; done must be called at its end.
+func (s *sessions) begin(ctx context.Context) (*session, context.Context, func()) {
+	found := s.find(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(found.context, func() { cancel(context.Cause(found.context)) })
+	return found, ctx, func() { stop(); cancel(nil) }
+}
+
+func (s *sessions) put(ctx context.Context, configured *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of == nil {
+		s.of = map[string]*session{}
+	}
+	s.of[connection(ctx)], s.last = configured, configured
+}
+
+func newSession() *session {
+	s := &session{attribution: true}
+	s.context, s.cancel = context.WithCancelCause(context.Background())
+	return s
+}
+
+func connection(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok {
+		return p.Addr.String()
+	}
+	return ""
+}
+
+// CheckConfig implements pulumirpc.ResourceProviderServer.
+func (p *provider) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	return &pulumirpc.CheckResponse{Inputs: r.News}, nil
+}
+
+// DiffConfig implements pulumirpc.ResourceProviderServer: another configuration
+// never replaces the provider.
+func (p *provider) DiffConfig(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	olds, news, err := decodeTwo(r.OldInputs, r.News)
+	if err != nil {
+		return nil, err
+	}
+	response := &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}
+	if diff := olds.Diff(news); diff != nil {
+		response.Changes = pulumirpc.DiffResponse_DIFF_SOME
+		for _, key := range diff.ChangedKeys() {
+			response.Diffs = append(response.Diffs, string(key))
+		}
+	}
+	return response, nil
+}
+
+// Configure implements pulumirpc.ResourceProviderServer. Of the provider's
+// options, project, region, zone, defaultLabels and addPulumiAttributionLabel
+// have an effect; credentials are not needed, and what else there is has
+// nothing to act on here.
+func (p *provider) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+	args, err := decode(r.Args)
+	if err != nil {
+		return nil, err
+	}
+	config := plain(args)
+	text := func(key string) string { s, _ := config[key].(string); return s }
+	s := newSession()
+	s.place = gcp.Place{Project: text("project"), Region: text("region"), Zone: text("zone")}
+	s.attribution = config["addPulumiAttributionLabel"] != false && text("addPulumiAttributionLabel") != "false"
+	if labels := text("defaultLabels"); labels != "" { // objects arrive as JSON text
+		if err := json.Unmarshal([]byte(labels), &s.defaultLabels); err != nil {
+			return nil, fmt.Errorf("reading gcp:defaultLabels: %w", err)
+		}
+	} else if labels, ok := config["defaultLabels"].(map[string]any); ok {
+		s.defaultLabels = labels
+	}
+	p.sessions.put(ctx, s)
+	return &pulumirpc.ConfigureResponse{
+		AcceptSecrets: true, SupportsPreview: true, AcceptResources: true, AcceptOutputs: true,
+		SupportsAutonamingConfiguration: true,
+	}, nil
+}
+
+// Cancel implements pulumirpc.ResourceProviderServer: operations under way end
+// and leave nothing, so that a later run starts from what the engine knows.
+func (p *provider) Cancel(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
+	p.sessions.find(ctx).cancel(errCanceled)
+	return &emptypb.Empty{}, nil
+}
+
+// labels are those an object gets: the provider's, the resource's, and the one
+// by which Pulumi marks what it made.
+func (s *session) labels(own map[string]any) map[string]any {
+	all := map[string]any{}
+	for _, labels := range []map[string]any{s.defaultLabels, own} {
+		for key, value := range labels {
+			all[key] = value
+		}
+	}
+	if s.attribution {
+		all[attributionLabel] = "true"
+	}
+	return all
+}
+
+const attributionLabel = "goog-pulumi-provisioned"
+
+// defaultsKey lists, in a resource's inputs, those that no program gave.
+const defaultsKey = resource.PropertyKey("__defaults")

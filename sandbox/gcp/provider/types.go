@@ -1,0 +1,138 @@
+package provider
+
+import (
+	"regexp"
+	"strings"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+// resourceType is what the SDK's schema does not say of a type. Replacements and
+// defaults are those of the Terraform provider that Pulumi's is made from (its
+// schemas: ForceNew and Default).
+type resourceType struct {
+	kind gcp.Kind
+	// autoname is the property that gets a generated name, of at most maxName
+	// characters, if the program gives none.
+	autoname string
+	maxName  int
+	// labels is the property that holds labels, if the type has them.
+	labels string
+	// place are properties that are known before the object exists.
+	place []string
+	// defaults are given to inputs that the program leaves out.
+	defaults map[string]any
+	// replace are the paths, without indexes, that cannot change in place.
+	replace []string
+	// replaceIf are paths that cannot change in place in one direction.
+	replaceIf map[string]func(old, new any) bool
+	// references are properties that name another object in any of several forms.
+	references []string
+	// computed are nested properties that Google fills in.
+	computed []string
+	// shortID and fullName convert between Pulumi's ID and the object's name
+	// where they differ.
+	shortID, fullName func(string) string
+}
+
+func (t resourceType) id(name string) string {
+	if t.shortID == nil {
+		return name
+	}
+	return t.shortID(name)
+}
+
+func (t resourceType) name(id string) string {
+	if t.fullName == nil {
+		return id
+	}
+	return t.fullName(id)
+}
+
+var resourceTypes = map[string]resourceType{
+	"gcp:projects/service:Service": {
+		kind: gcp.KindService, place: []string{"project"}, replace: []string{"project", "service"},
+		shortID:  rewrite(`^projects/([^/]+)/services/([^/]+)$`, "$1/$2"),
+		fullName: rewrite(`^([^/]+)/([^/]+)$`, "projects/$1/services/$2"),
+	},
+	"gcp:compute/network:Network": {
+		kind: gcp.KindNetwork, autoname: "name", maxName: 63, place: []string{"project"},
+		defaults: map[string]any{"autoCreateSubnetworks": true, "deleteDefaultRoutesOnCreate": false,
+			"networkFirewallPolicyEnforcementOrder": "AFTER_CLASSIC_FIREWALL"},
+		replace: words("autoCreateSubnetworks description internalIpv6Range name networkProfile params project"),
+	},
+	"gcp:compute/subnetwork:Subnetwork": {
+		kind: gcp.KindSubnetwork, autoname: "name", maxName: 63, place: []string{"project", "region"},
+		replace: words("description externalIpv6Prefix internalIpv6Prefix name network params project region " +
+			"reservedInternalRange resolveSubnetMask"),
+		replaceIf:  map[string]func(old, new any) bool{"ipCidrRange": shrinks},
+		references: []string{"network", "region"},
+	},
+	"gcp:compute/firewall:Firewall": {
+		kind: gcp.KindFirewall, autoname: "name", maxName: 63, place: []string{"project"},
+		defaults: map[string]any{"priority": 1000.0}, replace: words("direction name params project"),
+		references: []string{"network"},
+	},
+	"gcp:compute/address:Address": {
+		kind: gcp.KindAddress, autoname: "name", maxName: 63, labels: "labels", place: []string{"project", "region"},
+		defaults: map[string]any{"addressType": "EXTERNAL"},
+		replace: words("address addressType description ipCollection ipVersion ipv6EndpointType name network " +
+			"networkTier prefixLength project purpose region subnetwork"),
+		references: []string{"network", "subnetwork", "region"},
+	},
+	"gcp:compute/router:Router": {
+		kind: gcp.KindRouter, autoname: "name", maxName: 63, place: []string{"project", "region"},
+		replace:    words("encryptedInterconnectRouter name network params project region"),
+		references: []string{"network", "region"},
+	},
+	"gcp:compute/routerNat:RouterNat": {
+		kind: gcp.KindRouterNAT, autoname: "name", maxName: 63, place: []string{"project", "region"},
+		defaults: map[string]any{"icmpIdleTimeoutSec": 30.0, "tcpEstablishedIdleTimeoutSec": 1200.0,
+			"tcpTimeWaitTimeoutSec": 120.0, "tcpTransitoryIdleTimeoutSec": 30.0, "udpIdleTimeoutSec": 30.0, "type": "PUBLIC"},
+		replace:    words("endpointTypes initialNatIps name project region router type"),
+		references: []string{"router", "region"},
+		shortID:    rewrite(`^projects/([^/]+)/regions/([^/]+)/routers/([^/]+)/nats/([^/]+)$`, "$1/$2/$3/$4"),
+		fullName:   rewrite(`^([^/]+)/([^/]+)/([^/]+)/([^/]+)$`, "projects/$1/regions/$2/routers/$3/nats/$4"),
+	},
+	"gcp:serviceaccount/account:Account": {
+		kind: gcp.KindServiceAccount, autoname: "accountId", maxName: 30, place: []string{"project"},
+		defaults: map[string]any{"disabled": false}, replace: words("accountId project"),
+	},
+	"gcp:projects/iAMMember:IAMMember": {
+		kind: gcp.KindProjectMember, replace: words("condition member project role"),
+		shortID:  rewrite(`^projects/([^/]+)/iam/(.+)$`, "$1/$2"),
+		fullName: rewrite(`^([^/ ]+)[/ ]((?:projects/[^/]+/|organizations/[^/]+/)?roles/[^/ ]+)[/ ](.+)$`, "projects/$1/iam/$2/$3"),
+	},
+	"gcp:serviceaccount/iAMMember:IAMMember": {
+		kind: gcp.KindAccountMember, replace: words("condition member role serviceAccountId"),
+		shortID: withoutPolicy, fullName: withPolicy,
+	},
+	"gcp:artifactregistry/repository:Repository": {
+		kind: gcp.KindRepository, labels: "labels", place: []string{"project", "location"},
+		defaults: map[string]any{"mode": "STANDARD_REPOSITORY"},
+		replace:  words("format kmsKeyName location mode project remoteRepositoryConfig repositoryId"),
+	},
+	"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": {
+		kind: gcp.KindRepositoryMember, place: []string{"project", "location"},
+		replace:    words("condition location member project repository role"),
+		references: []string{"repository"},
+		shortID:    withoutPolicy, fullName: withPolicy,
+	},
+	"gcp:container/cluster:Cluster":   clusterType,
+	"gcp:container/nodePool:NodePool": nodePoolType,
+}
+
+func words(s string) []string { return strings.Fields(s) }
+
+// rewrite converts strings that match a pattern and leaves others alone.
+func rewrite(pattern, replacement string) func(string) string {
+	re := regexp.MustCompile(pattern)
+	return func(s string) string { return re.ReplaceAllString(s, replacement) }
+}
+
+// The name of an IAM binding has "/iam/" between its resource and its role,
+// Pulumi's ID has not; IDs for import may have spaces instead of slashes.
+var (
+	withoutPolicy = rewrite(`^(.+)/iam/(.+)$`, "$1/$2")
+	withPolicy    = rewrite(`^(.+?)[/ ]((?:projects/[^/]+/|organizations/[^/]+/)?roles/[^/ ]+)[/ ](.+)$`, "$1/iam/$2/$3")
+)

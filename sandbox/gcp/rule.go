@@ -1,0 +1,113 @@
+package gcp
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// rule is what the cloud knows of one kind of object.
+type rule struct {
+	noun  string // what Compute Engine's messages call it
+	quota quota
+	// idempotent: creating what exists changes it instead of failing.
+	idempotent bool
+	// check finds what is wrong with a description by itself. Parts of it may be
+	// missing, because they are not known yet.
+	check func(p Properties) []Violation
+	// admit checks t.new against what else exists and completes its Status.
+	admit func(t *change) error
+	// release refuses to delete t.old; objects in use are refused before.
+	release func(t *change) error
+	// build and raze make a change real. They run without the lock.
+	build, raze func(ctx context.Context, t *change) error
+	// deleted is called with the lock held, when t.old is gone.
+	deleted func(t *change)
+}
+
+// rules is filled by the files that are named after the kinds.
+var rules = map[Kind]*rule{
+	KindService:          serviceRule,
+	KindNetwork:          networkRule,
+	KindSubnetwork:       subnetworkRule,
+	KindFirewall:         firewallRule,
+	KindAddress:          addressRule,
+	KindRouter:           routerRule,
+	KindRouterNAT:        natRule,
+	KindForwardingRule:   forwardingRuleRule,
+	KindServiceAccount:   accountRule,
+	KindProjectMember:    projectMemberRule,
+	KindAccountMember:    accountMemberRule,
+	KindRepository:       repositoryRule,
+	KindRepositoryMember: repositoryMemberRule,
+	KindCluster:          clusterRule,
+	KindNodePool:         nodePoolRule,
+}
+
+// nothing is for objects that exist only on paper.
+func nothing(context.Context, *change) error { return nil }
+
+// Violation is one thing wrong with a description by itself.
+type Violation struct {
+	// Property is the path of the property that is wrong.
+	Property string
+	// Reason says what is wrong and what it may be.
+	Reason string
+}
+
+func (v Violation) err() error {
+	return badRequest("Invalid value for field 'resource.%s': %s", v.Property, v.Reason)
+}
+
+// Check returns everything that is wrong with a description by itself; parts
+// that are missing are not complained about.
+func Check(kind Kind, p Properties) []Violation { return rules[kind].violations(p) }
+
+func (r *rule) violations(p Properties) []Violation {
+	if r.check == nil {
+		return nil
+	}
+	return r.check(p)
+}
+
+// checker collects violations.
+type checker struct {
+	p     Properties
+	found []Violation
+}
+
+func (c *checker) wrong(property, format string, args ...any) {
+	c.found = append(c.found, Violation{property, fmt.Sprintf(format, args...)})
+}
+
+// match wants a string property, if present, to match a pattern.
+func (c *checker) match(property string, pattern *regexp.Regexp, rule string) {
+	if v := c.p.str(property); v != "" && !pattern.MatchString(v) {
+		c.wrong(property, "%q must %s (pattern %s)", v, rule, pattern)
+	}
+}
+
+// oneOf wants a string property, if present, to be one of some values.
+func (c *checker) oneOf(property string, values ...string) {
+	if v := c.p.str(property); v != "" && !slices.Contains(values, v) {
+		c.wrong(property, "%q is not one of %s", v, strings.Join(values, ", "))
+	}
+}
+
+// between wants a number, if present, to be in a range.
+func (c *checker) between(property string, low, high int) {
+	if c.p.has(property) {
+		if n := c.p.number(property); n < low || n > high {
+			c.wrong(property, "%d is not between %d and %d", n, low, high)
+		}
+	}
+}
+
+// resourceName is what Compute Engine takes ("Naming resources", Compute Engine).
+var resourceName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
+
+func (c *checker) name() {
+	c.match("name", resourceName, "be 1-63 characters: a lowercase letter, then lowercase letters, digits and hyphens, not a hyphen at the end")
+}

@@ -1,0 +1,113 @@
+package gcp
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Runtime makes what the emulated cloud describes real on this machine.
+type Runtime interface {
+	// StartCluster starts a control plane and returns once its API server is
+	// ready. It is idempotent.
+	StartCluster(ctx context.Context, c ClusterSpec) (ClusterStatus, error)
+	// StopCluster stops a cluster with all its nodes and forgets its data. It is idempotent.
+	StopCluster(ctx context.Context, name string) error
+	// StartNodes makes the pool have exactly Count ready nodes. It is idempotent.
+	StartNodes(ctx context.Context, p NodePoolSpec) error
+	// StopNodes removes a pool's nodes. It is idempotent.
+	StopNodes(ctx context.Context, cluster, pool string) error
+}
+
+// ClusterSpec describes a control plane.
+type ClusterSpec struct {
+	Name, Project, Location string
+	// SubnetCIDR is where nodes have their addresses.
+	SubnetCIDR, PodCIDR, ServiceCIDR netip.Prefix
+	// ControlPlaneCIDR is masterIpv4CidrBlock, or 172.16.0.0/28 for a cluster
+	// that names none.
+	ControlPlaneCIDR netip.Prefix
+}
+
+// ClusterStatus is what a started control plane is reached by.
+type ClusterStatus struct {
+	Endpoint netip.Addr
+	// CACertificate is PEM.
+	CACertificate []byte
+	// Version is the control plane's, such as 1.34.4-gke.1000.
+	Version string
+}
+
+// NodePoolSpec describes the nodes of a pool.
+type NodePoolSpec struct {
+	Cluster, Name string
+	// Count is the number of nodes in all Zones together.
+	Count          int
+	Zones          []string
+	MachineType    string
+	ServiceAccount string // email
+	ImageType      string
+	Labels         map[string]string // Kubernetes labels
+	Taints         []Taint
+}
+
+// Taint is a Kubernetes taint.
+type Taint struct {
+	Key, Value string
+	// Effect is in Kubernetes' spelling, such as NoSchedule.
+	Effect string
+}
+
+// Resume starts again what the state says exists: after Open, when the machine
+// has none of it. Everything is tried; all errors are returned.
+func (c *Cloud) Resume(ctx context.Context) error {
+	var errs []error
+	c.mu.Lock()
+	clusters, pools := c.all(KindCluster, ""), c.all(KindNodePool, "")
+	c.mu.Unlock()
+	for _, cluster := range clusters {
+		if err := c.startCluster(ctx, cluster); err != nil {
+			errs = append(errs, fmt.Errorf("resuming %s: %w", cluster.Name, err))
+		}
+	}
+	for _, pool := range pools {
+		if err := c.runtime.StartNodes(ctx, nodePoolSpec(pool)); err != nil {
+			errs = append(errs, fmt.Errorf("resuming %s: %w", pool.Name, err))
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Join(append(errs, c.save())...)
+}
+
+// startCluster starts a cluster, with its default pool if it keeps that, and
+// records how it is reached.
+func (c *Cloud) startCluster(ctx context.Context, cluster *Object) error {
+	c.mu.Lock()
+	spec, err := c.clusterSpec(cluster)
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	status, err := c.runtime.StartCluster(ctx, spec)
+	if err != nil {
+		return err
+	}
+	if pool := defaultPool(cluster); pool != nil {
+		if err := c.runtime.StartNodes(ctx, nodePoolSpec(pool)); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	endpoint := status.Endpoint.String()
+	cluster.Status.merge(Properties{
+		"endpoint":             endpoint,
+		"masterVersion":        status.Version,
+		"masterAuth":           Properties{"clusterCaCertificate": base64.StdEncoding.EncodeToString(status.CACertificate)},
+		"privateClusterConfig": Properties{"privateEndpoint": nth(spec.ControlPlaneCIDR, 2).String(), "publicEndpoint": endpoint},
+	})
+	return nil
+}

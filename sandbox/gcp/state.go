@@ -1,0 +1,72 @@
+package gcp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// stateFile holds all objects. One file, because an operation changes several
+// objects at once and either all of it happened or nothing.
+const stateFile = "state.json"
+
+type state struct {
+	Objects []*Object `json:"objects"`
+}
+
+func (c *Cloud) load() error {
+	path := filepath.Join(c.dir, stateFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the emulated cloud's state: %w", err)
+	}
+	var s state
+	if err := json.Unmarshal(data, &s); err != nil {
+		return fmt.Errorf("reading the emulated cloud's state from %s: %w", path, err)
+	}
+	for _, o := range s.Objects {
+		o.made = true
+		c.objects[o.Name] = o
+	}
+	return nil
+}
+
+// save writes what exists; what is being made or deleted counts as it was
+// before. The file is replaced whole, so that it is never half-written.
+// c.mu must be held.
+func (c *Cloud) save() error {
+	s := state{Objects: []*Object{}}
+	for _, name := range sortedNames(c.objects) {
+		if o := c.objects[name]; o.made {
+			s.Objects = append(s.Objects, o)
+		}
+	}
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("saving the emulated cloud's state: %w", err)
+	}
+	return replaceFile(filepath.Join(c.dir, stateFile), data)
+}
+
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("saving the emulated cloud's state: %w", err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("saving the emulated cloud's state: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+// Package googleapis answers, over TLS and at one address, for the Google hosts
+// that nodes and the deployer reach: Artifact Registry and the registry of GKE's
+// own images. It is what Private Google Access is to real nodes.
+package googleapis
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"grpc-edge/sandbox/cluster"
+)
+
+// Handler routes requests by host name.
+func Handler(artifactRegistry, system http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch host, _, _ := strings.Cut(r.Host, ":"); {
+		case isArtifactRegistry(host):
+			artifactRegistry.ServeHTTP(w, r)
+		case host == cluster.SystemRegistry && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+			system.ServeHTTP(w, r)
+		default:
+			http.Error(w, "no such service", http.StatusNotFound)
+		}
+	})
+}
+
+func isArtifactRegistry(host string) bool { return strings.HasSuffix(host, "-docker.pkg.dev") }
+
+// TLS issues a certificate for each host that is asked for, by the sandbox's authority.
+func TLS(ca *cluster.Authority) *tls.Config {
+	var mu sync.Mutex
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			host := hello.ServerName
+			if !isArtifactRegistry(host) && host != cluster.SystemRegistry || strings.Contains(host, "/") {
+				return nil, fmt.Errorf("no certificate for %q", host)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			cert, key, err := ca.Issue(host, cluster.Identity{Name: host, DNSNames: []string{host}})
+			if err != nil {
+				return nil, err
+			}
+			pair, err := tls.LoadX509KeyPair(cert, key)
+			return &pair, err
+		},
+	}
+}

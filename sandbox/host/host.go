@@ -1,0 +1,168 @@
+// Package host says, before anything is changed, whether this machine can run
+// the sandbox, and if not, what to do about it.
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// MinMemory is what a whole sandbox was measured to need, twice: 4 GiB available.
+	// The compilers of the first run need more, see MinBuildMemory.
+	MinMemory = 4 << 30
+	// MinBuildMemory is for compiling the Pulumi program: its SDKs take 8.3 GB at their peak.
+	MinBuildMemory = 10 << 30
+	// MinDisk is for the tools, their build cache and module cache, and images: 15 GiB.
+	MinDisk = 15 << 30
+	// MinRunDisk is what a sandbox takes once the tools are built.
+	MinRunDisk = 2 << 30
+)
+
+// Facts are what Check looks at; Read reads them off this machine.
+type Facts struct {
+	UID          int
+	Arch         string
+	Memory, Disk uint64   // available, bytes
+	Missing      []string // kernel features
+	Commands     []string // missing commands
+	RootFS       string   // type of the file system of the state folder
+	Network      error    // what is in the network's way
+}
+
+// commands that are needed from the machine, and what has them on Debian.
+var commands = map[string]string{"go": "golang", "python3": "python3", "apt-get": "apt", "dpkg-deb": "dpkg", "mount": "mount"}
+
+// Read reads the facts of this machine; dir is where the sandbox keeps its files.
+func Read(dir string, network func() error) (Facts, error) {
+	f := Facts{UID: os.Geteuid(), Arch: runtime.GOARCH, Missing: missingFeatures()}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return f, fmt.Errorf("reading the free space of %s: %w", dir, err)
+	}
+	f.Disk = disk.Bavail * uint64(disk.Bsize)
+	f.RootFS = fsTypes[int64(disk.Type)]
+	memory, err := availableMemory()
+	if err != nil {
+		return f, err
+	}
+	f.Memory = memory
+	for _, c := range []string{"go", "python3", "apt-get", "dpkg-deb", "mount"} {
+		if _, err := exec.LookPath(c); err != nil {
+			f.Commands = append(f.Commands, c)
+		}
+	}
+	f.Network = network()
+	return f, nil
+}
+
+// fsTypes that overlayfs can't be stacked on, by magic number (statfs(2)).
+var fsTypes = map[int64]string{0x794c7630: "overlayfs", 0x6969: "NFS", 0x01021997: "9p", 0x65735546: "FUSE"}
+
+// Check returns everything that is wrong at once, each with its remedy. build
+// says that tools are still to be built, which needs more.
+func (f Facts) Check(build bool) error {
+	var errs []error
+	complain := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if f.UID != 0 {
+		complain("the sandbox needs root to make namespaces and network links: run it with sudo, or as root in a privileged container")
+	}
+	if f.Arch != "amd64" {
+		complain("the sandbox runs on x86-64 only, and this is %s: use an x86-64 Linux VM", f.Arch)
+	}
+	for _, c := range f.Commands {
+		complain("the command %s is missing: install it, on Debian with `apt-get install %s`", c, commands[c])
+	}
+	memory, disk := uint64(MinMemory), uint64(MinRunDisk)
+	if build {
+		memory, disk = MinBuildMemory, MinDisk
+	}
+	if f.Memory < memory {
+		complain("%s of memory is available and %s is needed%s: stop other programs, or give the machine more", gib(f.Memory), gib(memory), buildNote(build))
+	}
+	if f.Disk < disk {
+		complain("%s of disk is free and %s is needed%s: free some, or clone the repository to a larger disk", gib(f.Disk), gib(disk), buildNote(build))
+	}
+	if f.RootFS != "" {
+		complain("the repository lies on %s, on which containers' file systems can't be stacked: clone it to a local disk (in a container: to a volume)", f.RootFS)
+	}
+	for _, m := range f.Missing {
+		complain("the kernel lacks %s", m)
+	}
+	if f.Network != nil {
+		complain("%w", f.Network)
+	}
+	return errors.Join(errs...)
+}
+
+func buildNote(build bool) string {
+	if build {
+		return " for the first build"
+	}
+	return ""
+}
+
+func gib(n uint64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
+
+func availableMemory() (uint64, error) {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib uint64
+		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); n == 1 {
+			return kib << 10, nil
+		}
+	}
+	return 0, errors.New("reading the available memory: /proc/meminfo does not tell it")
+}
+
+// feature is something the kernel must have: a file that shows it, and the module that may bring it.
+type feature struct{ name, file, module string }
+
+var features = []feature{
+	{"the overlay file system", "", "overlay"},
+	{"bridge netfilter", "/proc/sys/net/bridge/bridge-nf-call-iptables", "br_netfilter"},
+	{"cgroups", "/proc/cgroups", ""},
+	{"network namespaces", "/proc/self/ns/net", ""},
+	{"cgroup namespaces", "/proc/self/ns/cgroup", ""},
+	{"seccomp", "/proc/sys/kernel/seccomp/actions_avail", ""},
+}
+
+// missingFeatures loads the module of a feature that is not there yet; a module that is idle harms nothing.
+func missingFeatures() []string {
+	var missing []string
+	for _, f := range features {
+		if f.present() {
+			continue
+		}
+		if f.module != "" {
+			_ = exec.Command("modprobe", f.module).Run()
+		}
+		if !f.present() {
+			remedy := "use a kernel that has it, as every distribution's does"
+			if f.module != "" {
+				remedy = fmt.Sprintf("load it with `modprobe %s`", f.module)
+			}
+			missing = append(missing, f.name+": "+remedy)
+		}
+	}
+	return missing
+}
+
+func (f feature) present() bool {
+	if f.file != "" {
+		_, err := os.Stat(filepath.Clean(f.file))
+		return err == nil
+	}
+	known, err := os.ReadFile("/proc/filesystems")
+	return err == nil && strings.Contains(string(known), "\t"+f.module+"\n")
+}

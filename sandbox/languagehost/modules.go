@@ -1,0 +1,170 @@
+package languagehost
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+)
+
+// module is what `go list` says of one module.
+type module struct {
+	Path, Version, Dir string
+	Main, Indirect     bool
+	Replace            *struct{ Path, Version string }
+}
+
+// modules lists the modules that the program's packages come from. It asks for
+// packages (-deps) because a list of modules alone needs the go.mod of many
+// that nothing is built from; with -e, sources that don't compile are left for
+// the compiler to explain.
+func modules(ctx context.Context, directory string) ([]module, error) {
+	gobin, err := exec.LookPath("go")
+	if err != nil {
+		return nil, errNoGo(err)
+	}
+	cmd := exec.CommandContext(ctx, gobin, "list", "-e", "-deps", "-json=Module", ".")
+	cmd.Dir = directory
+	// A workspace would add the modules of its other members.
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	output, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing the modules of the program in %q: %w\n%s", directory, err, stderr.String())
+	}
+	var list []module
+	seen := map[string]bool{}
+	for decoder := json.NewDecoder(bytes.NewReader(output)); ; {
+		var pkg struct{ Module *module }
+		if err := decoder.Decode(&pkg); errors.Is(err, io.EOF) {
+			return list, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("reading the module list of the program in %q: %w", directory, err)
+		}
+		if m := pkg.Module; m != nil && !seen[m.Path] { // nil: the standard library
+			seen[m.Path] = true
+			list = append(list, *m)
+		}
+	}
+}
+
+// GetRequiredPackages names the provider plugins of the Pulumi SDKs that the
+// program depends on, so that the engine can install them before it starts.
+// Providers attached through PULUMI_DEBUG_PROVIDERS are left out: there is
+// nothing to install, and the engine would search its download site for them.
+func (h *Host) GetRequiredPackages(
+	ctx context.Context, req *pulumirpc.GetRequiredPackagesRequest,
+) (*pulumirpc.GetRequiredPackagesResponse, error) {
+	list, err := modules(ctx, req.GetInfo().GetProgramDirectory())
+	if err != nil {
+		return nil, err
+	}
+	attached := map[string]bool{}
+	for entry := range strings.SplitSeq(os.Getenv("PULUMI_DEBUG_PROVIDERS"), ",") {
+		name, _, _ := strings.Cut(entry, ":")
+		attached[name] = true
+	}
+	resp := &pulumirpc.GetRequiredPackagesResponse{}
+	for _, m := range list {
+		pkg, err := m.requiredPackage()
+		if err != nil {
+			return nil, err
+		}
+		if pkg != nil && !attached[pkg.Name] {
+			resp.Packages = append(resp.Packages, pkg)
+		}
+	}
+	return resp, nil
+}
+
+// requiredPackage is the provider that the module is an SDK of, nil if none.
+// An SDK says so itself, in a pulumi-plugin.json somewhere near its root.
+func (m module) requiredPackage() (*pulumirpc.PackageDependency, error) {
+	if m.Dir == "" || m.Main {
+		return nil, nil
+	}
+	var found []string
+	for _, pattern := range []string{"", "go", "go/*", "*"} {
+		paths, err := filepath.Glob(filepath.Join(m.Dir, pattern, "pulumi-plugin.json"))
+		if err != nil {
+			return nil, fmt.Errorf("searching pulumi-plugin.json of module %s: %w", m.Path, err)
+		}
+		found = append(found, paths...)
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	info, err := plugin.LoadPulumiPluginJSON(found[0])
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", found[0], err)
+	}
+	if !info.Resource {
+		return nil, nil
+	}
+	pkg := &pulumirpc.PackageDependency{Kind: "resource", Name: info.Name, Version: info.Version, Server: info.Server}
+	if pkg.Version == "" {
+		pkg.Version = m.Version
+	}
+	if p := info.Parameterization; p != nil {
+		pkg.Parameterization = &pulumirpc.PackageParameterization{Name: p.Name, Version: p.Version, Value: p.Value}
+	}
+	return pkg, nil
+}
+
+// GetProgramDependencies lists the modules the program is built from, the
+// direct ones or all. A module replaced by a folder has no version.
+func (h *Host) GetProgramDependencies(
+	ctx context.Context, req *pulumirpc.GetProgramDependenciesRequest,
+) (*pulumirpc.GetProgramDependenciesResponse, error) {
+	list, err := modules(ctx, req.GetInfo().GetProgramDirectory())
+	if err != nil {
+		return nil, err
+	}
+	resp := &pulumirpc.GetProgramDependenciesResponse{}
+	for _, m := range list {
+		if m.Main || m.Indirect && !req.GetTransitiveDependencies() {
+			continue
+		}
+		version := m.Version
+		if m.Replace != nil {
+			version = m.Replace.Version
+		}
+		resp.Dependencies = append(resp.Dependencies, &pulumirpc.DependencyInfo{Name: m.Path, Version: version})
+	}
+	return resp, nil
+}
+
+// InstallDependencies downloads the modules the program is built from.
+func (h *Host) InstallDependencies(
+	req *pulumirpc.InstallDependenciesRequest, stream pulumirpc.LanguageRuntime_InstallDependenciesServer,
+) error {
+	gobin, err := exec.LookPath("go")
+	if err != nil {
+		return errNoGo(err)
+	}
+	closer, stdout, stderr, err := rpcutil.MakeInstallDependenciesStreams(stream, req.GetIsTerminal())
+	if err != nil {
+		return fmt.Errorf("streaming output: %w", err)
+	}
+	defer closer.Close()
+	ctx, release := h.within(stream.Context())
+	defer release()
+	cmd := exec.CommandContext(ctx, gobin, "mod", "download")
+	cmd.Dir = req.GetInfo().GetProgramDirectory()
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("downloading the modules of the program in %q: %w", cmd.Dir, err)
+	}
+	return closer.Close()
+}

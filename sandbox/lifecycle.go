@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"grpc-edge/sandbox/daemon"
+	"grpc-edge/sandbox/host"
+	"grpc-edge/sandbox/machine"
+	"grpc-edge/sandbox/network"
+	"grpc-edge/sandbox/progress"
+	"grpc-edge/sandbox/stack"
+	"grpc-edge/sandbox/tools"
+)
+
+// run is the body of a stage.
+type runStage = func(ctx context.Context, status func(string)) (string, error)
+
+// up brings everything up. Each stage finds what is done already, so it can be
+// interrupted and run again at any time.
+func up(ctx context.Context, s sandbox, _ []string) error {
+	p := progress.New(os.Stderr)
+	st := stack.Stack{Tools: s.tools, State: s.state}
+	stages := []progress.Stage{{Name: "Check this machine", Run: s.check}}
+	stages = append(stages, s.toolStages()...)
+	stages = append(stages,
+		progress.Stage{Name: "Compile the Pulumi program", Run: s.compile},
+		progress.Stage{Name: "Start the sandbox", Run: func(ctx context.Context, status func(string)) (summary string, err error) {
+			st.Info, err = s.state.Start(ctx, s.self, status)
+			return "", err
+		}},
+		progress.Stage{Name: "Run pulumi up", Run: func(ctx context.Context, status func(string)) (string, error) { return deploy(ctx, st, status) }},
+	)
+	var replies string
+	stages = append(stages, progress.Stage{Name: "Call both services", Run: func(ctx context.Context, _ func(string)) (summary string, err error) {
+		replies, err = callUntilReady(ctx, st, "hello")
+		return "", err
+	}})
+	if err := p.Run(ctx, stages...); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("stopped: `make up` goes on from here, `make down` removes what there is")
+		}
+		return err
+	}
+	p.Table()
+	return printGreeting(ctx, st, replies)
+}
+
+// check refuses a machine that can't run the sandbox before anything is changed.
+func (s sandbox) check(context.Context, func(string)) (string, error) {
+	taken := network.Taken
+	if s.state.Running() {
+		taken = func() error { return nil } // what is taken is taken by this sandbox
+	}
+	facts, err := host.Read(s.tools.Root, taken)
+	if err != nil {
+		return "", err
+	}
+	return "", facts.Check(!s.tools.Fresh())
+}
+
+// toolStages fetch and build what is missing.
+func (s sandbox) toolStages() []progress.Stage {
+	stages := []progress.Stage{
+		{Name: "Fetch node packages", Run: quiet(s.tools.Packages)},
+		{Name: "Fetch Envoy", Run: quiet(s.tools.Envoy)},
+	}
+	for _, name := range tools.Modules() {
+		stages = append(stages, progress.Stage{Name: "Build " + name, Run: func(ctx context.Context, status func(string)) (string, error) {
+			return "", s.tools.Build(ctx, name, status)
+		}})
+	}
+	return append(stages, progress.Stage{Name: "Link plugins", Run: func(context.Context, func(string)) (string, error) { return "", s.link() }})
+}
+
+func quiet(f func(context.Context, func(string)) error) runStage {
+	return func(ctx context.Context, status func(string)) (string, error) { return "", f(ctx, status) }
+}
+
+func getTools(ctx context.Context, s sandbox, _ []string) error {
+	return progress.New(os.Stderr).Run(ctx, s.toolStages()...)
+}
+
+// compile compiles the program's packages, minutes of work the first time, so
+// that Pulumi's own build of it only has to link.
+func (s sandbox) compile(ctx context.Context, status func(string)) (string, error) {
+	status("the Google Cloud SDK takes minutes the first time")
+	cmd := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-f", "", "./infra")
+	cmd.Dir = s.tools.Root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("compiling infra: %w\n%s", err, out)
+	}
+	return "", nil
+}
+
+// deploy runs `pulumi up`; its whole output goes to a file, its newest line to status.
+func deploy(ctx context.Context, st stack.Stack, status func(string)) (string, error) {
+	settings, err := stack.ReadSettings(st.Tools.Root)
+	if err != nil {
+		return "", err
+	}
+	if err := st.WriteHosts(settings.Region); err != nil {
+		return "", err
+	}
+	if err := st.Prepare(ctx); err != nil {
+		return "", err
+	}
+	file := filepath.Join(st.State.Dir, "log", "pulumi-up.log")
+	log, err := os.Create(file)
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
+	out := &pulumiOutput{status: status}
+	if err := st.Run(ctx, io.MultiWriter(log, out), "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack.Name); err != nil {
+		return "", fmt.Errorf("%w\n%s\nThe whole output is in %s", err, out.diagnostics(), file)
+	}
+	return out.verdict(), nil
+}
+
+// down destroys the stack, then removes the sandbox: every process, link, cgroup and file.
+func down(ctx context.Context, s sandbox, _ []string) error {
+	if !s.state.Exists() {
+		fmt.Fprintln(os.Stderr, "There is no sandbox.")
+		return nil
+	}
+	p := progress.New(os.Stderr)
+	var leftover error
+	stages := []progress.Stage{
+		{Name: "Destroy the stack", Run: func(ctx context.Context, status func(string)) (summary string, err error) {
+			summary, leftover = s.destroy(ctx, status)
+			if leftover != nil {
+				summary = "failed, see below"
+			}
+			return summary, ctx.Err()
+		}},
+		{Name: "Stop the sandbox", Run: func(ctx context.Context, _ func(string)) (string, error) { return "", s.state.Stop(ctx) }},
+		{Name: "Remove its files", Run: func(context.Context, func(string)) (string, error) {
+			return "", errors.Join(machine.Cgroup(daemon.CgroupParent).Remove(), os.RemoveAll(s.state.Dir))
+		}},
+	}
+	if err := p.Run(ctx, stages...); err != nil {
+		return err
+	}
+	p.Table()
+	if leftover != nil {
+		return fmt.Errorf("the sandbox is removed, but `pulumi destroy` did not end well, which on a real project would have left resources behind:\n%w", leftover)
+	}
+	return nil
+}
+
+// destroy runs `pulumi destroy` and makes sure that the emulated cloud is empty.
+func (s sandbox) destroy(ctx context.Context, status func(string)) (string, error) {
+	st := stack.Stack{Tools: s.tools, State: s.state}
+	if !st.Exists() {
+		return "nothing was deployed", nil
+	}
+	var err error
+	if st.Info, err = s.state.Start(ctx, s.self, status); err != nil {
+		return "", err
+	}
+	if err := st.Prepare(ctx); err != nil {
+		return "", err
+	}
+	out := &pulumiOutput{status: status}
+	if err := st.Run(ctx, out, "destroy", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack.Name); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out.diagnostics())
+	}
+	left, err := s.objects()
+	if err != nil {
+		return "", err
+	}
+	if len(left) > 0 {
+		return "", fmt.Errorf("the stack is destroyed, but these are left:\n  %s", strings.Join(left, "\n  "))
+	}
+	return out.verdict(), nil
+}
+
+func stop(ctx context.Context, s sandbox, _ []string) error {
+	if !s.state.Running() {
+		fmt.Fprintln(os.Stderr, "The sandbox does not run.")
+		return nil
+	}
+	if err := s.state.Stop(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "Stopped. `make up` resumes it, `make down` removes it.")
+	return nil
+}
+
+func serve(ctx context.Context, s sandbox, _ []string) error {
+	settings, err := stack.ReadSettings(s.tools.Root)
+	if err != nil {
+		return err
+	}
+	return daemon.Serve(ctx, s.tools, s.state, settings.Project)
+}
+
+// readyTimeout is how long traffic may take to flow once Pulumi has finished: load
+// balancer health checks and Envoy's own.
+const readyTimeout = 2 * time.Minute

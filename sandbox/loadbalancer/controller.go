@@ -1,0 +1,239 @@
+// Package loadbalancer plays GKE's service controller for external passthrough
+// Network Load Balancers: a Service of type LoadBalancer gets its reserved
+// address and a forwarding rule, and the address is routed, each flow to one
+// node, to those nodes whose health check says that they have a ready pod.
+package loadbalancer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+)
+
+const (
+	// AddressAnnotation names the reserved addresses of a Service ("LoadBalancer Service parameters").
+	AddressAnnotation = "networking.gke.io/load-balancer-ip-addresses"
+	// finalizer keeps a deleted Service until its forwarding rule has gone.
+	finalizer = "service.kubernetes.io/load-balancer-cleanup"
+	// checkInterval of node health: GKE checks every 3 s; a laptop needs not wait as long.
+	checkInterval = 500 * time.Millisecond
+)
+
+// Cloud is what the controller asks of the emulated cloud.
+type Cloud interface {
+	// Reserved is the address that is reserved under a name.
+	Reserved(name string) (netip.Addr, error)
+	// Forward makes the forwarding rule of a load balancer, or leaves it as it is.
+	Forward(rule string, address netip.Addr, ports []int32) error
+	// Unforward deletes a forwarding rule.
+	Unforward(rule string) error
+}
+
+// Router routes an address to nodes.
+type Router interface {
+	Route(destination netip.Prefix, next ...netip.Addr) error
+}
+
+// Controller reconciles one cluster's Services.
+type Controller struct {
+	Client kubernetes.Interface
+	Cloud  Cloud
+	Router Router
+	// Health asks nodes for their health; it must reach their addresses.
+	Health *http.Client
+
+	routes map[netip.Addr][]netip.Addr
+}
+
+// Run reconciles until ctx ends.
+func (c *Controller) Run(ctx context.Context) {
+	c.routes = map[netip.Addr][]netip.Addr{}
+	factory := informers.NewSharedInformerFactory(c.Client, 0)
+	services, nodes := factory.Core().V1().Services(), factory.Core().V1().Nodes()
+	wake := make(chan struct{}, 1)
+	changed := func(any) {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+	handler := cache.ResourceEventHandlerFuncs{AddFunc: changed, UpdateFunc: func(_, o any) { changed(o) }, DeleteFunc: changed}
+	if _, err := services.Informer().AddEventHandler(handler); err != nil {
+		slog.Error("watching services", "error", err)
+		return
+	}
+	nodeList := nodes.Lister()
+	factory.Start(ctx.Done())
+	factory.WaitForCacheSync(ctx.Done())
+	tick := time.NewTicker(checkInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+		case <-tick.C:
+		}
+		all, err := services.Lister().List(labels.Everything())
+		if err != nil {
+			continue
+		}
+		known, err := nodeList.List(labels.Everything())
+		if err != nil {
+			continue
+		}
+		for _, s := range all {
+			if s.Spec.Type != corev1.ServiceTypeLoadBalancer && !slices.Contains(s.Finalizers, finalizer) {
+				continue
+			}
+			if err := c.reconcile(ctx, s.DeepCopy(), known); err != nil && ctx.Err() == nil {
+				slog.Warn("reconciling load balancer", "service", s.Namespace+"/"+s.Name, "error", err)
+			}
+		}
+	}
+}
+
+// RuleName is the name of a Service's forwarding rule: "a" and its UID without dashes, as GKE has it.
+func RuleName(s *corev1.Service) string {
+	name := []byte("a")
+	for _, b := range []byte(s.UID) {
+		if b != '-' {
+			name = append(name, b)
+		}
+	}
+	return string(name)
+}
+
+func (c *Controller) reconcile(ctx context.Context, s *corev1.Service, nodes []*corev1.Node) error {
+	if s.DeletionTimestamp != nil || s.Spec.Type != corev1.ServiceTypeLoadBalancer {
+		return c.release(ctx, s)
+	}
+	address, err := c.address(s)
+	if err != nil {
+		return err
+	}
+	var ports []int32
+	for _, p := range s.Spec.Ports {
+		ports = append(ports, p.Port)
+	}
+	if !slices.Contains(s.Finalizers, finalizer) {
+		if err := c.setFinalizers(ctx, s, append(s.Finalizers, finalizer)); err != nil {
+			return err
+		}
+	}
+	if err := c.Cloud.Forward(RuleName(s), address, ports); err != nil {
+		return err
+	}
+	if err := c.route(ctx, s, address, nodes); err != nil {
+		return err
+	}
+	if in := s.Status.LoadBalancer.Ingress; len(in) == 1 && in[0].IP == address.String() {
+		return nil
+	}
+	mode := corev1.LoadBalancerIPModeVIP
+	s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: address.String(), IPMode: &mode}}
+	_, err = c.Client.CoreV1().Services(s.Namespace).UpdateStatus(ctx, s, metav1.UpdateOptions{FieldManager: "service-controller"})
+	return err
+}
+
+func (c *Controller) address(s *corev1.Service) (netip.Addr, error) {
+	if name := s.Annotations[AddressAnnotation]; name != "" {
+		return c.Cloud.Reserved(name)
+	}
+	if s.Spec.LoadBalancerIP != "" {
+		return netip.ParseAddr(s.Spec.LoadBalancerIP)
+	}
+	return netip.Addr{}, fmt.Errorf("the Service names no reserved address (annotation %s), and the sandbox hands out no ephemeral ones", AddressAnnotation)
+}
+
+// route points the address at the healthy nodes, when they changed.
+func (c *Controller) route(ctx context.Context, s *corev1.Service, address netip.Addr, nodes []*corev1.Node) error {
+	healthy := []netip.Addr{}
+	for _, n := range nodes {
+		a, ok := internalAddress(n)
+		if ok && (s.Spec.HealthCheckNodePort == 0 || c.healthy(ctx, a, s.Spec.HealthCheckNodePort)) {
+			healthy = append(healthy, a)
+		}
+	}
+	slices.SortFunc(healthy, netip.Addr.Compare)
+	if old, routed := c.routes[address]; routed && slices.Equal(old, healthy) {
+		return nil
+	}
+	slog.Info("load balancer backends", "address", address, "nodes", healthy)
+	if err := c.Router.Route(netip.PrefixFrom(address, 32), healthy...); err != nil {
+		return err
+	}
+	c.routes[address] = healthy
+	return nil
+}
+
+func (c *Controller) healthy(ctx context.Context, node netip.Addr, port int32) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d/healthz", node, port), nil)
+	if err != nil {
+		return false
+	}
+	response, err := c.Health.Do(request)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+func (c *Controller) release(ctx context.Context, s *corev1.Service) error {
+	if !slices.Contains(s.Finalizers, finalizer) {
+		return nil
+	}
+	for _, in := range s.Status.LoadBalancer.Ingress {
+		address, err := netip.ParseAddr(in.IP)
+		if err != nil {
+			continue
+		}
+		if err := c.Router.Route(netip.PrefixFrom(address, 32)); err != nil {
+			return err
+		}
+		delete(c.routes, address)
+	}
+	if err := c.Cloud.Unforward(RuleName(s)); err != nil {
+		return err
+	}
+	return c.setFinalizers(ctx, s, slices.DeleteFunc(s.Finalizers, func(f string) bool { return f == finalizer }))
+}
+
+func (c *Controller) setFinalizers(ctx context.Context, s *corev1.Service, finalizers []string) error {
+	patch := []byte(`{"metadata":{"resourceVersion":"` + s.ResourceVersion + `","finalizers":[`)
+	for i, f := range finalizers {
+		if i > 0 {
+			patch = append(patch, ',')
+		}
+		patch = fmt.Appendf(patch, "%q", f)
+	}
+	patch = append(patch, "]}}"...)
+	updated, err := c.Client.CoreV1().Services(s.Namespace).Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "service-controller"})
+	if err == nil {
+		s.ResourceVersion, s.Finalizers = updated.ResourceVersion, updated.Finalizers
+	}
+	return err
+}
+
+func internalAddress(n *corev1.Node) (netip.Addr, bool) {
+	for _, a := range n.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP {
+			address, err := netip.ParseAddr(a.Address)
+			return address, err == nil
+		}
+	}
+	return netip.Addr{}, false
+}

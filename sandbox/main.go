@@ -1,0 +1,49 @@
+// Command sandbox runs the whole product on one Linux machine: it brings up an
+// emulated Google Cloud with a real Kubernetes in it, runs the real Pulumi CLI on
+// the program in infra/, and takes all of it down again.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"grpc-edge/sandbox/credentials"
+	"grpc-edge/sandbox/languagehost"
+	"grpc-edge/sandbox/machine"
+	"grpc-edge/sandbox/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+// run is what the program is called as: one file serves under several names, as
+// links beside the tools that look for them.
+func run(ctx context.Context, args []string) error {
+	switch filepath.Base(args[0]) {
+	case machine.InitName:
+		return machine.Init()
+	case stack.EnterName:
+		return stack.Enter(args[1:])
+	case "pulumi-language-go":
+		os.Exit(languagehost.Main(args[1:]))
+	case credentials.AuthPlugin:
+		self, err := locate()
+		if err != nil {
+			return err
+		}
+		return credentials.PrintExecCredential(os.Stdout, self.state.Dir)
+	case credentials.ImageProvider:
+		return credentials.PrintImageCredential(os.Stdin, os.Stdout, "http://metadata.google.internal")
+	}
+	return newCommand().ExecuteContext(ctx)
+}

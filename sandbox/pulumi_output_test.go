@@ -1,0 +1,50 @@
+package main
+
+import "testing"
+
+// As the CLI v3.258.0 prints with --non-interactive.
+const failedUp = `Updating (sandbox):
+ +  pulumi:pulumi:Stack grpc-edge-sandbox creating (0s)
+ +  gcp:compute:Network vpc creating (0s)
+Diagnostics:
+  gcp:compute:Network (vpc):
+    error: googleapi: Error 409: The resource 'vpc' already exists, alreadyExists
+
+Resources:
+    + 1 created
+    1 errored
+
+Duration: 2s
+`
+
+func TestPulumiOutput(t *testing.T) {
+	t.Parallel()
+	var last string
+	out := &pulumiOutput{status: func(s string) { last = s }}
+	for _, part := range []string{failedUp[:40], failedUp[40:]} {
+		if _, err := out.Write([]byte(part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "Duration: 2s"; last != want {
+		t.Errorf("got status %q, want %q", last, want)
+	}
+	if got, want := out.verdict(), "+ 1 created, 1 errored"; got != want {
+		t.Errorf("got verdict %q, want %q", got, want)
+	}
+	want := "gcp:compute:Network (vpc):\n    error: googleapi: Error 409: The resource 'vpc' already exists, alreadyExists"
+	if got := out.diagnostics(); got != want {
+		t.Errorf("got diagnostics %q, want %q", got, want)
+	}
+}
+
+func TestDiagnosticsWithoutASection(t *testing.T) {
+	t.Parallel()
+	out := &pulumiOutput{status: func(string) {}}
+	if _, err := out.Write([]byte("error: no stack named 'sandbox' found\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := out.diagnostics(), "error: no stack named 'sandbox' found"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

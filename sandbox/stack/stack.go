@@ -1,0 +1,223 @@
+// Package stack drives the real Pulumi CLI on the sandbox's stack: the same
+// program and project file as for Google Cloud, with the stand-in providers
+// attached, the sandbox's hosts resolved, and the state in a folder.
+package stack
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"grpc-edge/sandbox/daemon"
+	"grpc-edge/sandbox/tools"
+)
+
+// Name of the sandbox's stack.
+const Name = "sandbox"
+
+// Stack is the sandbox's stack.
+type Stack struct {
+	Tools tools.Tools
+	State daemon.State
+	Info  daemon.Info
+}
+
+// Settings are what the sandbox reads of Pulumi.sandbox.yaml.
+type Settings struct {
+	Project, Region string
+}
+
+// ReadSettings reads where the sandbox's stack deploys to.
+func ReadSettings(root string) (Settings, error) {
+	file := filepath.Join(root, "Pulumi."+Name+".yaml")
+	config, err := readConfig(file)
+	if err != nil {
+		return Settings{}, err
+	}
+	s := Settings{}
+	var missing []error
+	for key, into := range map[string]*string{"gcp:project": &s.Project, "gcp:region": &s.Region} {
+		if *into, _ = config[key].(string); *into == "" {
+			missing = append(missing, fmt.Errorf("%s sets no %s", filepath.Base(file), key))
+		}
+	}
+	return s, errors.Join(missing...)
+}
+
+func readConfig(file string) (map[string]any, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the stack's config: %w", err)
+	}
+	var parsed struct {
+		Config map[string]any `json:"config"`
+	}
+	if err := yaml.Unmarshal(text, &parsed); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", filepath.Base(file), err)
+	}
+	return parsed.Config, nil
+}
+
+// configFile is the stack's config as the sandbox completes it: Pulumi.sandbox.yaml
+// and the digest of the Envoy image that there is here.
+func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."+Name+".yaml") }
+
+// envoyKey is where infra/ takes Envoy's digest from.
+const envoyKey = "grpc-edge:envoyDigest"
+
+// Prepare writes the config and makes the stack where it does not exist yet. A
+// lock that a killed run left behind is taken away: only this process runs here.
+func (s Stack) Prepare(ctx context.Context) error {
+	config, err := readConfig(filepath.Join(s.Tools.Root, "Pulumi."+Name+".yaml"))
+	if err != nil {
+		return err
+	}
+	config[envoyKey] = s.Info.EnvoyDigest
+	if err := s.writeConfig(config); err != nil {
+		return err
+	}
+	if err := s.passphrase(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.backend(), 0o700); err != nil {
+		return err
+	}
+	if _, err := s.Output(ctx, "stack", "select", "--create", "--stack", Name); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", Name)); err == nil {
+		_, err := s.Output(ctx, "cancel", "--yes", "--stack", Name)
+		return err
+	}
+	return nil
+}
+
+// writeConfig keeps what Pulumi itself wrote to the file, its encryption salt.
+func (s Stack) writeConfig(config map[string]any) error {
+	document := map[string]any{}
+	if text, err := os.ReadFile(s.configFile()); err == nil {
+		if err := yaml.Unmarshal(text, &document); err != nil {
+			return fmt.Errorf("reading %s: %w", s.configFile(), err)
+		}
+	}
+	document["config"] = config
+	text, err := yaml.Marshal(document)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.configFile(), text, 0o600)
+}
+
+func (s Stack) backend() string { return filepath.Join(s.State.Dir, "pulumi") }
+func (s Stack) passphraseFile() string {
+	return filepath.Join(s.State.Dir, "credentials", "passphrase")
+}
+
+func (s Stack) passphrase() error {
+	if _, err := os.Stat(s.passphraseFile()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	random := make([]byte, 24)
+	if _, err := rand.Read(random); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.passphraseFile()), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(s.passphraseFile(), []byte(hex.EncodeToString(random)), 0o600)
+}
+
+// Exists tells whether anything was ever deployed.
+func (s Stack) Exists() bool {
+	_, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "stacks", "grpc-edge", Name+".json"))
+	return err == nil
+}
+
+// Env is the environment in which the plain Pulumi CLI works on the stack.
+func (s Stack) Env() []string {
+	var attach []string
+	for name, port := range s.Info.Providers {
+		attach = append(attach, fmt.Sprintf("%s:%d", name, port))
+	}
+	slices.Sort(attach)
+	return append(os.Environ(),
+		"PATH="+filepath.Dir(s.Tools.Bin("pulumi"))+":"+os.Getenv("PATH"),
+		"PULUMI_DEBUG_PROVIDERS="+strings.Join(attach, ","),
+		"PULUMI_BACKEND_URL=file://"+s.backend(),
+		"PULUMI_HOME="+filepath.Join(s.Tools.Cache, "pulumi"),
+		"PULUMI_CONFIG_PASSPHRASE_FILE="+s.passphraseFile(),
+		"PULUMI_SKIP_UPDATE_CHECK=true",
+		"PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK=true",
+		"SSL_CERT_FILE="+s.State.TrustFile(),
+	)
+}
+
+// stopGrace is how long Pulumi may take to finish the operations in flight after Ctrl-C.
+const stopGrace = 3 * time.Minute
+
+// Command returns the Pulumi CLI with arguments, to be run in the sandbox's view
+// of the machine: Google's hosts resolve to it, and the stack's config file is the
+// completed one, to which Pulumi may write. When ctx ends it is asked once to stop, and then
+// finishes what it is doing, so that the state never lies.
+func (s Stack) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Args = append([]string{EnterName,
+		s.hostsFile(), "/etc/hosts",
+		s.configFile(), filepath.Join(s.Tools.Root, filepath.Base(s.configFile())),
+		"--", s.Tools.Bin("pulumi"), "--cwd", s.Tools.Root, "--non-interactive"}, args...)
+	cmd.Env = s.Env()
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS,
+		Setpgid:    true, // the terminal's Ctrl-C reaches this process only, which passes it on once
+	}
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = stopGrace
+	return cmd
+}
+
+// Run runs the CLI with its output on out.
+func (s Stack) Run(ctx context.Context, out io.Writer, args ...string) error {
+	cmd := s.Command(ctx, args...)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = out, io.MultiWriter(out, &stderr)
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("running `pulumi %s`: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// Output runs the CLI and returns what it printed.
+func (s Stack) Output(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := s.Command(ctx, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("running `pulumi %s`: %w\n%s%s", strings.Join(args, " "), err, stdout.String(), stderr.String())
+	}
+	return stdout.Bytes(), nil
+}
+
+// Outputs are the stack's outputs, secrets included.
+func (s Stack) Outputs(ctx context.Context) (map[string]any, error) {
+	text, err := s.Output(ctx, "stack", "output", "--json", "--show-secrets", "--stack", Name)
+	if err != nil {
+		return nil, err
+	}
+	outputs := map[string]any{}
+	return outputs, json.Unmarshal(text, &outputs)
+}

