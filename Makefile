@@ -1,0 +1,96 @@
+# Everything a person or CI does with this repository. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .cache/bin
+SANDBOX := $(BIN)/sandbox
+# The modules of the workspace, from go.work, and the sandbox, which is apart.
+MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox
+
+include services/generate.mk
+
+##@ Sandbox: the whole system on this machine
+
+.PHONY: up
+up: $(SANDBOX) ## Bring everything up, call both services, print how to call them
+	@$(SANDBOX) up
+
+.PHONY: down
+down: $(SANDBOX) ## Destroy the stack and remove every trace of the sandbox
+	@$(SANDBOX) down
+
+.PHONY: stop
+stop: $(SANDBOX) ## Stop the sandbox's processes; `make up` resumes
+	@$(SANDBOX) stop
+
+.PHONY: preview
+preview: $(SANDBOX) ## Show what `make up` would change
+	@$(SANDBOX) preview
+
+.PHONY: refresh
+refresh: $(SANDBOX) ## Read what really exists, show what drifted and take it into the state
+	@$(SANDBOX) refresh
+
+.PHONY: status
+status: $(SANDBOX) ## Show the sandbox's pods, services and nodes
+	@$(SANDBOX) status
+
+.PHONY: logs
+logs: $(SANDBOX) ## Show the newest log lines of every pod (APP=echo for one app)
+	@$(SANDBOX) logs $(APP)
+
+.PHONY: call
+call: $(SANDBOX) ## Call both services (MSG=hello)
+	@$(SANDBOX) call -- "$${MSG:-hello}"
+
+.PHONY: kubeconfig
+kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$$(make kubeconfig)"
+	@$(SANDBOX) kubeconfig
+
+##@ Development
+
+.PHONY: test
+test: tools ## Run the tests of every module, then the end-to-end test
+	@for m in $(filter-out test,$(MODULES)); do echo "== unit tests of $$m"; (cd $$m && go test ./...); done
+	@echo "== end-to-end test in the sandbox"
+	@cd test && go test -count=1 -timeout 80m -v ./...
+	@echo "All tests passed: unit tests of $(filter-out test,$(MODULES)), and the end-to-end test."
+
+.PHONY: unit
+unit: ## Run the unit tests only (M=infra for one module)
+	@for m in $(or $(M),$(filter-out test,$(MODULES))); do echo "== unit tests of $$m"; (cd $$m && go test ./...); done
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Lint the Go code of every module and the protos
+	@$(MAKE) --no-print-directory proto-lint
+	@for m in $(MODULES); do echo "== lint of $$m"; (cd $$m && $(CURDIR)/$(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...); done
+
+.PHONY: measure
+measure: $(SANDBOX) ## Measure the table in README.md (takes the running sandbox down)
+	@cd test && go run ./measure
+
+##@ Tools
+
+.PHONY: tools
+tools: $(SANDBOX) ## Fetch and build what the sandbox and the tests run
+	@$(SANDBOX) tools
+
+# go build knows best whether anything changed.
+.PHONY: $(SANDBOX)
+$(SANDBOX): host
+	@[ -x $@ ] || echo "Building the sandbox's own program (some minutes the first time)"
+	@cd sandbox && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o ../$(BIN)/ . ./pause
+
+.PHONY: host
+host:
+	@[ "$$(uname -s)" = Linux ] || { echo "The sandbox needs a Linux kernel, and this is $$(uname -s): run it in a Linux VM (for example Lima, WSL 2 or a cloud VM), or in a privileged container, with this folder on a volume." >&2; exit 1; }
+	@command -v go >/dev/null || { echo "Go is missing: install version 1.26 or newer." >&2; exit 1; }
+
+$(BIN)/golangci-lint: tools/golangci-lint/go.sum
+	@echo "Building golangci-lint (some minutes the first time)"
+	@cd tools/golangci-lint && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

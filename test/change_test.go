@@ -1,0 +1,84 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	echo "grpc-edge/services/echo/api"
+)
+
+// changeEcho changes what echo answers: the preview shows one new digest and
+// nothing else, and `make up` rolls echo's pods and no other.
+func changeEcho(ctx context.Context, t *testing.T, c checkout) {
+	old, oldPods := outputs(ctx, t, c), pods(ctx, t, c)
+	c.edit(t, "services/echo/handlers.go", "Content: request.GetContent()", `Content: "changed " + request.GetContent()`)
+
+	changed := previewChanges(ctx, t, c)
+	if want := []string{"kubernetes:apps/v1:Deployment echo update"}; !slices.Equal(changed, want) {
+		t.Errorf("the preview would change %q, want %q", changed, want)
+	}
+	c.must(ctx, t, "make", "up")
+
+	now := outputs(ctx, t, c)
+	for name, reference := range now.Images {
+		if differs := reference != old.Images[name]; differs != (name == "echo") {
+			t.Errorf("image of %s: %s, before %s", name, reference, old.Images[name])
+		}
+	}
+	for _, pod := range pods(ctx, t, c) {
+		if kept := slices.Contains(oldPods, pod); kept == strings.HasPrefix(pod, "pod/echo-") {
+			t.Errorf("pod %s: kept %v; want echo's pods new and the others kept", pod, kept)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	reply, err := echo.NewEchoClient(now.dial(t, now.verified(t))).Echo(ctx, &echo.EchoRequest{Content: "hello"})
+	if got := reply.GetContent(); err != nil || got != "changed hello" {
+		t.Errorf("got %q, %v; want the new answer", got, err)
+	}
+}
+
+// previewChanges lists each custom resource that a preview would touch: type, name, operation.
+func previewChanges(ctx context.Context, t *testing.T, c checkout) []string {
+	t.Helper()
+	text, err := c.pulumi(ctx, t, "preview", "--json", "--stack", "sandbox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plan struct {
+		Steps []struct {
+			Op, URN  string
+			NewState struct{ Custom bool }
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &plan); err != nil {
+		t.Fatalf("reading the preview: %v", err)
+	}
+	var changes []string
+	for _, step := range plan.Steps {
+		if step.Op == "same" || !step.NewState.Custom {
+			continue
+		}
+		parts := strings.Split(step.URN, "::") // urn:pulumi:stack::project::parent$type::name
+		kind := parts[2][strings.LastIndexByte(parts[2], '$')+1:]
+		changes = append(changes, kind+" "+parts[3]+" "+step.Op)
+	}
+	return changes
+}
+
+// resume stops the sandbox as a reboot of the machine would, and starts it again.
+func resume(ctx context.Context, t *testing.T, c checkout) {
+	old := outputs(ctx, t, c)
+	c.must(ctx, t, "make", "stop")
+	if left := processes(c); len(left) > 0 {
+		t.Errorf("after `make stop` there are still processes:\n%s", strings.Join(left, "\n"))
+	}
+	c.must(ctx, t, "make", "up")
+	if now := outputs(ctx, t, c); now.Address != old.Address || now.CACertificate != old.CACertificate {
+		t.Errorf("the address or the certificate changed: %s, before %s", now.Address, old.Address)
+	}
+}

@@ -1,0 +1,24 @@
+module grpc-edge/test
+
+go 1.26.0
+
+require (
+	google.golang.org/grpc v1.82.1
+	grpc-edge/services/echo v0.0.0
+	grpc-edge/services/reverse v0.0.0
+)
+
+require (
+	golang.org/x/net v0.55.0 // indirect
+	golang.org/x/sys v0.45.0 // indirect
+	golang.org/x/text v0.37.0 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
+	google.golang.org/protobuf v1.36.11 // indirect
+)
+
+replace (
+	grpc-edge/services/chassis => ../services/chassis
+	grpc-edge/services/echo => ../services/echo
+	grpc-edge/services/reverse => ../services/reverse
+)

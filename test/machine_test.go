@@ -1,0 +1,190 @@
+package test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// machineState is everything that a sandbox could leave behind on a machine, by kind, sorted.
+type machineState map[string][]string
+
+// readMachine reads the machine's state; ours is the checkout, whose files are compared apart.
+func readMachine(t *testing.T, ours checkout, root string) machineState {
+	t.Helper()
+	return machineState{
+		"processes":      processes(ours),
+		"mounts":         lines(t, "/proc/self/mounts"),
+		"links":          names(t, "/sys/class/net"),
+		"routes":         append(lines(t, "/proc/net/route"), lines(t, "/proc/net/ipv6_route")...),
+		"addresses":      localAddresses(t),
+		"legacy xtables": lines(t, "/proc/net/ip_tables_names"),
+		"nft rules":      nftRules(t, root),
+		"cgroups":        cgroups(t),
+		"sysctls":        sysctls(t),
+		"files":          files(t),
+	}
+}
+
+// processes that belong to a sandbox: their program or an argument is in the
+// checkout. Others of the machine come and go as they like.
+func processes(ours checkout) []string {
+	var list []string
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		command, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil {
+			continue
+		}
+		exe, _ := os.Readlink(filepath.Join(dir, "exe"))
+		if strings.Contains(string(command)+exe, ours.dir) {
+			list = append(list, filepath.Base(dir)+" "+strings.ReplaceAll(string(command), "\x00", " "))
+		}
+	}
+	return list
+}
+
+func lines(t *testing.T, file string) []string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := strings.Split(strings.TrimSpace(string(content)), "\n")
+	slices.Sort(list)
+	return list
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
+
+// localAddresses are the addresses that the kernel takes for its own.
+func localAddresses(t *testing.T) []string {
+	t.Helper()
+	var list []string
+	for _, line := range lines(t, "/proc/net/fib_trie") {
+		list = append(list, strings.TrimSpace(line))
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// nftRules asks with the sandbox's own copy of iptables, which the machine may lack.
+func nftRules(t *testing.T, root string) []string {
+	t.Helper()
+	packages := filepath.Join(root, ".cache", "packages")
+	cmd := exec.Command(filepath.Join(packages, "alternatives", "iptables-save"))
+	cmd.Env = append(os.Environ(),
+		"LD_LIBRARY_PATH="+filepath.Join(packages, "root/usr/lib/x86_64-linux-gnu"),
+		"XTABLES_LIBDIR="+filepath.Join(packages, "root/usr/lib/x86_64-linux-gnu/xtables"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("listing nftables rules: %v\n%s", err, out)
+	}
+	var rules []string
+	for line := range strings.Lines(string(out)) {
+		if !strings.HasPrefix(line, "#") { // comments carry the time
+			rules = append(rules, strings.TrimSpace(line))
+		}
+	}
+	return rules
+}
+
+func cgroups(t *testing.T) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.Contains(path, "grpc-edge") || err == nil && d.IsDir() && strings.Contains(path, "kubepods") {
+			list = append(list, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// sysctls are those that a node wants and that no namespace isolates.
+func sysctls(t *testing.T) []string {
+	t.Helper()
+	var list []string
+	for _, key := range []string{
+		"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
+		"kernel/keys/root_maxbytes", "net/ipv4/ip_forward", "net/netfilter/nf_conntrack_max", "fs/inotify/max_user_instances",
+	} {
+		for _, value := range lines(t, "/proc/sys/"+key) {
+			list = append(list, key+"="+value)
+		}
+	}
+	return list
+}
+
+// files are those of the system's folders, and what lies directly in /tmp: what
+// is below belongs to programs of the machine that were there before.
+func files(t *testing.T) []string {
+	t.Helper()
+	var list []string
+	for _, name := range names(t, "/tmp") {
+		if !strings.HasPrefix(name, "go-") && !strings.HasPrefix(name, "Test") { // of the Go tools running this test
+			list = append(list, "/tmp/"+name)
+		}
+	}
+	for _, top := range []string{"/etc", "/opt", "/run", "/srv", "/mnt", "/usr/local/bin", "/usr/sbin", "/var"} {
+		err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+			if err == nil { // else it vanished meanwhile
+				list = append(list, path)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return list
+}
+
+// compare fails with everything that appeared or vanished.
+func (before machineState) compare(t *testing.T, after machineState) {
+	t.Helper()
+	for kind := range before {
+		for _, x := range missing(after[kind], before[kind]) {
+			t.Errorf("%s: left behind: %s", kind, x)
+		}
+		for _, x := range missing(before[kind], after[kind]) {
+			t.Errorf("%s: gone: %s", kind, x)
+		}
+	}
+}
+
+// missing returns what is in a and not in b.
+func missing(a, b []string) []string {
+	known := map[string]bool{}
+	for _, x := range b {
+		known[x] = true
+	}
+	var list []string
+	for _, x := range a {
+		if !known[x] {
+			list = append(list, x)
+		}
+	}
+	return list
+}

@@ -1,0 +1,258 @@
+package test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	echo "grpc-edge/services/echo/api"
+	reverse "grpc-edge/services/reverse/api"
+)
+
+// TestSandbox walks through the life of a sandbox. Each step needs the one before.
+func TestSandbox(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	c := newCheckout(t)
+	before := readMachine(t, c, root)
+	t.Cleanup(func() {
+		// Whatever failed above, nothing is left; t.Context() has ended by now.
+		_, _ = c.run(context.Background(), t, "make", "down")
+		_ = os.RemoveAll(c.dir)
+	})
+	var greeting string
+	steps := []struct {
+		name string
+		run  func(t *testing.T)
+	}{
+		{"make up brings everything up", func(t *testing.T) { greeting = c.must(ctx, t, "make", "up") }},
+		{"the printed commands work as they are", func(t *testing.T) { pasteCommands(ctx, t, c, greeting) }},
+		{"make call, status, logs and kubeconfig work", func(t *testing.T) { everydayCommands(ctx, t, c) }},
+		{"both services answer over verified TLS, spread over pods", func(t *testing.T) { callServices(ctx, t, c) }},
+		{"strangers are refused", func(t *testing.T) { refuseStrangers(ctx, t, c) }},
+		{"preview shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "preview") }},
+		{"refresh shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview") }},
+		{"make up again changes nothing", func(t *testing.T) { upAgain(ctx, t, c) }},
+		{"the state and the logs hold no private key", func(t *testing.T) { noSecrets(t, c) }},
+		{"a change in echo rolls echo alone", func(t *testing.T) { changeEcho(ctx, t, c) }},
+		{"a stopped sandbox resumes", func(t *testing.T) { resume(ctx, t, c) }},
+		{"make down removes everything", func(t *testing.T) { c.must(ctx, t, "make", "down") }},
+		{"the machine is as it was", func(t *testing.T) {
+			if _, err := os.Stat(filepath.Join(c.dir, ".sandbox")); !os.IsNotExist(err) {
+				t.Errorf("the folder .sandbox is left: %v", err)
+			}
+			before.compare(t, readMachine(t, c, root))
+		}},
+	}
+	for _, step := range steps {
+		if !t.Run(step.name, step.run) {
+			t.FailNow()
+		}
+	}
+}
+
+// pasteCommands runs the commands that `make up` printed.
+func pasteCommands(ctx context.Context, t *testing.T, c checkout, greeting string) {
+	pasted := 0
+	for line := range strings.Lines(greeting) {
+		if line = strings.TrimSpace(line); !strings.Contains(line, "grpcurl ") {
+			continue
+		}
+		pasted++
+		var reply struct{ Content string }
+		if err := json.Unmarshal([]byte(c.must(ctx, t, "sh", "-c", line)), &reply); err != nil || reply.Content == "" {
+			t.Errorf("got reply %+v, error %v", reply, err)
+		}
+	}
+	if pasted != 2 {
+		t.Errorf("`make up` printed %d grpcurl commands, want one a service", pasted)
+	}
+}
+
+func everydayCommands(ctx context.Context, t *testing.T, c checkout) {
+	if got := c.must(ctx, t, "make", "call", "MSG=noon it's"); !strings.Contains(got, `{"content":"noon it's"}`) || !strings.Contains(got, `{"content":"s'ti noon"}`) {
+		t.Errorf("make call: got %q", got)
+	}
+	if got := c.must(ctx, t, "make", "status"); !strings.Contains(got, "service/envoy") || !strings.Contains(got, "198.51.100.") {
+		t.Errorf("make status shows no load balancer")
+	}
+	if got := c.must(ctx, t, "make", "logs"); !strings.Contains(got, "api.Echo") {
+		t.Errorf("make logs shows no call of api.Echo")
+	}
+	nodes := c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl get nodes --no-headers`)
+	if !strings.Contains(nodes, " Ready ") {
+		t.Errorf("kubectl get nodes: got %q", nodes)
+	}
+}
+
+// edge is how the stack's outputs say that the services are called.
+type edge struct {
+	Address, Authority, CACertificate string
+	Images                            map[string]string
+}
+
+func outputs(ctx context.Context, t *testing.T, c checkout) edge {
+	t.Helper()
+	text, err := c.pulumi(ctx, t, "stack", "output", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e edge
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func (e edge) dial(t *testing.T, transport credentials.TransportCredentials) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+e.Address+":443", grpc.WithTransportCredentials(transport), grpc.WithAuthority(e.Authority))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func (e edge) verified(t *testing.T) credentials.TransportCredentials {
+	t.Helper()
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(e.CACertificate)) {
+		t.Fatal("the output caCertificate holds no certificate")
+	}
+	return credentials.NewTLS(&tls.Config{RootCAs: pool, ServerName: e.Authority, MinVersion: tls.VersionTLS12})
+}
+
+// callsPerService is enough that an even spread over two pods can't be luck.
+const callsPerService = 100
+
+func callServices(ctx context.Context, t *testing.T, c checkout) {
+	e := outputs(ctx, t, c)
+	conn := e.dial(t, e.verified(t))
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	services := map[string]func(grpc.CallOption) (got, want string, err error){
+		"echo": func(o grpc.CallOption) (string, string, error) {
+			r, err := echo.NewEchoClient(conn).Echo(ctx, &echo.EchoRequest{Content: "mañana"}, o)
+			return r.GetContent(), "mañana", err
+		},
+		"reverse": func(o grpc.CallOption) (string, string, error) {
+			r, err := reverse.NewReverseClient(conn).Reverse(ctx, &reverse.ReverseRequest{Content: "ab👩‍👩‍👧c"}, o)
+			return r.GetContent(), "c👩‍👩‍👧ba", err
+		},
+	}
+	for name, call := range services {
+		spread := map[string]int{}
+		for range callsPerService {
+			var header metadata.MD
+			got, want, err := call(grpc.Header(&header))
+			if err != nil || got != want {
+				t.Fatalf("%s answered %q, %v; want %q", name, got, err, want)
+			}
+			spread[strings.Join(header.Get("hostname"), ",")]++
+		}
+		t.Logf("%s: calls of one connection by pod: %v", name, spread)
+		counts := slices.Sorted(maps.Values(spread))
+		// Each Envoy pod goes round its hosts, so two pods differ by one call at most.
+		if len(counts) != 2 || counts[1]-counts[0] > 2 {
+			t.Errorf("%s: %d calls of one connection went %v, want an even spread over 2 pods", name, callsPerService, spread)
+		}
+	}
+}
+
+func refuseStrangers(ctx context.Context, t *testing.T, c checkout) {
+	e := outputs(ctx, t, c)
+	tests := map[string]struct {
+		transport credentials.TransportCredentials
+		method    string
+		want      codes.Code
+	}{
+		"a client that does not know the authority": {credentials.NewTLS(&tls.Config{ServerName: e.Authority}), "/api.Echo/Echo", codes.Unavailable},
+		"plaintext":          {insecure.NewCredentials(), "/api.Echo/Echo", codes.Unavailable},
+		"an unknown service": {e.verified(t), "/api.Nothing/Nothing", codes.Unimplemented},
+		"an unknown method":  {e.verified(t), "/api.Echo/Nothing", codes.Unimplemented},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			err := e.dial(t, test.transport).Invoke(ctx, test.method, &echo.EchoRequest{}, &echo.EchoResponse{})
+			if status.Code(err) != test.want {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+func expectNoChanges(ctx context.Context, t *testing.T, c checkout, command ...string) {
+	if _, err := c.pulumi(ctx, t, append(command, "--expect-no-changes", "--diff", "--stack", "sandbox")...); err != nil {
+		t.Errorf("%s: %v", command[0], err)
+	}
+}
+
+func upAgain(ctx context.Context, t *testing.T, c checkout) {
+	old := pods(ctx, t, c)
+	c.must(ctx, t, "make", "up")
+	log, err := os.ReadFile(filepath.Join(c.dir, ".sandbox", "log", "pulumi-up.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{" created", " updated", " replaced", " deleted"} {
+		if strings.Contains(string(log), word) {
+			t.Errorf("the second `make up` changed something:\n%s", log)
+		}
+	}
+	if now := pods(ctx, t, c); !slices.Equal(old, now) {
+		t.Errorf("pods before: %v\nafter: %v", old, now)
+	}
+}
+
+// pods are the names of the stack's pods, sorted.
+func pods(ctx context.Context, t *testing.T, c checkout) []string {
+	t.Helper()
+	out := c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl get pods --namespace grpc-edge --output name --field-selector status.phase=Running`)
+	return slices.Sorted(strings.FieldsSeq(out))
+}
+
+func noSecrets(t *testing.T, c checkout) {
+	looked := 0
+	for _, part := range []string{"pulumi", "log", "daemon.json"} {
+		err := filepath.WalkDir(filepath.Join(c.dir, ".sandbox", part), func(path string, d os.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			looked++
+			for _, secret := range []string{"PRIVATE KEY", "oauth2accesstoken:", "ya29."} {
+				if strings.Contains(string(content), secret) {
+					t.Errorf("%s holds %q in plain text", path, secret)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if looked < 3 {
+		t.Errorf("looked at %d files only: adapt this test to where the state is", looked)
+	}
+}
