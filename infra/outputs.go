@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -50,11 +53,13 @@ func (s *stack) outputs() (pulumi.Map, error) {
 	}, nil
 }
 
-// descriptorSet is what grpcurl needs to know of the services: reflection is not
-// routed at the edge, and the .proto files import others that a user may lack.
+// descriptorSet is what grpcurl needs to know of the services, and no more:
+// reflection is not routed at the edge, and the .proto files import others that a
+// user may lack. Options, and the files that only declare those, say nothing
+// about how to call a method.
 func descriptorSet(entries []entry) (string, error) {
 	set := &descriptorpb.FileDescriptorSet{}
-	seen := map[string]bool{}
+	seen := map[string]bool{annotations: true}
 	var add func(protoreflect.FileDescriptor)
 	add = func(file protoreflect.FileDescriptor) {
 		if seen[file.Path()] {
@@ -64,10 +69,13 @@ func descriptorSet(entries []entry) (string, error) {
 		for i := range file.Imports().Len() {
 			add(file.Imports().Get(i).FileDescriptor)
 		}
-		set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
+		set.File = append(set.File, callable(file))
 	}
 	for _, e := range entries {
 		add(e.File)
+	}
+	if _, err := protodesc.NewFiles(set); err != nil {
+		return "", fmt.Errorf("describing the services for grpcurl: %w", err)
 	}
 	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(set)
 	if err != nil {
@@ -75,6 +83,22 @@ func descriptorSet(entries []entry) (string, error) {
 	}
 	return base64.StdEncoding.EncodeToString(content), nil
 }
+
+// callable is a file without options and without the imports that only these need.
+func callable(file protoreflect.FileDescriptor) *descriptorpb.FileDescriptorProto {
+	bare := protodesc.ToFileDescriptorProto(file)
+	bare.Options = nil
+	for _, s := range bare.Service {
+		for _, m := range s.Method {
+			m.Options = nil
+		}
+	}
+	bare.Dependency = slices.DeleteFunc(bare.Dependency, func(path string) bool { return path == annotations })
+	return bare
+}
+
+// annotations is the file of Google's HTTP annotations, which are options of methods.
+const annotations = "google/api/annotations.proto"
 
 // grpcurl is a command for each method, ready to be pasted.
 func (s *stack) grpcurl(entries []entry) (pulumi.StringMap, error) {
@@ -109,5 +133,11 @@ func sample(message protoreflect.MessageDescriptor) (string, error) {
 		}
 	}
 	content, err := protojson.Marshal(request)
-	return string(content), err
+	if err != nil {
+		return "", err
+	}
+	// protojson's white space differs from build to build on purpose; a stack output must not.
+	var compact bytes.Buffer
+	err = json.Compact(&compact, content)
+	return compact.String(), err
 }
