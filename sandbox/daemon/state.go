@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"debug/elf"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -160,13 +162,18 @@ func (s State) Start(ctx context.Context, self string, status func(string)) (Inf
 	}
 }
 
-// program is the running program's build: its file's time and size.
+// program is the running program's build ID, which its content determines.
 var program = sync.OnceValue(func() string {
-	info, err := os.Stat("/proc/self/exe")
+	file, err := elf.Open("/proc/self/exe")
 	if err != nil {
 		return "unknown"
 	}
-	return fmt.Sprintf("%d-%d", info.ModTime().UnixNano(), info.Size())
+	defer file.Close()
+	id, err := file.Section(".note.go.buildid").Data()
+	if err != nil {
+		return "unknown"
+	}
+	return hex.EncodeToString(id)
 })
 
 func lastLines(file string) string {

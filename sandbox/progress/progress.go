@@ -36,8 +36,15 @@ type finished struct {
 	took          time.Duration
 }
 
-// heartbeat is how often a stage says that it still runs where there is no live line.
-const heartbeat = 30 * time.Second
+const (
+	// patience is how long a stage may take before it says that it has begun where
+	// there is no live line: what is done at once needs one line only.
+	patience = time.Second
+	// heartbeat is how often it says then that it still runs.
+	heartbeat = 30 * time.Second
+	// worthARow is the shortest time that has a row of its own in the table.
+	worthARow = 50 * time.Millisecond
+)
 
 // New returns a printer for out; it is live when out is a terminal.
 func New(out *os.File) *Printer {
@@ -77,7 +84,7 @@ func (p *Printer) run(ctx context.Context, stage Stage) error {
 	return nil
 }
 
-// Table prints every finished stage with its seconds, and their sum.
+// Table prints the finished stages that took any time, with their seconds, and the sum of all.
 func (p *Printer) Table() {
 	width := len("total")
 	var total time.Duration
@@ -87,7 +94,9 @@ func (p *Printer) Table() {
 	}
 	fmt.Fprintf(p.out, "\n%-*s  %8s\n", width, "stage", "seconds")
 	for _, f := range p.done {
-		fmt.Fprintf(p.out, "%-*s  %8.1f\n", width, f.name, f.took.Seconds())
+		if f.took >= worthARow {
+			fmt.Fprintf(p.out, "%-*s  %8.1f\n", width, f.name, f.took.Seconds())
+		}
 	}
 	fmt.Fprintf(p.out, "%-*s  %8.1f\n", width, "total", total.Seconds())
 }
@@ -111,13 +120,11 @@ func (l *line) status(detail string) {
 
 // show begins to show the line and returns what ends that.
 func (l *line) show() (stop func()) {
-	every := heartbeat
+	first, every := patience, heartbeat
 	if l.printer.live {
-		every = 100 * time.Millisecond
-	} else {
-		fmt.Fprintf(l.printer.out, "• %s\n", l.name)
+		first, every = 100*time.Millisecond, 100*time.Millisecond
 	}
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(first)
 	quit, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -130,6 +137,7 @@ func (l *line) show() (stop func()) {
 				}
 				return
 			case <-ticker.C:
+				ticker.Reset(every)
 				l.draw(frame)
 			}
 		}
@@ -142,6 +150,10 @@ func (l *line) draw(frame int) {
 	detail := l.detail
 	l.mu.Unlock()
 	took := l.printer.now().Sub(l.start).Round(time.Second)
+	if !l.printer.live && frame == 0 {
+		fmt.Fprintf(l.printer.out, "• %s\n", l.name)
+		return
+	}
 	if !l.printer.live {
 		fmt.Fprintf(l.printer.out, "  %s: still running after %s  %s\n", l.name, took, detail)
 		return

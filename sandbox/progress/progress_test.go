@@ -19,15 +19,19 @@ func TestPlainOutput(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := &Printer{out: &out, now: clock()}
+	quick := func(context.Context, func(string)) (string, error) { return "", nil }
 	ok := func(context.Context, func(string)) (string, error) { return "2 of them", nil }
 	if err := p.Run(t.Context(), Stage{"Fetch", ok}, Stage{"Build everything", ok}); err != nil {
 		t.Fatal(err)
 	}
+	p.now = func() time.Time { return time.Unix(0, 0) } // takes no time
+	if err := p.Run(t.Context(), Stage{"Link", quick}); err != nil {
+		t.Fatal(err)
+	}
 	p.Table()
-	want := `• Fetch
-✓ Fetch: 2 of them (1.0 s)
-• Build everything
+	want := `✓ Fetch: 2 of them (1.0 s)
 ✓ Build everything: 2 of them (1.0 s)
+✓ Link (0.0 s)
 
 stage              seconds
 Fetch                  1.0
@@ -64,5 +68,17 @@ func TestLiveLineFitsTheTerminal(t *testing.T) {
 	text := strings.TrimPrefix(out.String(), "\r\x1b[K")
 	if n := len([]rune(text)); n != 19 {
 		t.Errorf("drew %d characters on a terminal of 20: %q", n, text)
+	}
+}
+
+func TestPlainHeartbeat(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := &Printer{out: &out, now: func() time.Time { return time.Unix(31, 0) }}
+	l := &line{printer: p, name: "Build", start: time.Unix(0, 0), detail: "linking"}
+	l.draw(0)
+	l.draw(1)
+	if want := "• Build\n  Build: still running after 31s  linking\n"; out.String() != want {
+		t.Errorf("got %q, want %q", &out, want)
 	}
 }
