@@ -25,7 +25,7 @@ func (c Config) validate() error {
 	}
 	for i, resolver := range c.Resolvers {
 		if !resolver.IsValid() || resolver.Port() == 0 {
-			errs = append(errs, fmt.Errorf("Resolvers[%d]: %q must be an IP address and a port, such as 10.0.0.10:53", i, resolver))
+			errs = append(errs, fmt.Errorf("%s[%d]: %q must be an IP address and a port, such as 10.0.0.10:53", "Resolvers", i, resolver))
 		}
 	}
 	if c.MaxConnections < 1 {
@@ -54,7 +54,7 @@ func (c Config) validatePorts() error {
 
 func (c Config) validateBackends() error {
 	if len(c.Backends) == 0 {
-		return errors.New("Backends: none given; name at least one")
+		return fmt.Errorf("%s: none given; name at least one", "Backends")
 	}
 	var errs []error
 	names, owner := map[string]int{}, map[protoreflect.FullName]string{}

@@ -148,7 +148,7 @@ func files(t *testing.T) []string {
 		}
 	}
 	for _, top := range []string{"/etc", "/opt", "/run", "/srv", "/mnt", "/usr/local/bin", "/usr/sbin", "/var"} {
-		err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(top, func(path string, _ fs.DirEntry, err error) error {
 			if err == nil { // else it vanished meanwhile
 				list = append(list, path)
 			}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -47,7 +48,7 @@ func TestStreamsAreNotCut(t *testing.T) {
 		for ; err == nil; err = stream.RecvMsg(&emptypb.Empty{}) {
 			received++
 		}
-		if err != io.EOF || received != stream.messages {
+		if !errors.Is(err, io.EOF) || received != stream.messages {
 			t.Errorf("%s ended after %v with %d messages and %v, want %d and EOF",
 				stream.method, time.Since(began), received, err, stream.messages)
 		}

@@ -22,7 +22,7 @@ func measure(ctx context.Context, c workCopy, cold bool) ([]row, error) {
 		func() ([]row, error) { return c.timed(ctx, "`make up`, every tool built", "make", "up") },
 		func() ([]row, error) { return c.timed(ctx, "`make up` again, nothing to do", "make", "up") },
 		func() ([]row, error) { return c.timed(ctx, "`make preview`, no change", "make", "preview") },
-		func() ([]row, error) { return c.sizes(ctx) },
+		func() ([]row, error) { return c.sizes() },
 		func() ([]row, error) { return c.timed(ctx, "`make down`", "make", "down") },
 		func() ([]row, error) {
 			return c.buildInfra(ctx, "`infra` built again after a change in it", "-o", os.DevNull)
@@ -84,7 +84,7 @@ func touch(file string) error {
 }
 
 // sizes reads the running sandbox: its memory and its images.
-func (c workCopy) sizes(ctx context.Context) ([]row, error) {
+func (c workCopy) sizes() ([]row, error) {
 	used := cgroupMemory(sandboxCgroup) + memory(func(command string) bool {
 		return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/bin/sandbox")+" serve")
 	})
