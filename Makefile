@@ -85,6 +85,7 @@ $(SANDBOX): host
 .PHONY: host
 host:
 	@[ "$$(uname -s)" = Linux ] || { echo "The sandbox needs a Linux kernel, and this is $$(uname -s): run it in a Linux VM (for example Lima, WSL 2 or a cloud VM), or in a privileged container, with this folder on a volume." >&2; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { echo "The sandbox needs root to make namespaces and network links: run make with sudo, or as root in a privileged container." >&2; exit 1; }
 	@command -v go >/dev/null || { echo "Go is missing: install version 1.26 or newer." >&2; exit 1; }
 
 $(BIN)/golangci-lint: tools/golangci-lint/go.sum

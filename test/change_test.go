@@ -3,8 +3,11 @@ package test
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,15 +73,38 @@ func previewChanges(ctx context.Context, t *testing.T, c checkout) []string {
 	return changes
 }
 
-// resume stops the sandbox as a reboot of the machine would, and starts it again.
+// resume stops the sandbox as a reboot of the machine would, once politely and
+// once with a kill, and starts it again.
 func resume(ctx context.Context, t *testing.T, c checkout) {
 	old := outputs(ctx, t, c)
-	c.must(ctx, t, "make", "stop")
-	if left := processes(c); len(left) > 0 {
-		t.Errorf("after `make stop` there are still processes:\n%s", strings.Join(left, "\n"))
+	ends := map[string]func(){
+		"make stop": func() { c.must(ctx, t, "make", "stop") },
+		"kill -9": func() {
+			var info struct{ PID int }
+			text, err := os.ReadFile(filepath.Join(c.dir, ".sandbox", "daemon.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(text, &info); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Kill(info.PID, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // for the kernel to end what lived in the namespaces
+		},
 	}
-	c.must(ctx, t, "make", "up")
-	if now := outputs(ctx, t, c); now.Address != old.Address || now.CACertificate != old.CACertificate {
-		t.Errorf("the address or the certificate changed: %s, before %s", now.Address, old.Address)
+	for name, end := range ends {
+		end()
+		if left := processes(c); len(left) > 0 {
+			t.Errorf("after %s there are still processes:\n%s", name, strings.Join(left, "\n"))
+		}
+		if links := names(t, "/sys/class/net"); slices.Contains(links, "grpc-edge0") {
+			t.Errorf("after %s the link grpc-edge0 is still there", name)
+		}
+		c.must(ctx, t, "make", "up")
+		if now := outputs(ctx, t, c); now.Address != old.Address || now.CACertificate != old.CACertificate {
+			t.Errorf("after %s the address or the certificate changed: %s, before %s", name, now.Address, old.Address)
+		}
 	}
 }

@@ -108,6 +108,8 @@ func (c checkout) run(ctx context.Context, t *testing.T, name string, args ...st
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, &stdout, &stderr
+	// A kubectl of this test's own must not leave its cache in the home folder.
+	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(c.dir, ".cache", "kubectl"))
 	err := cmd.Run()
 	t.Logf("$ %s %s   (%.1f s)\n%s%s", name, strings.Join(args, " "), time.Since(start).Seconds(), &stdout, &stderr)
 	if err != nil {

@@ -137,25 +137,25 @@ func sysctls(t *testing.T) []string {
 	return list
 }
 
-// files are those of the system's folders, and what lies directly in /tmp: what
-// is below belongs to programs of the machine that were there before.
+// files are what lies in the system's folders, two levels deep: deeper is what
+// programs of the machine keep for themselves, and write while the test runs. In
+// /tmp it is one level, without what the Go tools that run this test put there.
 func files(t *testing.T) []string {
 	t.Helper()
 	var list []string
 	for _, name := range names(t, "/tmp") {
-		if !strings.HasPrefix(name, "go-") && !strings.HasPrefix(name, "Test") { // of the Go tools running this test
+		if !strings.HasPrefix(name, "go-") && !strings.HasPrefix(name, "Test") {
 			list = append(list, "/tmp/"+name)
 		}
 	}
-	for _, top := range []string{"/etc", "/opt", "/run", "/srv", "/mnt", "/usr/local/bin", "/usr/sbin", "/var"} {
-		err := filepath.WalkDir(top, func(path string, _ fs.DirEntry, err error) error {
-			if err == nil { // else it vanished meanwhile
-				list = append(list, path)
+	for _, top := range []string{"/etc", "/opt", "/run", "/srv", "/mnt", "/usr", "/var", "/root"} {
+		for _, name := range names(t, top) {
+			path := filepath.Join(top, name)
+			list = append(list, path)
+			inner, _ := os.ReadDir(path) // most are files, and some vanish meanwhile
+			for _, entry := range inner {
+				list = append(list, filepath.Join(path, entry.Name()))
 			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
 		}
 	}
 	return list

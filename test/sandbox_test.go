@@ -53,7 +53,7 @@ func TestSandbox(t *testing.T) {
 		{"make up again changes nothing", func(t *testing.T) { upAgain(ctx, t, c) }},
 		{"the state and the logs hold no private key", func(t *testing.T) { noSecrets(t, c) }},
 		{"a change in echo rolls echo alone", func(t *testing.T) { changeEcho(ctx, t, c) }},
-		{"a stopped sandbox resumes", func(t *testing.T) { resume(ctx, t, c) }},
+		{"a stopped and a killed sandbox resume", func(t *testing.T) { resume(ctx, t, c) }},
 		{"make down removes everything", func(t *testing.T) { c.must(ctx, t, "make", "down") }},
 		{"the machine is as it was", func(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(c.dir, ".sandbox")); !os.IsNotExist(err) {
