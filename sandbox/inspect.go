@@ -112,6 +112,8 @@ func (s sandbox) kubeconfigFile() string { return filepath.Join(s.state.Dir, "ku
 func (s sandbox) kubectl(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, s.tools.Bin("kubectl"), append([]string{"--kubeconfig", s.kubeconfigFile()}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	// What kubectl remembers goes with the sandbox, not to the home folder.
+	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(s.state.Dir, "kubectl"))
 	return silent(cmd.Run())
 }
 
