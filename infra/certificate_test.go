@@ -6,10 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
 	"math/big"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 // provided is configuration with a certificate of the user's own, and its key.
@@ -55,6 +58,25 @@ func TestProvidedCertificate(t *testing.T) {
 	command := plain(at(result.outputs, `grpcurl["api.Echo/Echo"]`))
 	if want := "grpcurl -protoset services.protoset -authority grpc.example.com "; !strings.HasPrefix(command.(string), want) {
 		t.Errorf("grpcurl command = %v, want %s…", command, want)
+	}
+}
+
+// The SDK tells a value in the clear from an encrypted one.
+func TestPlaintextKeyIsRefused(t *testing.T) {
+	changes, _ := provided(t)
+	config := configOf(t, "sandbox")
+	maps.Copy(config, changes)
+	c := &cloud{preview: true}
+	address := c.start(t)
+	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
+		*info = pulumi.RunInfo{
+			Project: "grpc-edge", Stack: "sandbox", RootDirectory: root, Config: config, DryRun: true,
+			MonitorAddr: address, EngineAddr: address,
+		}
+	})
+	want := "grpc-edge:certificateKeyPem is not encrypted; remove it from the file and use: pulumi config set --secret certificateKeyPem < key.pem"
+	if err == nil || !strings.Contains(err.Error(), want) || len(c.resources) > 0 {
+		t.Errorf("error = %v and %d resources, want %q and none", err, len(c.resources), want)
 	}
 }
 

@@ -25,12 +25,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
-
-	"grpc-edge/infra/config/configtest"
 )
-
-// root is the root of the repository, where Pulumi.yaml is.
-const root = ".."
 
 // registered is a resource as the program described it.
 type registered struct {
@@ -41,7 +36,9 @@ type registered struct {
 	Protect          bool
 	IgnoreChanges    []string
 	DependsOn        []string
-	component        bool
+	// UpdateTimeout is a duration; empty for the provider's own.
+	UpdateTimeout string
+	component     bool
 }
 
 // cloud plays the engine and the providers: it accepts everything, remembers it,
@@ -153,7 +150,8 @@ func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs reso
 		Type: request.GetType(), Name: request.GetName(), Inputs: inputs,
 		Parent: short(request.GetParent()), Provider: provider(request.GetProvider()),
 		Protect: request.GetProtect(), IgnoreChanges: request.GetIgnoreChanges(),
-		DependsOn: shorts(request.GetDependencies()), component: !request.GetCustom(),
+		DependsOn:     shorts(request.GetDependencies()),
+		UpdateTimeout: request.GetCustomTimeouts().GetUpdate(), component: !request.GetCustom(),
 	})
 }
 
@@ -198,10 +196,11 @@ type stackRun struct {
 	outputs   resource.PropertyMap
 }
 
-// run runs the program with the configuration of the stack and changes to it.
+// run runs the program with the configuration of the stack and changes to it. A
+// private key among these is a secret.
 func run(t *testing.T, stack string, preview bool, changes map[string]string) (stackRun, error) {
 	t.Helper()
-	config := configtest.Load(t, root, stack)
+	config := configOf(t, stack)
 	maps.Copy(config, changes)
 	c := &cloud{preview: preview}
 	address := c.start(t)
@@ -209,6 +208,7 @@ func run(t *testing.T, stack string, preview bool, changes map[string]string) (s
 		*info = pulumi.RunInfo{
 			Project: "grpc-edge", Stack: stack, RootDirectory: root, Config: config, DryRun: preview,
 			MonitorAddr: address, EngineAddr: address, Parallel: 8,
+			ConfigSecretKeys: []string{"grpc-edge:certificateKeyPem"},
 		}
 	})
 	slices.SortFunc(c.resources, func(a, b registered) int {

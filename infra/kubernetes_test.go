@@ -66,6 +66,36 @@ func TestOnlyPort443IsPublic(t *testing.T) {
 	}
 }
 
+// A rollout of a service waits until Envoy has found each new pod, and Pulumi
+// waits for the rollout; nobody looks for Envoy's pods in DNS.
+func TestRolloutsWait(t *testing.T) {
+	tests := []struct {
+		name, seconds, replicas string
+		want                    any
+		timeout                 string
+	}{
+		{"the sandbox's own", "10", "2", 10.0, "10m20s"},
+		{"default", "40", "2", 40.0, "11m20s"},
+		{"most", "300", "100", 300.0, "8h30m0s"},
+		{"none", "0", "2", nil, "10m0s"},
+	}
+	for _, test := range tests {
+		result := mustRun(t, "sandbox", true, map[string]string{
+			"grpc-edge:serviceMinReadySeconds": test.seconds, "grpc-edge:serviceReplicas": test.replicas,
+		})
+		for _, r := range result.ofType(t, deploymentType) {
+			want, timeout := test.want, test.timeout
+			if r.Name == "edge" {
+				want, timeout = nil, "10m0s"
+			}
+			check(t, r, map[string]any{"spec.minReadySeconds": want})
+			if r.UpdateTimeout != timeout {
+				t.Errorf("%s: %s: Pulumi waits %s, want %s", test.name, r.Name, r.UpdateTimeout, timeout)
+			}
+		}
+	}
+}
+
 // A rule of a NetworkPolicy without peers is open to all: there is one, for TLS.
 func TestPolicies(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"})
@@ -88,7 +118,7 @@ func TestPolicies(t *testing.T) {
 		"edge from [gmp-system] port 9090",
 		"edge to [echo] port 8080",
 		"edge to [reverse] port 8080",
-		"grpc-edge-allow-dns to [kube-dns kube-system node-local-dns] port 53",
+		"grpc-edge-allow-dns to [169.254.169.254/32 169.254.20.10/32 kube-dns kube-system node-local-dns] port 53",
 		"reverse from [envoy] port 8080",
 		"reverse to [telemetry] port 4317",
 	}
@@ -104,7 +134,7 @@ func listLength(value resource.PropertyValue) int {
 	return len(value.ArrayValue())
 }
 
-// names are all values of labels in a selector, in order.
+// names are all values of labels and addresses in a selector, in order.
 func names(value resource.PropertyValue) []string {
 	var list []string
 	var visit func(any)

@@ -70,7 +70,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	ready := pulumi.DependsOn([]pulumi.Resource{apis})
+	ready := pulumi.DependsOn(apis.APIs)
 	s.network, err = network.New(ctx, "network", &network.Args{
 		Region: c.Region,
 		Nodes:  c.Network.Nodes, Pods: c.Network.Pods, Services: c.Network.Services,
@@ -98,10 +98,12 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		ControlPlaneCIDR:   c.Network.ControlPlane,
 		AuthorizedNetworks: c.Cluster.AuthorizedNetworks,
 		NodeAccount:        account.Email,
-		MachineType:        c.Cluster.MachineType, NodeCount: c.Cluster.NodeCount,
-		NodeDiskGB: c.Cluster.NodeDiskGB, Spot: c.Cluster.Spot,
+		MachineType:        c.Cluster.MachineType, Architecture: c.Cluster.Architecture,
+		NodeCount: c.Cluster.NodeCount, NodeDiskGB: c.Cluster.NodeDiskGB, Spot: c.Cluster.Spot,
 		DeletionProtection: c.DeletionProtection,
-	}, ready)
+		// Nodes use the roles of their account from their first minute to their last:
+		// what they may do is granted before they come, and taken back after they go.
+	}, ready, pulumi.DependsOn(append([]pulumi.Resource{account.Role}, s.registry.Readers...)))
 	return err
 }
 
@@ -156,9 +158,9 @@ func (s *stack) service(ctx *pulumi.Context, e entry, space *namespace.Namespace
 	_, err = service.New(ctx, e.Name(), &service.Args{
 		Namespace: space.Name, Name: e.Name(),
 		Image:    built.Reference,
-		Replicas: c.ServiceReplicas,
-		Caller:   edge.Name,
-		OTLP:     c.OTLP,
+		Replicas: c.ServiceReplicas, MinReadySeconds: c.ServiceMinReadySeconds,
+		Caller: edge.Name,
+		OTLP:   c.OTLP,
 	}, inCluster)
 	return err
 }

@@ -10,8 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"grpc-edge/infra/config/configtest"
 )
 
 func TestEverythingDescendsFromAComponent(t *testing.T) {
@@ -23,49 +21,6 @@ func TestEverythingDescendsFromAComponent(t *testing.T) {
 		if !r.component && !strings.HasPrefix(r.Parent, "grpc-edge:") {
 			t.Errorf("%s %s has the parent %q, want a component", r.Type, r.Name, r.Parent)
 		}
-	}
-}
-
-func TestClusterIsPrivate(t *testing.T) {
-	result := mustRun(t, "dev", false, nil)
-	check(t, result.ofType(t, clusterType)[0], map[string]any{
-		"privateClusterConfig.enablePrivateNodes":                    true,
-		"masterAuthorizedNetworksConfig.cidrBlocks":                  []any{map[string]any{"cidrBlock": "203.0.113.0/24"}},
-		"masterAuthorizedNetworksConfig.gcpPublicCidrsAccessEnabled": false,
-		"masterAuth.clientCertificateConfig.issueClientCertificate":  false,
-		"enableShieldedNodes":                                        true,
-		"datapathProvider":                                           "ADVANCED_DATAPATH",
-		"workloadIdentityConfig.workloadPool":                        "my-grpc-edge-dev.svc.id.goog",
-		"removeDefaultNodePool":                                      true,
-	})
-	for _, r := range result.resources {
-		if strings.HasPrefix(r.Type, "gcp:compute/firewall") || strings.HasPrefix(r.Type, "gcp:compute/router") {
-			t.Errorf("%s %s: the network needs no rule and no NAT of ours", r.Type, r.Name)
-		}
-	}
-}
-
-// Nodes may write logs and metrics and read two repositories.
-func TestNodesHaveFewRights(t *testing.T) {
-	result := mustRun(t, "sandbox", false, nil)
-	var rights []string
-	for _, r := range result.resources {
-		if role := at(r.Inputs, "role"); role.IsString() {
-			on := at(r.Inputs, "repository")
-			if !on.IsString() {
-				on = at(r.Inputs, "project")
-			}
-			rights = append(rights, on.StringValue()+" "+role.StringValue())
-		}
-	}
-	slices.Sort(rights)
-	want := []string{
-		"registry-docker-hub roles/artifactregistry.reader",
-		"registry-images roles/artifactregistry.reader",
-		"sandbox-project roles/container.defaultNodeServiceAccount",
-	}
-	if diff := cmp.Diff(want, rights); diff != "" {
-		t.Errorf("rights (-want +got):\n%s", diff)
 	}
 }
 
@@ -89,6 +44,20 @@ func TestSecretsAreSecret(t *testing.T) {
 			if strings.Contains(everything, private) {
 				t.Errorf("%s: a private key is in the clear", name)
 			}
+		}
+	}
+}
+
+// The provider asks the first API about the project while it enables the others.
+func TestResourceManagerIsEnabledFirst(t *testing.T) {
+	const first = "gcp:projects/service:Service project-cloudresourcemanager"
+	for _, r := range mustRun(t, "sandbox", false, nil).ofType(t, "gcp:projects/service:Service") {
+		want := []string{first}
+		if r.Type+" "+r.Name == first {
+			want = nil
+		}
+		if diff := cmp.Diff(want, r.DependsOn); diff != "" {
+			t.Errorf("%s depends on (-want +got):\n%s", r.Name, diff)
 		}
 	}
 }
@@ -142,7 +111,7 @@ func TestStackName(t *testing.T) {
 	address := c.start(t)
 	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
 		*info = pulumi.RunInfo{
-			Project: "grpc-edge", Stack: "Dev_1", RootDirectory: root, Config: configtest.Load(t, root, "dev"), DryRun: true,
+			Project: "grpc-edge", Stack: "Dev_1", RootDirectory: root, Config: configOf(t, "dev"), DryRun: true,
 			MonitorAddr: address, EngineAddr: address,
 		}
 	})

@@ -5,7 +5,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"grpc-edge/infra/config/configtest"
 )
+
+// root is the root of the repository, where Pulumi.yaml is.
+const root = ".."
 
 const (
 	configMapType  = "kubernetes:core/v1:ConfigMap"
@@ -13,8 +18,20 @@ const (
 	serviceType    = "kubernetes:core/v1:Service"
 	secretType     = "kubernetes:core/v1:Secret"
 	clusterType    = "gcp:container/cluster:Cluster"
+	nodePoolType   = "gcp:container/nodePool:NodePool"
 	providerType   = "pulumi:providers:kubernetes"
 )
+
+// configOf is the configuration of the stack, and what the user of the
+// development stack has to put in: the addresses that Pulumi is run from.
+func configOf(t *testing.T, stack string) map[string]string {
+	t.Helper()
+	config := configtest.Load(t, root, stack)
+	if stack == "dev" {
+		config["grpc-edge:authorizedNetworks"] = `["198.18.0.0/24"]`
+	}
+	return config
+}
 
 // at follows a path such as spec.containers[0].image; the zero value if there is
 // nothing.

@@ -16,6 +16,8 @@ type NodeAccount struct {
 
 	// Email identifies the account.
 	Email pulumi.StringOutput
+	// Role is what lets the account work; nodes come after it and go before it.
+	Role *projects.IAMMember
 }
 
 // NodeAccountArgs name the project.
@@ -38,7 +40,7 @@ func NewNodeAccount(ctx *pulumi.Context, name string, args *NodeAccountArgs, opt
 	if err != nil {
 		return nil, fmt.Errorf("creating the service account of the nodes: %w", err)
 	}
-	_, err = projects.NewIAMMember(ctx, name+"-node", &projects.IAMMemberArgs{
+	a.Role, err = projects.NewIAMMember(ctx, name+"-node", &projects.IAMMemberArgs{
 		Project: pulumi.String(args.Project),
 		Role:    pulumi.String("roles/container.defaultNodeServiceAccount"),
 		Member:  pulumi.Sprintf("serviceAccount:%s", account.Email),

@@ -39,10 +39,12 @@ type Args struct {
 	AuthorizedNetworks       []string
 	NodeAccount              pulumi.StringInput
 	MachineType              string
-	NodeCount                int
-	NodeDiskGB               int
-	Spot                     bool
-	DeletionProtection       bool
+	// Architecture is that of MachineType, as a GOARCH.
+	Architecture       string
+	NodeCount          int
+	NodeDiskGB         int
+	Spot               bool
+	DeletionProtection bool
 }
 
 // New creates the cluster, its nodes and the Kubernetes provider.
@@ -135,10 +137,15 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 
 		// GKE cannot create a cluster without a default pool. Its nodes live for
 		// minutes, and may need our account: in many organizations the default one
-		// is disabled.
+		// is disabled. They are small, with disks that are no SSDs: three of the
+		// default size, in a regional cluster, exceed the 250 GB of SSD that a new
+		// project may have in a region (terraform-google-kubernetes-engine issue 1795).
 		RemoveDefaultNodePool: pulumi.Bool(true),
 		InitialNodeCount:      pulumi.Int(1),
 		NodeConfig: container.ClusterNodeConfigArgs{
+			MachineType:    pulumi.String("e2-medium"),
+			DiskType:       pulumi.String("pd-standard"),
+			DiskSizeGb:     pulumi.Int(30),
 			ServiceAccount: args.NodeAccount,
 			OauthScopes:    pulumi.ToStringArray([]string{cloudPlatform}),
 			ShieldedInstanceConfig: container.ClusterNodeConfigShieldedInstanceConfigArgs{

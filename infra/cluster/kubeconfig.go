@@ -18,8 +18,14 @@ func kubeconfig(gke *container.Cluster) pulumi.StringOutput {
 	return pulumi.ToSecret(config).(pulumi.StringOutput)
 }
 
-// renderKubeconfig writes JSON, which is YAML too. The user entry is that of
-// `gcloud container clusters get-credentials`. The CA is in base64 already.
+// renderKubeconfig writes JSON, which is YAML too. The CA is in base64 already.
+//
+// The user entry is that of `gcloud container clusters get-credentials` where the
+// property container/use_application_default_credentials is set. Without the
+// argument the plugin asks gcloud for its own account, which may be another than
+// the Application Default Credentials that the gcp provider uses, and which a
+// build machine does not have (kubernetes/cloud-provider-gcp,
+// cmd/gke-gcloud-auth-plugin/main.go).
 func renderKubeconfig(cluster, endpoint, ca string) (string, error) {
 	type object = map[string]any
 	content, err := json.MarshalIndent(object{
@@ -33,6 +39,7 @@ func renderKubeconfig(cluster, endpoint, ca string) (string, error) {
 		"users": []object{{"name": cluster, "user": object{"exec": object{
 			"apiVersion":         "client.authentication.k8s.io/v1beta1",
 			"command":            "gke-gcloud-auth-plugin",
+			"args":               []string{"--use_application_default_credentials"},
 			"installHint":        "Install gke-gcloud-auth-plugin: gcloud components install gke-gcloud-auth-plugin",
 			"provideClusterInfo": true,
 		}}}},

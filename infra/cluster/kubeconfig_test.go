@@ -40,6 +40,9 @@ func TestKubeconfig(t *testing.T) {
       "user": {
         "exec": {
           "apiVersion": "client.authentication.k8s.io/v1beta1",
+          "args": [
+            "--use_application_default_credentials"
+          ],
           "command": "gke-gcloud-auth-plugin",
           "installHint": "Install gke-gcloud-auth-plugin: gcloud components install gke-gcloud-auth-plugin",
           "provideClusterInfo": true

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/container"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -30,12 +32,24 @@ func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.C
 	return pool, nil
 }
 
+// hyperdiskOnly are the machine series that take no Persistent Disk (Compute
+// Engine, "General-purpose machine family", supported disk types of each series).
+var hyperdiskOnly = []string{"c4", "c4a", "c4d", "n4", "n4a", "n4d"}
+
+func diskType(machineType string) string {
+	series, _, _ := strings.Cut(machineType, "-")
+	if slices.Contains(hyperdiskOnly, series) {
+		return "hyperdisk-balanced"
+	}
+	return "pd-balanced"
+}
+
 func nodeConfig(args *Args) container.NodePoolNodeConfigArgs {
-	return container.NodePoolNodeConfigArgs{
+	config := container.NodePoolNodeConfigArgs{
 		MachineType:    pulumi.String(args.MachineType),
 		ImageType:      pulumi.String("COS_CONTAINERD"),
 		DiskSizeGb:     pulumi.Int(args.NodeDiskGB),
-		DiskType:       pulumi.String("pd-balanced"),
+		DiskType:       pulumi.String(diskType(args.MachineType)),
 		Spot:           pulumi.Bool(args.Spot),
 		ServiceAccount: args.NodeAccount,
 		OauthScopes:    pulumi.ToStringArray([]string{cloudPlatform}),
@@ -47,4 +61,11 @@ func nodeConfig(args *Args) container.NodePoolNodeConfigArgs {
 			EnableIntegrityMonitoring: pulumi.Bool(true),
 		},
 	}
+	if args.Architecture == "arm64" {
+		// GKE taints Arm nodes against images of another architecture (GKE, "Prepare
+		// an Arm workload for deployment"). Here all nodes are alike, and images are
+		// built for them.
+		config.TaintConfig = container.NodePoolNodeConfigTaintConfigArgs{ArchitectureTaintBehavior: pulumi.String("NONE")}
+	}
+	return config
 }

@@ -20,6 +20,9 @@ func (r *reader) certificate(authority string) Certificate {
 	mode := r.oneOf("grpc-edge:certificate", "self-signed", "provided")
 	chain, _ := r.text(chainKey)
 	key, _ := r.text(keyKey)
+	if key != "" && !r.secret(keyKey) {
+		r.report(keyKey, "is not encrypted; remove it from the file and use: pulumi config set --secret certificateKeyPem < key.pem")
+	}
 	if mode == "provided" {
 		r.checkPair(chain, key, authority)
 		return Certificate{PEM: chain, KeyPEM: key}
@@ -34,13 +37,17 @@ func (r *reader) certificate(authority string) Certificate {
 
 // checkPair finds before deployment what a client would find after it.
 func (r *reader) checkPair(chain, key, authority string) {
-	if block, _ := pem.Decode([]byte(chain)); block == nil || block.Type != "CERTIFICATE" {
+	chainBlock, _ := pem.Decode([]byte(chain))
+	isChain := chainBlock != nil && chainBlock.Type == "CERTIFICATE"
+	if !isChain {
 		r.report(chainKey, "must be a PEM certificate chain, leaf first, as grpc-edge:certificate is provided")
 	}
-	if block, _ := pem.Decode([]byte(key)); block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY") {
+	keyBlock, _ := pem.Decode([]byte(key))
+	isKey := keyBlock != nil && strings.HasSuffix(keyBlock.Type, "PRIVATE KEY")
+	if !isKey {
 		r.report(keyKey, "must be a PEM private key without a passphrase, as grpc-edge:certificate is provided")
 	}
-	if r.problems[chainKey] != "" || r.problems[keyKey] != "" {
+	if !isChain || !isKey {
 		return
 	}
 	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))

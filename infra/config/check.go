@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -57,59 +56,6 @@ func architectureOf(family string) string {
 		return "arm64"
 	}
 	return "amd64"
-}
-
-func (r *reader) cidrs(key, allowed string) []string {
-	items := r.list(key, 1, anything, allowed)
-	for _, item := range items {
-		if prefix, err := netip.ParsePrefix(item); err != nil || !prefix.Addr().Is4() || prefix != prefix.Masked() {
-			value, _ := r.get(key)
-			r.refuse(key, value, allowed)
-		}
-	}
-	return items
-}
-
-// network reads the four ranges. The sizes are those GKE takes (Google
-// Kubernetes Engine, "VPC-native clusters" and "Private clusters").
-func (r *reader) network() Network {
-	ranges := []struct {
-		key         string
-		least, most int
-	}{
-		{"grpc-edge:nodesCidr", 8, 29},
-		{"grpc-edge:podsCidr", 9, 24},
-		{"grpc-edge:servicesCidr", 16, 27},
-		{"grpc-edge:controlPlaneCidr", 28, 28},
-	}
-	values := make([]string, len(ranges))
-	prefixes := make([]netip.Prefix, len(ranges))
-	for i, want := range ranges {
-		values[i], prefixes[i] = r.cidr(want.key, want.least, want.most)
-		for j := range i {
-			if prefixes[i].Overlaps(prefixes[j]) {
-				r.refuse(want.key, values[i], fmt.Sprintf("a range that does not overlap %s %s", ranges[j].key, values[j]))
-			}
-		}
-	}
-	return Network{Nodes: values[0], Pods: values[1], Services: values[2], ControlPlane: values[3]}
-}
-
-// cidr reads a private range; the prefix is the zero one if it is wrong.
-func (r *reader) cidr(key string, least, most int) (string, netip.Prefix) {
-	value, ok := r.text(key)
-	prefix, err := netip.ParsePrefix(value)
-	wrong := err != nil || prefix != prefix.Masked() || !prefix.Addr().IsPrivate() || !prefix.Addr().Is4() ||
-		prefix.Bits() < least || prefix.Bits() > most
-	if !ok || !wrong {
-		return value, prefix
-	}
-	size := fmt.Sprintf("/%d to /%d", least, most)
-	if least == most {
-		size = fmt.Sprintf("/%d", least)
-	}
-	r.refuse(key, value, "a private IPv4 CIDR block of size "+size+", such as 10.10.0.0/"+strconv.Itoa(most))
-	return value, netip.Prefix{}
 }
 
 // collector takes the URL apart for the NetworkPolicy that lets telemetry out.

@@ -32,6 +32,9 @@ type Config struct {
 	EnvoyDigest string
 	// EnvoyReplicas and ServiceReplicas are numbers of pods.
 	EnvoyReplicas, ServiceReplicas int
+	// ServiceMinReadySeconds is how long a new pod of a service has to be ready
+	// before an old one may go.
+	ServiceMinReadySeconds int
 	// MetricsNamespaces are the Kubernetes namespaces that may scrape Envoy.
 	MetricsNamespaces []string
 	// OTLP is where services export telemetry; nil for nowhere.
@@ -75,7 +78,8 @@ func (c Certificate) Provided() bool { return c.PEM != "" }
 type Collector struct {
 	// Endpoint is the URL as configured.
 	Endpoint string
-	// Namespace and Port are what a NetworkPolicy has to open.
+	// Namespace and Port are what a NetworkPolicy has to open. Port is that of the
+	// collector's pods as well as of its Service.
 	Namespace string
 	Port      int
 }
@@ -83,7 +87,7 @@ type Collector struct {
 // Load reads and checks the configuration of the stack. The error lists every
 // wrong, missing and unknown key, each with what it may be.
 func Load(ctx *pulumi.Context) (*Config, error) {
-	r := newReader(ctx.GetConfig, os.Getenv(pulumi.EnvConfig))
+	r := newReader(ctx.GetConfig, ctx.IsConfigSecret, os.Getenv(pulumi.EnvConfig))
 	c := r.read()
 	if !stackName.MatchString(ctx.Stack()) {
 		r.report("the name of the stack", "must be at most 40 lower case letters, digits and hyphens, "+
@@ -106,10 +110,14 @@ func (r *reader) read() *Config {
 		EnvoyDigest:        r.match("grpc-edge:envoyDigest", digest, "sha256: and 64 hexadecimal digits"),
 		EnvoyReplicas:      r.integer("grpc-edge:envoyReplicas", 1, 100),
 		ServiceReplicas:    r.integer("grpc-edge:serviceReplicas", 1, 100),
-		MetricsNamespaces:  r.list("grpc-edge:metricsNamespaces", 0, label, "names of Kubernetes namespaces"),
-		OTLP:               r.collector("grpc-edge:otlpEndpoint"),
+
+		ServiceMinReadySeconds: r.integer("grpc-edge:serviceMinReadySeconds", 0, 300),
+
+		MetricsNamespaces: r.list("grpc-edge:metricsNamespaces", 0, label, "names of Kubernetes namespaces"),
+		OTLP:              r.collector("grpc-edge:otlpEndpoint"),
 	}
 	c.Cluster = r.cluster(c.Region)
+	r.checkPods(c)
 	c.Certificate = r.certificate(c.Authority)
 	r.refuseUnknown()
 	return c
@@ -117,14 +125,13 @@ func (r *reader) read() *Config {
 
 func (r *reader) cluster(region string) Cluster {
 	return Cluster{
-		Location:       r.location("grpc-edge:clusterLocation", region),
-		ReleaseChannel: r.oneOf("grpc-edge:releaseChannel", "RAPID", "REGULAR", "STABLE"),
-		AuthorizedNetworks: r.cidrs("grpc-edge:authorizedNetworks",
-			"a list of at least one IPv4 CIDR block, such as [203.0.113.7/32]"),
-		MachineType:  r.match("grpc-edge:nodeMachineType", machineType, "a machine type, such as e2-standard-2"),
-		Architecture: r.architecture("grpc-edge:nodeArchitecture", "grpc-edge:nodeMachineType"),
-		NodeCount:    r.integer("grpc-edge:nodeCount", 1, 1000),
-		NodeDiskGB:   r.integer("grpc-edge:nodeDiskGb", 20, 65536),
-		Spot:         r.boolean("grpc-edge:nodeSpot"),
+		Location:           r.location("grpc-edge:clusterLocation", region),
+		ReleaseChannel:     r.oneOf("grpc-edge:releaseChannel", "RAPID", "REGULAR", "STABLE"),
+		AuthorizedNetworks: r.authorizedNetworks("grpc-edge:authorizedNetworks"),
+		MachineType:        r.match("grpc-edge:nodeMachineType", machineType, "a machine type, such as e2-standard-2"),
+		Architecture:       r.architecture("grpc-edge:nodeArchitecture", "grpc-edge:nodeMachineType"),
+		NodeCount:          r.integer("grpc-edge:nodeCount", 1, 1000),
+		NodeDiskGB:         r.integer("grpc-edge:nodeDiskGb", 20, 65536),
+		Spot:               r.boolean("grpc-edge:nodeSpot"),
 	}
 }

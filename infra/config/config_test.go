@@ -1,31 +1,26 @@
 package config
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"maps"
-	"math/big"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"grpc-edge/infra/config/configtest"
 )
 
-// load checks a configuration without an engine.
-func load(t *testing.T, values map[string]string) (*Config, error) {
+// load checks a configuration without an engine, with these keys encrypted.
+func load(t *testing.T, values map[string]string, secrets ...string) (*Config, error) {
 	t.Helper()
 	all, err := json.Marshal(values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReader(func(key string) (string, bool) { value, ok := values[key]; return value, ok }, string(all))
+	r := newReader(func(key string) (string, bool) { value, ok := values[key]; return value, ok },
+		func(key string) bool { return slices.Contains(secrets, key) }, string(all))
 	c := r.read()
 	return c, r.err()
 }
@@ -37,11 +32,17 @@ func sandbox(t *testing.T, changes map[string]string) map[string]string {
 	return values
 }
 
+// The development stack lacks what only its user knows, and nothing else.
 func TestStacksAreValid(t *testing.T) {
 	t.Parallel()
-	for _, stack := range []string{"dev", "sandbox"} {
-		if _, err := load(t, configtest.Load(t, "../..", stack)); err != nil {
-			t.Errorf("Pulumi.%s.yaml:\n%v", stack, err)
+	for stack, want := range map[string]string{
+		"dev": "  grpc-edge:authorizedNetworks holds 203.0.113.0/24, which RFC 5737 reserves for documentation; " +
+			"put the addresses from which you run Pulumi",
+		"sandbox": "",
+	} {
+		_, err := load(t, configtest.Load(t, "../..", stack))
+		if diff := cmp.Diff(want, message(err)); diff != "" {
+			t.Errorf("Pulumi.%s.yaml: error (-want +got):\n%s", stack, diff)
 		}
 	}
 }
@@ -65,7 +66,7 @@ func TestValues(t *testing.T) {
 			MachineType: "t2a-standard-2", Architecture: "arm64", NodeCount: 1, NodeDiskGB: 50,
 		},
 		EnvoyDigest:   "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
-		EnvoyReplicas: 2, ServiceReplicas: 2,
+		EnvoyReplicas: 2, ServiceReplicas: 2, ServiceMinReadySeconds: 10,
 		MetricsNamespaces: []string{"gmp-system"},
 		OTLP:              &Collector{Endpoint: "http://collector.telemetry:4317", Namespace: "telemetry", Port: 4317},
 	}
@@ -84,9 +85,9 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:deletionProtection", "maybe", arrow + "one of true, false"},
 		{"grpc-edge:clusterLocation", "europe-west1-b", arrow + "a zone of us-central1, such as us-central1-a, or empty for the whole region"},
 		{"grpc-edge:releaseChannel", "regular", arrow + "one of RAPID, REGULAR, STABLE"},
-		{"grpc-edge:authorizedNetworks", "[]", arrow + "a list of at least one IPv4 CIDR block, such as [203.0.113.7/32]"},
-		{"grpc-edge:authorizedNetworks", `["203.0.113.7"]`, arrow + "a list of at least one IPv4 CIDR block, such as [203.0.113.7/32]"},
-		{"grpc-edge:authorizedNetworks", `["203.0.113.7/24"]`, arrow + "a list of at least one IPv4 CIDR block, such as [203.0.113.7/32]"},
+		{"grpc-edge:authorizedNetworks", "[]", arrow + "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"},
+		{"grpc-edge:authorizedNetworks", `["203.0.113.7"]`, arrow + "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"},
+		{"grpc-edge:authorizedNetworks", `["203.0.113.7/24"]`, arrow + "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"},
 		{"grpc-edge:nodeMachineType", "big", arrow + "a machine type, such as e2-standard-2"},
 		{"grpc-edge:nodeArchitecture", "x86", arrow + "one of amd64, arm64"},
 		{"grpc-edge:nodeArchitecture", "arm64", arrow + "amd64, the architecture of grpc-edge:nodeMachineType e2-standard-2"},
@@ -101,6 +102,9 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:envoyDigest", "v1.39.1", arrow + "sha256: and 64 hexadecimal digits"},
 		{"grpc-edge:envoyReplicas", "-1", arrow + "a whole number from 1 to 100"},
 		{"grpc-edge:serviceReplicas", "1.5", arrow + "a whole number from 1 to 100"},
+		{"grpc-edge:serviceMinReadySeconds", "-1", arrow + "a whole number from 0 to 300"},
+		{"grpc-edge:serviceMinReadySeconds", "301", arrow + "a whole number from 0 to 300"},
+		{"grpc-edge:serviceMinReadySeconds", "40s", arrow + "a whole number from 0 to 300"},
 		{"grpc-edge:metricsNamespaces", `["GMP"]`, arrow + "names of Kubernetes namespaces"},
 		{"grpc-edge:metricsNamespaces", `gmp-system`, arrow + "names of Kubernetes namespaces"},
 		{"grpc-edge:otlpEndpoint", "https://collector.telemetry:4317", arrow + "http://SERVICE.NAMESPACE:PORT, such as http://collector.telemetry:4317, or empty"},
@@ -136,7 +140,7 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 		`  gcp:region is "mars"; it must be a region, such as us-central1`,
 		`  grpc-edge:authority is missing; set it with: pulumi config set grpc-edge:authority VALUE`,
 		`  grpc-edge:nodeCount is "many"; it must be a whole number from 1 to 1000`,
-		`  grpc-edge:podsCidr is "everything"; it must be a private IPv4 CIDR block of size /9 to /24, such as 10.10.0.0/24`,
+		`  grpc-edge:podsCidr is "everything"; it must be a private IPv4 CIDR block of size /9 to /23, such as 10.10.0.0/23`,
 		`  grpc-edge:replicas is unknown; Pulumi.yaml lists the keys; remove it with: pulumi config rm grpc-edge:replicas`,
 	}, "\n")
 	if diff := cmp.Diff(want, message(err)); diff != "" {
@@ -148,7 +152,8 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 func TestDeclaredKeysAreRead(t *testing.T) {
 	t.Parallel()
 	declared := configtest.Load(t, "../..", "")
-	r := newReader(func(key string) (string, bool) { value, ok := declared[key]; return value, ok }, "")
+	r := newReader(func(key string) (string, bool) { value, ok := declared[key]; return value, ok },
+		func(string) bool { return false }, "")
 	r.read()
 	for key := range r.known {
 		if _, ok := declared[key]; !ok && !strings.HasPrefix(key, "gcp:") {
@@ -162,66 +167,9 @@ func TestDeclaredKeysAreRead(t *testing.T) {
 	}
 }
 
-func TestProvidedCertificate(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	chain, key := pair(t, "grpc.example.com", now.Add(-time.Hour), now.Add(time.Hour))
-	otherName, otherNameKey := pair(t, "other.example.com", now.Add(-time.Hour), now.Add(time.Hour))
-	old, oldKey := pair(t, "grpc.example.com", now.Add(-2*time.Hour), now.Add(-time.Hour))
-	early, earlyKey := pair(t, "grpc.example.com", now.Add(48*time.Hour), now.Add(72*time.Hour))
-	day := func(at time.Time) string { return at.UTC().Format(time.DateOnly) }
-	tests := []struct{ name, mode, chain, key, want string }{
-		{"good", "provided", chain, key, ""},
-		{"key of another", "provided", chain, otherNameKey,
-			"  grpc-edge:certificateKeyPem must be the private key of the first certificate in grpc-edge:certificatePem: tls: private key does not match public key"},
-		{"name", "provided", otherName, otherNameKey,
-			"  grpc-edge:certificatePem is for other.example.com, not for grpc-edge:authority grpc.example.com; change one of them"},
-		{"expired", "provided", old, oldKey, "  grpc-edge:certificatePem expired on " + day(now.Add(-time.Hour)) + "; renew it"},
-		{"not yet valid", "provided", early, earlyKey,
-			"  grpc-edge:certificatePem is not valid before " + day(now.Add(48*time.Hour)) + "; use one that is valid now"},
-		{"nothing", "provided", "", "",
-			"  grpc-edge:certificateKeyPem must be a PEM private key without a passphrase, as grpc-edge:certificate is provided\n" +
-				"  grpc-edge:certificatePem must be a PEM certificate chain, leaf first, as grpc-edge:certificate is provided"},
-		{"unused", "self-signed", chain, "",
-			"  grpc-edge:certificatePem is set, but grpc-edge:certificate is \"self-signed\"; set that to provided, or remove this with: pulumi config rm grpc-edge:certificatePem"},
-	}
-	for _, test := range tests {
-		c, err := load(t, sandbox(t, map[string]string{
-			"grpc-edge:certificate": test.mode, "grpc-edge:certificatePem": test.chain, "grpc-edge:certificateKeyPem": test.key,
-		}))
-		if diff := cmp.Diff(test.want, message(err)); diff != "" {
-			t.Errorf("%s: error (-want +got):\n%s", test.name, diff)
-		}
-		if err == nil && !c.Certificate.Provided() {
-			t.Errorf("%s: the certificate is not used", test.name)
-		}
-	}
-}
-
 func message(err error) string {
 	if err == nil {
 		return ""
 	}
 	return err.Error()
-}
-
-func pair(t *testing.T, name string, from, until time.Time) (chain, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: from, NotAfter: until}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := func(kind string, content []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
-	}
-	return encode("CERTIFICATE", der), encode("PRIVATE KEY", keyDER)
 }

@@ -15,6 +15,8 @@ import (
 // at the first.
 type reader struct {
 	get func(key string) (string, bool)
+	// secret says whether the stack keeps the value encrypted.
+	secret func(key string) bool
 	// given are all keys of the stack, for the search for unknown ones.
 	given []string
 	// known are the keys the program asked for.
@@ -23,10 +25,10 @@ type reader struct {
 	problems map[string]string
 }
 
-// newReader takes the lookup of single keys, and the JSON object of all of them
+// newReader takes two lookups of single keys, and the JSON object of all of them
 // that the engine hands to a program ([pulumi.EnvConfig]): the SDK cannot list keys.
-func newReader(get func(string) (string, bool), all string) *reader {
-	r := &reader{get: get, known: map[string]bool{}, problems: map[string]string{}}
+func newReader(get func(string) (string, bool), secret func(string) bool, all string) *reader {
+	r := &reader{get: get, secret: secret, known: map[string]bool{}, problems: map[string]string{}}
 	var object map[string]string
 	if json.Unmarshal([]byte(all), &object) == nil { // absent where no engine is, as in a unit test
 		r.given = slices.Collect(maps.Keys(object))

@@ -87,7 +87,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	if err := e.newLoadBalancer(ctx, name, args, pulumi.DependsOn([]pulumi.Resource{envoys})); err != nil {
+	if err := e.newLoadBalancer(ctx, name, args, pulumi.DependsOn([]pulumi.Resource{envoys.Deployment})); err != nil {
 		return nil, err
 	}
 	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{})

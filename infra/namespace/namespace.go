@@ -74,15 +74,26 @@ func denyAll() networkingv1.NetworkPolicySpecArgs {
 	}
 }
 
-// allowDNS names both places a query may go: since 1.34.1 GKE runs a cache on
-// each node (GKE, "Set up NodeLocal DNSCache"), and Dataplane V2 sends what is
-// meant for kube-dns there.
+// Addresses that mean the node a pod runs on.
+const (
+	nodeLocalDNS = "169.254.20.10"   // kubernetes.io, "Using NodeLocal DNSCache"
+	cloudDNS     = "169.254.169.254" // Compute Engine, "About VM metadata"
+)
+
+// allowDNS names all places a query may go. Since 1.34.1 GKE runs a cache on each
+// node (GKE, "Setting up NodeLocal DNSCache"), and Dataplane V2 sends what is
+// meant for kube-dns there. With Cloud DNS, pods ask the metadata server of their
+// node instead (GKE, "Using Cloud DNS for GKE"). These two answer at addresses of
+// the node, which no selector of pods matches (tektoncd/operator issue 4000).
 func allowDNS() networkingv1.NetworkPolicySpecArgs {
 	return networkingv1.NetworkPolicySpecArgs{
 		PodSelector: metav1.LabelSelectorArgs{},
 		PolicyTypes: pulumi.ToStringArray([]string{"Egress"}),
 		Egress: networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{
-			To: networkingv1.NetworkPolicyPeerArray{systemPods("kube-dns"), systemPods("node-local-dns")},
+			To: networkingv1.NetworkPolicyPeerArray{
+				systemPods("kube-dns"), systemPods("node-local-dns"),
+				policy.Address(nodeLocalDNS), policy.Address(cloudDNS),
+			},
 			Ports: networkingv1.NetworkPolicyPortArray{
 				networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("UDP"), Port: pulumi.Int(53)},
 				networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(53)},

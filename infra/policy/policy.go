@@ -30,6 +30,11 @@ func Namespaces(names ...string) networkingv1.NetworkPolicyPeerArray {
 	return peers
 }
 
+// Address is one IPv4 address.
+func Address(address string) networkingv1.NetworkPolicyPeerArgs {
+	return networkingv1.NetworkPolicyPeerArgs{IpBlock: networkingv1.IPBlockArgs{Cidr: pulumi.String(address + "/32")}}
+}
+
 // Namespace selects one namespace by the label that Kubernetes gives each.
 func Namespace(name string) metav1.LabelSelectorArgs {
 	return metav1.LabelSelectorArgs{

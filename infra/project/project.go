@@ -10,20 +10,29 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// services are the APIs the program calls, and no others: Google enables what
-// these depend on by itself. Service Usage, through which the rest is enabled,
-// is on in every new project.
+// services are the APIs the program calls besides resourceManager, and no
+// others: Google enables what these depend on by itself. Service Usage, through
+// which the rest is enabled, is on in every new project.
 var services = []string{
 	"artifactregistry.googleapis.com",
-	"cloudresourcemanager.googleapis.com", // roles on the project
 	"compute.googleapis.com",
 	"container.googleapis.com",
 	"iam.googleapis.com", // service accounts
 }
 
-// Project is a project that is ready to be used. Other components depend on it.
+// resourceManager grants roles on the project. It comes first, as the provider
+// asks it which project it works in while it enables others
+// (terraform-provider-google issue 6101).
+const resourceManager = "cloudresourcemanager.googleapis.com"
+
+// Project is a project that is ready to be used.
 type Project struct {
 	pulumi.ResourceState
+
+	// APIs are what other components depend on. It is they and not the component,
+	// as a dependency on that may miss children whose registration is under way
+	// (pulumi issue 7833).
+	APIs []pulumi.Resource
 }
 
 // Args has nothing to choose: the project is that of the gcp provider.
@@ -35,16 +44,30 @@ func New(ctx *pulumi.Context, name string, _ *Args, opts ...pulumi.ResourceOptio
 	if err := ctx.RegisterComponentResource("grpc-edge:project:Project", name, p, opts...); err != nil {
 		return nil, fmt.Errorf("registering project %q: %w", name, err)
 	}
+	first, err := p.enable(ctx, name, resourceManager)
+	if err != nil {
+		return nil, err
+	}
+	p.APIs = []pulumi.Resource{first}
 	for _, service := range services {
-		short, _, _ := strings.Cut(service, ".")
-		_, err := projects.NewService(ctx, name+"-"+short, &projects.ServiceArgs{
-			Service: pulumi.String(service),
-			// Other things in the project may use the API: it stays on.
-			DisableOnDestroy: pulumi.Bool(false),
-		}, pulumi.Parent(p))
+		api, err := p.enable(ctx, name, service, pulumi.DependsOn([]pulumi.Resource{first}))
 		if err != nil {
-			return nil, fmt.Errorf("enabling %s: %w", service, err)
+			return nil, err
 		}
+		p.APIs = append(p.APIs, api)
 	}
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{})
+}
+
+func (p *Project) enable(ctx *pulumi.Context, name, service string, opts ...pulumi.ResourceOption) (*projects.Service, error) {
+	short, _, _ := strings.Cut(service, ".")
+	enabled, err := projects.NewService(ctx, name+"-"+short, &projects.ServiceArgs{
+		Service: pulumi.String(service),
+		// Other things in the project may use the API: it stays on.
+		DisableOnDestroy: pulumi.Bool(false),
+	}, append(opts, pulumi.Parent(p))...)
+	if err != nil {
+		return nil, fmt.Errorf("enabling %s: %w", service, err)
+	}
+	return enabled, nil
 }

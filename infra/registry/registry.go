@@ -29,6 +29,8 @@ type Registry struct {
 	DockerHub string
 	// Ready is known once both repositories exist and may be read.
 	Ready pulumi.BoolOutput
+	// Readers are what lets nodes pull; these come after it and go before it.
+	Readers []pulumi.Resource
 }
 
 // Args say where the repositories are and who may read them.
@@ -59,7 +61,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	r.Ready = pulumi.All(images, mirror).ApplyT(func([]any) bool { return true }).(pulumi.BoolOutput)
+	r.Readers = []pulumi.Resource{images, mirror}
+	r.Ready = pulumi.All(images.ID(), mirror.ID()).ApplyT(func([]any) bool { return true }).(pulumi.BoolOutput)
 	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{
 		"images": pulumi.String(r.Images), "dockerHub": pulumi.String(r.DockerHub),
 	})
@@ -109,11 +112,11 @@ func mirrorRepository(args *Args, id string) *artifactregistry.RepositoryArgs {
 }
 
 // newRepository creates a repository and lets the reader pull from it, and from
-// no other. Its result is known once both are done.
-func (r *Registry) newRepository(ctx *pulumi.Context, name string, repository *artifactregistry.RepositoryArgs, args *Args, opts ...pulumi.ResourceOption) (pulumi.IDOutput, error) {
+// no other. Its result is known once both are done, as the one needs the other.
+func (r *Registry) newRepository(ctx *pulumi.Context, name string, repository *artifactregistry.RepositoryArgs, args *Args, opts ...pulumi.ResourceOption) (*artifactregistry.RepositoryIamMember, error) {
 	created, err := artifactregistry.NewRepository(ctx, name, repository, append(opts, pulumi.Parent(r))...)
 	if err != nil {
-		return pulumi.IDOutput{}, fmt.Errorf("creating Artifact Registry repository %q: %w", name, err)
+		return nil, fmt.Errorf("creating Artifact Registry repository %q: %w", name, err)
 	}
 	reader, err := artifactregistry.NewRepositoryIamMember(ctx, name+"-reader", &artifactregistry.RepositoryIamMemberArgs{
 		Repository: created.Name,
@@ -122,7 +125,7 @@ func (r *Registry) newRepository(ctx *pulumi.Context, name string, repository *a
 		Member:     pulumi.Sprintf("serviceAccount:%s", args.Reader),
 	}, pulumi.Parent(r))
 	if err != nil {
-		return pulumi.IDOutput{}, fmt.Errorf("letting nodes read %q: %w", name, err)
+		return nil, fmt.Errorf("letting nodes read %q: %w", name, err)
 	}
-	return reader.ID(), nil
+	return reader, nil
 }

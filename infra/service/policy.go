@@ -11,6 +11,11 @@ import (
 )
 
 // newPolicy lets calls in from the caller, and telemetry out to the collector.
+//
+// A policy is applied to the address of a pod, after that of a Service has been
+// translated, so the port of the collector has to be that of its pods. It is one
+// port all the same: collectors listen on the port that their Service has, and a
+// rule without one would open all that runs in their namespace.
 func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 	spec := networkingv1.NetworkPolicySpecArgs{
 		PodSelector: workload.Selector(args.Name),

@@ -41,6 +41,9 @@ type Args struct {
 	Name     string
 	Image    pulumi.StringInput
 	Replicas int
+	// MinReadySeconds is how long a new pod has to be ready before an old one may
+	// go: as long as the caller may take to find it.
+	MinReadySeconds int
 	// Caller is the name of the workload that may call it.
 	Caller string
 	// OTLP is where telemetry goes; nil for nowhere.
@@ -83,6 +86,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Replicas:  args.Replicas,
 		Container: container(args),
 		User:      image.User,
+
+		MinReadySeconds: args.MinReadySeconds,
 	}, pulumi.Parent(s))
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package workload
 
 import (
 	"fmt"
+	"time"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -20,6 +21,9 @@ const TerminationGracePeriod = 30
 // Workload is a Deployment with what belongs to it.
 type Workload struct {
 	pulumi.ResourceState
+
+	// Deployment is there once its pods are ready.
+	Deployment *appsv1.Deployment
 }
 
 // Args describe the workload. Its objects are all called Name.
@@ -27,6 +31,9 @@ type Args struct {
 	Namespace pulumi.StringInput
 	Name      string
 	Replicas  int
+	// MinReadySeconds is how long a new pod has to be ready before a rollout goes
+	// on; 0, the default, is no time.
+	MinReadySeconds int
 	// Container is completed with what every container of ours has.
 	Container *corev1.ContainerArgs
 	Volumes   corev1.VolumeArray
@@ -77,18 +84,25 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("creating pod disruption budget %q: %w", name, err)
 	}
-	_, err = appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
+	w.Deployment, err = appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
 		Metadata: Metadata(args.Namespace, args.Name),
 		Spec:     deploymentSpec(args, account),
-	}, pulumi.Parent(w))
+	}, pulumi.Parent(w), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: rollout(args), Update: rollout(args)}))
 	if err != nil {
 		return nil, fmt.Errorf("creating deployment %q: %w", name, err)
 	}
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{})
 }
 
+// rollout is how long Pulumi waits for the pods: its 10 minutes
+// (pulumi-kubernetes pull request 721), and the time that they have to be ready,
+// as one comes after the other.
+func rollout(args *Args) string {
+	return (10*time.Minute + time.Duration(args.Replicas*args.MinReadySeconds)*time.Second).String()
+}
+
 func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.DeploymentSpecArgs {
-	return appsv1.DeploymentSpecArgs{
+	spec := appsv1.DeploymentSpecArgs{
 		Replicas: pulumi.Int(args.Replicas),
 		Selector: Selector(args.Name),
 		Strategy: appsv1.DeploymentStrategyArgs{
@@ -103,4 +117,8 @@ func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.Deploymen
 			Spec:     podSpec(args, account),
 		},
 	}
+	if args.MinReadySeconds > 0 {
+		spec.MinReadySeconds = pulumi.Int(args.MinReadySeconds)
+	}
+	return spec
 }

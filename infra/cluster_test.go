@@ -1,0 +1,110 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestClusterIsPrivate(t *testing.T) {
+	result := mustRun(t, "dev", false, nil)
+	check(t, result.ofType(t, clusterType)[0], map[string]any{
+		"privateClusterConfig.enablePrivateNodes":                    true,
+		"masterAuthorizedNetworksConfig.cidrBlocks":                  []any{map[string]any{"cidrBlock": "198.18.0.0/24"}},
+		"masterAuthorizedNetworksConfig.gcpPublicCidrsAccessEnabled": false,
+		"masterAuth.clientCertificateConfig.issueClientCertificate":  false,
+		"enableShieldedNodes":                                        true,
+		"datapathProvider":                                           "ADVANCED_DATAPATH",
+		"workloadIdentityConfig.workloadPool":                        "my-grpc-edge-dev.svc.id.goog",
+		"removeDefaultNodePool":                                      true,
+	})
+	for _, r := range result.resources {
+		if strings.HasPrefix(r.Type, "gcp:compute/firewall") || strings.HasPrefix(r.Type, "gcp:compute/router") {
+			t.Errorf("%s %s: the network needs no rule and no NAT of ours", r.Type, r.Name)
+		}
+	}
+}
+
+// Nodes may write logs and metrics and read two repositories.
+func TestNodesHaveFewRights(t *testing.T) {
+	result := mustRun(t, "sandbox", false, nil)
+	var rights []string
+	for _, r := range result.resources {
+		if role := at(r.Inputs, "role"); role.IsString() {
+			on := at(r.Inputs, "repository")
+			if !on.IsString() {
+				on = at(r.Inputs, "project")
+			}
+			rights = append(rights, on.StringValue()+" "+role.StringValue())
+		}
+	}
+	slices.Sort(rights)
+	want := []string{
+		"registry-docker-hub roles/artifactregistry.reader",
+		"registry-images roles/artifactregistry.reader",
+		"sandbox-project roles/container.defaultNodeServiceAccount",
+	}
+	if diff := cmp.Diff(want, rights); diff != "" {
+		t.Errorf("rights (-want +got):\n%s", diff)
+	}
+}
+
+// What nodes may do is granted before there are any, and so taken back after the
+// last is gone: the engine deletes a resource before its parent, and that before
+// what it depends on.
+func TestNodesComeAfterTheirRights(t *testing.T) {
+	result := mustRun(t, "sandbox", false, nil)
+	for _, r := range result.ofType(t, "grpc-edge:cluster:Cluster") {
+		for _, want := range []string{
+			"gcp:projects/iAMMember:IAMMember nodes-node",
+			"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember registry-docker-hub-reader",
+			"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember registry-images-reader",
+		} {
+			if !slices.Contains(r.DependsOn, want) {
+				t.Errorf("the cluster depends on %v, want %s too", r.DependsOn, want)
+			}
+		}
+	}
+	for _, kind := range []string{clusterType, nodePoolType} {
+		if r := result.ofType(t, kind)[0]; r.Parent != "grpc-edge:cluster:Cluster cluster" {
+			t.Errorf("%s has the parent %q", kind, r.Parent)
+		}
+	}
+}
+
+// The pool that GKE insists on fits into the 250 GB of SSD of a new project.
+func TestDefaultPoolIsSmall(t *testing.T) {
+	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:clusterLocation": ""})
+	check(t, result.ofType(t, clusterType)[0], map[string]any{
+		"initialNodeCount": 1.0, "nodeConfig.machineType": "e2-medium",
+		"nodeConfig.diskType": "pd-standard", "nodeConfig.diskSizeGb": 30.0,
+	})
+}
+
+func TestNodesOfEachSeries(t *testing.T) {
+	tests := []struct {
+		machine, architecture, disk string
+		taint                       any
+	}{
+		{"e2-standard-2", "amd64", "pd-balanced", nil},
+		{"c3-standard-4", "amd64", "pd-balanced", nil},
+		{"c4-standard-2", "amd64", "hyperdisk-balanced", nil},
+		{"c4d-standard-2", "amd64", "hyperdisk-balanced", nil},
+		{"n4-standard-2", "amd64", "hyperdisk-balanced", nil},
+		{"n4d-standard-2", "amd64", "hyperdisk-balanced", nil},
+		{"t2a-standard-2", "arm64", "pd-balanced", "NONE"},
+		{"c4a-standard-2", "arm64", "hyperdisk-balanced", "NONE"},
+		{"n4a-standard-2", "arm64", "hyperdisk-balanced", "NONE"},
+	}
+	for _, test := range tests {
+		result := mustRun(t, "sandbox", true, map[string]string{
+			"grpc-edge:nodeMachineType": test.machine, "grpc-edge:nodeArchitecture": test.architecture,
+		})
+		check(t, result.ofType(t, nodePoolType)[0], map[string]any{
+			"nodeConfig.machineType": test.machine, "nodeConfig.diskType": test.disk,
+			"nodeConfig.taintConfig.architectureTaintBehavior": test.taint,
+		})
+	}
+}

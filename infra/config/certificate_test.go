@@ -1,0 +1,96 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestProvidedCertificate(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	chain, key := pair(t, "grpc.example.com", now.Add(-time.Hour), now.Add(time.Hour))
+	otherName, otherNameKey := pair(t, "other.example.com", now.Add(-time.Hour), now.Add(time.Hour))
+	old, oldKey := pair(t, "grpc.example.com", now.Add(-2*time.Hour), now.Add(-time.Hour))
+	early, earlyKey := pair(t, "grpc.example.com", now.Add(48*time.Hour), now.Add(72*time.Hour))
+	day := func(at time.Time) string { return at.UTC().Format(time.DateOnly) }
+	tests := []struct{ name, mode, chain, key, want string }{
+		{"good", "provided", chain, key, ""},
+		{"key of another", "provided", chain, otherNameKey,
+			"  grpc-edge:certificateKeyPem must be the private key of the first certificate in grpc-edge:certificatePem: tls: private key does not match public key"},
+		{"name", "provided", otherName, otherNameKey,
+			"  grpc-edge:certificatePem is for other.example.com, not for grpc-edge:authority grpc.example.com; change one of them"},
+		{"expired", "provided", old, oldKey, "  grpc-edge:certificatePem expired on " + day(now.Add(-time.Hour)) + "; renew it"},
+		{"not yet valid", "provided", early, earlyKey,
+			"  grpc-edge:certificatePem is not valid before " + day(now.Add(48*time.Hour)) + "; use one that is valid now"},
+		{"nothing", "provided", "", "",
+			"  grpc-edge:certificateKeyPem must be a PEM private key without a passphrase, as grpc-edge:certificate is provided\n" +
+				"  grpc-edge:certificatePem must be a PEM certificate chain, leaf first, as grpc-edge:certificate is provided"},
+		{"unused", "self-signed", chain, "",
+			"  grpc-edge:certificatePem is set, but grpc-edge:certificate is \"self-signed\"; set that to provided, or remove this with: pulumi config rm grpc-edge:certificatePem"},
+	}
+	for _, test := range tests {
+		c, err := load(t, sandbox(t, map[string]string{
+			"grpc-edge:certificate": test.mode, "grpc-edge:certificatePem": test.chain, "grpc-edge:certificateKeyPem": test.key,
+		}), "grpc-edge:certificateKeyPem")
+		if diff := cmp.Diff(test.want, message(err)); diff != "" {
+			t.Errorf("%s: error (-want +got):\n%s", test.name, diff)
+		}
+		if err == nil && !c.Certificate.Provided() {
+			t.Errorf("%s: the certificate is not used", test.name)
+		}
+	}
+}
+
+// A private key in the clear is the first thing to mend, and hides nothing else.
+func TestPlaintextKey(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	const plaintext = "  grpc-edge:certificateKeyPem is not encrypted; remove it from the file and use: pulumi config set --secret certificateKeyPem < key.pem"
+	chain, key := pair(t, "grpc.example.com", now.Add(-time.Hour), now.Add(time.Hour))
+	otherName, otherNameKey := pair(t, "other.example.com", now.Add(-time.Hour), now.Add(time.Hour))
+	tests := []struct{ name, mode, chain, key, want string }{
+		{"good otherwise", "provided", chain, key, plaintext},
+		{"no key", "provided", chain, "not PEM", plaintext},
+		{"key of another", "provided", chain, otherNameKey, plaintext},
+		{"unused", "self-signed", "", key, plaintext},
+		{"name", "provided", otherName, otherNameKey, plaintext +
+			"\n  grpc-edge:certificatePem is for other.example.com, not for grpc-edge:authority grpc.example.com; change one of them"},
+	}
+	for _, test := range tests {
+		_, err := load(t, sandbox(t, map[string]string{
+			"grpc-edge:certificate": test.mode, "grpc-edge:certificatePem": test.chain, "grpc-edge:certificateKeyPem": test.key,
+		}), "grpc-edge:certificatePem")
+		if diff := cmp.Diff(test.want, message(err)); diff != "" {
+			t.Errorf("%s: error (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+func pair(t *testing.T, name string, from, until time.Time) (chain, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: from, NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := func(kind string, content []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
+	}
+	return encode("CERTIFICATE", der), encode("PRIVATE KEY", keyDER)
+}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"strconv"
+)
+
+const podsKey = "grpc-edge:podsCidr"
+
+// documentation are the ranges that nobody has (RFC 5737), so that a placeholder
+// left in a stack file does not become a cluster that its owner cannot reach.
+var documentation = []netip.Prefix{
+	netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("203.0.113.0/24"),
+}
+
+func (r *reader) authorizedNetworks(key string) []string {
+	const allowed = "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"
+	items := r.list(key, 1, anything, allowed)
+	for _, item := range items {
+		prefix, err := netip.ParsePrefix(item)
+		if err != nil || !prefix.Addr().Is4() || prefix != prefix.Masked() {
+			value, _ := r.get(key)
+			r.refuse(key, value, allowed)
+			continue
+		}
+		for _, example := range documentation {
+			if example.Contains(prefix.Addr()) && prefix.Bits() >= example.Bits() {
+				r.report(key, "holds %s, which RFC 5737 reserves for documentation; put the addresses from which you run Pulumi", item)
+			}
+		}
+	}
+	return items
+}
+
+// network reads the four ranges. The sizes are those GKE takes (Google
+// Kubernetes Engine, "VPC-native clusters" and "Private clusters").
+func (r *reader) network() Network {
+	ranges := []struct {
+		key         string
+		least, most int
+	}{
+		{"grpc-edge:nodesCidr", 8, 29},
+		{podsKey, 9, 23}, // two nodes at least, see checkPods
+		{"grpc-edge:servicesCidr", 16, 27},
+		{"grpc-edge:controlPlaneCidr", 28, 28},
+	}
+	values := make([]string, len(ranges))
+	prefixes := make([]netip.Prefix, len(ranges))
+	for i, want := range ranges {
+		values[i], prefixes[i] = r.cidr(want.key, want.least, want.most)
+		for j := range i {
+			if prefixes[i].Overlaps(prefixes[j]) {
+				r.refuse(want.key, values[i], fmt.Sprintf("a range that does not overlap %s %s", ranges[j].key, values[j]))
+			}
+		}
+	}
+	return Network{Nodes: values[0], Pods: values[1], Services: values[2], ControlPlane: values[3]}
+}
+
+// cidr reads a private range; the prefix is the zero one if it is wrong.
+func (r *reader) cidr(key string, least, most int) (string, netip.Prefix) {
+	value, ok := r.text(key)
+	prefix, err := netip.ParsePrefix(value)
+	wrong := err != nil || prefix != prefix.Masked() || !prefix.Addr().IsPrivate() || !prefix.Addr().Is4() ||
+		prefix.Bits() < least || prefix.Bits() > most
+	if !ok || !wrong {
+		return value, prefix
+	}
+	size := fmt.Sprintf("/%d to /%d", least, most)
+	if least == most {
+		size = fmt.Sprintf("/%d", least)
+	}
+	r.refuse(key, value, "a private IPv4 CIDR block of size "+size+", such as 10.10.0.0/"+strconv.Itoa(most))
+	return value, netip.Prefix{}
+}
+
+// zonesOfRegion is how many zones GKE spreads a regional cluster over, unless it
+// is told which (Google Kubernetes Engine, "Regional clusters").
+const zonesOfRegion = 3
+
+// checkPods compares the range of the pods with the nodes: GKE gives a node a
+// /24 for its at most 110 pods ("Configure maximum Pods per node"). An upgrade
+// adds one node. The range cannot grow later without a new cluster's subnet.
+func (r *reader) checkPods(c *Config) {
+	for _, key := range []string{podsKey, "grpc-edge:nodeCount", "grpc-edge:clusterLocation"} {
+		if r.problems[key] != "" {
+			return
+		}
+	}
+	prefix, err := netip.ParsePrefix(c.Network.Pods)
+	if err != nil {
+		return // missing, which is reported
+	}
+	zones := 1
+	if c.Cluster.Location == c.Region {
+		zones = zonesOfRegion
+	}
+	nodes := c.Cluster.NodeCount*zones + 1
+	if most := 24 - bits.Len(uint(nodes-1)); prefix.Bits() > most {
+		r.refuse(podsKey, c.Network.Pods, fmt.Sprintf("a /%d or larger: %d nodes, and 1 more during an upgrade, take a /24 each", most, nodes-1))
+	}
+}
