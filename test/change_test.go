@@ -33,15 +33,30 @@ func changeEcho(ctx context.Context, t *testing.T, c checkout) {
 		}
 	}
 	for _, pod := range pods(ctx, t, c) {
-		if kept := slices.Contains(oldPods, pod); kept == strings.HasPrefix(pod, "pod/echo-") {
+		if kept := slices.Contains(oldPods, pod); kept == strings.HasPrefix(pod, "echo-") {
 			t.Errorf("pod %s: kept %v; want echo's pods new and the others kept", pod, kept)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	answersAnew(ctx, t, now)
+}
+
+// answersAnew waits until the old pods, which may still drain, get no call any
+// more. No call may fail meanwhile.
+func answersAnew(ctx context.Context, t *testing.T, e edge) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	reply, err := echo.NewEchoClient(now.dial(t, now.verified(t))).Echo(ctx, &echo.EchoRequest{Content: "hello"})
-	if got := reply.GetContent(); err != nil || got != "changed hello" {
-		t.Errorf("got %q, %v; want the new answer", got, err)
+	client := echo.NewEchoClient(e.dial(t, e.verified(t)))
+	// As many in a row as two pods, of which one is old, can't give by chance.
+	for row, calls := 0, 0; row < 20; calls++ {
+		reply, err := client.Echo(ctx, &echo.EchoRequest{Content: "hello"})
+		if err != nil {
+			t.Fatalf("call %d: %v", calls, err)
+		}
+		if reply.GetContent() == "changed hello" {
+			row++
+		} else {
+			row = 0
+		}
 	}
 }
 

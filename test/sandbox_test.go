@@ -225,10 +225,11 @@ func upAgain(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// pods are the names of the stack's pods, sorted.
+// pods are the names of the stack's pods that stay, sorted: not of those that still drain.
 func pods(ctx context.Context, t *testing.T, c checkout) []string {
 	t.Helper()
-	out := c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl get pods --namespace grpc-edge --output name --field-selector status.phase=Running`)
+	const staying = `{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}`
+	out := c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl get pods --namespace grpc-edge --output go-template='`+staying+`'`)
 	return slices.Sorted(strings.FieldsSeq(out))
 }
 
