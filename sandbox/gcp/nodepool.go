@@ -26,7 +26,7 @@ var nodePoolRule = &rule{
 
 // machineType is the form of machine types' names, by family ("Machine families
 // resource and comparison guide", Compute Engine documentation).
-var machineType = regexp.MustCompile(`^(a2|a3|a4|c2|c2d|c3|c3d|c4|c4a|c4d|e2|f1|g1|g2|h3|m1|m2|m3|m4|n1|n2|n2d|n4|n4d|t2a|t2d|z3)-` +
+var machineType = regexp.MustCompile(`^(a2|a3|a4|c2|c2d|c3|c3d|c4|c4a|c4d|e2|f1|g1|g2|h3|m1|m2|m3|m4|n1|n2|n2d|n4|n4a|n4d|t2a|t2d|z3)-` +
 	`(micro|small|medium|custom-[0-9]+-[0-9]+|[a-z]+-[0-9]+g?(-[a-z0-9]+)*)$`)
 
 // effects of taints, as GKE spells them, and their Kubernetes names ("Isolate

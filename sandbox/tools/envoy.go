@@ -43,7 +43,11 @@ func (t Tools) pip(ctx context.Context, status func(string)) (env []string, err 
 	if exec.CommandContext(ctx, "python3", "-m", "pip", "--version").Run() == nil {
 		return nil, nil
 	}
-	if err := t.fetch(ctx, status, "pip", pip...); err != nil {
+	names := pip
+	if exec.CommandContext(ctx, "python3", "-c", "import sys; sys.exit(sys.version_info >= (3, 12))").Run() == nil {
+		names = append(names, distutils...)
+	}
+	if err := t.fetch(ctx, status, "pip", names...); err != nil {
 		return nil, err
 	}
 	debs, err := filepath.Glob(filepath.Join(t.Cache, "packages", "pip", "*.deb"))
