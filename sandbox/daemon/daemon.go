@@ -33,6 +33,7 @@ import (
 	"grpc-edge/sandbox/images"
 	"grpc-edge/sandbox/kubernetes"
 	"grpc-edge/sandbox/loadbalancer"
+	"grpc-edge/sandbox/machine"
 	"grpc-edge/sandbox/network"
 	"grpc-edge/sandbox/tls"
 	"grpc-edge/sandbox/tools"
@@ -62,6 +63,11 @@ func Serve(ctx context.Context, t tools.Tools, state State, project string) erro
 		return err
 	}
 	defer lock.Close()
+	// Those that a killed daemon left hold no process any more, but would make
+	// kubelet look for the containers that they were for.
+	if err := machine.Cgroup(CgroupParent).Remove(); err != nil {
+		return err
+	}
 	net, err := network.New()
 	if err != nil {
 		return err

@@ -54,12 +54,18 @@ type Controller struct {
 	// Health asks nodes for their health; it must reach their addresses.
 	Health *http.Client
 
-	routes map[netip.Addr][]netip.Addr
+	routes map[types.UID]route // by Service
+}
+
+// route is an address and the nodes that it is routed to.
+type route struct {
+	address netip.Addr
+	nodes   []netip.Addr
 }
 
 // Run reconciles until ctx ends.
 func (c *Controller) Run(ctx context.Context) {
-	c.routes = map[netip.Addr][]netip.Addr{}
+	c.routes = map[types.UID]route{}
 	factory := informers.NewSharedInformerFactory(c.Client, 0)
 	services, nodes := factory.Core().V1().Services(), factory.Core().V1().Nodes()
 	wake := make(chan struct{}, 1)
@@ -168,14 +174,14 @@ func (c *Controller) route(ctx context.Context, s *corev1.Service, address netip
 		}
 	}
 	slices.SortFunc(healthy, netip.Addr.Compare)
-	if old, routed := c.routes[address]; routed && slices.Equal(old, healthy) {
+	if old, routed := c.routes[s.UID]; routed && old.address == address && slices.Equal(old.nodes, healthy) {
 		return nil
 	}
 	slog.Info("load balancer backends", "address", address, "nodes", healthy)
 	if err := c.Router.Route(netip.PrefixFrom(address, 32), healthy...); err != nil {
 		return err
 	}
-	c.routes[address] = healthy
+	c.routes[s.UID] = route{address, healthy}
 	return nil
 }
 
@@ -196,16 +202,21 @@ func (c *Controller) release(ctx context.Context, s *corev1.Service) error {
 	if !slices.Contains(s.Finalizers, finalizer) {
 		return nil
 	}
+	addresses := map[netip.Addr]bool{}
 	for _, in := range s.Status.LoadBalancer.Ingress {
-		address, err := netip.ParseAddr(in.IP)
-		if err != nil {
-			continue
+		if address, err := netip.ParseAddr(in.IP); err == nil {
+			addresses[address] = true
 		}
+	}
+	if routed, ok := c.routes[s.UID]; ok { // the status may not have been written yet
+		addresses[routed.address] = true
+	}
+	for address := range addresses {
 		if err := c.Router.Route(netip.PrefixFrom(address, 32)); err != nil {
 			return err
 		}
-		delete(c.routes, address)
 	}
+	delete(c.routes, s.UID)
 	if err := c.Cloud.Unforward(RuleName(s)); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"syscall"
 
@@ -17,6 +18,8 @@ import (
 // Init is the first process of a machine: it reads the Spec from standard input,
 // mounts what the machine needs, and supervises its processes. It returns only on failure.
 func Init() error {
+	// A cgroup namespace is one thread's alone, and of those that it starts: all must be this one.
+	runtime.LockOSThread()
 	var spec Spec
 	if err := json.NewDecoder(os.Stdin).Decode(&spec); err != nil {
 		if err == io.EOF { // the sandbox gave up before the network was there

@@ -116,8 +116,8 @@ func (m *Machine) Done() <-chan struct{} { return m.done }
 // Pid is the machine's first process, as seen by the host.
 func (m *Machine) Pid() int { return m.cmd.Process.Pid }
 
-// Run runs a program to its end inside the machine's network and mount
-// namespaces and returns its standard output.
+// Run runs a program of the host to its end inside the machine's network
+// namespace and returns its standard output.
 func (m *Machine) Run(ctx context.Context, stdin []byte, env []string, name string, args ...string) ([]byte, error) {
 	return run(ctx, m.Pid(), stdin, env, append([]string{name}, args...))
 }

@@ -32,6 +32,7 @@ const (
 type Network struct {
 	ns     netns.NsHandle
 	router *netlink.Handle
+	host   netlink.Link // the host's end; nil until it is made
 }
 
 // Taken says which link or route of the host is in the way of the sandbox, or
@@ -92,8 +93,8 @@ func New() (*Network, error) {
 
 // Close removes the host's link; the kernel does the rest when the namespace's last user has gone.
 func (n *Network) Close() error {
-	if link, err := netlink.LinkByName(HostLink); err == nil {
-		if err := netlink.LinkDel(link); err != nil {
+	if n.host != nil { // else the link there may be another sandbox's
+		if err := netlink.LinkDel(n.host); err != nil {
 			return fmt.Errorf("removing the link %s: %w", HostLink, err)
 		}
 	}
@@ -106,6 +107,7 @@ func (n *Network) connectHost() error {
 	if err := netlink.LinkAdd(veth); err != nil {
 		return fmt.Errorf("adding the link %s: %w", HostLink, err)
 	}
+	n.host = veth
 	host := &netlink.Handle{}
 	if err := up(host, HostLink, addressplan.HostEnd); err != nil {
 		return err

@@ -137,6 +137,10 @@ func (t Tools) once(name, stamp string, binaries []string, make func() error) er
 			return err
 		}
 	}
+	// The old stamp must not vouch for what an interrupted run leaves.
+	if err := os.Remove(t.stampFile(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := make(); err != nil {
 		return err
 	}
@@ -192,7 +196,7 @@ func hashFiles(salt, dir string) (string, error) {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		fmt.Fprintf(hash, "%s %d\n", d.Name(), len(content))
+		fmt.Fprintf(hash, "%s %d\n", strings.TrimPrefix(path, dir+"/"), len(content))
 		hash.Write(content)
 		return err
 	})

