@@ -32,8 +32,8 @@ func up(ctx context.Context, s sandbox, _ []string) error {
 	stages = append(stages, s.toolStages()...)
 	stages = append(stages,
 		progress.Stage{Name: "Compile the Pulumi program", Run: s.compile},
-		progress.Stage{Name: "Start the sandbox", Run: func(ctx context.Context, status func(string)) (summary string, err error) {
-			st.Info, err = s.state.Start(ctx, s.self, status)
+		progress.Stage{Name: "Start the sandbox", Run: func(ctx context.Context, _ func(string)) (summary string, err error) {
+			st.Info, err = s.state.Start(ctx, s.self)
 			return "", err
 		}},
 		progress.Stage{Name: "Run pulumi up", Run: func(ctx context.Context, status func(string)) (string, error) { return deploy(ctx, st, status) }},
@@ -163,7 +163,7 @@ func (s sandbox) destroy(ctx context.Context, status func(string)) (string, erro
 		return "nothing was deployed", nil
 	}
 	var err error
-	if st.Info, err = s.state.Start(ctx, s.self, status); err != nil {
+	if st.Info, err = s.state.Start(ctx, s.self); err != nil {
 		return "", err
 	}
 	if err := st.Prepare(ctx); err != nil {

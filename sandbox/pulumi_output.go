@@ -17,7 +17,7 @@ func (p *pulumiOutput) Write(b []byte) (int, error) {
 	p.text.Write(b)
 	line := strings.TrimSpace(string(b))
 	line = strings.TrimSpace(line[strings.LastIndexByte(line, '\n')+1:])
-	if strings.Trim(line, "@ updatingdestroying.") != "" { // a heartbeat is no news
+	if line != "" && !strings.HasPrefix(line, "@ ") { // such a line is a heartbeat, and no news
 		p.status(line)
 	}
 	return len(b), nil

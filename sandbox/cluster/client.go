@@ -51,7 +51,7 @@ func (c *Cluster) waitReady(ctx context.Context) error {
 		return last == nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the API server of cluster %s: %w (last answer: %v); its logs are in %s", c.plane.spec.Name, err, last, c.plane.file("log"))
+		return fmt.Errorf("waiting for the API server of cluster %s: %w; its logs are in %s", c.plane.spec.Name, errors.Join(err, last), c.plane.file("log"))
 	}
 	return nil
 }

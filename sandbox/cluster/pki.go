@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -15,6 +16,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -34,6 +36,19 @@ type Identity struct {
 	Organizations []string // Kubernetes groups of a client
 	DNSNames      []string
 	Addresses     []netip.Addr
+}
+
+func (i Identity) ips() (ips []net.IP) {
+	for _, a := range i.Addresses {
+		ips = append(ips, net.IP(a.AsSlice()))
+	}
+	return ips
+}
+
+// has tells whether the certificate is for this identity and no other.
+func (i Identity) has(cert *x509.Certificate) bool {
+	return cert.Subject.CommonName == i.Name && slices.Equal(cert.Subject.Organization, i.Organizations) &&
+		slices.Equal(cert.DNSNames, i.DNSNames) && slices.EqualFunc(cert.IPAddresses, i.ips(), net.IP.Equal)
 }
 
 // OpenAuthority loads the authority in dir, or makes one when dir has none.
@@ -65,10 +80,11 @@ func (a *Authority) PEM() []byte {
 }
 
 // Issue writes FILE.crt and FILE.key for identity and returns their paths. What
-// is there already is kept, so that a restart changes nothing.
+// is there already is kept if it is for the same identity: a restart changes
+// nothing, and a new node with an old one's name gets its own.
 func (a *Authority) Issue(file string, identity Identity) (cert, key string, err error) {
 	cert, key = filepath.Join(a.dir, file+".crt"), filepath.Join(a.dir, file+".key")
-	if _, err := os.Stat(key); err == nil {
+	if pair, err := tls.LoadX509KeyPair(cert, key); err == nil && identity.has(pair.Leaf) {
 		return cert, key, nil
 	}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -81,10 +97,7 @@ func (a *Authority) Issue(file string, identity Identity) (cert, key string, err
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
-	template.DNSNames = identity.DNSNames
-	for _, ip := range identity.Addresses {
-		template.IPAddresses = append(template.IPAddresses, net.IP(ip.AsSlice()))
-	}
+	template.DNSNames, template.IPAddresses = identity.DNSNames, identity.ips()
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &private.PublicKey, a.key)
 	if err != nil {
 		return "", "", fmt.Errorf("issuing a certificate for %s: %w", identity.Name, err)
@@ -145,7 +158,6 @@ func writePair(cert, key string, der []byte, private *ecdsa.PrivateKey) error {
 	if err != nil {
 		return err
 	}
-	// The key last: Issue takes its presence for the pair's.
 	if err := os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
 		return err
 	}

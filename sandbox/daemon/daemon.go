@@ -120,7 +120,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err := d.cloud.Resume(ctx); err != nil {
 		return fmt.Errorf("resuming the emulated cloud: %w", err)
 	}
-	ports, err := d.serveProviders(ctx)
+	ports, err := d.serveProviders()
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 }
 
 // serveProviders serves each stand-in provider on a loopback port of its own.
-func (d *daemon) serveProviders(ctx context.Context) (map[string]int, error) {
+func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
 	for name, server := range map[string]pulumirpc.ResourceProviderServer{
 		"gcp": provider.New(d.cloud), "kubernetes": kubernetes.New(), "tls": tls.New(),

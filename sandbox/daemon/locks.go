@@ -1,21 +1,51 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
-// lockHolder finds in /proc/locks (proc(5)) who holds the flock on an inode.
-func lockHolder(locks string, inode uint64) (pid int, err error) {
+// lockHolder finds in /proc/locks (proc(5)) who holds the flock on a file.
+func lockHolder(locks string, file os.FileInfo) (pid int, err error) {
+	stat, ok := file.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, errors.New("finding the sandbox's process: the lock has no inode")
+	}
+	for _, pid := range flockers(locks, stat.Ino) {
+		if opens(pid, file) {
+			return pid, nil
+		}
+	}
+	return 0, errors.New("finding the sandbox's process: no process holds its lock")
+}
+
+// flockers are the processes that hold a flock on an inode of this number. Each
+// file system has its own numbers, and the device in /proc/locks isn't on all of
+// them the one that stat tells.
+func flockers(locks string, inode uint64) (pids []int) {
 	for line := range strings.Lines(locks) {
 		f := strings.Fields(line)
 		if len(f) < 6 || f[1] != "FLOCK" || !strings.HasSuffix(f[5], ":"+strconv.FormatUint(inode, 10)) {
 			continue
 		}
 		if pid, err := strconv.Atoi(f[4]); err == nil && pid > 0 {
-			return pid, nil
+			pids = append(pids, pid)
 		}
 	}
-	return 0, fmt.Errorf("finding the sandbox's process: no process holds its lock")
+	return pids
+}
+
+// opens tells whether a process has the file open.
+func opens(pid int, file os.FileInfo) bool {
+	open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid)) // none of a process that has gone
+	return slices.ContainsFunc(open, func(fd string) bool {
+		info, err := os.Stat(fd)
+		return err == nil && os.SameFile(info, file)
+	})
 }

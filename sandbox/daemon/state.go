@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"debug/elf"
 	"encoding/hex"
@@ -100,13 +101,14 @@ var bundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs
 
 // writeTrust writes TrustFile: the deployer trusts what it trusted before, and the sandbox's authority.
 func (s State) writeTrust(ca []byte) error {
+	files := bundles
 	if file := os.Getenv("SSL_CERT_FILE"); file != "" {
-		bundles = append([]string{file}, bundles...)
+		files = append([]string{file}, bundles...)
 	}
 	trust := ca
-	for _, b := range bundles {
+	for _, b := range files {
 		if own, err := os.ReadFile(b); err == nil {
-			trust = append(append([]byte{}, own...), ca...)
+			trust = fmt.Appendf(nil, "%s\n%s", bytes.TrimRight(own, "\n"), ca)
 			break
 		}
 	}
@@ -117,7 +119,7 @@ func (s State) writeTrust(ca []byte) error {
 const startTimeout = 10 * time.Minute
 
 // Start runs `self serve` in the background and waits until it serves.
-func (s State) Start(ctx context.Context, self string, status func(string)) (Info, error) {
+func (s State) Start(ctx context.Context, self string) (Info, error) {
 	info, ok, err := s.Info()
 	if err != nil || ok && info.Program == program() {
 		return info, err
@@ -154,7 +156,7 @@ func (s State) Start(ctx context.Context, self string, status func(string)) (Inf
 		case <-ctx.Done():
 			return Info{}, ctx.Err()
 		case err := <-exited:
-			return Info{}, fmt.Errorf("the sandbox ended (%v) with:\n%s\nIts log is %s", err, lastLines(s.LogFile()), s.LogFile())
+			return Info{}, fmt.Errorf("the sandbox ended (%w) with:\n%s\nIts log is %s", err, lastLines(s.LogFile()), s.LogFile())
 		case <-deadline:
 			return Info{}, fmt.Errorf("the sandbox did not come up within %s; its log is %s", startTimeout, s.LogFile())
 		case <-time.After(100 * time.Millisecond):
@@ -213,13 +215,13 @@ func (s State) daemonPID() (int, error) {
 		return 0, err
 	}
 	defer f.Close()
-	var stat unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &stat); err != nil {
+	info, err := f.Stat()
+	if err != nil {
 		return 0, err
 	}
 	locks, err := os.ReadFile("/proc/locks")
 	if err != nil {
 		return 0, err
 	}
-	return lockHolder(string(locks), stat.Ino)
+	return lockHolder(string(locks), info)
 }

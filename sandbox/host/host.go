@@ -48,7 +48,7 @@ func Read(dir string, network func() error) (Facts, error) {
 		return f, fmt.Errorf("reading the free space of %s: %w", dir, err)
 	}
 	f.Disk = disk.Bavail * uint64(disk.Bsize)
-	f.RootFS = fsTypes[int64(disk.Type)]
+	f.RootFS = fsTypes[disk.Type]
 	memory, err := availableMemory()
 	if err != nil {
 		return f, err

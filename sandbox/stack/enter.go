@@ -27,8 +27,8 @@ func (s Stack) WriteHosts(region string) error {
 	return os.WriteFile(s.hostsFile(), fmt.Appendf(own, "\n%s %s-docker.pkg.dev\n", addressplan.GoogleAPIs, region), 0o644)
 }
 
-// Enter, in a mount namespace of its own, takes arguments of the form FILE TARGET
-// … -- PROGRAM ARGUMENT …: it mounts each file over its target and becomes the
+// Enter takes arguments of the form FILE TARGET … -- PROGRAM ARGUMENT …: in a
+// mount namespace of its own, it mounts each file over its target and becomes the
 // program. It returns only on failure.
 func Enter(args []string) error {
 	// Private first: the mounts must not be seen outside.

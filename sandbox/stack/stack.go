@@ -70,6 +70,9 @@ func readConfig(file string) (map[string]any, error) {
 	if err := yaml.Unmarshal(text, &parsed); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", filepath.Base(file), err)
 	}
+	if parsed.Config == nil {
+		return map[string]any{}, nil
+	}
 	return parsed.Config, nil
 }
 
@@ -114,6 +117,9 @@ func (s Stack) writeConfig(config map[string]any) error {
 		if err := yaml.Unmarshal(text, &document); err != nil {
 			return fmt.Errorf("reading %s: %w", s.configFile(), err)
 		}
+	}
+	if document == nil { // of an empty file, which an interrupted run leaves
+		document = map[string]any{}
 	}
 	document["config"] = config
 	text, err := yaml.Marshal(document)

@@ -190,7 +190,7 @@ func (t *tail) String() string { return strings.TrimSpace(string(t.text)) }
 // hashFiles hashes salt and every file in dir.
 func hashFiles(salt, dir string) (string, error) {
 	hash := sha256.New()
-	io.WriteString(hash, salt)
+	fmt.Fprintln(hash, salt)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

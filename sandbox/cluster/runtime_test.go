@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+// running is a runtime with a cluster whose nodes have these addresses; nothing really runs.
+func running(t *testing.T, addresses ...string) (*Runtime, *Cluster) {
+	t.Helper()
+	r := NewRuntime(Options{Dir: t.TempDir()})
+	c := &Cluster{plane: testPlane(t), nodes: map[string]*runningNode{}}
+	for _, a := range addresses {
+		n := testNode(t, c.plane)
+		n.name, n.address, n.pool.ServiceAccount = "node-"+a, netip.MustParseAddr(a), "node-"+a+"@demo.iam.gserviceaccount.com"
+		c.nodes[n.name] = &runningNode{node: n}
+	}
+	r.clusters["edge"] = c
+	return r, c
+}
+
+func TestNodeAddress(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		used []string
+		want string // empty: none left
+	}{
+		"first":     {nil, "10.0.0.2"},
+		"next":      {[]string{"10.0.0.2", "10.0.0.3"}, "10.0.0.4"},
+		"of a gone": {[]string{"10.0.0.2", "10.0.0.4"}, "10.0.0.3"},
+		"last two are not usable": { // "Subnets": unusable addresses in IPv4 subnet ranges
+			[]string{"10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"}, ""},
+	}
+	for name, test := range tests {
+		_, c := running(t, test.used...)
+		got, err := c.nodeAddress()
+		if test.want == "" {
+			if err == nil || !strings.Contains(err.Error(), "10.0.0.0/29 has no address left") {
+				t.Errorf("%s: got %s, %v, want none", name, got, err)
+			}
+			continue
+		}
+		if err != nil || got.String() != test.want {
+			t.Errorf("%s: got %s, %v, want %s", name, got, err, test.want)
+		}
+	}
+}
+
+func TestNodeAccount(t *testing.T) {
+	t.Parallel()
+	r, _ := running(t, "10.0.0.2", "10.0.0.3")
+	if email, ok := r.NodeAccount(netip.MustParseAddr("10.0.0.3")); !ok || email != "node-10.0.0.3@demo.iam.gserviceaccount.com" {
+		t.Errorf("got %q, %t", email, ok)
+	}
+	if email, ok := r.NodeAccount(netip.MustParseAddr("10.4.0.3")); ok {
+		t.Errorf("a pod's address has the account %q, want none", email)
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	t.Parallel()
+	r := NewRuntime(Options{Dir: t.TempDir()})
+	for i := range 8 {
+		dir := filepath.Join(r.options.Dir, string(rune('a'+i)))
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		a, err := r.endpoint(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := nthAddress(netip.MustParsePrefix("198.51.100.0/27"), 2+i); a != want {
+			t.Errorf("cluster %d has %s, want %s", i, a, want)
+		}
+		r.clusters[dir] = &Cluster{plane: &controlPlane{external: a}}
+		if again, err := r.endpoint(dir); err != nil || again != a {
+			t.Errorf("after a restart, cluster %d has %s (%v), want %s", i, again, err, a)
+		}
+	}
+	if a, err := r.endpoint(t.TempDir()); err == nil || !strings.Contains(err.Error(), "at most 8 clusters") {
+		t.Errorf("a ninth cluster has %s (%v)", a, err)
+	}
+	delete(r.clusters, filepath.Join(r.options.Dir, "c"))
+	if a, err := r.endpoint(t.TempDir()); err != nil || a.String() != "198.51.100.4" {
+		t.Errorf("got %s (%v), want that of the cluster that has gone", a, err)
+	}
+}
+
+func TestLinkNameFits(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, kind := range []string{"cp", "n"} {
+		for _, a := range []string{"10.0.255.255", "10.0.255.254", "10.0.254.255"} {
+			name := linkName(kind, netip.MustParseAddr(a))
+			if len(name) > 15 || seen[name] { // IFNAMSIZ (netdevice(7)), with its end
+				t.Errorf("%q is too long or not unique", name)
+			}
+			seen[name] = true
+		}
+	}
+}
+
+func TestWithoutTheCluster(t *testing.T) {
+	t.Parallel()
+	r := NewRuntime(Options{})
+	pool := gcp.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 1}
+	if err := r.StartNodes(t.Context(), pool); err == nil || !strings.Contains(err.Error(), "the cluster edge does not run") {
+		t.Errorf("starting nodes gave %v", err)
+	}
+	if err := r.StopNodes(t.Context(), "edge", "pool"); err != nil {
+		t.Errorf("stopping nodes: %v", err)
+	}
+	if err := r.StopCluster(t.Context(), "edge"); err != nil {
+		t.Errorf("stopping the cluster: %v", err)
+	}
+}
+
+func TestNodeNames(t *testing.T) {
+	t.Parallel()
+	if got := nodeName(gcp.NodePoolSpec{Cluster: "edge", Name: "pool"}, 2); got != "gke-edge-pool-2" {
+		t.Errorf("got %s", got)
+	}
+	if got := regionOf("europe-west12-b"); got != "europe-west12" {
+		t.Errorf("got %s", got)
+	}
+}
