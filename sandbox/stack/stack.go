@@ -199,8 +199,7 @@ func (s Stack) Command(ctx context.Context, args ...string) *exec.Cmd {
 // Run runs the CLI with its output on out.
 func (s Stack) Run(ctx context.Context, out io.Writer, args ...string) error {
 	cmd := s.Command(ctx, args...)
-	var stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = out, io.MultiWriter(out, &stderr)
+	cmd.Stdout, cmd.Stderr = out, out // the same one, so that it is written to by one goroutine
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("running `pulumi %s`: %w", strings.Join(args, " "), err)
 	}

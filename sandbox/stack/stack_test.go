@@ -1,0 +1,231 @@
+package stack
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"grpc-edge/sandbox/daemon"
+	"grpc-edge/sandbox/tools"
+)
+
+// The stack runs the CLI through its own binary, which here is the test's.
+func TestMain(m *testing.M) {
+	if os.Args[0] == EnterName {
+		fmt.Fprintln(os.Stderr, "error:", Enter(os.Args[1:]))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+const settings = `config:
+  gcp:project: demo
+  gcp:region: us-central1
+  grpc-edge:nodeCount: 2
+`
+
+// newStack is a stack whose Pulumi CLI is a shell script.
+func newStack(t *testing.T, script string) Stack {
+	t.Helper()
+	root := t.TempDir()
+	s := Stack{Tools: tools.In(root), State: daemon.State{Dir: filepath.Join(root, ".sandbox")}, Info: daemon.Info{
+		EnvoyDigest: "sha256:1234", Providers: map[string]int{"kubernetes": 4002, "gcp": 4001, "tls": 4003},
+	}}
+	write(t, filepath.Join(root, "Pulumi.sandbox.yaml"), settings)
+	write(t, s.Tools.Bin("pulumi"), "#!/bin/sh\n"+script)
+	write(t, s.configFile(), "")
+	if err := s.WriteHosts("us-central1"); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestReadSettings(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		config string
+		want   Settings
+		errs   []string
+	}{
+		"whole":      {settings, Settings{Project: "demo", Region: "us-central1"}, nil},
+		"no project": {"config: {'gcp:region': us-central1}", Settings{Region: "us-central1"}, []string{"Pulumi.sandbox.yaml sets no gcp:project"}},
+		"no region":  {"config: {'gcp:project': demo}", Settings{Project: "demo"}, []string{"Pulumi.sandbox.yaml sets no gcp:region"}},
+		"neither":    {"config: {}", Settings{}, []string{"sets no gcp:project", "sets no gcp:region"}},
+		"empty":      {"", Settings{}, []string{"sets no gcp:project", "sets no gcp:region"}},
+		"other type": {"config: {'gcp:project': 7, 'gcp:region': us-central1}", Settings{Region: "us-central1"}, []string{"sets no gcp:project"}},
+		"no YAML":    {"config: [", Settings{}, []string{"reading Pulumi.sandbox.yaml"}},
+		"no file":    {"-", Settings{}, []string{"reading the stack's config"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			if test.config != "-" {
+				write(t, filepath.Join(root, "Pulumi.sandbox.yaml"), test.config)
+			}
+			got, err := ReadSettings(root)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("the settings differ (-want +got):\n%s", diff)
+			}
+			if len(test.errs) == 0 && err != nil {
+				t.Errorf("got %v", err)
+			}
+			for _, want := range test.errs {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestPrepare(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, `echo "$@" >> "$PULUMI_HOME.calls"`)
+	calls := s.Tools.Cache + "/pulumi.calls"
+	// What Pulumi wrote stays; what the user changed comes.
+	write(t, s.configFile(), "encryptionsalt: v1:salt\nconfig:\n  grpc-edge:nodeCount: 1\n  grpc-edge:gone: true\n")
+	if err := s.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := yaml.Unmarshal([]byte(read(t, s.configFile())), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"encryptionsalt": "v1:salt", "config": map[string]any{
+		"gcp:project": "demo", "gcp:region": "us-central1", "grpc-edge:nodeCount": 2.0, "grpc-edge:envoyDigest": "sha256:1234",
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the config differs (-want +got):\n%s", diff)
+	}
+	if own := read(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")); own != settings {
+		t.Errorf("the user's file was changed:\n%s", own)
+	}
+	passphrase := read(t, s.passphraseFile())
+	info, err := os.Stat(s.passphraseFile())
+	if err != nil || info.Mode().Perm() != 0o600 || len(passphrase) != 48 {
+		t.Errorf("the passphrase has %d digits and mode %v (%v), want 48 and 0600", len(passphrase), info.Mode(), err)
+	}
+	cli := "--cwd " + s.Tools.Root + " --non-interactive "
+	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", read(t, calls)); diff != "" {
+		t.Errorf("the calls of Pulumi differ (-want +got):\n%s", diff)
+	}
+	// A killed run leaves its lock.
+	write(t, filepath.Join(s.backend(), ".pulumi/locks/organization/grpc-edge/sandbox/1.json"), "{}")
+	write(t, calls, "")
+	if err := s.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n"+cli+"cancel --yes --stack sandbox\n", read(t, calls)); diff != "" {
+		t.Errorf("the calls of Pulumi differ (-want +got):\n%s", diff)
+	}
+	if read(t, s.passphraseFile()) != passphrase {
+		t.Error("the passphrase was changed, and what it encrypts is lost")
+	}
+}
+
+func TestPrepareFails(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(Stack)
+		want   string
+	}{
+		"no config":     {func(s Stack) { _ = os.Remove(filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")) }, "reading the stack's config"},
+		"empty config":  {func(s Stack) { write(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml"), "") }, "broken"},
+		"broken config": {func(s Stack) { write(t, s.configFile(), "[") }, "reading " + "/"},
+		"Pulumi fails":  {func(Stack) {}, "running `pulumi stack select --create --stack sandbox`: exit status 3\nbroken"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t, "echo broken >&2; exit 3")
+			test.change(s)
+			if err := s.Prepare(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestExists(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, "")
+	if s.Exists() {
+		t.Error("a stack that was never deployed exists")
+	}
+	write(t, filepath.Join(s.backend(), ".pulumi/stacks/grpc-edge/sandbox.json"), "{}")
+	if !s.Exists() {
+		t.Error("a stack with a checkpoint does not exist")
+	}
+}
+
+func TestEnv(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, "")
+	cmd := &exec.Cmd{Env: s.Env()} // of a name that is set twice, programs get the last
+	root := s.Tools.Root
+	for _, want := range []string{
+		"PATH=" + root + "/.cache/bin:" + os.Getenv("PATH"),
+		"PULUMI_DEBUG_PROVIDERS=gcp:4001,kubernetes:4002,tls:4003",
+		"PULUMI_BACKEND_URL=file://" + root + "/.sandbox/pulumi",
+		"PULUMI_HOME=" + root + "/.cache/pulumi",
+		"PULUMI_CONFIG_PASSPHRASE_FILE=" + root + "/.sandbox/credentials/passphrase",
+		"PULUMI_SKIP_UPDATE_CHECK=true",
+		"SSL_CERT_FILE=" + root + "/.sandbox/trust.pem",
+	} {
+		if !slices.Contains(cmd.Environ(), want) {
+			t.Errorf("the environment has no %s", want)
+		}
+	}
+}
+
+func TestOutputsAndRun(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, `shift 3
+case "$*" in
+"stack output --json --show-secrets --stack sandbox") echo '{"address": "198.51.100.10"}'; echo warning >&2;;
+up) echo progress; echo trouble >&2;;
+*) echo "unknown $*" >&2; exit 255;;
+esac`)
+	outputs, err := s.Outputs(t.Context())
+	if diff := cmp.Diff(map[string]any{"address": "198.51.100.10"}, outputs); err != nil || diff != "" {
+		t.Errorf("the outputs differ (%v; -want +got):\n%s", err, diff)
+	}
+	var out bytes.Buffer
+	if err := s.Run(t.Context(), &out, "up"); err != nil || !strings.Contains(out.String(), "progress\n") || !strings.Contains(out.String(), "trouble\n") {
+		t.Errorf("got %q (%v), want everything that was written", out.String(), err)
+	}
+	err = s.Run(t.Context(), &out, "down")
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 255 || !strings.Contains(err.Error(), "running `pulumi down`") {
+		t.Errorf("got %v, want the CLI's exit status", err)
+	}
+}
