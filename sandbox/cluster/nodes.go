@@ -132,14 +132,15 @@ func (r *Runtime) startNode(c *Cluster, pool gcp.NodePoolSpec, i int) error {
 
 func regionOf(zone string) string { return zone[:strings.LastIndex(zone, "-")] }
 
-// nodeAddress is the subnet's first free one after the gateway.
+// nodeAddress is the subnet's first free one after the gateway and before the last
+// two ("Subnets": unusable addresses in IPv4 subnet ranges).
 func (c *Cluster) nodeAddress() (netip.Addr, error) {
 	used := map[netip.Addr]bool{}
 	for _, n := range c.runningNodes() {
 		used[n.address] = true
 	}
 	subnet := c.plane.spec.SubnetCIDR
-	for a := nthAddress(subnet, 2); subnet.Contains(a); a = a.Next() {
+	for a := nthAddress(subnet, 2); subnet.Contains(a.Next().Next()); a = a.Next() {
 		if !used[a] {
 			return a, nil
 		}

@@ -68,7 +68,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { _ = server.ServeTLS(listener, "", "") }()
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(func() { _ = server.Close() })
 
 	tests := map[string]bool{
 		"us-central1-docker.pkg.dev": true, "europe-west1-docker.pkg.dev": true, cluster.SystemRegistry: true,
@@ -87,7 +87,7 @@ func TestTLS(t *testing.T) {
 			if names := c.ConnectionState().PeerCertificates[0].DNSNames; len(names) != 1 || names[0] != host {
 				t.Errorf("%q: got a certificate for %v", host, names)
 			}
-			c.Close()
+			_ = c.Close()
 		}
 	}
 	if _, err := TLS(ca).GetCertificate(&tls.ClientHelloInfo{ServerName: "../../escaped-docker.pkg.dev"}); err == nil || !strings.Contains(err.Error(), "no certificate for") {
