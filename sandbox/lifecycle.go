@@ -20,7 +20,7 @@ import (
 	"grpc-edge/sandbox/tools"
 )
 
-// run is the body of a stage.
+// runStage is the body of a stage.
 type runStage = func(ctx context.Context, status func(string)) (string, error)
 
 // up brings everything up. Each stage finds what is done already, so it can be

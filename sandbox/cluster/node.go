@@ -108,7 +108,7 @@ func (n *node) labels() string {
 		"cloud.google.com/gke-nodepool":    n.pool.Name,
 		"node.kubernetes.io/instance-type": n.pool.MachineType,
 		"topology.kubernetes.io/zone":      n.zone,
-		"topology.kubernetes.io/region":    n.zone[:strings.LastIndex(n.zone, "-")],
+		"topology.kubernetes.io/region":    regionOf(n.zone),
 	}
 	maps.Copy(labels, n.pool.Labels)
 	var list []string

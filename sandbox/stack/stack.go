@@ -168,7 +168,6 @@ func (s Stack) Env() []string {
 		"PULUMI_HOME="+filepath.Join(s.Tools.Cache, "pulumi"),
 		"PULUMI_CONFIG_PASSPHRASE_FILE="+s.passphraseFile(),
 		"PULUMI_SKIP_UPDATE_CHECK=true",
-		"PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK=true",
 		"SSL_CERT_FILE="+s.State.TrustFile(),
 	)
 }
