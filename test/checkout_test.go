@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,14 +109,24 @@ func (c checkout) run(ctx context.Context, t *testing.T, name string, args ...st
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, &stdout, &stderr
-	// A kubectl of this test's own must not leave its cache in the home folder.
-	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(c.dir, ".cache", "kubectl"))
+	cmd.Env = c.environment()
 	err := cmd.Run()
 	t.Logf("$ %s %s   (%.1f s)\n%s%s", name, strings.Join(args, " "), time.Since(start).Seconds(), &stdout, &stderr)
 	if err != nil {
 		err = fmt.Errorf("`%s %s`: %w", name, strings.Join(args, " "), err)
 	}
 	return stdout.String(), err
+}
+
+// environment is that of a person's shell: without what the make that started
+// this test tells to makes below it, such as to print the folder they enter.
+func (c checkout) environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return slices.Contains([]string{"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}, name)
+	})
+	// A kubectl of this test's own must not leave its cache in the home folder.
+	return append(env, "KUBECACHEDIR="+filepath.Join(c.dir, ".cache", "kubectl"))
 }
 
 // must is run for commands that have to succeed.
