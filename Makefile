@@ -2,6 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# The linter's cache holds paths: shared between two checkouts, it fails one of them.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
 
 BIN := .cache/bin
 SANDBOX := $(BIN)/sandbox
