@@ -9,12 +9,8 @@
 package envoy
 
 import (
-	"cmp"
 	"fmt"
-	"net/netip"
 	"path"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // Where Envoy finds its files and where it listens, unless [Config] says otherwise.
@@ -44,57 +40,7 @@ const (
 	bootstrapFile = "envoy.yaml"
 	// certificateFile is the SDS resource that the bootstrap points at.
 	certificateFile = "certificate.yaml"
-
-	// maxConnections is the global limit in Envoy's edge guide
-	// (docs/root/configuration/best_practices/edge.rst).
-	maxConnections = 50_000
 )
-
-// Backend is one set of pods and the gRPC services they serve.
-type Backend struct {
-	// Name is a DNS label; it names the cluster in metrics and access logs.
-	Name string
-	// Address is a DNS name with one A record for each pod, such as that of a
-	// headless Kubernetes Service. With a final dot it is looked up as it is,
-	// which spares the lookups in a pod's search domains.
-	Address string
-	// Port is the port the pods serve plaintext HTTP/2 on.
-	Port uint32
-	// Services are the full names routed here, such as api.Echo.
-	Services []protoreflect.FullName
-}
-
-// Config is all that an edge Envoy depends on. Only Backends is required: each
-// other field that is zero takes the constant of the same name.
-type Config struct {
-	Backends []Backend
-
-	// ConfigDir and CertificateDir are absolute paths on the machine of Envoy.
-	ConfigDir, CertificateDir string
-
-	// The ports of the four listeners; all different.
-	HTTPSPort, MetricsPort, ReadyPort, AdminPort uint32
-
-	// Resolvers are the DNS servers to ask, instead of those of /etc/resolv.conf.
-	Resolvers []netip.AddrPort
-
-	// MaxConnections is how many connections of clients Envoy holds at once; it
-	// closes further ones as they arrive. Default 50,000.
-	MaxConnections int64
-}
-
-// Services lists the full names of all gRPC services declared in the files, in
-// order of declaration.
-func Services(files ...protoreflect.FileDescriptor) []protoreflect.FullName {
-	var names []protoreflect.FullName
-	for _, file := range files {
-		services := file.Services()
-		for i := range services.Len() {
-			names = append(names, services.Get(i).FullName())
-		}
-	}
-	return names
-}
 
 // Files returns the files to mount at [ConfigDir], by name. The same Config
 // gives the same bytes. The error names everything that is wrong with it.
@@ -129,15 +75,4 @@ func Args() []string {
 		"--file-flush-interval-msec", "1000",
 		"--log-level", "warning",
 	}
-}
-
-func (c Config) withDefaults() Config {
-	c.ConfigDir = cmp.Or(c.ConfigDir, ConfigDir)
-	c.CertificateDir = cmp.Or(c.CertificateDir, CertificateDir)
-	c.HTTPSPort = cmp.Or(c.HTTPSPort, HTTPSPort)
-	c.MetricsPort = cmp.Or(c.MetricsPort, MetricsPort)
-	c.ReadyPort = cmp.Or(c.ReadyPort, ReadyPort)
-	c.AdminPort = cmp.Or(c.AdminPort, AdminPort)
-	c.MaxConnections = cmp.Or(c.MaxConnections, maxConnections)
-	return c
 }

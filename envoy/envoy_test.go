@@ -1,6 +1,7 @@
 package envoy_test
 
 import (
+	"fmt"
 	"net/netip"
 	"os/exec"
 	"slices"
@@ -12,22 +13,37 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"grpc-edge/envoy"
+	"grpc-edge/envoy/prototest"
 )
 
 // tutorial is the system of Google's tutorial: two services of one method each.
-func tutorial() envoy.Config {
+func tutorial(t testing.TB) envoy.Config {
+	t.Helper()
 	return envoy.Config{Backends: []envoy.Backend{
-		{Name: "echo", Address: "echo.grpc-edge.svc.cluster.local", Port: 8080, Services: []protoreflect.FullName{"api.Echo"}},
-		{Name: "reverse", Address: "reverse.grpc-edge.svc.cluster.local.", Port: 8080, Services: []protoreflect.FullName{"api.Reverse"}},
+		{Name: "echo", Address: "echo.grpc-edge.svc.cluster.local", Port: 8080, Services: services(t, "api.Echo")},
+		{Name: "reverse", Address: "reverse.grpc-edge.svc.cluster.local.", Port: 8080, Services: services(t, "api.Reverse")},
 	}}
+}
+
+// services are gRPC services of one method, by their full names.
+func services(t testing.TB, names ...protoreflect.FullName) []protoreflect.ServiceDescriptor {
+	t.Helper()
+	source := fmt.Sprintf("package %s;\nimport \"google/protobuf/empty.proto\";\n", names[0].Parent())
+	for _, name := range names {
+		source += fmt.Sprintf("service %s { rpc %[1]s(google.protobuf.Empty) returns (google.protobuf.Empty); }\n", name.Name())
+	}
+	return prototest.Services(t, source)
 }
 
 func TestServices(t *testing.T) {
 	t.Parallel()
-	got := envoy.Services(
+	var got []protoreflect.FullName
+	for _, service := range envoy.Services(
 		healthpb.File_grpc_health_v1_health_proto,
 		reflectionpb.File_grpc_reflection_v1_reflection_proto,
-	)
+	) {
+		got = append(got, service.FullName())
+	}
 	want := []protoreflect.FullName{"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"}
 	if !slices.Equal(got, want) {
 		t.Errorf("Services() = %q, want %q", got, want)
@@ -53,12 +69,13 @@ func TestFilesRefuses(t *testing.T) {
 		"address long label": {func(c *envoy.Config) { c.Backends[0].Address = long + "a.example" }, []string{"Backends[0].Address"}},
 		"address too long": {
 			func(c *envoy.Config) { c.Backends[0].Address = strings.Repeat(long+".", 4) }, []string{"Backends[0].Address"}},
-		"port 0":            {func(c *envoy.Config) { c.Backends[0].Port = 0 }, []string{"Backends[0].Port: 0"}},
-		"port 65536":        {func(c *envoy.Config) { c.Backends[1].Port = 65536 }, []string{"Backends[1].Port: 65536"}},
-		"no services":       {func(c *envoy.Config) { c.Backends[1].Services = nil }, []string{"Backends[1].Services: none"}},
-		"service is a path": {func(c *envoy.Config) { c.Backends[0].Services[0] = "/api.Echo/" }, []string{`"/api.Echo/"`}},
+		"port 0":      {func(c *envoy.Config) { c.Backends[0].Port = 0 }, []string{"Backends[0].Port: 0"}},
+		"port 65536":  {func(c *envoy.Config) { c.Backends[1].Port = 65536 }, []string{"Backends[1].Port: 65536"}},
+		"no services": {func(c *envoy.Config) { c.Backends[1].Services = nil }, []string{"Backends[1].Services: none"}},
 		"service twice": {
-			func(c *envoy.Config) { c.Backends[1].Services = []protoreflect.FullName{"api.Reverse", "api.Echo"} },
+			func(c *envoy.Config) {
+				c.Backends[1].Services = append(c.Backends[1].Services, c.Backends[0].Services...)
+			},
 			[]string{"Backends[1].Services[1]", "api.Echo", "Backends[0].Services[0]"}},
 		"ports clash": {func(c *envoy.Config) { c.ReadyPort = 8443 }, []string{"ReadyPort: 8443", "HTTPSPort"}},
 		"listener port": {
@@ -69,7 +86,7 @@ func TestFilesRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			config := tutorial()
+			config := tutorial(t)
 			test.change(&config)
 			files, err := envoy.Files(config)
 			if err == nil {
@@ -87,7 +104,7 @@ func TestFilesRefuses(t *testing.T) {
 func TestFilesRefusesEverythingAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := envoy.Files(envoy.Config{
-		Backends:  []envoy.Backend{{Name: "-"}, {Name: "-", Address: "_", Services: []protoreflect.FullName{""}}},
+		Backends:  []envoy.Backend{{Name: "-"}, {Name: "-", Address: "_"}},
 		ReadyPort: envoy.HTTPSPort, ConfigDir: ".", MaxConnections: -1,
 	})
 	if err == nil {
@@ -95,7 +112,7 @@ func TestFilesRefusesEverythingAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Backends[0].Name", "Backends[0].Address", "Backends[0].Port", "Backends[0].Services",
-		"Backends[1].Name", "Backends[1].Address", "Backends[1].Port", "Backends[1].Services[0]",
+		"Backends[1].Name", "Backends[1].Address", "Backends[1].Port", "Backends[1].Services",
 		"already the name", "ReadyPort", "ConfigDir", "MaxConnections",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"grpc-edge/envoy"
 )
@@ -20,11 +19,11 @@ var update = flag.Bool("update", false, "rewrite testdata from what the code now
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	cases := map[string]envoy.Config{
-		"defaults": tutorial(),
+		"defaults": tutorial(t),
 		"options": {
 			Backends: []envoy.Backend{{
 				Name: "shop", Address: "shop.example", Port: 50051,
-				Services: []protoreflect.FullName{"shop.v1.Cart", "shop.v1.Orders"},
+				Services: services(t, "shop.v1.Cart", "shop.v1.Orders"),
 			}},
 			ConfigDir: "/config", CertificateDir: "/certificate",
 			HTTPSPort: 1001, MetricsPort: 1002, ReadyPort: 1003, AdminPort: 1004,
@@ -64,12 +63,12 @@ func TestFiles(t *testing.T) {
 
 func TestFilesAreTheSameEachTime(t *testing.T) {
 	t.Parallel()
-	first, err := envoy.Files(tutorial())
+	first, err := envoy.Files(tutorial(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if again, err := envoy.Files(tutorial()); err != nil || !maps.Equal(first, again) {
+		if again, err := envoy.Files(tutorial(t)); err != nil || !maps.Equal(first, again) {
 			t.Fatalf("Files() gave other bytes for the same Config (error %v):\n%s", err, cmp.Diff(first, again))
 		}
 	}

@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"slices"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -46,17 +47,17 @@ func httpsListener(c Config) *listenerv3.Listener {
 		FilterChains: []*listenerv3.FilterChain{{
 			TransportSocket:               downstreamTLS(c.ConfigDir),
 			TransportSocketConnectTimeout: durationpb.New(handshakeTimeout),
-			Filters:                       []*listenerv3.Filter{networkFilter(edgeManager(c.Backends))},
+			Filters:                       []*listenerv3.Filter{networkFilter(edgeManager(c))},
 		}},
 	}
 }
 
 // edgeManager handles requests from clients nobody trusts.
-func edgeManager(backends []Backend) *hcmv3.HttpConnectionManager {
+func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 	return &hcmv3.HttpConnectionManager{
 		StatPrefix:       httpsName,
-		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: serviceRoutes(backends)},
-		HttpFilters:      []*hcmv3.HttpFilter{routerFilter()},
+		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: serviceRoutes(c)},
+		HttpFilters:      edgeFilters(c),
 		LocalReplyConfig: unroutedReply(),
 		AccessLog:        accessLog(),
 
@@ -91,6 +92,21 @@ func edgeManager(backends []Backend) *hcmv3.HttpConnectionManager {
 			},
 		},
 	}
+}
+
+// edgeFilters see a request in this order. What comes before transcoding sees
+// paths of REST, and what comes after it those of gRPC only, so that a rule for a
+// method holds however it is called.
+func edgeFilters(c Config) []*hcmv3.HttpFilter {
+	return slices.Concat(
+		webFilters(c),
+		transcodingFilters(c),
+		statsFilters(c),
+		clientFilters(c),
+		tokenFilters(c),
+		rateFilters(c),
+		[]*hcmv3.HttpFilter{routerFilter()},
+	)
 }
 
 // routerFilter forwards requests. It adds none of the x-envoy- headers that

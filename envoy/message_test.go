@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"strings"
 	"testing"
 
@@ -11,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protopath"
 	"google.golang.org/protobuf/reflect/protorange"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
@@ -19,7 +19,7 @@ import (
 func TestNoDeprecatedFields(t *testing.T) {
 	t.Parallel()
 	config := Config{Backends: []Backend{
-		{Name: "echo", Address: "echo.example", Port: 1, Services: []protoreflect.FullName{"api.Echo"}},
+		{Name: "echo", Address: "echo.example", Port: 1, Services: Services(healthpb.File_grpc_health_v1_health_proto)},
 	}}.withDefaults()
 	for _, found := range deprecated(t, bootstrap(config)) {
 		t.Errorf("the bootstrap sets the deprecated %s", found)

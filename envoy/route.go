@@ -15,14 +15,14 @@ import (
 //
 // A request is matched by its path alone and not by its content type, which
 // filters for gRPC-Web or REST change only after the route is known.
-func serviceRoutes(backends []Backend) *routev3.RouteConfiguration {
+func serviceRoutes(c Config) *routev3.RouteConfiguration {
 	var routes []*routev3.Route
-	for _, backend := range backends {
+	for _, backend := range c.Backends {
 		for _, service := range backend.Services {
 			routes = append(routes, &routev3.Route{
-				Name: string(service),
+				Name: string(service.FullName()),
 				Match: &routev3.RouteMatch{
-					PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/" + string(service) + "/"},
+					PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/" + string(service.FullName()) + "/"},
 				},
 				Action: &routev3.Route_Route{Route: toCluster(backend.Name)},
 			})

@@ -68,12 +68,10 @@ func (c Config) validateBackends() error {
 		}
 		for j, service := range backend.Services {
 			at := fmt.Sprintf("%s.Services[%d]", field, j)
-			if !service.IsValid() {
-				errs = append(errs, fmt.Errorf("%s: %q must be the full name of a gRPC service, such as api.Echo", at, service))
-			} else if first, taken := owner[service]; taken {
-				errs = append(errs, fmt.Errorf("%s: %s is already routed by %s; route a service once", at, service, first))
+			if first, taken := owner[service.FullName()]; taken {
+				errs = append(errs, fmt.Errorf("%s: %s is already routed by %s; route a service once", at, service.FullName(), first))
 			} else {
-				owner[service] = at
+				owner[service.FullName()] = at
 			}
 		}
 	}

@@ -30,6 +30,18 @@ const (
 	silence = "/test.Probe/Silence" // sends one message after longStream
 )
 
+// probeProto declares them. Only Headers may be repeated.
+const probeProto = `
+package test;
+import "google/protobuf/empty.proto";
+import "google/protobuf/wrappers.proto";
+service Probe {
+  rpc Count(google.protobuf.Empty) returns (google.protobuf.Empty);
+  rpc Headers(google.protobuf.Empty) returns (google.protobuf.StringValue) { option idempotency_level = NO_SIDE_EFFECTS; }
+  rpc Ticks(google.protobuf.Empty) returns (stream google.protobuf.Empty);
+  rpc Silence(google.protobuf.Empty) returns (google.protobuf.Empty);
+}`
+
 // longStream outlives Envoy's default route timeout of 15 seconds.
 const longStream = 17 * time.Second
 
@@ -96,7 +108,7 @@ func describe(stream grpc.ServerStream) string {
 func oneBackend(t *testing.T) (envoy.Config, *backend) {
 	t.Helper()
 	port := freePort(t)
-	return envoy.Config{Backends: []envoy.Backend{probeAt("localhost", port)}}, serve(t, "127.0.0.1", port)
+	return envoy.Config{Backends: []envoy.Backend{probeAt(t, "localhost", port)}}, serve(t, "127.0.0.1", port)
 }
 
 // httpBackend is the configuration for a backend that answers health checks, and
@@ -118,5 +130,5 @@ func httpBackend(t *testing.T, handler http.HandlerFunc) envoy.Config {
 	}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
-	return envoy.Config{Backends: []envoy.Backend{probeAt("localhost", port)}}
+	return envoy.Config{Backends: []envoy.Backend{probeAt(t, "localhost", port)}}
 }

@@ -40,7 +40,7 @@ func startPods(t *testing.T) *pods {
 	}
 	p.dns = newNameServer(t, p.hosts...)
 	p.edge = start(t, envoy.Config{
-		Backends:  []envoy.Backend{probeAt(podsName, port)},
+		Backends:  []envoy.Backend{probeAt(t, podsName, port)},
 		Resolvers: []netip.AddrPort{p.dns.address},
 	})
 	return p

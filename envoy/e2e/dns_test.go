@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"grpc-edge/envoy"
+	"grpc-edge/envoy/prototest"
 )
 
 // podsName is a name as of a headless Service. The final dot keeps Envoy from
@@ -93,6 +93,7 @@ func (s *nameServer) answer(query []byte) ([]byte, error) {
 }
 
 // probeAt is a backend that serves test.Probe at the name and port.
-func probeAt(name string, port uint32) envoy.Backend {
-	return envoy.Backend{Name: "probe", Address: name, Port: port, Services: []protoreflect.FullName{probe}}
+func probeAt(t testing.TB, name string, port uint32) envoy.Backend {
+	t.Helper()
+	return envoy.Backend{Name: "probe", Address: name, Port: port, Services: prototest.Services(t, probeProto)}
 }

@@ -13,20 +13,21 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"grpc-edge/envoy"
+	"grpc-edge/envoy/prototest"
 )
 
 // TestServicesAreReached calls the programs in services/ through one connection.
 func TestServicesAreReached(t *testing.T) {
 	t.Parallel()
 	var config envoy.Config
-	for name, service := range map[string]protoreflect.FullName{"echo": "api.Echo", "reverse": "api.Reverse"} {
+	for name, service := range map[string]string{"echo": "Echo", "reverse": "Reverse"} {
 		config.Backends = append(config.Backends, envoy.Backend{
 			Name: name, Address: "localhost", Port: runService(t, name),
-			Services: []protoreflect.FullName{service},
+			Services: prototest.Services(t, "package api; import \"google/protobuf/wrappers.proto\";"+
+				"service "+service+" { rpc "+service+"(google.protobuf.StringValue) returns (google.protobuf.StringValue); }"),
 		})
 	}
 	connection := start(t, config).dial(t)
