@@ -14,6 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"grpc-edge/sandbox/controlplanetest"
 )
 
 const (
@@ -295,7 +297,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 	})
 	t.Run("cluster that does not answer", func(t *testing.T) {
-		host := freeAddress()
+		host := controlplanetest.FreeAddress()
 		dead := dial(t, serve(t), map[string]any{"kubeconfig": regexp.MustCompile("https://[^\"]+").ReplaceAllString(kubeconfig, "https://"+host)})
 		s := &state{token: configMapToken, id: "default/x", outputs: manifest(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: default}}`)}
 		err := dead.delete(s)
