@@ -38,6 +38,12 @@ func nthAddress(p netip.Prefix, n int) netip.Addr {
 	return a
 }
 
+// featureGates are what kube-apiserver does beyond this release's defaults, which
+// GKE clusters of a later one do: a pod gets the labels topology.kubernetes.io/zone
+// and region of the node it is bound to. PodTopologyLabelsAdmission is alpha in
+// Kubernetes 1.34 and on by default from 1.35 ("Feature Gates", Kubernetes; KEP-4742).
+const featureGates = "--feature-gates=PodTopologyLabelsAdmission=true"
+
 // machineSpec writes the control plane's keys and kubeconfigs and says how its machine runs.
 func (c *controlPlane) machineSpec() (machine.Spec, error) {
 	serving, servingKey, err := c.ca.Issue("apiserver", Identity{
@@ -81,7 +87,7 @@ func (c *controlPlane) machineSpec() (machine.Spec, error) {
 				"--kubelet-client-certificate=" + kubelet, "--kubelet-client-key=" + kubeletKey,
 				"--kubelet-certificate-authority=" + c.ca.CertFile(), "--kubelet-preferred-address-types=InternalIP",
 				"--token-auth-file=" + c.tokens, "--anonymous-auth=false",
-				"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+				"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", featureGates,
 				"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 				"--service-account-key-file=" + saKey, "--service-account-signing-key-file=" + saKey,
 				"--service-cluster-ip-range=" + c.spec.ServiceCIDR.String(), "--profiling=false",
