@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,11 +38,11 @@ func TestReadShowsDriftAndNothingElse(t *testing.T) {
 			`{roleRef: {kind: Role, name: r, apiGroup: rbac.authorization.k8s.io}, subjects: [{kind: ServiceAccount, name: s, namespace: other}]}`,
 			`{"metadata":{"annotations":{"noticed":"no"}}}`, "", ""},
 	}
-	for _, k := range cases {
+	for i, k := range cases {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			c := &client{c.ResourceProviderClient, t}
-			s := c.mustCreate(k.token, "drift", k.inputs)
+			s := c.mustCreate(k.token, fmt.Sprintf("drift%d", i), k.inputs)
 			if got := mustRead(t, c, s); !cmp.Equal(got.Inputs.AsMap(), s.inputs.AsMap()) {
 				t.Errorf("inputs read back differ (-set +read):\n%s", cmp.Diff(s.inputs.AsMap(), got.Inputs.AsMap()))
 			}
