@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -17,43 +18,67 @@ import (
 	"grpc-edge/sandbox/stack"
 )
 
-// Files that the stack's grpcurl commands name, written to the state folder.
+// Files that the stack's commands may name, written to the state folder, and the
+// outputs that they hold.
 const (
 	caFile       = "ca.pem"
-	protosetFile = "services.protoset"
+	protosetFile = "services.protoset" // with the output protoset only: the edge may answer reflection instead
 )
 
-// commands are the stack's ready-made grpcurl commands, sorted, with the files
-// and the program at the places that they have here, as seen from the repository.
-func commands(ctx context.Context, st stack.Stack) ([]string, error) {
+// commands are the stack's ready-made commands, with the files and the program at
+// the places that they have here, as seen from the repository.
+type commands struct {
+	// GRPC are grpcurl's, sorted by method.
+	GRPC []string
+	// REST are curl's, sorted by route; none if the edge serves no REST.
+	REST []string
+}
+
+// readCommands reads the commands and writes the files that they name.
+func readCommands(ctx context.Context, st stack.Stack) (commands, error) {
 	outputs, err := st.Outputs(ctx)
 	if err != nil {
-		return nil, err
+		return commands{}, err
 	}
+	if err := writeFiles(outputs, st.State.Dir); err != nil {
+		return commands{}, err
+	}
+	c := commandsOf(outputs, filepath.Base(st.State.Dir))
+	if len(c.GRPC) == 0 {
+		return commands{}, errors.New("the stack has no output grpcurl: is it deployed? Try `make up`")
+	}
+	return c, nil
+}
+
+func writeFiles(outputs map[string]any, dir string) error {
 	ca, _ := outputs["caCertificate"].(string)
-	text, _ := outputs["protoset"].(string)
+	if err := os.WriteFile(filepath.Join(dir, caFile), []byte(ca), 0o644); err != nil {
+		return err
+	}
+	text, given := outputs["protoset"].(string)
+	if !given {
+		return nil
+	}
 	protoset, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, fmt.Errorf("reading the output protoset: %w", err)
+		return fmt.Errorf("reading the output protoset: %w", err)
 	}
-	for name, content := range map[string][]byte{caFile: []byte(ca), protosetFile: protoset} {
-		if err := os.WriteFile(filepath.Join(st.State.Dir, name), content, 0o644); err != nil {
-			return nil, err
+	return os.WriteFile(filepath.Join(dir, protosetFile), protoset, 0o644)
+}
+
+// commandsOf puts the files and the program of the outputs' commands at their
+// places; state is the name of the state folder.
+func commandsOf(outputs map[string]any, state string) commands {
+	place := strings.NewReplacer(" "+caFile+" ", " "+state+"/"+caFile+" ", " "+protosetFile+" ", " "+state+"/"+protosetFile+" ")
+	sorted := func(output, prefix string) []string {
+		ready, _ := outputs[output].(map[string]any)
+		var list []string
+		for _, key := range slices.Sorted(maps.Keys(ready)) {
+			list = append(list, prefix+place.Replace(fmt.Sprint(ready[key])))
 		}
+		return list
 	}
-	ready, _ := outputs["grpcurl"].(map[string]any)
-	if len(ready) == 0 {
-		return nil, fmt.Errorf("the stack has no output grpcurl: is it deployed? Try `make up`")
-	}
-	state := filepath.Base(st.State.Dir)
-	place := strings.NewReplacer(
-		"grpcurl ", ".cache/bin/grpcurl ",
-		" "+caFile+" ", " "+state+"/"+caFile+" ", " "+protosetFile+" ", " "+state+"/"+protosetFile+" ")
-	var list []string
-	for _, method := range slices.Sorted(maps.Keys(ready)) {
-		list = append(list, place.Replace(fmt.Sprint(ready[method])))
-	}
-	return list, nil
+	return commands{GRPC: sorted("grpcurl", ".cache/bin/"), REST: sorted("curl", "")}
 }
 
 // withMessage puts message into every text field of a command's request.
@@ -83,12 +108,12 @@ func withMessage(command, message string) (string, error) {
 
 // callAll runs the commands and returns what they print, each below its method.
 func callAll(ctx context.Context, st stack.Stack, message string) (string, error) {
-	list, err := commands(ctx, st)
+	ready, err := readCommands(ctx, st)
 	if err != nil {
 		return "", err
 	}
 	var replies strings.Builder
-	for _, command := range list {
+	for _, command := range ready.GRPC {
 		command, err := withMessage(command, message)
 		if err != nil {
 			return "", err
@@ -146,16 +171,22 @@ func call(ctx context.Context, s sandbox, args []string) error {
 
 // printGreeting ends `up`: what was answered and what to type next.
 func printGreeting(ctx context.Context, st stack.Stack, replies string) error {
-	list, err := commands(ctx, st)
+	ready, err := readCommands(ctx, st)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nBoth services answer over TLS through the load balancer's address:\n\n%s\nCall them yourself:\n\n", indent(replies))
-	for _, c := range list {
-		fmt.Println("  " + c)
-	}
-	fmt.Print("\nNext: `make status`, `make logs`, `make preview` after a change, `make down` to remove everything.\n")
+	fmt.Printf("\nThe services answer over TLS through the load balancer's address:\n\n%s\n%s"+
+		"Next: `make status`, `make logs`, `make preview` after a change, `make down` to remove everything.\n", indent(replies), ready)
 	return nil
+}
+
+// String is the commands below headings, for a person to copy from.
+func (c commands) String() string {
+	text := "Call them yourself by gRPC:\n\n" + indent(strings.Join(c.GRPC, "\n")) + "\n"
+	if len(c.REST) > 0 {
+		text += "Or by REST:\n\n" + indent(strings.Join(c.REST, "\n")) + "\n"
+	}
+	return text
 }
 
 func indent(text string) string {
