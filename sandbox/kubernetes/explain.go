@@ -71,18 +71,33 @@ func troubles(pod *corev1.Pod) []string {
 			lines = append(lines, fmt.Sprintf("pod %s: %s: %s", pod.Name, condition.Reason, condition.Message))
 		}
 	}
-	for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if waiting := container.State.Waiting; waiting != nil && waiting.Reason != "" {
-			lines = append(lines, fmt.Sprintf("pod %s: container %s: %s: %s",
-				pod.Name, container.Name, waiting.Reason, waiting.Message))
-		}
-		for _, ended := range []*corev1.ContainerStateTerminated{
-			container.State.Terminated, container.LastTerminationState.Terminated,
-		} {
-			if ended != nil && ended.ExitCode != 0 {
-				lines = append(lines, fmt.Sprintf("pod %s: container %s: exited with code %d: %s %s",
-					pod.Name, container.Name, ended.ExitCode, ended.Reason, ended.Message))
-			}
+	for _, container := range pod.Status.InitContainerStatuses {
+		lines = append(lines, containerTroubles(pod.Name, "init container", container)...)
+	}
+	for _, container := range pod.Status.ContainerStatuses {
+		lines = append(lines, containerTroubles(pod.Name, "container", container)...)
+	}
+	return lines
+}
+
+// containerTroubles says what a container does instead of being ready. One that
+// runs but is not ready waits for its probes; an init container that runs holds up
+// those after it until it ends or, being a sidecar (restartPolicy Always), has
+// started ("Sidecar Containers", Kubernetes).
+func containerTroubles(pod, what string, c corev1.ContainerStatus) []string {
+	about := fmt.Sprintf("pod %s: %s %s: ", pod, what, c.Name)
+	var lines []string
+	switch waiting := c.State.Waiting; {
+	case waiting != nil && waiting.Reason != "":
+		lines = append(lines, fmt.Sprintf("%s%s: %s", about, waiting.Reason, waiting.Message))
+	case c.State.Running != nil && c.Started != nil && !*c.Started:
+		lines = append(lines, about+"runs, but has not started: its startup probe or postStart hook has not succeeded")
+	case c.State.Running != nil && !c.Ready:
+		lines = append(lines, about+"runs, but is not ready")
+	}
+	for _, ended := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
+		if ended != nil && ended.ExitCode != 0 {
+			lines = append(lines, fmt.Sprintf("%sexited with code %d: %s %s", about, ended.ExitCode, ended.Reason, ended.Message))
 		}
 	}
 	return lines
