@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -33,31 +34,50 @@ func (r *Runtime) StartNodes(ctx context.Context, pool gcp.NodePoolSpec) error {
 	if !ok {
 		return fmt.Errorf("starting nodes of pool %s: the cluster %s does not run", pool.Name, pool.Cluster)
 	}
-	wanted := map[string]int{}
-	for i := range pool.Count {
-		wanted[nodeName(pool, i)] = i
-	}
-	for _, n := range c.runningNodes() {
-		if _, keep := wanted[n.name]; !keep && n.pool.Name == pool.Name {
-			if err := r.stopNode(c, n.name); err != nil {
-				return err
-			}
+	wanted := placed(pool)
+	for _, name := range c.misplaced(pool) {
+		if err := r.stopNode(c, name); err != nil {
+			return err
 		}
 	}
-	for i := range pool.Count {
-		if c.hasNode(nodeName(pool, i)) {
+	names := slices.Sorted(maps.Keys(wanted))
+	for _, name := range names {
+		if c.hasNode(name) {
 			continue
 		}
-		if err := r.startNode(c, pool, i); err != nil {
-			return fmt.Errorf("starting node %s: %w", nodeName(pool, i), err)
+		if err := r.startNode(c, pool, name, wanted[name]); err != nil {
+			return fmt.Errorf("starting node %s: %w", name, err)
 		}
 	}
-	for name := range wanted {
+	for _, name := range names {
 		if err := c.joinNode(ctx, r, name); err != nil {
 			return fmt.Errorf("waiting for node %s: %w; its logs are in %s", name, err, c.nodeDir(name))
 		}
 	}
 	return nil
+}
+
+// placed are the zones of a pool's nodes by the nodes' names: each zone has as
+// many. A node whose zone has left the pool is made anew in another, as at GKE,
+// where a node is for life in its zone's instance group.
+func placed(pool gcp.NodePoolSpec) map[string]string {
+	zones := map[string]string{}
+	for i := range pool.Count {
+		zones[nodeName(pool, i)] = pool.Zones[i%len(pool.Zones)]
+	}
+	return zones
+}
+
+// misplaced are the running nodes of a pool that it no longer has where they are.
+func (c *Cluster) misplaced(pool gcp.NodePoolSpec) []string {
+	wanted := placed(pool)
+	var names []string
+	for _, n := range c.runningNodes() {
+		if n.pool.Name == pool.Name && wanted[n.name] != n.zone {
+			names = append(names, n.name)
+		}
+	}
+	return names
 }
 
 // StopNodes implements gcp.Runtime.
@@ -101,16 +121,15 @@ func (c *Cluster) hasNode(name string) bool {
 	return ok
 }
 
-func (r *Runtime) startNode(c *Cluster, pool gcp.NodePoolSpec, i int) error {
+func (r *Runtime) startNode(c *Cluster, pool gcp.NodePoolSpec, name, zone string) error {
 	address, err := c.nodeAddress()
 	if err != nil {
 		return err
 	}
-	region := regionOf(pool.Zones[0])
 	n := &node{
-		name: nodeName(pool, i), pool: pool, zone: pool.Zones[i%len(pool.Zones)], dir: c.nodeDir(nodeName(pool, i)),
+		name: name, pool: pool, zone: zone, dir: c.nodeDir(name),
 		address: address, plane: c.plane, debs: r.options.Debs, env: r.options.NodeEnv,
-		registries: []string{region + "-docker.pkg.dev", SystemRegistry}, registryCA: r.options.RegistryCA, created: time.Now(),
+		registries: []string{regionOf(zone) + "-docker.pkg.dev", SystemRegistry}, registryCA: r.options.RegistryCA, created: time.Now(),
 	}
 	spec, err := n.machineSpec()
 	if err != nil {

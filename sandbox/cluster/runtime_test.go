@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,6 +119,55 @@ func TestWithoutTheCluster(t *testing.T) {
 	}
 	if err := r.StopCluster(t.Context(), "edge"); err != nil {
 		t.Errorf("stopping the cluster: %v", err)
+	}
+}
+
+func TestNodesAreSpreadOverZones(t *testing.T) {
+	t.Parallel()
+	zones := []string{"us-central1-a", "us-central1-b", "us-central1-c"}
+	pool := gcp.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 6, Zones: zones}
+	want := map[string]string{
+		"gke-edge-pool-0": zones[0], "gke-edge-pool-1": zones[1], "gke-edge-pool-2": zones[2],
+		"gke-edge-pool-3": zones[0], "gke-edge-pool-4": zones[1], "gke-edge-pool-5": zones[2],
+	}
+	if got := placed(pool); !maps.Equal(got, want) {
+		t.Errorf("got %v, want two nodes a zone", got)
+	}
+	if got := placed(gcp.NodePoolSpec{}); len(got) != 0 {
+		t.Errorf("an empty pool has nodes %v", got)
+	}
+}
+
+// A smaller pool keeps as many nodes in each zone; one in other zones moves.
+func TestNodesFollowTheirPool(t *testing.T) {
+	t.Parallel()
+	zones := []string{"us-central1-a", "us-central1-b", "us-central1-c"}
+	before := gcp.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 6, Zones: zones}
+	c := &Cluster{plane: testPlane(t), nodes: map[string]*runningNode{}}
+	for name, zone := range placed(before) {
+		c.nodes[name] = &runningNode{node: &node{name: name, zone: zone, pool: before}}
+	}
+	tests := map[string]struct {
+		change    func(*gcp.NodePoolSpec)
+		misplaced string
+	}{
+		"the same":     {func(*gcp.NodePoolSpec) {}, ""},
+		"more":         {func(p *gcp.NodePoolSpec) { p.Count = 9 }, ""},
+		"fewer":        {func(p *gcp.NodePoolSpec) { p.Count = 3 }, "3 4 5"},
+		"two zones":    {func(p *gcp.NodePoolSpec) { p.Count, p.Zones = 2, zones[:2] }, "2 3 4 5"},
+		"another zone": {func(p *gcp.NodePoolSpec) { p.Count, p.Zones = 1, []string{"us-central1-f"} }, "0 1 2 3 4 5"},
+		"another pool": {func(p *gcp.NodePoolSpec) { p.Name = "other" }, ""},
+	}
+	for name, test := range tests {
+		pool := before
+		test.change(&pool)
+		var want []string
+		for _, i := range strings.Fields(test.misplaced) {
+			want = append(want, "gke-edge-pool-"+i)
+		}
+		if got := c.misplaced(pool); !slices.Equal(got, want) {
+			t.Errorf("%s: %v are misplaced, want %v", name, got, want)
+		}
 	}
 }
 

@@ -185,6 +185,54 @@ func TestNodePoolIsResized(t *testing.T) {
 	}
 }
 
+// A pool of a regional cluster has its nodeCount in each zone ("Regional clusters", GKE).
+func TestNodePoolSpansZones(t *testing.T) {
+	t.Parallel()
+	three := []string{"us-central1-a", "us-central1-b", "us-central1-c"}
+	tests := map[string]struct {
+		cluster, pool Properties
+		count         int
+		zones         []string
+	}{
+		"regional":             {nil, Properties{"nodeCount": 2.0}, 6, three},
+		"zones of the cluster": {Properties{"nodeLocations": []any{"us-central1-f", "us-central1-b"}}, Properties{"nodeCount": 2.0}, 4, []string{"us-central1-b", "us-central1-f"}},
+		"zones of the pool":    {nil, Properties{"nodeCount": 3.0, "nodeLocations": []any{"us-central1-c"}}, 3, three[2:]},
+		"zonal":                {Properties{"location": "us-central1-b"}, Properties{"nodeCount": 2.0}, 2, three[1:2]},
+		"empty":                {nil, Properties{"nodeCount": 0.0}, 0, three},
+	}
+	for name, test := range tests {
+		rt := newFakeRuntime()
+		c := open(t, t.TempDir(), rt)
+		enable(t, c)
+		create(t, c, KindNetwork, Properties{"name": "net", "autoCreateSubnetworks": false})
+		create(t, c, KindSubnetwork, subnetConfig)
+		create(t, c, KindServiceAccount, Properties{"accountId": "nodes-account"})
+		cluster := create(t, c, KindCluster, with(clusterConfig, test.cluster))
+		o := create(t, c, KindNodePool, with(with(poolConfig, test.pool), Properties{"cluster": cluster.Name}))
+		got := rt.pools["gke/pool"]
+		if got.Count != test.count || !reflect.DeepEqual(got.Zones, test.zones) {
+			t.Errorf("%s: %d nodes in %v, want %d in %v", name, got.Count, got.Zones, test.count, test.zones)
+		}
+		if groups := o.Properties().strings("instanceGroupUrls"); len(groups) != len(test.zones) {
+			t.Errorf("%s: instance groups %v, want one a zone", name, groups)
+		}
+	}
+}
+
+func TestMaxPodsFollowTheCluster(t *testing.T) {
+	t.Parallel()
+	c := open(t, t.TempDir(), newFakeRuntime())
+	enable(t, c)
+	create(t, c, KindNetwork, Properties{"name": "net", "autoCreateSubnetworks": false})
+	create(t, c, KindSubnetwork, subnetConfig)
+	create(t, c, KindServiceAccount, Properties{"accountId": "nodes-account"})
+	create(t, c, KindCluster, with(clusterConfig, Properties{"defaultMaxPodsPerNode": 32.0}))
+	o := create(t, c, KindNodePool, poolConfig)
+	if got := o.Properties().clone().number("maxPodsPerNode"); got != 32 {
+		t.Errorf("maxPodsPerNode = %d, want the cluster's default, 32", got)
+	}
+}
+
 func TestForwardingRules(t *testing.T) {
 	t.Parallel()
 	c := open(t, t.TempDir(), newFakeRuntime())

@@ -123,8 +123,9 @@ func (t *change) completeNodePool(cluster *Object) {
 	t.complete(Properties{
 		"instanceGroupUrls": toList(groups), "managedInstanceGroupUrls": toList(managed),
 	}, Properties{
-		"nodeLocations": toList(zones), "nodeCount": nodesPerZone(p), "initialNodeCount": nodesPerZone(p), "maxPodsPerNode": 110,
-		"version": cluster.Status.str("masterVersion"), "namePrefix": "", "operation": "",
+		"nodeLocations": toList(zones), "nodeCount": nodesPerZone(p), "initialNodeCount": nodesPerZone(p),
+		"maxPodsPerNode": cluster.Properties().number("defaultMaxPodsPerNode"),
+		"version":        cluster.Status.str("masterVersion"), "namePrefix": "", "operation": "",
 		"management":      Properties{"autoRepair": true, "autoUpgrade": true},
 		"upgradeSettings": Properties{"maxSurge": 1, "maxUnavailable": 0, "strategy": "SURGE"},
 		"networkConfig":   Properties{"podRange": cluster.Config.str("ipAllocationPolicy.clusterSecondaryRangeName")},
