@@ -224,7 +224,7 @@ func TestNthAddress(t *testing.T) {
 func TestAddons(t *testing.T) {
 	t.Parallel()
 	c := &Cluster{plane: testPlane(t)}
-	objects, err := c.addons()
+	objects, err := c.addons(false)
 	if err != nil {
 		t.Fatal(err)
 	}

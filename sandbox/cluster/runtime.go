@@ -86,10 +86,10 @@ func (r *Runtime) StartCluster(ctx context.Context, spec gcp.ClusterSpec) (gcp.C
 	if err := c.waitReady(ctx); err != nil {
 		return gcp.ClusterStatus{}, err
 	}
+	if err := c.installAddons(ctx, spec.ManagedPrometheus); err != nil {
+		return gcp.ClusterStatus{}, err
+	}
 	if !running {
-		if err := c.installAddons(ctx); err != nil {
-			return gcp.ClusterStatus{}, err
-		}
 		background, cancel := context.WithCancel(context.Background())
 		c.cancel = cancel
 		r.options.Started(background, c)

@@ -219,6 +219,40 @@ func TestNodePoolSpansZones(t *testing.T) {
 	}
 }
 
+func TestManagedPrometheus(t *testing.T) {
+	t.Parallel()
+	off := Properties{"managedPrometheus": Properties{"enabled": false}}
+	tests := map[string]struct {
+		config any
+		want   bool
+	}{
+		"by default":  {nil, true},
+		"other parts": {Properties{"enableComponents": []any{"SYSTEM_COMPONENTS"}}, true},
+		"asked for":   {Properties{"managedPrometheus": Properties{"enabled": true}}, true},
+		"refused":     {off, false},
+	}
+	for name, test := range tests {
+		rt := newFakeRuntime()
+		c := open(t, t.TempDir(), rt)
+		enable(t, c)
+		create(t, c, KindNetwork, Properties{"name": "net", "autoCreateSubnetworks": false})
+		create(t, c, KindSubnetwork, subnetConfig)
+		o := create(t, c, KindCluster, with(clusterConfig, Properties{"monitoringConfig": test.config}))
+		if got := rt.clusters["gke"].ManagedPrometheus; got != test.want || o.Properties().boolean("monitoringConfig.managedPrometheus.enabled") != test.want {
+			t.Errorf("%s: ManagedPrometheus = %v, output %v, want %v", name, got, o.Properties()["monitoringConfig"], test.want)
+		}
+		delete(rt.clusters, "gke")
+		for _, next := range []Properties{with(clusterConfig, Properties{"monitoringConfig": off}), clusterConfig} {
+			if _, err := c.Update(context.Background(), clusterPath, here, next); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !rt.clusters["gke"].ManagedPrometheus {
+			t.Errorf("%s: switched off and on again, the cluster lacks managed collection", name)
+		}
+	}
+}
+
 func TestMaxPodsFollowTheCluster(t *testing.T) {
 	t.Parallel()
 	c := open(t, t.TempDir(), newFakeRuntime())

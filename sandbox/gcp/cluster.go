@@ -18,15 +18,29 @@ var clusterRule = &rule{
 	noun: "cluster", quota: quota{"CLUSTERS", 100, "locations"}, // "Quotas and limits", GKE
 	check: checkCluster, admit: admitCluster,
 	build: func(ctx context.Context, t *change) error {
-		if t.old != nil {
+		if t.old != nil && managedPrometheus(t.old) == managedPrometheus(t.new) {
 			return nil
 		}
 		if err := t.startCluster(ctx, t.new); err != nil {
+			if t.old != nil {
+				return err
+			}
 			return t.undone(ctx, t.new.last(), err)
 		}
 		return nil
 	},
 	raze: func(ctx context.Context, t *change) error { return t.runtime.StopCluster(ctx, t.old.last()) },
+}
+
+// monitoringComponents are those whose metrics GKE can collect ("MonitoringComponentConfig", GKE API).
+var monitoringComponents = strings.Fields(`SYSTEM_COMPONENTS APISERVER SCHEDULER CONTROLLER_MANAGER STORAGE HPA POD DAEMONSET
+	DEPLOYMENT STATEFULSET CADVISOR KUBELET DCGM JOBSET`)
+
+// managedPrometheus tells whether a cluster has managed collection: Standard
+// clusters from 1.27 on do unless it is switched off ("Get started with managed
+// collection", Google Cloud Managed Service for Prometheus).
+func managedPrometheus(cluster *Object) bool {
+	return cluster.Properties().boolean("monitoringConfig.managedPrometheus.enabled")
 }
 
 // clusterName is stricter than other names ("clusters.create", GKE API).
@@ -45,6 +59,11 @@ func checkCluster(p Properties) []Violation {
 	if s := p.str("privateClusterConfig.masterIpv4CidrBlock"); s != "" {
 		if r, err := netip.ParsePrefix(s); err != nil || r != r.Masked() || r.Bits() != 28 {
 			c.wrong("privateClusterConfig.masterIpv4CidrBlock", "%q is not a /28 in CIDR notation, such as 172.16.0.0/28", s)
+		}
+	}
+	for i, component := range p.strings("monitoringConfig.enableComponents") {
+		if component != "" && !slices.Contains(monitoringComponents, component) {
+			c.wrong(fmt.Sprintf("monitoringConfig.enableComponents[%d]", i), "%q is not one of %s", component, strings.Join(monitoringComponents, ", "))
 		}
 	}
 	for i, block := range p.objects("masterAuthorizedNetworksConfig.cidrBlocks") {
@@ -128,6 +147,7 @@ func (t *change) completeCluster() {
 		"monitoringService": "monitoring.googleapis.com/kubernetes", "privateIpv6GoogleAccess": "",
 		"releaseChannel": Properties{"channel": "REGULAR"}, "deletionProtection": true, "operation": "", "tpuIpv4CidrBlock": "",
 	})
+	t.new.Status["monitoringConfig"] = p.object("monitoringConfig").or(Properties{"managedPrometheus": Properties{"enabled": true}})
 	for _, key := range []string{"nodeConfig", "nodePools"} { // belong to pools of their own
 		if !p.has(key) {
 			delete(t.new.Status, key)

@@ -84,6 +84,7 @@ func TestCreateIsRefused(t *testing.T) {
 			"masterIpv4CidrBlock": "172.16.1.0/28"}}), 400, "enable_private_nodes is false"},
 		{"identity namespace", KindCluster, with(clusterConfig, Properties{"name": "c", "workloadIdentityConfig": Properties{"workloadPool": "x.svc.id.goog"}}), 400, "the only supported identity namespace"},
 		{"Dataplane V2", KindCluster, with(clusterConfig, Properties{"name": "c", "datapathProvider": "ADVANCED_DATAPATH", "networkPolicy": Properties{"enabled": true}}), 400, "DatapathProvider=ADVANCED_DATAPATH"},
+		{"monitored component", KindCluster, with(clusterConfig, Properties{"name": "c", "monitoringConfig": Properties{"enableComponents": []any{"WORKLOADS"}}}), 400, `"WORKLOADS" is not one of SYSTEM_COMPONENTS`},
 		{"zone", KindCluster, with(clusterConfig, Properties{"name": "c", "nodeLocations": []any{"us-east1-b"}}), 400, `Invalid node location "us-east1-b"`},
 		{"pool without cluster", KindNodePool, with(poolConfig, Properties{"cluster": "nope", "location": "us-central1"}), 404, "clusters/nope' was not found"},
 		{"pool account", KindNodePool, with(poolConfig, Properties{"name": "p", "nodeConfig": Properties{"serviceAccount": "no@test-project.iam.gserviceaccount.com"}}), 400, "does not exist"},

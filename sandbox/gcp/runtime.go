@@ -11,7 +11,7 @@ import (
 // Runtime makes what the emulated cloud describes real on this machine.
 type Runtime interface {
 	// StartCluster starts a control plane and returns once its API server is
-	// ready. It is idempotent.
+	// ready. It is idempotent; one that runs gets the custom resources it lacks.
 	StartCluster(ctx context.Context, c ClusterSpec) (ClusterStatus, error)
 	// StopCluster stops a cluster with all its nodes and forgets its data. It is idempotent.
 	StopCluster(ctx context.Context, name string) error
@@ -29,6 +29,9 @@ type ClusterSpec struct {
 	// ControlPlaneCIDR is masterIpv4CidrBlock, or 172.16.0.0/28 for a cluster
 	// that names none.
 	ControlPlaneCIDR netip.Prefix
+	// ManagedPrometheus is true if the cluster has the custom resources of managed
+	// collection. Those that a running cluster has stay when it becomes false.
+	ManagedPrometheus bool
 }
 
 // ClusterStatus is what a started control plane is reached by.

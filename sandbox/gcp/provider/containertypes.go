@@ -23,7 +23,7 @@ var clusterType = resourceType{
 	references: []string{"network", "subnetwork"},
 	computed: words(`masterAuth.clusterCaCertificate privateClusterConfig.privateEndpoint privateClusterConfig.publicEndpoint
 		controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint ipAllocationPolicy.clusterIpv4CidrBlock
-		ipAllocationPolicy.servicesIpv4CidrBlock`),
+		ipAllocationPolicy.servicesIpv4CidrBlock monitoringConfig.managedPrometheus`),
 }
 
 var nodePoolType = resourceType{
