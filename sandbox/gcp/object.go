@@ -27,6 +27,10 @@ const (
 	KindRepositoryMember Kind = "artifactregistry.googleapis.com/IamMember"
 	KindCluster          Kind = "container.googleapis.com/Cluster"
 	KindNodePool         Kind = "container.googleapis.com/NodePool"
+
+	KindDashboard           Kind = "monitoring.googleapis.com/Dashboard"
+	KindAlertPolicy         Kind = "monitoring.googleapis.com/AlertPolicy"
+	KindNotificationChannel Kind = "monitoring.googleapis.com/NotificationChannel"
 )
 
 // API is the service that serves objects of the kind.
@@ -66,8 +70,8 @@ func (o Object) Properties() Properties {
 // last is the part of the name after the last slash.
 func (o Object) last() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
 
-// project is the project the object is in.
-func (o Object) project() string { return segment(o.Name, "projects") }
+// project is the ID of the project the object is in; some names have its number.
+func (o Object) project() string { return first(o.Status.str("project"), segment(o.Name, "projects")) }
 
 func (o *Object) copy() Object {
 	c := *o

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // Place is where an object goes if its description does not say.
@@ -31,6 +33,10 @@ var patterns = map[Kind]string{
 	KindRepositoryMember: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
 	KindCluster:          "projects/{project}/locations/{location}/clusters/{name}",
 	KindNodePool:         "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
+
+	KindDashboard:           "projects/{projectNumber}/dashboards/{uuid}",
+	KindAlertPolicy:         "projects/{project}/alertPolicies/{number}",
+	KindNotificationChannel: "projects/{project}/notificationChannels/{number}",
 }
 
 var variable = regexp.MustCompile(`\{\w+\}`)
@@ -49,6 +55,9 @@ func locate(kind Kind, at Place, p Properties) (string, Properties, error) {
 		switch key {
 		case "project", "region", "location":
 			place[key] = value
+		case "projectNumber":
+			place["project"] = value
+			return ProjectNumber(value)
 		}
 		return value
 	})
@@ -58,8 +67,12 @@ func locate(kind Kind, at Place, p Properties) (string, Properties, error) {
 // resolve finds the value of one variable of a name.
 func resolve(key, pattern string, at Place, p Properties) (string, error) {
 	switch key {
-	case "project":
+	case "project", "projectNumber":
 		return project(at, p)
+	case "uuid": // given by the API, as the next one is
+		return uuid.NewString(), nil
+	case "number":
+		return digits(19), nil
 	case "region":
 		return region(first(p.str("region"), at.Region))
 	case "location":

@@ -14,7 +14,7 @@ type quota struct {
 
 // withinQuota refuses the object that would be one too many. c.mu must be held.
 func (t *change) withinQuota(q quota) error {
-	prefix, where := "projects/"+t.new.project()+"/", "globally"
+	prefix, where := "projects/"+segment(t.new.Name, "projects")+"/", "globally"
 	if q.within != "" {
 		place := segment(t.new.Name, q.within)
 		prefix += q.within + "/" + place + "/"

@@ -44,6 +44,10 @@ var rules = map[Kind]*rule{
 	KindRepositoryMember: repositoryMemberRule,
 	KindCluster:          clusterRule,
 	KindNodePool:         nodePoolRule,
+
+	KindDashboard:           dashboardRule,
+	KindAlertPolicy:         alertPolicyRule,
+	KindNotificationChannel: notificationChannelRule,
 }
 
 // nothing is for objects that exist only on paper.

@@ -164,6 +164,8 @@ func TestAPIsAreRequired(t *testing.T) {
 		KindProjectMember: {"role": "roles/viewer", "member": "allUsers"},
 		KindRepository:    {"repositoryId": "r", "format": "DOCKER"},
 		KindCluster:       {"name": "c"},
+		KindDashboard:     {"dashboardJson": `{"displayName": "d", "gridLayout": {}}`},
+		KindAlertPolicy:   policyConfig, KindNotificationChannel: channelConfig,
 	} {
 		_, err := c.Create(context.Background(), kind, here, config)
 		want := "before or it is disabled. Enable it by visiting https://console.developers.google.com/apis/api/" + kind.API()

@@ -15,6 +15,7 @@ var apiTitles = map[string]string{
 	"cloudresourcemanager.googleapis.com": "Cloud Resource Manager API",
 	"compute.googleapis.com":              "Compute Engine API",
 	"container.googleapis.com":            "Kubernetes Engine API",
+	"monitoring.googleapis.com":           "Cloud Monitoring API",
 	"iam.googleapis.com":                  "Identity and Access Management (IAM) API",
 }
 

@@ -2,7 +2,9 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -79,12 +81,50 @@ func (d *differ) same(path string, state, old, new resource.PropertyValue) bool 
 		return true
 	case new.IsComputed():
 		return false
+	case d.unchanged[path] != nil && strip(state).IsString() && new.IsString():
+		return d.unchanged[path](strip(state).StringValue(), new.StringValue())
 	case old.IsNull():
 		return strip(state).DeepEquals(new) || d.sameReference(path, state, new)
 	case new.IsNull():
 		return slices.Contains(d.schema.Computed, path)
 	}
 	return d.sameReference(path, old, new)
+}
+
+// includes tells whether JSON text says all that other JSON text says, and the
+// same of it: the API completes what it is given. Therefore what is only taken
+// away is no change either ("gcp.monitoring.Dashboard", Pulumi Registry: dashboardJson).
+func includes(state, new string) bool {
+	var has, wanted any
+	if json.Unmarshal([]byte(state), &has) != nil || json.Unmarshal([]byte(new), &wanted) != nil {
+		return false
+	}
+	return reflect.DeepEqual(within(has, wanted), wanted)
+}
+
+// within is the part of a JSON value that another one mentions.
+func within(value, mentioned any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		other, _ := mentioned.(map[string]any)
+		part := map[string]any{}
+		for key := range v {
+			if wanted, ok := other[key]; ok {
+				part[key] = within(v[key], wanted)
+			}
+		}
+		return part
+	case []any:
+		other, _ := mentioned.([]any)
+		part := make([]any, len(v))
+		for i := range v {
+			if part[i] = v[i]; i < len(other) {
+				part[i] = within(v[i], other[i])
+			}
+		}
+		return part
+	}
+	return value
 }
 
 func (d *differ) sameReference(path string, a, b resource.PropertyValue) bool {

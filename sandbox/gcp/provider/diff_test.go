@@ -45,6 +45,13 @@ func TestDiff(t *testing.T) {
 			"privateClusterConfig.masterIpv4CidrBlock", pulumirpc.PropertyDiff_DELETE_REPLACE},
 		{"node count", poolToken, props{"nodeCount": 2}, "nodeCount", update},
 		{"spot", poolToken, props{"nodeConfig": props{"machineType": "e2-medium", "serviceAccount": "default", "spot": true}}, "nodeConfig.serviceAccount", replace},
+		{"dashboard written otherwise", dashboardToken, props{"dashboardJson": strings.Join(strings.Fields(dashboardJSON), "")}, "", none},
+		{"dashboard's widget", dashboardToken, props{"dashboardJson": strings.Replace(dashboardJSON, "Hello", "Bye", 1)}, "dashboardJson", update},
+		{"dashboard's field more", dashboardToken, props{"dashboardJson": strings.Replace(dashboardJSON, `"width"`, `"xPos": 1, "width"`, 1)}, "dashboardJson", update},
+		{"dashboard's field less", dashboardToken, props{"dashboardJson": strings.Replace(dashboardJSON, `"title": "T", `, "", 1)}, "", none},
+		{"dashboard's project", dashboardToken, props{"project": "other-project"}, "project", pulumirpc.PropertyDiff_ADD_REPLACE},
+		{"default of a policy", policyToken, props{"documentation": props{"content": "Look at the access log.", "mimeType": "text/markdown"}}, "", none},
+		{"policy", policyToken, props{"severity": "ERROR"}, "severity", update},
 		{"machine type", poolToken, props{"nodeConfig": props{"machineType": "n2-standard-2", "serviceAccount": "nodes-account@test-project.iam.gserviceaccount.com", "spot": true}},
 			"nodeConfig.machineType", update},
 	}

@@ -64,7 +64,7 @@ func newEngine(t *testing.T, rt gcp.Runtime) *engine {
 	}
 	e.client = e.dial()
 	e.configure(e.client, props{"project": "test-project", "region": "us-central1"})
-	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry"} {
+	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring"} {
 		e.create("gcp:projects/service:Service", props{"service": api + ".googleapis.com"})
 	}
 	return e
@@ -178,7 +178,15 @@ const (
 	accountType    = "gcp:serviceaccount/account:Account"
 	clusterToken   = "gcp:container/cluster:Cluster"
 	poolToken      = "gcp:container/nodePool:NodePool"
+	dashboardToken = "gcp:monitoring/dashboard:Dashboard"
+	policyToken    = "gcp:monitoring/alertPolicy:AlertPolicy"
 )
+
+// dashboardJSON is not as the API writes it: its fields have no order, and lack defaults.
+const dashboardJSON = `{
+  "mosaicLayout": {"tiles": [{"width": 24, "height": 16, "widget": {"title": "T", "text": {"content": "Hello"}}}], "columns": 48},
+  "displayName": "Edge"
+}`
 
 // program is what a program registers, one of each type, in order.
 func program() []struct {
@@ -221,5 +229,12 @@ func program() []struct {
 			"resourceLabels":                 props{"app": "edge"}}},
 		{poolToken, location + "clusters/gke/nodePools/pool", props{"name": "pool", "cluster": location + "clusters/gke",
 			"nodeCount": 1, "nodeConfig": props{"machineType": "e2-medium", "serviceAccount": account, "spot": true}}},
+		{dashboardToken, "projects/" + gcp.ProjectNumber("test-project") + "/dashboards/*-*-*-*-*", props{"dashboardJson": dashboardJSON}},
+		{"gcp:monitoring/notificationChannel:NotificationChannel", "projects/test-project/notificationChannels/*",
+			props{"type": "email", "displayName": "On call", "labels": props{"email_address": "oncall@example.com"}}},
+		{policyToken, "projects/test-project/alertPolicies/*", props{"displayName": "Errors", "combiner": "OR",
+			"documentation": props{"content": "Look at the access log."}, "userLabels": props{"app": "edge"}, "severity": "CRITICAL",
+			"conditions": []any{props{"displayName": "Error ratio", "conditionPrometheusQueryLanguage": props{
+				"query": "rate(errors_total[5m]) > 1", "duration": "0s", "evaluationInterval": "60s", "disableMetricValidation": true}}}}},
 	}
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func TestLifecycle(t *testing.T) {
 	for _, step := range steps {
 		s := e.create(step.token, step.inputs)
 		states = append(states, s)
-		if s.id != step.id {
+		if matched, err := path.Match(step.id, s.id); !matched || err != nil {
 			t.Errorf("ID of %s = %q, want %q", step.token, s.id, step.id)
 		}
 	}
@@ -71,7 +72,8 @@ func TestOutputs(t *testing.T) {
 		repositoryType: {"registryUri": "us-central1-docker.pkg.dev/test-project/images", "name": "images", "mode": "STANDARD_REPOSITORY"},
 		clusterToken: {"endpoint": "203.0.113.2", "masterVersion": "1.34.4-gke.1", "masterAuth": props{
 			"clientCertificateConfig": props{"issueClientCertificate": false}, "clusterCaCertificate": "UEVN"}},
-		poolToken: {"version": "1.34.4-gke.1", "location": "us-central1"},
+		policyToken: {"documentation": props{"content": "Look at the access log.", "mimeType": "text/markdown"}, "enabled": true},
+		poolToken:   {"version": "1.34.4-gke.1", "location": "us-central1"},
 	}
 	for _, step := range program() {
 		s := e.create(step.token, step.inputs)
@@ -125,6 +127,24 @@ func TestUpdateAndDrift(t *testing.T) {
 	d, _ := e.diff(e.read(s), props{"name": "ip", "labels": props{"app": "other"}})
 	if d.DetailedDiff["labels.app"].GetKind() != pulumirpc.PropertyDiff_UPDATE {
 		t.Errorf("preview after somebody changed a label = %v, want it changed back", d.DetailedDiff)
+	}
+}
+
+func TestDashboardDrift(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	inputs := props{"dashboardJson": dashboardJSON}
+	s := e.create(dashboardToken, inputs)
+	if got := s.outputs["dashboardJson"].StringValue(); !strings.Contains(got, `"name":"`+s.id+`"`) || !strings.Contains(got, `"etag":"`) {
+		t.Errorf("dashboardJson = %s, want it as the API gives it back", got)
+	}
+	byHand := gcp.Properties{"dashboardJson": strings.Replace(dashboardJSON, "Hello", "by hand", 1)}
+	if _, err := e.cloud.Update(context.Background(), s.id, gcp.Place{}, byHand); err != nil {
+		t.Fatal(err)
+	}
+	d, _ := e.diff(e.read(s), inputs)
+	if d.DetailedDiff["dashboardJson"].GetKind() != pulumirpc.PropertyDiff_UPDATE || len(d.Replaces) > 0 {
+		t.Errorf("preview after somebody changed a widget = %v, want it changed back in place", d.DetailedDiff)
 	}
 }
 

@@ -28,6 +28,9 @@ type resourceType struct {
 	replaceIf map[string]func(old, new any) bool
 	// references are properties that name another object in any of several forms.
 	references []string
+	// unchanged tells, by path, whether a change of a text changes nothing: it is
+	// given what the object has and what the program says now.
+	unchanged map[string]func(state, new string) bool
 	// computed are nested properties that Google fills in.
 	computed []string
 	// shortID and fullName convert between Pulumi's ID and the object's name
@@ -117,6 +120,18 @@ var resourceTypes = map[string]resourceType{
 		replace:    words("condition location member project repository role"),
 		references: []string{"repository"},
 		shortID:    withoutPolicy, fullName: withPolicy,
+	},
+	"gcp:monitoring/dashboard:Dashboard": {
+		kind: gcp.KindDashboard, place: []string{"project"}, replace: []string{"project"},
+		unchanged: map[string]func(state, new string) bool{"dashboardJson": includes},
+	},
+	"gcp:monitoring/alertPolicy:AlertPolicy": {
+		kind: gcp.KindAlertPolicy, place: []string{"project"}, replace: []string{"project"},
+		defaults: map[string]any{"enabled": true}, computed: []string{"documentation.mimeType"},
+	},
+	"gcp:monitoring/notificationChannel:NotificationChannel": {
+		kind: gcp.KindNotificationChannel, place: []string{"project"}, replace: []string{"project"},
+		defaults: map[string]any{"enabled": true, "forceDelete": false},
 	},
 	"gcp:container/cluster:Cluster":   clusterType,
 	"gcp:container/nodePool:NodePool": nodePoolType,

@@ -1,0 +1,203 @@
+package gcp
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var dashboardRule = &rule{
+	noun: "dashboard", check: checkDashboard, admit: admitDashboard, build: nothing, raze: nothing,
+}
+
+// maxWidgets is how many widgets a dashboard may have (Cloud Monitoring release
+// notes, 2 May 2025: from 40 to 100).
+const maxWidgets = 100
+
+// Fields of a dashboard and of a widget ("projects.dashboards", Cloud Monitoring API).
+var (
+	dashboardFields = strings.Fields("name displayName etag labels dashboardFilters annotations")
+	layouts         = strings.Fields("gridLayout mosaicLayout rowLayout columnLayout")
+	widgetFields    = strings.Fields("title id visibilityCondition")
+	widgetContents  = strings.Fields(`xyChart scorecard text blank alertChart timeSeriesTable collapsibleGroup logsPanel
+		incidentList pieChart treemap errorReportingPanel sectionHeader singleViewGroup`)
+)
+
+// checkDashboard follows "projects.dashboards" (Cloud Monitoring API).
+func checkDashboard(p Properties) []Violation {
+	text, given := p.get("dashboardJson").(string)
+	if !given {
+		return nil
+	}
+	d := &dashboard{}
+	if err := json.Unmarshal([]byte(text), &d.p); err != nil || d.p == nil {
+		return []Violation{{"dashboardJson", fmt.Sprintf("it is not a JSON object: %v", err)}}
+	}
+	d.fields("", d.p, slices.Concat(dashboardFields, layouts))
+	if d.p.str("displayName") == "" {
+		d.wrong("displayName is required")
+	}
+	if given := present(d.p, layouts); len(given) != 1 {
+		d.wrong("it must have exactly one of %s, and has %d", strings.Join(layouts, ", "), len(given))
+	}
+	d.widgets("gridLayout.widgets")
+	for _, list := range []string{"rowLayout.rows", "columnLayout.columns"} {
+		for i := range d.p.objects(list) {
+			d.widgetList(fmt.Sprintf("%s[%d].widgets", list, i), d.p.objects(list)[i].objects("widgets"))
+		}
+	}
+	d.mosaic()
+	if d.count > maxWidgets {
+		d.wrong("%d widgets are more than %d", d.count, maxWidgets)
+	}
+	return d.found
+}
+
+// dashboard is a dashboard that is being checked.
+type dashboard struct {
+	p     Properties
+	count int // widgets
+	found []Violation
+}
+
+func (d *dashboard) wrong(format string, args ...any) {
+	d.found = append(d.found, Violation{"dashboardJson", fmt.Sprintf(format, args...)})
+}
+
+// fields wants an object to have known fields only, as Google's JSON parser does.
+func (d *dashboard) fields(at string, o Properties, known []string) {
+	for _, key := range slices.Sorted(maps.Keys(o)) {
+		if !slices.Contains(known, key) {
+			d.wrong("Unknown name %q at %q: Cannot find field.", key, strings.TrimPrefix(at+"."+key, "."))
+		}
+	}
+}
+
+func (d *dashboard) widgets(path string) { d.widgetList(path, d.p.objects(path)) }
+
+func (d *dashboard) widgetList(path string, widgets []Properties) {
+	for i, w := range widgets {
+		d.widget(fmt.Sprintf("%s[%d]", path, i), w)
+	}
+}
+
+func (d *dashboard) widget(at string, w Properties) {
+	d.count++
+	d.fields(at, w, slices.Concat(widgetFields, widgetContents))
+	if given := present(w, widgetContents); len(given) != 1 {
+		d.wrong("%s must have exactly one of %s, and has %d", at, strings.Join(widgetContents, ", "), len(given))
+	}
+	d.queries(at, map[string]any(w))
+}
+
+// queries checks the PromQL queries inside a widget. One with the dashboard's
+// variables, $name or ${name}, is PromQL only once these have their values.
+func (d *dashboard) queries(at string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			query, isText := v[key].(string)
+			if key == "prometheusQuery" && isText && !strings.Contains(query, "$") {
+				if problem := promQLProblem(query); problem != "" {
+					d.wrong("%s.%s: %s", at, key, problem)
+				}
+			}
+			d.queries(at+"."+key, v[key])
+		}
+	case []any:
+		for i, item := range v {
+			d.queries(fmt.Sprintf("%s[%d]", at, i), item)
+		}
+	}
+}
+
+// mosaic wants tiles to be inside the columns and not to overlap ("projects.
+// dashboards": MosaicLayout; the dashboards that Google's console makes have 48
+// columns). A tile that groups others lies under those by design.
+func (d *dashboard) mosaic() {
+	if !d.p.has("mosaicLayout") {
+		return
+	}
+	columns := integer(d.p.get("mosaicLayout.columns"))
+	if columns < 1 || columns > 48 {
+		d.wrong("mosaicLayout.columns: %d is not between 1 and 48", columns)
+	}
+	var placed []tile
+	for i, o := range d.p.objects("mosaicLayout.tiles") {
+		at := fmt.Sprintf("mosaicLayout.tiles[%d]", i)
+		d.fields(at, o, []string{"xPos", "yPos", "width", "height", "widget"})
+		d.widget(at+".widget", o.object("widget"))
+		t := tile{at, integer(o["xPos"]), integer(o["yPos"]), integer(o["width"]), integer(o["height"])}
+		if t.x < 0 || t.y < 0 || t.width < 1 || t.height < 1 || t.x+t.width > columns {
+			d.wrong("%s: a tile of %dx%d at %d,%d is not within %d columns", at, t.width, t.height, t.x, t.y, columns)
+		}
+		if o.has("widget.collapsibleGroup") || o.has("widget.singleViewGroup") {
+			continue
+		}
+		for _, other := range placed {
+			if t.overlaps(other) {
+				d.wrong("%s overlaps %s", at, other.at)
+			}
+		}
+		placed = append(placed, t)
+	}
+}
+
+// tile is where a widget is in a mosaic.
+type tile struct {
+	at                  string
+	x, y, width, height int
+}
+
+func (t tile) overlaps(other tile) bool {
+	return t.x < other.x+other.width && other.x < t.x+t.width && t.y < other.y+other.height && other.y < t.y+t.height
+}
+
+// integer reads a number as Protocol Buffers' JSON may write it, also as text.
+// What is missing is 0; what is no whole number is -1, which is nowhere allowed.
+func integer(v any) int {
+	switch n := v.(type) {
+	case nil:
+		return 0
+	case float64:
+		if n == float64(int(n)) {
+			return int(n)
+		}
+	case string:
+		if i, err := strconv.Atoi(n); err == nil {
+			return i
+		}
+	}
+	return -1
+}
+
+func present(o Properties, keys []string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !o.has(key) })
+}
+
+// admitDashboard stores the JSON as the API gives it back: normalised, with the
+// name and an etag that changes with the content.
+func admitDashboard(t *change) error {
+	stored := Properties{}
+	if err := json.Unmarshal([]byte(t.new.Config.str("dashboardJson")), &stored); err != nil {
+		return badRequest("Invalid JSON payload received. %v", err)
+	}
+	delete(stored, "etag")
+	stored["name"] = t.new.Name
+	content, err := json.Marshal(stored)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(content)
+	stored["etag"] = hex.EncodeToString(sum[:16])
+	if content, err = json.Marshal(stored); err != nil {
+		return err
+	}
+	t.new.Status["dashboardJson"] = string(content)
+	return nil
+}

@@ -1,0 +1,262 @@
+package gcp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	promQL        = Properties{"query": `sum(rate(errors_total{job="envoy"}[5m])) > 0`, "disableMetricValidation": true}
+	threshold     = Properties{"filter": `metric.type="compute.googleapis.com/instance/cpu/utilization" AND resource.type="gce_instance"`, "comparison": "COMPARISON_GT", "thresholdValue": 0.9, "duration": "60s"}
+	absent        = Properties{"filter": threshold["filter"], "duration": "300s"}
+	policyConfig  = policyOf("conditionPrometheusQueryLanguage", promQL, nil)
+	channelConfig = Properties{"type": "email", "displayName": "On call", "labels": Properties{"email_address": "oncall@example.com"}}
+)
+
+// policyOf is a policy with one condition; changes are laid over the condition.
+func policyOf(kind string, condition, changes Properties) Properties {
+	return Properties{"displayName": "p", "combiner": "OR",
+		"conditions": []any{Properties{"displayName": "c", kind: with(condition, changes)}}}
+}
+
+func TestMonitoringIsRefused(t *testing.T) {
+	t.Parallel()
+	c := open(t, t.TempDir(), newFakeRuntime())
+	enable(t, c)
+	policy := func(changes Properties) Properties { return with(policyConfig, changes) }
+	prom := func(changes Properties) Properties {
+		return policyOf("conditionPrometheusQueryLanguage", promQL, changes)
+	}
+	limit := func(changes Properties) Properties { return policyOf("conditionThreshold", threshold, changes) }
+	aggregated := func(a Properties) Properties { return limit(Properties{"aggregations": []any{a}}) }
+	channel := func(changes Properties) Properties { return with(channelConfig, changes) }
+	both := policyOf("conditionThreshold", threshold, nil)
+	both["conditions"].([]any)[0].(Properties)["conditionAbsent"] = absent
+	cases := []struct {
+		name   string
+		kind   Kind
+		config Properties
+		code   int
+		want   string
+	}{
+		{"combiner", KindAlertPolicy, policy(Properties{"combiner": "XOR"}), 400, `"XOR" is not one of AND, OR`},
+		{"no combiner", KindAlertPolicy, policy(Properties{"combiner": nil}), 400, "must specify display_name, combiner"},
+		{"no conditions", KindAlertPolicy, policy(Properties{"conditions": []any{}}), 400, "from one to six conditions, not 0"},
+		{"seven conditions", KindAlertPolicy, policy(Properties{"conditions": []any{1, 2, 3, 4, 5, 6, 7}}), 400, "from one to six conditions, not 7"},
+		{"empty condition", KindAlertPolicy, policy(Properties{"conditions": []any{Properties{"displayName": "c"}}}), 400, "conditions[0].condition_case"},
+		{"two kinds", KindAlertPolicy, both, 400, "conditionThreshold is given already"},
+		{"name", KindAlertPolicy, policy(Properties{"displayName": strings.Repeat("ä", 513)}), 400, "513 characters are more than 512"},
+		{"severity", KindAlertPolicy, policy(Properties{"severity": "BAD"}), 400, "CRITICAL, ERROR, WARNING"},
+		{"documentation", KindAlertPolicy, policy(Properties{"documentation": Properties{"content": strings.Repeat("a", 8193)}}), 400, "8193 characters are more than 8192"},
+		{"documentation's bytes", KindAlertPolicy, policy(Properties{"documentation": Properties{"content": strings.Repeat("ä", 6000)}}), 400, "12000 bytes are more than 10240"},
+		{"mime type", KindAlertPolicy, policy(Properties{"documentation": Properties{"mimeType": "text/html"}}), 400, "text/markdown"},
+		{"links", KindAlertPolicy, policy(Properties{"documentation": Properties{"links": []any{1, 2, 3, 4}}}), 400, "4 links are more than 3"},
+		{"label key", KindAlertPolicy, policy(Properties{"userLabels": Properties{"App": "a"}}), 400, "userLabels.App': the key must be a lowercase letter"},
+		{"label value", KindAlertPolicy, policy(Properties{"userLabels": Properties{"app": "A b"}}), 400, `"A b" must be at most 63`},
+		{"auto-close", KindAlertPolicy, policy(Properties{"alertStrategy": Properties{"autoClose": "600s"}}), 400, "should be at least 30 minutes"},
+		{"prompt", KindAlertPolicy, policy(Properties{"alertStrategy": Properties{"notificationPrompts": []any{"ALWAYS"}}}), 400, "OPENED, CLOSED"},
+		{"rate limit", KindAlertPolicy, policy(Properties{"alertStrategy": Properties{"notificationRateLimit": Properties{"period": "300s"}}}), 400, "metric-based alert policies must not specify"},
+		{"channel's name", KindAlertPolicy, policy(Properties{"notificationChannels": []any{"on-call"}}), 400, "Name must begin with 'projects/{project_id}/notificationChannels/{channel_id}', got: on-call"},
+		{"missing channel", KindAlertPolicy, policy(Properties{"notificationChannels": []any{"projects/test-project/notificationChannels/1"}}), 404, "notificationChannels/1' was not found"},
+		{"channels", KindAlertPolicy, policy(Properties{"notificationChannels": make([]any, 17)}), 400, "17 channels are more than 16"},
+
+		{"PromQL", KindAlertPolicy, prom(Properties{"query": "sum(rate(a[5m])"}), 400, "conditionPrometheusQueryLanguage.query': invalid PromQL query: 1:1"},
+		{"PromQL type", KindAlertPolicy, prom(Properties{"query": "rate(a)"}), 400, "expected type range vector"},
+		{"empty PromQL", KindAlertPolicy, prom(Properties{"query": ""}), 400, "invalid PromQL query"},
+		{"interval", KindAlertPolicy, prom(Properties{"evaluationInterval": "45s"}), 400, `"45s" must be a multiple of 30s`},
+		{"no interval", KindAlertPolicy, prom(Properties{"evaluationInterval": "0s"}), 400, `"0s" must be a multiple of 30s, at least 30s`},
+		{"PromQL duration", KindAlertPolicy, prom(Properties{"duration": "-60s"}), 400, "must be zero or positive"},
+		{"duration's form", KindAlertPolicy, prom(Properties{"duration": "5m"}), 400, `"5m" is not a duration in seconds, such as "60s"`},
+		{"PromQL label", KindAlertPolicy, prom(Properties{"labels": Properties{"a-b": "c"}}), 400, "not a Prometheus label name"},
+		{"alert rule", KindAlertPolicy, prom(Properties{"alertRule": "Error ratio"}), 400, "must be a valid Prometheus label name"},
+		{"metric that is not there yet", KindAlertPolicy, prom(Properties{"disableMetricValidation": nil}), 404, `Cannot find metric(s) that match type = "errors_total"`},
+
+		{"filter's metric", KindAlertPolicy, limit(Properties{"filter": `resource.type="gce_instance"`}), 400, `must specify a restriction on "metric.type"`},
+		{"filter's resource", KindAlertPolicy, limit(Properties{"filter": `metric.type="a"`}), 400, `must specify a restriction on "resource.type"`},
+		{"filter's own metric", KindAlertPolicy, limit(Properties{"filter": `metric.type="prometheus.googleapis.com/up/gauge" resource.type="prometheus_target"`}), 404, `match type = "prometheus.googleapis.com/up/gauge"`},
+		{"comparison", KindAlertPolicy, limit(Properties{"comparison": "COMPARISON_GE"}), 400, "COMPARISON_GT, COMPARISON_LT"},
+		{"threshold duration", KindAlertPolicy, limit(Properties{"duration": "90s"}), 400, `"90s" must be a multiple of 60s`},
+		{"missing data", KindAlertPolicy, limit(Properties{"duration": "0s", "evaluationMissingData": "EVALUATION_MISSING_DATA_ACTIVE"}), 400, "must have a non-zero duration"},
+		{"trigger", KindAlertPolicy, limit(Properties{"trigger": Properties{"count": 1.0, "percent": 5.0}}), 400, "cannot both be set"},
+		{"aligner", KindAlertPolicy, aggregated(Properties{"perSeriesAligner": "ALIGN_ALL", "alignmentPeriod": "60s"}), 400, `"ALIGN_ALL" is not one of ALIGN_NONE, ALIGN_DELTA`},
+		{"reducer", KindAlertPolicy, aggregated(Properties{"crossSeriesReducer": "SUM"}), 400, `"SUM" is not one of REDUCE_NONE`},
+		{"reduced but not aligned", KindAlertPolicy, aggregated(Properties{"crossSeriesReducer": "REDUCE_SUM"}), 400, "needs a perSeriesAligner"},
+		{"aligned without period", KindAlertPolicy, aggregated(Properties{"perSeriesAligner": "ALIGN_RATE"}), 400, "alignmentPeriod': is required"},
+		{"short period", KindAlertPolicy, aggregated(Properties{"perSeriesAligner": "ALIGN_RATE", "alignmentPeriod": "30s"}), 400, `"30s" must be at least 60s`},
+		{"absence", KindAlertPolicy, policyOf("conditionAbsent", absent, Properties{"duration": "60s"}), 400, "at least 120s"},
+
+		{"channel type", KindNotificationChannel, channel(Properties{"type": "slack"}), 400, "only email channels are emulated"},
+		{"address", KindNotificationChannel, channel(Properties{"labels": Properties{"email_address": "on call"}}), 400, `"on call" is not an e-mail address`},
+		{"no address", KindNotificationChannel, channel(Properties{"labels": nil}), 400, "it is required"},
+		{"channel label", KindNotificationChannel, channel(Properties{"labels": Properties{"email_address": "a@example.com", "phone": "1"}}), 400, "email_address only"},
+		{"channel description", KindNotificationChannel, channel(Properties{"description": strings.Repeat("a", 1025)}), 400, "1025 characters are more than 1024"},
+	}
+	for _, tc := range cases {
+		_, err := c.Create(context.Background(), tc.kind, here, tc.config)
+		if err == nil || !strings.Contains(err.Error(), tc.want) || code(err) != tc.code {
+			t.Errorf("%s: Create = %v, want an error %d with %q", tc.name, err, tc.code, tc.want)
+		}
+	}
+	if left := c.Objects(); len(left) != 0 {
+		t.Errorf("refused creations left %v", left)
+	}
+}
+
+func TestAlertPoliciesAreAccepted(t *testing.T) {
+	t.Parallel()
+	c := open(t, t.TempDir(), newFakeRuntime())
+	enable(t, c)
+	for _, config := range []Properties{
+		policyConfig,
+		policyOf("conditionPrometheusQueryLanguage", promQL, Properties{"duration": "0s", "evaluationInterval": "90s", "ruleGroup": "edge", "alertRule": "ErrorRatio",
+			"labels": Properties{"team": "edge"}}),
+		policyOf("conditionPrometheusQueryLanguage", Properties{"query": `{"compute.googleapis.com/instance/cpu/utilization"} > 0.9 or kubernetes_io:container_restart_count > 3`}, nil),
+		policyOf("conditionThreshold", threshold, Properties{"aggregations": []any{Properties{"alignmentPeriod": "300s", "perSeriesAligner": "ALIGN_RATE",
+			"crossSeriesReducer": "REDUCE_SUM", "groupByFields": []any{"resource.label.zone"}}}}),
+		policyOf("conditionAbsent", absent, nil),
+	} {
+		create(t, c, KindAlertPolicy, config)
+	}
+}
+
+func TestAlertPolicyIsCompleted(t *testing.T) {
+	t.Parallel()
+	c := open(t, t.TempDir(), newFakeRuntime())
+	enable(t, c)
+	channel := create(t, c, KindNotificationChannel, channelConfig)
+	config := with(policyConfig, Properties{"notificationChannels": []any{channel.Name}, "documentation": Properties{"content": "d"}})
+	o := create(t, c, KindAlertPolicy, config)
+	name := o.Properties().str("name")
+	condition := o.Properties().objects("conditions")[0].str("name")
+	if !regexp.MustCompile(`^projects/test-project/alertPolicies/\d{19}$`).MatchString(name) || !strings.HasPrefix(condition, name+"/conditions/") {
+		t.Errorf("names = %q and %q, want the API's", name, condition)
+	}
+	record := o.Properties().objects("creationRecords")
+	if len(record) != 1 || record[0].str("mutatedBy") != Deployer("test-project") || record[0].str("mutateTime") == "" || !o.Properties().boolean("enabled") {
+		t.Errorf("policy = %v, want who made it, when, and that it is enabled", o.Properties())
+	}
+	if got := o.Properties().str("documentation.mimeType"); got != "text/markdown" {
+		t.Errorf("mimeType = %q, want the default", got)
+	}
+	more := config.clone()
+	more["documentation"] = nil
+	more["conditions"] = append(more["conditions"].([]any), more["conditions"].([]any)[0])
+	updated, err := c.Update(context.Background(), o.Name, here, more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conditions := updated.Properties().objects("conditions")
+	if len(conditions) != 2 || conditions[0].str("name") != condition || conditions[1].str("name") == condition || updated.Properties().has("documentation") {
+		t.Errorf("updated policy = %v, want the first condition's name kept, and no documentation", updated.Properties())
+	}
+	if fmt.Sprint(updated.Properties()["creationRecords"]) != fmt.Sprint(o.Properties()["creationRecords"]) {
+		t.Error("an update changed the record of the creation")
+	}
+}
+
+func TestChannelInUseIsKept(t *testing.T) {
+	t.Parallel()
+	c := open(t, t.TempDir(), newFakeRuntime())
+	enable(t, c)
+	kept := create(t, c, KindNotificationChannel, channelConfig)
+	forced := create(t, c, KindNotificationChannel, with(channelConfig, Properties{"forceDelete": true}))
+	policy := create(t, c, KindAlertPolicy, with(policyConfig, Properties{"notificationChannels": []any{kept.Name, forced.Name}}))
+	want := fmt.Sprintf("Could not delete %q because it is still being referenced by: %q", kept.Name, policy.Name)
+	if err := c.Delete(context.Background(), kept.Name); code(err) != 400 || !strings.Contains(errorText(err), want) {
+		t.Errorf("deleting a channel in use: %v, want %q", err, want)
+	}
+	remove(t, c, forced.Name)
+	if o, err := c.Get(policy.Name); err != nil || len(o.channels()) != 1 || o.channels()[0] != kept.Name {
+		t.Errorf("channels of the policy = %v, %v, want the one that was kept", o.channels(), err)
+	}
+	remove(t, c, policy.Name)
+	remove(t, c, kept.Name)
+}
+
+func TestDashboardIsRefused(t *testing.T) {
+	t.Parallel()
+	text := func(content string) string { return fmt.Sprintf(`{"text": {"content": %q}}`, content) }
+	tile := func(x, y, width, height int, widget string) string {
+		return fmt.Sprintf(`{"xPos": %d, "yPos": %d, "width": %d, "height": %d, "widget": %s}`, x, y, width, height, widget)
+	}
+	mosaic := func(columns int, tiles ...string) string {
+		return fmt.Sprintf(`{"displayName": "d", "mosaicLayout": {"columns": %d, "tiles": [%s]}}`, columns, strings.Join(tiles, ","))
+	}
+	grid := func(widgets ...string) string {
+		return fmt.Sprintf(`{"displayName": "d", "gridLayout": {"columns": "2", "widgets": [%s]}}`, strings.Join(widgets, ","))
+	}
+	query := func(q string) string {
+		return fmt.Sprintf(`{"title": "t", "xyChart": {"dataSets": [{"timeSeriesQuery": {"prometheusQuery": %q}}]}}`, q)
+	}
+	group := `{"title": "g", "collapsibleGroup": {}}`
+	many := func(n int) []string {
+		return strings.Split(strings.Repeat(text("a")+"\n", n)[:n*(len(text("a"))+1)-1], "\n")
+	}
+	tests := map[string]struct{ json, want string }{
+		"no JSON":           {`{"displayName": }`, "not a JSON object"},
+		"no object":         {`[]`, "not a JSON object"},
+		"null":              {`null`, "not a JSON object"},
+		"no name":           {`{"gridLayout": {}}`, "displayName is required"},
+		"no layout":         {`{"displayName": "d"}`, "exactly one of gridLayout, mosaicLayout, rowLayout, columnLayout, and has 0"},
+		"two layouts":       {`{"displayName": "d", "gridLayout": {}, "rowLayout": {}}`, "and has 2"},
+		"unknown field":     {`{"displayName": "d", "gridLayout": {}, "title": "t"}`, `Unknown name "title" at "title"`},
+		"widget's field":    {grid(`{"txt": {}, "blank": {}}`), `Unknown name "txt" at "gridLayout.widgets[0].txt"`},
+		"empty widget":      {grid(`{"title": "t"}`), "gridLayout.widgets[0] must have exactly one of"},
+		"101 widgets":       {grid(many(101)...), "101 widgets are more than 100"},
+		"rows' widgets":     {`{"displayName": "d", "rowLayout": {"rows": [{"widgets": [{}]}]}}`, "rowLayout.rows[0].widgets[0] must have"},
+		"columns' widgets":  {`{"displayName": "d", "columnLayout": {"columns": [{"widgets": [{}]}]}}`, "columnLayout.columns[0].widgets[0] must have"},
+		"PromQL":            {grid(query("sum(")), "gridLayout.widgets[0].xyChart.dataSets[0].timeSeriesQuery.prometheusQuery: invalid PromQL query"},
+		"columns":           {mosaic(49), "mosaicLayout.columns: 49 is not between 1 and 48"},
+		"no columns":        {`{"displayName": "d", "mosaicLayout": {}}`, "mosaicLayout.columns: 0 is not between 1 and 48"},
+		"beyond the edge":   {mosaic(12, tile(8, 0, 6, 4, text("a"))), "a tile of 6x4 at 8,0 is not within 12 columns"},
+		"no width":          {mosaic(12, tile(0, 0, 0, 4, text("a"))), "a tile of 0x4"},
+		"overlap":           {mosaic(12, tile(0, 0, 6, 4, text("a")), tile(5, 3, 6, 4, text("b"))), "mosaicLayout.tiles[1] overlaps mosaicLayout.tiles[0]"},
+		"good mosaic":       {mosaic(12, tile(0, 0, 6, 4, text("a")), tile(6, 0, 6, 4, text("b")), tile(0, 4, 12, 4, query(`up{job="a"} == 0`))), ""},
+		"group":             {mosaic(12, tile(0, 0, 12, 8, group), tile(0, 0, 6, 4, text("a"))), ""},
+		"good grid":         {grid(many(100)...), ""},
+		"query of variable": {grid(query(`rate(a{${cluster}}[${__interval}])`)), ""},
+	}
+	for name, test := range tests {
+		var reasons []string
+		for _, v := range Check(KindDashboard, Properties{"dashboardJson": test.json}) {
+			reasons = append(reasons, v.Property+": "+v.Reason)
+		}
+		all := strings.Join(reasons, "\n")
+		if test.want == "" && all != "" || !strings.Contains(all, test.want) {
+			t.Errorf("%s: %q, want %q", name, all, test.want)
+		}
+	}
+	if found := Check(KindDashboard, Properties{}); len(found) != 0 {
+		t.Errorf("a dashboard that is not known yet: %v, want nothing", found)
+	}
+}
+
+func TestDashboardIsNormalised(t *testing.T) {
+	t.Parallel()
+	c := open(t, t.TempDir(), newFakeRuntime())
+	enable(t, c)
+	o := create(t, c, KindDashboard, Properties{"dashboardJson": `{"gridLayout": {}, "displayName": "d"}`})
+	if want := regexp.MustCompile(`^projects/` + ProjectNumber("test-project") + `/dashboards/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`); !want.MatchString(o.Name) {
+		t.Errorf("name = %q, want %s", o.Name, want)
+	}
+	stored := func(o Object) (p Properties) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(o.Properties().str("dashboardJson")), &p); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first := stored(o)
+	if first.str("name") != o.Name || first.str("etag") == "" || first.str("displayName") != "d" || o.Properties().str("project") != "test-project" {
+		t.Errorf("stored = %v, want the name and an etag added", first)
+	}
+	updated, err := c.Update(context.Background(), o.Name, here, Properties{"dashboardJson": `{"gridLayout": {}, "displayName": "e"}`})
+	if err != nil || stored(updated).str("etag") == first.str("etag") || stored(updated).str("name") != o.Name {
+		t.Errorf("updated = %v, %v, want another etag and the same name", stored(updated), err)
+	}
+	remove(t, c, o.Name)
+}
