@@ -1,10 +1,62 @@
 package envoy
 
 import (
+	"net/netip"
+	"slices"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
+	httprbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// clientFilters refuses clients by their address.
-func clientFilters(_ Config) []*hcmv3.HttpFilter {
-	return nil
+// ruleClientsFilterName is what routes call the filter that refuses clients by
+// the rule of a service or method.
+const ruleClientsFilterName = "rule_clients"
+
+// clientFilters refuses clients by their address with PERMISSION_DENIED, or 403
+// to who speaks REST.
+//
+// The address is that of the connection (direct_remote_ip): what a client writes
+// into x-forwarded-for does not count. Refusing the call, and not the connection,
+// tells a caller why it is refused, and shows in the access log.
+func clientFilters(c Config) []*hcmv3.HttpFilter {
+	var filters []*hcmv3.HttpFilter
+	if len(c.DeniedClients) > 0 {
+		filters = append(filters, httpFilter("denied_clients",
+			clientsFrom(rbacv3.RBAC_DENY, "denied_clients_", c.DeniedClients)))
+	}
+	if len(c.AllowedClients) > 0 {
+		filters = append(filters, httpFilter("allowed_clients",
+			clientsFrom(rbacv3.RBAC_ALLOW, "allowed_clients_", c.AllowedClients)))
+	}
+	if slices.ContainsFunc(c.Rules, func(rule Rule) bool { return len(rule.Clients) > 0 }) {
+		filters = append(filters, httpFilter(ruleClientsFilterName, &httprbacv3.RBAC{})) // settings are on the routes
+	}
+	return filters
+}
+
+// allowOnly refuses all other clients.
+func allowOnly(clients []netip.Prefix) *httprbacv3.RBAC {
+	return clientsFrom(rbacv3.RBAC_ALLOW, "rule_clients_", clients)
+}
+
+// clientsFrom allows, or denies, the calls from these ranges.
+func clientsFrom(action rbacv3.RBAC_Action, statPrefix string, ranges []netip.Prefix) *httprbacv3.RBAC {
+	policy := &rbacv3.Policy{
+		Permissions: []*rbacv3.Permission{{Rule: &rbacv3.Permission_Any{Any: true}}},
+	}
+	for _, prefix := range ranges {
+		policy.Principals = append(policy.Principals, &rbacv3.Principal{
+			Identifier: &rbacv3.Principal_DirectRemoteIp{DirectRemoteIp: &corev3.CidrRange{
+				AddressPrefix: prefix.Addr().String(),
+				PrefixLen:     wrapperspb.UInt32(uint32(prefix.Bits())),
+			}},
+		})
+	}
+	return &httprbacv3.RBAC{
+		Rules:           &rbacv3.RBAC{Action: action, Policies: map[string]*rbacv3.Policy{"clients": policy}},
+		RulesStatPrefix: statPrefix,
+	}
 }
