@@ -1,6 +1,7 @@
 package envoy_test
 
 import (
+	_ "embed"
 	"flag"
 	"maps"
 	"net/netip"
@@ -29,6 +30,8 @@ func TestFiles(t *testing.T) {
 			HTTPSPort: 1001, MetricsPort: 1002, ReadyPort: 1003, AdminPort: 1004,
 			Resolvers:      []netip.AddrPort{netip.MustParseAddrPort("10.0.0.10:53")},
 			MaxConnections: 7,
+			Authorities:    []string{"shop.example", "www.shop.example"},
+			ClientCA:       clientCA, ClientCertificateRequired: true,
 		},
 	}
 	got := map[string]string{}
@@ -60,6 +63,11 @@ func TestFiles(t *testing.T) {
 		t.Errorf("testdata differs; if that is meant, run `go test . -update` (-testdata +code):\n%s", diff)
 	}
 }
+
+// clientCA is an authority that nobody has the key of any more.
+//
+//go:embed clientca.pem
+var clientCA string
 
 func TestFilesAreTheSameEachTime(t *testing.T) {
 	t.Parallel()

@@ -40,21 +40,23 @@ const httpsName = "https"
 
 // httpsListener takes gRPC over TLS from clients.
 func httpsListener(c Config) *listenerv3.Listener {
-	return &listenerv3.Listener{
+	listener := &listenerv3.Listener{
 		Name:                          httpsName,
 		Address:                       socketAddress(allAddresses, c.HTTPSPort),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
 		FilterChains: []*listenerv3.FilterChain{{
-			TransportSocket:               downstreamTLS(c.ConfigDir),
+			TransportSocket:               downstreamTLS(c),
 			TransportSocketConnectTimeout: durationpb.New(handshakeTimeout),
 			Filters:                       []*listenerv3.Filter{networkFilter(edgeManager(c))},
 		}},
 	}
+	acceptAuthorities(c, listener)
+	return listener
 }
 
 // edgeManager handles requests from clients nobody trusts.
 func edgeManager(c Config) *hcmv3.HttpConnectionManager {
-	return &hcmv3.HttpConnectionManager{
+	manager := &hcmv3.HttpConnectionManager{
 		StatPrefix:       httpsName,
 		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: serviceRoutes(c)},
 		HttpFilters:      edgeFilters(c),
@@ -92,6 +94,8 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 			},
 		},
 	}
+	forwardIdentity(c, manager)
+	return manager
 }
 
 // edgeFilters see a request in this order. What comes before transcoding sees

@@ -19,18 +19,30 @@ func serviceRoutes(c Config) *routev3.RouteConfiguration {
 	var routes []*routev3.Route
 	for _, backend := range c.Backends {
 		for _, service := range backend.Services {
+			for _, method := range c.methodsWithRules(service.FullName()) {
+				routes = append(routes, &routev3.Route{
+					Name: string(service.FullName()) + "/" + string(method),
+					Match: &routev3.RouteMatch{
+						PathSpecifier: &routev3.RouteMatch_Path{Path: "/" + string(service.FullName()) + "/" + string(method)},
+					},
+					Action:               &routev3.Route_Route{Route: toCluster(backend.Name)},
+					TypedPerFilterConfig: c.overrides(service.FullName(), method),
+				})
+			}
 			routes = append(routes, &routev3.Route{
 				Name: string(service.FullName()),
 				Match: &routev3.RouteMatch{
 					PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/" + string(service.FullName()) + "/"},
 				},
-				Action: &routev3.Route_Route{Route: toCluster(backend.Name)},
+				Action:               &routev3.Route_Route{Route: toCluster(backend.Name)},
+				TypedPerFilterConfig: c.overrides(service.FullName(), ""),
 			})
 		}
 	}
 	return &routev3.RouteConfiguration{
-		Name:         "services",
-		VirtualHosts: []*routev3.VirtualHost{{Name: "services", Domains: []string{"*"}, Routes: routes}},
+		Name:                     "services",
+		VirtualHosts:             virtualHosts(c, routes),
+		IgnorePortInHostMatching: true,
 	}
 }
 

@@ -31,6 +31,7 @@ func (c Config) validate() error {
 	if c.MaxConnections < 1 {
 		errs = append(errs, fmt.Errorf("MaxConnections: %d must be at least 1", c.MaxConnections))
 	}
+	errs = append(errs, c.validateTLS(), c.validateAuthorities())
 	return errors.Join(errs...)
 }
 

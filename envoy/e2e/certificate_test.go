@@ -55,7 +55,9 @@ func sign(t *testing.T, template, parent *x509.Certificate, signer *ecdsa.Privat
 	if template.SerialNumber == nil {
 		template.SerialNumber = big.NewInt(1)
 	}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +83,19 @@ func (a *authority) issue(t *testing.T, dir string) int64 {
 		"tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
 	})
 	return a.serial
+}
+
+// identity makes a certificate for a client.
+func (a *authority) identity(t *testing.T, template *x509.Certificate) tls.Certificate {
+	t.Helper()
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	key, der := sign(t, template, a.certificate, a.key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// pem is the authority's own certificate.
+func (a *authority) pem() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw}))
 }
 
 // client is the TLS side of a client that trusts this authority alone.

@@ -62,8 +62,7 @@ func TestGRPCTimeoutIsHonoured(t *testing.T) {
 	e := start(t, httpBackend(t, func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done() // Envoy gave up, or the server is closed
 	}))
-	emptyMessage := strings.NewReader("\x00\x00\x00\x00\x00")
-	request, err := http.NewRequestWithContext(callContext(t), http.MethodPost, "https://"+e.address()+"/test.Probe/Hang", emptyMessage)
+	request, err := http.NewRequestWithContext(callContext(t), http.MethodPost, "https://"+e.address()+"/test.Probe/Hang", strings.NewReader(emptyMessage))
 	if err != nil {
 		t.Fatal(err)
 	}

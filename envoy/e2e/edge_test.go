@@ -149,9 +149,16 @@ func (e *edge) adminURL(path string) string {
 }
 
 // dial is a gRPC client that trusts the test's authority.
-func (e *edge) dial(t *testing.T) *grpc.ClientConn {
+func (e *edge) dial(t *testing.T, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
-	connection, err := grpc.NewClient(e.address(), grpc.WithTransportCredentials(credentials.NewTLS(e.ca.client())))
+	return e.dialTLS(t, e.ca.client(), options...)
+}
+
+// dialTLS is a gRPC client with a TLS side of its own.
+func (e *edge) dialTLS(t *testing.T, client *tls.Config, options ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	options = append(options, grpc.WithTransportCredentials(credentials.NewTLS(client)))
+	connection, err := grpc.NewClient(e.address(), options...)
 	if err != nil {
 		t.Fatal(err)
 	}

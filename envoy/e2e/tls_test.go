@@ -4,9 +4,13 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +18,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 func TestPlaintextIsRefused(t *testing.T) {
@@ -111,21 +118,26 @@ func speakHTTP1(connection net.Conn) error {
 	return nil
 }
 
-// TestCertificateRenewal replaces the certificate while calls go on.
+// renewalLimit is how soon new connections see a new certificate.
+const renewalLimit = 5 * time.Second
+
+// TestCertificateRenewal replaces the certificate several times while calls go on.
 func TestCertificateRenewal(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)
 	e := start(t, config)
-	first := e.serial(t)
 	stopCalls := keepCalling(t, e)
 
-	renewed := e.ca.issue(t, e.config.CertificateDir)
-	eventually(t, noticeLimit, func() error {
-		if got := e.serial(t); got != renewed {
-			return fmt.Errorf("certificate %d is served, want %d (the first was %d)", got, renewed, first)
-		}
-		return nil
-	})
+	var renewed int64
+	for range 3 {
+		renewed = e.ca.issue(t, e.config.CertificateDir)
+		eventually(t, renewalLimit, func() error {
+			if got := e.serial(t); got != renewed {
+				return fmt.Errorf("certificate %d is served, want %d", got, renewed)
+			}
+			return nil
+		})
+	}
 
 	// Half a renewal must not take the edge down: the last good one stays.
 	project(t, e.config.CertificateDir, map[string][]byte{"tls.crt": []byte("not PEM"), "tls.key": []byte("not PEM")})
@@ -190,4 +202,145 @@ func callOnce(ctx context.Context, e *edge) error {
 		return nil
 	}
 	return err
+}
+
+// TestCipherSuites has a certificate for ECDSA, so that suites for RSA are out of
+// question here.
+func TestCipherSuites(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e := start(t, config)
+	modern := []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	}
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		client := e.ca.client()
+		client.MaxVersion, client.CipherSuites = tls.VersionTLS12, []uint16{suite.ID}
+		connection, err := tls.Dial("tcp4", e.address(), client)
+		if err == nil {
+			connection.Close()
+		}
+		if want := slices.Contains(modern, suite.ID); (err == nil) != want {
+			t.Errorf("%s: %v, want taken=%t", suite.Name, err, want)
+		}
+	}
+}
+
+func TestCurves(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e := start(t, config)
+	for curve, taken := range map[tls.CurveID]bool{
+		tls.X25519MLKEM768: true, tls.X25519: true, tls.CurveP256: true, tls.CurveP384: false, tls.CurveP521: false,
+	} {
+		client := e.ca.client()
+		client.CurvePreferences = []tls.CurveID{curve}
+		connection, err := tls.Dial("tcp4", e.address(), client)
+		if err == nil {
+			connection.Close()
+		}
+		if (err == nil) != taken {
+			t.Errorf("%s: %v, want taken=%t", curve, err, taken)
+		}
+	}
+}
+
+// TestClientCertificates shows what a certificate opens, and what the backend is
+// told of it.
+func TestClientCertificates(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	uri := &url.URL{Scheme: "spiffe", Host: "example.com", Path: "/caller"}
+	known := ca.identity(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "caller"}, URIs: []*url.URL{uri}, DNSNames: []string{"caller.example.com"},
+	})
+	expired := ca.identity(t, &x509.Certificate{NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
+	foreign := newAuthority(t).identity(t, &x509.Certificate{Subject: pkix.Name{CommonName: "caller"}})
+
+	for _, required := range []bool{false, true} {
+		config, _ := oneBackend(t)
+		config.ClientCA, config.ClientCertificateRequired = ca.pem(), required
+		e := start(t, config)
+		for name, test := range map[string]struct {
+			certificate []tls.Certificate
+			taken       bool
+			identity    []string
+		}{
+			"none":            {nil, !required, nil},
+			"known":           {[]tls.Certificate{known}, true, []string{`Subject="CN=caller"`, "URI=" + uri.String(), "DNS=caller.example.com"}},
+			"expired":         {[]tls.Certificate{expired}, false, nil},
+			"wrong authority": {[]tls.Certificate{foreign}, false, nil},
+		} {
+			client := e.ca.client()
+			client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				if len(test.certificate) == 0 {
+					return &tls.Certificate{}, nil
+				}
+				return &test.certificate[0], nil // even one that Envoy does not ask for
+			}
+			got, err := identitySeen(t, e.dialTLS(t, client))
+			if !test.taken {
+				if status.Code(err) != codes.Unavailable {
+					t.Errorf("required=%t: with %s certificate: %v, want UNAVAILABLE", required, name, err)
+				}
+				continue
+			}
+			if err != nil || (got != "") != (len(test.identity) > 0) || strings.Contains(got, "forged") {
+				t.Errorf("required=%t: with %s certificate the backend was told %q, %v, want %q", required, name, got, err, test.identity)
+			}
+			for _, part := range test.identity {
+				if !strings.Contains(got, part) {
+					t.Errorf("required=%t: with %s certificate the backend was told %q, want %q", required, name, got, part)
+				}
+			}
+		}
+	}
+}
+
+// identitySeen forges an identity, and returns what the backend was told.
+func identitySeen(t *testing.T, connection *grpc.ClientConn) (string, error) {
+	t.Helper()
+	ctx := metadata.AppendToOutgoingContext(callContext(t), "x-forwarded-client-cert", "Subject=forged")
+	var reply wrapperspb.StringValue
+	if err := connection.Invoke(ctx, headers, &emptypb.Empty{}, &reply); err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(reply.Value) {
+		if identity, ok := strings.CutPrefix(line, "x-forwarded-client-cert: "); ok {
+			return identity, nil
+		}
+	}
+	return "", nil
+}
+
+// TestSessionResumption has a client come back with a ticket. With client
+// certificates that would spare it the proof that its own is still good.
+func TestSessionResumption(t *testing.T) {
+	t.Parallel()
+	for _, ca := range []string{"", newAuthority(t).pem()} {
+		config, _ := oneBackend(t)
+		config.ClientCA = ca
+		e := start(t, config)
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			client := e.ca.client()
+			client.MaxVersion, client.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
+			client.NextProtos = []string{"http/1.1"}
+			var resumed bool
+			for range 2 {
+				connection, err := tls.Dial("tcp4", e.address(), client)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resumed = connection.ConnectionState().DidResume
+				if err := speakHTTP1(connection); err != nil { // tickets of TLS 1.3 come with the first data
+					t.Error(err)
+				}
+				connection.Close()
+			}
+			if want := ca == ""; resumed != want {
+				t.Errorf("%s, client certificates %t: resumed=%t", tls.VersionName(version), ca != "", resumed)
+			}
+		}
+	}
 }

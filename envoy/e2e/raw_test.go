@@ -1,0 +1,63 @@
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+)
+
+// emptyMessage is an empty message as gRPC frames it: not compressed, length 0.
+const emptyMessage = "\x00\x00\x00\x00\x00"
+
+// reply is what came back for a raw request.
+type reply struct {
+	status  int // of HTTP
+	code    codes.Code
+	message string // of gRPC
+	header  http.Header
+}
+
+// raw calls a method by hand, to send what no gRPC client would. What change does
+// to the request is sent as it is.
+func (e *edge) raw(t *testing.T, method string, change func(*http.Request)) (reply, error) {
+	t.Helper()
+	return e.rawBy(t, e.browser(t, true), method, change)
+}
+
+func (e *edge) rawBy(t *testing.T, client *http.Client, method string, change func(*http.Request)) (reply, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(callContext(t), http.MethodPost, "https://"+e.address(), strings.NewReader(emptyMessage))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.URL.Opaque = method
+	request.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}}
+	if change != nil {
+		change(request)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return reply{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if _, err := io.ReadAll(response.Body); err != nil { // trailers come after it
+		return reply{}, fmt.Errorf("reading the reply: %w", err)
+	}
+	r := reply{status: response.StatusCode, code: codes.Unknown, header: response.Header}
+	for _, part := range []http.Header{response.Header, response.Trailer} {
+		if number, err := strconv.ParseUint(part.Get("Grpc-Status"), 10, 32); err == nil {
+			r.code, r.message = codes.Code(number), part.Get("Grpc-Message")
+		}
+	}
+	return r, nil
+}
+
+// web makes it a request that is not gRPC.
+func web(request *http.Request) {
+	request.Header.Set("Content-Type", "application/json")
+}
