@@ -65,7 +65,8 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 
 		// The client's address is that of its connection, which a passthrough load
 		// balancer keeps; what the client claims to be is not believed.
-		UseRemoteAddress: wrapperspb.Bool(true),
+		UseRemoteAddress:              wrapperspb.Bool(true),
+		EarlyHeaderMutationExtensions: dropForged(),
 		// Says nothing of what runs here; a backend's own header passes.
 		ServerHeaderTransformation: hcmv3.HttpConnectionManager_PASS_THROUGH,
 		// The caller can quote the id under which the call is logged.

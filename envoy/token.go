@@ -10,6 +10,10 @@ import (
 // tokenFilterName is what routes call the filter that asks for a token.
 const tokenFilterName = "envoy.filters.http.jwt_authn"
 
+// payloadHeader tells backends the claims of a verified token: its payload, as the
+// token has it, in base64url.
+const payloadHeader = "x-jwt-payload"
+
 // tokenFilters asks for a JSON Web Token where a rule wants one.
 func tokenFilters(_ Config) []*hcmv3.HttpFilter {
 	return nil

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -149,54 +148,5 @@ func TestPathHasOneSpelling(t *testing.T) {
 		if got := backend.calls.Load(); got != int64(i+1) {
 			t.Errorf("%s did not reach %s", path, count)
 		}
-	}
-}
-
-// TestHeaders sends what a client could use to mislead a backend or steer Envoy.
-func TestHeaders(t *testing.T) {
-	t.Parallel()
-	config, _ := oneBackend(t)
-	connection := start(t, config).dial(t)
-	ctx := metadata.AppendToOutgoingContext(callContext(t),
-		"x-request-id", "from-the-client",
-		"x-forwarded-for", "192.0.2.1",
-		"x-envoy-upstream-rq-timeout-ms", "1",
-		"x-envoy-retry-on", "5xx",
-		"x-envoy-internal", "true",
-		"x-envoy-external-address", "192.0.2.1",
-	)
-	var reply wrapperspb.StringValue
-	var header metadata.MD
-	if err := connection.Invoke(ctx, headers, &wrapperspb.StringValue{}, &reply, grpc.Header(&header)); err != nil {
-		t.Fatal(err)
-	}
-	received := "\n" + reply.Value
-	for _, lie := range []string{
-		"from-the-client", "x-envoy-upstream-rq-timeout-ms", "x-envoy-retry-on", "x-envoy-internal",
-		"x-envoy-external-address: 192.0.2.1",
-	} {
-		if strings.Contains(received, lie) {
-			t.Errorf("the backend received the client's %q:%s", lie, received)
-		}
-	}
-	// Envoy appends what it saw itself; for a client on loopback, an address of
-	// the machine in its stead.
-	for _, want := range []string{"\nx-forwarded-for: 192.0.2.1,", "\nx-envoy-external-address: 127.0.0.1\n"} {
-		if !strings.Contains(received, want) {
-			t.Errorf("the backend did not receive %q:%s", want, received)
-		}
-	}
-	id := header.Get("x-request-id")
-	if len(id) != 1 || !strings.Contains(received, "\nx-request-id: "+id[0]+"\n") {
-		t.Errorf("the reply has x-request-id %q, want the one that the backend received:%s", id, received)
-	}
-	for key := range header {
-		if key == "server" || strings.HasPrefix(key, "x-envoy-") {
-			t.Errorf("the reply tells clients %s: %s", key, header.Get(key))
-		}
-	}
-	ctx = metadata.AppendToOutgoingContext(callContext(t), "x_user", "root")
-	if err := connection.Invoke(ctx, headers, &wrapperspb.StringValue{}, &reply); err == nil {
-		t.Error("a header with an underscore was let through")
 	}
 }

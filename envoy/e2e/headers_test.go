@@ -1,0 +1,60 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// TestForgedHeaders sends what a client could use to steer Envoy or to mislead a
+// backend about who calls.
+func TestForgedHeaders(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	connection := start(t, config).dial(t)
+	const forged = "192.0.2.1"
+	ctx := callContext(t)
+	for _, name := range []string{
+		// docs/root/configuration/http/http_filters/router_filter.rst
+		"x-envoy-max-retries", "x-envoy-retry-on", "x-envoy-retry-grpc-on", "x-envoy-retriable-status-codes",
+		"x-envoy-retriable-header-names", "x-envoy-upstream-alt-stat-name", "x-envoy-upstream-rq-timeout-ms",
+		"x-envoy-upstream-rq-per-try-timeout-ms", "x-envoy-upstream-rq-timeout-alt-response", "x-envoy-hedge-on-per-try-timeout",
+		"x-envoy-expected-rq-timeout-ms", "x-envoy-attempt-count", "x-envoy-original-path", "x-envoy-original-host",
+		"x-envoy-immediate-health-check-fail", "x-envoy-overloaded", "x-envoy-ratelimited",
+		// docs/root/configuration/http/http_conn_man/headers.rst
+		"x-envoy-internal", "x-envoy-external-address", "x-envoy-force-trace", "x-envoy-ip-tags",
+		"x-envoy-decorator-operation", "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node",
+		"x-envoy-not-yet-invented",
+		"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-client-cert",
+		"forwarded", "x-real-ip", "x-request-id", "x-jwt-payload",
+	} {
+		ctx = metadata.AppendToOutgoingContext(ctx, name, forged)
+	}
+	var reply wrapperspb.StringValue
+	var header metadata.MD
+	if err := connection.Invoke(ctx, headers, &emptypb.Empty{}, &reply, grpc.Header(&header)); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(reply.Value) {
+		if strings.Contains(line, forged) {
+			t.Errorf("the backend received what the client forged: %s", line)
+		}
+	}
+	received := "\n" + reply.Value
+	if want := "\nx-envoy-external-address: 127.0.0.1\n"; !strings.Contains(received, want) {
+		t.Errorf("the backend did not receive %q, what Envoy saw itself:%s", want, received)
+	}
+	id := header.Get("x-request-id")
+	if len(id) != 1 || !strings.Contains(received, "\nx-request-id: "+id[0]+"\n") {
+		t.Errorf("the reply has x-request-id %q, want the one that the backend received:%s", id, received)
+	}
+	for key := range header {
+		if key == "server" || strings.HasPrefix(key, "x-envoy-") {
+			t.Errorf("the reply tells clients %s: %s", key, header.Get(key))
+		}
+	}
+}
