@@ -13,6 +13,7 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 	for _, backend := range c.Backends {
 		clusters = append(clusters, backendCluster(backend, c.Resolvers))
 	}
+	clusters = append(clusters, issuerClusters(c)...)
 	return &bootstrapv3.Bootstrap{
 		// SDS asks for both names, even from a file.
 		Node:            &corev3.Node{Id: "edge", Cluster: "edge"},

@@ -1,6 +1,8 @@
 package envoy
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -25,21 +27,22 @@ func clientFilters(c Config) []*hcmv3.HttpFilter {
 	var filters []*hcmv3.HttpFilter
 	if len(c.DeniedClients) > 0 {
 		filters = append(filters, httpFilter("denied_clients",
-			clientsFrom(rbacv3.RBAC_DENY, "denied_clients_", c.DeniedClients)))
+			clientsFrom(rbacv3.RBAC_DENY, "denied_clients", c.DeniedClients)))
 	}
 	if len(c.AllowedClients) > 0 {
 		filters = append(filters, httpFilter("allowed_clients",
-			clientsFrom(rbacv3.RBAC_ALLOW, "allowed_clients_", c.AllowedClients)))
+			clientsFrom(rbacv3.RBAC_ALLOW, "allowed_clients", c.AllowedClients)))
 	}
 	if slices.ContainsFunc(c.Rules, func(rule Rule) bool { return len(rule.Clients) > 0 }) {
-		filters = append(filters, httpFilter(ruleClientsFilterName, &httprbacv3.RBAC{})) // settings are on the routes
+		filters = append(filters, httpFilter(ruleClientsFilterName,
+			&httprbacv3.RBAC{RulesStatPrefix: ruleClientsFilterName})) // the rest is on the routes
 	}
 	return filters
 }
 
 // allowOnly refuses all other clients.
 func allowOnly(clients []netip.Prefix) *httprbacv3.RBAC {
-	return clientsFrom(rbacv3.RBAC_ALLOW, "rule_clients_", clients)
+	return clientsFrom(rbacv3.RBAC_ALLOW, ruleClientsFilterName, clients)
 }
 
 // clientsFrom allows, or denies, the calls from these ranges.
@@ -59,4 +62,14 @@ func clientsFrom(action rbacv3.RBAC_Action, statPrefix string, ranges []netip.Pr
 		Rules:           &rbacv3.RBAC{Action: action, Policies: map[string]*rbacv3.Policy{"clients": policy}},
 		RulesStatPrefix: statPrefix,
 	}
+}
+
+func validateClients(field string, ranges []netip.Prefix) error {
+	var errs []error
+	for i, prefix := range ranges {
+		if !prefix.IsValid() || prefix != prefix.Masked() {
+			errs = append(errs, fmt.Errorf("%s[%d]: %s must be a range of addresses whose further bits are 0, such as 203.0.113.0/24", field, i, prefix))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -32,6 +32,20 @@ func TestFiles(t *testing.T) {
 			MaxConnections: 7,
 			Authorities:    []string{"shop.example", "www.shop.example"},
 			ClientCA:       clientCA, ClientCertificateRequired: true,
+			AllowedClients: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")},
+			DeniedClients:  []netip.Prefix{netip.MustParsePrefix("203.0.113.66/32")},
+			Issuers: []envoy.Issuer{
+				{Name: "inline", Issuer: "https://inline.example", Audiences: []string{"shop"}, JWKS: jwks},
+				{Name: "remote", Issuer: "https://remote.example", Audiences: []string{"shop"}, JWKSURI: "https://remote.example/jwks"},
+			},
+			Rules: []envoy.Rule{
+				{Service: "shop.v1.Orders", Issuers: []string{"remote", "inline"}, Rate: envoy.Rate{PerSecond: 50}},
+				{
+					Service: "shop.v1.Orders", Method: "Orders", Issuers: []string{"inline"},
+					Clients: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/28")}, Rate: envoy.Rate{PerSecond: 1, Burst: 5},
+				},
+			},
+			ClientRate: envoy.Rate{PerSecond: 100, Burst: 200},
 		},
 	}
 	got := map[string]string{}

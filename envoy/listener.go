@@ -108,8 +108,9 @@ func edgeFilters(c Config) []*hcmv3.HttpFilter {
 		transcodingFilters(c),
 		statsFilters(c),
 		clientFilters(c),
+		clientRateFilters(c),
 		tokenFilters(c),
-		rateFilters(c),
+		ruleRateFilters(c),
 		[]*hcmv3.HttpFilter{routerFilter()},
 	)
 }

@@ -1,6 +1,8 @@
 package envoy
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
@@ -62,4 +64,46 @@ func (c Config) methodsWithRules(service protoreflect.FullName) []protoreflect.N
 	}
 	slices.Sort(methods)
 	return methods
+}
+
+func (c Config) validateRules() error {
+	var errs []error
+	type subject struct {
+		service protoreflect.FullName
+		method  protoreflect.Name
+	}
+	first := map[subject]int{}
+	for i, rule := range c.Rules {
+		field := fmt.Sprintf("Rules[%d]", i)
+		errs = append(errs, c.validateSubject(field, rule), validateClients(field+".Clients", rule.Clients), rule.Rate.validate(field+".Rate"))
+		for j, name := range rule.Issuers {
+			if !slices.ContainsFunc(c.Issuers, func(issuer Issuer) bool { return issuer.Name == name }) {
+				errs = append(errs, fmt.Errorf("%s.Issuers[%d]: %q must be the name of one of Issuers", field, j, name))
+			}
+		}
+		about := subject{rule.Service, rule.Method}
+		if j, taken := first[about]; taken {
+			errs = append(errs, fmt.Errorf("%s: Rules[%d] is already about the same", field, j))
+		} else {
+			first[about] = i
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// validateSubject wants what a rule is about to be routed: a rule with a misspelt
+// name would leave open what it is to close.
+func (c Config) validateSubject(field string, rule Rule) error {
+	for _, backend := range c.Backends {
+		for _, service := range backend.Services {
+			if service.FullName() != rule.Service {
+				continue
+			}
+			if rule.Method != "" && service.Methods().ByName(rule.Method) == nil {
+				return fmt.Errorf("%s.Method: %q must be a method of %s, or empty for all of them", field, rule.Method, rule.Service)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("%s.Service: %q must be one of the services of Backends", field, rule.Service)
 }

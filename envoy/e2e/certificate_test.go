@@ -85,10 +85,10 @@ func (a *authority) issue(t *testing.T, dir string) int64 {
 	return a.serial
 }
 
-// identity makes a certificate for a client.
+// identity makes a certificate for a client, or for more uses.
 func (a *authority) identity(t *testing.T, template *x509.Certificate) tls.Certificate {
 	t.Helper()
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
 	key, der := sign(t, template, a.certificate, a.key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,10 +42,11 @@ type edge struct {
 }
 
 // start runs Envoy in front of the backends until the test ends. It returns once
-// Envoy says it is ready.
-func start(t *testing.T, config envoy.Config) *edge {
+// Envoy says it is ready. In its files the test may replace what differs from an
+// image, as for strings.NewReplacer.
+func start(t *testing.T, config envoy.Config, replace ...string) *edge {
 	t.Helper()
-	e := &edge{config: prepare(t, config), ca: newAuthority(t)}
+	e := &edge{config: prepare(t, config, replace...), ca: newAuthority(t)}
 	e.ca.issue(t, e.config.CertificateDir)
 
 	var stderr bytes.Buffer
@@ -74,7 +78,7 @@ func start(t *testing.T, config envoy.Config) *edge {
 }
 
 // prepare gives the config directories and ports of its own and writes its files.
-func prepare(t *testing.T, config envoy.Config) envoy.Config {
+func prepare(t *testing.T, config envoy.Config, replace ...string) envoy.Config {
 	t.Helper()
 	dir := t.TempDir()
 	config.ConfigDir, config.CertificateDir = dir, filepath.Join(dir, "tls")
@@ -86,7 +90,7 @@ func prepare(t *testing.T, config envoy.Config) envoy.Config {
 		t.Fatal(err)
 	}
 	for name, content := range files {
-		writeFile(t, filepath.Join(dir, name), []byte(content))
+		writeFile(t, filepath.Join(dir, name), []byte(strings.NewReplacer(replace...).Replace(content)))
 	}
 	return config
 }
@@ -225,4 +229,22 @@ func eventually(t *testing.T, limit time.Duration, check func() error) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// counter is the number that Envoy has under this name, 0 if it has none.
+func (e *edge) counter(t *testing.T, name string) int64 {
+	t.Helper()
+	_, text, err := get(http.MethodGet, e.adminURL("/stats?filter="+url.QueryEscape("^"+regexp.QuoteMeta(name)+"$")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, value, found := strings.Cut(strings.TrimSpace(text), name+": ")
+	if !found {
+		return 0
+	}
+	number, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
 }

@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"net/http"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"grpc-edge/envoy"
+)
+
+// taken calls until it is refused for calling too often, and returns how many
+// calls were answered before.
+func taken(t *testing.T, connection *grpc.ClientConn, method string) int {
+	t.Helper()
+	for n := range 1000 {
+		err := connection.Invoke(callContext(t), method, &emptypb.Empty{}, &wrapperspb.StringValue{})
+		switch status.Code(err) {
+		case codes.OK:
+		case codes.ResourceExhausted:
+			return n
+		default:
+			t.Fatalf("call %d of %s: %v", n+1, method, err)
+		}
+	}
+	t.Fatalf("1000 calls of %s and none refused", method)
+	return 0
+}
+
+// within is for buckets that fill up by one each second, while a test goes on.
+func within(got, burst int) bool { return got >= burst && got < burst+10 }
+
+// TestClientRate has two clients, one with two connections.
+func TestClientRate(t *testing.T) {
+	t.Parallel()
+	config, backend := oneBackend(t)
+	config.ClientRate = envoy.Rate{PerSecond: 1, Burst: 30}
+	e := start(t, config)
+	one := taken(t, e.dial(t, from("127.0.0.2")), count)
+	again := taken(t, e.dial(t, from("127.0.0.2")), headers)
+	other := taken(t, e.dial(t, from("127.0.0.3")), count)
+	if !within(one, 30) || again >= 10 || !within(other, 30) {
+		t.Errorf("of one client %d calls were answered, then %d on another connection, and %d of another client; want 30, 0 and 30", one, again, other)
+	}
+	if got := int(backend.calls.Load()); got != one+other {
+		t.Errorf("%d calls reached the backend, want %d", got, one+other)
+	}
+	if got := e.counter(t, "client_rate.http_local_rate_limit.rate_limited"); got != 3 {
+		t.Errorf("%d calls were counted as refused, want 3", got)
+	}
+}
+
+// TestRuleRate has a bucket for a method, and one for the rest of its service,
+// which all clients share.
+func TestRuleRate(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	config.Rules = []envoy.Rule{
+		{Service: probe, Rate: envoy.Rate{PerSecond: 1, Burst: 40}},
+		{Service: probe, Method: "Headers", Rate: envoy.Rate{PerSecond: 1, Burst: 20}},
+	}
+	e := start(t, config)
+	method := taken(t, e.dial(t, from("127.0.0.2")), headers)
+	shared := taken(t, e.dial(t, from("127.0.0.3")), headers)
+	rest := taken(t, e.dial(t), count)
+	if !within(method, 20) || shared >= 10 || !within(rest, 40) {
+		t.Errorf("%d calls of the method were answered, then %d of another client, and %d of the rest; want 20, 0 and 40", method, shared, rest)
+	}
+	for _, path := range []string{count, count + "?again", "/test.Probe/More"} {
+		if got, err := e.raw(t, path, nil); err != nil || got.code != codes.ResourceExhausted {
+			t.Errorf("%s when its bucket is empty: %v, %v, want RESOURCE_EXHAUSTED", path, got.code, err)
+		}
+	}
+	got, err := e.raw(t, headers+"?x", web)
+	if err != nil || got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") != "1" {
+		t.Errorf("a request when its bucket is empty: %d, %v, %v, want 429 and retry-after 1", got.status, got.header, err)
+	}
+}
+
+// TestRefusedCallsTakeNoTokens has a client without a token try to use up the rate
+// of a rule.
+func TestRefusedCallsTakeNoTokens(t *testing.T) {
+	t.Parallel()
+	key := newECKey(t)
+	config, _ := oneBackend(t)
+	config.Issuers = []envoy.Issuer{{Name: "es", Issuer: "es", Audiences: []string{"probe"}, JWKS: key.jwks(t)}}
+	config.Rules = []envoy.Rule{{Service: probe, Issuers: []string{"es"}, Rate: envoy.Rate{PerSecond: 1, Burst: 20}}}
+	e := start(t, config)
+	for range 50 {
+		if got, err := e.raw(t, count, nil); err != nil || got.code != codes.Unauthenticated {
+			t.Fatalf("a call without a token: %v, %v", got.code, err)
+		}
+	}
+	good := e.dial(t, grpc.WithPerRPCCredentials(bearer(key.token(t, goodClaims("es")))))
+	if got := taken(t, good, count); !within(got, 20) {
+		t.Errorf("%d calls with a token were answered, want 20", got)
+	}
+}
