@@ -36,6 +36,8 @@ func TestFilesRefusesAccess(t *testing.T) {
 			[]string{"DeniedClients[0]: 10.0.0.1/8"}},
 		"allowed range zero": {
 			func(c *envoy.Config) { c.AllowedClients = make([]netip.Prefix, 1) }, []string{"AllowedClients[0]"}},
+		"memory in MB":       {func(c *envoy.Config) { c.MemoryLimit = 512 }, []string{"MemoryLimit: 512"}},
+		"negative memory":    {func(c *envoy.Config) { c.MemoryLimit = -1 }, []string{"MemoryLimit: -1"}},
 		"burst without rate": {func(c *envoy.Config) { c.ClientRate.Burst = 1 }, []string{"ClientRate.PerSecond: 0"}},
 		"issuer's name":      {func(c *envoy.Config) { c.Issuers[0].Name = "a b" }, []string{`Issuers[0].Name: "a b"`}},
 		"issuer twice":       {func(c *envoy.Config) { c.Issuers[1].Name = "one" }, []string{"Issuers[1].Name", "Issuers[0]"}},

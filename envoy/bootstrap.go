@@ -18,8 +18,8 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 		// SDS asks for both names, even from a file.
 		Node:            &corev3.Node{Id: "edge", Cluster: "edge"},
 		Admin:           &bootstrapv3.Admin{Address: socketAddress(loopback, c.AdminPort)},
-		LayeredRuntime:  clientLimit(c.MaxConnections),
-		OverloadManager: totalLimit(c.MaxConnections),
+		LayeredRuntime:  runtimeLimits(c.MaxConnections),
+		OverloadManager: overloadManager(c),
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Listeners: []*listenerv3.Listener{
 				httpsListener(c),

@@ -45,7 +45,8 @@ func TestFiles(t *testing.T) {
 					Clients: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/28")}, Rate: envoy.Rate{PerSecond: 1, Burst: 5},
 				},
 			},
-			ClientRate: envoy.Rate{PerSecond: 100, Burst: 200},
+			MemoryLimit: 512 << 20,
+			ClientRate:  envoy.Rate{PerSecond: 100, Burst: 200},
 		},
 	}
 	got := map[string]string{}

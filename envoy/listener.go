@@ -78,7 +78,9 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 		MergeSlashes:                 true,
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_REJECT_REQUEST,
 
+		MaxRequestHeadersKb:   wrapperspb.UInt32(requestHeaders),
 		RequestHeadersTimeout: durationpb.New(requestHeaderTimeout),
+		StreamFlushTimeout:    durationpb.New(flushTimeout),
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
 			IdleTimeout: durationpb.New(idleConnection),
 			// x_user and x-user are one header to many a backend.

@@ -47,12 +47,15 @@ func metricsListener(port uint32) *listenerv3.Listener {
 		[]*routev3.VirtualHost{{Name: "metrics", Domains: []string{"*"}, Routes: []*routev3.Route{scrape}}})
 }
 
-// operationsListener serves plain HTTP to the machinery around Envoy.
+// operationsListener serves plain HTTP to the machinery around Envoy, also when
+// memory is short: an Envoy that refuses calls is not to lose its pod, or the
+// others get its calls on top of theirs.
 func operationsListener(name string, port uint32, filters []*hcmv3.HttpFilter, hosts []*routev3.VirtualHost) *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:                          name,
 		Address:                       socketAddress(allAddresses, port),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
+		BypassOverloadManager:         true,
 		FilterChains: []*listenerv3.FilterChain{{
 			Filters: []*listenerv3.Filter{networkFilter(&hcmv3.HttpConnectionManager{
 				StatPrefix: name,

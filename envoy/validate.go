@@ -31,7 +31,7 @@ func (c Config) validate() error {
 	if c.MaxConnections < 1 {
 		errs = append(errs, fmt.Errorf("MaxConnections: %d must be at least 1", c.MaxConnections))
 	}
-	errs = append(errs, c.validateTLS(), c.validateAuthorities(), c.validateIssuers(), c.validateRules(), c.ClientRate.validate("ClientRate"),
+	errs = append(errs, c.validateTLS(), c.validateAuthorities(), c.validateIssuers(), c.validateRules(), c.ClientRate.validate("ClientRate"), c.validateMemoryLimit(),
 		validateClients("AllowedClients", c.AllowedClients), validateClients("DeniedClients", c.DeniedClients))
 	return errors.Join(errs...)
 }

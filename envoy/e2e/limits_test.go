@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+// TestMemoryIsShort plays a heap that fills up, so that each step can be seen: in
+// the place of the heap's size Envoy reads a file.
+func TestMemoryIsShort(t *testing.T) {
+	t.Parallel()
+	pressure := filepath.Join(t.TempDir(), "pressure")
+	set := func(share string) { // by a rename, as Envoy watches for one
+		writeFile(t, pressure+".new", []byte(share))
+		if err := os.Rename(pressure+".new", pressure); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("0.5")
+	config, _ := oneBackend(t)
+	config.MemoryLimit = 100 << 20
+	e := start(t, config,
+		"fixed_heap.v3.FixedHeapConfig", "injected_resource.v3.InjectedResourceConfig",
+		fmt.Sprintf("max_heap_size_bytes: %q", fmt.Sprint(80<<20)), "filename: "+pressure)
+	connection := e.dial(t)
+	if err := callCount(t.Context(), connection); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := connection.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true}, ticks)
+	if err == nil {
+		err = stream.SendMsg(&emptypb.Empty{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	active := func(action string) int64 { return e.counter(t, "overload.envoy.overload_actions."+action+".active") }
+	expect := func(share, action string) {
+		t.Helper()
+		set(share)
+		eventually(t, callLimit, func() error {
+			if active(action) == 0 {
+				return fmt.Errorf("%s is not active at %s", action, share)
+			}
+			return nil
+		})
+	}
+	expect("0.86", "shrink_heap")
+	if err := callCount(t.Context(), connection); err != nil {
+		t.Errorf("a call at 0.86: %v", err)
+	}
+	expect("0.93", "disable_http_keepalive")
+	if err := callCount(t.Context(), connection); err != nil {
+		t.Errorf("a call at 0.93: %v", err)
+	}
+	expect("0.96", "stop_accepting_requests")
+	if err := callCount(t.Context(), connection); status.Code(err) != codes.Unavailable {
+		t.Errorf("a call at 0.96: %v, want UNAVAILABLE", err)
+	}
+	if got, err := e.raw(t, count, web); err != nil || got.status != http.StatusServiceUnavailable {
+		t.Errorf("a request at 0.96: %d, %v, want 503", got.status, err)
+	}
+	if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
+		t.Errorf("a stream from before: %v", err)
+	}
+	expect("0.99", "reject_incoming_connections")
+	if other, err := tls.Dial("tcp4", e.address(), e.ca.client()); err == nil {
+		other.Close()
+		t.Error("a new connection was taken at 0.99")
+	}
+	for _, url := range []string{e.readyURL(), e.metricsURL()} {
+		if err := expectStatus(url, http.StatusOK); err != nil {
+			t.Errorf("at 0.99: %v", err)
+		}
+	}
+	for _, counter := range []string{"http.https.downstream_rq_overload_close", "listener.0.0.0.0_" + fmt.Sprint(e.config.HTTPSPort) + ".downstream_cx_overload_reject"} {
+		if e.counter(t, counter) == 0 {
+			t.Errorf("%s is 0", counter)
+		}
+	}
+	set("0.1")
+	eventually(t, callLimit, func() error { return callCount(t.Context(), connection) })
+}
+
+// TestMemoryLimit has one that Envoy is over before the first call.
+func TestMemoryLimit(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	config.MemoryLimit = 1 << 20
+	e := start(t, config)
+	connection := e.dial(t)
+	eventually(t, callLimit, func() error { // Envoy looks four times a second
+		if err := callCount(t.Context(), connection); status.Code(err) != codes.Unavailable {
+			return fmt.Errorf("a call: %w, want UNAVAILABLE", err)
+		}
+		return nil
+	})
+	if got := e.counter(t, "overload.envoy.resource_monitors.fixed_heap.pressure"); got < 100 {
+		t.Errorf("the pressure is %d percent", got)
+	}
+	if err := expectStatus(e.readyURL(), http.StatusOK); err != nil {
+		t.Error(err)
+	}
+}

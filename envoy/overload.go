@@ -1,0 +1,125 @@
+package envoy
+
+import (
+	"fmt"
+	"time"
+
+	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
+	connectionsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
+	heapv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/fixed_heap/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// heapShare is the percentage of the container's memory that Envoy's heap may
+// take. The rest is for what else the kernel counts: the buffers of sockets,
+// stacks, and the program's own pages.
+//
+// The heap, and not what the cgroup has in use, because that includes files in
+// the page cache: the kernel gives those up by itself, Envoy cannot.
+const heapShare = 80
+
+// What happens as the heap fills up, at these shares of its limit: first what
+// costs nobody a call. The order, 0.92 and 0.95 are those of Envoy's examples
+// (docs/root/configuration/operations/overload_manager/overload_manager.rst).
+const (
+	beginToSave       = 0.85
+	disableKeepalive  = 0.92
+	refuseCalls       = 0.95
+	refuseConnections = 0.98
+)
+
+const (
+	overloadRefresh = 250 * time.Millisecond // of the edge guide; Envoy's default is 1 s
+	idleUnderLoad   = 2 * time.Second
+	// streamToTrack is what a stream must hold in buffers to be reset: 64 KiB, as a
+	// power of two. One that its client reads holds less than its window.
+	streamToTrack = 16
+)
+
+const (
+	heapMonitor        = "envoy.resource_monitors.fixed_heap"
+	connectionsMonitor = "envoy.resource_monitors.global_downstream_max_connections"
+)
+
+// overloadManager bounds what all clients together can take.
+func overloadManager(c Config) *overloadv3.OverloadManager {
+	manager := &overloadv3.OverloadManager{
+		RefreshInterval:  durationpb.New(overloadRefresh),
+		ResourceMonitors: []*overloadv3.ResourceMonitor{totalLimit(c.MaxConnections)},
+	}
+	if c.MemoryLimit == 0 {
+		return manager
+	}
+	manager.ResourceMonitors = append(manager.ResourceMonitors, monitor(heapMonitor,
+		&heapv3.FixedHeapConfig{MaxHeapSizeBytes: uint64(c.MemoryLimit / 100 * heapShare)}))
+	manager.BufferFactoryConfig = &overloadv3.BufferFactoryConfig{MinimumAccountToTrackPowerOfTwo: streamToTrack}
+	manager.Actions = []*overloadv3.OverloadAction{
+		{Name: "envoy.overload_actions.shrink_heap", Triggers: above(beginToSave)},
+		{Name: "envoy.overload_actions.reduce_timeouts", Triggers: between(beginToSave, refuseCalls), TypedConfig: typed(closeIdleSooner())},
+		{Name: "envoy.overload_actions.reset_high_memory_stream", Triggers: between(beginToSave, refuseCalls)},
+		{Name: "envoy.overload_actions.disable_http_keepalive", Triggers: above(disableKeepalive)},
+		// gRPC gets UNAVAILABLE, others 503; what goes on goes on.
+		{Name: "envoy.overload_actions.stop_accepting_requests", Triggers: above(refuseCalls)},
+		// Closed at once, so that the client tries elsewhere, rather than left in
+		// the kernel's queue.
+		{Name: "envoy.overload_actions.reject_incoming_connections", Triggers: above(refuseConnections)},
+	}
+	return manager
+}
+
+// totalLimit bounds the connections of the whole process. The name of the
+// monitor is fixed: Envoy looks it up by this name.
+//
+// The other listeners count too, and have a reserve instead. Each closed
+// connection of a listener that ignores this limit is taken off the count, to
+// which it was never added: a few probes, and there is no limit (seen with Envoy
+// 1.39.1 in its failed_updates; envoy issue 41867 looks the same).
+func totalLimit(connections int64) *overloadv3.ResourceMonitor {
+	return monitor(connectionsMonitor, &connectionsv3.DownstreamConnectionsConfig{
+		MaxActiveDownstreamConnections: connections + operationsReserve,
+	})
+}
+
+// closeIdleSooner is for connections without a call under way, which cost memory
+// all the same.
+func closeIdleSooner() *overloadv3.ScaleTimersOverloadActionConfig {
+	return &overloadv3.ScaleTimersOverloadActionConfig{
+		TimerScaleFactors: []*overloadv3.ScaleTimersOverloadActionConfig_ScaleTimer{{
+			Timer: overloadv3.ScaleTimersOverloadActionConfig_HTTP_DOWNSTREAM_CONNECTION_IDLE,
+			OverloadAdjust: &overloadv3.ScaleTimersOverloadActionConfig_ScaleTimer_MinTimeout{
+				MinTimeout: durationpb.New(idleUnderLoad),
+			},
+		}},
+	}
+}
+
+func monitor(name string, config message) *overloadv3.ResourceMonitor {
+	return &overloadv3.ResourceMonitor{
+		Name:       name,
+		ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: typed(config)},
+	}
+}
+
+func above(share float64) []*overloadv3.Trigger {
+	return []*overloadv3.Trigger{{
+		Name:         heapMonitor,
+		TriggerOneof: &overloadv3.Trigger_Threshold{Threshold: &overloadv3.ThresholdTrigger{Value: share}},
+	}}
+}
+
+func between(low, high float64) []*overloadv3.Trigger {
+	return []*overloadv3.Trigger{{
+		Name: heapMonitor,
+		TriggerOneof: &overloadv3.Trigger_Scaled{Scaled: &overloadv3.ScaledTrigger{
+			ScalingThreshold: low, SaturationThreshold: high,
+		}},
+	}}
+}
+
+func (c Config) validateMemoryLimit() error {
+	const least = 1 << 20
+	if c.MemoryLimit != 0 && c.MemoryLimit < least {
+		return fmt.Errorf("MemoryLimit: %d must be that of the container in bytes, such as %d, or 0 for none", c.MemoryLimit, 512<<20)
+	}
+	return nil
+}
