@@ -3,6 +3,8 @@ package envoy
 import (
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	headermutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 )
@@ -19,14 +21,33 @@ var edgeOnly = []string{"x-envoy-", "x-forwarded-", "forwarded", "x-real-ip", pa
 func dropForged() []*corev3.TypedExtensionConfig {
 	mutation := &earlyv3.HeaderMutation{}
 	for _, prefix := range edgeOnly {
-		mutation.Mutations = append(mutation.Mutations, &mutationv3.HeaderMutation{
-			Action: &mutationv3.HeaderMutation_RemoveOnMatch_{RemoveOnMatch: &mutationv3.HeaderMutation_RemoveOnMatch{
-				KeyMatcher: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix}},
-			}},
-		})
+		mutation.Mutations = append(mutation.Mutations, removeIf(&matcherv3.StringMatcher{
+			MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix},
+		}))
 	}
 	return []*corev3.TypedExtensionConfig{{
 		Name:        "envoy.http.early_header_mutation.header_mutation",
 		TypedConfig: typed(mutation),
 	}}
+}
+
+// trailerFilters removes what a client sends after its messages, which gRPC has no
+// use for (doc/PROTOCOL-HTTP2.md, "Requests"). A server of grpc-go takes it for a
+// broken connection, and closes the one that carries other clients' calls too.
+func trailerFilters() []*hcmv3.HttpFilter {
+	anything := &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{
+		SafeRegex: &matcherv3.RegexMatcher{Regex: ".*"},
+	}}
+	return []*hcmv3.HttpFilter{httpFilter("request_trailers", &headermutationv3.HeaderMutation{
+		Mutations: &headermutationv3.Mutations{RequestTrailersMutations: []*mutationv3.HeaderMutation{removeIf(anything)}},
+	})}
+}
+
+// removeIf removes headers by their name.
+func removeIf(name *matcherv3.StringMatcher) *mutationv3.HeaderMutation {
+	return &mutationv3.HeaderMutation{
+		Action: &mutationv3.HeaderMutation_RemoveOnMatch_{
+			RemoveOnMatch: &mutationv3.HeaderMutation_RemoveOnMatch{KeyMatcher: name},
+		},
+	}
 }

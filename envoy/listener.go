@@ -106,6 +106,7 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 // method holds however it is called.
 func edgeFilters(c Config) []*hcmv3.HttpFilter {
 	return slices.Concat(
+		trailerFilters(),
 		webFilters(c),
 		transcodingFilters(c),
 		statsFilters(c),

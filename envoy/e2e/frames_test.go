@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// frames is an HTTP/2 client that keeps no rule.
+type frames struct {
+	*http2.Framer
+	connection net.Conn
+	block      bytes.Buffer
+	encoder    *hpack.Encoder
+}
+
+// frames opens a connection and says the first words of HTTP/2.
+func (e *edge) frames(t *testing.T, settings ...http2.Setting) *frames {
+	t.Helper()
+	f := &frames{connection: e.connect(t, "h2")}
+	f.Framer = http2.NewFramer(f.connection, f.connection)
+	f.AllowIllegalWrites = true
+	f.encoder = hpack.NewEncoder(&f.block)
+	if _, err := f.connection.Write([]byte(http2.ClientPreface)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.WriteSettings(settings...); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// connect opens a TLS connection for one protocol, which ends with the test.
+func (e *edge) connect(t *testing.T, protocol string) *tls.Conn {
+	t.Helper()
+	client := e.ca.client()
+	client.NextProtos = []string{protocol}
+	connection, err := tls.Dial("tcp4", e.address(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { connection.Close() })
+	_ = connection.SetDeadline(time.Now().Add(2 * callLimit))
+	return connection
+}
+
+// call are the header fields of a gRPC call, and what is added to them.
+func call(method string, more ...hpack.HeaderField) []hpack.HeaderField {
+	return append([]hpack.HeaderField{
+		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: serverName},
+		{Name: ":path", Value: method}, {Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"},
+	}, more...)
+}
+
+// encode makes them a block of HPACK.
+func (f *frames) encode(fields []hpack.HeaderField) []byte {
+	f.block.Reset()
+	for _, field := range fields {
+		_ = f.encoder.WriteField(field) // to a buffer
+	}
+	return bytes.Clone(f.block.Bytes())
+}
+
+// open begins a stream.
+func (f *frames) open(stream uint32, fields []hpack.HeaderField) error {
+	return f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: f.encode(fields), EndHeaders: true})
+}
+
+// ended reads until the server has ended the stream or the connection, and tells
+// how: "closed", "GOAWAY CODE", "RST_STREAM CODE", or the status of HTTP and gRPC.
+func (f *frames) ended(stream uint32) (string, error) {
+	decoder := hpack.NewDecoder(4096, nil)
+	var statuses []string
+	for {
+		frame, err := f.ReadFrame()
+		var broken net.Error
+		switch {
+		case errors.As(err, &broken) && broken.Timeout():
+			return "", fmt.Errorf("the server has not ended it: %w", err)
+		case err != nil:
+			return "closed", nil
+		}
+		switch frame := frame.(type) {
+		case *http2.GoAwayFrame:
+			return "GOAWAY " + frame.ErrCode.String(), nil
+		case *http2.RSTStreamFrame:
+			if frame.StreamID == stream {
+				return strings.Join(append(statuses, "RST_STREAM "+frame.ErrCode.String()), " "), nil
+			}
+		case *http2.HeadersFrame:
+			fields, err := decoder.DecodeFull(frame.HeaderBlockFragment())
+			if err != nil {
+				return "", err
+			}
+			for _, field := range fields {
+				if field.Name == ":status" || field.Name == "grpc-status" {
+					statuses = append(statuses, field.Name+" "+field.Value)
+				}
+			}
+			if frame.StreamID == stream && frame.StreamEnded() {
+				return strings.Join(statuses, " "), nil
+			}
+		case *http2.DataFrame:
+			if frame.StreamID == stream && frame.StreamEnded() {
+				return strings.Join(statuses, " "), nil
+			}
+		}
+	}
+}
