@@ -17,6 +17,7 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 	return &bootstrapv3.Bootstrap{
 		// SDS asks for both names, even from a file.
 		Node:            &corev3.Node{Id: "edge", Cluster: "edge"},
+		StatsConfig:     statsConfig(),
 		Admin:           &bootstrapv3.Admin{Address: socketAddress(loopback, c.AdminPort)},
 		LayeredRuntime:  runtimeLimits(c.MaxConnections),
 		OverloadManager: overloadManager(c),
