@@ -19,6 +19,7 @@ import (
 func interceptors(log *slog.Logger, hostname string) []grpc.ServerOption {
 	logger, logged := callLogger(log), []logging.Option{
 		logging.WithLogOnEvents(logging.FinishCall),
+		logging.WithCodes(callCode),
 		logging.WithLevels(callLevel),
 		logging.WithFieldsFromContext(traceFields),
 	}
@@ -47,7 +48,7 @@ func hostnameUnary(hostname string) grpc.UnaryServerInterceptor {
 	header := metadata.Pairs("hostname", hostname)
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		if err := grpc.SetHeader(ctx, header); err != nil {
-			return nil, err
+			return nil, ended(ctx, err)
 		}
 		return handler(ctx, request)
 	}
@@ -58,10 +59,20 @@ func hostnameStream(hostname string) grpc.StreamServerInterceptor {
 	header := metadata.Pairs("hostname", hostname)
 	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		if err := stream.SetHeader(header); err != nil {
-			return err
+			return ended(stream.Context(), err)
 		}
 		return handler(service, stream)
 	}
+}
+
+// ended is why the header of a call can't be set. When the caller has gone
+// before the handler began, grpc-go calls that INTERNAL (internal/transport,
+// ErrIllegalHeaderWrite), which would blame the service.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return status.FromContextError(ctx.Err()).Err()
+	}
+	return err
 }
 
 // callLogger writes the log lines of calls with log.
@@ -69,6 +80,15 @@ func callLogger(log *slog.Logger) logging.Logger {
 	return logging.LoggerFunc(func(ctx context.Context, level logging.Level, message string, fields ...any) {
 		log.Log(ctx, slog.Level(level), message, fields...)
 	})
+}
+
+// callCode is the code that the caller gets: grpc-go makes CANCELLED or
+// DEADLINE_EXCEEDED of a context's error, and UNKNOWN of any other.
+func callCode(err error) codes.Code {
+	if s, ok := status.FromError(err); ok {
+		return s.Code()
+	}
+	return status.FromContextError(err).Code()
 }
 
 // callLevel keeps the log quiet: Envoy's access log has every call already,

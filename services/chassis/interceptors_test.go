@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/interop/grpc_testing"
@@ -26,6 +28,7 @@ var outcomes = map[string]struct {
 	"success":         {func() error { return nil }, codes.OK, "", ""},
 	"client's fault":  {func() error { return status.Error(codes.InvalidArgument, "x") }, codes.InvalidArgument, "x", ""},
 	"server's fault":  {func() error { return errors.New("from the handler") }, codes.Unknown, "from the handler", `"severity":"ERROR"`},
+	"context's end":   {func() error { return context.Canceled }, codes.Canceled, "context canceled", ""},
 	"panic":           {func() error { panic("secret") }, codes.Internal, "internal error", "interceptors_test.go"},
 	"nil dereference": {func() error { var p *handlers; _ = *p; return nil }, codes.Internal, "internal error", "nil pointer"},
 }
@@ -118,5 +121,71 @@ func TestCallsAreLoggedAtDebug(t *testing.T) {
 	r.stop()
 	for _, want := range []string{`"message":"finished call"`, `"grpc.method":"UnaryCall"`, `"grpc.code":"OK"`} {
 		checkLogged(t, r.logs, want)
+	}
+}
+
+func TestOnlyTheServersFaultsAreErrors(t *testing.T) {
+	t.Parallel()
+	faults := []codes.Code{codes.Unknown, codes.Internal, codes.DataLoss}
+	for code := codes.OK; code <= codes.Unauthenticated; code++ {
+		want := logging.LevelDebug
+		if slices.Contains(faults, code) {
+			want = logging.LevelError
+		}
+		if got := callLevel(callCode(status.Error(code, "x"))); got != want {
+			t.Errorf("a call that ends with %v is logged at level %d, want %d", code, got, want)
+		}
+	}
+	for err, want := range map[error]codes.Code{
+		nil:                      codes.OK,
+		context.Canceled:         codes.Canceled,
+		context.DeadlineExceeded: codes.DeadlineExceeded,
+		errors.ErrUnsupported:    codes.Unknown,
+	} {
+		if got := callCode(err); got != want {
+			t.Errorf("a call that ends with %v is logged as %v, want %v", err, got, want)
+		}
+	}
+}
+
+// noHeader is the stream of a call that takes no header any more.
+type noHeader struct {
+	grpc.ServerTransportStream
+	err error
+}
+
+// SetHeader fails.
+func (s noHeader) SetHeader(metadata.MD) error { return s.err }
+
+// noHeaderStream is the same for the handler of a stream.
+type noHeaderStream struct {
+	grpc.ServerStream
+	ctx context.Context
+	err error
+}
+
+// SetHeader fails.
+func (s noHeaderStream) SetHeader(metadata.MD) error { return s.err }
+
+// Context returns the context of the call.
+func (s noHeaderStream) Context() context.Context { return s.ctx }
+
+func TestACallerWhoHasGoneIsNoInternalError(t *testing.T) {
+	t.Parallel()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+
+	for want, ctx := range map[codes.Code]context.Context{
+		codes.Canceled: gone, codes.DeadlineExceeded: late, codes.Internal: t.Context(),
+	} {
+		err := status.Error(codes.Internal, "transport: SendHeader called multiple times")
+		transport := grpc.NewContextWithServerTransportStream(ctx, noHeader{err: err})
+		_, unary := hostnameUnary("pod")(transport, nil, nil, nil)
+		streaming := hostnameStream("pod")(nil, noHeaderStream{ctx: ctx, err: err}, nil, nil)
+		if status.Code(unary) != want || status.Code(streaming) != want {
+			t.Errorf("without a header calls end with %v and %v, want %v", unary, streaming, want)
+		}
 	}
 }
