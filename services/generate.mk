@@ -1,6 +1,6 @@
-# Generated Go code of the services' protos; included by the root Makefile.
+# Generated code of the services' protos; included by the root Makefile.
 
-PROTO_TOOLS      := .cache/bin/buf .cache/bin/protoc-gen-go .cache/bin/protoc-gen-go-grpc
+PROTO_TOOLS      := $(addprefix .cache/bin/,buf protoc-gen-go protoc-gen-go-grpc protoc-gen-openapi)
 # Google's HTTP annotations, from a Go module: buf's registry is not needed.
 # It is the last version of that module that holds them.
 GOOGLEAPIS       := github.com/grpc-ecosystem/grpc-gateway@v1.16.0
@@ -8,19 +8,18 @@ GOOGLEAPIS_FILES := .cache/googleapis/google/api/annotations.proto .cache/google
 
 .PHONY: generate generate-check proto-lint
 
-generate: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Generate the Go code of the protos
+generate: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Generate Go code and the OpenAPI document of the protos
 	.cache/bin/buf generate
 
-generate-check: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Fail, with the difference, if the generated code is not up to date
+generate-check: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Fail, with the difference, if what is generated is not up to date
 	rm -rf .cache/generated
 	.cache/bin/buf generate --output .cache/generated
-	diff --recursive --unified --exclude='*.proto' services/echo/api .cache/generated/services/echo/api
-	diff --recursive --unified --exclude='*.proto' services/reverse/api .cache/generated/services/reverse/api
+	for api in services/*/api; do diff --recursive --unified --exclude='*.proto' $$api .cache/generated/$$api; done
+	diff --unified docs/openapi.yaml .cache/generated/docs/openapi.yaml
 
 proto-lint: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Lint the protos and check their format
 	.cache/bin/buf lint
-	.cache/bin/buf format --diff --exit-code services/echo
-	.cache/bin/buf format --diff --exit-code services/reverse
+	.cache/bin/buf format --diff --exit-code --exclude-path .cache/googleapis/google
 
 $(PROTO_TOOLS) &: tools/buf/go.mod tools/buf/go.sum
 	cd tools/buf && GOWORK=off go build -o $(CURDIR)/.cache/bin/ tool
