@@ -52,11 +52,11 @@ import (
 // RegisterXServer call for each gRPC service.
 type Register func(grpc.ServiceRegistrar)
 
-// Run serves the registered services, as the environment says, until ctx ends
-// and the server has stopped. It logs JSON lines to standard output. The error
+// Run serves the registered services, as the environment and the options say,
+// until ctx ends and the server has stopped. It logs JSON lines to standard output. The error
 // says which variables are wrong, or why the server cannot listen; calls that
 // had to be cut are logged, and are no error.
-func Run(ctx context.Context, register Register) error {
+func Run(ctx context.Context, register Register, options ...Option) error {
 	settings, err := readSettings(os.Getenv)
 	if err != nil {
 		return err
@@ -65,17 +65,19 @@ func Run(ctx context.Context, register Register) error {
 	if err != nil {
 		return fmt.Errorf("listening on PORT=%d, choose another if it is taken: %w", settings.port, err)
 	}
-	return serve(ctx, listener, settings, newLogger(os.Stdout, settings.logLevel), register)
+	return serve(ctx, listener, settings, newLogger(os.Stdout, settings.logLevel), register, options...)
 }
 
 // serve is Run with everything from outside handed in. It closes the listener.
-func serve(ctx context.Context, listener net.Listener, settings settings, log *slog.Logger, register Register) error {
+func serve(
+	ctx context.Context, listener net.Listener, settings settings, log *slog.Logger, register Register, options ...Option,
+) error {
 	telemetry, err := startTelemetry(ctx, settings, log)
 	if err != nil {
 		listener.Close()
 		return err
 	}
-	server, err := newServer(log, telemetry.serverOptions, register)
+	server, err := newServer(log, telemetry.serverOptions, register, options...)
 	if err != nil {
 		listener.Close()
 		return err

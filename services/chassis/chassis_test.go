@@ -55,7 +55,7 @@ type running struct {
 }
 
 // start serves the handlers until the test ends.
-func start(t *testing.T, s settings, h handlers) *running {
+func start(t *testing.T, s settings, h handlers, options ...Option) *running {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -72,7 +72,7 @@ func start(t *testing.T, s settings, h handlers) *running {
 	go func() {
 		r.done <- serve(ctx, listener, s, log, func(server grpc.ServiceRegistrar) {
 			grpc_testing.RegisterTestServiceServer(server, h)
-		})
+		}, options...)
 	}()
 	t.Cleanup(func() { r.stop() })
 	return r

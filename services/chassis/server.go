@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/reflection"
 )
 
 // What one client may take of a server. A call beyond a message limit ends
@@ -50,7 +49,7 @@ type server struct {
 	endWatches context.CancelFunc // ends the health watches, which would end by themselves only with the client
 }
 
-func newServer(log *slog.Logger, telemetry []grpc.ServerOption, register Register) (*server, error) {
+func newServer(log *slog.Logger, telemetry []grpc.ServerOption, register Register, changes ...Option) (*server, error) {
 	hostname, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("asking for the host name, which every response carries: %w", err)
@@ -68,7 +67,11 @@ func newServer(log *slog.Logger, telemetry []grpc.ServerOption, register Registe
 			Timeout: serverPingTimeout,
 		}),
 	)
-	s := grpc.NewServer(append(options, telemetry...)...)
+	o := &overrides{}
+	for _, change := range changes {
+		change(o)
+	}
+	s := grpc.NewServer(slices.Concat(options, telemetry, o.server)...)
 	register(s)
 
 	watching, endWatches := context.WithCancel(context.Background())
@@ -81,8 +84,8 @@ func newServer(log *slog.Logger, telemetry []grpc.ServerOption, register Registe
 	for _, name := range append(served.services, "") {
 		served.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
-	grpc_health_v1.RegisterHealthServer(s, healthService{served.health, watching})
-	reflection.Register(s) // v1 and v1alpha
+	grpc_health_v1.RegisterHealthServer(s, healthService{served.health, o.health, watching})
+	o.registerReflection(s)
 	return served, nil
 }
 
@@ -90,7 +93,22 @@ func newServer(log *slog.Logger, telemetry []grpc.ServerOption, register Registe
 // server drains. Without that, GracefulStop would wait for them to the last.
 type healthService struct {
 	*health.Server
+	named    grpc_health_v1.HealthServer // of [WithHealth]; nil for none
 	watching context.Context
+}
+
+func (h healthService) of(r *grpc_health_v1.HealthCheckRequest) grpc_health_v1.HealthServer {
+	if r.GetService() == "" || h.named == nil {
+		return h.Server
+	}
+	return h.named
+}
+
+// Check returns the status of a service.
+func (h healthService) Check(
+	ctx context.Context, r *grpc_health_v1.HealthCheckRequest,
+) (*grpc_health_v1.HealthCheckResponse, error) {
+	return h.of(r).Check(ctx, r)
 }
 
 // Watch sends the status of a service at once, and whenever it changes.
@@ -98,7 +116,7 @@ func (h healthService) Watch(r *grpc_health_v1.HealthCheckRequest, stream grpc_h
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	defer context.AfterFunc(h.watching, cancel)()
-	return h.Server.Watch(r, watchStream{stream, ctx})
+	return h.of(r).Watch(r, watchStream{stream, ctx})
 }
 
 // watchStream is a stream with another context.

@@ -47,30 +47,37 @@ func TestHealth(t *testing.T) {
 func TestReflectionListsServices(t *testing.T) {
 	t.Parallel()
 	conn := start(t, settings{}, handlers{}).dial()
-	for _, version := range []string{"v1", "v1alpha"} { // with the same messages
-		stream, err := conn.NewStream(bounded(t), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true},
-			"/grpc.reflection."+version+".ServerReflection/ServerReflectionInfo")
-		if err != nil {
-			t.Fatal(err)
-		}
-		request := &grpc_reflection_v1.ServerReflectionRequest{
-			MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{},
-		}
-		if err := stream.SendMsg(request); err != nil {
-			t.Fatal(err)
-		}
-		reply := &grpc_reflection_v1.ServerReflectionResponse{}
-		if err := stream.RecvMsg(reply); err != nil {
-			t.Fatalf("reflection %s: %v", version, err)
-		}
-		var names []string
-		for _, service := range reply.GetListServicesResponse().GetService() {
-			names = append(names, service.GetName())
-		}
+	for _, version := range []string{"v1", "v1alpha"} {
+		names := listServices(t, conn, version)
 		if !slices.Contains(names, serviceName) || !slices.Contains(names, "grpc.health.v1.Health") {
 			t.Errorf("reflection %s lists %v, want %s and health", version, names, serviceName)
 		}
 	}
+}
+
+// listServices asks a version of reflection; both have the same messages.
+func listServices(t *testing.T, conn *grpc.ClientConn, version string) []string {
+	t.Helper()
+	stream, err := conn.NewStream(bounded(t), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true},
+		"/grpc.reflection."+version+".ServerReflection/ServerReflectionInfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := &grpc_reflection_v1.ServerReflectionRequest{
+		MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{},
+	}
+	if err := stream.SendMsg(request); err != nil {
+		t.Fatal(err)
+	}
+	reply := &grpc_reflection_v1.ServerReflectionResponse{}
+	if err := stream.RecvMsg(reply); err != nil {
+		t.Fatalf("reflection %s: %v", version, err)
+	}
+	var names []string
+	for _, service := range reply.GetListServicesResponse().GetService() {
+		names = append(names, service.GetName())
+	}
+	return names
 }
 
 func TestMessageTooLarge(t *testing.T) {

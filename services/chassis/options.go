@@ -1,0 +1,48 @@
+package chassis
+
+import (
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+	//nolint:staticcheck // deprecated, and still all that many clients speak
+	"google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+)
+
+// Option changes what the chassis itself serves.
+type Option func(*overrides)
+
+// overrides are what the options say; the zero value changes nothing.
+type overrides struct {
+	server     []grpc.ServerOption
+	health     grpc_health_v1.HealthServer
+	reflection reflection.ServerOptions
+}
+
+// WithHealth lets named answer Check and Watch for every name but the empty one,
+// which is the health of the program itself. The context of a Watch ends when
+// the server drains.
+func WithHealth(named grpc_health_v1.HealthServer) Option {
+	return func(o *overrides) { o.health = named }
+}
+
+// WithReflection lets reflection describe other services than the registered ones.
+func WithReflection(described reflection.ServerOptions) Option {
+	return func(o *overrides) { o.reflection = described }
+}
+
+// WithStreamInterceptor wraps the handler of every stream, those of health and
+// reflection included. What it returns is logged.
+func WithStreamInterceptor(interceptor grpc.StreamServerInterceptor) Option {
+	return func(o *overrides) { o.server = append(o.server, grpc.ChainStreamInterceptor(interceptor)) }
+}
+
+// registerReflection does what reflection.Register does, with options.
+func (o *overrides) registerReflection(s *grpc.Server) {
+	described := o.reflection
+	if described.Services == nil {
+		described.Services = s
+	}
+	grpc_reflection_v1.RegisterServerReflectionServer(s, reflection.NewServerV1(described))
+	grpc_reflection_v1alpha.RegisterServerReflectionServer(s, reflection.NewServer(described))
+}
