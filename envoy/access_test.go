@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"grpc-edge/envoy"
@@ -52,6 +53,14 @@ func TestFilesRefusesAccess(t *testing.T) {
 		"a secret as key":    {func(c *envoy.Config) { c.Issuers[0].JWKS = `{"keys":[{"kty":"oct","k":"AA"}]}` }, []string{"Issuers[0].JWKS"}},
 		"a private key": {
 			func(c *envoy.Config) { c.Issuers[0].JWKS = `{"keys":[{"kty":"EC","d":"AA"}]}` }, []string{"Issuers[0].JWKS"}},
+		"a public key and a secret": {
+			func(c *envoy.Config) {
+				c.Issuers[0].JWKS = strings.Replace(jwks, `{"kty"`, `{"kty":"oct","k":"AA"},{"kty"`, 1)
+			},
+			[]string{"Issuers[0].JWKS"}},
+		"a point not on the curve": {
+			func(c *envoy.Config) { c.Issuers[0].JWKS = strings.Replace(jwks, "f83O", "f83P", 1) }, []string{"Issuers[0].JWKS"}},
+		"a short key":             {func(c *envoy.Config) { c.Issuers[0].JWKS = `{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}` }, []string{"Issuers[0].JWKS"}},
 		"keys by plain HTTP":      {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "http://a.example/jwks" }, []string{"Issuers[1].JWKSURI"}},
 		"keys from an address":    {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "https://192.0.2.1/jwks" }, []string{"Issuers[1].JWKSURI"}},
 		"keys with a password":    {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "https://a:b@a.example/jwks" }, []string{"Issuers[1].JWKSURI"}},

@@ -2,6 +2,10 @@ package envoy
 
 import (
 	"cmp"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -196,7 +200,7 @@ func (i Issuer) validate(field string) error {
 	case (i.JWKS == "") == (i.JWKSURI == ""):
 		errs = append(errs, fmt.Errorf("%s: give either JWKS or JWKSURI", field))
 	case i.JWKS != "" && !validKeySet(i.JWKS):
-		errs = append(errs, fmt.Errorf("%s.JWKS: must be a JSON object with at least one public key in its list %q, each with its %q", field, "keys", "kty"))
+		errs = append(errs, fmt.Errorf("%s.JWKS: must be a JSON object whose list %q has a public RSA, EC or Ed25519 key, and no secret", field, "keys"))
 	case i.JWKSURI != "" && !validKeysURI(i.JWKSURI):
 		errs = append(errs, fmt.Errorf("%s.JWKSURI: %q must be an HTTPS URL of a host with a DNS name, such as https://issuer.example.com/jwks", field, i.JWKSURI))
 	}
@@ -208,24 +212,42 @@ func printable(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// validKeySet accepts a JWK Set (RFC 7517, section 5) whose keys are public: a
-// secret or private one has no business in a configuration file.
+// validKeySet accepts a JWK Set (RFC 7517, section 5) of which Envoy can use a key,
+// and whose keys are public: others have no business in a configuration file.
 func validKeySet(text string) bool {
-	var set struct {
-		Keys []struct {
-			Type    string `json:"kty"`
-			Private string `json:"d"`
-		} `json:"keys"`
-	}
-	if err := json.Unmarshal([]byte(text), &set); err != nil || len(set.Keys) == 0 {
+	var set struct{ Keys []jsonWebKey }
+	if err := json.Unmarshal([]byte(text), &set); err != nil {
 		return false
 	}
-	for _, key := range set.Keys {
-		if !slices.Contains([]string{"RSA", "EC", "OKP"}, key.Type) || key.Private != "" {
-			return false
-		}
+	secret := slices.ContainsFunc(set.Keys, func(key jsonWebKey) bool { return key.D != "" || key.K != "" })
+	return printable(text) && !secret && slices.ContainsFunc(set.Keys, jsonWebKey.usable)
+}
+
+// jsonWebKey has the members of RFC 7518, section 6, and RFC 8037, section 2.
+type jsonWebKey struct{ Kty, Crv, N, E, X, Y, D, K string }
+
+// usable says whether it is a whole public key for one of Envoy's algorithms.
+func (k jsonWebKey) usable() bool {
+	n, e, x, y := decode(k.N), decode(k.E), decode(k.X), decode(k.Y)
+	curves := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}
+	switch curve, known := curves[k.Crv]; {
+	case k.Kty == "RSA":
+		return len(n) >= 2048/8 && len(e) > 0 // RFC 7518, section 3.3
+	case k.Kty == "EC" && known:
+		_, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
+		return err == nil
+	default:
+		return k.Kty == "OKP" && k.Crv == "Ed25519" && len(x) == ed25519.PublicKeySize
 	}
-	return true
+}
+
+// decode is nothing for what is not base64url.
+func decode(text string) []byte {
+	content, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil
+	}
+	return content
 }
 
 func validKeysURI(text string) bool {
