@@ -2,35 +2,47 @@ package e2e
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"grpc-edge/envoy"
 )
 
-// TestMemoryIsShort plays a heap that fills up, so that each step can be seen: in
-// the place of the heap's size Envoy reads a file.
-func TestMemoryIsShort(t *testing.T) {
-	t.Parallel()
+// startShort runs Envoy with a heap that fills up as the test has it, so that each
+// step can be seen: in the place of the heap's size Envoy reads a file.
+func startShort(t *testing.T, config envoy.Config) (e *edge, set func(share string)) {
+	t.Helper()
 	pressure := filepath.Join(t.TempDir(), "pressure")
-	set := func(share string) { // by a rename, as Envoy watches for one
+	set = func(share string) { // by a rename, as Envoy watches for one
+		t.Helper()
 		writeFile(t, pressure+".new", []byte(share))
 		if err := os.Rename(pressure+".new", pressure); err != nil {
 			t.Fatal(err)
 		}
 	}
 	set("0.5")
-	config, _ := oneBackend(t)
 	config.MemoryLimit = 100 << 20
-	e := start(t, config,
+	return start(t, config,
 		"fixed_heap.v3.FixedHeapConfig", "injected_resource.v3.InjectedResourceConfig",
-		fmt.Sprintf("max_heap_size_bytes: %q", fmt.Sprint(80<<20)), "filename: "+pressure)
+		fmt.Sprintf("max_heap_size_bytes: %q", fmt.Sprint(80<<20)), "filename: "+pressure), set
+}
+
+func TestMemoryIsShort(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e, set := startShort(t, config)
+	idle := e.connect(t, "http/1.1")
 	connection := e.dial(t)
 	if err := callCount(t.Context(), connection); err != nil {
 		t.Fatal(err)
@@ -72,6 +84,9 @@ func TestMemoryIsShort(t *testing.T) {
 	if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
 		t.Errorf("a stream from before: %v", err)
 	}
+	if got, err := untilClosed(idle); err != nil || got != "" {
+		t.Errorf("an idle connection: %q, %v, want it closed long before its hour", got, err)
+	}
 	expect("0.99", "reject_incoming_connections")
 	if other, err := tls.Dial("tcp4", e.address(), e.ca.client()); err == nil {
 		other.Close()
@@ -89,6 +104,35 @@ func TestMemoryIsShort(t *testing.T) {
 	}
 	set("0.1")
 	eventually(t, callLimit, func() error { return callCount(t.Context(), connection) })
+}
+
+// TestStreamsThatHoldMemory has a client that does not read what it asked for.
+func TestStreamsThatHoldMemory(t *testing.T) {
+	t.Parallel()
+	e, set := startShort(t, httpBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(make([]byte, 32<<10)); err != nil {
+				return
+			}
+		}
+	}))
+	f := e.frames(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	if err := whole(call(count))(f); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, callLimit, func() error { // until Envoy takes no more of it
+		if e.counter(t, "cluster.probe.upstream_flow_control_paused_reading_total") == 0 {
+			return errors.New("Envoy goes on reading")
+		}
+		return nil
+	})
+	set("0.949")
+	if got, err := f.ended(1); err != nil || !strings.Contains(got, "RST_STREAM") {
+		t.Errorf("a stream that holds memory when that is short: %q, %v, want it reset", got, err)
+	}
+	if err := expectStatus(e.readyURL(), http.StatusOK); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestMemoryLimit has one that Envoy is over before the first call.

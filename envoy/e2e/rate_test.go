@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -54,6 +55,25 @@ func TestClientRate(t *testing.T) {
 	}
 }
 
+// TestManyClients shows that a client is not forgotten for others that come, as
+// with Envoy's default of 20.
+func TestManyClients(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	config.ClientRate = envoy.Rate{PerSecond: 1, Burst: 30}
+	e := start(t, config)
+	first := e.dial(t, from("127.0.0.2"))
+	taken(t, first, count)
+	for i := range 40 {
+		if err := callCount(t.Context(), e.dial(t, from(fmt.Sprintf("127.0.1.%d", i+1)))); err != nil {
+			t.Errorf("client %d: %v", i, err)
+		}
+	}
+	if got := taken(t, first, count); got >= 30 {
+		t.Errorf("of a client with an empty bucket %d calls were answered after others came", got)
+	}
+}
+
 // TestRuleRate has a bucket for a method, and one for the rest of its service,
 // which all clients share.
 func TestRuleRate(t *testing.T) {
@@ -65,6 +85,9 @@ func TestRuleRate(t *testing.T) {
 	}
 	e := start(t, config)
 	method := taken(t, e.dial(t, from("127.0.0.2")), headers)
+	if got, err := e.raw(t, headers+"?x", nil); err != nil || got.code != codes.ResourceExhausted {
+		t.Errorf("a call with a query when the bucket of its method is empty: %v, %v, want RESOURCE_EXHAUSTED", got.code, err)
+	}
 	shared := taken(t, e.dial(t, from("127.0.0.3")), headers)
 	rest := taken(t, e.dial(t), count)
 	if !within(method, 20) || shared >= 10 || !within(rest, 40) {
