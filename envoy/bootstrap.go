@@ -10,10 +10,11 @@ import (
 // bootstrap is the whole configuration but for the certificate.
 func bootstrap(c Config) *bootstrapv3.Bootstrap {
 	clusters := []*clusterv3.Cluster{adminCluster(c.AdminPort)}
-	for _, backend := range c.Backends {
-		clusters = append(clusters, backendCluster(backend, c.Resolvers))
+	if zones := c.zones(); len(zones) > 0 {
+		clusters = append(clusters, zonesCluster(zones, c.AdminPort))
 	}
 	clusters = append(clusters, issuerClusters(c)...)
+	clusters = append(clusters, c.clusters()...)
 	return &bootstrapv3.Bootstrap{
 		// SDS asks for both names, even from a file.
 		Node:            &corev3.Node{Id: "edge", Cluster: "edge"},
@@ -21,6 +22,7 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 		Admin:           &bootstrapv3.Admin{Address: socketAddress(loopback, c.AdminPort)},
 		LayeredRuntime:  runtimeLimits(c.MaxConnections),
 		OverloadManager: overloadManager(c),
+		ClusterManager:  zonesManager(c.zones()),
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Listeners: []*listenerv3.Listener{
 				httpsListener(c),

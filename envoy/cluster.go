@@ -30,36 +30,58 @@ const (
 	healthThreshold = 2
 )
 
-// retriesAtOnce lets every call that a crashed pod did not take go to another:
-// as many as the calls that Envoy has under way to one cluster by default. The
-// default for retries is 3 (docs/root/intro/arch_overview/upstream/circuit_breaking.rst).
-const retriesAtOnce = 1024
+// A pod that vanished without a word, with its node, is noticed by its silence to
+// a PING: the calls it has under way end, which no health check does. The chassis
+// of services accepts PINGs this often; grpc-go's default allows one in 5 minutes.
+// TCP's own probes do the same for the connections of health checks.
+const (
+	podPingInterval = 20 * time.Second
+	podPingTimeout  = 10 * time.Second
+	podProbes       = 3
+)
 
-// backendCluster balances each request over the pods behind one DNS name, in
-// turn: a client's single connection reaches them all.
-func backendCluster(b Backend, resolvers []netip.AddrPort) *clusterv3.Cluster {
+// clusters are those of all backends and of their canaries.
+func (c Config) clusters() []*clusterv3.Cluster {
+	var clusters []*clusterv3.Cluster
+	for _, backend := range c.Backends {
+		clusters = append(clusters, backendCluster(c, backend))
+		if backend.Canary != nil {
+			clusters = append(clusters, canaryCluster(c, backend))
+		}
+	}
+	return clusters
+}
+
+// backendCluster balances each request over the pods behind one DNS name: a
+// client's single connection reaches them all.
+func backendCluster(c Config, b Backend) *clusterv3.Cluster {
 	return &clusterv3.Cluster{
 		Name: b.Name,
 		ClusterDiscoveryType: &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
 			Name:        "envoy.cluster.dns",
-			TypedConfig: typed(dnsDiscovery(resolvers)),
+			TypedConfig: typed(dnsDiscovery(c.Resolvers)),
 		}},
-		LoadAssignment:                endpoint(b.Name, b.Address, b.Port),
-		LbPolicy:                      clusterv3.Cluster_ROUND_ROBIN,
+		LoadAssignment:                pods(b),
 		ConnectTimeout:                durationpb.New(connectTimeout),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
-		TypedExtensionProtocolOptions: upstreamHTTP2(),
+		TypedExtensionProtocolOptions: upstreamHTTP2(b),
+		UpstreamConnectionOptions:     &clusterv3.UpstreamConnectionOptions{TcpKeepalive: tcpKeepalive()},
 		HealthChecks:                  []*corev3.HealthCheck{grpcHealthCheck()},
 		// Without this a pod that is gone from DNS but still answers keeps
 		// getting calls (envoy issue 18151).
 		IgnoreHealthOnHostRemoval: true,
-		CircuitBreakers: &clusterv3.CircuitBreakers{
-			Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{MaxRetries: wrapperspb.UInt32(retriesAtOnce)}},
-		},
-		CommonLbConfig: &clusterv3.Cluster_CommonLbConfig{
-			// A pod just found, not yet checked, does not count as a sick one.
-			IgnoreNewHostsUntilFirstHc: true,
-		},
+		LoadBalancingPolicy:       balancing(c, b),
+		CommonLbConfig:            healthyOnly(),
+		OutlierDetection:          outliers(),
+		CircuitBreakers:           circuitBreakers(c),
+	}
+}
+
+func tcpKeepalive() *corev3.TcpKeepalive {
+	return &corev3.TcpKeepalive{
+		KeepaliveTime:     wrapperspb.UInt32(uint32(podPingInterval.Seconds())),
+		KeepaliveInterval: wrapperspb.UInt32(uint32(podPingTimeout.Seconds())),
+		KeepaliveProbes:   wrapperspb.UInt32(podProbes),
 	}
 }
 
@@ -102,7 +124,7 @@ func grpcHealthCheck() *corev3.HealthCheck {
 }
 
 // upstreamHTTP2 speaks HTTP/2 without TLS to the pods.
-func upstreamHTTP2() map[string]*anypb.Any {
+func upstreamHTTP2(b Backend) map[string]*anypb.Any {
 	return map[string]*anypb.Any{
 		"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(&upstreamv3.HttpProtocolOptions{
 			UpstreamProtocolOptions: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
@@ -111,10 +133,15 @@ func upstreamHTTP2() map[string]*anypb.Any {
 						Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
 							InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
 							InitialConnectionWindowSize: wrapperspb.UInt32(connectionWindow),
+							ConnectionKeepalive: &corev3.KeepaliveSettings{
+								Interval: durationpb.New(podPingInterval),
+								Timeout:  durationpb.New(podPingTimeout),
+							},
 						},
 					},
 				},
 			},
+			RequestMirrorPolicies: mirror(b),
 		}),
 	}
 }
@@ -122,12 +149,6 @@ func upstreamHTTP2() map[string]*anypb.Any {
 func endpoint(cluster, host string, port uint32) *endpointv3.ClusterLoadAssignment {
 	return &endpointv3.ClusterLoadAssignment{
 		ClusterName: cluster,
-		Endpoints: []*endpointv3.LocalityLbEndpoints{{
-			LbEndpoints: []*endpointv3.LbEndpoint{{
-				HostIdentifier: &endpointv3.LbEndpoint_Endpoint{
-					Endpoint: &endpointv3.Endpoint{Address: socketAddress(host, port)},
-				},
-			}},
-		}},
+		Endpoints:   []*endpointv3.LocalityLbEndpoints{locality("", host, port)},
 	}
 }

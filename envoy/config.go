@@ -59,8 +59,9 @@ type Config struct {
 	// MemoryLimit is that of the container in bytes; near it Envoy refuses work
 	// instead of being killed. 0 is no limit.
 	MemoryLimit int64
-	// DrainTime is for how long Envoy tells clients to go before it stops;
-	// default 15 s.
+	// DrainTime is for how long Envoy tells more and more clients to go when it
+	// drains, in whole seconds; default 15 s. The program drain leaves time for it
+	// if it is at most half of its budget.
 	DrainTime time.Duration
 
 	// LeastRequest sends a call to the less busy of two pods instead of to each
@@ -84,7 +85,8 @@ type Backend struct {
 	Address string
 	// Zones are DNS names like Address, of the pods in one zone each, by the name
 	// of the zone: Envoy then prefers pods in its own zone, which its argument
-	// --service-zone tells. None treats all pods alike.
+	// --service-zone tells, as far as that zone has its part of them. They must
+	// cover all pods, since Address is not asked then. None treats all pods alike.
 	Zones map[string]string
 	// Port is the port the pods serve plaintext HTTP/2 on.
 	Port uint32
@@ -105,8 +107,8 @@ type Canary struct {
 	// Header is the name of a header whose value "canary" sends a call there and
 	// "stable" to the first version; empty for none.
 	Header string
-	// Mirror is the share of calls that are also sent there, in percent; what it
-	// answers is dropped.
+	// Mirror is the share of the first version's calls that are also sent there, in
+	// percent; what it answers is dropped. Calls that write are among them.
 	Mirror uint32
 }
 

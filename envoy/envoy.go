@@ -11,6 +11,7 @@ package envoy
 import (
 	"fmt"
 	"path"
+	"strconv"
 )
 
 // Where Envoy finds its files and where it listens, unless [Config] says otherwise.
@@ -63,16 +64,27 @@ func Files(config Config) (map[string]string, error) {
 	return files, nil
 }
 
-// Args are the arguments of the envoy program in its container.
+// Args are the arguments of the envoy program in its container. With zones, one
+// of them is $(ZONE): the container needs that environment variable to hold the
+// zone of its node, and Kubernetes puts the value in.
 //
 // Hot restart is off because it needs shared memory and a socket, and a pod is
 // never restarted in place: without it Envoy writes to no file system. The
 // access log, which Envoy flushes every ten seconds by default, is a second late.
-func Args() []string {
-	return []string{
-		"--config-path", path.Join(ConfigDir, bootstrapFile),
+// During a drain the share of clients that are told to go grows with the
+// time, so that they do not all connect to other Envoys in the same moment.
+func Args(config Config) []string {
+	config = config.withDefaults()
+	args := []string{
+		"--config-path", path.Join(config.ConfigDir, bootstrapFile),
 		"--disable-hot-restart",
+		"--drain-strategy", "gradual",
+		"--drain-time-s", strconv.Itoa(int(config.DrainTime.Seconds())),
 		"--file-flush-interval-msec", "1000",
 		"--log-level", "warning",
 	}
+	if len(config.zones()) > 0 {
+		args = append(args, "--service-zone", "$("+zoneVariable+")")
+	}
+	return args
 }

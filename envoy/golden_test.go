@@ -8,13 +8,27 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"grpc-edge/envoy"
+	"grpc-edge/envoy/prototest"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata from what the code now gives")
+
+// methods are of every kind that routes tell apart.
+const methods = `
+package stock.v1;
+import "google/protobuf/empty.proto";
+service Stock {
+  rpc Take(google.protobuf.Empty) returns (google.protobuf.Empty);
+  rpc Get(google.protobuf.Empty) returns (google.protobuf.Empty) { option idempotency_level = NO_SIDE_EFFECTS; }
+  rpc Set(google.protobuf.Empty) returns (google.protobuf.Empty) { option idempotency_level = IDEMPOTENT; }
+  rpc Watch(google.protobuf.Empty) returns (stream google.protobuf.Empty) { option idempotency_level = NO_SIDE_EFFECTS; }
+  rpc Load(stream google.protobuf.Empty) returns (google.protobuf.Empty) { option idempotency_level = IDEMPOTENT; }
+}`
 
 // TestFiles compares with testdata/<case>/<file>, and finds files no case has.
 func TestFiles(t *testing.T) {
@@ -25,6 +39,11 @@ func TestFiles(t *testing.T) {
 			Backends: []envoy.Backend{{
 				Name: "shop", Address: "shop.example", Port: 50051,
 				Services: services(t, "shop.v1.Cart", "shop.v1.Orders"),
+				Zones:    map[string]string{"zone-b": "b.shop.example", "zone-a": "a.shop.example"},
+			}, {
+				Name: "stock", Address: "stock.example", Port: 50051,
+				Services: prototest.Services(t, methods),
+				Canary:   &envoy.Canary{Address: "stock-canary.example", Weight: 5, Header: "x-release", Mirror: 20},
 			}},
 			ConfigDir: "/config", CertificateDir: "/certificate",
 			HTTPSPort: 1001, MetricsPort: 1002, ReadyPort: 1003, AdminPort: 1004,
@@ -47,6 +66,8 @@ func TestFiles(t *testing.T) {
 			},
 			MemoryLimit: 512 << 20,
 			ClientRate:  envoy.Rate{PerSecond: 100, Burst: 200},
+			MaxDeadline: time.Minute, MaxConnectionAge: time.Hour, DrainTime: 20 * time.Second,
+			LeastRequest: true,
 		},
 	}
 	got := map[string]string{}

@@ -44,6 +44,9 @@ func httpsListener(c Config) *listenerv3.Listener {
 		Name:                          httpsName,
 		Address:                       socketAddress(allAddresses, c.HTTPSPort),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
+		// Clients are told to go when all of Envoy drains, not yet when readiness
+		// fails: until the load balancer knows, they would come back here.
+		DrainType: listenerv3.Listener_MODIFY_ONLY,
 		FilterChains: []*listenerv3.FilterChain{{
 			TransportSocket:               downstreamTLS(c),
 			TransportSocketConnectTimeout: durationpb.New(handshakeTimeout),
@@ -82,7 +85,9 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 		RequestHeadersTimeout: durationpb.New(requestHeaderTimeout),
 		StreamFlushTimeout:    durationpb.New(flushTimeout),
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
-			IdleTimeout: durationpb.New(idleConnection),
+			IdleTimeout:                 durationpb.New(idleConnection),
+			MaxConnectionDuration:       maxConnectionAge(c),
+			MaxConnectionDurationJitter: &typev3.Percent{Value: connectionAgeJitter},
 			// x_user and x-user are one header to many a backend.
 			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST,
 		},

@@ -1,16 +1,17 @@
 package envoy
 
 import (
+	"slices"
+
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// serviceRoutes has one route for each gRPC service, in the order of the
+// serviceRoutes has the routes of all gRPC services, in the order of the
 // backends. No prefix is the prefix of another, since all end in a slash.
 //
 // A request is matched by its path alone and not by its content type, which
@@ -19,24 +20,7 @@ func serviceRoutes(c Config) *routev3.RouteConfiguration {
 	var routes []*routev3.Route
 	for _, backend := range c.Backends {
 		for _, service := range backend.Services {
-			for _, method := range c.methodsWithRules(service.FullName()) {
-				routes = append(routes, &routev3.Route{
-					Name: string(service.FullName()) + "/" + string(method),
-					Match: &routev3.RouteMatch{
-						PathSpecifier: &routev3.RouteMatch_Path{Path: "/" + string(service.FullName()) + "/" + string(method)},
-					},
-					Action:               &routev3.Route_Route{Route: toCluster(backend.Name)},
-					TypedPerFilterConfig: c.overrides(service.FullName(), method),
-				})
-			}
-			routes = append(routes, &routev3.Route{
-				Name: string(service.FullName()),
-				Match: &routev3.RouteMatch{
-					PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/" + string(service.FullName()) + "/"},
-				},
-				Action:               &routev3.Route_Route{Route: toCluster(backend.Name)},
-				TypedPerFilterConfig: c.overrides(service.FullName(), ""),
-			})
+			routes = append(routes, routesOf(c, backend, service)...)
 		}
 	}
 	return &routev3.RouteConfiguration{
@@ -46,39 +30,57 @@ func serviceRoutes(c Config) *routev3.RouteConfiguration {
 	}
 }
 
-// toCluster lets a call last as long as its caller wants: no timeout of ours on
-// the whole of it (Envoy's default of 15 seconds cuts streams, envoy issue
-// 17697) nor on its silences, but the deadline in the grpc-timeout header,
-// as it is, where there is one.
-func toCluster(name string) *routev3.RouteAction {
-	zero := durationpb.New(0)
-	return &routev3.RouteAction{
-		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: name},
-		Timeout:          zero,
-		IdleTimeout:      zero,
-		MaxStreamDuration: &routev3.RouteAction_MaxStreamDuration{
-			MaxStreamDuration:    zero,
-			GrpcTimeoutHeaderMax: zero,
-		},
-		RetryPolicy: retryUnsent(),
+// routesOf has one route for the whole service, and before it one for each
+// method whose calls are treated differently: they have a rule, or may be
+// repeated.
+func routesOf(c Config, backend Backend, service protoreflect.ServiceDescriptor) []*routev3.Route {
+	var routes []*routev3.Route
+	add := func(method protoreflect.Name, route *routev3.Route, retry *routev3.RetryPolicy) {
+		route.TypedPerFilterConfig = c.overrides(service.FullName(), method)
+		action := forward(c)
+		action.RetryPolicy = retry
+		routes = append(routes, releases(backend, route, action)...)
 	}
+	withRules, methods := c.methodsWithRules(service.FullName()), service.Methods()
+	for i := range methods.Len() {
+		method := methods.Get(i)
+		retry := retryPolicy(method)
+		if retry == nil && !slices.Contains(withRules, method.Name()) {
+			continue
+		}
+		if retry == nil {
+			retry = retryUnsent()
+		}
+		name := string(service.FullName()) + "/" + string(method.Name())
+		add(method.Name(), &routev3.Route{
+			Name:  name,
+			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: "/" + name}},
+		}, retry)
+	}
+	name := string(service.FullName())
+	add("", &routev3.Route{
+		Name:  name,
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/" + name + "/"}},
+	}, retryUnsent())
+	return routes
 }
 
-// retryUnsent tries another pod when the first cannot have begun the call: it
-// took no connection, or refused the stream (RFC 9113, section 8.7). Anything
-// else may have had an effect, and is the caller's to repeat.
-func retryUnsent() *routev3.RetryPolicy {
-	return &routev3.RetryPolicy{
-		RetryOn:    "connect-failure,refused-stream",
-		NumRetries: wrapperspb.UInt32(2),
-		RetryHostPredicate: []*routev3.RetryPolicy_RetryHostPredicate{{
-			Name: "envoy.retry_host_predicates.previous_hosts",
-			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{
-				TypedConfig: typed(&previoushostsv3.PreviousHostsPredicate{}),
-			},
-		}},
-		// Balancing may pick the pod just tried; this often it picks again.
-		HostSelectionRetryMaxAttempts: 5,
+// forward lets a call last as long as its caller wants: no timeout of ours on
+// the whole of it (Envoy's default of 15 seconds cuts streams, envoy issue
+// 17697) nor on its silences, but the deadline in the grpc-timeout header,
+// up to MaxDeadline, where there is one; the backend is told what Envoy made of
+// it, in milliseconds. With max_stream_duration set, Envoy takes no notice of the
+// timeout field (envoy issue 15530), and the deadline is for the call with all its
+// retries.
+func forward(c Config) *routev3.RouteAction {
+	zero := durationpb.New(0)
+	return &routev3.RouteAction{
+		Timeout:     zero,
+		IdleTimeout: zero,
+		MaxStreamDuration: &routev3.RouteAction_MaxStreamDuration{
+			MaxStreamDuration:    zero,
+			GrpcTimeoutHeaderMax: durationpb.New(c.MaxDeadline),
+		},
 	}
 }
 

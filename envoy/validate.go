@@ -15,7 +15,7 @@ var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
 // validate reports everything that is wrong, not just the first thing.
 func (c Config) validate() error {
-	errs := []error{c.validatePorts(), c.validateBackends()}
+	errs := []error{c.validatePorts(), c.validateBackends(), c.validateTimes()}
 	for _, dir := range []struct{ field, value string }{
 		{"ConfigDir", c.ConfigDir}, {"CertificateDir", c.CertificateDir},
 	} {
@@ -59,7 +59,7 @@ func (c Config) validateBackends() error {
 		return fmt.Errorf("%s: none given; name at least one", "Backends")
 	}
 	var errs []error
-	names, owner := map[string]int{}, map[protoreflect.FullName]string{}
+	names, canaries, owner := map[string]int{}, map[string]int{}, map[protoreflect.FullName]string{}
 	for i, backend := range c.Backends {
 		field := fmt.Sprintf("Backends[%d]", i)
 		errs = append(errs, backend.validate(field))
@@ -68,6 +68,9 @@ func (c Config) validateBackends() error {
 		} else {
 			names[backend.Name] = i
 		}
+		if backend.Canary != nil {
+			canaries[canaryName(backend.Name)] = i
+		}
 		for j, service := range backend.Services {
 			at := fmt.Sprintf("%s.Services[%d]", field, j)
 			if first, taken := owner[service.FullName()]; taken {
@@ -75,6 +78,11 @@ func (c Config) validateBackends() error {
 			} else {
 				owner[service.FullName()] = at
 			}
+		}
+	}
+	for i, backend := range c.Backends {
+		if owner, taken := canaries[backend.Name]; taken {
+			errs = append(errs, fmt.Errorf("Backends[%d].Name: %q is the name of the canary of Backends[%d]", i, backend.Name, owner))
 		}
 	}
 	return errors.Join(errs...)
@@ -90,6 +98,7 @@ func (b Backend) validate(field string) error {
 		errs = append(errs, fmt.Errorf("%s.Address: %q must be a DNS name, such as echo.default.svc.cluster.local", field, b.Address))
 	}
 	errs = append(errs, validatePort(field+".Port", b.Port))
+	errs = append(errs, b.validateZones(field), b.Canary.validate(field+".Canary", b.Name))
 	if len(b.Services) == 0 {
 		errs = append(errs, fmt.Errorf("%s.Services: none given; name at least one, such as api.Echo", field))
 	}

@@ -50,6 +50,22 @@ type backend struct {
 	server *grpc.Server
 	health *health.Server
 	calls  atomic.Int64
+	// instead, if not nil, answers in the place of handle.
+	instead atomic.Pointer[grpc.StreamHandler]
+}
+
+// answer has the backend answer from now on with the handler. Each call counts.
+func (b *backend) answer(handler func(stream grpc.ServerStream) error) {
+	counted := grpc.StreamHandler(func(_ any, stream grpc.ServerStream) error {
+		b.calls.Add(1)
+		return handler(stream)
+	})
+	b.instead.Store(&counted)
+}
+
+// fail has the backend answer from now on with the code.
+func (b *backend) fail(code codes.Code) {
+	b.answer(func(grpc.ServerStream) error { return status.Error(code, "as the test wants") })
 }
 
 // serve runs a backend until the test ends.
@@ -68,7 +84,10 @@ func serve(t *testing.T, host string, port uint32) *backend {
 }
 
 // handle answers every method but those of health.
-func (b *backend) handle(_ any, stream grpc.ServerStream) error {
+func (b *backend) handle(server any, stream grpc.ServerStream) error {
+	if instead := b.instead.Load(); instead != nil {
+		return (*instead)(server, stream)
+	}
 	if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
 		return err
 	}
@@ -115,6 +134,14 @@ func oneBackend(t *testing.T) (envoy.Config, *backend) {
 // leaves test.Probe to a handler which can do what a gRPC server never would.
 func httpBackend(t *testing.T, handler http.HandlerFunc) envoy.Config {
 	t.Helper()
+	port := freePort(t)
+	serveHTTP(t, "127.0.0.1", port, handler)
+	return envoy.Config{Backends: []envoy.Backend{probeAt(t, "localhost", port)}}
+}
+
+// serveHTTP runs the server of httpBackend until the test ends.
+func serveHTTP(t *testing.T, host string, port uint32, handler http.HandlerFunc) {
+	t.Helper()
 	checks := grpc.NewServer()
 	healthpb.RegisterHealthServer(checks, health.NewServer())
 	mux := http.NewServeMux()
@@ -123,12 +150,10 @@ func httpBackend(t *testing.T, handler http.HandlerFunc) envoy.Config {
 	server := &http.Server{Handler: mux, Protocols: new(http.Protocols)}
 	server.Protocols.SetUnencryptedHTTP2(true)
 
-	port := freePort(t)
-	listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+	listener, err := net.Listen("tcp4", fmt.Sprintf("%s:%d", host, port))
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
-	return envoy.Config{Backends: []envoy.Backend{probeAt(t, "localhost", port)}}
 }

@@ -2,9 +2,13 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +24,9 @@ import (
 	"grpc-edge/envoy"
 )
 
+// errNotYet says that a check may pass later.
+var errNotYet = errors.New("it has not come to that")
+
 // noticeLimit is more than a DNS refresh and two health checks take together.
 const noticeLimit = 15 * time.Second
 
@@ -33,25 +40,31 @@ type pods struct {
 
 func startPods(t *testing.T) *pods {
 	t.Helper()
+	return startPodsWith(t, func(*nameServer, *envoy.Config) {})
+}
+
+// startPodsWith also changes the names and the configuration.
+func startPodsWith(t *testing.T, change func(*nameServer, *envoy.Config)) *pods {
+	t.Helper()
 	p := &pods{hosts: []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}}
 	port := freePort(t)
 	for _, host := range p.hosts {
 		p.backends = append(p.backends, serve(t, host, port))
 	}
 	p.dns = newNameServer(t, p.hosts...)
-	p.edge = start(t, envoy.Config{
+	config := envoy.Config{
 		Backends:  []envoy.Backend{probeAt(t, podsName, port)},
 		Resolvers: []netip.AddrPort{p.dns.address},
-	})
+	}
+	change(p.dns, &config)
+	p.edge = start(t, config)
 	return p
 }
 
 // take makes n calls, a few at a time, and returns how many reached each pod.
 func (p *pods) take(t *testing.T, connection *grpc.ClientConn, n int) []int64 {
 	t.Helper()
-	for _, b := range p.backends {
-		b.calls.Store(0)
-	}
+	p.forget()
 	const callers = 10
 	var wait sync.WaitGroup
 	for range callers {
@@ -65,6 +78,18 @@ func (p *pods) take(t *testing.T, connection *grpc.ClientConn, n int) []int64 {
 		})
 	}
 	wait.Wait()
+	return p.shares()
+}
+
+// forget sets the count of calls to 0.
+func (p *pods) forget() {
+	for _, b := range p.backends {
+		b.calls.Store(0)
+	}
+}
+
+// shares are how many calls reached each pod.
+func (p *pods) shares() []int64 {
 	var shares []int64
 	for _, b := range p.backends {
 		shares = append(shares, b.calls.Load())
@@ -172,5 +197,238 @@ func TestStartedCallsAreNotRepeated(t *testing.T) {
 	}
 	if got := calls.Load(); got != 1 {
 		t.Errorf("the backend received the call %d times", got)
+	}
+}
+
+// TestSickPodsGetNothing has fewer and fewer healthy pods. By default Envoy calls
+// sick ones again when fewer than half are well.
+func TestSickPodsGetNothing(t *testing.T) {
+	t.Parallel()
+	p := startPods(t)
+	connection := p.dial(t)
+	sicken := func(b *backend) { b.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING) }
+
+	sicken(p.backends[0])
+	sicken(p.backends[1])
+	p.healthy(t, 1)
+	if shares := p.take(t, connection, 60); shares[2] != 60 {
+		t.Errorf("60 calls were shared as %d, want all of them for the third, the only healthy pod", shares)
+	}
+
+	sicken(p.backends[2])
+	p.healthy(t, 0)
+	p.forget()
+	for range 10 {
+		if err := callCount(t.Context(), connection); status.Code(err) != codes.Unavailable {
+			t.Errorf("a call without a healthy pod = %v, want UNAVAILABLE", err)
+		}
+	}
+	if shares := p.shares(); shares[0]+shares[1]+shares[2] != 0 {
+		t.Errorf("without a healthy pod, calls were shared as %d", shares)
+	}
+}
+
+// healthy waits until Envoy knows of so many healthy pods.
+func (p *pods) healthy(t *testing.T, n int) {
+	t.Helper()
+	p.stat(t, noticeLimit, "cluster.probe.membership_healthy", int64(n))
+}
+
+// TestLeastRequest has one pod hold its calls for long. In turn it would get a
+// third of all calls.
+func TestLeastRequest(t *testing.T) {
+	t.Parallel()
+	p := startPodsWith(t, func(_ *nameServer, c *envoy.Config) { c.LeastRequest = true })
+	p.backends[0].answer(func(stream grpc.ServerStream) error {
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	})
+	connection := p.dial(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	var held atomic.Int64
+	for range 60 {
+		done := make(chan struct{})
+		wait.Go(func() {
+			defer close(done)
+			if callCount(ctx, connection) != nil {
+				held.Add(1)
+			}
+		})
+		select {
+		case <-done:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	cancel()
+	wait.Wait()
+	// The first call that comes to the pod is held, and a second one only if it
+	// meets another that is busy.
+	if got := held.Load(); got < 1 || got > 10 {
+		t.Errorf("the busy pod got %d of 60 calls, want 1 to 10", got)
+	}
+}
+
+// TestSlowStart adds a pod to two that have been there for long.
+func TestSlowStart(t *testing.T) {
+	t.Parallel()
+	const window = 10 * time.Second // slowStart in package envoy
+	p := startPods(t)
+	connection := p.dial(t)
+	p.dns.set(p.hosts[0], p.hosts[1])
+	p.healthy(t, 2)
+	time.Sleep(window)
+
+	p.dns.set(p.hosts...)
+	p.healthy(t, 3)
+	if shares := p.take(t, connection, 300); shares[2] < 1 || shares[2] > 60 {
+		t.Errorf("300 calls were shared as %d, want 1 to 60 for the third pod, which is new", shares)
+	}
+	eventually(t, 2*window, func() error {
+		shares := p.take(t, connection, 300)
+		if shares[2] < 90 {
+			return fmt.Errorf("300 calls were shared as %d, want the third pod to have its part in the end", shares)
+		}
+		return nil
+	})
+}
+
+// TestCircuitBreaker has more calls under way than there may be.
+func TestCircuitBreaker(t *testing.T) {
+	t.Parallel()
+	const limit = 5
+	var arrived atomic.Int64
+	release := make(chan struct{})
+	config := httpBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		arrived.Add(1)
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Grpc-Status", "0")
+	})
+	config.MaxConnections = limit
+	e := start(t, config)
+	connection := e.dial(t)
+	var wait sync.WaitGroup
+	for range limit {
+		wait.Go(func() { _ = callCount(t.Context(), connection) })
+	}
+	e.stat(t, callLimit, "cluster.probe.circuit_breakers.default.remaining_rq", 0)
+	if err := callCount(t.Context(), connection); status.Code(err) != codes.Unavailable {
+		t.Errorf("call %d = %v, want UNAVAILABLE", limit+1, err)
+	}
+	e.stat(t, callLimit, "cluster.probe.upstream_rq_active_overflow", 1)
+	if got := arrived.Load(); got != limit {
+		t.Errorf("%d calls reached the backend, want %d", got, limit)
+	}
+	close(release)
+	wait.Wait()
+	e.stat(t, callLimit, "cluster.probe.circuit_breakers.default.remaining_rq", limit)
+}
+
+// stat waits until the counter or gauge of Envoy has the value.
+func (e *edge) stat(t *testing.T, limit time.Duration, name string, want int64) {
+	t.Helper()
+	eventually(t, limit, func() error {
+		_, got, err := get(http.MethodGet, e.adminURL("/stats?filter=^"+name+"$"))
+		if err == nil && got != fmt.Sprintf("%s: %d\n", name, want) {
+			err = fmt.Errorf("Envoy counts %q, want %d", got, want)
+		}
+		return err
+	})
+}
+
+// TestVanishedPod cuts a pod's network while it has a call under way: nothing
+// comes back any more, not even a reset.
+func TestVanishedPod(t *testing.T) {
+	t.Parallel()
+	config, backend := oneBackend(t)
+	began := make(chan struct{}, 1)
+	backend.answer(func(stream grpc.ServerStream) error {
+		began <- struct{}{}
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	})
+	line := newLine(t, config.Backends[0].Port)
+	config.Backends[0].Port = line.port
+	e := start(t, config)
+	e.expectProbes(t, line.port)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ended := make(chan error, 1)
+	connection := e.dial(t)
+	go func() { ended <- connection.Invoke(ctx, count, &emptypb.Empty{}, &emptypb.Empty{}) }()
+	<-began
+	line.cut.Store(true)
+	if err := <-ended; status.Code(err) != codes.Unavailable {
+		t.Errorf("the call at a pod that vanished = %v, want UNAVAILABLE", err)
+	}
+}
+
+// expectProbes looks for TCP's own probes on Envoy's connections to the port.
+func (e *edge) expectProbes(t *testing.T, port uint32) {
+	t.Helper()
+	// sl local_address rem_address st tx_queue:rx_queue tr:tm->when; a connection
+	// in state 01 is established, and timer 02 is that of keepalive, if there is
+	// nothing to be sent again (Linux, Documentation/networking/proc_net_tcp.rst).
+	probed := regexp.MustCompile(fmt.Sprintf(`(?m)^ *\d+: [0-9A-F]+:[0-9A-F]+ 0100007F:%04X 01 [0-9A-F:]+ 02:`, port))
+	eventually(t, callLimit, func() error {
+		sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", e.process.Pid))
+		if err == nil && !probed.Match(sockets) {
+			err = fmt.Errorf("no connection to port %d has a keepalive timer", port)
+		}
+		return err
+	})
+}
+
+// line is a TCP proxy in front of a backend.
+type line struct {
+	port uint32
+	cut  atomic.Bool // bytes are lost, both ways
+}
+
+func newLine(t *testing.T, to uint32) *line {
+	t.Helper()
+	l := &line{port: freePort(t)}
+	listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", l.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			near, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", to))
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			go l.carry(far, near)
+			go l.carry(near, far)
+		}
+	}()
+	return l
+}
+
+func (l *line) carry(to, from net.Conn) {
+	defer func() { _ = to.Close() }()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		if l.cut.Load() {
+			continue
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +56,32 @@ func TestStreamsAreNotCut(t *testing.T) {
 	}
 }
 
+// callRaw makes a call as a client would that does not keep its own deadline, and
+// returns the headers of the answer and how long it took.
+func callRaw(t *testing.T, e *edge, method, timeout string) (http.Header, time.Duration) {
+	t.Helper()
+	emptyMessage := strings.NewReader("\x00\x00\x00\x00\x00")
+	request, err := http.NewRequestWithContext(callContext(t), http.MethodPost, "https://"+e.address()+method, emptyMessage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/grpc")
+	request.Header.Set("TE", "trailers")
+	if timeout != "" {
+		request.Header.Set("Grpc-Timeout", timeout)
+	}
+	began := time.Now()
+	response, err := e.browser(t, true).Do(request)
+	if err != nil {
+		t.Fatalf("no answer after %v: %v", time.Since(began), err)
+	}
+	_ = response.Body.Close()
+	return response.Header, time.Since(began)
+}
+
+// timerSlack is how much too early a timer may fire.
+const timerSlack = 50 * time.Millisecond
+
 // TestGRPCTimeoutIsHonoured has neither the client nor the backend keep the
 // deadline, so that only Envoy can. A gRPC backend would reset the call.
 func TestGRPCTimeoutIsHonoured(t *testing.T) {
@@ -62,22 +89,81 @@ func TestGRPCTimeoutIsHonoured(t *testing.T) {
 	e := start(t, httpBackend(t, func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done() // Envoy gave up, or the server is closed
 	}))
-	request, err := http.NewRequestWithContext(callContext(t), http.MethodPost, "https://"+e.address()+"/test.Probe/Hang", strings.NewReader(emptyMessage))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const deadline, timerSlack = 500 * time.Millisecond, 50 * time.Millisecond
-	request.Header.Set("Content-Type", "application/grpc")
-	request.Header.Set("TE", "trailers")
-	request.Header.Set("Grpc-Timeout", "500m")
-	began := time.Now()
-	response, err := e.browser(t, true).Do(request)
-	if err != nil {
-		t.Fatalf("no answer after %v: %v", time.Since(began), err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	took := time.Since(began)
-	if got := response.Header.Get("Grpc-Status"); got != "4" || took < deadline-timerSlack {
+	const deadline = 500 * time.Millisecond
+	header, took := callRaw(t, e, "/test.Probe/Hang", "500m")
+	if got := header.Get("Grpc-Status"); got != "4" || took < deadline-timerSlack {
 		t.Errorf("a call with grpc-timeout %v ended after %v with grpc-status %q, want 4 (DEADLINE_EXCEEDED)", deadline, took, got)
+	}
+}
+
+// TestDeadlineIsCapped asks for more time than there is, at a backend that hangs,
+// and looks at the deadline that the backend is told.
+func TestDeadlineIsCapped(t *testing.T) {
+	t.Parallel()
+	told := make(chan string, 1)
+	config := httpBackend(t, func(_ http.ResponseWriter, r *http.Request) {
+		told <- r.Header.Get("Grpc-Timeout")
+		<-r.Context().Done()
+	})
+	config.MaxDeadline = time.Second
+	e := start(t, config)
+	for _, test := range []struct {
+		timeout, told string
+		lasts         time.Duration
+	}{
+		{"10S", "1000m", config.MaxDeadline},
+		{"1001m", "1000m", config.MaxDeadline},
+		{"99999999H", "1000m", config.MaxDeadline},
+		{"500000u", "500m", 500 * time.Millisecond},
+	} {
+		for _, method := range []string{count, headers} { // on routes of the service and of the method
+			header, took := callRaw(t, e, method, test.timeout)
+			if got := header.Get("Grpc-Status"); got != "4" || took < test.lasts-timerSlack {
+				t.Errorf("%s with grpc-timeout %s ended after %v with grpc-status %q, want 4 (DEADLINE_EXCEEDED) after %v",
+					method, test.timeout, took, got, test.lasts)
+			}
+			if got := <-told; got != test.told {
+				t.Errorf("%s with grpc-timeout %s told the backend %s, want %s", method, test.timeout, got, test.told)
+			}
+		}
+	}
+}
+
+// TestNoDeadlineIsNoCap makes a call without a deadline that takes longer than
+// deadlines may.
+func TestNoDeadlineIsNoCap(t *testing.T) {
+	t.Parallel()
+	const limit = 200 * time.Millisecond
+	config := httpBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(5 * limit)
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Grpc-Status", "0")
+		w.Header().Set("Grpc-Message", "told:"+r.Header.Get("Grpc-Timeout"))
+	})
+	config.MaxDeadline = limit
+	header, took := callRaw(t, start(t, config), count, "")
+	if header.Get("Grpc-Status") != "0" || header.Get("Grpc-Message") != "told:" {
+		t.Errorf("a call without deadline ended after %v with %v, want OK and no deadline told", took, header)
+	}
+}
+
+// TestDeadlineHoldsForAllTries has a call repeated until its time is over, though
+// each try by itself is in time.
+func TestDeadlineHoldsForAllTries(t *testing.T) {
+	t.Parallel()
+	var tries atomic.Int64
+	config := httpBackend(t, func(w http.ResponseWriter, _ *http.Request) {
+		tries.Add(1)
+		time.Sleep(400 * time.Millisecond)
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Grpc-Status", "14")
+	})
+	config.MaxDeadline = time.Second
+	header, took := callRaw(t, start(t, config), headers, "10S")
+	if got := header.Get("Grpc-Status"); got != "4" || took < config.MaxDeadline-timerSlack {
+		t.Errorf("the call ended after %v with grpc-status %q, want 4 (DEADLINE_EXCEEDED) after %v", took, got, config.MaxDeadline)
+	}
+	if got := tries.Load(); got < 2 {
+		t.Errorf("the call was tried %d times: this test proved nothing", got)
 	}
 }

@@ -18,12 +18,14 @@ import (
 // trying it in the search domains of the machine.
 const podsName = "pods.test."
 
-// nameServer has the A records of podsName, and they can change.
+// nameServer has A records, and they can change.
 type nameServer struct {
 	address netip.AddrPort
 	mu      sync.Mutex
-	records []netip.Addr
+	records map[string][]netip.Addr // by name
 }
+
+// newNameServer has the hosts as records of podsName.
 
 func newNameServer(t *testing.T, hosts ...string) *nameServer {
 	t.Helper()
@@ -32,7 +34,10 @@ func newNameServer(t *testing.T, hosts ...string) *nameServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = socket.Close() })
-	s := &nameServer{address: netip.MustParseAddrPort(socket.LocalAddr().String())}
+	s := &nameServer{
+		address: netip.MustParseAddrPort(socket.LocalAddr().String()),
+		records: map[string][]netip.Addr{},
+	}
 	s.set(hosts...)
 	go func() {
 		query := make([]byte, 1500)
@@ -49,23 +54,22 @@ func newNameServer(t *testing.T, hosts ...string) *nameServer {
 	return s
 }
 
-// set replaces the A records.
-func (s *nameServer) set(hosts ...string) {
+// set replaces the A records of podsName.
+func (s *nameServer) set(hosts ...string) { s.setName(podsName, hosts...) }
+
+// setName replaces the A records of the name.
+func (s *nameServer) setName(name string, hosts ...string) {
 	var records []netip.Addr
 	for _, host := range hosts {
 		records = append(records, netip.MustParseAddr(host))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.records = records
+	s.records[name] = records
 }
 
-// answer lists the records for podsName, and NXDOMAIN for everything else.
+// answer lists the records of the name, or NXDOMAIN if there are none.
 func (s *nameServer) answer(query []byte) ([]byte, error) {
-	s.mu.Lock()
-	records := slices.Clone(s.records)
-	s.mu.Unlock()
-
 	var parser dnsmessage.Parser
 	header, err := parser.Start(query)
 	if err != nil {
@@ -75,11 +79,13 @@ func (s *nameServer) answer(query []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	records := slices.Clone(s.records[question.Name.String()])
+	s.mu.Unlock()
 	header.Response, header.Authoritative = true, true
 	reply := dnsmessage.Message{Header: header, Questions: []dnsmessage.Question{question}}
-	if question.Name.String() != podsName || len(records) == 0 {
+	if len(records) == 0 {
 		reply.RCode = dnsmessage.RCodeNameError
-		records = nil
 	}
 	if question.Type == dnsmessage.TypeA {
 		for _, record := range records {

@@ -95,11 +95,14 @@ func prepare(t *testing.T, config envoy.Config, replace ...string) envoy.Config 
 	return config
 }
 
-// arguments are those of the container, but for the directory.
+// ownZone is that of the node on which Envoy runs.
+const ownZone = "zone-a"
+
+// arguments are those of the container, with what Kubernetes puts in.
 func arguments(config envoy.Config) []string {
-	args := envoy.Args()
+	args := envoy.Args(config)
 	for i := range args {
-		args[i] = strings.ReplaceAll(args[i], envoy.ConfigDir, config.ConfigDir)
+		args[i] = strings.ReplaceAll(args[i], "$(ZONE)", ownZone)
 	}
 	return args
 }

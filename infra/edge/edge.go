@@ -97,7 +97,7 @@ func container(args *Args) *corev1.ContainerArgs {
 	c := &corev1.ContainerArgs{
 		Name:  pulumi.String(Name),
 		Image: pulumi.String(args.Image),
-		Args:  pulumi.ToStringArray(envoy.Args()),
+		Args:  pulumi.ToStringArray(envoy.Args(envoy.Config{})),
 		Ports: corev1.ContainerPortArray{
 			port("https", envoy.HTTPSPort), port("metrics", envoy.MetricsPort), port("ready", envoy.ReadyPort),
 		},

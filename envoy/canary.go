@@ -1,0 +1,124 @@
+package envoy
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// The values of [Canary].Header.
+const (
+	canaryValue = "canary"
+	stableValue = "stable"
+)
+
+// canaryName is the cluster of a backend's canary.
+func canaryName(backend string) string { return backend + "-canary" }
+
+// releases are the routes for a route and its action that lead to the versions
+// of the backend. Which version gets a call is decided once: it is repeated, if
+// at all, on another pod of the same version.
+func releases(backend Backend, route *routev3.Route, action *routev3.RouteAction) []*routev3.Route {
+	canary := backend.Canary
+	if canary == nil {
+		return []*routev3.Route{toCluster(route, action, backend.Name)}
+	}
+	var routes []*routev3.Route
+	if canary.Header != "" {
+		for _, version := range []struct{ value, cluster string }{
+			{canaryValue, canaryName(backend.Name)}, {stableValue, backend.Name},
+		} {
+			chosen := toCluster(route, action, version.cluster)
+			chosen.Match.Headers = append(chosen.Match.Headers, headerIs(canary.Header, version.value))
+			routes = append(routes, chosen)
+		}
+	}
+	shared := proto.CloneOf(action)
+	shared.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: &routev3.WeightedCluster{
+		Clusters: []*routev3.WeightedCluster_ClusterWeight{
+			{Name: backend.Name, Weight: wrapperspb.UInt32(100 - canary.Weight)},
+			{Name: canaryName(backend.Name), Weight: wrapperspb.UInt32(canary.Weight)},
+		},
+	}}
+	last := proto.CloneOf(route)
+	last.Action = &routev3.Route_Route{Route: shared}
+	return append(routes, last)
+}
+
+// toCluster is the route with all its calls going to one cluster.
+func toCluster(route *routev3.Route, action *routev3.RouteAction, cluster string) *routev3.Route {
+	route, action = proto.CloneOf(route), proto.CloneOf(action)
+	action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: cluster}
+	route.Action = &routev3.Route_Route{Route: action}
+	return route
+}
+
+// mirror has a share of what goes to the first version also sent to the canary.
+// It is a setting of the cluster rather than of a route, so that what goes to the
+// canary anyway is not sent there twice.
+//
+// Every kind of call is mirrored, streams too, message by message. What backends
+// get has -shadow at the end of its :authority.
+func mirror(backend Backend) []*routev3.RouteAction_RequestMirrorPolicy {
+	if backend.Canary == nil || backend.Canary.Mirror == 0 {
+		return nil
+	}
+	return []*routev3.RouteAction_RequestMirrorPolicy{{
+		Cluster: canaryName(backend.Name),
+		RuntimeFraction: &corev3.RuntimeFractionalPercent{
+			DefaultValue: &typev3.FractionalPercent{Numerator: backend.Canary.Mirror, Denominator: typev3.FractionalPercent_HUNDRED},
+		},
+	}}
+}
+
+// canaryCluster is that of the backend, but for where its pods are.
+func canaryCluster(c Config, backend Backend) *clusterv3.Cluster {
+	return backendCluster(c, Backend{
+		Name: canaryName(backend.Name), Address: backend.Canary.Address, Port: backend.Port,
+	})
+}
+
+// headerName is the name of a header that Envoy lets through and a client can
+// set: in lower case as in HTTP/2 (RFC 9113, section 8.2.1).
+var headerName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+
+// reservedHeader is whether gRPC keeps the name for itself
+// (doc/PROTOCOL-HTTP2.md), or Envoy strips it from requests.
+func reservedHeader(name string) bool {
+	return strings.HasPrefix(name, "grpc-") || strings.HasPrefix(name, "x-envoy-")
+}
+
+// validate checks the canary of the named backend.
+func (canary *Canary) validate(field, backend string) error {
+	if canary == nil {
+		return nil
+	}
+	var errs []error
+	if !dnsLabel.MatchString(canaryName(backend)) {
+		errs = append(errs, fmt.Errorf("%s: %q, the name of the canary's cluster, must be a DNS label; shorten the backend's name to 56 characters",
+			field, canaryName(backend)))
+	}
+	if !validDNSName(canary.Address) {
+		errs = append(errs, fmt.Errorf("%s.Address: %q must be a DNS name, such as echo-canary.default.svc.cluster.local", field, canary.Address))
+	}
+	for _, share := range []struct {
+		field   string
+		percent uint32
+	}{{"Weight", canary.Weight}, {"Mirror", canary.Mirror}} {
+		if share.percent > 100 {
+			errs = append(errs, fmt.Errorf("%s.%s: %d must be a percentage from 0 to 100", field, share.field, share.percent))
+		}
+	}
+	if canary.Header != "" && (!headerName.MatchString(canary.Header) || reservedHeader(canary.Header)) {
+		errs = append(errs, fmt.Errorf("%s.Header: %q must be the name of a header in a-z, 0-9 and -, and not one of gRPC or Envoy, such as x-release", field, canary.Header))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// phases are how long each phase may last.
+type phases struct {
+	notice time.Duration // for the load balancer, in full
+	finish time.Duration // for clients, at most
+}
+
+// splitBudget shares out the budget as the package comment says.
+func splitBudget(budget time.Duration) phases {
+	return phases{notice: budget * 4 / 10, finish: budget * 5 / 10}
+}
+
+const (
+	// pollInterval is between two questions to the admin interface.
+	pollInterval = 100 * time.Millisecond
+	// quiet is how long no client may have called for all of them to count as
+	// gone or idle: the connection of an idle client can be closed.
+	quiet = time.Second
+)
+
+// drain takes Envoy out of service. It returns when nobody needs Envoy any more,
+// or the time is over.
+func drain(envoy *admin, p phases, log *slog.Logger) {
+	notice, cancel := context.WithTimeout(context.Background(), p.notice)
+	defer cancel()
+	log.Info("draining: readiness fails, clients are still taken", "wait", p.notice.String())
+	insist(notice, log, func() error { return envoy.post(notice, "/healthcheck/fail") })
+	<-notice.Done()
+
+	finish, cancel := context.WithTimeout(context.Background(), p.finish)
+	defer cancel()
+	log.Info("draining: telling clients to go, finishing calls under way", "at_most", p.finish.String())
+	insist(finish, log, func() error { return envoy.post(finish, "/drain_listeners?graceful&skip_exit") })
+	if left := waitUntilQuiet(finish, envoy, log); left != "" {
+		log.Warn("drained with calls that will be cut: they were not done in time", "left", left)
+		return
+	}
+	log.Info("drained")
+}
+
+// insist asks again until there is no error or ctx ends. It logs an error once.
+func insist(ctx context.Context, log *slog.Logger, ask func() error) {
+	last := ""
+	for ctx.Err() == nil {
+		err := ask()
+		if err == nil {
+			return
+		}
+		if ctx.Err() == nil && err.Error() != last {
+			last = err.Error()
+			log.Error("draining: asking Envoy", "error", last)
+		}
+		sleep(ctx, pollInterval)
+	}
+}
+
+// waitUntilQuiet returns "" when clients are gone or have been quiet, or what was
+// left when ctx ended.
+func waitUntilQuiet(ctx context.Context, envoy *admin, log *slog.Logger) (left string) {
+	left = "unknown"
+	since := time.Now() // the clients are quiet
+	var before traffic
+	for ctx.Err() == nil {
+		var now traffic
+		insist(ctx, log, func() (err error) {
+			now, err = envoy.traffic(ctx)
+			return err
+		})
+		if ctx.Err() != nil {
+			return left
+		}
+		left = now.String()
+		switch {
+		case now.connections == 0:
+			return ""
+		case now.active > 0 || now.calls != before.calls:
+			since = time.Now()
+		case time.Since(since) >= quiet:
+			return ""
+		}
+		before = now
+		sleep(ctx, pollInterval)
+	}
+	return left
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

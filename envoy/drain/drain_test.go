@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// fakeEnvoy answers as the admin interface does.
+type fakeEnvoy struct {
+	began time.Time
+	asked []string                                // POSTs, with when they came
+	state func(at time.Duration) (traffic, error) // what there is so long after the start
+}
+
+func (f *fakeEnvoy) RoundTrip(request *http.Request) (*http.Response, error) {
+	at := time.Since(f.began)
+	now, err := f.state(at)
+	if err != nil {
+		return nil, err
+	}
+	body := "OK\n"
+	if request.Method == http.MethodPost {
+		f.asked = append(f.asked, fmt.Sprint(at, " ", request.URL.RequestURI()))
+	} else {
+		body = fmt.Sprintf("http.https.downstream_cx_active: %d\nhttp.https.downstream_rq_active: %d\nhttp.https.downstream_rq_total: %d\n",
+			now.connections, now.active, now.calls)
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
+
+// TestDrain has a budget of 20 s: 8 s for the load balancer, 10 s for clients.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	asked := []string{"0s /healthcheck/fail", "8s /drain_listeners?graceful&skip_exit"}
+	for name, test := range map[string]struct {
+		state func(at time.Duration) (traffic, error)
+		took  time.Duration
+		asked []string
+		log   string
+	}{
+		"nobody is there": {
+			func(time.Duration) (traffic, error) { return traffic{}, nil },
+			8 * time.Second, asked, `"drained"`,
+		},
+		"clients leave": {
+			func(at time.Duration) (traffic, error) {
+				if at < 12*time.Second {
+					return traffic{connections: 3, active: 1, calls: int64(at)}, nil
+				}
+				return traffic{calls: 99}, nil
+			},
+			12 * time.Second, asked, `"drained"`,
+		},
+		"an idle client stays": {
+			func(time.Duration) (traffic, error) { return traffic{connections: 1}, nil },
+			9 * time.Second, asked, `"drained"`,
+		},
+		"a client calls now and then": {
+			func(at time.Duration) (traffic, error) {
+				return traffic{connections: 1, calls: int64(min(at, 11*time.Second) / (500 * time.Millisecond))}, nil
+			},
+			12 * time.Second, asked, `"drained"`,
+		},
+		"a call hangs": {
+			func(time.Duration) (traffic, error) { return traffic{connections: 2, active: 1, calls: 5}, nil },
+			18 * time.Second, asked, `"left":"1 calls on 2 connections"`,
+		},
+		"Envoy is gone": {
+			func(time.Duration) (traffic, error) { return traffic{}, errors.New("no such thing") },
+			18 * time.Second, nil, `"left":"unknown"`,
+		},
+		"Envoy comes late": {
+			func(at time.Duration) (traffic, error) {
+				if at < 3*time.Second {
+					return traffic{}, errors.New("no such thing")
+				}
+				return traffic{}, nil
+			},
+			8 * time.Second, []string{"3s /healthcheck/fail", asked[1]}, `"drained"`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				envoy := &fakeEnvoy{began: time.Now(), state: test.state}
+				var log bytes.Buffer
+				drain(&admin{address: "envoy", client: &http.Client{Transport: envoy}}, splitBudget(20*time.Second), slog.New(slog.NewJSONHandler(&log, nil)))
+				if took := time.Since(envoy.began); took != test.took {
+					t.Errorf("draining took %v, want %v", took, test.took)
+				}
+				if !slices.Equal(envoy.asked, test.asked) {
+					t.Errorf("Envoy was asked %q, want %q", envoy.asked, test.asked)
+				}
+				if !strings.Contains(log.String(), test.log) || strings.Count(log.String(), "no such thing") > 3 {
+					t.Errorf("the log has no %s, or too many errors:\n%s", test.log, &log)
+				}
+			})
+		})
+	}
+}
+
+func TestTrafficNeedsAllStatistics(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"", "http.https.downstream_cx_active: 1\n", "http.https.downstream_cx_active: many\n"} {
+		client := &http.Client{Transport: answer(body)}
+		if got, err := (&admin{address: "envoy", client: client}).traffic(t.Context()); err == nil {
+			t.Errorf("traffic() of %q = %v and no error", body, got)
+		}
+	}
+}
+
+type answer string
+
+func (a answer) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(a)))}, nil
+}
+
+func TestRunRefuses(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-budget", "0s"}, {"-budget", "soon"}, {"-nonsense"}, {"more"}} {
+		if err := run(t.Context(), args, io.Discard); err == nil {
+			t.Errorf("run(%q) gave no error", args)
+		}
+	}
+}

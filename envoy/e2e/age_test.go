@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestConnectionAge has a client connect anew every second or so, under load. A
+// stream on the first connection lasts longer than its age and the 5 seconds of
+// Envoy's drain_timeout, after which a connection without calls is closed.
+func TestConnectionAge(t *testing.T) {
+	t.Parallel()
+	config, backend := oneBackend(t)
+	config.MaxConnectionAge = time.Second
+	e := start(t, config)
+	client := e.dial(t)
+	stream := openStream(t, backend, client, 8*time.Second)
+	calls := startCallers(t, client)
+	expectEnd(t, stream)
+	calls.stop()
+	_, stats, err := get(http.MethodGet, e.adminURL("/stats?filter=^http.https.downstream_cx_total$"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, value, _ := strings.Cut(strings.TrimSpace(stats), ": ")
+	if connections, err := strconv.Atoi(value); err != nil || connections < 4 {
+		t.Errorf("in 8 seconds the client had %q connections (%v), want 4 or more", value, err)
+	}
+	if calls.made.Load() < 100 {
+		t.Error(fmt.Sprint("only ", calls.made.Load(), " calls were made: this test proved little"))
+	}
+}
+
+// TestConnectionsMayGrowOld has a client stay.
+func TestConnectionsMayGrowOld(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	config.MaxConnectionAge = -1
+	e := start(t, config)
+	client := e.dial(t)
+	for range 20 {
+		if err := callCount(t.Context(), client); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	e.stat(t, callLimit, "http.https.downstream_cx_total", 1)
+}

@@ -1,0 +1,223 @@
+package e2e
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"grpc-edge/envoy"
+)
+
+// startTwo runs two Envoys in front of one backend, and a client of both, as
+// behind a load balancer: it connects to the first, and when that one
+// says that it goes, to the second.
+func startTwo(t *testing.T, config envoy.Config) (first, second *edge, client *grpc.ClientConn) {
+	t.Helper()
+	first, second = start(t, config), start(t, config)
+	roots := x509.NewCertPool()
+	roots.AddCert(first.ca.certificate)
+	roots.AddCert(second.ca.certificate)
+	trust := first.ca.client()
+	trust.RootCAs = roots
+	balancer := manual.NewBuilderWithScheme("two")
+	balancer.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: first.address()}, {Addr: second.address()}}})
+	// A load balancer sends nobody to an Envoy that is not ready.
+	balancer.ResolveNowCallback = func(resolver.ResolveNowOptions) {
+		if expectStatus(first.readyURL(), http.StatusOK) != nil {
+			balancer.UpdateState(resolver.State{Addresses: []resolver.Address{{Addr: second.address()}}})
+		}
+	}
+	client, err := grpc.NewClient("two:///", grpc.WithResolvers(balancer), grpc.WithTransportCredentials(credentials.NewTLS(trust)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return first, second, client
+}
+
+// callers makes calls, a few at a time, until stop.
+type callers struct {
+	stop func()
+	made atomic.Int64
+}
+
+func startCallers(t *testing.T, client *grpc.ClientConn) *callers {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	c := &callers{stop: func() { cancel(); wait.Wait() }}
+	t.Cleanup(c.stop)
+	for range 4 {
+		wait.Go(func() {
+			for ctx.Err() == nil {
+				// Not cut off by stop, which would look like a failed call.
+				if err := callCount(context.WithoutCancel(ctx), client); err != nil {
+					t.Errorf("a call failed: %v", err)
+					return
+				}
+				c.made.Add(1)
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	}
+	return c
+}
+
+// drainer is the program drain at work on an Envoy.
+type drainer struct {
+	ended chan error
+	log   lines
+}
+
+// startDrain builds and runs it, and sends it SIGTERM.
+func startDrain(t *testing.T, e *edge, budget time.Duration) *drainer {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "drain")
+	if out, err := exec.Command("go", "build", "-o", binary, "../drain").CombinedOutput(); err != nil {
+		t.Fatalf("building drain: %v\n%s", err, out)
+	}
+	d := &drainer{ended: make(chan error, 1)}
+	command := exec.Command(binary, "-admin", fmt.Sprintf("127.0.0.1:%d", e.config.AdminPort), "-budget", budget.String())
+	command.Stdout = &d.log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	go func() { d.ended <- command.Wait() }()
+	eventually(t, startLimit, func() error {
+		_, err := d.log.find("waiting for SIGTERM")
+		return err
+	})
+	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// expect waits for the program to end well, having said the text last.
+func (d *drainer) expect(t *testing.T, text string) {
+	t.Helper()
+	select {
+	case err := <-d.ended:
+		if err != nil {
+			t.Errorf("drain ended with %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("drain has not ended within a minute")
+	}
+	if _, err := d.log.find(text); err != nil {
+		t.Error(err)
+	}
+}
+
+// openStream starts a call that gets one message at once and then the end after
+// the time.
+func openStream(t *testing.T, b *backend, client *grpc.ClientConn, lasts time.Duration) grpc.ClientStream {
+	t.Helper()
+	b.answer(func(stream grpc.ServerStream) error {
+		method, _ := grpc.MethodFromServerStream(stream)
+		if err := stream.SendMsg(&emptypb.Empty{}); err != nil || method != ticks {
+			return err
+		}
+		select {
+		case <-time.After(lasts):
+			return stream.SendMsg(&emptypb.Empty{})
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	stream, err := client.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, ticks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(stream.SendMsg(&emptypb.Empty{}), stream.CloseSend(), stream.RecvMsg(&emptypb.Empty{})); err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// expectEnd waits for the second message and the end.
+func expectEnd(t *testing.T, stream grpc.ClientStream) {
+	t.Helper()
+	if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
+		t.Errorf("the stream was cut: %v", err)
+		return
+	}
+	if err := stream.RecvMsg(&emptypb.Empty{}); !errors.Is(err, io.EOF) {
+		t.Errorf("the stream ended with %v, want EOF", err)
+	}
+}
+
+// TestDrainFailsNoCall takes one of two Envoys out of service while a client
+// makes short calls, and has a stream that goes on into the second phase of 10 s.
+func TestDrainFailsNoCall(t *testing.T) {
+	t.Parallel()
+	config, backend := oneBackend(t)
+	config.DrainTime = 2 * time.Second
+	first, second, client := startTwo(t, config)
+	stream := openStream(t, backend, client, 12*time.Second)
+	calls := startCallers(t, client)
+	drain := startDrain(t, first, 20*time.Second)
+
+	eventually(t, startLimit, func() error { return expectStatus(first.readyURL(), http.StatusServiceUnavailable) })
+	expectEnd(t, stream)
+	// Not "drained with calls that will be cut": the time was not used up.
+	drain.expect(t, `"message":"drained"`)
+	first.stat(t, callLimit, "http.https.downstream_cx_active", 0)
+	// A new Envoy takes the calls that follow.
+	before := calls.made.Load()
+	eventually(t, callLimit, func() error {
+		if calls.made.Load() < before+50 {
+			return errNotYet
+		}
+		return nil
+	})
+	calls.stop()
+	second.stat(t, callLimit, "http.https.downstream_cx_total", 1)
+}
+
+// TestDrainWaitsForAHungCall but not for longer than its budget.
+func TestDrainWaitsForAHungCall(t *testing.T) {
+	t.Parallel()
+	config, backend := oneBackend(t)
+	config.DrainTime = time.Second
+	e := start(t, config)
+	openStream(t, backend, e.dial(t), time.Minute)
+	startDrain(t, e, 5*time.Second).expect(t, `"left":"1 calls on 1 connections"`)
+}
+
+// TestClientsStayWhileReadinessFails or they would come back to an Envoy to which
+// the load balancer still sends them.
+func TestClientsStayWhileReadinessFails(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e := start(t, config)
+	client := e.dial(t)
+	if status, _, err := get(http.MethodPost, e.adminURL("/healthcheck/fail")); err != nil || status != http.StatusOK {
+		t.Fatalf("POST /healthcheck/fail = %d, %v", status, err)
+	}
+	for range 50 {
+		if err := callCount(t.Context(), client); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.stat(t, callLimit, "http.https.downstream_cx_total", 1)
+}

@@ -1,0 +1,89 @@
+package envoy
+
+import (
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// A call is tried at most three times. It waits before the second try a random
+// time of up to retryBackOff, and before the third one of up to three times that
+// (Envoy's router filter documentation, x-envoy-max-retries).
+const (
+	retries         = 2
+	retryBackOff    = 25 * time.Millisecond
+	retryBackOffMax = 250 * time.Millisecond
+)
+
+// The retry budget: how many of the calls under way to a backend may be
+// repetitions, so that a backend in trouble gets at most half as many again.
+// Half, because of two pods, the fewest that survive a crash, one may crash, and
+// what it was to get goes to the other. With few calls under way a share of
+// them says little, so some are always allowed.
+const (
+	retryBudgetPercent  = 50
+	retryBudgetAtLeast  = 10
+	retryHostSelections = 10
+)
+
+// What Envoy may try again (router filter documentation, x-envoy-retry-on and
+// x-envoy-retry-grpc-on).
+const (
+	// The pod cannot have begun the call: it took no connection, or refused the
+	// stream (RFC 9113, section 8.7).
+	retryOnUnsent = "connect-failure,refused-stream"
+	// Nor does it matter if it has begun: it broke off before it answered, or
+	// answered UNAVAILABLE, before any message.
+	retryOnUnavailable = retryOnUnsent + ",reset,unavailable"
+)
+
+// retryPolicy is how the calls of a method are repeated if its proto allows
+// more than [retryUnsent], or else nil. Messages that a client streams are not
+// all there to be sent again.
+func retryPolicy(method protoreflect.MethodDescriptor) *routev3.RetryPolicy {
+	options, _ := method.Options().(*descriptorpb.MethodOptions)
+	if options.GetIdempotencyLevel() == descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN || method.IsStreamingClient() {
+		return nil
+	}
+	policy := retryUnsent()
+	policy.RetryOn = retryOnUnavailable
+	return policy
+}
+
+// retryUnsent tries another pod when the first cannot have begun the call.
+// Anything else may have had an effect, and is the caller's to repeat.
+//
+// No try has a timeout of its own: only the caller knows how long a method may
+// take, and repeating what is slow would add work to a backend that has too much.
+func retryUnsent() *routev3.RetryPolicy {
+	return &routev3.RetryPolicy{
+		RetryOn:    retryOnUnsent,
+		NumRetries: wrapperspb.UInt32(retries),
+		RetryBackOff: &routev3.RetryPolicy_RetryBackOff{
+			BaseInterval: durationpb.New(retryBackOff),
+			MaxInterval:  durationpb.New(retryBackOffMax),
+		},
+		RetryHostPredicate: []*routev3.RetryPolicy_RetryHostPredicate{{
+			Name: "envoy.retry_host_predicates.previous_hosts",
+			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{
+				TypedConfig: typed(&previoushostsv3.PreviousHostsPredicate{}),
+			},
+		}},
+		// Balancing may pick the pod just tried; this often it picks again.
+		HostSelectionRetryMaxAttempts: retryHostSelections,
+	}
+}
+
+func retryBudget() *clusterv3.CircuitBreakers_Thresholds_RetryBudget {
+	return &clusterv3.CircuitBreakers_Thresholds_RetryBudget{
+		BudgetPercent:       &typev3.Percent{Value: retryBudgetPercent},
+		MinRetryConcurrency: wrapperspb.UInt32(retryBudgetAtLeast),
+	}
+}
