@@ -21,10 +21,11 @@ type Config struct {
 	HTTPSPort, MetricsPort, ReadyPort, AdminPort uint32
 
 	// Authorities are the DNS names that clients may call; others are refused in
-	// the TLS handshake (by SNI) and by the :authority of the request. None
-	// accepts any.
+	// the TLS handshake (by SNI) and by the :authority of the request, with 421 or,
+	// to gRPC, UNIMPLEMENTED. A name counts with any port. None accepts any.
 	Authorities []string
-	// ClientCA verifies certificates of clients, in PEM; empty asks for none.
+	// ClientCA verifies certificates of clients, in PEM; empty asks for none. Who a
+	// client is by its certificate is told to backends in x-forwarded-client-cert.
 	ClientCA string
 	// ClientCertificateRequired refuses clients that show no certificate.
 	ClientCertificateRequired bool
@@ -37,14 +38,16 @@ type Config struct {
 	Origins []string
 
 	// AllowedClients and DeniedClients are ranges of client addresses: without
-	// the first all are allowed, and the second wins.
+	// the first all are allowed, and the second wins. The others' calls get
+	// PERMISSION_DENIED.
 	AllowedClients, DeniedClients []netip.Prefix
-	// Issuers are those of the tokens that Rules ask for.
+	// Issuers are those of the tokens that Rules ask for. Backends are told a
+	// token's claims in x-jwt-payload, in base64url, and not the token itself.
 	Issuers []Issuer
 	// Rules narrow who may call a service or method, and how often.
 	Rules []Rule
-	// ClientRate bounds what one client address may call, at each Envoy; the zero
-	// value is no bound.
+	// ClientRate bounds what one client address may call, at each Envoy; further
+	// calls get RESOURCE_EXHAUSTED. The zero value is no bound.
 	ClientRate Rate
 
 	// MaxDeadline caps the grpc-timeout that a client may ask for; 0 is no cap. A
@@ -56,8 +59,8 @@ type Config struct {
 	// MaxConnections is how many connections of clients Envoy holds at once; it
 	// closes further ones as they arrive. Default 50,000.
 	MaxConnections int64
-	// MemoryLimit is that of the container in bytes; near it Envoy refuses work
-	// instead of being killed. 0 is no limit.
+	// MemoryLimit is that of the container in bytes, 1 MiB at least; near it Envoy
+	// refuses work with UNAVAILABLE instead of being killed. 0 is no limit.
 	MemoryLimit int64
 	// DrainTime is for how long Envoy tells more and more clients to go when it
 	// drains, in whole seconds; default 15 s. The program drain leaves time for it

@@ -23,7 +23,7 @@ func TestAuthorities(t *testing.T) {
 		client.ServerName, client.InsecureSkipVerify = name, true // the certificate is for one name alone
 		connection, err := tls.Dial("tcp4", e.address(), client)
 		if err == nil {
-			connection.Close()
+			_ = connection.Close()
 		}
 		if (err == nil) != taken {
 			t.Errorf("a handshake for %q: %v, want taken=%t", name, err, taken)

@@ -47,7 +47,7 @@ func (e *edge) connect(t *testing.T, protocol string) *tls.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { connection.Close() })
+	t.Cleanup(func() { _ = connection.Close() })
 	_ = connection.SetDeadline(time.Now().Add(2 * callLimit))
 	return connection
 }

@@ -89,7 +89,7 @@ func TestMemoryIsShort(t *testing.T) {
 	}
 	expect("0.99", "reject_incoming_connections")
 	if other, err := tls.Dial("tcp4", e.address(), e.ca.client()); err == nil {
-		other.Close()
+		_ = other.Close()
 		t.Error("a new connection was taken at 0.99")
 	}
 	for _, url := range []string{e.readyURL(), e.metricsURL()} {

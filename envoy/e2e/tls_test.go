@@ -219,7 +219,7 @@ func TestCipherSuites(t *testing.T) {
 		client.MaxVersion, client.CipherSuites = tls.VersionTLS12, []uint16{suite.ID}
 		connection, err := tls.Dial("tcp4", e.address(), client)
 		if err == nil {
-			connection.Close()
+			_ = connection.Close()
 		}
 		if want := slices.Contains(modern, suite.ID); (err == nil) != want {
 			t.Errorf("%s: %v, want taken=%t", suite.Name, err, want)
@@ -238,7 +238,7 @@ func TestCurves(t *testing.T) {
 		client.CurvePreferences = []tls.CurveID{curve}
 		connection, err := tls.Dial("tcp4", e.address(), client)
 		if err == nil {
-			connection.Close()
+			_ = connection.Close()
 		}
 		if (err == nil) != taken {
 			t.Errorf("%s: %v, want taken=%t", curve, err, taken)
@@ -336,7 +336,7 @@ func TestSessionResumption(t *testing.T) {
 				if err := speakHTTP1(connection); err != nil { // tickets of TLS 1.3 come with the first data
 					t.Error(err)
 				}
-				connection.Close()
+				_ = connection.Close()
 			}
 			if want := ca == ""; resumed != want {
 				t.Errorf("%s, client certificates %t: resumed=%t", tls.VersionName(version), ca != "", resumed)

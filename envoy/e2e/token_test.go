@@ -271,7 +271,7 @@ func TestRemoteKeys(t *testing.T) {
 		key := newRSAKey(t)
 		jwks := key.jwks(t)
 		var fetches atomic.Int64
-		issuer := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		issuer := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if fetches.Add(1) == 1 { // Envoy must try again
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
