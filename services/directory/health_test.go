@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+const (
+	serving    = grpc_health_v1.HealthCheckResponse_SERVING
+	notServing = grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	unknown    = grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN
+)
+
+// closedAddress is one where nothing listens.
+func closedAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", anyPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// silentAddress is one where connections are made, and nothing is ever said.
+func silentAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", anyPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	return listener.Addr().String()
+}
+
+func TestHealthByName(t *testing.T) {
+	t.Parallel()
+	unwell := startBackend(t, anyPort)
+	unwell.SetServingStatus(served, notServing)
+	ignorant := startBackend(t, anyPort)
+	ignorant.SetServingStatus(served, unknown)
+	for name, test := range map[string]struct {
+		target string
+		want   grpc_health_v1.HealthCheckResponse_ServingStatus
+	}{
+		"serving":                {startBackend(t, anyPort).address, serving},
+		"not serving":            {unwell.address, notServing},
+		"does not know the name": {ignorant.address, notServing},
+		"unreachable":            {closedAddress(t), notServing},
+		"silent":                 {silentAddress(t), notServing},
+		"no such host":           {"dns:///no-such-host.invalid.:1", notServing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := grpc_health_v1.NewHealthClient(startDirectory(t, test.target))
+			for service, want := range map[string]grpc_health_v1.HealthCheckResponse_ServingStatus{
+				"": serving, served: test.want, other: unknown, "no.Such": unknown,
+			} {
+				request := &grpc_health_v1.HealthCheckRequest{Service: service}
+				reply, err := client.Check(bounded(t), request)
+				if want == unknown {
+					if status.Code(err) != codes.NotFound {
+						t.Errorf("Check(%q) = %v, %v, want NOT_FOUND", service, reply, err)
+					}
+				} else if err != nil || reply.GetStatus() != want {
+					t.Errorf("Check(%q) = %v, %v, want %v", service, reply, err, want)
+				}
+				watch, err := client.Watch(bounded(t), request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				expect(t, watch, want)
+			}
+			list, err := client.List(bounded(t), &grpc_health_v1.HealthListRequest{})
+			if names := slices.Collect(maps.Keys(list.GetStatuses())); err != nil || !slices.Equal(names, []string{""}) {
+				t.Errorf("List() has %q, %v, want the empty name alone", names, err)
+			}
+		})
+	}
+}
+
+func expect(t *testing.T, watch grpc_health_v1.Health_WatchClient, want grpc_health_v1.HealthCheckResponse_ServingStatus) {
+	t.Helper()
+	if reply, err := watch.Recv(); err != nil || reply.GetStatus() != want {
+		t.Fatalf("the watch has %v, %v, want %v", reply, err, want)
+	}
+}
+
+func TestWatchFollowsTheBackend(t *testing.T) {
+	t.Parallel()
+	b := startBackend(t, anyPort)
+	client := grpc_health_v1.NewHealthClient(startDirectory(t, b.address))
+	watch, err := client.Watch(bounded(t), &grpc_health_v1.HealthCheckRequest{Service: served})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, watch, serving)
+	b.SetServingStatus(served, notServing)
+	expect(t, watch, notServing)
+	b.SetServingStatus(served, serving)
+	expect(t, watch, serving)
+	b.stop()
+	expect(t, watch, notServing)
+	startBackend(t, b.address)
+	expect(t, watch, serving)
+}
+
+func TestCheckKeepsTheCallersDeadline(t *testing.T) {
+	t.Parallel()
+	h, err := connect(map[protoreflect.FullName]string{served: silentAddress(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	past, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	reply, err := h.Check(past, &grpc_health_v1.HealthCheckRequest{Service: served})
+	if status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("Check() of a caller who is late = %v, %v, want DEADLINE_EXCEEDED", reply, err)
+	}
+}
+
+func TestServingWhileOneServerIs(t *testing.T) {
+	t.Parallel()
+	servers := []*backend{startBackend(t, anyPort), startBackend(t, anyPort)}
+	names := manual.NewBuilderWithScheme("two-servers")
+	names.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: servers[0].address}, {Addr: servers[1].address}}})
+	resolver.Register(names)
+	h, err := connect(map[protoreflect.FullName]string{served: "two-servers:///"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	is := func(want grpc_health_v1.HealthCheckResponse_ServingStatus) func() bool {
+		return func() bool {
+			reply, err := h.Check(bounded(t), &grpc_health_v1.HealthCheckRequest{Service: served})
+			return err == nil && reply.GetStatus() == want
+		}
+	}
+	eventually(t, "serving with two servers", is(serving))
+	servers[0].SetServingStatus(served, notServing)
+	eventually(t, "serving with one of two servers", is(serving))
+	servers[1].SetServingStatus(served, notServing)
+	eventually(t, "not serving with none of two servers", is(notServing))
+	servers[0].SetServingStatus(served, serving)
+	eventually(t, "serving again", is(serving))
+}

@@ -1,0 +1,68 @@
+// Command directory answers for all services at the edge in the two services
+// that every gRPC server has: grpc.reflection.v1.ServerReflection (and v1alpha)
+// and grpc.health.v1.Health. So a client of the edge needs no proto file, and can
+// ask for the health of each service by its name.
+//
+// It runs in the shared chassis, whose package comment lists further environment
+// variables. A wrong value is refused at the start, all wrong ones in one error.
+//
+//	DESCRIPTORS  the path of a google.protobuf.FileDescriptorSet, binary: the files
+//	             of all services, and all that they import. Nothing that is not in
+//	             it, or that the directory itself serves, is described.
+//	BACKENDS     which services there are, and where, such as
+//	             api.Echo=dns:///echo.grpc-edge.svc.cluster.local.:8080,api.Reverse=dns:///…
+//	             Each is the full name of a service in DESCRIPTORS and a gRPC target
+//	             (gRPC, doc/naming.md) that serves it, with health, in plaintext.
+//	             These services are listed, and those of the directory itself.
+//
+// # Health
+//
+// The empty name is the directory's own health, as for every program in the
+// chassis. The name of a service is SERVING while any server of its backend says
+// so of that name, and NOT_SERVING if none does or none can be reached; any other
+// name is NOT_FOUND, or SERVICE_UNKNOWN in a Watch (gRPC, doc/health-checking.md).
+// The directory watches each backend once, however many ask.
+//
+// # Limits
+//
+// At most 64 streams (Watch and reflection) are open at once, and one whose client
+// is to send something and does not for 10 seconds is ended.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"google.golang.org/grpc"
+
+	"grpc-edge/services/chassis"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "directory:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	settings, err := readSettings(os.Getenv)
+	if err != nil {
+		return err
+	}
+	backends, err := connect(settings.targets)
+	if err != nil {
+		return err
+	}
+	defer backends.close()
+	return chassis.Run(ctx, func(grpc.ServiceRegistrar) {},
+		chassis.WithReflection(described(settings)),
+		chassis.WithHealth(backends),
+		chassis.WithStreamInterceptor(limitStreams(maxStreams, maxSilence)),
+	)
+}
