@@ -3,6 +3,7 @@ package envoy
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -191,4 +192,14 @@ func Services(files ...protoreflect.FileDescriptor) []protoreflect.ServiceDescri
 		}
 	}
 	return list
+}
+
+// ZoneAware says whether any backend has zones, so that Envoy has to be told its own.
+func (c Config) ZoneAware() bool {
+	return slices.ContainsFunc(c.Backends, func(b Backend) bool { return len(b.Zones) > 0 })
+}
+
+// FetchesKeys says whether Envoy fetches key sets of issuers over HTTPS.
+func (c Config) FetchesKeys() bool {
+	return slices.ContainsFunc(c.Issuers, func(i Issuer) bool { return i.JWKSURI != "" })
 }

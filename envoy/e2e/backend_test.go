@@ -71,16 +71,24 @@ func (b *backend) fail(code codes.Code) {
 // serve runs a backend until the test ends.
 func serve(t *testing.T, host string, port uint32) *backend {
 	t.Helper()
+	b := &backend{health: health.NewServer()}
+	b.server = listenAndServe(t, host, port, func(server *grpc.Server) { healthpb.RegisterHealthServer(server, b.health) },
+		grpc.UnknownServiceHandler(b.handle))
+	return b
+}
+
+// listenAndServe runs a server until the test ends.
+func listenAndServe(t *testing.T, host string, port uint32, register func(*grpc.Server), options ...grpc.ServerOption) *grpc.Server {
+	t.Helper()
 	listener, err := net.Listen("tcp4", fmt.Sprintf("%s:%d", host, port))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &backend{health: health.NewServer()}
-	b.server = grpc.NewServer(grpc.UnknownServiceHandler(b.handle))
-	healthpb.RegisterHealthServer(b.server, b.health)
-	go func() { _ = b.server.Serve(listener) }()
-	t.Cleanup(b.server.Stop)
-	return b
+	server := grpc.NewServer(options...)
+	register(server)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	return server
 }
 
 // handle answers every method but those of health.
