@@ -56,7 +56,7 @@ func TestProvidedCertificate(t *testing.T) {
 		t.Errorf("caCertificate = %v, want none", authority)
 	}
 	command := plain(at(result.outputs, `grpcurl["api.Echo/Echo"]`))
-	if want := "grpcurl -protoset services.protoset -authority grpc.example.com "; !strings.HasPrefix(command.(string), want) {
+	if want := "grpcurl -authority grpc.example.com "; !strings.HasPrefix(command.(string), want) {
 		t.Errorf("grpcurl command = %v, want %s…", command, want)
 	}
 }

@@ -69,7 +69,12 @@ func describe(r registered) map[string]any {
 		description["inputs"] = plain(resource.NewObjectProperty(r.Inputs))
 	}
 	if r.Type == configMapType {
-		description["inputs"].(map[string]any)["data"] = "(see envoy/testdata)"
+		inputs := description["inputs"].(map[string]any)
+		for _, content := range []string{"data", "binaryData"} {
+			if inputs[content] != nil {
+				inputs[content] = "(files)"
+			}
+		}
 	}
 	return description
 }
@@ -106,7 +111,8 @@ func stable(result stackRun, text string) string {
 	for _, r := range result.resources {
 		if r.Type == configMapType {
 			name := at(r.Inputs, "metadata.name").StringValue()
-			text = strings.ReplaceAll(text, name, "envoy-(hash of its files)")
+			workload, _, _ := strings.Cut(name, "-")
+			text = strings.ReplaceAll(text, name, workload+"-(hash of its files)")
 		}
 	}
 	return text

@@ -14,37 +14,76 @@ func TestPodsAreRestricted(t *testing.T) {
 	result := mustRun(t, "sandbox", false, nil)
 	byDigest := regexp.MustCompile(`^us-central1-docker\.pkg\.dev/sandbox-project/grpc-edge-sandbox(-docker-hub)?/[a-z/]+@sha256:[0-9a-f]{64}$`)
 	for _, r := range result.ofType(t, deploymentType) {
-		const pod, container = "spec.template.spec.", "spec.template.spec.containers[0]."
+		const pod = "spec.template.spec."
 		check(t, r, map[string]any{
-			"spec.strategy.rollingUpdate.maxUnavailable":           0.0,
-			pod + "automountServiceAccountToken":                   false,
-			pod + "serviceAccountName":                             plain(at(r.Inputs, "metadata.name")),
-			pod + "securityContext.runAsNonRoot":                   true,
-			pod + "securityContext.runAsUser":                      65532.0,
-			pod + "securityContext.seccompProfile.type":            "RuntimeDefault",
-			pod + "topologySpreadConstraints[0].topologyKey":       "topology.kubernetes.io/zone",
-			pod + "topologySpreadConstraints[1].topologyKey":       "kubernetes.io/hostname",
-			container + "securityContext.allowPrivilegeEscalation": false,
-			container + "securityContext.readOnlyRootFilesystem":   true,
-			container + "securityContext.capabilities.drop":        []any{"ALL"},
+			"spec.strategy.rollingUpdate.maxUnavailable":     0.0,
+			pod + "automountServiceAccountToken":             false,
+			pod + "serviceAccountName":                       plain(at(r.Inputs, "metadata.name")),
+			pod + "securityContext.runAsNonRoot":             true,
+			pod + "securityContext.runAsUser":                65532.0,
+			pod + "securityContext.seccompProfile.type":      "RuntimeDefault",
+			pod + "topologySpreadConstraints[0].topologyKey": "topology.kubernetes.io/zone",
+			pod + "topologySpreadConstraints[1].topologyKey": "kubernetes.io/hostname",
 		})
-		if image := at(r.Inputs, container+"image").StringValue(); !byDigest.MatchString(image) {
-			t.Errorf("%s: image %q can change or comes from elsewhere", r.Name, image)
-		}
-		for _, path := range []string{"startupProbe", "readinessProbe", "livenessProbe", "resources.requests.cpu", "resources.requests.memory", "resources.limits.memory"} {
-			if at(r.Inputs, container+path).IsNull() {
-				t.Errorf("%s: no %s", r.Name, path)
+		for _, container := range containers(r) {
+			check(t, r, map[string]any{
+				container + "securityContext.allowPrivilegeEscalation": false,
+				container + "securityContext.readOnlyRootFilesystem":   true,
+				container + "securityContext.capabilities.drop":        []any{"ALL"},
+			})
+			if image := at(r.Inputs, container+"image").StringValue(); !byDigest.MatchString(image) {
+				t.Errorf("%s: image %q can change or comes from elsewhere", r.Name, image)
+			}
+			wanted := []string{"resources.requests.cpu", "resources.requests.memory", "resources.limits.memory"}
+			if at(r.Inputs, container+"name").StringValue() != "drain" { // which listens on nothing
+				wanted = append(wanted, "startupProbe", "readinessProbe", "livenessProbe")
+			}
+			for _, path := range wanted {
+				if at(r.Inputs, container+path).IsNull() {
+					t.Errorf("%s: %s has no %s", r.Name, container, path)
+				}
 			}
 		}
 	}
 	for _, kind := range []string{"kubernetes:core/v1:ServiceAccount", "kubernetes:policy/v1:PodDisruptionBudget"} {
-		if got, want := len(result.ofType(t, kind)), len(services)+1; got != want {
+		if got, want := len(result.ofType(t, kind)), len(services)+len([]string{"directory", "envoy"}); got != want {
 			t.Errorf("%d of %s, want %d: one for each Deployment", got, kind, want)
 		}
 	}
 	check(t, result.ofType(t, "kubernetes:core/v1:Namespace")[0], map[string]any{
 		`metadata.labels["pod-security.kubernetes.io/enforce"]`: "restricted",
 	})
+}
+
+// containers are the paths of all containers in the pods of a Deployment.
+func containers(r registered) []string {
+	var paths []string
+	for _, list := range []string{"containers", "initContainers"} {
+		for i := range listLength(at(r.Inputs, "spec.template.spec."+list)) {
+			paths = append(paths, fmt.Sprintf("spec.template.spec.%s[%d].", list, i))
+		}
+	}
+	return paths
+}
+
+// Envoy outlives the program that drains it, and what both may take to stop is one
+// number.
+func TestTermination(t *testing.T) {
+	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:terminationSeconds": "65"})
+	for _, r := range result.ofType(t, deploymentType) {
+		const pod = "spec.template.spec."
+		check(t, r, map[string]any{pod + "terminationGracePeriodSeconds": 65.0})
+		if r.Name != "edge" {
+			check(t, r, map[string]any{pod + "containers[0].env[1]": map[string]any{"name": "TERMINATION_BUDGET", "value": "1m0s"}})
+			continue
+		}
+		check(t, r, map[string]any{
+			pod + "initContainers[0].name":          "envoy",
+			pod + "initContainers[0].restartPolicy": "Always",
+			pod + "containers[0].name":              "drain",
+			pod + "containers[0].args":              []any{"-admin", "127.0.0.1:9901", "-budget", "1m0s"},
+		})
+	}
 }
 
 func TestOnlyPort443IsPublic(t *testing.T) {
@@ -112,14 +151,19 @@ func TestPolicies(t *testing.T) {
 	}
 	slices.Sort(rules)
 	want := []string{
-		"echo from [envoy] port 8080",
+		"directory from [envoy] port 8080",
+		"directory to [echo reverse] port 8080",
+		"directory to [telemetry] port 4317",
+		"echo from [directory envoy] port 8080",
 		"echo to [telemetry] port 4317",
 		"edge from [] port 8443",
 		"edge from [gmp-system] port 9090",
+		"edge to [directory] port 8080",
 		"edge to [echo] port 8080",
 		"edge to [reverse] port 8080",
+		"edge to [telemetry] port 4317",
 		"grpc-edge-allow-dns to [169.254.169.254/32 169.254.20.10/32 kube-dns kube-system node-local-dns] port 53",
-		"reverse from [envoy] port 8080",
+		"reverse from [directory envoy] port 8080",
 		"reverse to [telemetry] port 4317",
 	}
 	if diff := cmp.Diff(want, rules); diff != "" {

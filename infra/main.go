@@ -11,11 +11,14 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"grpc-edge/envoy"
 	"grpc-edge/infra/certificate"
 	"grpc-edge/infra/cluster"
 	"grpc-edge/infra/config"
+	"grpc-edge/infra/directory"
 	"grpc-edge/infra/edge"
 	"grpc-edge/infra/image"
+	"grpc-edge/infra/monitoring"
 	"grpc-edge/infra/namespace"
 	"grpc-edge/infra/network"
 	"grpc-edge/infra/project"
@@ -42,7 +45,11 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{config: c}
+	edge, err := edgeConfig(c, services)
+	if err != nil {
+		return nil, err
+	}
+	s := &stack{config: c, edge: edge, images: map[string]*image.Image{}}
 	if err := s.platform(ctx); err != nil {
 		return nil, err
 	}
@@ -55,7 +62,9 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 // stack is what has been created so far.
 type stack struct {
 	config *config.Config
+	edge   envoy.Config
 
+	apis        []pulumi.Resource
 	network     *network.Network
 	registry    *registry.Registry
 	cluster     *cluster.Cluster
@@ -70,7 +79,8 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	ready := pulumi.DependsOn(apis.APIs)
+	s.apis = apis.APIs
+	ready := pulumi.DependsOn(s.apis)
 	s.network, err = network.New(ctx, "network", &network.Args{
 		Region: c.Region,
 		Nodes:  c.Network.Nodes, Pods: c.Network.Pods, Services: c.Network.Services,
@@ -99,7 +109,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		AuthorizedNetworks: c.Cluster.AuthorizedNetworks,
 		NodeAccount:        account.Email,
 		MachineType:        c.Cluster.MachineType, Architecture: c.Cluster.Architecture,
-		NodeCount: c.Cluster.NodeCount, NodeDiskGB: c.Cluster.NodeDiskGB, Spot: c.Cluster.Spot,
+		Zones: c.Cluster.Zones, NodeCount: c.Cluster.NodeCount, NodeDiskGB: c.Cluster.NodeDiskGB, Spot: c.Cluster.Spot,
 		DeletionProtection: c.DeletionProtection,
 		// Nodes use the roles of their account from their first minute to their last:
 		// what they may do is granted before they come, and taken back after they go.
@@ -115,9 +125,13 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	s.images = map[string]*image.Image{}
 	for _, e := range services {
 		if err := s.service(ctx, e, space, inCluster); err != nil {
+			return err
+		}
+	}
+	if c.Edge.Reflection {
+		if err := s.directory(ctx, space, inCluster); err != nil {
 			return err
 		}
 	}
@@ -128,39 +142,114 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
+	drain, err := s.image(ctx, "drain", "envoy/drain")
+	if err != nil {
+		return err
+	}
 	_, err = edge.New(ctx, "edge", &edge.Args{
 		Namespace: space.Name,
-		Image:     s.registry.DockerHub + "/envoyproxy/envoy@" + c.EnvoyDigest,
-		Replicas:  c.EnvoyReplicas,
-		Backends:  backends(services),
-		Chain:     s.certificate.Chain, Key: s.certificate.Key,
+		Image:     s.registry.DockerHub + "/envoyproxy/envoy@" + c.EnvoyDigest, DrainImage: drain,
+		Replicas: c.EnvoyReplicas, Termination: c.Termination,
+		Config: s.edge,
+		Chain:  s.certificate.Chain, Key: s.certificate.Key,
 		AddressName:       s.network.AddressName,
-		MetricsNamespaces: c.MetricsNamespaces,
+		MetricsNamespaces: c.MetricsNamespaces, CollectorNamespace: collectorNamespace(c.OTLP),
+	}, inCluster)
+	if err != nil || !c.Monitoring.Enabled {
+		return err
+	}
+	return s.monitoring(ctx, space)
+}
+
+// monitoring watches the edge.
+func (s *stack) monitoring(ctx *pulumi.Context, space *namespace.Namespace) error {
+	m := s.config.Monitoring
+	_, err := monitoring.New(ctx, "monitoring", &monitoring.Args{
+		Namespace: space.Name, NamespaceName: namespaceName, Workload: edge.Name,
+		Title:      ctx.Project() + " " + ctx.Stack(),
+		Cluster:    s.cluster.Name,
+		Config:     s.edge,
+		Emails:     m.Emails,
+		Thresholds: monitoring.Thresholds{ErrorPercent: m.ErrorPercent, P99Milliseconds: m.P99Milliseconds},
+		InCluster:  s.cluster.Provider,
+		Ready:      s.apis,
+	})
+	return err
+}
+
+func collectorNamespace(collector *config.Collector) string {
+	if collector == nil {
+		return ""
+	}
+	return collector.Namespace
+}
+
+// service is one service, from its source to its pods. With a canary, what the
+// source holds is the second version, and the first is an image of before.
+func (s *stack) service(ctx *pulumi.Context, e entry, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
+	built, err := s.image(ctx, e.Name(), e.Folder)
+	if err != nil {
+		return err
+	}
+	args := s.serviceArgs(e.Name(), space)
+	args.Image = built
+	if canary, ok := s.config.Edge.Canaries[e.Name()]; ok {
+		second := args
+		second.Name = service.Canary(e.Name())
+		if _, err := service.New(ctx, second.Name, &second, inCluster); err != nil {
+			return err
+		}
+		args.Image = pulumi.String(s.registry.Images + "/" + e.Name() + "@" + canary.Stable)
+	}
+	_, err = service.New(ctx, e.Name(), &args, inCluster)
+	return err
+}
+
+// serviceArgs are what all services have in common.
+func (s *stack) serviceArgs(name string, space *namespace.Namespace) service.Args {
+	c := s.config
+	args := service.Args{
+		Namespace: space.Name, Name: name,
+		Replicas: c.ServiceReplicas, MinReadySeconds: c.ServiceMinReadySeconds, Termination: c.Termination,
+		Callers: []string{edge.Name},
+		OTLP:    c.OTLP,
+	}
+	if c.Edge.Reflection && name != directory.Name {
+		args.Callers = append(args.Callers, directory.Name)
+	}
+	if c.Edge.ZoneAware {
+		args.Zones = c.Cluster.Zones
+	}
+	return args
+}
+
+// directory answers reflection and health for all services.
+func (s *stack) directory(ctx *pulumi.Context, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
+	built, err := s.image(ctx, directory.Name, "services/directory")
+	if err != nil {
+		return err
+	}
+	args := s.serviceArgs(directory.Name, space)
+	args.Image, args.Zones = built, nil
+	_, err = directory.New(ctx, directory.Name, &directory.Args{
+		Service: args, Backends: backends(services, s.config), Descriptors: descriptorSet(services),
 	}, inCluster)
 	return err
 }
 
-// service is one service, from its source to its pods.
-func (s *stack) service(ctx *pulumi.Context, e entry, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
-	c := s.config
-	built, err := image.New(ctx, e.Name(), &image.Args{
+// image is built from the program in a folder of the repository.
+func (s *stack) image(ctx *pulumi.Context, name, folder string) (pulumi.StringOutput, error) {
+	built, err := image.New(ctx, name, &image.Args{
 		Source: image.Source{
-			Dir:  filepath.Join(ctx.RootDirectory(), filepath.FromSlash(e.Folder)),
-			Name: e.Name(), Architecture: c.Cluster.Architecture,
+			Dir:  filepath.Join(ctx.RootDirectory(), filepath.FromSlash(folder)),
+			Name: name, Architecture: s.config.Cluster.Architecture,
 		},
 		Repository: s.registry.Images,
 		Ready:      s.registry.Ready,
 	})
 	if err != nil {
-		return err
+		return pulumi.StringOutput{}, err
 	}
-	s.images[e.Name()] = built
-	_, err = service.New(ctx, e.Name(), &service.Args{
-		Namespace: space.Name, Name: e.Name(),
-		Image:    built.Reference,
-		Replicas: c.ServiceReplicas, MinReadySeconds: c.ServiceMinReadySeconds,
-		Caller: edge.Name,
-		OTLP:   c.OTLP,
-	}, inCluster)
-	return err
+	s.images[name] = built
+	return built.Reference, nil
 }

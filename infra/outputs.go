@@ -5,9 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -16,7 +17,8 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// Files that the commands of the output "grpcurl" expect in the current folder:
+// caFile and protosetFile are what the ready-made commands expect in the current
+// folder, the second only where the edge does not answer reflection:
 //
 //	pulumi stack output caCertificate > ca.pem
 //	pulumi stack output protoset | base64 -d > services.protoset
@@ -27,11 +29,7 @@ const (
 
 // outputs are what it takes to call the services and to look after them.
 func (s *stack) outputs() (pulumi.Map, error) {
-	protoset, err := descriptorSet(services)
-	if err != nil {
-		return nil, err
-	}
-	commands, err := s.grpcurl(services)
+	grpcurl, curl, err := s.commands(services)
 	if err != nil {
 		return nil, err
 	}
@@ -39,27 +37,33 @@ func (s *stack) outputs() (pulumi.Map, error) {
 	for name, built := range s.images {
 		images[name] = built.Reference
 	}
-	return pulumi.Map{
+	outputs := pulumi.Map{
 		"address":         s.network.Address,
 		"authority":       pulumi.String(s.config.Authority),
 		"caCertificate":   s.certificate.Authority,
-		"protoset":        pulumi.String(protoset),
-		"grpcurl":         commands,
+		"grpcurl":         grpcurl,
+		"curl":            curl,
 		"images":          images,
 		"registry":        pulumi.String(s.registry.Images),
 		"clusterName":     s.cluster.Name,
 		"clusterLocation": s.cluster.Location,
 		"kubeconfig":      s.cluster.Kubeconfig,
-	}, nil
+	}
+	if !s.config.Edge.Reflection {
+		content, err := proto.MarshalOptions{Deterministic: true}.Marshal(descriptorSet(services))
+		if err != nil {
+			return nil, fmt.Errorf("writing the descriptors of the services: %w", err)
+		}
+		outputs["protoset"] = pulumi.String(base64.StdEncoding.EncodeToString(content))
+	}
+	return outputs, nil
 }
 
-// descriptorSet is what grpcurl needs to know of the services, and no more:
-// reflection is not routed at the edge, and the .proto files import others that a
-// user may lack. Options, and the files that only declare those, say nothing
-// about how to call a method.
-func descriptorSet(entries []entry) (string, error) {
+// descriptorSet is all that the files of the services and their imports say,
+// each file after those that it imports.
+func descriptorSet(entries []entry) *descriptorpb.FileDescriptorSet {
 	set := &descriptorpb.FileDescriptorSet{}
-	seen := map[string]bool{annotations: true}
+	seen := map[string]bool{}
 	var add func(protoreflect.FileDescriptor)
 	add = func(file protoreflect.FileDescriptor) {
 		if seen[file.Path()] {
@@ -69,59 +73,78 @@ func descriptorSet(entries []entry) (string, error) {
 		for i := range file.Imports().Len() {
 			add(file.Imports().Get(i).FileDescriptor)
 		}
-		set.File = append(set.File, callable(file))
+		set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
 	}
 	for _, e := range entries {
 		add(e.File)
 	}
-	if _, err := protodesc.NewFiles(set); err != nil {
-		return "", fmt.Errorf("describing the services for grpcurl: %w", err)
-	}
-	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(set)
-	if err != nil {
-		return "", fmt.Errorf("writing the descriptors of the services: %w", err)
-	}
-	return base64.StdEncoding.EncodeToString(content), nil
+	return set
 }
 
-// callable is a file without options and without the imports that only these need.
-func callable(file protoreflect.FileDescriptor) *descriptorpb.FileDescriptorProto {
-	bare := protodesc.ToFileDescriptorProto(file)
-	bare.Options = nil
-	for _, s := range bare.Service {
-		for _, m := range s.Method {
-			m.Options = nil
-		}
-	}
-	bare.Dependency = slices.DeleteFunc(bare.Dependency, func(path string) bool { return path == annotations })
-	return bare
-}
-
-// annotations is the file of Google's HTTP annotations, which are options of methods.
-const annotations = "google/api/annotations.proto"
-
-// grpcurl is a command for each method, ready to be pasted.
-func (s *stack) grpcurl(entries []entry) (pulumi.StringMap, error) {
-	trust := ""
-	if !s.config.Certificate.Provided() {
-		trust = "-cacert " + caFile + " "
-	}
-	commands := pulumi.StringMap{}
+// commands are ready to be pasted: one of grpcurl for each method, and one of
+// curl for each that has a path in REST.
+func (s *stack) commands(entries []entry) (grpcurl, curl pulumi.StringMap, err error) {
+	grpcurl, curl = pulumi.StringMap{}, pulumi.StringMap{}
 	for _, e := range entries {
 		for i := range e.File.Services().Len() {
 			methods := e.File.Services().Get(i).Methods()
 			for j := range methods.Len() {
-				method := fmt.Sprintf("%s/%s", methods.Get(j).Parent().FullName(), methods.Get(j).Name())
-				request, err := sample(methods.Get(j).Input())
+				method := methods.Get(j)
+				name := fmt.Sprintf("%s/%s", method.Parent().FullName(), method.Name())
+				request, err := sample(method.Input())
 				if err != nil {
-					return nil, fmt.Errorf("making a request for %s: %w", method, err)
+					return nil, nil, fmt.Errorf("making a request for %s: %w", name, err)
 				}
-				commands[method] = pulumi.Sprintf("grpcurl %s-protoset %s -authority %s -d '%s' %s:443 %s",
-					trust, protosetFile, s.config.Authority, request, s.network.Address, method)
+				grpcurl[name] = s.grpcurl(name, request)
+				if verb, path := restPath(method); path != "" && s.config.Edge.REST {
+					curl[verb+" "+path] = s.curl(verb, path, request)
+				}
 			}
 		}
 	}
-	return commands, nil
+	return grpcurl, curl, nil
+}
+
+func (s *stack) grpcurl(method, request string) pulumi.StringInput {
+	var flags string
+	if !s.config.Certificate.Provided() {
+		flags += "-cacert " + caFile + " "
+	}
+	if !s.config.Edge.Reflection {
+		flags += "-protoset " + protosetFile + " "
+	}
+	return pulumi.Sprintf("grpcurl %s-authority %s -d '%s' %s:443 %s",
+		flags, s.config.Authority, request, s.network.Address, method)
+}
+
+func (s *stack) curl(verb, path, request string) pulumi.StringInput {
+	var flags string
+	if !s.config.Certificate.Provided() {
+		flags = "--cacert " + caFile + " "
+	}
+	return pulumi.Sprintf("curl %s--resolve %s:443:%s -X %s -H 'content-type: application/json' -d '%s' https://%[2]s%[6]s",
+		flags, s.config.Authority, s.network.Address, verb, request, path)
+}
+
+// restPath is the verb and path of a method in REST; empty without one, or where
+// the request is not simply the body.
+func restPath(method protoreflect.MethodDescriptor) (verb, path string) {
+	rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
+	if rule.GetBody() != "*" {
+		return "", ""
+	}
+	switch pattern := rule.GetPattern().(type) {
+	case *annotations.HttpRule_Post:
+		verb, path = "POST", pattern.Post
+	case *annotations.HttpRule_Put:
+		verb, path = "PUT", pattern.Put
+	case *annotations.HttpRule_Patch:
+		verb, path = "PATCH", pattern.Patch
+	}
+	if strings.Contains(path, "{") {
+		return "", ""
+	}
+	return verb, path
 }
 
 // sample is a request with a word in every text field, as JSON.

@@ -14,7 +14,11 @@ import (
 
 func TestOutputs(t *testing.T) {
 	outputs := mustRun(t, "sandbox", false, nil).outputs
-	const command = `grpcurl -cacert ca.pem -protoset services.protoset -authority grpc.example.com -d '{"content":"hello"}' 203.0.113.10:443 `
+	const (
+		grpcurl = `grpcurl -cacert ca.pem -authority grpc.example.com -d '{"content":"hello"}' 203.0.113.10:443 `
+		curl    = `curl --cacert ca.pem --resolve grpc.example.com:443:203.0.113.10 -X POST ` +
+			`-H 'content-type: application/json' -d '{"content":"hello"}' https://grpc.example.com`
+	)
 	for name, want := range map[string]any{
 		"address":         "203.0.113.10",
 		"authority":       "grpc.example.com",
@@ -22,10 +26,9 @@ func TestOutputs(t *testing.T) {
 		"registry":        "us-central1-docker.pkg.dev/sandbox-project/grpc-edge-sandbox",
 		"clusterName":     "cluster",
 		"clusterLocation": "us-central1-a",
-		"grpcurl": map[string]any{
-			"api.Echo/Echo":       command + "api.Echo/Echo",
-			"api.Reverse/Reverse": command + "api.Reverse/Reverse",
-		},
+		"grpcurl":         map[string]any{"api.Echo/Echo": grpcurl + "api.Echo/Echo", "api.Reverse/Reverse": grpcurl + "api.Reverse/Reverse"},
+		"curl":            map[string]any{"POST /v1/echo": curl + "/v1/echo", "POST /v1/reverse": curl + "/v1/reverse"},
+		"protoset":        nil,
 	} {
 		if diff := cmp.Diff(want, plain(outputs[resource.PropertyKey(name)])); diff != "" {
 			t.Errorf("output %s (-want +got):\n%s", name, diff)
@@ -33,13 +36,20 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-// The output protoset describes every method without any other file.
-func TestProtosetIsComplete(t *testing.T) {
-	text, err := descriptorSet(services)
-	if err != nil {
-		t.Fatal(err)
+// Where the edge hides what can be called, the commands bring it along.
+func TestOutputsWithoutReflection(t *testing.T) {
+	outputs := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:reflection": "false", "grpc-edge:rest": "false"}).outputs
+	want := map[string]any{}
+	for _, method := range []string{"api.Echo/Echo", "api.Reverse/Reverse"} {
+		want[method] = `grpcurl -cacert ca.pem -protoset services.protoset -authority grpc.example.com -d '{"content":"hello"}' 203.0.113.10:443 ` + method
 	}
-	content, err := base64.StdEncoding.DecodeString(text)
+	if diff := cmp.Diff(want, plain(outputs["grpcurl"])); diff != "" {
+		t.Errorf("output grpcurl (-want +got):\n%s", diff)
+	}
+	if got := outputs["curl"].ObjectValue(); len(got) > 0 {
+		t.Errorf("output curl = %v, want none", got)
+	}
+	content, err := base64.StdEncoding.DecodeString(outputs["protoset"].StringValue())
 	if err != nil {
 		t.Fatal(err)
 	}

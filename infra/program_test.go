@@ -135,7 +135,7 @@ func TestFirstPreview(t *testing.T) {
 			t.Errorf("%s: image in the preview = %v, later %v", r.Name, got, want)
 		}
 	}
-	check(t, preview.ofType(t, serviceType)[1], map[string]any{
+	check(t, preview.named(t, serviceType, "edge"), map[string]any{
 		`metadata.annotations["networking.gke.io/load-balancer-ip-addresses"]`: "(unknown)",
 	})
 	if address := plain(preview.outputs["address"]); address != "(unknown)" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,6 +57,17 @@ func (s stackRun) ofType(t *testing.T, kind string) []registered {
 		t.Fatalf("no resource of type %s", kind)
 	}
 	return list
+}
+
+// named is the resource of a type with this name.
+func (s stackRun) named(t *testing.T, kind, name string) registered {
+	t.Helper()
+	list := s.ofType(t, kind)
+	i := slices.IndexFunc(list, func(r registered) bool { return r.Name == name })
+	if i < 0 {
+		t.Fatalf("no %s is called %s", kind, name)
+	}
+	return list[i]
 }
 
 // check compares values at paths of a resource.

@@ -40,7 +40,10 @@ type Args struct {
 	NodeAccount              pulumi.StringInput
 	MachineType              string
 	// Architecture is that of MachineType, as a GOARCH.
-	Architecture       string
+	Architecture string
+	// Zones are those of the nodes; none leaves the choice to GKE.
+	Zones []string
+	// NodeCount is for each zone.
 	NodeCount          int
 	NodeDiskGB         int
 	Spot               bool

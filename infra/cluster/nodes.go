@@ -24,12 +24,21 @@ func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.C
 			MaxSurge:       pulumi.Int(1),
 			MaxUnavailable: pulumi.Int(0),
 		},
-		NodeConfig: nodeConfig(args),
+		NodeConfig:    nodeConfig(args),
+		NodeLocations: zones(args.Zones),
 	}, pulumi.Parent(c))
 	if err != nil {
 		return nil, fmt.Errorf("creating the node pool of %q: %w", name, err)
 	}
 	return pool, nil
+}
+
+// zones leaves the choice to GKE where there are none.
+func zones(names []string) pulumi.StringArrayInput {
+	if len(names) == 0 {
+		return nil
+	}
+	return pulumi.ToStringArray(names)
 }
 
 // hyperdiskOnly are the machine series that take no Persistent Disk (Compute

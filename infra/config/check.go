@@ -41,6 +41,11 @@ func (r *reader) location(key, region string) string {
 	return value
 }
 
+func (r *reader) zones(key, region string) []string {
+	zone := regexp.MustCompile("^" + regexp.QuoteMeta(region) + "-[a-z]$")
+	return r.list(key, 0, zone, fmt.Sprintf("a list of zones of %s, such as [%s-a, %s-b]", region, region, region))
+}
+
 func (r *reader) architecture(key, machineKey string) string {
 	value := r.oneOf(key, "amd64", "arm64")
 	machine, ok := r.get(machineKey)
@@ -70,7 +75,7 @@ func (r *reader) collector(key string) *Collector {
 		port, portErr := strconv.ParseUint(endpoint.Port(), 10, 16)
 		inCluster := len(labels) == 2 || strings.HasSuffix(endpoint.Hostname(), ".svc") || strings.HasSuffix(endpoint.Hostname(), ".svc.cluster.local")
 		if endpoint.Scheme == "http" && portErr == nil && port > 0 && inCluster && label.MatchString(labels[1]) {
-			return &Collector{Endpoint: value, Namespace: labels[1], Port: int(port)}
+			return &Collector{Endpoint: value, Host: endpoint.Hostname(), Namespace: labels[1], Port: int(port)}
 		}
 	}
 	r.refuse(key, value, "http://SERVICE.NAMESPACE:PORT, such as http://collector.telemetry:4317, or empty")

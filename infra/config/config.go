@@ -9,6 +9,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -27,6 +28,8 @@ type Config struct {
 	Network     Network
 	Cluster     Cluster
 	Certificate Certificate
+	Edge        Edge
+	Monitoring  Monitoring
 
 	// EnvoyDigest is the digest of envoyproxy/envoy on Docker Hub, with sha256:.
 	EnvoyDigest string
@@ -35,6 +38,9 @@ type Config struct {
 	// ServiceMinReadySeconds is how long a new pod of a service has to be ready
 	// before an old one may go.
 	ServiceMinReadySeconds int
+	// Termination is how long a pod may take to stop, of which everything that it
+	// does meanwhile is a share.
+	Termination time.Duration
 	// MetricsNamespaces are the Kubernetes namespaces that may scrape Envoy.
 	MetricsNamespaces []string
 	// OTLP is where services export telemetry; nil for nowhere.
@@ -56,6 +62,8 @@ type Cluster struct {
 	MachineType        string
 	// Architecture is a GOARCH.
 	Architecture string
+	// Zones are those of the nodes; none leaves the choice to GKE.
+	Zones []string
 	// NodeCount is for each zone.
 	NodeCount  int
 	NodeDiskGB int
@@ -76,8 +84,8 @@ func (c Certificate) Provided() bool { return c.PEM != "" }
 
 // Collector is an OpenTelemetry collector in the cluster.
 type Collector struct {
-	// Endpoint is the URL as configured.
-	Endpoint string
+	// Endpoint is the URL as configured, and Host the name in it.
+	Endpoint, Host string
 	// Namespace and Port are what a NetworkPolicy has to open. Port is that of the
 	// collector's pods as well as of its Service.
 	Namespace string
@@ -115,9 +123,15 @@ func (r *reader) read() *Config {
 
 		MetricsNamespaces: r.list("grpc-edge:metricsNamespaces", 0, label, "names of Kubernetes namespaces"),
 		OTLP:              r.collector("grpc-edge:otlpEndpoint"),
+		Edge:              r.edge(),
+		Monitoring:        r.monitoring(),
+
+		// Spot machines give 25 s of notice (Google Kubernetes Engine, "Spot VMs").
+		Termination: r.seconds("grpc-edge:terminationSeconds", 10, 3600),
 	}
 	c.Cluster = r.cluster(c.Region)
 	r.checkPods(c)
+	r.checkZones(c)
 	c.Certificate = r.certificate(c.Authority)
 	r.refuseUnknown()
 	return c
@@ -130,6 +144,7 @@ func (r *reader) cluster(region string) Cluster {
 		AuthorizedNetworks: r.authorizedNetworks("grpc-edge:authorizedNetworks"),
 		MachineType:        r.match("grpc-edge:nodeMachineType", machineType, "a machine type, such as e2-standard-2"),
 		Architecture:       r.architecture("grpc-edge:nodeArchitecture", "grpc-edge:nodeMachineType"),
+		Zones:              r.zones("grpc-edge:nodeZones", region),
 		NodeCount:          r.integer("grpc-edge:nodeCount", 1, 1000),
 		NodeDiskGB:         r.integer("grpc-edge:nodeDiskGb", 20, 65536),
 		Spot:               r.boolean("grpc-edge:nodeSpot"),

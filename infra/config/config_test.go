@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -65,12 +66,13 @@ func TestValues(t *testing.T) {
 			Location: "us-central1", ReleaseChannel: "REGULAR", AuthorizedNetworks: []string{"127.0.0.1/32"},
 			MachineType: "t2a-standard-2", Architecture: "arm64", NodeCount: 1, NodeDiskGB: 50,
 		},
-		EnvoyDigest:   "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
-		EnvoyReplicas: 2, ServiceReplicas: 2, ServiceMinReadySeconds: 10,
+		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
+		Termination: 30 * time.Second, EnvoyReplicas: 2, ServiceReplicas: 2, ServiceMinReadySeconds: 10,
 		MetricsNamespaces: []string{"gmp-system"},
-		OTLP:              &Collector{Endpoint: "http://collector.telemetry:4317", Namespace: "telemetry", Port: 4317},
+		OTLP:              &Collector{Endpoint: "http://collector.telemetry:4317", Host: "collector.telemetry", Namespace: "telemetry", Port: 4317},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	want.Edge, want.Monitoring = got.Edge, got.Monitoring // see TestEdgeValues
+	if diff := cmp.Diff(want, got, comparable); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
 }

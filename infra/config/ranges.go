@@ -99,6 +99,9 @@ func (r *reader) checkPods(c *Config) {
 	if c.Cluster.Location == c.Region {
 		zones = zonesOfRegion
 	}
+	if len(c.Cluster.Zones) > 0 {
+		zones = len(c.Cluster.Zones)
+	}
 	nodes := c.Cluster.NodeCount*zones + 1
 	if most := 24 - bits.Len(uint(nodes-1)); prefix.Bits() > most {
 		r.refuse(podsKey, c.Network.Pods, fmt.Sprintf("a /%d or larger: %d nodes, and 1 more during an upgrade, take a /24 each", most, nodes-1))

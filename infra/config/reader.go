@@ -47,7 +47,11 @@ func (r *reader) err() error {
 
 func (r *reader) report(key, format string, args ...any) {
 	if _, reported := r.problems[key]; !reported {
-		r.problems[key] = key + " " + fmt.Sprintf(format, args...)
+		message := fmt.Sprintf(format, args...)
+		if !strings.HasPrefix(message, "[") { // an item of the key's list
+			message = " " + message
+		}
+		r.problems[key] = key + message
 	}
 }
 
@@ -107,6 +111,21 @@ func (r *reader) list(key string, least int, pattern *regexp.Regexp, allowed str
 	}
 	if wrong {
 		r.refuse(key, value, allowed)
+	}
+	return items
+}
+
+// objects reads an array of objects with these fields and no others.
+func objects[T any](r *reader, key string) []T {
+	value, ok := r.text(key)
+	if !ok {
+		return nil
+	}
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.DisallowUnknownFields()
+	var items []T
+	if err := decoder.Decode(&items); err != nil {
+		r.report(key, "cannot be read: %s; Pulumi.yaml says what an item holds", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return items
 }

@@ -4,6 +4,7 @@ package edge
 
 import (
 	"fmt"
+	"time"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -18,15 +19,14 @@ const Name = "envoy"
 // user is the number that Envoy runs as: it needs no name, as it writes no file.
 const user = 65532
 
-// drainSeconds keep an Envoy that is to stop serving until nobody sends it new
-// connections: the load balancer needs two failed health checks at intervals of
-// 3 s to see that a node has no Envoy left (ingress-gce, pkg/healthchecksl4), and
-// clients that reconnect need a moment.
-//
-// The kubelet sleeps for it. Envoy's image has no shell, and its own drain is a
-// POST to an admin port that only Envoy itself can reach; on SIGTERM it closes
-// what is still open, and gRPC clients connect anew.
-const drainSeconds = 15
+// Memory of Envoy in bytes. It refuses work near the limit instead of being
+// killed, and the number of connections is bounded by what 32 KiB for each, with
+// their TLS and HTTP/2 state, take of three quarters of it.
+const (
+	memoryRequest  = 256 << 20
+	memoryLimit    = 1 << 30
+	maxConnections = memoryLimit / 4 * 3 / (32 << 10)
+)
 
 // Edge is the deployed edge.
 type Edge struct {
@@ -36,11 +36,15 @@ type Edge struct {
 // Args describe the edge.
 type Args struct {
 	Namespace pulumi.StringInput
-	// Image is a reference with a digest.
-	Image    string
-	Replicas int
-	// Backends are routed to; each one's Name is that of the workload behind it.
-	Backends []envoy.Backend
+	// Image is a reference with a digest; DrainImage is that of envoy/drain.
+	Image      string
+	DrainImage pulumi.StringInput
+	Replicas   int
+	// Config is what Envoy does. The Name of each backend is that of the workload
+	// behind it.
+	Config envoy.Config
+	// Termination is how long a pod may take to stop.
+	Termination time.Duration
 	// Chain and Key are the certificate in PEM; Key is a secret.
 	Chain, Key pulumi.StringInput
 	// AddressName is the name of the static address, of which the load balancer
@@ -48,6 +52,16 @@ type Args struct {
 	AddressName pulumi.StringInput
 	// MetricsNamespaces are the namespaces whose pods may scrape Envoy.
 	MetricsNamespaces []string
+	// CollectorNamespace is where Envoy sends traces to; empty for nowhere.
+	CollectorNamespace string
+}
+
+// Complete adds to a configuration what follows from how the pods of the edge run.
+func Complete(c envoy.Config, termination time.Duration) envoy.Config {
+	c.MemoryLimit, c.MaxConnections = memoryLimit, maxConnections
+	// Half of what envoy/drain may take is for this, in whole seconds.
+	c.DrainTime = (workload.Budget(termination) / 2).Truncate(time.Second)
+	return c
 }
 
 // New deploys the edge.
@@ -59,7 +73,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := e.newPolicy(ctx, name, args); err != nil {
 		return nil, err
 	}
-	config, err := e.newConfig(ctx, name, args)
+	files, err := envoy.Files(args.Config)
+	if err != nil {
+		return nil, err
+	}
+	config, err := workload.NewFiles(ctx, name+"-config", args.Namespace, Name, workload.Files{Text: files}, pulumi.Parent(e))
 	if err != nil {
 		return nil, err
 	}
@@ -71,18 +89,19 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Namespace: args.Namespace,
 		Name:      Name,
 		Replicas:  args.Replicas,
-		Container: container(args),
+		// Envoy is the sidecar: it stops when the drain has ended, and not before.
+		Container: drain(args),
+		Sidecar:   container(args),
 		Volumes: corev1.VolumeArray{
-			corev1.VolumeArgs{Name: pulumi.String("config"), ConfigMap: corev1.ConfigMapVolumeSourceArgs{
-				Name: config.Metadata.Name().Elem(),
-			}},
+			workload.ConfigVolume("config", config),
 			corev1.VolumeArgs{Name: pulumi.String("certificate"), Secret: corev1.SecretVolumeSourceArgs{
 				SecretName: secret.Metadata.Name().Elem(),
 				// Readable by the group of the pod, which is Envoy's: 0440.
 				DefaultMode: pulumi.Int(0o440),
 			}},
 		},
-		User: user,
+		User:        user,
+		Termination: args.Termination,
 	}, pulumi.Parent(e))
 	if err != nil {
 		return nil, err
@@ -97,17 +116,21 @@ func container(args *Args) *corev1.ContainerArgs {
 	c := &corev1.ContainerArgs{
 		Name:  pulumi.String(Name),
 		Image: pulumi.String(args.Image),
-		Args:  pulumi.ToStringArray(envoy.Args(envoy.Config{})),
+		Args:  pulumi.ToStringArray(envoy.Args(args.Config)),
 		Ports: corev1.ContainerPortArray{
 			port("https", envoy.HTTPSPort), port("metrics", envoy.MetricsPort), port("ready", envoy.ReadyPort),
 		},
 		VolumeMounts: corev1.VolumeMountArray{
-			mount("config", envoy.ConfigDir), mount("certificate", envoy.CertificateDir),
+			workload.Mount("config", envoy.ConfigDir), workload.Mount("certificate", envoy.CertificateDir),
 		},
-		Lifecycle: corev1.LifecycleArgs{
-			PreStop: corev1.LifecycleHandlerArgs{Sleep: corev1.SleepActionArgs{Seconds: pulumi.Int(drainSeconds)}},
-		},
-		Resources: workload.Resources("100m", "128Mi", "512Mi"),
+		Resources: workload.Resources("100m", mebibytes(memoryRequest), mebibytes(memoryLimit)),
+	}
+	if args.Config.ZoneAware() {
+		// Expanded in the arguments. Kubernetes copies the label from the node
+		// (Kubernetes, "Pod topology labels").
+		c.Env = corev1.EnvVarArray{corev1.EnvVarArgs{Name: pulumi.String("ZONE"), ValueFrom: corev1.EnvVarSourceArgs{
+			FieldRef: corev1.ObjectFieldSelectorArgs{FieldPath: pulumi.String("metadata.labels['" + workload.ZoneLabel + "']")},
+		}}}
 	}
 	workload.Probes(c, corev1.ProbeArgs{HttpGet: corev1.HTTPGetActionArgs{
 		Path: pulumi.String(envoy.ReadyPath), Port: pulumi.Int(envoy.ReadyPort),
@@ -119,6 +142,18 @@ func port(name string, number int) corev1.ContainerPortArgs {
 	return corev1.ContainerPortArgs{Name: pulumi.String(name), ContainerPort: pulumi.Int(number)}
 }
 
-func mount(volume, path string) corev1.VolumeMountArgs {
-	return corev1.VolumeMountArgs{Name: pulumi.String(volume), MountPath: pulumi.String(path), ReadOnly: pulumi.Bool(true)}
+func mebibytes(bytes int) string { return fmt.Sprintf("%dMi", bytes>>20) }
+
+// drain waits for the end of the pod, and then has Envoy send its clients
+// elsewhere. It listens on nothing, so there is nothing to probe.
+func drain(args *Args) *corev1.ContainerArgs {
+	return &corev1.ContainerArgs{
+		Name:  pulumi.String("drain"),
+		Image: args.DrainImage,
+		Args: pulumi.ToStringArray([]string{
+			"-admin", fmt.Sprintf("127.0.0.1:%d", envoy.AdminPort),
+			"-budget", workload.Budget(args.Termination).String(),
+		}),
+		Resources: workload.Resources("5m", "8Mi", "32Mi"),
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"grpc-edge/envoy"
 	"grpc-edge/infra/policy"
+	"grpc-edge/infra/service"
 	"grpc-edge/infra/workload"
 )
 
@@ -24,10 +25,20 @@ func (e *Edge) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 		})
 	}
 	var egress networkingv1.NetworkPolicyEgressRuleArray
-	for _, backend := range args.Backends {
+	for _, backend := range args.Config.Backends {
+		egress = append(egress, to(backend.Name, backend.Port))
+		if backend.Canary != nil {
+			egress = append(egress, to(service.Canary(backend.Name), backend.Port))
+		}
+	}
+	if args.Config.Collector != nil {
 		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{
-			To: policy.Pods(workload.Labels(backend.Name)), Ports: policy.TCP(int(backend.Port)),
+			To: policy.Namespaces(args.CollectorNamespace), Ports: policy.TCP(int(args.Config.Collector.Port)),
 		})
+	}
+	if args.Config.FetchesKeys() {
+		// Issuers are anywhere, and a policy knows addresses only.
+		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{Ports: policy.TCP(443)})
 	}
 	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
 		Metadata: workload.Metadata(args.Namespace, Name),
@@ -42,4 +53,8 @@ func (e *Edge) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 		return fmt.Errorf("creating the network policy of %q: %w", name, err)
 	}
 	return nil
+}
+
+func to(backend string, port uint32) networkingv1.NetworkPolicyEgressRuleArgs {
+	return networkingv1.NetworkPolicyEgressRuleArgs{To: policy.Pods(workload.Labels(backend)), Ports: policy.TCP(int(port))}
 }

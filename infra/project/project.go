@@ -17,7 +17,8 @@ var services = []string{
 	"artifactregistry.googleapis.com",
 	"compute.googleapis.com",
 	"container.googleapis.com",
-	"iam.googleapis.com", // service accounts
+	"iam.googleapis.com",        // service accounts
+	"monitoring.googleapis.com", // dashboard and alerts
 }
 
 // resourceManager grants roles on the project. It comes first, as the provider

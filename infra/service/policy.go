@@ -10,7 +10,7 @@ import (
 	"grpc-edge/infra/workload"
 )
 
-// newPolicy lets calls in from the caller, and telemetry out to the collector.
+// newPolicy lets calls in from the callers, and telemetry out to the collector.
 //
 // A policy is applied to the address of a pod, after that of a Service has been
 // translated, so the port of the collector has to be that of its pods. It is one
@@ -21,14 +21,21 @@ func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error 
 		PodSelector: workload.Selector(args.Name),
 		PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
 		Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
-			From: policy.Pods(workload.Labels(args.Caller)), Ports: policy.TCP(Port),
+			From: pods(args.Callers), Ports: policy.TCP(Port),
 		}},
 	}
+	var egress networkingv1.NetworkPolicyEgressRuleArray
 	if args.OTLP != nil {
-		spec.PolicyTypes = pulumi.ToStringArray([]string{"Ingress", "Egress"})
-		spec.Egress = networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{
+		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{
 			To: policy.Namespaces(args.OTLP.Namespace), Ports: policy.TCP(args.OTLP.Port),
-		}}
+		})
+	}
+	if len(args.Calls) > 0 {
+		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{To: pods(args.Calls), Ports: policy.TCP(Port)})
+	}
+	if len(egress) > 0 {
+		spec.PolicyTypes = pulumi.ToStringArray([]string{"Ingress", "Egress"})
+		spec.Egress = egress
 	}
 	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
 		Metadata: workload.Metadata(args.Namespace, args.Name),
@@ -38,4 +45,12 @@ func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error 
 		return fmt.Errorf("creating the network policy of %q: %w", name, err)
 	}
 	return nil
+}
+
+func pods(workloads []string) networkingv1.NetworkPolicyPeerArray {
+	var peers networkingv1.NetworkPolicyPeerArray
+	for _, name := range workloads {
+		peers = append(peers, policy.Pods(workload.Labels(name))...)
+	}
+	return peers
 }

@@ -8,13 +8,7 @@ import (
 // podSpec keeps to the profile "restricted" of Kubernetes' Pod Security
 // Standards, and adds what that leaves open.
 func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
-	container := *args.Container
-	container.SecurityContext = corev1.SecurityContextArgs{
-		AllowPrivilegeEscalation: pulumi.Bool(false),
-		ReadOnlyRootFilesystem:   pulumi.Bool(true),
-		Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
-	}
-	return corev1.PodSpecArgs{
+	spec := corev1.PodSpecArgs{
 		ServiceAccountName:           account.Metadata.Name().Elem(),
 		AutomountServiceAccountToken: pulumi.Bool(false),
 		// Variables for each Service of the namespace would change what a program
@@ -27,14 +21,31 @@ func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
 			FsGroup:        pulumi.Int(args.User),
 			SeccompProfile: corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
 		},
-		TerminationGracePeriodSeconds: pulumi.Int(TerminationGracePeriod),
+		TerminationGracePeriodSeconds: pulumi.Int(int(args.Termination.Seconds())),
 		TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{
-			spread(args.Name, "topology.kubernetes.io/zone"),
+			spread(args.Name, ZoneLabel),
 			spread(args.Name, "kubernetes.io/hostname"),
 		},
-		Containers: corev1.ContainerArray{container},
+		Containers: corev1.ContainerArray{restricted(args.Container)},
 		Volumes:    args.Volumes,
 	}
+	if args.Sidecar != nil {
+		sidecar := restricted(args.Sidecar)
+		// What makes it one (Kubernetes, "Sidecar Containers").
+		sidecar.RestartPolicy = pulumi.String("Always")
+		spec.InitContainers = corev1.ContainerArray{sidecar}
+	}
+	return spec
+}
+
+func restricted(container *corev1.ContainerArgs) corev1.ContainerArgs {
+	c := *container
+	c.SecurityContext = corev1.SecurityContextArgs{
+		AllowPrivilegeEscalation: pulumi.Bool(false),
+		ReadOnlyRootFilesystem:   pulumi.Bool(true),
+		Capabilities:             corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
+	}
+	return c
 }
 
 // spread is a wish: a cluster with one node runs all replicas on it.

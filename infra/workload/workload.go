@@ -14,9 +14,12 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// TerminationGracePeriod is how many seconds a pod may take to stop, the default
-// of Kubernetes. Whatever a container does on SIGTERM or before has to fit in.
-const TerminationGracePeriod = 30
+// kubeletShare is what is left of a pod's grace period for the kubelet and the
+// runtime to tell containers to stop, and to reap them.
+const kubeletShare = 5 * time.Second
+
+// Budget is what a container may take to stop in a pod with this grace period.
+func Budget(termination time.Duration) time.Duration { return termination - kubeletShare }
 
 // Workload is a Deployment with what belongs to it.
 type Workload struct {
@@ -34,12 +37,19 @@ type Args struct {
 	// MinReadySeconds is how long a new pod has to be ready before a rollout goes
 	// on; 0, the default, is no time.
 	MinReadySeconds int
-	// Container is completed with what every container of ours has.
-	Container *corev1.ContainerArgs
-	Volumes   corev1.VolumeArray
+	// Container is completed with what every container of ours has, as is Sidecar,
+	// which is nil for none, starts before it, and stops after it.
+	Container, Sidecar *corev1.ContainerArgs
+	Volumes            corev1.VolumeArray
+	// Termination is how long a pod may take to stop, in whole seconds.
+	Termination time.Duration
 	// User is the number of the user that the container runs as.
 	User int
 }
+
+// ZoneLabel is the label of nodes, and since Kubernetes 1.35 of pods, that holds
+// their zone (Kubernetes, "Well-Known Labels, Annotations and Taints").
+const ZoneLabel = "topology.kubernetes.io/zone"
 
 // Labels select the pods of the workload of this name.
 func Labels(name string) pulumi.StringMap {

@@ -1,0 +1,196 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"grpc-edge/envoy"
+)
+
+// Edge is what Envoy does with calls. Its fields mean what those of
+// [envoy.Config] with the same names mean.
+type Edge struct {
+	// Reflection answers gRPC reflection and health for all services.
+	Reflection bool
+	REST       bool
+	Origins    []string
+
+	ClientCA                  string
+	ClientCertificateRequired bool
+
+	AllowedClients, DeniedClients []netip.Prefix
+	Issuers                       []envoy.Issuer
+	Rules                         []envoy.Rule
+	ClientRate                    envoy.Rate
+
+	// MaxDeadline and MaxConnectionAge; 0 is none.
+	MaxDeadline, MaxConnectionAge time.Duration
+
+	LeastRequest bool
+	// ZoneAware prefers pods in the zone of the Envoy that has the call.
+	ZoneAware bool
+	// Sampling is the share of calls that are traced, in percent.
+	Sampling int
+
+	// Canaries are second versions of services, by the name of the service.
+	Canaries map[string]Canary
+}
+
+// Canary says that what the source holds is the second version of a service.
+type Canary struct {
+	// Stable is the digest of the image of the first version, with sha256:.
+	Stable string
+	// Weight, Header and Mirror are those of [envoy.Canary].
+	Weight uint32
+	Header string
+	Mirror uint32
+}
+
+var (
+	origin     = regexp.MustCompile(`^https?://[a-z0-9.-]+(:[0-9]{1,5})?$`)
+	headerName = regexp.MustCompile(`^(x-[a-z0-9-]{1,60})?$`)
+)
+
+func (r *reader) edge() Edge {
+	return Edge{
+		Reflection: r.boolean("grpc-edge:reflection"),
+		REST:       r.boolean("grpc-edge:rest"),
+		Origins:    r.list("grpc-edge:webOrigins", 0, origin, "origins of web pages, such as [https://app.example.com]"),
+
+		ClientCA:                  r.clientCA(),
+		ClientCertificateRequired: r.boolean("grpc-edge:clientCertificateRequired"),
+
+		AllowedClients: r.prefixes("grpc-edge:allowedClients"),
+		DeniedClients:  r.prefixes("grpc-edge:deniedClients"),
+		Issuers:        r.issuers("grpc-edge:jwtIssuers"),
+		Rules:          r.rules("grpc-edge:rules"),
+		ClientRate:     envoy.Rate{PerSecond: uint32(r.integer("grpc-edge:clientCallsPerSecond", 0, 1_000_000))},
+
+		MaxDeadline:      r.seconds("grpc-edge:maxDeadlineSeconds", 0, 86_400),
+		MaxConnectionAge: r.seconds("grpc-edge:maxConnectionAgeSeconds", 0, 86_400),
+
+		LeastRequest: r.oneOf("grpc-edge:balance", "round-robin", "least-request") == "least-request",
+		ZoneAware:    r.boolean("grpc-edge:zoneAware"),
+		Sampling:     r.integer("grpc-edge:traceSamplePercent", 0, 100),
+		Canaries:     r.canaries("grpc-edge:canaries"),
+	}
+}
+
+func (r *reader) seconds(key string, least, most int) time.Duration {
+	return time.Duration(r.integer(key, least, most)) * time.Second
+}
+
+func (r *reader) clientCA() string {
+	const key, required = "grpc-edge:clientCaPem", "grpc-edge:clientCertificateRequired"
+	ca, _ := r.text(key)
+	if must, _ := r.get(required); ca == "" && must == "true" {
+		r.report(required, "is true, but there is no %s to verify certificates of clients with; set that, or this to false", key)
+	}
+	return ca
+}
+
+func (r *reader) prefixes(key string) []netip.Prefix {
+	list, ok := parsePrefixes(r.list(key, 0, anything, allowedPrefixes))
+	if !ok {
+		value, _ := r.get(key)
+		r.refuse(key, value, allowedPrefixes)
+	}
+	return list
+}
+
+const allowedPrefixes = "a list of CIDR blocks, such as [10.0.0.0/8]"
+
+func parsePrefixes(texts []string) (list []netip.Prefix, ok bool) {
+	for _, text := range texts {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil || prefix != prefix.Masked() {
+			return nil, false
+		}
+		list = append(list, prefix)
+	}
+	return list, true
+}
+
+func (r *reader) issuers(key string) []envoy.Issuer {
+	items := objects[struct {
+		Name      string   `json:"name"`
+		Issuer    string   `json:"issuer"`
+		Audiences []string `json:"audiences"`
+		JWKS      string   `json:"jwks"`
+		JWKSURI   string   `json:"jwksUri"`
+	}](r, key)
+	var list []envoy.Issuer
+	for _, item := range items {
+		list = append(list, envoy.Issuer(item))
+	}
+	return list
+}
+
+func (r *reader) rules(key string) []envoy.Rule {
+	items := objects[struct {
+		Service        string   `json:"service"`
+		Method         string   `json:"method"`
+		Issuers        []string `json:"issuers"`
+		Clients        []string `json:"clients"`
+		CallsPerSecond uint32   `json:"callsPerSecond"`
+		Burst          uint32   `json:"burst"`
+	}](r, key)
+	var list []envoy.Rule
+	for i, item := range items {
+		clients, ok := parsePrefixes(item.Clients)
+		if !ok {
+			r.report(key, "[%d].clients is %q; it must be %s", i, item.Clients, allowedPrefixes)
+		}
+		list = append(list, envoy.Rule{
+			Service: protoreflect.FullName(item.Service), Method: protoreflect.Name(item.Method),
+			Issuers: item.Issuers, Clients: clients,
+			Rate: envoy.Rate{PerSecond: item.CallsPerSecond, Burst: item.Burst},
+		})
+	}
+	return list
+}
+
+func (r *reader) canaries(key string) map[string]Canary {
+	items := objects[struct {
+		Service string `json:"service"`
+		Stable  string `json:"stable"`
+		Weight  uint32 `json:"weight"`
+		Header  string `json:"header"`
+		Mirror  uint32 `json:"mirror"`
+	}](r, key)
+	list := map[string]Canary{}
+	for i, item := range items {
+		at := fmt.Sprintf("[%d]", i)
+		_, twice := list[item.Service]
+		switch {
+		case !label.MatchString(item.Service):
+			r.report(key, "%s.service is %q; it must be the name of a service, such as echo", at, item.Service)
+		case twice:
+			r.report(key, "%s.service is %q, as that of an item before; keep one of them", at, item.Service)
+		case !digest.MatchString(item.Stable):
+			r.report(key, "%s.stable is %q; it must be the digest of the image that runs now, sha256: and 64 hexadecimal digits, "+
+				"as in the output images", at, item.Stable)
+		case item.Weight > 100 || item.Mirror > 100:
+			r.report(key, "%s.weight is %d and .mirror %d; both must be percentages from 0 to 100", at, item.Weight, item.Mirror)
+		case !headerName.MatchString(item.Header):
+			r.report(key, "%s.header is %q; it must be empty, or a header that begins with x-, in lower case", at, item.Header)
+		}
+		list[item.Service] = Canary{Stable: item.Stable, Weight: item.Weight, Header: item.Header, Mirror: item.Mirror}
+	}
+	return list
+}
+
+// checkZones demands zones where calls are to stay in one.
+func (r *reader) checkZones(c *Config) {
+	if c.Edge.ZoneAware && len(c.Cluster.Zones) < 2 {
+		r.report("grpc-edge:zoneAware", "is true, but grpc-edge:nodeZones names fewer than two zones; name those of the nodes, or set this to false")
+	}
+	if len(c.Cluster.Zones) > 0 && c.Cluster.Location != c.Region && !slices.Contains(c.Cluster.Zones, c.Cluster.Location) {
+		r.report("grpc-edge:nodeZones", "is %q; it must include grpc-edge:clusterLocation %s", c.Cluster.Zones, c.Cluster.Location)
+	}
+}

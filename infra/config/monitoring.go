@@ -1,0 +1,24 @@
+package config
+
+import "regexp"
+
+// Monitoring is what watches the edge.
+type Monitoring struct {
+	// Enabled creates the dashboard, the alerts and what scrapes Envoy.
+	Enabled bool
+	// Emails are told of alerts.
+	Emails []string
+	// ErrorPercent and P99Milliseconds are what may not be exceeded for five minutes.
+	ErrorPercent, P99Milliseconds int
+}
+
+var email = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
+
+func (r *reader) monitoring() Monitoring {
+	return Monitoring{
+		Enabled:         r.boolean("grpc-edge:monitoring"),
+		Emails:          r.list("grpc-edge:alertEmails", 0, email, "a list of mail addresses"),
+		ErrorPercent:    r.integer("grpc-edge:alertErrorPercent", 1, 100),
+		P99Milliseconds: r.integer("grpc-edge:alertP99Milliseconds", 1, 600_000),
+	}
+}

@@ -1,0 +1,83 @@
+// Package directory runs the service that answers reflection and health for all
+// services at the edge (services/directory).
+package directory
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"grpc-edge/envoy"
+	"grpc-edge/infra/service"
+	"grpc-edge/infra/workload"
+)
+
+// Name is that of the workload.
+const Name = "directory"
+
+// filesPath is where the descriptors are mounted, in this file.
+const (
+	filesPath       = "/etc/directory"
+	descriptorsFile = "services.binpb"
+)
+
+// Directory is the running service.
+type Directory struct {
+	pulumi.ResourceState
+}
+
+// Args describe the directory.
+type Args struct {
+	// Service is what it has in common with every other service.
+	Service service.Args
+	// Backends are those whose health it tells.
+	Backends []envoy.Backend
+	// Descriptors are of all services that it shows.
+	Descriptors *descriptorpb.FileDescriptorSet
+}
+
+// New deploys the directory.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Directory, error) {
+	d := &Directory{}
+	if err := ctx.RegisterComponentResource("grpc-edge:directory:Directory", name, d, opts...); err != nil {
+		return nil, fmt.Errorf("registering directory %q: %w", name, err)
+	}
+	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(args.Descriptors)
+	if err != nil {
+		return nil, fmt.Errorf("writing the descriptors of %q: %w", name, err)
+	}
+	files, err := workload.NewFiles(ctx, name, args.Service.Namespace, Name,
+		workload.Files{Binary: map[string][]byte{descriptorsFile: content}}, pulumi.Parent(d))
+	if err != nil {
+		return nil, err
+	}
+	run := args.Service
+	run.Name, run.Files, run.FilesPath = Name, files, filesPath
+	run.Environment = corev1.EnvVarArray{
+		workload.Variable("DESCRIPTORS", path.Join(filesPath, descriptorsFile)),
+		workload.Variable("BACKENDS", targets(args.Backends)),
+	}
+	for _, backend := range args.Backends {
+		run.Calls = append(run.Calls, backend.Name)
+	}
+	if _, err := service.New(ctx, name, &run, pulumi.Parent(d)); err != nil {
+		return nil, err
+	}
+	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{})
+}
+
+// targets says where each gRPC service is.
+func targets(backends []envoy.Backend) string {
+	var list []string
+	for _, backend := range backends {
+		for _, s := range backend.Services {
+			list = append(list, fmt.Sprintf("%s=dns:///%s:%d", s.FullName(), backend.Address, backend.Port))
+		}
+	}
+	return strings.Join(list, ",")
+}

@@ -1,0 +1,34 @@
+package edge
+
+import (
+	"encoding/base64"
+	"fmt"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/workload"
+)
+
+// newSecret has a fixed name: Envoy watches the files, and a renewed certificate
+// restarts no pod.
+func (e *Edge) newSecret(ctx *pulumi.Context, name string, args *Args) (*corev1.Secret, error) {
+	metadata := workload.Metadata(args.Namespace, Name)
+	metadata.Name = pulumi.String(Name + "-certificate")
+	secret, err := corev1.NewSecret(ctx, name+"-certificate", &corev1.SecretArgs{
+		Metadata: metadata,
+		Type:     pulumi.String("kubernetes.io/tls"),
+		// The API stores data; stringData would be another field to compare with.
+		Data: pulumi.StringMap{"tls.crt": encoded(args.Chain), "tls.key": encoded(args.Key)},
+	}, pulumi.Parent(e))
+	if err != nil {
+		return nil, fmt.Errorf("creating the TLS secret of %q: %w", name, err)
+	}
+	return secret, nil
+}
+
+func encoded(text pulumi.StringInput) pulumi.StringOutput {
+	return text.ToStringOutput().ApplyT(func(text string) string {
+		return base64.StdEncoding.EncodeToString([]byte(text))
+	}).(pulumi.StringOutput)
+}

@@ -1,0 +1,144 @@
+package monitoring
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"grpc-edge/envoy"
+)
+
+// selector narrows a metric to the Envoys of one stack, by the labels that
+// Managed Service for Prometheus adds to what it scrapes.
+func selector(cluster, namespace string) string {
+	return fmt.Sprintf("cluster=%q,namespace=%q", cluster, namespace)
+}
+
+// serviceLabel and methodLabel are those of the metrics that package envoy counts
+// calls with, and statusLabel holds the number of a gRPC status.
+const (
+	serviceLabel = "envoy_grpc_bridge_service"
+	methodLabel  = "envoy_grpc_bridge_method"
+	statusLabel  = "envoy_grpc_status"
+)
+
+// serverFaults are the statuses that are not the caller's doing: UNKNOWN,
+// DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS (gRPC,
+// doc/statuscodes.md). UNIMPLEMENTED and RESOURCE_EXHAUSTED answer what callers do.
+const serverFaults = "2|4|13|14|15"
+
+// overview are the charts of all services together.
+func overview() []chart {
+	return []chart{
+		{"Calls by service", "1/s", func(s string) string {
+			return fmt.Sprintf("sum by (%s) (rate(envoy_cluster_grpc{%s,%s!=\"\"}[5m]))", serviceLabel, s, serviceLabel)
+		}},
+		{"Failed calls by service", "%", func(s string) string { return "100 * " + errorRatio(s) }},
+		{"p99 by service", "ms", func(s string) string { return quantile(0.99, s, serviceLabel, "") }},
+		{"Healthy pods by service", "", func(s string) string {
+			return fmt.Sprintf("min by (envoy_cluster_name) (envoy_cluster_membership_healthy{%s})", s)
+		}},
+		{"Connections of clients", "", func(s string) string { return "sum by (pod) (" + connections(s) + ")" }},
+		{"Refused for lack of room, or by a limit", "1/s", func(s string) string {
+			return fmt.Sprintf("sum by (pod) (rate(envoy_listener_downstream_cx_overflow{%[1]s}[5m]) + rate(envoy_listener_downstream_cx_overload_reject{%[1]s}[5m]))", s)
+		}},
+		{"Memory of Envoy", "By", func(s string) string { return fmt.Sprintf("max by (pod) (envoy_server_memory_physical_size{%s})", s) }},
+		{"Days until the certificate expires", "d", func(s string) string {
+			return fmt.Sprintf("min(envoy_server_days_until_first_cert_expiring{%s})", s)
+		}},
+	}
+}
+
+func callsByMethod(services string) func(string) string {
+	return func(s string) string {
+		return fmt.Sprintf("sum by (%s, %s) (rate(envoy_cluster_grpc{%s,%s=~\"%s\"}[5m]))", methodLabel, statusLabel, s, serviceLabel, services)
+	}
+}
+
+func latencyByMethod(services string) func(string) string {
+	return func(s string) string {
+		return quantile(0.99, fmt.Sprintf("%s,%s=~\"%s\"", s, serviceLabel, services), methodLabel, "")
+	}
+}
+
+func errorRatio(s string) string {
+	return fmt.Sprintf(`sum by (%[1]s) (rate(envoy_cluster_grpc{%[2]s,%[1]s!="",%[3]s=~"%[4]s"}[5m])) / sum by (%[1]s) (rate(envoy_cluster_grpc{%[2]s,%[1]s!=""}[5m]))`,
+		serviceLabel, s, statusLabel, serverFaults)
+}
+
+// quantile is in milliseconds.
+func quantile(q float64, s, by, more string) string {
+	return fmt.Sprintf(`histogram_quantile(%v, sum by (le, %s) (rate(envoy_cluster_grpc_upstream_rq_time_bucket{%s%s}[5m])))`, q, by, s, more)
+}
+
+func connections(s string) string {
+	return fmt.Sprintf(`envoy_listener_downstream_cx_active{%s,envoy_listener_address="0.0.0.0_%d"}`, s, envoy.HTTPSPort)
+}
+
+// capacityShare is how much of the connections that an Envoy takes may be in use.
+const capacityShare = 0.8
+
+// expiryDays are enough to renew a certificate without haste; a self-signed one
+// is renewed earlier than that by any `pulumi up`.
+const expiryDays = 14
+
+func alerts(args *Args) []alert {
+	least := int64(math.Ceil(capacityShare * float64(args.Config.MaxConnections)))
+	return []alert{
+		{"errors", "calls fail", "CRITICAL",
+			func(s string) string {
+				return fmt.Sprintf("100 * %s > %d", errorRatio(s), args.Thresholds.ErrorPercent)
+			},
+			"More than the configured share of a service's calls (`alertErrorPercent`) failed for five minutes, not by a fault of the caller.\n\n" +
+				"Look at the service's chart of statuses and at Envoy's access log (`grpc_status`, `response_details`), then at the logs of the service's pods. " +
+				"If it began with a rollout, take that back."},
+		{"latency", "calls are slow", "WARNING",
+			func(s string) string {
+				return fmt.Sprintf("%s > %d", quantile(0.99, s, serviceLabel, notStreaming(args.Config)), args.Thresholds.P99Milliseconds)
+			},
+			"One call in a hundred of a service took longer than `alertP99Milliseconds` for five minutes.\n\n" +
+				"Compare methods on the dashboard, look for throttled or few pods, and raise `serviceReplicas` if all are busy."},
+		{"no-backend", "a service has no healthy pod", "CRITICAL",
+			func(s string) string {
+				return fmt.Sprintf("max by (envoy_cluster_name) (envoy_cluster_membership_healthy{%s,envoy_cluster_name=~\"%s\"}) == 0", s, clusters(args.Config))
+			},
+			"No Envoy finds a healthy pod of a service: its calls fail with UNAVAILABLE.\n\n" +
+				"`kubectl -n grpc-edge get pods` shows whether pods run; if they do, their health checks fail, or a NetworkPolicy is in the way."},
+		{"certificate", "the certificate expires soon", "WARNING",
+			func(s string) string {
+				return fmt.Sprintf("min(envoy_server_days_until_first_cert_expiring{%s}) < %d", s, expiryDays)
+			},
+			fmt.Sprintf("The certificate at the edge expires in less than %d days.\n\nRun `pulumi up`, which renews a self-signed one; of a provided one, set the new `certificatePem` and `certificateKeyPem` first. No pod restarts.", expiryDays)},
+		{"capacity", "the edge is nearly full", "WARNING",
+			func(s string) string { return fmt.Sprintf("max by (pod) (%s) > %d", connections(s), least) },
+			fmt.Sprintf("An Envoy pod behind the load balancer holds more than %d of the %d connections that it takes; further ones are closed.\n\n"+
+				"Raise `envoyReplicas`: the load balancer has as much room as there are Envoys. Look for one client that opens many.", least, args.Config.MaxConnections)},
+	}
+}
+
+// clusters are the names of all backends and their canaries, as a pattern.
+func clusters(c envoy.Config) string {
+	var names []string
+	for _, b := range c.Backends {
+		names = append(names, b.Name)
+	}
+	return strings.Join(names, "|")
+}
+
+// notStreaming leaves out methods that last as long as their callers want.
+func notStreaming(c envoy.Config) string {
+	var names []string
+	for _, b := range c.Backends {
+		for _, s := range b.Services {
+			for i := range s.Methods().Len() {
+				if m := s.Methods().Get(i); m.IsStreamingClient() || m.IsStreamingServer() {
+					names = append(names, string(m.Name()))
+				}
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(`,%s!~"%s"`, methodLabel, strings.Join(names, "|"))
+}

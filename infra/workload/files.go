@@ -1,0 +1,65 @@
+package workload
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Files are what a workload mounts from a ConfigMap, by name.
+type Files struct {
+	Text   map[string]string
+	Binary map[string][]byte
+}
+
+// NewFiles puts the hash of the files into the name of their ConfigMap, so that
+// other files are another object: pods roll, and those that are still of the old
+// version keep reading theirs.
+func NewFiles(ctx *pulumi.Context, name string, namespace pulumi.StringInput, workload string, files Files, opts ...pulumi.ResourceOption) (*corev1.ConfigMap, error) {
+	// JSON has the keys in order, and bytes in base64 as the API wants them.
+	content, err := json.Marshal(files)
+	if err != nil {
+		return nil, fmt.Errorf("hashing the files of %q: %w", name, err)
+	}
+	var encoded struct{ Binary map[string]string }
+	if err := json.Unmarshal(content, &encoded); err != nil {
+		return nil, fmt.Errorf("encoding the files of %q: %w", name, err)
+	}
+	sum := sha256.Sum256(content)
+	metadata := Metadata(namespace, workload)
+	// Ten digits are enough to tell the versions of one object apart.
+	metadata.Name = pulumi.String(workload + "-" + hex.EncodeToString(sum[:5]))
+	args := &corev1.ConfigMapArgs{Metadata: metadata, Immutable: pulumi.Bool(true)}
+	if len(files.Text) > 0 {
+		args.Data = pulumi.ToStringMap(files.Text)
+	}
+	if len(encoded.Binary) > 0 {
+		args.BinaryData = pulumi.ToStringMap(encoded.Binary)
+	}
+	config, err := corev1.NewConfigMap(ctx, name, args, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("creating the ConfigMap of %q: %w", name, err)
+	}
+	return config, nil
+}
+
+// ConfigVolume mounts a ConfigMap.
+func ConfigVolume(name string, config *corev1.ConfigMap) corev1.VolumeArgs {
+	return corev1.VolumeArgs{Name: pulumi.String(name), ConfigMap: corev1.ConfigMapVolumeSourceArgs{
+		Name: config.Metadata.Name().Elem(),
+	}}
+}
+
+// Mount is where a volume appears, read-only.
+func Mount(volume, path string) corev1.VolumeMountArgs {
+	return corev1.VolumeMountArgs{Name: pulumi.String(volume), MountPath: pulumi.String(path), ReadOnly: pulumi.Bool(true)}
+}
+
+// Variable is a variable of the environment.
+func Variable(name, value string) corev1.EnvVarArgs {
+	return corev1.EnvVarArgs{Name: pulumi.String(name), Value: pulumi.String(value)}
+}
