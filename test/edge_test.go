@@ -1,0 +1,107 @@
+package test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// rest is an HTTP client that verifies the stack's certificate.
+func (e edge) rest(t *testing.T) *http.Client {
+	t.Helper()
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(e.CACertificate)) {
+		t.Fatal("the output caCertificate holds no certificate")
+	}
+	transport := &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2: true,
+		// As `curl --resolve` does.
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, e.Address+":443")
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
+}
+
+// post sends JSON and returns the JSON that comes back, without white space.
+func post(t *testing.T, e edge, path, body string) (int, string) {
+	t.Helper()
+	response, err := e.rest(t).Post("https://"+e.Authority+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, strings.Join(strings.Fields(string(content)), "")
+}
+
+func callREST(ctx context.Context, t *testing.T, c checkout) {
+	e := outputs(ctx, t, c)
+	for _, test := range []struct {
+		path, body string
+		status     int
+		want       string // in the body
+	}{
+		{"/v1/echo", `{"content": "hello"}`, 200, `{"content":"hello"}`},
+		{"/v1/reverse", `{"content": "hello"}`, 200, `{"content":"olleh"}`},
+		{"/v1/echo", `{"content": 7`, 400, ""},
+		{"/v1/nothing", `{}`, 404, ""},
+	} {
+		status, got := post(t, e, test.path, test.body)
+		if status != test.status || !strings.Contains(got, test.want) {
+			t.Errorf("POST %s %s = %d %s, want %d %s", test.path, test.body, status, got, test.status, test.want)
+		}
+	}
+}
+
+// reflect asks the edge what there is, as a person with nothing but grpcurl does.
+func reflect(ctx context.Context, t *testing.T, c checkout) {
+	want := []string{"api.Echo", "api.Reverse", "grpc.health.v1.Health"}
+	if got := listServices(ctx, t, c); !containsAll(got, want) {
+		t.Errorf("grpcurl list shows %q, want also %q", got, want)
+	}
+	if got := grpcurl(ctx, t, c, "", "describe", "api.Echo"); !strings.Contains(got, "rpc Echo ( .api.EchoRequest ) returns ( .api.EchoResponse )") {
+		t.Errorf("grpcurl describe api.Echo: %s", got)
+	}
+	for _, service := range []string{"", "api.Echo", "api.Reverse"} {
+		var reply struct{ Status string }
+		text := grpcurl(ctx, t, c, fmt.Sprintf(`{"service": %q}`, service), "grpc.health.v1.Health/Check")
+		if err := json.Unmarshal([]byte(text), &reply); err != nil || reply.Status != "SERVING" {
+			t.Errorf("the health of %q is %s, %v", service, text, err)
+		}
+	}
+}
+
+func listServices(ctx context.Context, t *testing.T, c checkout) []string {
+	t.Helper()
+	return strings.Fields(grpcurl(ctx, t, c, "", "list"))
+}
+
+// grpcurl runs the real one against the edge, with no file but the certificate.
+func grpcurl(ctx context.Context, t *testing.T, c checkout, data string, args ...string) string {
+	t.Helper()
+	e := outputs(ctx, t, c)
+	flags := []string{"-cacert", ".sandbox/ca.pem", "-authority", e.Authority}
+	if data != "" {
+		flags = append(flags, "-d", data)
+	}
+	return c.must(ctx, t, ".cache/bin/grpcurl", slices.Concat(flags, []string{e.Address + ":443"}, args)...)
+}
+
+func containsAll(list, want []string) bool {
+	return !slices.ContainsFunc(want, func(one string) bool { return !slices.Contains(list, one) })
+}

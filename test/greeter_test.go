@@ -1,0 +1,37 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// addGreeter is what a person does for a new service: one command, and `make up`.
+func addGreeter(ctx context.Context, t *testing.T, c checkout) {
+	old := pods(ctx, t, c)
+	c.must(ctx, t, "make", "service", "NAME=greeter")
+	greeting := c.must(ctx, t, "make", "up")
+	if !strings.Contains(greeting, "api.Greeter/") {
+		t.Errorf("`make up` prints no command for the new service")
+	}
+	for _, pod := range pods(ctx, t, c) {
+		isOld := slices.Contains(old, pod)
+		untouched := strings.HasPrefix(pod, "echo-") || strings.HasPrefix(pod, "reverse-")
+		if untouched && !isOld {
+			t.Errorf("pod %s is new: the other services were rolled", pod)
+		}
+	}
+	if got := listServices(ctx, t, c); !slices.Contains(got, "api.Greeter") {
+		t.Errorf("grpcurl list shows %q, want also api.Greeter", got)
+	}
+	var reply map[string]string
+	text := grpcurl(ctx, t, c, `{"content": "hello"}`, "api.Greeter/Greeter")
+	if err := json.Unmarshal([]byte(text), &reply); err != nil || reply["content"] == "" {
+		t.Errorf("api.Greeter/Greeter answers %s, %v", text, err)
+	}
+	if status, got := post(t, outputs(ctx, t, c), "/v1/greeter", `{"content": "hello"}`); status != 200 || !strings.Contains(got, `"content":"`) {
+		t.Errorf("POST /v1/greeter = %d %s", status, got)
+	}
+}
