@@ -10,7 +10,7 @@ SANDBOX := $(BIN)/sandbox
 # The modules of the workspace, from go.work, and the sandbox, which is apart.
 MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox
 # What these test is in other modules, whose changes go test's cache does not see.
-UNCACHED := services/openapi
+UNCACHED := services/openapi tools/service
 unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ " $(UNCACHED) " != *" $$m "* ]] || echo -count=1) ./...); done
 
 include services/generate.mk
@@ -54,6 +54,10 @@ kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$$
 	@$(SANDBOX) kubeconfig
 
 ##@ Development
+
+.PHONY: service
+service: ## Write a new service, which works and is tested (NAME=greeter)
+	@go -C tools/service run . -root $(CURDIR) "$(NAME)"
 
 .PHONY: test
 test: tools ## Run the tests of every module, then the end-to-end test

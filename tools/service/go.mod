@@ -1,0 +1,3 @@
+module grpc-edge/tools/service
+
+go 1.26.0

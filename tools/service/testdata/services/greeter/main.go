@@ -1,0 +1,26 @@
+// Command greeter serves the gRPC service api.Greeter in the shared chassis, whose
+// package comment lists the environment variables.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"google.golang.org/grpc"
+
+	"grpc-edge/services/chassis"
+	"grpc-edge/services/greeter/api"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	err := chassis.Run(ctx, func(server grpc.ServiceRegistrar) { api.RegisterGreeterServer(server, handlers{}) })
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "greeter:", err)
+		os.Exit(1)
+	}
+}
