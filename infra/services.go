@@ -16,8 +16,8 @@ import (
 	reverse "grpc-edge/services/reverse/api"
 )
 
-// services is the list of what is deployed. To add a service, write its folder
-// and name it here: image, pods, routes and network policies follow.
+// services is the list of what is deployed: image, pods, routes and network
+// policies follow. `make service NAME=greeter` writes a new one and adds it here.
 var services = []entry{
 	{Folder: "services/echo", File: echo.File_api_echo_proto},
 	{Folder: "services/reverse", File: reverse.File_api_reverse_proto},
