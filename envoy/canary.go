@@ -53,14 +53,6 @@ func releases(backend Backend, route *routev3.Route, action *routev3.RouteAction
 	return append(routes, last)
 }
 
-// toCluster is the route with all its calls going to one cluster.
-func toCluster(route *routev3.Route, action *routev3.RouteAction, cluster string) *routev3.Route {
-	route, action = proto.CloneOf(route), proto.CloneOf(action)
-	action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: cluster}
-	route.Action = &routev3.Route_Route{Route: action}
-	return route
-}
-
 // mirror has a share of what goes to the first version also sent to the canary.
 // It is a setting of the cluster rather than of a route, so that what goes to the
 // canary anyway is not sent there twice.

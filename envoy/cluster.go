@@ -35,8 +35,8 @@ const (
 // of services accepts PINGs this often; grpc-go's default allows one in 5 minutes.
 // TCP's own probes do the same for the connections of health checks.
 const (
-	podPingInterval = 20 * time.Second
-	podPingTimeout  = 10 * time.Second
+	podPingInterval = 10 * time.Second
+	podPingTimeout  = 5 * time.Second
 	podProbes       = 3
 )
 

@@ -20,6 +20,8 @@ const (
 	retries         = 2
 	retryBackOff    = 25 * time.Millisecond
 	retryBackOffMax = 250 * time.Millisecond
+	// Balancing may pick the pod just tried; this often it picks again.
+	retryHostSelections = 10
 )
 
 // The retry budget: how many of the calls under way to a backend may be
@@ -28,9 +30,8 @@ const (
 // what it was to get goes to the other. With few calls under way a share of
 // them says little, so some are always allowed.
 const (
-	retryBudgetPercent  = 50
-	retryBudgetAtLeast  = 10
-	retryHostSelections = 10
+	retryBudgetPercent = 50
+	retryBudgetAtLeast = 10
 )
 
 // What Envoy may try again (router filter documentation, x-envoy-retry-on and
@@ -44,16 +45,20 @@ const (
 	retryOnUnavailable = retryOnUnsent + ",reset,unavailable"
 )
 
-// retryPolicy is how the calls of a method are repeated if its proto allows
-// more than [retryUnsent], or else nil. Messages that a client streams are not
-// all there to be sent again.
-func retryPolicy(method protoreflect.MethodDescriptor) *routev3.RetryPolicy {
+// repeatable is whether a call of the method may be sent again though a pod may
+// have begun it: its proto says so, and it is all there to be sent. Messages that
+// a client streams are not.
+func repeatable(method protoreflect.MethodDescriptor) bool {
 	options, _ := method.Options().(*descriptorpb.MethodOptions)
-	if options.GetIdempotencyLevel() == descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN || method.IsStreamingClient() {
-		return nil
-	}
+	return options.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN && !method.IsStreamingClient()
+}
+
+// retryPolicy is how the calls of a method are repeated.
+func retryPolicy(method protoreflect.MethodDescriptor) *routev3.RetryPolicy {
 	policy := retryUnsent()
-	policy.RetryOn = retryOnUnavailable
+	if repeatable(method) {
+		policy.RetryOn = retryOnUnavailable
+	}
 	return policy
 }
 
@@ -76,7 +81,6 @@ func retryUnsent() *routev3.RetryPolicy {
 				TypedConfig: typed(&previoushostsv3.PreviousHostsPredicate{}),
 			},
 		}},
-		// Balancing may pick the pod just tried; this often it picks again.
 		HostSelectionRetryMaxAttempts: retryHostSelections,
 	}
 }

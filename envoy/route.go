@@ -7,6 +7,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
@@ -44,18 +45,14 @@ func routesOf(c Config, backend Backend, service protoreflect.ServiceDescriptor)
 	withRules, methods := c.methodsWithRules(service.FullName()), service.Methods()
 	for i := range methods.Len() {
 		method := methods.Get(i)
-		retry := retryPolicy(method)
-		if retry == nil && !slices.Contains(withRules, method.Name()) {
+		if !repeatable(method) && !slices.Contains(withRules, method.Name()) {
 			continue
-		}
-		if retry == nil {
-			retry = retryUnsent()
 		}
 		name := string(service.FullName()) + "/" + string(method.Name())
 		add(method.Name(), &routev3.Route{
 			Name:  name,
 			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: "/" + name}},
-		}, retry)
+		}, retryPolicy(method))
 	}
 	name := string(service.FullName())
 	add("", &routev3.Route{
@@ -82,6 +79,14 @@ func forward(c Config) *routev3.RouteAction {
 			GrpcTimeoutHeaderMax: durationpb.New(c.MaxDeadline),
 		},
 	}
+}
+
+// toCluster is the route with all its calls going to one cluster.
+func toCluster(route *routev3.Route, action *routev3.RouteAction, cluster string) *routev3.Route {
+	route, action = proto.CloneOf(route), proto.CloneOf(action)
+	action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: cluster}
+	route.Action = &routev3.Route_Route{Route: action}
+	return route
 }
 
 // unroutedReply gives a reason to who calls a service that is not here. Envoy

@@ -100,7 +100,8 @@ func locality(zone, host string, port uint32) *endpointv3.LocalityLbEndpoints {
 // validateZones checks the zones of a backend.
 func (b Backend) validateZones(field string) error {
 	var errs []error
-	for zone, address := range b.Zones {
+	for _, zone := range slices.Sorted(maps.Keys(b.Zones)) {
+		address := b.Zones[zone]
 		if !dnsLabel.MatchString(zone) {
 			errs = append(errs, fmt.Errorf("%s.Zones: %q must be the name of a zone, such as europe-west1-b", field, zone))
 		}

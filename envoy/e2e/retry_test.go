@@ -1,15 +1,23 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -167,4 +175,105 @@ func TestRetriesAreOnAnotherPod(t *testing.T) {
 	if met < 5 {
 		t.Errorf("%d of 60 calls met the pod that fails: this test proved little", met)
 	}
+}
+
+// TestRefusedStreamsAreTriedElsewhere has one pod of four refuse streams, as a
+// server does that is about to stop. No call may then have begun, whatever it is.
+func TestRefusedStreamsAreTriedElsewhere(t *testing.T) {
+	t.Parallel()
+	var refusing refuser
+	p := startPodsWith(t, func(_ *nameServer, config *envoy.Config) {
+		refusing.serve(t, "127.0.0.5", config.Backends[0].Port)
+	})
+	p.dns.set(append([]string{"127.0.0.5"}, p.hosts...)...)
+	connection := p.dial(t)
+	eventually(t, noticeLimit, func() error {
+		if err := callCount(t.Context(), connection); err != nil {
+			t.Fatal(err)
+		}
+		if refusing.calls.Load() < 2 {
+			return errNotYet
+		}
+		return nil
+	})
+}
+
+// refuser answers health checks, and all else with RST_STREAM and REFUSED_STREAM.
+type refuser struct{ calls atomic.Int64 }
+
+func (r *refuser) serve(t *testing.T, host string, port uint32) {
+	t.Helper()
+	listener, err := net.Listen("tcp4", fmt.Sprintf("%s:%d", host, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_ = r.speak(connection)
+				_ = connection.Close()
+			}()
+		}
+	}()
+}
+
+func (r *refuser) speak(connection net.Conn) error {
+	framer := http2.NewFramer(connection, connection)
+	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	if _, err := io.ReadFull(connection, make([]byte, len(http2.ClientPreface))); err != nil {
+		return err
+	}
+	if err := framer.WriteSettings(); err != nil {
+		return err
+	}
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			return err
+		}
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			if !frame.IsAck() {
+				err = framer.WriteSettingsAck()
+			}
+		case *http2.MetaHeadersFrame:
+			if frame.PseudoValue("path") != healthpb.Health_Check_FullMethodName {
+				r.calls.Add(1)
+				err = framer.WriteRSTStream(frame.StreamID, http2.ErrCodeRefusedStream)
+			}
+		case *http2.DataFrame: // of a health check
+			if frame.StreamEnded() {
+				err = sayServing(framer, frame.StreamID)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func sayServing(framer *http2.Framer, stream uint32) error {
+	block := func(fields ...string) []byte {
+		var buffer bytes.Buffer
+		encoder := hpack.NewEncoder(&buffer)
+		for i := 0; i < len(fields); i += 2 {
+			_ = encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
+		}
+		return buffer.Bytes()
+	}
+	serving := []byte{0, 0, 0, 0, 2, 8, byte(healthpb.HealthCheckResponse_SERVING)} // not compressed, 2 bytes: field 1
+	return errors.Join(
+		framer.WriteHeaders(http2.HeadersFrameParam{
+			StreamID: stream, EndHeaders: true, BlockFragment: block(":status", "200", "content-type", "application/grpc"),
+		}),
+		framer.WriteData(stream, false, serving),
+		framer.WriteHeaders(http2.HeadersFrameParam{
+			StreamID: stream, EndHeaders: true, EndStream: true, BlockFragment: block("grpc-status", "0"),
+		}),
+	)
 }
