@@ -68,6 +68,7 @@ func TestFiles(t *testing.T) {
 			ClientRate:  envoy.Rate{PerSecond: 100, Burst: 200},
 			MaxDeadline: time.Minute, MaxConnectionAge: time.Hour, DrainTime: 20 * time.Second,
 			LeastRequest: true,
+			Origins:      []string{"https://app.example.com", "http://localhost:3000"},
 		},
 	}
 	got := map[string]string{}

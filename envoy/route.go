@@ -95,7 +95,7 @@ func toCluster(route *routev3.Route, action *routev3.RouteAction, cluster string
 func unroutedReply() *hcmv3.LocalReplyConfig {
 	return &hcmv3.LocalReplyConfig{Mappers: []*hcmv3.ResponseMapper{{
 		Filter: &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ResponseFlagFilter{
-			ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{Flags: []string{"NR"}},
+			ResponseFlagFilter: &accesslogv3.ResponseFlagFilter{Flags: []string{"NR", "NC"}},
 		}},
 		Body: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{
 			InlineString: "no gRPC service has this path",
