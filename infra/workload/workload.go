@@ -123,7 +123,7 @@ func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.Deploymen
 			},
 		},
 		Template: corev1.PodTemplateSpecArgs{
-			Metadata: metav1.ObjectMetaArgs{Labels: Metadata(args.Namespace, args.Name).Labels},
+			Metadata: podMetadata(args),
 			Spec:     podSpec(args, account),
 		},
 	}
@@ -131,4 +131,14 @@ func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.Deploymen
 		spec.MinReadySeconds = pulumi.Int(args.MinReadySeconds)
 	}
 	return spec
+}
+
+func podMetadata(args *Args) metav1.ObjectMetaArgs {
+	metadata := metav1.ObjectMetaArgs{Labels: Metadata(args.Namespace, args.Name).Labels}
+	if args.Sidecar != nil {
+		// What kubectl logs and exec mean by the pod (Kubernetes, "Well-Known Labels,
+		// Annotations and Taints").
+		metadata.Annotations = pulumi.StringMap{"kubectl.kubernetes.io/default-container": args.Sidecar.Name.ToStringPtrOutput().Elem()}
+	}
+	return metadata
 }
