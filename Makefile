@@ -7,13 +7,14 @@ export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
 
 BIN := .cache/bin
 SANDBOX := $(BIN)/sandbox
-# The modules of the workspace, from go.work, and the sandbox, which is apart.
-MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox
+# The modules of the workspace, from go.work, and those that are apart.
+MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench
 # What these test is in other modules, whose changes go test's cache does not see.
 UNCACHED := services/openapi tools/service
 unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ " $(UNCACHED) " != *" $$m "* ]] || echo -count=1) ./...); done
 
 include services/generate.mk
+include bench/bench.mk
 
 ##@ Sandbox: the whole system on this machine
 
@@ -78,6 +79,11 @@ lint: $(BIN)/golangci-lint ## Lint the Go code of every module and the protos
 .PHONY: measure
 measure: $(SANDBOX) ## Measure the table in README.md (takes the running sandbox down)
 	@cd test && go run ./measure
+
+.PHONY: bench
+bench: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)
+	@mkdir -p .cache/bench
+	@cd bench && go build -o ../.cache/bench/bench . && exec ../.cache/bench/bench $(BENCH_FLAGS)
 
 ##@ Tools
 

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"grpc-edge/bench/load"
+	"grpc-edge/bench/machine"
+	"grpc-edge/bench/proxy"
+	"grpc-edge/bench/report"
+)
+
+// connections are what the clients of one load have: 512 calls are 64 on each, and the
+// edge allows 100.
+const connections = 8
+
+// shape is one load: so many calls in flight, unary or one on each of so many streams.
+type shape struct {
+	report.Load
+	inFlight int
+	stream   bool
+}
+
+func (s shape) connections() int { return min(s.inFlight, connections) }
+
+var shapes = []shape{
+	{report.Load{Key: "1 in flight", Title: "1 in flight"}, 1, false},
+	{report.Load{Key: "16", Title: "16 in flight"}, 16, false},
+	{report.Load{Key: "128", Title: "128 in flight"}, 128, false},
+	{report.Load{Key: "512", Title: "512 in flight"}, 512, false},
+	{report.Load{Key: "stream", Title: "stream"}, 128, true},
+}
+
+// protocolLoads are the calls in flight when gRPC is compared with REST.
+var protocolLoads = []int{1, 128}
+
+// candidate is what is measured: a proxy, or none.
+type candidate struct {
+	key, title string
+	kind       report.Kind
+	proxy      *proxy.Proxy
+	tls        bool
+}
+
+func candidates() []candidate {
+	list := []candidate{
+		{key: "direct", title: "direct, without TLS", kind: report.Direct},
+		{key: "direct-tls", title: "direct, TLS", kind: report.Direct, tls: true},
+	}
+	for _, p := range proxy.All() {
+		kind := report.Rival
+		switch p.Key {
+		case "edge":
+			kind = report.Edge
+		case "minimal":
+			kind = report.Minimal
+		}
+		list = append(list, candidate{p.Key, p.Title, kind, &p, true})
+	}
+	return list
+}
+
+// measured is what all rounds gave for a candidate.
+type measured struct {
+	figures   [][]report.Figures // for each load, of each round
+	protocols [][]report.Figures // for each protocol at each load, of each round
+	memory    []int64
+	spread    []float64
+	failed    int
+	failure   string
+}
+
+func (m *measured) count(r load.Result) {
+	if m.failed += r.Failed; m.failure == "" && r.Err != nil {
+		m.failure = r.Err.Error()
+	}
+}
+
+// compare measures all candidates in turn, in rounds.
+func compare(ctx context.Context, o options) (report.Report, error) {
+	list, err := o.chosen(candidates())
+	if err != nil {
+		return report.Report{}, err
+	}
+	description := machine.Describe(len(slices.Compact(slices.Concat(o.loadOn, o.proxyOn))))
+	result, err := o.newReport(description, list)
+	if err != nil {
+		return result, err
+	}
+	s, err := newStage(o)
+	if err != nil {
+		return result, err
+	}
+	defer s.close()
+	all := make([]measured, len(list))
+	for round := range o.rounds {
+		for i := range list {
+			// What the machine does besides hits another candidate each round.
+			turn := (i + round) % len(list)
+			fmt.Printf("round %d of %d: %s\n", round+1, o.rounds, list[turn].title)
+			if err := s.turn(ctx, list[turn], &all[turn]); err != nil {
+				return result, fmt.Errorf("measuring %s: %w", list[turn].title, err)
+			}
+		}
+	}
+	for i := range list {
+		result.Candidates[i] = all[i].summarize(result.Candidates[i])
+		if list[i].kind == report.Edge {
+			result.Protocols = summarizeProtocols(all[i].protocols)
+		}
+	}
+	return result, nil
+}
+
+func (o options) newReport(description machine.Description, list []candidate) (report.Report, error) {
+	notes, err := os.ReadFile("notes.md")
+	if err != nil {
+		return report.Report{}, fmt.Errorf("reading the notes: %w", err)
+	}
+	r := report.Report{
+		Date: time.Now(), Command: o.command, Machine: description,
+		ProxyCPUs: o.proxyOn.String(), LoadCPUs: o.loadOn.String(),
+		Rounds: o.rounds, Window: o.window, Warmup: o.warmup,
+		Client:  fmt.Sprintf("grpc-go %s and net/http, %s", grpc.Version, runtime.Version()),
+		Content: len(load.Content), Edge: proxy.EdgeFeatures, Notes: string(notes),
+		ProtocolLoads: protocolLoads,
+	}
+	for _, shape := range shapes {
+		r.Loads = append(r.Loads, shape.Load)
+	}
+	for _, c := range list {
+		version := "–"
+		if c.proxy != nil {
+			if version, err = c.proxy.Version(); err != nil {
+				return r, err
+			}
+		}
+		r.Candidates = append(r.Candidates, report.Candidate{Kind: c.kind, Title: c.title, Version: version})
+	}
+	return r, nil
+}
+
+func (m measured) summarize(c report.Candidate) report.Candidate {
+	for _, windows := range m.figures {
+		c.Figures = append(c.Figures, report.Median(windows))
+	}
+	c.Failed, c.Failure = m.failed, m.failure
+	if c.Kind != report.Direct {
+		c.Memory, c.Spread = report.MedianOf(m.memory), report.MedianOf(m.spread)
+	}
+	return c
+}
+
+func summarizeProtocols(windows [][]report.Figures) []report.Protocol {
+	var list []report.Protocol
+	for i, p := range protocols {
+		var figures []report.Figures
+		for j := range protocolLoads {
+			figures = append(figures, report.Median(windows[i*len(protocolLoads)+j]))
+		}
+		list = append(list, report.Protocol{Title: p.title, Figures: figures})
+	}
+	return list
+}

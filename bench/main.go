@@ -1,0 +1,109 @@
+// Command bench measures what this repository's edge costs: the same calls to the
+// same backends through it, through Envoy with next to no configuration, through
+// nginx, HAProxy and Traefik, and without a proxy. It writes docs/benchmark.md.
+//
+//	go run . [-quick] [-only edge,minimal]   compares; a whole run takes under 15 minutes
+//	go run . -profile                        takes one feature after the other off the edge
+//
+// Only a whole run writes docs/; others write .cache/bench/report. It runs in this
+// folder, on loopback, and ends with everything that it started.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"grpc-edge/bench/machine"
+)
+
+// options are how much is measured, and where the report goes.
+type options struct {
+	rounds          int
+	window, warmup  time.Duration
+	only            []string
+	out             string
+	command         string
+	proxyOn, loadOn machine.CPUs
+}
+
+var (
+	whole = options{rounds: 5, window: 3 * time.Second, warmup: 500 * time.Millisecond, out: "../docs"}
+	quick = options{rounds: 2, window: 500 * time.Millisecond, warmup: 200 * time.Millisecond, out: "../.cache/bench/report"}
+)
+
+// limit is for a whole run, whatever happens.
+const limit = 30 * time.Minute
+
+func main() {
+	short := flag.Bool("quick", false, "measure for a moment only, to try it")
+	only := flag.String("only", "", "which candidates, as direct,direct-tls,edge,minimal,nginx,haproxy,traefik; all by default")
+	profile := flag.Bool("profile", false, "measure this edge without one feature after the other")
+	flag.Parse()
+	if err := start(*short, *only, *profile); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func start(short bool, only string, profile bool) error {
+	proxyOn, loadOn, err := machine.Pin(machine.Divide)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+
+	o := whole
+	if short {
+		o = quick
+	}
+	if only != "" {
+		o.only, o.out = strings.Split(only, ","), quick.out
+	}
+	o.command = "make bench"
+	if flags := os.Args[1:]; len(flags) > 0 {
+		o.command += fmt.Sprintf(" BENCH_FLAGS='%s'", strings.Join(flags, " "))
+	}
+	o.proxyOn, o.loadOn = proxyOn, loadOn
+	// Clients and backends are one process, which is not what is measured.
+	debug.SetGCPercent(400)
+	fmt.Printf("Proxies on CPU %s, clients and backends on CPU %s.\n", proxyOn, loadOn)
+	if profile {
+		return profileEdge(ctx, o)
+	}
+	result, err := compare(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := result.Write(o.out); err != nil {
+		return err
+	}
+	fmt.Printf("Written to %s/benchmark.md.\n", o.out)
+	for _, missed := range result.Missed() {
+		fmt.Println("missed:", missed)
+	}
+	return nil
+}
+
+// chosen are those of the candidates that -only names.
+func (o options) chosen(all []candidate) ([]candidate, error) {
+	if o.only == nil {
+		return all, nil
+	}
+	for _, key := range o.only {
+		if !slices.ContainsFunc(all, func(c candidate) bool { return c.key == key }) {
+			return nil, fmt.Errorf("-only: there is no candidate %q", key)
+		}
+	}
+	return slices.DeleteFunc(all, func(c candidate) bool { return !slices.Contains(o.only, c.key) }), nil
+}

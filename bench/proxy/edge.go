@@ -1,0 +1,120 @@
+package proxy
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	benchpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"sigs.k8s.io/yaml"
+
+	"grpc-edge/bench/backend"
+	"grpc-edge/envoy"
+	"grpc-edge/services/echo/api"
+)
+
+// Change takes something off the edge, to see what it costs.
+type Change struct {
+	Name string
+	// Config changes what the configuration is made from, and Bootstrap the
+	// configuration itself; either may be nil.
+	Config    func(*envoy.Config)
+	Bootstrap func(map[string]any)
+}
+
+// EdgeFeatures says in the report what is on.
+const EdgeFeatures = `REST by JSON transcoding; gRPC-Web and CORS for one origin; TLS 1.2 and newer with a client
+certificate verified and passed on; the authority checked in SNI and in each call; ranges of allowed and denied
+client addresses, for all and for the method; rate limits for each client and for the method, high enough to stop
+nobody; a token (JWT) asked for another method, so that each call is checked for whether it needs one; deadlines capped; connection age;
+retries; active gRPC health checks; connection and memory limits with the overload manager; an access log in JSON; Prometheus
+statistics; and whatever else this repository's configuration of Envoy has by default. Off are what needs another server or
+version: tracing, canary, mirror and zones.`
+
+// never is a rate that no load here reaches.
+var never = envoy.Rate{PerSecond: 1_000_000, Burst: 1_000_000}
+
+// everything is the edge with all on that needs no other server.
+func everything(s Setting) (envoy.Config, error) {
+	jwks, err := s.Identity.jwks()
+	if err != nil {
+		return envoy.Config{}, err
+	}
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	return envoy.Config{
+		Backends: []envoy.Backend{{
+			Name: "backends", Address: s.Name, Port: uint32(s.BackendPort), Services: backend.Services(),
+		}},
+		Resolvers:      []netip.AddrPort{s.Resolver},
+		ConfigDir:      s.Dir,
+		CertificateDir: s.Dir,
+		HTTPSPort:      uint32(s.Port),
+		MetricsPort:    uint32(s.OtherPorts[0]),
+		ReadyPort:      uint32(s.OtherPorts[1]),
+		AdminPort:      uint32(s.OtherPorts[2]),
+
+		Authorities:    []string{Authority},
+		ClientCA:       s.Identity.ca,
+		REST:           true,
+		Origins:        []string{"https://app.example.com"},
+		AllowedClients: loopback,
+		DeniedClients:  []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+		Issuers: []envoy.Issuer{{
+			Name: "bench", Issuer: "https://issuer.example.com", Audiences: []string{"grpc-edge"}, JWKS: jwks,
+		}},
+		Rules: []envoy.Rule{
+			{Service: name(api.File_api_echo_proto, 0), Method: "Echo", Clients: loopback, Rate: never},
+			{Service: name(benchpb.File_grpc_testing_benchmark_service_proto, 0), Method: "StreamingCall", Clients: loopback, Rate: never},
+			{Service: name(benchpb.File_grpc_testing_benchmark_service_proto, 0), Method: "UnaryCall", Issuers: []string{"bench"}},
+		},
+		ClientRate:  never,
+		MaxDeadline: time.Hour,
+		MemoryLimit: 1 << 30,
+	}, nil
+}
+
+func name(file protoreflect.FileDescriptor, i int) protoreflect.FullName {
+	return file.Services().Get(i).FullName()
+}
+
+// Edge is this repository's Envoy with everything on, but for the change, which may be nil.
+func Edge(change *Change) Proxy {
+	return Proxy{
+		Key: "edge", Title: "this edge, everything on", binary: cached("bin/envoy"), version: []string{"--version"},
+		files: func(s Setting) (map[string]string, error) { return edgeFiles(s, change) },
+		args: func(s Setting) []string {
+			args := envoy.Args()
+			for i := range args {
+				args[i] = strings.ReplaceAll(args[i], envoy.ConfigDir, s.Dir)
+			}
+			return append(args, "--concurrency", fmt.Sprint(s.Workers))
+		},
+	}
+}
+
+// bootstrapFile is that of envoy.Files.
+const bootstrapFile = "envoy.yaml"
+
+func edgeFiles(s Setting, change *Change) (map[string]string, error) {
+	config, err := everything(s)
+	if err != nil {
+		return nil, err
+	}
+	if change != nil && change.Config != nil {
+		change.Config(&config)
+	}
+	files, err := envoy.Files(config)
+	if err != nil || change == nil || change.Bootstrap == nil {
+		return files, err
+	}
+	tree := map[string]any{}
+	if err := yaml.Unmarshal([]byte(files[bootstrapFile]), &tree); err != nil {
+		return nil, fmt.Errorf("reading the edge's configuration: %w", err)
+	}
+	change.Bootstrap(tree)
+	text, err := yaml.Marshal(tree)
+	files[bootstrapFile] = string(text)
+	return files, err
+}

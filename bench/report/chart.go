@@ -1,0 +1,91 @@
+package report
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"text/template"
+)
+
+// chart is bars in panels side by side: a row for each candidate, a panel for each
+// load, and in each panel a scale of its own.
+type chart struct {
+	Title, Description string
+	Rows               []string
+	Accent             int // the row that the chart is about
+	Panels             []panel
+}
+
+type panel struct {
+	Title  string
+	Values []float64 // NaN for none
+	Format func(float64) string
+}
+
+// The measures of a chart in its own units, which are pixels at full size.
+const (
+	chartWidth = 900
+	labelWidth = 190
+	panelGap   = 16
+	valueWidth = 62 // right of the longest bar
+	rowHeight  = 26
+	barHeight  = 16
+	headHeight = 70
+)
+
+// bar is a row in a panel, and where it is drawn.
+type bar struct {
+	Class, Value        string
+	X, Y, Width, Middle float64
+}
+
+//go:embed chart.svg.tmpl
+var chartText string
+
+var chartTemplate = template.Must(template.New("chart").Parse(chartText))
+
+// svg draws the chart for a light or a dark background, as the reader's is.
+func (c chart) svg() (string, error) {
+	width := float64(chartWidth-labelWidth)/float64(len(c.Panels)) - panelGap
+	data := struct {
+		chart
+		Width, Height int
+		Labels        []bar
+		Heads         []bar
+		Bars          []bar
+	}{chart: c, Width: chartWidth, Height: headHeight + rowHeight*len(c.Rows) + 14}
+	for i, row := range c.Rows {
+		data.Labels = append(data.Labels, bar{Class: c.class(i), Value: row, X: labelWidth - 12, Middle: middle(i)})
+	}
+	for i, p := range c.Panels {
+		x := labelWidth + float64(i)*(width+panelGap)
+		data.Heads = append(data.Heads, bar{Value: p.Title, X: x})
+		longest := slices.Max(append([]float64{0}, p.known()...))
+		for row, value := range p.Values {
+			if value != value { // NaN
+				continue
+			}
+			length := 0.0
+			if longest > 0 {
+				length = value / longest * (width - valueWidth)
+			}
+			data.Bars = append(data.Bars, bar{c.class(row), p.Format(value), x, middle(row) - barHeight/2, length, middle(row)})
+		}
+	}
+	var text strings.Builder
+	err := chartTemplate.Execute(&text, data)
+	return text.String(), err
+}
+
+func (c chart) class(row int) string {
+	if row == c.Accent {
+		return "accent"
+	}
+	return "other"
+}
+
+func (p panel) known() []float64 {
+	return slices.DeleteFunc(slices.Clone(p.Values), func(v float64) bool { return v != v })
+}
+
+func middle(row int) float64 { return headHeight + rowHeight*float64(row) + rowHeight/2 }

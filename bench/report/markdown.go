@@ -1,0 +1,233 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+	"time"
+)
+
+//go:embed benchmark.md.tmpl
+var markdownText string
+
+var markdownTemplate = template.Must(template.New("benchmark.md").Funcs(template.FuncMap{
+	"date":   func(t time.Time) string { return t.Format(time.DateOnly) },
+	"header": header,
+	"row":    row,
+}).Parse(markdownText))
+
+// Write writes benchmark.md and its charts into the folder.
+func (r Report) Write(dir string) error {
+	files, err := r.Files()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Files are what Write writes, by name.
+func (r Report) Files() (map[string]string, error) {
+	files := map[string]string{}
+	for name, chart := range r.charts() {
+		text, err := chart.svg()
+		if err != nil {
+			return nil, fmt.Errorf("drawing %s: %w", name, err)
+		}
+		files[name] = text
+	}
+	var text strings.Builder
+	if err := markdownTemplate.Execute(&text, r); err != nil {
+		return nil, err
+	}
+	files["benchmark.md"] = text.String()
+	return files, nil
+}
+
+// Table is one table of Markdown.
+type Table struct {
+	Columns []string
+	Rows    [][]string
+}
+
+// Measures are the tables that have a column for each load.
+func (r Report) Measures() map[string]Table {
+	return map[string]Table{
+		"throughput": r.table(false, func(f Figures) string { return thousands(f.PerSecond) }),
+		"p50":        r.table(false, func(f Figures) string { return milliseconds(f.P50) }),
+		"p99":        r.table(false, func(f Figures) string { return milliseconds(f.P99) }),
+		"cpu":        r.table(true, func(f Figures) string { return seconds(f.CPU) }),
+		"busy":       r.table(true, func(f Figures) string { return percent(f.Busy) }),
+	}
+}
+
+func (r Report) table(proxiesOnly bool, cell func(Figures) string) Table {
+	t := Table{Columns: []string{""}}
+	for _, load := range r.Loads {
+		t.Columns = append(t.Columns, load.Title)
+	}
+	for _, c := range r.Candidates {
+		if proxiesOnly && c.Kind == Direct {
+			continue
+		}
+		cells := []string{c.Title}
+		for _, f := range c.Figures {
+			cells = append(cells, cell(f))
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	return t
+}
+
+// Rest has what is measured once for a candidate.
+func (r Report) Rest() Table {
+	t := Table{Columns: []string{"", "version", "peak memory", "spread over three backends", "failed calls"}}
+	for _, c := range r.Candidates {
+		memory, spread := megabytes(c.Memory), fmt.Sprintf("%.3f", c.Spread)
+		if c.Kind == Direct {
+			memory, spread = "–", "–"
+		}
+		t.Rows = append(t.Rows, []string{c.Title, c.Version, memory, spread, fmt.Sprint(c.Failed)})
+	}
+	return t
+}
+
+// ProtocolTable compares protocols, with a row for each at each load.
+func (r Report) ProtocolTable() Table {
+	t := Table{Columns: []string{"", "calls in flight", "calls/s", "p50", "p99", "bytes sent", "bytes received", "CPU of the edge for a million"}}
+	for i, inFlight := range r.ProtocolLoads {
+		for _, p := range r.Protocols {
+			f := p.Figures[i]
+			t.Rows = append(t.Rows, []string{p.Title, fmt.Sprint(inFlight), thousands(f.PerSecond), milliseconds(f.P50), milliseconds(f.P99),
+				thousands(f.Sent), thousands(f.Received), seconds(f.CPU)})
+		}
+	}
+	return t
+}
+
+// TargetTable has each comparison with its ratio at each load; what misses is bold.
+func (r Report) TargetTable() Table {
+	t := Table{Columns: []string{"", "wanted"}}
+	for _, load := range r.Loads {
+		t.Columns = append(t.Columns, load.Title)
+	}
+	for _, targets := range append(r.throughputTargets(), r.latencyTargets()...) {
+		cells := []string{targets[0].What, targets[0].Wanted()}
+		for _, target := range targets {
+			cells = append(cells, verdict(target))
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	return t
+}
+
+// OtherTargetTable has those without a load.
+func (r Report) OtherTargetTable() Table {
+	t := Table{Columns: []string{"", "wanted", "measured"}}
+	for _, target := range r.otherTargets() {
+		t.Rows = append(t.Rows, []string{target.What, target.Wanted(), verdict(target)})
+	}
+	return t
+}
+
+func verdict(t Target) string {
+	if t.Met() {
+		return fmt.Sprintf("%.2f met", t.Ratio)
+	}
+	return fmt.Sprintf("**%.2f missed**", t.Ratio)
+}
+
+// Missed lists targets that were not met, a line each.
+func (r Report) Missed() []string {
+	var list []string
+	for _, t := range r.missed() {
+		where := ""
+		if t.Load != "" {
+			where = " (" + t.Load + ")"
+		}
+		list = append(list, fmt.Sprintf("%s%s: %.3f, wanted %s", t.What, where, t.Ratio, t.Wanted()))
+	}
+	return list
+}
+
+// Failures are the first failures of candidates that had any.
+func (r Report) Failures() []string {
+	var list []string
+	for _, c := range r.Candidates {
+		if c.Failed > 0 {
+			list = append(list, fmt.Sprintf("%s: %d, the first: `%s`", c.Title, c.Failed, c.Failure))
+		}
+	}
+	return list
+}
+
+func (r Report) charts() map[string]chart {
+	charts := map[string]chart{
+		"benchmark-throughput.svg": r.loadChart("Calls a second: more is better", false,
+			func(f Figures) float64 { return f.PerSecond }, thousands),
+		"benchmark-p99.svg": r.loadChart("Latency that 99 % of calls did not exceed: less is better", false,
+			func(f Figures) float64 { return f.P99.Seconds() * 1e3 }, func(v float64) string { return milliseconds(time.Duration(v * 1e6)) }),
+		"benchmark-cpu.svg": r.loadChart("CPU seconds of the proxy for a million calls: less is better", true,
+			func(f Figures) float64 { return f.CPU }, seconds),
+	}
+	if len(r.Protocols) > 0 {
+		charts["benchmark-protocols.svg"] = r.protocolChart()
+	}
+	return charts
+}
+
+func (r Report) loadChart(title string, proxiesOnly bool, value func(Figures) float64, format func(float64) string) chart {
+	c := chart{Title: title, Accent: -1, Description: title + ". The figures are in the table below."}
+	for _, load := range r.Loads {
+		c.Panels = append(c.Panels, panel{Title: load.Key, Format: format})
+	}
+	for _, candidate := range r.Candidates {
+		if proxiesOnly && candidate.Kind == Direct {
+			continue
+		}
+		if candidate.Kind == Edge {
+			c.Accent = len(c.Rows)
+		}
+		c.Rows = append(c.Rows, candidate.Title)
+		for i, f := range candidate.Figures {
+			c.Panels[i].Values = append(c.Panels[i].Values, value(f))
+		}
+	}
+	return c
+}
+
+func (r Report) protocolChart() chart {
+	last := len(r.ProtocolLoads) - 1
+	c := chart{Title: "One method, called by gRPC and by REST", Accent: 0,
+		Description: "Calls a second, bytes on the wire and CPU of the edge. The figures are in the table below."}
+	inFlight := fmt.Sprintf("%d in flight", r.ProtocolLoads[last])
+	c.Panels = []panel{
+		{Title: "calls/s, " + inFlight, Format: thousands},
+		{Title: "bytes of a call, both ways", Format: thousands},
+		{Title: "CPU seconds for a million calls", Format: seconds},
+	}
+	for _, p := range r.Protocols {
+		c.Rows = append(c.Rows, p.Title)
+		f := p.Figures[last]
+		for i, value := range []float64{f.PerSecond, f.Sent + f.Received, f.CPU} {
+			c.Panels[i].Values = append(c.Panels[i].Values, value)
+		}
+	}
+	return c
+}
+
+func header(t Table) string {
+	return row(t.Columns) + "\n|" + strings.Repeat("---|", len(t.Columns))
+}
+
+func row(cells []string) string { return "| " + strings.Join(cells, " | ") + " |" }

@@ -1,0 +1,105 @@
+package report
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"grpc-edge/bench/machine"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata from what the code now gives")
+
+// sample has an edge that misses some targets.
+func sample() Report {
+	figures := func(perSecond float64, p99 time.Duration) Figures {
+		return Figures{PerSecond: perSecond, P50: p99 / 3, P99: p99, CPU: 1e6 / perSecond, Busy: .9, Sent: 160, Received: 170}
+	}
+	both := func(scale float64) []Figures {
+		return []Figures{figures(3000*scale, time.Millisecond), figures(25_000*scale, time.Duration(float64(10*time.Millisecond)/scale))}
+	}
+	return Report{
+		Date: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), Command: "make bench",
+		Machine:   machine.Description{CPUs: 2, Model: "Sample CPU", Memory: "25 GB", Kernel: "Linux 6.1, amd64", Load: "0.10"},
+		ProxyCPUs: "1", LoadCPUs: "0", Rounds: 5, Window: 3 * time.Second, Warmup: 500 * time.Millisecond,
+		Client: "a client", Content: 128, Edge: "Everything.", Notes: "## Notes\n\nWritten by hand.\n",
+		Loads: []Load{{"1", "1 in flight"}, {"128", "128 in flight"}},
+		Candidates: []Candidate{
+			{Kind: Direct, Title: "direct", Version: "–", Figures: both(1.5)},
+			{Kind: Edge, Title: "this edge", Version: "1.2.3", Figures: both(.96), Memory: 80e6, Spread: 1.06},
+			{Kind: Minimal, Title: "the least", Version: "1.2.3", Figures: both(1), Memory: 75e6, Spread: 1},
+			{Kind: Rival, Title: "another <proxy>", Version: "4.5.6", Figures: both(1.2), Memory: 20e6, Spread: 1.2, Failed: 3, Failure: "it broke"},
+		},
+		ProtocolLoads: []int{1, 128},
+		Protocols:     []Protocol{{"gRPC", both(1)}, {"REST", both(.5)}},
+	}
+}
+
+// TestFiles compares with testdata.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	if *update {
+		if err := sample().Write("testdata"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := sample().Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range files {
+		want, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil || string(want) != got {
+			t.Errorf("testdata/%s differs (%v); if that is meant, run `go test ./report -update`. Now:\n%s", name, err, got)
+		}
+	}
+	if stored, _ := filepath.Glob("testdata/*"); len(stored) != len(files) {
+		t.Errorf("testdata has %v, want the %d files that are written", stored, len(files))
+	}
+}
+
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"calls/s ÷ those of another <proxy> (1 in flight): 0.800, wanted ≥ 1.00",
+		"calls/s ÷ those of another <proxy> (128 in flight): 0.800, wanted ≥ 1.00",
+		"p99 ÷ that of another <proxy> (128 in flight): 1.250, wanted ≤ 1.00",
+		"calls of one connection at the busiest backend ÷ at the least busy: 1.060, wanted ≤ 1.05",
+	}
+	if got := sample().Missed(); !slices.Equal(got, want) {
+		t.Errorf("Missed() =\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for _, target := range []Target{{Ratio: .95, Bound: .95, AtLeast: true}, {Ratio: 1.05, Bound: 1.05}} {
+		if !target.Met() {
+			t.Errorf("%+v is not met", target)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	t.Parallel()
+	got := Median([]Figures{{PerSecond: 5, P99: 1}, {PerSecond: 1, P99: 9}, {PerSecond: 2, P99: 3}})
+	if got != (Figures{PerSecond: 2, P99: 3}) {
+		t.Errorf("Median() = %+v, want each figure's own middle", got)
+	}
+	if got := MedianOf([]float64{4, 1, 2, 3}); got != 2.5 {
+		t.Errorf("MedianOf() of four = %v, want the mean of the middle two", got)
+	}
+}
+
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	for got, want := range map[string]string{
+		thousands(0): "0", thousands(999.6): "1,000", thousands(1234567): "1,234,567", thousands(123): "123",
+		milliseconds(1234 * time.Microsecond): "1.23 ms", milliseconds(12 * time.Millisecond): "12.0 ms", milliseconds(time.Second): "1000 ms",
+		percent(.126): "13 %", megabytes(84_900_000): "85 MB", seconds(2.04): "2.0 s",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

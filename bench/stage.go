@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"grpc-edge/bench/backend"
+	"grpc-edge/bench/load"
+	"grpc-edge/bench/proxy"
+	"grpc-edge/bench/report"
+)
+
+// stage is what every candidate is measured with.
+type stage struct {
+	options
+	identity *proxy.Identity
+	backends *backend.Set
+}
+
+func newStage(o options) (*stage, error) {
+	identity, err := proxy.NewIdentity()
+	if err != nil {
+		return nil, err
+	}
+	backends, err := backend.Start(identity.ServerTLS())
+	return &stage{o, identity, backends}, err
+}
+
+func (s *stage) close() { s.backends.Close() }
+
+// target is a candidate that runs and answers.
+type target struct {
+	stage     *stage
+	tls       bool
+	addresses []string
+	process   *proxy.Process // nil without a proxy
+}
+
+// with runs a proxy, or none, until use returns.
+func (s *stage) with(ctx context.Context, c candidate, use func(*target) error) (err error) {
+	t := &target{stage: s, tls: c.tls, addresses: s.backends.Addresses()}
+	if c.tls {
+		t.addresses = s.backends.TLSAddresses()
+	}
+	if c.proxy == nil {
+		return use(t)
+	}
+	dir, err := os.MkdirTemp("", "grpc-edge-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	t.process, err = c.proxy.Start(proxy.Setting{
+		Dir: dir, Identity: s.identity,
+		Name: backend.Name, Resolver: s.backends.Resolver, BackendPort: s.backends.Port, Backends: s.backends.Addresses(),
+	}, s.proxyOn)
+	if err != nil {
+		return err
+	}
+	t.addresses = []string{t.process.Address}
+	used := t.ready(ctx)
+	if used == nil {
+		used = use(t)
+	}
+	log, err := t.process.Stop()
+	if used != nil && log != "" {
+		used = fmt.Errorf("%w\nThe proxy's log:\n%s", used, log)
+	}
+	return errors.Join(used, err)
+}
+
+// readyLimit is for what takes a second or two.
+const readyLimit = 30 * time.Second
+
+// ready waits until calls reach every backend.
+func (t *target) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	t.stage.backends.Counts()
+	reached := make([]int64, len(t.stage.backends.Addresses()))
+	for {
+		result, err := t.tryCalls(ctx)
+		if err != nil {
+			return err
+		}
+		for i, n := range t.stage.backends.Counts() {
+			reached[i] += n
+		}
+		if result.Failed == 0 && slices.Min(reached) > 0 {
+			return nil
+		}
+		if err := errors.Join(t.process.Ended(), ctx.Err()); err != nil {
+			return fmt.Errorf("waiting until calls reach every backend: %w; calls so far: %d, the last error: %w", err, reached, result.Err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// tryCalls makes a few calls on a connection of their own, which has no memory of a
+// port that did not answer yet.
+func (t *target) tryCalls(ctx context.Context) (load.Result, error) {
+	client, err := t.dial(1)
+	if err != nil {
+		return load.Result{}, err
+	}
+	defer client.Close()
+	return load.Run(ctx, client.Unary(1), 20*time.Millisecond), nil
+}
+
+func (t *target) dial(connections int) (*load.GRPC, error) {
+	if !t.tls {
+		return load.DialGRPC(connections, nil, t.addresses...)
+	}
+	return load.DialGRPC(connections, t.stage.identity.ClientTLS(), t.addresses...)
+}
+
+// turn measures a candidate once under every load.
+func (s *stage) turn(ctx context.Context, c candidate, m *measured) error {
+	return s.with(ctx, c, func(t *target) error {
+		if m.figures == nil {
+			m.figures = make([][]report.Figures, len(shapes))
+			m.protocols = make([][]report.Figures, len(protocols)*len(protocolLoads))
+		}
+		for i, shape := range shapes {
+			figures, err := t.measure(ctx, shape, m)
+			if err != nil {
+				return fmt.Errorf("%s: %w", shape.Title, err)
+			}
+			m.figures[i] = append(m.figures[i], figures)
+		}
+		if c.proxy == nil {
+			return nil
+		}
+		if err := t.spread(ctx, m); err != nil {
+			return err
+		}
+		if c.kind == report.Edge {
+			if err := t.compareProtocols(ctx, m); err != nil {
+				return err
+			}
+		}
+		memory, err := t.process.PeakMemory()
+		m.memory = append(m.memory, memory)
+		return err
+	})
+}
+
+// measure takes the figures of one load.
+func (t *target) measure(ctx context.Context, shape shape, m *measured) (report.Figures, error) {
+	client, err := t.dial(shape.connections())
+	if err != nil {
+		return report.Figures{}, err
+	}
+	defer client.Close()
+	// Ends streams, also those of a proxy that does not answer.
+	ctx, cancel := context.WithTimeout(ctx, t.stage.warmup+t.stage.window+readyLimit)
+	defer cancel()
+	callers := client.Unary(shape.inFlight)
+	if shape.stream {
+		if callers, err = client.Streams(ctx, shape.inFlight); err != nil {
+			return report.Figures{}, err
+		}
+	}
+	return t.window(ctx, callers, &client.Traffic, m)
+}
+
+// window warms up and measures once.
+func (t *target) window(ctx context.Context, callers []load.Call, traffic *load.Traffic, m *measured) (report.Figures, error) {
+	m.count(load.Run(ctx, callers, t.stage.warmup))
+	sent, received := traffic.Sent.Load(), traffic.Received.Load()
+	before, err := t.cpuTime()
+	if err != nil {
+		return report.Figures{}, err
+	}
+	result := load.Run(ctx, callers, t.stage.window)
+	after, err := t.cpuTime()
+	m.count(result)
+	switch {
+	case err != nil:
+		return report.Figures{}, err
+	case ctx.Err() != nil:
+		return report.Figures{}, ctx.Err()
+	case result.Calls == 0:
+		return report.Figures{}, fmt.Errorf("no call of %d was answered: %w", result.Failed, result.Err)
+	}
+	calls, cpu := float64(result.Calls), (after - before).Seconds()
+	return report.Figures{
+		PerSecond: result.PerSecond(), P50: result.P50, P99: result.P99,
+		CPU: cpu / calls * 1e6, Busy: cpu / result.Elapsed.Seconds() / float64(t.stage.proxyOn.Count()),
+		Sent:     float64(traffic.Sent.Load()-sent) / calls,
+		Received: float64(traffic.Received.Load()-received) / calls,
+	}, nil
+}
+
+func (t *target) cpuTime() (time.Duration, error) {
+	if t.process == nil {
+		return 0, nil
+	}
+	return t.process.CPUTime()
+}
+
+// spread calls on one connection, and counts at the backends.
+func (t *target) spread(ctx context.Context, m *measured) error {
+	client, err := t.dial(1)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	t.stage.backends.Counts()
+	m.count(load.Run(ctx, client.Unary(16), t.stage.window/3))
+	counts := t.stage.backends.Counts()
+	// A backend without any call makes this infinite, as it is.
+	m.spread = append(m.spread, float64(slices.Max(counts))/float64(slices.Min(counts)))
+	return nil
+}
+
+// protocol is a way to call the same method.
+type protocol struct {
+	title string
+	rest  bool
+	http2 bool
+}
+
+var protocols = []protocol{
+	{"gRPC", false, true},
+	{"REST over HTTP/2", true, true},
+	{"REST over HTTP/1.1", true, false},
+}
+
+// compareProtocols measures the edge by each protocol.
+func (t *target) compareProtocols(ctx context.Context, m *measured) error {
+	for i, p := range protocols {
+		for j, inFlight := range protocolLoads {
+			figures, err := t.measureProtocol(ctx, p, inFlight, m)
+			if err != nil {
+				return fmt.Errorf("%s, %d in flight: %w", p.title, inFlight, err)
+			}
+			at := i*len(protocolLoads) + j
+			m.protocols[at] = append(m.protocols[at], figures)
+		}
+	}
+	return nil
+}
+
+func (t *target) measureProtocol(ctx context.Context, p protocol, inFlight int, m *measured) (report.Figures, error) {
+	if !p.rest {
+		return t.measure(ctx, shape{inFlight: inFlight}, m)
+	}
+	client := load.DialREST(p.http2, min(inFlight, connections), t.stage.identity.ClientTLS(), t.addresses[0])
+	defer client.Close()
+	return t.window(ctx, client.Unary(inFlight), &client.Traffic, m)
+}
