@@ -75,7 +75,7 @@ func templates(names ...string) func(Setting) (map[string]string, error) {
 // minimal is Envoy as Google's tutorial configures it.
 func minimal() Proxy {
 	return Proxy{
-		Key: "minimal", Title: "Envoy, the tutorial's configuration", binary: cached("bin/envoy"), version: []string{"--version"},
+		Key: "minimal", Title: "Envoy as in the tutorial", binary: cached("bin/envoy"), version: []string{"--version"},
 		files: templates("minimal.yaml"),
 		args: func(s Setting) []string {
 			return []string{"--config-path", filepath.Join(s.Dir, "minimal.yaml"), "--concurrency", fmt.Sprint(s.Workers), "--disable-hot-restart", "--log-level", "warning"}

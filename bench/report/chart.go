@@ -18,7 +18,7 @@ type chart struct {
 
 type panel struct {
 	Title  string
-	Values []float64 // NaN for none
+	Values []float64
 	Format func(float64) string
 }
 
@@ -37,6 +37,7 @@ const (
 type bar struct {
 	Class, Value        string
 	X, Y, Width, Middle float64
+	Text                float64 // where the value begins, right of the bar
 }
 
 //go:embed chart.svg.tmpl
@@ -50,26 +51,25 @@ func (c chart) svg() (string, error) {
 	data := struct {
 		chart
 		Width, Height int
+		AxisEnd       int
 		Labels        []bar
 		Heads         []bar
 		Bars          []bar
-	}{chart: c, Width: chartWidth, Height: headHeight + rowHeight*len(c.Rows) + 14}
+	}{chart: c, Width: chartWidth, AxisEnd: headHeight + rowHeight*len(c.Rows) + 2}
+	data.Height = data.AxisEnd + 12
 	for i, row := range c.Rows {
 		data.Labels = append(data.Labels, bar{Class: c.class(i), Value: row, X: labelWidth - 12, Middle: middle(i)})
 	}
 	for i, p := range c.Panels {
 		x := labelWidth + float64(i)*(width+panelGap)
 		data.Heads = append(data.Heads, bar{Value: p.Title, X: x})
-		longest := slices.Max(append([]float64{0}, p.known()...))
+		longest := slices.Max(append([]float64{0}, p.Values...))
 		for row, value := range p.Values {
-			if value != value { // NaN
-				continue
-			}
 			length := 0.0
 			if longest > 0 {
 				length = value / longest * (width - valueWidth)
 			}
-			data.Bars = append(data.Bars, bar{c.class(row), p.Format(value), x, middle(row) - barHeight/2, length, middle(row)})
+			data.Bars = append(data.Bars, bar{c.class(row), p.Format(value), x, middle(row) - barHeight/2, length, middle(row), length + 6})
 		}
 	}
 	var text strings.Builder
@@ -82,10 +82,6 @@ func (c chart) class(row int) string {
 		return "accent"
 	}
 	return "other"
-}
-
-func (p panel) known() []float64 {
-	return slices.DeleteFunc(slices.Clone(p.Values), func(v float64) bool { return v != v })
 }
 
 func middle(row int) float64 { return headHeight + rowHeight*float64(row) + rowHeight/2 }
