@@ -73,7 +73,7 @@ func Start(identity *tls.Config) (*Set, error) {
 
 // Close stops the servers and cuts calls that are under way.
 func (s *Set) Close() {
-	s.names.socket.Close()
+	_ = s.names.socket.Close()
 	for _, server := range s.servers {
 		server.plain.Stop()
 		server.secure.Stop()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -48,7 +47,8 @@ func DialGRPC(connections int, security *tls.Config, addresses ...string) (*GRPC
 				return g.Traffic.dial(ctx, "tcp4", address)
 			}))
 		if err != nil {
-			return nil, errors.Join(err, g.Close())
+			g.Close()
+			return nil, err
 		}
 		g.connections = append(g.connections, connection)
 	}
@@ -56,12 +56,10 @@ func DialGRPC(connections int, security *tls.Config, addresses ...string) (*GRPC
 }
 
 // Close closes the connections.
-func (g *GRPC) Close() error {
-	var errs []error
+func (g *GRPC) Close() {
 	for _, connection := range g.connections {
-		errs = append(errs, connection.Close())
+		connection.Close()
 	}
-	return errors.Join(errs...)
 }
 
 // Unary are callers of api.Echo/Echo, spread over the connections.
