@@ -3,7 +3,6 @@ package proxy
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	benchpb "google.golang.org/grpc/interop/grpc_testing"
@@ -85,11 +84,7 @@ func Edge(change *Change) Proxy {
 		Key: "edge", Title: "this edge, everything on", binary: cached("bin/envoy"), version: []string{"--version"},
 		files: func(s Setting) (map[string]string, error) { return edgeFiles(s, change) },
 		args: func(s Setting) []string {
-			args := envoy.Args()
-			for i := range args {
-				args[i] = strings.ReplaceAll(args[i], envoy.ConfigDir, s.Dir)
-			}
-			return append(args, "--concurrency", fmt.Sprint(s.Workers))
+			return append(envoy.Args(envoy.Config{ConfigDir: s.Dir}), "--concurrency", fmt.Sprint(s.Workers))
 		},
 	}
 }
