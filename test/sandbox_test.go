@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -164,20 +165,42 @@ func callServices(ctx context.Context, t *testing.T, c checkout) {
 		},
 	}
 	for name, call := range services {
-		spread := map[string]int{}
-		for range callsPerService {
-			var header metadata.MD
-			got, want, err := call(grpc.Header(&header))
-			if err != nil || got != want {
-				t.Fatalf("%s answered %q, %v; want %q", name, got, err, want)
+		// A pod that is new to Envoy gets less than its part for ten seconds.
+		eventually(ctx, t, 30*time.Second, func() error {
+			spread := map[string]int{}
+			for range callsPerService {
+				var header metadata.MD
+				got, want, err := call(grpc.Header(&header))
+				if err != nil || got != want {
+					t.Fatalf("%s answered %q, %v; want %q", name, got, err, want)
+				}
+				spread[strings.Join(header.Get("hostname"), ",")]++
 			}
-			spread[strings.Join(header.Get("hostname"), ",")]++
+			t.Logf("%s: calls of one connection by pod: %v", name, spread)
+			counts := slices.Sorted(maps.Values(spread))
+			// Each Envoy pod goes round its hosts, so two pods differ by one call at most.
+			if len(counts) != 2 || counts[1]-counts[0] > 2 {
+				return fmt.Errorf("%s: %d calls of one connection went %v, want an even spread over 2 pods", name, callsPerService, spread)
+			}
+			return nil
+		})
+	}
+}
+
+// eventually repeats the check until it passes.
+func eventually(ctx context.Context, t *testing.T, limit time.Duration, check func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := check()
+		if err == nil {
+			return
 		}
-		t.Logf("%s: calls of one connection by pod: %v", name, spread)
-		counts := slices.Sorted(maps.Values(spread))
-		// Each Envoy pod goes round its hosts, so two pods differ by one call at most.
-		if len(counts) != 2 || counts[1]-counts[0] > 2 {
-			t.Errorf("%s: %d calls of one connection went %v, want an even spread over 2 pods", name, callsPerService, spread)
+		select {
+		case <-ctx.Done():
+			t.Fatalf("after %v: %v", limit, err)
+		case <-time.After(time.Second):
 		}
 	}
 }
