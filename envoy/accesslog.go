@@ -29,6 +29,12 @@ var accessLogFields = map[string]string{
 	"bytes_received":   "%BYTES_RECEIVED%",
 	"bytes_sent":       "%BYTES_SENT%",
 	"duration_ms":      "%DURATION%",
+	// As the client sent it: Envoy caps the header later.
+	"deadline": "%REQ(GRPC-TIMEOUT):16%",
+	// That of the caller or, where it traces nothing, of Envoy's own span.
+	"trace_id": "%TRACE_ID%",
+	// Who the client's certificate says it is.
+	"client_subject": "%DOWNSTREAM_PEER_SUBJECT%",
 
 	"route":            "%ROUTE_NAME%",
 	"upstream_cluster": "%UPSTREAM_CLUSTER%",

@@ -14,6 +14,7 @@ func bootstrap(c Config) *bootstrapv3.Bootstrap {
 		clusters = append(clusters, zonesCluster(zones, c.AdminPort))
 	}
 	clusters = append(clusters, issuerClusters(c)...)
+	clusters = append(clusters, collectorClusters(c)...)
 	clusters = append(clusters, c.clusters()...)
 	return &bootstrapv3.Bootstrap{
 		// SDS asks for both names, even from a file.

@@ -68,6 +68,7 @@ func TestFiles(t *testing.T) {
 			ClientRate:  envoy.Rate{PerSecond: 100, Burst: 200},
 			MaxDeadline: time.Minute, MaxConnectionAge: time.Hour, DrainTime: 20 * time.Second,
 			LeastRequest: true,
+			Collector:    &envoy.Collector{Address: "collector.example", Port: 4317, Sampling: 1},
 			Origins:      []string{"https://app.example.com", "http://localhost:3000"},
 		},
 	}

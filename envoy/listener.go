@@ -65,6 +65,7 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 		HttpFilters:      edgeFilters(c),
 		LocalReplyConfig: unroutedReply(),
 		AccessLog:        accessLog(),
+		Tracing:          tracing(c),
 
 		// The client's address is that of its connection, which a passthrough load
 		// balancer keeps; what the client claims to be is not believed.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +49,9 @@ func TestAccessLog(t *testing.T) {
 			if got := entry[key]; got != want {
 				t.Errorf("the log of %s has %s %v, want %v", test.method, key, got, want)
 			}
+		}
+		if deadline, _ := entry["deadline"].(string); !regexp.MustCompile(`^\d+[mun]$`).MatchString(deadline) {
+			t.Errorf("the log of %s has deadline %v, want what gRPC sent", test.method, entry["deadline"])
 		}
 		if _, ok := entry["duration_ms"].(float64); !ok {
 			t.Errorf("the log of %s has duration_ms %v, want a number", test.method, entry["duration_ms"])

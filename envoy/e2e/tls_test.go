@@ -295,6 +295,7 @@ func TestClientCertificates(t *testing.T) {
 				}
 			}
 		}
+		e.logged(t, `"client_subject":"CN=caller"`) // fails without such a line
 	}
 }
 

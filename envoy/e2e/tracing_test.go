@@ -1,0 +1,134 @@
+package e2e
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"grpc-edge/envoy"
+)
+
+var errNoSpan = errors.New("the collector has no span of the call")
+
+const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+// collector remembers the trace IDs of the spans that it gets.
+type collector struct {
+	collectorpb.UnimplementedTraceServiceServer
+	mu     sync.Mutex
+	traces map[string]bool
+}
+
+// Export is what Envoy calls.
+func (c *collector) Export(_ context.Context, request *collectorpb.ExportTraceServiceRequest) (*collectorpb.ExportTraceServiceResponse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, resource := range request.GetResourceSpans() {
+		for _, scope := range resource.GetScopeSpans() {
+			for _, span := range scope.GetSpans() {
+				c.traces[hex.EncodeToString(span.GetTraceId())] = true
+			}
+		}
+	}
+	return &collectorpb.ExportTraceServiceResponse{}, nil
+}
+
+func (c *collector) has(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.traces[id]
+}
+
+// startTraced runs an edge with a collector, or without one if sampling is negative.
+func startTraced(t *testing.T, sampling float64) (*edge, *collector) {
+	t.Helper()
+	config, _ := oneBackend(t)
+	c := &collector{traces: map[string]bool{}}
+	if sampling >= 0 {
+		port := freePort(t)
+		listenAndServe(t, "127.0.0.1", port, func(s *grpc.Server) { collectorpb.RegisterTraceServiceServer(s, c) })
+		config.Collector = &envoy.Collector{Address: "localhost", Port: port, Sampling: sampling}
+	}
+	return start(t, config), c
+}
+
+// callTraced calls with a traceparent, and returns the one that the backend got.
+func callTraced(t *testing.T, connection *grpc.ClientConn, parent string) string {
+	t.Helper()
+	ctx := callContext(t)
+	if parent != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", parent)
+	}
+	var reply wrapperspb.StringValue
+	if err := connection.Invoke(ctx, headers, &emptypb.Empty{}, &reply); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(reply.GetValue(), "traceparent: ")
+	if !found {
+		return ""
+	}
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
+}
+
+func TestTraceGoesOn(t *testing.T) {
+	t.Parallel()
+	e, c := startTraced(t, 0)
+	got := callTraced(t, e.dial(t), "00-"+traceID+"-00f067aa0ba902b7-01")
+	if !strings.HasPrefix(got, "00-"+traceID+"-") || strings.Contains(got, "00f067aa0ba902b7") || !strings.HasSuffix(got, "-01") {
+		t.Errorf("the backend got traceparent %q, want the same trace, sampled, with a span of Envoy's", got)
+	}
+	eventually(t, startLimit, func() error {
+		if !c.has(traceID) {
+			return errNoSpan
+		}
+		return nil
+	})
+	if entry := e.logged(t, `"method":"`+headers+`"`); entry["trace_id"] != traceID {
+		t.Errorf("the access log has trace_id %v, want %s", entry["trace_id"], traceID)
+	}
+}
+
+// A caller who decided against a trace gets none, whatever Envoy would draw.
+func TestTraceIsTheCallersDecision(t *testing.T) {
+	t.Parallel()
+	e, c := startTraced(t, 100)
+	connection := e.dial(t)
+	got := callTraced(t, connection, "00-"+traceID+"-00f067aa0ba902b7-00")
+	if !strings.HasPrefix(got, "00-"+traceID+"-") || !strings.HasSuffix(got, "-00") {
+		t.Errorf("the backend got traceparent %q, want the same trace, not sampled", got)
+	}
+	// A call without a traceparent is drawn; once its span is there, the other would be too.
+	own := regexp.MustCompile(`^00-([0-9a-f]{32})-[0-9a-f]{16}-01$`).FindStringSubmatch(callTraced(t, connection, ""))
+	if own == nil {
+		t.Fatal("a call without a traceparent is not traced, want all to be")
+	}
+	eventually(t, startLimit, func() error {
+		if !c.has(own[1]) {
+			return errNoSpan
+		}
+		return nil
+	})
+	if c.has(traceID) {
+		t.Error("a span was sent for a call that its caller does not trace")
+	}
+}
+
+func TestTraceparentPassesWithoutACollector(t *testing.T) {
+	t.Parallel()
+	e, _ := startTraced(t, -1)
+	const parent = "00-" + traceID + "-00f067aa0ba902b7-01"
+	if got := callTraced(t, e.dial(t), parent); got != parent {
+		t.Errorf("the backend got traceparent %q, want %q", got, parent)
+	}
+}

@@ -1,0 +1,93 @@
+package envoy
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tracev3 "github.com/envoyproxy/go-control-plane/envoy/config/trace/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	samplersv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/tracers/opentelemetry/samplers/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// collectorName holds an underscore, so that no backend can have it.
+const collectorName = "envoy_collector"
+
+// exportTimeout is for one message to the collector.
+const exportTimeout = 5 * time.Second
+
+// tracing makes Envoy a part of each trace: it goes on with the caller's W3C
+// traceparent, adds a span of its own, and tells the backend of that. Whether a
+// call is sampled is the caller's decision if it made one, so that a trace has no
+// holes; a caller who samples everything costs spans, of which the collector can
+// drop what is too much. nil without a collector: traceparent then passes as it is.
+func tracing(c Config) *hcmv3.HttpConnectionManager_Tracing {
+	if c.Collector == nil {
+		return nil
+	}
+	return &hcmv3.HttpConnectionManager_Tracing{
+		Provider: &tracev3.Tracing_Http{
+			Name: "envoy.tracers.opentelemetry",
+			ConfigType: &tracev3.Tracing_Http_TypedConfig{TypedConfig: typed(&tracev3.OpenTelemetryConfig{
+				ServiceName: "envoy",
+				Sampler:     callersChoice(c.Collector.Sampling),
+				GrpcService: &corev3.GrpcService{
+					TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: collectorName}},
+					Timeout:         durationpb.New(exportTimeout),
+				},
+			})},
+		},
+	}
+}
+
+// callersChoice samples as the caller does and, where there is no traceparent, so
+// many percent of the calls. The share that the connection manager could be given
+// would also hold for callers that have chosen.
+func callersChoice(percent float64) *corev3.TypedExtensionConfig {
+	return &corev3.TypedExtensionConfig{
+		Name: "envoy.tracers.opentelemetry.samplers.parent_based",
+		TypedConfig: typed(&samplersv3.ParentBasedSamplerConfig{WrappedSampler: &corev3.TypedExtensionConfig{
+			Name: "envoy.tracers.opentelemetry.samplers.trace_id_ratio_based",
+			TypedConfig: typed(&samplersv3.TraceIdRatioBasedSamplerConfig{SamplingPercentage: &typev3.FractionalPercent{
+				Numerator: uint32(math.Round(percent * 10_000)), Denominator: typev3.FractionalPercent_MILLION,
+			}}),
+		}}),
+	}
+}
+
+// collectorClusters reach the collector by its name. Its health is not checked: a
+// trace that is lost fails no call.
+func collectorClusters(c Config) []*clusterv3.Cluster {
+	if c.Collector == nil {
+		return nil
+	}
+	return []*clusterv3.Cluster{{
+		Name: collectorName,
+		ClusterDiscoveryType: &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
+			Name:        "envoy.cluster.dns",
+			TypedConfig: typed(dnsDiscovery(c.Resolvers)),
+		}},
+		ConnectTimeout:                durationpb.New(connectTimeout),
+		LoadAssignment:                endpoint(collectorName, c.Collector.Address, c.Collector.Port),
+		TypedExtensionProtocolOptions: upstreamHTTP2(Backend{}),
+	}}
+}
+
+func (c Config) validateCollector() error {
+	if c.Collector == nil {
+		return nil
+	}
+	var errs []error
+	if !validDNSName(c.Collector.Address) {
+		errs = append(errs, fmt.Errorf("Collector.Address: %q must be a DNS name, such as collector.telemetry", c.Collector.Address))
+	}
+	if c.Collector.Sampling < 0 || c.Collector.Sampling > 100 {
+		errs = append(errs, fmt.Errorf("Collector.Sampling: %v must be a percentage, 0 to 100", c.Collector.Sampling))
+	}
+	return errors.Join(append(errs, validatePort("Collector.Port", c.Collector.Port))...)
+}
