@@ -44,7 +44,13 @@ func TestFiles(t *testing.T) {
 				Name: "stock", Address: "stock.example", Port: 50051,
 				Services: prototest.Services(t, methods),
 				Canary:   &envoy.Canary{Address: "stock-canary.example", Weight: 5, Header: "x-release", Mirror: 20},
+			}, {
+				Name: "shelf", Address: "shelf.example", Port: 50052,
+				Services: prototest.Services(t, `package shelf.v1; import "google/api/annotations.proto";
+					message Book { string name = 1; }
+					service Shelf { rpc Get(Book) returns (Book) { option (google.api.http) = {get: "/v1/{name=shelves/*/books/*}"}; } }`),
 			}},
+			REST:      true,
 			ConfigDir: "/config", CertificateDir: "/certificate",
 			HTTPSPort: 1001, MetricsPort: 1002, ReadyPort: 1003, AdminPort: 1004,
 			Resolvers:      []netip.AddrPort{netip.MustParseAddrPort("10.0.0.10:53")},

@@ -61,9 +61,9 @@ func httpsListener(c Config) *listenerv3.Listener {
 func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 	manager := &hcmv3.HttpConnectionManager{
 		StatPrefix:       httpsName,
-		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: allowOrigins(c, serviceRoutes(c))},
+		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: allowOrigins(c, acceptREST(c, serviceRoutes(c)))},
 		HttpFilters:      edgeFilters(c),
-		LocalReplyConfig: unroutedReply(),
+		LocalReplyConfig: localReplies(c),
 		AccessLog:        accessLog(),
 		Tracing:          tracing(c),
 

@@ -57,7 +57,7 @@ func tokenFilters(c Config) []*hcmv3.HttpFilter {
 	}
 	for _, rule := range c.Rules {
 		if len(rule.Issuers) > 0 {
-			config.RequirementMap[requirementName(rule.Issuers)] = anyOf(rule.Issuers)
+			config.RequirementMap[requirementName(rule.Issuers)] = anyIssuer(rule.Issuers)
 		}
 	}
 	if len(config.RequirementMap) == 0 {
@@ -100,7 +100,7 @@ func requirementName(issuers []string) string {
 	return strings.Join(slices.Sorted(slices.Values(issuers)), " or ")
 }
 
-func anyOf(issuers []string) *jwtv3.JwtRequirement {
+func anyIssuer(issuers []string) *jwtv3.JwtRequirement {
 	var list []*jwtv3.JwtRequirement
 	for _, issuer := range slices.Sorted(slices.Values(issuers)) {
 		list = append(list, &jwtv3.JwtRequirement{RequiresType: &jwtv3.JwtRequirement_ProviderName{ProviderName: issuer}})

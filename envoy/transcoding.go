@@ -1,81 +1,111 @@
 package envoy
 
 import (
+	"fmt"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	bufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/buffer/v3"
 	transcoderv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/grpc_json_transcoder/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// maxJSON bounds the body of a REST request and of its reply in bytes, which are
-// held in memory whole. It is what gRPC servers take of a message by default
-// (grpc-go, MaxRecvMsgSize).
-const maxJSON = 4 << 20
+// bufferFilter names the filter and the setting that a route has for it.
+const bufferFilter = "envoy.filters.http.buffer"
+
+// Limits of JSON in bytes. A request is as long as a gRPC message may be by
+// default (grpc-go's default for servers); a reply may be twice that, since
+// bytes and numbers take more room in JSON.
+const (
+	jsonRequest = 4 << 20
+	jsonReply   = 2 * jsonRequest
+)
 
 // transcodingFilters answers JSON over HTTP for methods with an HTTP annotation
-// (google/api/http.proto). The call goes on as gRPC to the route of its method,
-// and the reply's gRPC status becomes an HTTP status with a google.rpc.Status as
-// the body. Requests at other paths, and of gRPC, pass untouched.
+// (google/api/http.proto). Calls by gRPC and gRPC-Web pass untouched; whatever
+// else is no annotated method's gets 404, so that no backend is sent what is not
+// gRPC. Fields of JSON that a message does not have are ignored.
 func transcodingFilters(c Config) []*hcmv3.HttpFilter {
-	services := annotated(c.Backends)
-	if !c.REST || len(services) == 0 {
+	services := restServices(c)
+	if len(services) == 0 {
 		return nil
 	}
-	set, names := &descriptorpb.FileDescriptorSet{}, []string(nil)
-	seen := map[string]bool{}
-	for _, service := range services {
-		addFile(set, seen, service.ParentFile())
-		names = append(names, string(service.FullName()))
-	}
-	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(set)
-	if err != nil { // only text that is not UTF-8, which a descriptor does not hold
-		panic("marshalling descriptors: " + err.Error())
-	}
-	return []*hcmv3.HttpFilter{httpFilter("envoy.filters.http.grpc_json_transcoder", &transcoderv3.GrpcJsonTranscoder{
-		DescriptorSet: &transcoderv3.GrpcJsonTranscoder_ProtoDescriptorBin{ProtoDescriptorBin: content},
-		Services:      names,
-		PrintOptions: &transcoderv3.GrpcJsonTranscoder_PrintOptions{
-			// A field that is left out looks like one that does not exist.
-			AlwaysPrintPrimitiveFields: true,
-		},
-		ConvertGrpcStatus:   true,
-		MaxRequestBodySize:  wrapperspb.UInt32(maxJSON),
-		MaxResponseBodySize: wrapperspb.UInt32(maxJSON),
+	config := &transcoderv3.GrpcJsonTranscoder{
+		DescriptorSet:     &transcoderv3.GrpcJsonTranscoder_ProtoDescriptorBin{ProtoDescriptorBin: descriptorSet(services)},
+		ConvertGrpcStatus: true,
+		PrintOptions:      &transcoderv3.GrpcJsonTranscoder_PrintOptions{AlwaysPrintPrimitiveFields: true},
 		RequestValidationOptions: &transcoderv3.GrpcJsonTranscoder_RequestValidationOptions{
+			RejectUnknownMethod:              true,
 			RejectUnknownQueryParameters:     true,
 			RejectBindingBodyFieldCollisions: true,
 		},
-	})}
+		MaxResponseBodySize: wrapperspb.UInt32(jsonReply),
+	}
+	for _, service := range services {
+		config.Services = append(config.Services, string(service.FullName()))
+	}
+	buffer := httpFilter(bufferFilter, &bufferv3.Buffer{MaxRequestBytes: wrapperspb.UInt32(jsonRequest)})
+	buffer.Disabled = true // but for the route of acceptREST
+	return []*hcmv3.HttpFilter{buffer, httpFilter("envoy.filters.http.grpc_json_transcoder", config)}
 }
 
-// annotated are the services with a method that has an HTTP annotation.
-func annotated(backends []Backend) []protoreflect.ServiceDescriptor {
-	var list []protoreflect.ServiceDescriptor
-	for _, backend := range backends {
-		for _, service := range backend.Services {
-			for i := range service.Methods().Len() {
-				if proto.HasExtension(service.Methods().Get(i).Options(), annotations.E_Http) {
-					list = append(list, service)
-					break
-				}
-			}
+// acceptREST gives a route to what is not gRPC, until transcoding makes it so and
+// finds another. It bounds the body: the transcoder's own bound is for pieces of
+// it, and what makes no whole piece, such as one long string, it would keep
+// without end.
+func acceptREST(c Config, routes *routev3.RouteConfiguration) *routev3.RouteConfiguration {
+	if len(restServices(c)) == 0 {
+		return routes
+	}
+	rest := toNowhere("rest", contentTypeIsNotGRPC())
+	rest.TypedPerFilterConfig = map[string]*anypb.Any{
+		bufferFilter: typed(&bufferv3.BufferPerRoute{Override: &bufferv3.BufferPerRoute_Buffer{
+			Buffer: &bufferv3.Buffer{MaxRequestBytes: wrapperspb.UInt32(jsonRequest)},
+		}}),
+	}
+	for _, host := range routes.VirtualHosts {
+		host.Routes = append([]*routev3.Route{rest}, host.Routes...)
+	}
+	routes.ValidateClusters = wrapperspb.Bool(false)
+	return routes
+}
+
+// descriptorSet is the FileDescriptorSet of the services' files and of all that
+// these import, each once and after what it imports, as Envoy reads them. With them
+// are the details that errors may carry (google/rpc/error_details.proto): of an
+// error with a detail that it does not know, Envoy drops the whole text.
+func descriptorSet(services []protoreflect.ServiceDescriptor) []byte {
+	set, seen := &descriptorpb.FileDescriptorSet{}, map[string]bool{}
+	var add func(protoreflect.FileDescriptor)
+	add = func(file protoreflect.FileDescriptor) {
+		if seen[file.Path()] {
+			return
 		}
+		seen[file.Path()] = true
+		for i := range file.Imports().Len() {
+			add(file.Imports().Get(i))
+		}
+		set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
 	}
-	return list
+	for _, service := range services {
+		add(service.ParentFile())
+	}
+	add(errdetails.File_google_rpc_error_details_proto)
+	return marshal(set)
 }
 
-// addFile adds a file after those that it imports.
-func addFile(set *descriptorpb.FileDescriptorSet, seen map[string]bool, file protoreflect.FileDescriptor) {
-	if seen[file.Path()] {
-		return
+// marshal gives the same bytes each time. It cannot fail for descriptors, which
+// have no required field that is not set and no text that is not UTF-8.
+func marshal(m proto.Message) []byte {
+	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("packing %T: %v", m, err))
 	}
-	seen[file.Path()] = true
-	for i := range file.Imports().Len() {
-		addFile(set, seen, file.Imports().Get(i).FileDescriptor)
-	}
-	set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
+	return content
 }

@@ -44,9 +44,8 @@ func webFilters(c Config) []*hcmv3.HttpFilter {
 
 // allowOrigins gives the policy of CORS to all routes.
 //
-// The filter does nothing for a request that has no route, as those of REST have
-// none until they are transcoded. So a page's request always has one, if only to
-// no cluster: its preflight is answered, and it can read why the request itself failed.
+// The filter does nothing for a request that has no route, so one from a page
+// always has: its preflight is answered, and the page can read why a call failed.
 func allowOrigins(c Config, routes *routev3.RouteConfiguration) *routev3.RouteConfiguration {
 	if len(c.Origins) == 0 {
 		return routes
@@ -58,23 +57,24 @@ func allowOrigins(c Config, routes *routev3.RouteConfiguration) *routev3.RouteCo
 		host.ResponseHeadersToAdd = append(host.ResponseHeadersToAdd, &corev3.HeaderValueOption{
 			Header: &corev3.HeaderValue{Key: "vary", Value: "origin"},
 		})
-		host.Routes = append(host.Routes, unroutedPage())
+		host.Routes = append(host.Routes, toNowhere("unrouted", &routev3.HeaderMatcher{
+			Name:                 "origin",
+			HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
+		}))
 	}
 	routes.ValidateClusters = wrapperspb.Bool(false)
 	return routes
 }
 
-// unroutedPage is the route of a page's request that has no other. Its cluster
-// does not exist, and with the underscore no backend can have its name.
-func unroutedPage() *routev3.Route {
+// toNowhere is a route to a cluster that does not exist, for filters that do
+// nothing without a route; with the underscore no backend can have its name.
+// Envoy answers 404 unless a filter answers, or leads to another route.
+func toNowhere(name string, match *routev3.HeaderMatcher) *routev3.Route {
 	return &routev3.Route{
-		Name: "unrouted",
+		Name: name,
 		Match: &routev3.RouteMatch{
 			PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"},
-			Headers: []*routev3.HeaderMatcher{{
-				Name:                 "origin",
-				HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
-			}},
+			Headers:       []*routev3.HeaderMatcher{match},
 		},
 		Action: &routev3.Route_Route{Route: &routev3.RouteAction{
 			ClusterSpecifier:            &routev3.RouteAction_Cluster{Cluster: "envoy_none"},

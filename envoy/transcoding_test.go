@@ -1,0 +1,101 @@
+package envoy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"grpc-edge/envoy/prototest"
+)
+
+// shelves are two services at a path each, and one at none.
+func shelves(t *testing.T, first, second string) Config {
+	t.Helper()
+	method := "rpc Get(Name) returns (Name) { option (google.api.http) = {get: %q}; }"
+	return Config{REST: true, Backends: []Backend{{
+		Name: "shelves", Address: "shelves.example", Port: 1,
+		Services: prototest.Services(t, `package test; import "google/api/annotations.proto"; message Name { string name = 1; }`+
+			fmt.Sprintf("service First { "+method+" }", first)+
+			fmt.Sprintf("service Second { "+method+" }", second)+
+			"service Third { rpc Get(Name) returns (Name); }"),
+	}}}.withDefaults()
+}
+
+// TestDescriptorSet reads it in the order of its files, as Envoy does.
+func TestDescriptorSet(t *testing.T) {
+	t.Parallel()
+	var names []protoreflect.FullName
+	services := restServices(shelves(t, "/v1/first", "/v1/second"))
+	for _, service := range services {
+		names = append(names, service.FullName())
+	}
+	if want := []protoreflect.FullName{"test.First", "test.Second"}; !slices.Equal(names, want) {
+		t.Errorf("restServices() = %q, want %q", names, want)
+	}
+	set, read := &descriptorpb.FileDescriptorSet{}, map[string]bool{}
+	if err := proto.Unmarshal(descriptorSet(services), set); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range set.File {
+		for _, imported := range file.Dependency {
+			if !read[imported] {
+				t.Errorf("%s comes before %s, which it imports", file.GetName(), imported)
+			}
+		}
+		if read[file.GetName()] {
+			t.Errorf("%s is there twice", file.GetName())
+		}
+		read[file.GetName()] = true
+	}
+	files, err := protodesc.NewFiles(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []protoreflect.FullName{"test.First", "google.api.http", "google.rpc.ErrorInfo"} {
+		if _, err := files.FindDescriptorByName(name); err != nil {
+			t.Errorf("the descriptor set has no %s: %v", name, err)
+		}
+	}
+}
+
+func TestNoRESTNoFilter(t *testing.T) {
+	t.Parallel()
+	config := shelves(t, "/v1/first", "/v1/second")
+	config.Backends[0].Services = config.Backends[0].Services[2:]
+	if filters := transcodingFilters(config); filters != nil {
+		t.Errorf("without annotations there are the filters %v", filters)
+	}
+}
+
+// TestRESTPaths has what Envoy takes and what it refuses to start with.
+func TestRESTPaths(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ path, want string }{
+		{"/v1/second", ""},
+		{"/v1/{name=shelves/*}", ""},
+		{"/v1/{book.name=shelves/*/books/**}:archive", ""},
+		{"/v1/*/{name}", ""},
+		{"", "not a path"},
+		{"/", "not a path"},
+		{"v1/second", "not a path"},
+		{"/v1/", "not a path"},
+		{"/v1//second", "not a path"},
+		{"/v1/{name", "not a path"},
+		{"/v1/{name=**}/x", "not a path"},
+		{"/v1/first", "GET /v1/first calls both test.First.Get and test.Second.Get"},
+	} {
+		err := shelves(t, "/v1/first", test.path).validateREST()
+		if (err != nil) != (test.want != "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("the path %q: %v, want %q", test.path, err, test.want)
+		}
+	}
+	if err := shelves(t, "/v1/{name=a/*}", "/v1/a/{name}").validateREST(); err == nil || !strings.Contains(err.Error(), "GET /v1/a/*") {
+		t.Errorf("one path with two spellings: %v", err)
+	}
+}
