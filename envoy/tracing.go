@@ -13,6 +13,7 @@ import (
 	samplersv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/tracers/opentelemetry/samplers/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // collectorName holds an underscore, so that no backend can have it.
@@ -30,7 +31,14 @@ func tracing(c Config) *hcmv3.HttpConnectionManager_Tracing {
 	if c.Collector == nil {
 		return nil
 	}
+	const operation = "%PATH(NQ:PATH):256%" // for gRPC the method: OpenTelemetry's name of such a span
 	return &hcmv3.HttpConnectionManager_Tracing{
+		// A span for the call, and below it one for each time it is sent to a pod.
+		SpawnUpstreamSpan: wrapperspb.Bool(true),
+		Operation:         operation,
+		UpstreamOperation: operation,
+		// What follows the path in a URL of REST may be about a person.
+		MaxPathTagLength: wrapperspb.UInt32(0),
 		Provider: &tracev3.Tracing_Http{
 			Name: "envoy.tracers.opentelemetry",
 			ConfigType: &tracev3.Tracing_Http_TypedConfig{TypedConfig: typed(&tracev3.OpenTelemetryConfig{
