@@ -29,7 +29,8 @@ var accessLogFields = map[string]string{
 	"bytes_received":   "%BYTES_RECEIVED%",
 	"bytes_sent":       "%BYTES_SENT%",
 	"duration_ms":      "%DURATION%",
-	// As the client sent it: Envoy caps the header later.
+	// As the pod was told it: in milliseconds whatever the client's unit, 7000m for
+	// 7S, and no longer than MaxDeadline.
 	"deadline": "%REQ(GRPC-TIMEOUT):16%",
 	// That of the caller or, where it traces nothing, of Envoy's own span.
 	"trace_id": "%TRACE_ID%",
@@ -40,7 +41,8 @@ var accessLogFields = map[string]string{
 	"upstream_cluster": "%UPSTREAM_CLUSTER%",
 	"upstream_host":    "%UPSTREAM_HOST%",
 	"upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
-	"attempts":         "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+	// One more than the retries, which have no command.
+	"attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
 }
 
 // accessLog writes one line of JSON to stdout when a call has ended.

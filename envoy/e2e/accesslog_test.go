@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync"
@@ -16,6 +17,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"grpc-edge/envoy"
 )
 
 func TestAccessLog(t *testing.T) {
@@ -99,4 +102,70 @@ func (l *lines) find(text string) (string, error) {
 		}
 	}
 	return "", errors.Join(fmt.Errorf("no line with %q on stdout:\n%s", text, l.text.String()), scanner.Err())
+}
+
+// TestAccessLogOfADeadline has what the pod was told, in milliseconds, whatever
+// unit the client has, and no more than the edge allows.
+func TestAccessLogOfADeadline(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	config.MaxDeadline = time.Minute
+	e := start(t, config)
+	for sent, want := range map[string]string{"7S": "7000m", "7H": "60000m"} {
+		request, err := http.NewRequestWithContext(callContext(t), http.MethodPost, "https://"+e.address()+count, bytes.NewReader(make([]byte, 5)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "Grpc-Timeout": {sent}, "User-Agent": {"sends " + sent}}
+		response, err := e.browser(t, true).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if got := e.logged(t, "sends "+sent)["deadline"]; got != want {
+			t.Errorf("the log of a call with grpc-timeout %s has deadline %v, want %s", sent, got, want)
+		}
+	}
+}
+
+// TestAccessLogIsOfClients has nothing of probes and scrapes.
+func TestAccessLogIsOfClients(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e := start(t, config)
+	for _, url := range []string{e.readyURL(), e.metricsURL()} {
+		if err := expectStatus(url, http.StatusOK); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := callCount(t.Context(), e.dial(t)); err != nil {
+		t.Fatal(err)
+	}
+	e.logged(t, `"method":"`+count+`"`)
+	for _, path := range []string{envoy.ReadyPath, envoy.MetricsPath, "grpc.health"} {
+		if line, err := e.stdout.find(path); err == nil {
+			t.Errorf("the log has a line of %s: %s", path, line)
+		}
+	}
+}
+
+// TestAccessLogOfARetry tells how often a call was sent.
+func TestAccessLogOfARetry(t *testing.T) {
+	t.Parallel()
+	p := startPods(t)
+	connection := p.dial(t)
+	p.take(t, connection, 30)
+	p.backends[0].server.Stop()
+	gone := fmt.Sprintf("%s:%d", p.hosts[0], p.config.Backends[0].Port)
+	eventually(t, callLimit, func() error {
+		if err := callCount(t.Context(), connection); err != nil {
+			t.Fatal(err)
+		}
+		_, err := p.stdout.find(`"attempts":2`)
+		return err
+	})
+	entry := p.logged(t, `"attempts":2`)
+	if host := entry["upstream_host"]; host == nil || host == gone || entry["grpc_status"] != "OK" {
+		t.Errorf("the log of a call that was sent twice has upstream_host %v and grpc_status %v", host, entry["grpc_status"])
+	}
 }
