@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -104,15 +105,28 @@ func (p *Process) Stop() (log string, err error) {
 	return p.log.String(), nil
 }
 
+// Ports from 10000 on and below 32768, from where Linux gives connections theirs
+// (ip_local_port_range): a connection of the load may not take one before the proxy does.
+const firstPort, endPort = 10000, 32768
+
 // freePorts finds ports that nobody uses.
 func freePorts(ports ...*int) error {
+	next := firstPort + rand.IntN(endPort-firstPort-1000)
 	for _, port := range ports {
-		listener, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			return fmt.Errorf("looking for a free port: %w", err)
+		for ; ; next++ {
+			listener, err := net.Listen("tcp4", fmt.Sprintf(":%d", next))
+			if err == nil {
+				*port = next
+				next++
+				if err := listener.Close(); err != nil {
+					return fmt.Errorf("looking for a free port: %w", err)
+				}
+				break
+			}
+			if !errors.Is(err, syscall.EADDRINUSE) || next >= endPort {
+				return fmt.Errorf("looking for a free port: %w", err)
+			}
 		}
-		defer listener.Close() // after all are found, so that they differ
-		*port = listener.Addr().(*net.TCPAddr).Port
 	}
 	return nil
 }
