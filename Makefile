@@ -74,6 +74,7 @@ unit: ## Run the unit tests only (M=infra for one module)
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Lint the Go code of every module and the protos
 	@$(MAKE) --no-print-directory proto-lint
+	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff) || { echo "$$m/go.mod is not tidy outside the workspace, where the program is run: cd $$m && GOWORK=off go mod tidy" >&2; exit 1; }; done
 	@for m in $(MODULES); do echo "== lint of $$m"; (cd $$m && $(CURDIR)/$(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...); done
 
 .PHONY: measure
