@@ -73,6 +73,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		// A renewed certificate changes its Secret in place: Envoy watches the
 		// file, and a Secret that is replaced would restart every pod.
 		EnableSecretMutable: pulumi.Bool(true),
+		// What someone changed by hand is set back. Otherwise the field stays that
+		// person's, and no update goes through any more (pulumi-kubernetes issue 2257).
+		EnablePatchForce: pulumi.Bool(true),
 	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{nodes}))
 	if err != nil {
 		return nil, fmt.Errorf("configuring the Kubernetes provider of %q: %w", name, err)

@@ -35,6 +35,7 @@ type cluster struct {
 	namespace         string // default for objects that don't name one
 	mutableConfigMaps bool   // enableConfigMapMutable
 	mutableSecrets    bool   // enableSecretMutable
+	patchForce        bool   // enablePatchForce
 	objects           dynamic.Interface
 	typed             kubernetes.Interface
 	mapper            *restmapper.DeferredDiscoveryRESTMapper
@@ -69,6 +70,7 @@ func connect(config map[string]any) (*cluster, error) {
 		host: rc.Host, namespace: namespace, pollEvery: 500 * time.Millisecond,
 		mutableConfigMaps: text(config, "enableConfigMapMutable") == "true",
 		mutableSecrets:    text(config, "enableSecretMutable") == "true",
+		patchForce:        text(config, "enablePatchForce") == "true",
 	}
 	discover, errDiscover := discovery.NewDiscoveryClientForConfig(rc)
 	objects, errObjects := dynamic.NewForConfig(rc)
@@ -121,11 +123,21 @@ func (c *cluster) apply(
 	if err != nil {
 		return nil, err
 	}
-	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: obj.GetAnnotations()[annotationForce] == "true"}
+	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: c.force(obj)}
 	if dryRun {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
 	return api.Apply(ctx, obj.GetName(), obj, options)
+}
+
+// force tells whether fields that others set are taken over. What the object says
+// counts more than the provider's setting (Pulumi's kubernetes.Provider,
+// "enablePatchForce").
+func (c *cluster) force(obj *unstructured.Unstructured) bool {
+	if own, ok := obj.GetAnnotations()[annotationForce]; ok {
+		return own == "true"
+	}
+	return c.patchForce
 }
 
 // gone tells whether the error says that the object, or its whole kind, is not

@@ -295,6 +295,17 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		if err := c.update(s, manifest(t, `{metadata: {annotations: {`+annotationForce+`: "true"}}, data: {a: "2"}}`)); err != nil {
 			t.Errorf("with annotation %s: %v", annotationForce, err)
 		}
+		if _, err := direct(t).typed.CoreV1().ConfigMaps(namespace).Patch(bounded(t), live.GetName(),
+			types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "someone"}); err != nil {
+			t.Fatal(err)
+		}
+		forcing := dial(t, serve(t), map[string]any{"kubeconfig": kubeconfig, "namespace": namespace, "enablePatchForce": "true"})
+		if err := forcing.update(s, manifest(t, `{metadata: {annotations: {`+annotationForce+`: "false"}}, data: {a: "2"}}`)); err == nil {
+			t.Errorf("annotation %s: \"false\" does not count more than the provider's setting", annotationForce)
+		}
+		if err := forcing.update(s, manifest(t, `data: {a: "2"}`)); err != nil {
+			t.Errorf("with enablePatchForce: %v", err)
+		}
 	})
 	t.Run("cluster that does not answer", func(t *testing.T) {
 		host := controlplanetest.FreeAddress()
