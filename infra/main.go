@@ -22,6 +22,7 @@ import (
 	"grpc-edge/infra/namespace"
 	"grpc-edge/infra/network"
 	"grpc-edge/infra/project"
+	"grpc-edge/infra/protection"
 	"grpc-edge/infra/registry"
 	"grpc-edge/infra/service"
 )
@@ -49,11 +50,18 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
+	protected, err := protection.Watch(ctx)
+	if err != nil {
+		return nil, err
+	}
 	s := &stack{config: c, edge: edge, images: map[string]*image.Image{}}
 	if err := s.platform(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.workloads(ctx); err != nil {
+		return nil, err
+	}
+	if err := protected.Register(ctx, "deletionProtection", c.DeletionProtection); err != nil {
 		return nil, err
 	}
 	return s.outputs()

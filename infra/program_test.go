@@ -98,9 +98,16 @@ func TestDeletionProtection(t *testing.T) {
 		}
 		check(t, result.ofType(t, clusterType)[0], map[string]any{"deletionProtection": want})
 		slices.Sort(protected)
-		names := []string{"cluster", "network", "network-edge", "registry-images"}
+		names := []string{"cluster", "deletionProtection", "network", "network-edge", "registry-images"}
 		if want && !slices.Equal(names, protected) || !want && len(protected) > 0 {
 			t.Errorf("deletionProtection: %s protects %v, want all or none of %v", value, protected, names)
+		}
+		// What the guard does not depend on would be deleted before it.
+		guard := result.named(t, "grpc-edge:protection:Protection", "deletionProtection")
+		for _, r := range result.resources {
+			if !r.component && !slices.Contains(guard.DependsOn, r.Type+" "+r.Name) {
+				t.Errorf("%s %s could be deleted before the stack's protection is noticed", r.Type, r.Name)
+			}
 		}
 	}
 }
