@@ -40,10 +40,7 @@ func TestSandbox(t *testing.T) {
 		_ = os.RemoveAll(c.dir)
 	})
 	var greeting string
-	steps := []struct {
-		name string
-		run  func(t *testing.T)
-	}{
+	runSteps(t, []step{
 		{"make up brings everything up", func(t *testing.T) { greeting = c.must(ctx, t, "make", "up") }},
 		{"the printed commands work as they are", func(t *testing.T) { pasteCommands(ctx, t, c, greeting) }},
 		{"make call, status, logs and kubeconfig work", func(t *testing.T) { everydayCommands(ctx, t, c) }},
@@ -66,7 +63,17 @@ func TestSandbox(t *testing.T) {
 			}
 			before.compare(t, readMachine(t, c, root))
 		}},
-	}
+	})
+}
+
+// step is a part of a test that needs the steps before it.
+type step struct {
+	name string
+	run  func(t *testing.T)
+}
+
+func runSteps(t *testing.T, steps []step) {
+	t.Helper()
 	for _, step := range steps {
 		if !t.Run(step.name, step.run) {
 			t.FailNow()

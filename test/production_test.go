@@ -1,0 +1,119 @@
+package test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	echo "grpc-edge/services/echo/api"
+)
+
+// TestProduction walks through the life of a stack like production: regional, in
+// three zones, protected.
+func TestProduction(t *testing.T) {
+	ctx := t.Context()
+	c := newCheckout(t)
+	t.Cleanup(func() {
+		// Whatever failed above, nothing is left; t.Context() has ended by now.
+		_, _ = c.run(context.Background(), t, "make", "down")
+		_ = os.RemoveAll(c.dir)
+	})
+	writeConfig(t, c, "true")
+	runSteps(t, []step{
+		{"make up brings it up in three zones", func(t *testing.T) { spreadOverZones(ctx, t, c) }},
+		{"preview shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "preview") }},
+		{"refresh shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview") }},
+		{"refresh sees what was changed by hand, and up mends it", func(t *testing.T) { mendDrift(ctx, t, c) }},
+		{"destroy is refused, and nothing is deleted", func(t *testing.T) { refuseDestroy(ctx, t, c) }},
+		{"without protection it is destroyed, and nothing is left", func(t *testing.T) {
+			writeConfig(t, c, "false")
+			c.must(ctx, t, "make", "up")
+			c.must(ctx, t, "make", "down")
+		}},
+	})
+}
+
+// writeConfig gives the sandbox's stack what production has, but for the addresses
+// and the time that are the sandbox's own.
+func writeConfig(t *testing.T, c checkout, protection string) {
+	t.Helper()
+	text := `config:
+  gcp:project: sandbox-project
+  gcp:region: us-central1
+  grpc-edge:authority: grpc.example.com
+  grpc-edge:authorizedNetworks: [127.0.0.1/32]
+  grpc-edge:serviceMinReadySeconds: 10
+  grpc-edge:clusterLocation: ""
+  grpc-edge:nodeZones: [us-central1-a, us-central1-b, us-central1-c]
+  grpc-edge:nodeCount: 1
+  grpc-edge:zoneAware: true
+  grpc-edge:envoyReplicas: 3
+  grpc-edge:serviceReplicas: 3
+  grpc-edge:deletionProtection: ` + protection + "\n"
+	if err := os.WriteFile(filepath.Join(c.dir, "Pulumi.sandbox.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kubectl runs it on the sandbox's cluster.
+func kubectl(ctx context.Context, t *testing.T, c checkout, args string) string {
+	t.Helper()
+	return c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl --namespace grpc-edge `+args)
+}
+
+func spreadOverZones(ctx context.Context, t *testing.T, c checkout) {
+	c.must(ctx, t, "make", "up")
+	zones := strings.Fields(kubectl(ctx, t, c, `get nodes --output jsonpath='{.items[*].metadata.labels.topology\.kubernetes\.io/zone}'`))
+	slices.Sort(zones)
+	if want := []string{"us-central1-a", "us-central1-b", "us-central1-c"}; !slices.Equal(zones, want) {
+		t.Errorf("the nodes are in zones %v, want one in each of %v", zones, want)
+	}
+	for _, app := range []string{"envoy", "echo", "reverse"} {
+		nodes := strings.Fields(kubectl(ctx, t, c, `get pods --selector app.kubernetes.io/name=`+app+` --output jsonpath='{.items[*].spec.nodeName}'`))
+		slices.Sort(nodes)
+		if len(slices.Compact(nodes)) != 3 {
+			t.Errorf("the pods of %s are on nodes %v, want one on each of three", app, nodes)
+		}
+	}
+}
+
+// mendDrift changes behind Pulumi's back what a person at a console might.
+func mendDrift(ctx context.Context, t *testing.T, c checkout) {
+	const image = `get deployment echo --output jsonpath='{.spec.template.spec.containers[0].image}'`
+	before := kubectl(ctx, t, c, image)
+	kubectl(ctx, t, c, `delete poddisruptionbudget envoy`)
+	kubectl(ctx, t, c, `set image deployment/echo echo=`+strings.SplitN(before, "@", 2)[0]+`@sha256:`+strings.Repeat("0", 64))
+
+	out, err := c.pulumi(ctx, t, "refresh", "--preview-only", "--expect-no-changes", "--diff", "--stack", "sandbox")
+	if err == nil || !strings.Contains(out, "Deployment::echo") || !strings.Contains(out, "PodDisruptionBudget::edge") {
+		t.Errorf("refresh: %v, want an error, and both changes shown", err)
+	}
+	if _, err := c.pulumi(ctx, t, "up", "--refresh", "--yes", "--skip-preview", "--suppress-outputs", "--stack", "sandbox"); err != nil {
+		t.Fatal(err)
+	}
+	expectNoChanges(ctx, t, c, "preview", "--refresh")
+	if after := kubectl(ctx, t, c, image); after != before {
+		t.Errorf("the image of echo is %s, want %s", after, before)
+	}
+}
+
+func refuseDestroy(ctx context.Context, t *testing.T, c checkout) {
+	e, old := outputs(ctx, t, c), pods(ctx, t, c)
+	out, err := c.pulumi(ctx, t, "destroy", "--yes", "--skip-preview", "--stack", "sandbox")
+	if err == nil || !strings.Contains(out, "deletionProtection") || !strings.Contains(out, "cannot be deleted") {
+		t.Errorf("destroy: %v, want to be told what protects the stack", err)
+	}
+	if now := pods(ctx, t, c); !slices.Equal(old, now) {
+		t.Errorf("pods before: %v\nafter: %v", old, now)
+	}
+	_, err = echo.NewEchoClient(e.dial(t, e.verified(t))).Echo(ctx, &echo.EchoRequest{Content: "x"})
+	if status.Code(err) != codes.OK {
+		t.Errorf("a call after the attempt: %v", err)
+	}
+}
