@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+)
+
+// history finds the commits behind an image in a clone of the repository.
+type history struct {
+	root, base string
+}
+
+// mostCommits are listed for an image; more are counted.
+const mostCommits = 10
+
+// imageFolders are where the program of an image can be, for an image's name.
+var imageFolders = []string{"services", "envoy"}
+
+// commits are those since the base that touched the image's program or one of the
+// modules in this repository that it is built from.
+func (h history) commits(image string) []string {
+	if h.base == "" {
+		return nil
+	}
+	for _, folder := range imageFolders {
+		dir := filepath.Join(folder, image)
+		if _, err := os.Stat(filepath.Join(h.root, dir)); err != nil {
+			continue
+		}
+		lines, err := h.log(h.sources(dir))
+		if err != nil {
+			return []string{"the commits are not known: " + escape(err.Error())}
+		}
+		return lines
+	}
+	return nil
+}
+
+func (h history) log(folders []string) ([]string, error) {
+	args := append([]string{"-C", h.root, "log", "--no-merges", "--format=%h %s", h.base + "..HEAD", "--"}, folders...)
+	out, err := exec.Command("git", args...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing the commits since %s, which must be in the clone (fetch-depth: 0): %w", h.base, err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(out)) {
+		hash, subject, _ := strings.Cut(strings.TrimSpace(line), " ")
+		lines = append(lines, hash+" "+plain(subject))
+	}
+	if more := len(lines) - mostCommits; more > 0 {
+		lines = append(lines[:mostCommits], fmt.Sprintf("and %d more", more))
+	}
+	return lines, nil
+}
+
+// sources are the folder and those of the modules that its go.mod replaces with
+// folders of the repository, and theirs. A folder without a go.mod is part of the
+// module above it.
+func (h history) sources(dir string) []string {
+	seen := map[string]bool{}
+	var folders []string
+	var add func(string)
+	add = func(dir string) {
+		if seen[dir] {
+			return
+		}
+		seen[dir] = true
+		folders = append(folders, dir)
+		file := filepath.Join(h.root, dir, "go.mod")
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return
+		}
+		parsed, err := modfile.Parse(file, content, nil)
+		if err != nil {
+			return // what cannot be read does not build either, and there is no new image
+		}
+		for _, replace := range parsed.Replace {
+			if replace.New.Version == "" {
+				add(filepath.Join(dir, filepath.FromSlash(replace.New.Path)))
+			}
+		}
+	}
+	add(dir)
+	return folders
+}
+
+// special is what Markdown or GitHub gives a meaning: emphasis, links, mentions,
+// HTML.
+var special = regexp.MustCompile("[\\\\`*_{}\\[\\]()<>#|@~!]")
+
+func plain(text string) string { return special.ReplaceAllString(text, `\$0`) }

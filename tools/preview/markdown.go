@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pmezard/go-difflib/difflib"
+)
+
+// limit is how many characters GitHub takes as the body of a comment, and how many
+// of them are kept for the note of what was cut.
+const (
+	limit   = 65536
+	noteFor = 400
+)
+
+// marker is the first line of a comment, by which it is found again.
+func marker(stack string) string { return "<!-- grpc-edge preview of " + stack + " -->" }
+
+// render writes the comment about a preview.
+func render(stack string, d digest, commits func(image string) []string) string {
+	changes := d.changes()
+	head := &strings.Builder{}
+	fmt.Fprintf(head, "%s\n### %s: %s\n\n", marker(stack), stack, verdict(d, changes))
+	if failures := d.errors(); len(failures) > 0 {
+		fmt.Fprintf(head, "%s\n", fenced("", harmless(strings.Join(failures, "\n"))))
+	}
+	for _, c := range concerns(changes, commits) {
+		fmt.Fprintf(head, "**%s**\n\n", c.title)
+		for _, line := range c.about {
+			if !strings.HasPrefix(line, " ") {
+				line = "- " + line
+			}
+			fmt.Fprintln(head, line)
+		}
+		fmt.Fprintln(head)
+	}
+	text := cut(head.String(), limit/2)
+	if len(changes) > 0 {
+		text += "**All changes**\n\n"
+	}
+	return appendChanges(text, changes)
+}
+
+// verdict is the answer in a line.
+func verdict(d digest, changes []step) string {
+	if len(d.errors()) > 0 {
+		return "the preview failed"
+	}
+	counts := map[string]int{}
+	for _, s := range changes {
+		counts[s.Op]++
+	}
+	var parts []string
+	for _, operation := range operations {
+		if n := counts[operation.op]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d to %s", n, operation.word))
+		}
+	}
+	if len(parts) == 0 {
+		return "no changes"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// appendChanges adds the diffs as long as they fit: what is left out is named,
+// or at least counted.
+func appendChanges(text string, changes []step) string {
+	left := 0
+	for _, s := range changes {
+		block := details(s)
+		if left > 0 || len(text)+len(block) > limit-noteFor {
+			left++
+			continue
+		}
+		text += block
+	}
+	if left > 0 {
+		text += fmt.Sprintf("\n_%d more of %d changes do not fit into a comment; the job's log has them all._\n", left, len(changes))
+	}
+	return text
+}
+
+// details is the diff of one resource, folded.
+func details(s step) string {
+	summary := fmt.Sprintf("<code>%s</code> %s <b>%s</b>", s.sign(), s.Op, escape(s.name()))
+	var lines strings.Builder
+	for _, p := range s.properties() {
+		lines.WriteString(p.diff())
+	}
+	body := lines.String()
+	if s.Op == "delete" || body == "" {
+		reasons := ""
+		if len(s.ReplaceReasons) > 0 {
+			reasons = ", because of " + strings.Join(s.ReplaceReasons, ", ")
+		}
+		return fmt.Sprintf("- %s%s\n", summary, escape(reasons))
+	}
+	const most = limit / 8 // for one resource
+	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s\n</details>\n", summary, fenced("diff", cut(body, most)))
+}
+
+// diff is the property before and after; of text, the lines that differ.
+func (p property) diff() string {
+	switch {
+	case p.old == nil:
+		return prefixed("+ ", p.path, *p.new)
+	case p.new == nil:
+		return prefixed("- ", p.path, *p.old)
+	case strings.Contains(*p.old, "\n") && strings.Contains(*p.new, "\n"):
+		unified, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
+			A: difflib.SplitLines(*p.old), B: difflib.SplitLines(*p.new), Context: 2,
+		})
+		if err == nil { // writing to memory cannot fail
+			return "  " + p.path + ":\n" + unified
+		}
+	}
+	return prefixed("- ", p.path, *p.old) + prefixed("+ ", p.path, *p.new)
+}
+
+func prefixed(prefix, path, value string) string {
+	const widest = 400
+	value = strings.TrimRight(cut(value, widest), "\n")
+	return prefix + path + ": " + strings.ReplaceAll(value, "\n", "\n"+prefix+"  ") + "\n"
+}
+
+// cut shortens a text at the end of a line, and says so.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	kept := text[:most]
+	if end := strings.LastIndex(kept, "\n"); end > most/2 {
+		kept = kept[:end+1]
+	}
+	return fmt.Sprintf("%s… (%d more characters)\n", strings.ToValidUTF8(kept, ""), len(text)-len(kept))
+}
+
+// fenced is a block of code, whatever the text holds (CommonMark, "Fenced code blocks").
+func fenced(language, text string) string {
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	return fence + language + "\n" + strings.TrimRight(text, "\n") + "\n" + fence
+}
+
+// code is text in a line that is not Markdown.
+func code(text string) string {
+	return "`" + strings.NewReplacer("`", "'", "\n", " ").Replace(text) + "`"
+}
+
+func codes(texts []string) string {
+	const most = 5
+	var list []string
+	for _, text := range texts[:min(most, len(texts))] {
+		list = append(list, code(text))
+	}
+	if more := len(texts) - most; more > 0 {
+		list = append(list, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(list, ", ")
+}
+
+// escape is for text inside HTML, where Markdown is not wanted either.
+func escape(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "&#64;", "`", "'").Replace(text)
+}
