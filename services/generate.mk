@@ -1,4 +1,5 @@
-# Generated code of the services' protos; included by the root Makefile.
+# What is generated from the services' protos, and the reference of the configuration;
+# included by the root Makefile.
 
 PROTO_TOOLS      := $(addprefix .cache/bin/,buf protoc-gen-go protoc-gen-go-grpc protoc-gen-openapi)
 # Google's HTTP annotations, from a Go module: buf's registry is not needed.
@@ -8,14 +9,16 @@ GOOGLEAPIS_FILES := .cache/googleapis/google/api/annotations.proto .cache/google
 
 .PHONY: generate generate-check proto-lint
 
-generate: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Generate Go code and the OpenAPI document of the protos
+generate: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Generate Go code, the OpenAPI document and docs/configuration.md
 	.cache/bin/buf generate
+	GOWORK=off go -C tools/configuration run . -root $(CURDIR)
 
 generate-check: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Fail, with the difference, if what is generated is not up to date
 	rm -rf .cache/generated
 	.cache/bin/buf generate --output .cache/generated
 	for api in services/*/api; do diff --recursive --unified --exclude='*.proto' $$api .cache/generated/$$api; done
-	diff --unified docs/openapi.yaml .cache/generated/docs/openapi.yaml
+	GOWORK=off go -C tools/configuration run . -root $(CURDIR) -output $(CURDIR)/.cache/generated/docs/configuration.md
+	for document in openapi.yaml configuration.md; do diff --unified docs/$$document .cache/generated/docs/$$document; done
 
 proto-lint: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Lint the protos and check their format
 	.cache/bin/buf lint

@@ -204,6 +204,7 @@ func checkout(t *testing.T) string {
 	}
 	patterns := []string{
 		"Makefile", "go.work", "buf.yaml", "buf.gen.yaml", "docs/openapi.yaml", "infra/*.go", "infra/go.*",
+		"Pulumi*.yaml", "infra/config/*.go",
 		"services/echo/*", "services/echo/api/*", "services/reverse/*", "services/reverse/api/*",
 	}
 	for _, pattern := range patterns {

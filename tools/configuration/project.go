@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// project is what Pulumi.yaml declares, in its order.
+type project struct {
+	name   string
+	groups []group
+}
+
+// group is what follows a comment such as "##@ Cluster".
+type group struct {
+	title string
+	keys  []key
+}
+
+type key struct {
+	name        string
+	Type        string    `yaml:"type"`
+	Items       *items    `yaml:"items"`
+	Default     yaml.Node `yaml:"default"`
+	Description string    `yaml:"description"`
+}
+
+type items struct {
+	Type string `yaml:"type"`
+}
+
+// stack is what Pulumi.NAME.yaml sets, in its order.
+type stack struct {
+	name   string
+	keys   []string
+	values map[string]*yaml.Node
+}
+
+// keys are those of all groups.
+func (p *project) keys() []key {
+	var all []key
+	for _, g := range p.groups {
+		all = append(all, g.keys...)
+	}
+	return all
+}
+
+// full is the name of a key in the file of a stack.
+func (p *project) full(key string) string { return p.name + ":" + key }
+
+func readProject(path string) (*project, error) {
+	var file struct {
+		Name   string    `yaml:"name"`
+		Config yaml.Node `yaml:"config"`
+	}
+	if err := read(path, &file); err != nil {
+		return nil, err
+	}
+	p := &project{name: file.Name, groups: []group{{title: "Keys"}}}
+	for i := 0; i+1 < len(file.Config.Content); i += 2 {
+		name, value := file.Config.Content[i], file.Config.Content[i+1]
+		if title := title(name.HeadComment); title != "" {
+			p.groups = append(p.groups, group{title: title})
+		}
+		k := key{name: name.Value}
+		if err := value.Decode(&k); err != nil {
+			return nil, fmt.Errorf("reading key %s of %s: %w", name.Value, path, err)
+		}
+		last := &p.groups[len(p.groups)-1]
+		last.keys = append(last.keys, k)
+	}
+	p.groups = slices.DeleteFunc(p.groups, func(g group) bool { return len(g.keys) == 0 })
+	return p, nil
+}
+
+// title is what a comment names the keys below it; empty if it is about one key.
+func title(comment string) string {
+	for line := range strings.SplitSeq(comment, "\n") {
+		if title, ok := strings.CutPrefix(line, "##@ "); ok {
+			return title
+		}
+	}
+	return ""
+}
+
+func readStacks(root string) ([]stack, error) {
+	paths, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var stacks []stack
+	for _, path := range paths {
+		var file struct {
+			Config yaml.Node `yaml:"config"`
+		}
+		if err := read(path, &file); err != nil {
+			return nil, err
+		}
+		s := stack{name: strings.Split(filepath.Base(path), ".")[1], values: map[string]*yaml.Node{}}
+		for i := 0; i+1 < len(file.Config.Content); i += 2 {
+			name := file.Config.Content[i].Value
+			s.keys, s.values[name] = append(s.keys, name), file.Config.Content[i+1]
+		}
+		stacks = append(stacks, s)
+	}
+	return stacks, nil
+}
+
+func read(path string, into any) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := yaml.Unmarshal(content, into); err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	return nil
+}
+
+// check says all that a reader would miss or be misled by.
+func check(p *project, fields map[string][]field, stacks []stack) error {
+	var errs []error
+	declared := map[string]bool{}
+	for _, k := range p.keys() {
+		declared[p.full(k.name)] = true
+		if k.Type == "" {
+			errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml has no type; give it one", k.name))
+		}
+		if strings.TrimSpace(k.Description) == "" {
+			errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml has no description; say what it is for", k.name))
+			continue
+		}
+		for _, f := range fields[k.name] {
+			if !regexp.MustCompile(`\b` + regexp.QuoteMeta(f.name) + `\b`).MatchString(k.Description) {
+				errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml has the field %s, which its description does not name; say there what it is for", k.name, f.name))
+			}
+		}
+	}
+	for _, s := range stacks {
+		for _, name := range s.keys {
+			if strings.HasPrefix(name, p.full("")) && !declared[name] {
+				errs = append(errs, fmt.Errorf("Pulumi.%s.yaml sets %s, which Pulumi.yaml does not declare; correct its name, or declare it", s.name, name))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

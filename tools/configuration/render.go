@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+const preamble = "<!-- Written by `make generate` from Pulumi.yaml, the stacks' files and infra/config. Do not edit. -->\n\n" +
+	"# Configuration\n\n" +
+	"Every key of the program. Set one with `pulumi config set KEY VALUE`, in the file of a stack as `%s:KEY`; " +
+	"besides these the program reads `gcp:project` and `gcp:region`. All values are checked before anything is created, " +
+	"and every wrong one is reported at once.\n"
+
+func render(p *project, fields map[string][]field, stacks []stack) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, preamble, p.name)
+	for _, g := range p.groups {
+		fmt.Fprintf(&out, "\n## %s\n\n| key | type | default | what it is |\n|---|---|---|---|\n", g.title)
+		for _, k := range g.keys {
+			fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", k.name, k.kind(), value(&k.Default), k.text(fields[k.name]))
+		}
+	}
+	renderStacks(&out, p, stacks)
+	return out.Bytes()
+}
+
+// renderStacks shows the keys that any stack sets, side by side. What a stack
+// does not set is the default.
+func renderStacks(out *bytes.Buffer, p *project, stacks []stack) {
+	out.WriteString("\n## The stacks of this repository\n\nKeys that a stack sets; an empty cell is the default.\n\n| key | default |")
+	for _, s := range stacks {
+		fmt.Fprintf(out, " [%s](../Pulumi.%[1]s.yaml) |", s.name)
+	}
+	out.WriteString("\n|---|---|" + strings.Repeat("---|", len(stacks)) + "\n")
+	defaults := map[string]*yaml.Node{}
+	for _, k := range p.keys() {
+		defaults[p.full(k.name)] = &k.Default
+	}
+	for _, name := range setKeys(p, stacks) {
+		fmt.Fprintf(out, "| `%s` | %s |", strings.TrimPrefix(name, p.full("")), value(defaults[name]))
+		for _, s := range stacks {
+			fmt.Fprintf(out, " %s |", value(s.values[name]))
+		}
+		out.WriteString("\n")
+	}
+}
+
+// setKeys are those that any stack sets: other programs' first, then in the order
+// of their declaration.
+func setKeys(p *project, stacks []stack) []string {
+	var names []string
+	set := map[string]bool{}
+	for _, s := range stacks {
+		for _, name := range s.keys {
+			if !set[name] && !strings.HasPrefix(name, p.full("")) {
+				names = append(names, name)
+			}
+			set[name] = true
+		}
+	}
+	slices.Sort(names)
+	for _, k := range p.keys() {
+		if name := p.full(k.name); set[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (k key) kind() string {
+	if k.Items == nil {
+		return k.Type
+	}
+	return "list of " + k.Items.Type
+}
+
+// text is the description, with what an object may hold.
+func (k key) text(fields []field) string {
+	text := cell(k.Description)
+	var list []string
+	for _, f := range fields {
+		list = append(list, fmt.Sprintf("`%s` %s", f.name, f.kind))
+	}
+	if len(list) > 0 {
+		text += "<br>Fields: " + strings.Join(list, ", ") + "."
+	}
+	return text
+}
+
+// value is a value on one line; what is encrypted, or longer than a line, is not shown.
+func value(node *yaml.Node) string {
+	if node == nil || node.IsZero() {
+		return ""
+	}
+	if node.Kind == yaml.MappingNode && len(node.Content) == 2 && node.Content[0].Value == "secure" {
+		return "(secret)"
+	}
+	if node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "\n") {
+		return "(text)"
+	}
+	// A value that cannot be written again would not have been read.
+	text, _ := yaml.Marshal(flow(node))
+	return "`" + strings.ReplaceAll(strings.TrimSpace(string(text)), "|", `\|`) + "`"
+}
+
+// flow is the node on one line and without comments.
+func flow(node *yaml.Node) *yaml.Node {
+	plain := &yaml.Node{Kind: node.Kind, Tag: node.Tag, Value: node.Value, Style: node.Style}
+	if node.Kind != yaml.ScalarNode {
+		plain.Style = yaml.FlowStyle
+	}
+	for _, part := range node.Content {
+		plain.Content = append(plain.Content, flow(part))
+	}
+	return plain
+}
+
+// cell is text that may stand in a cell of a table.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
+}
