@@ -129,7 +129,7 @@ func TestRefused(t *testing.T) {
 		"no description":   {"description: Where a | b.", "", dev, "key zone of Pulumi.yaml has no description"},
 		"no type":          {"  zone:\n    type: string", "  zone:", dev, "key zone of Pulumi.yaml has no type"},
 		"unnamed field":    {"with rate and", "with rates and", dev, "key rules of Pulumi.yaml has the field rate,"},
-		"undeclared in it": {"", "", "config:\n  edge:zoe: a\n", "Pulumi.dev.yaml sets edge:zoe"},
+		"undeclared in it": {"", "", "config:\n  edge:zoe: a\n", "key edge:zoe of Pulumi.dev.yaml is not declared"},
 	} {
 		root := repositoryOf(t, strings.Replace(declared, change.from, change.to, 1), map[string]string{"dev": change.stack})
 		output := filepath.Join(root, "docs", "configuration.md")

@@ -146,7 +146,7 @@ func check(p *project, fields map[string][]field, stacks []stack) error {
 	for _, s := range stacks {
 		for _, name := range s.keys {
 			if strings.HasPrefix(name, p.full("")) && !declared[name] {
-				errs = append(errs, fmt.Errorf("Pulumi.%s.yaml sets %s, which Pulumi.yaml does not declare; correct its name, or declare it", s.name, name))
+				errs = append(errs, fmt.Errorf("key %s of Pulumi.%s.yaml is not declared in Pulumi.yaml; correct its name, or declare it", name, s.name))
 			}
 		}
 	}
