@@ -3,8 +3,8 @@
 // package registry serves.
 //
 // It speaks the pulumirpc.LanguageRuntime protocol of the Pulumi SDK v3.258.0.
-// What only `pulumi convert`, `pulumi package` and providers written as source
-// need (code generation, RunPlugin, Pack, Link) answers Unimplemented.
+// What only `pulumi convert` and `pulumi package` need (code generation, Pack,
+// Link) answers Unimplemented.
 package languagehost
 
 import (

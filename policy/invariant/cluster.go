@@ -1,0 +1,122 @@
+package invariant
+
+import "net/netip"
+
+const (
+	clusterType  = "gcp:container/cluster:Cluster"
+	nodePoolType = "gcp:container/nodePool:NodePool"
+)
+
+// clusterRules are about the control plane.
+func clusterRules(s Settings) []Rule {
+	return []Rule{
+		{
+			Name:     "control-plane-closed",
+			What:     "The Kubernetes API answers named networks only, or only through its DNS name, where IAM decides.",
+			Why:      "An API that the whole internet reaches is one flaw or one stolen token from being taken over.",
+			Source:   `GKE, "Customize your network isolation"`,
+			resource: on(controlPlane, clusterType),
+		},
+		{
+			Name:   "nodes-private",
+			What:   "Nodes have no public address.",
+			Why:    "What listens on a node by mistake would listen to the internet.",
+			Source: `GKE, "Customize your network isolation"`,
+			resource: func(r Resource) []finding {
+				return concat(
+					on(func(c value) []finding { return c.at("privateClusterConfig.enablePrivateNodes").must(true) }, clusterType)(r),
+					on(func(p value) []finding { return p.at("networkConfig.enablePrivateNodes").must(true, nil) }, nodePoolType)(r),
+				)
+			},
+		},
+		{
+			Name:     "no-legacy-access",
+			What:     "Access to the cluster is by IAM and RBAC, not by legacy ABAC, client certificates or passwords.",
+			Why:      "These cannot be taken back before they expire, and ignore RBAC.",
+			Source:   `GKE, "Harden your cluster's security"`,
+			resource: on(legacyAccess, clusterType),
+		},
+		{
+			Name:   "release-channel",
+			What:   "The cluster follows a release channel.",
+			Why:    "Outside of a channel, security patches come when somebody thinks of them.",
+			Source: `GKE, "About release channels"`,
+			resource: on(func(c value) []finding {
+				return c.at("releaseChannel.channel").must("RAPID", "REGULAR", "STABLE", "EXTENDED")
+			}, clusterType),
+		},
+		{
+			Name:     "network-policy-enforced",
+			What:     "The cluster enforces network policies, with Dataplane V2.",
+			Why:      "Without an engine a NetworkPolicy is accepted, and does nothing.",
+			Source:   `GKE, "About GKE Dataplane V2"`,
+			resource: on(standard(func(c value) []finding { return c.at("datapathProvider").must("ADVANCED_DATAPATH") }), clusterType),
+		},
+		{
+			Name:   "workload-identity",
+			What:   "Pods reach Google's APIs with an identity of their own, and never that of their node.",
+			Why:    "A pod that can ask the metadata server has all rights of the node.",
+			Source: `GKE, "About Workload Identity Federation for GKE"`,
+			resource: func(r Resource) []finding {
+				return concat(
+					on(standard(func(c value) []finding { return c.at("workloadIdentityConfig.workloadPool").mustNot(nil, "") }), clusterType)(r),
+					on(func(p value) []finding { return p.at("nodeConfig.workloadMetadataConfig.mode").must("GKE_METADATA") }, nodePoolType)(r),
+				)
+			},
+		},
+		{
+			Name:     "deletion-protection",
+			What:     "The cluster is protected against deletion exactly if the stack's deletionProtection says so.",
+			Why:      "One `pulumi destroy` in the wrong terminal takes everything down; or a test stack cannot be removed.",
+			Source:   `Terraform provider for Google Cloud, "google_container_cluster", deletion_protection`,
+			resource: on(func(c value) []finding { return protection(c, s) }, clusterType),
+		},
+	}
+}
+
+// standard leaves out Autopilot clusters, where Google sees to it and refuses the
+// setting (GKE, "Compare features in Autopilot and Standard clusters").
+func standard(check func(value) []finding) func(value) []finding {
+	return func(cluster value) []finding {
+		if cluster.at("enableAutopilot").isTrue() {
+			return nil
+		}
+		return check(cluster)
+	}
+}
+
+func controlPlane(cluster value) []finding {
+	if cluster.at("controlPlaneEndpointsConfig.ipEndpointsConfig.enabled").is(false) {
+		return nil // what is left is the DNS name
+	}
+	networks := cluster.at("masterAuthorizedNetworksConfig")
+	if networks.IsNull() {
+		return networks.wrong("must name the networks that may reach the control plane")
+	}
+	found := networks.at("gcpPublicCidrsAccessEnabled").must(false)
+	for _, block := range networks.at("cidrBlocks").items() {
+		cidr := block.at("cidrBlock")
+		if prefix, err := netip.ParsePrefix(cidr.text()); err == nil && prefix.Bits() == 0 {
+			found = append(found, cidr.wrong("must be a network that you work from, not everyone's")...)
+		}
+	}
+	return found
+}
+
+func legacyAccess(cluster value) []finding {
+	auth := cluster.at("masterAuth")
+	return concat(
+		cluster.at("enableLegacyAbac").must(false, nil),
+		auth.at("clientCertificateConfig.issueClientCertificate").must(false, nil),
+		auth.at("username").must(nil, ""),
+		auth.at("password").must(nil, ""),
+	)
+}
+
+func protection(cluster value, s Settings) []finding {
+	protected := cluster.at("deletionProtection")
+	if s.DeletionProtection == "" {
+		return protected.must(true, false)
+	}
+	return protected.must(s.DeletionProtection == "true")
+}

@@ -1,0 +1,84 @@
+package invariant
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// grant is the type of a resource that gives rights to somebody, on anything.
+var grant = regexp.MustCompile(`^gcp:.*:\w*(IAM|Iam)(Member|Binding|Policy)$`)
+
+// identityRules are about who may do what.
+func identityRules() []Rule {
+	return []Rule{
+		{
+			Name:     "no-basic-roles",
+			What:     "Nobody is given a basic role.",
+			Why:      "Owner, Editor and Viewer hold thousands of permissions, over everything in the project.",
+			Source:   `IAM, "Use IAM securely"`,
+			resource: grants(func(g value) []finding { return g.at("role").mustNot("roles/owner", "roles/editor", "roles/viewer") }),
+		},
+		{
+			Name:     "no-public-grants",
+			What:     "Nothing is open to allUsers or allAuthenticatedUsers, repositories included.",
+			Why:      "The one is the internet, and the other everyone who has an account at Google.",
+			Source:   `IAM, "Principal identifiers"`,
+			resource: grants(public),
+		},
+		{
+			Name:   "no-authoritative-grants",
+			What:   "Rights on a project, folder or organization are added, one member at a time.",
+			Why:    "A binding or policy that is authoritative takes the role from all it does not name: Google's own service agents, and you.",
+			Source: `Terraform provider for Google Cloud, "IAM policy for projects"`,
+			resource: func(r Resource) []finding {
+				if !authoritative.MatchString(r.Type) {
+					return nil
+				}
+				return []finding{{property: "type", problem: "is authoritative, must be an IAMMember"}}
+			},
+		},
+		{
+			Name:   "no-account-keys",
+			What:   "Service accounts have no keys that are files.",
+			Why:    "A key works for whoever copies it, from anywhere, until somebody notices.",
+			Source: `IAM, "Best practices for managing service account keys"`,
+			resource: func(r Resource) []finding {
+				if r.Type != "gcp:serviceaccount/key:Key" {
+					return nil
+				}
+				return []finding{{property: "type", problem: "is a key, must be Workload Identity Federation or impersonation"}}
+			},
+		},
+	}
+}
+
+var authoritative = regexp.MustCompile(`^gcp:(projects|folder|organizations)/iAM(Policy|Binding):`)
+
+func grants(check func(value) []finding) func(Resource) []finding {
+	return func(r Resource) []finding {
+		if !grant.MatchString(r.Type) {
+			return nil
+		}
+		return check(all(r))
+	}
+}
+
+var everyone = []string{"allUsers", "allAuthenticatedUsers"}
+
+func public(g value) []finding {
+	const may = "must be a user, group or service account"
+	isPublic := func(v value) bool { return slices.Contains(everyone, v.text()) }
+	var found []finding
+	for _, member := range append(g.at("members").items(), g.at("member")) {
+		if isPublic(member) {
+			found = append(found, member.wrong(may)...)
+		}
+	}
+	for _, name := range everyone { // a whole policy is JSON in one property
+		if strings.Contains(g.at("policyData").text(), `"`+name+`"`) {
+			found = append(found, finding{property: "policyData", problem: "names " + name + ", " + may})
+		}
+	}
+	return found
+}

@@ -1,0 +1,95 @@
+package invariant
+
+import "strings"
+
+const cloudPlatform = "https://www.googleapis.com/auth/cloud-platform"
+
+// nodeRules are about the machines of the cluster.
+func nodeRules() []Rule {
+	return []Rule{
+		{
+			Name:   "node-account",
+			What:   "Nodes run as a service account of their own.",
+			Why:    "The default one of Compute Engine may edit the whole project.",
+			Source: `GKE, "Harden your cluster's security"`,
+			resource: func(r Resource) []finding {
+				return concat(
+					nodes(func(node value) []finding { return account(node.at("serviceAccount")) })(r),
+					on(autopilotAccount, clusterType)(r),
+				)
+			},
+		},
+		{
+			Name:     "node-scopes",
+			What:     "Nodes have the one scope cloud-platform, so that IAM alone says what they may do.",
+			Why:      "Scopes look like a limit, and are none for APIs that ignore them.",
+			Source:   `Compute Engine, "Service accounts", access scopes best practice`,
+			resource: nodes(func(node value) []finding { return scopes(node.at("oauthScopes")) }),
+		},
+		{
+			Name:   "shielded-nodes",
+			What:   "Nodes are Shielded VMs, with secure boot and integrity monitoring.",
+			Why:    "Who gets into a node could otherwise stay, under the kernel, through a reboot.",
+			Source: `GKE, "Using Shielded GKE nodes"`,
+			resource: func(r Resource) []finding {
+				return concat(
+					on(standard(func(c value) []finding { return c.at("enableShieldedNodes").must(true) }), clusterType)(r),
+					nodes(shielded)(r),
+				)
+			},
+		},
+		{
+			Name:   "nodes-upgraded",
+			What:   "GKE repairs and upgrades nodes.",
+			Why:    "Nodes that nobody upgrades keep known flaws.",
+			Source: `GKE, "Auto-upgrade nodes"`,
+			resource: on(func(p value) []finding {
+				return concat(p.at("management.autoUpgrade").must(true), p.at("management.autoRepair").must(true))
+			}, nodePoolType),
+		},
+		{
+			Name:     "node-image",
+			What:     "Nodes run Container-Optimized OS with containerd.",
+			Why:      "It has no package manager, a read-only root, and Google's own patches.",
+			Source:   `GKE, "Node images"`,
+			resource: on(func(p value) []finding { return p.at("nodeConfig.imageType").must("COS_CONTAINERD") }, nodePoolType),
+		},
+	}
+}
+
+// nodes checks what nodes are made of: in a pool, and in the default pool of a
+// cluster while it lives. In Autopilot clusters Google chooses.
+func nodes(check func(node value) []finding) func(Resource) []finding {
+	return func(r Resource) []finding {
+		config := func(owner value) []finding { return check(owner.at("nodeConfig")) }
+		return concat(on(config, nodePoolType)(r), on(standard(config), clusterType)(r))
+	}
+}
+
+// autopilotAccount is the one that Autopilot leaves to choose.
+func autopilotAccount(cluster value) []finding {
+	if !cluster.at("enableAutopilot").isTrue() {
+		return nil
+	}
+	return account(cluster.at("clusterAutoscaling.autoProvisioningDefaults.serviceAccount"))
+}
+
+// account is one that somebody made for this purpose.
+func account(email value) []finding {
+	if email.is("default") || strings.HasSuffix(email.text(), "-compute@developer.gserviceaccount.com") || email.is(nil) {
+		return email.wrong("must be the email of a service account made for the nodes")
+	}
+	return nil
+}
+
+func scopes(list value) []finding {
+	if items := list.items(); list.IsComputed() || len(items) == 1 && (items[0].is(cloudPlatform) || items[0].IsComputed()) {
+		return nil
+	}
+	return list.wrong("must be [" + word(cloudPlatform) + "]")
+}
+
+func shielded(node value) []finding {
+	config := node.at("shieldedInstanceConfig")
+	return concat(config.at("enableSecureBoot").must(true), config.at("enableIntegrityMonitoring").must(true))
+}

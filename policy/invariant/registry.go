@@ -1,0 +1,89 @@
+package invariant
+
+import (
+	"fmt"
+	"regexp"
+)
+
+const repositoryType = "gcp:artifactregistry/repository:Repository"
+
+// registryRules are about images and where they come from.
+func registryRules(s Settings) []Rule {
+	const binary = `Artifact Registry, "Image digests"; GKE, "Using container image digests in Kubernetes manifests"`
+	return []Rule{
+		{
+			Name: "image-digest", Source: binary,
+			What: "Every container's image is named by its digest.",
+			Why:  "A tag can be moved: what was reviewed is then not what runs.",
+			resource: pods(func(pod value) []finding {
+				return each(containers(pod), func(c value) []finding {
+					return c.at("image").mustMatch(byDigest, "named by digest: IMAGE@sha256:DIGEST")
+				})
+			}),
+		},
+		{
+			Name:   "image-registry",
+			What:   "Every image comes from a repository of the stack, which nodes may read and only the deployer may write.",
+			Why:    "What others publish may change or go, and nobody has looked at it.",
+			Source: `Artifact Registry, "Repository overview"`,
+			stack:  func(resources []Resource) []finding { return fromRegistry(s, resources) },
+		},
+		{
+			Name:   "image-tags-fixed",
+			What:   "A repository does not let tags be moved.",
+			Why:    "Nothing here pulls by tag, but people do, and should get what they were told.",
+			Source: `Artifact Registry, "Container image versions", tag mutability`,
+			resource: on(func(r value) []finding {
+				return r.at("dockerConfig.immutableTags").must(true, nil)
+			}, repositoryType),
+		},
+	}
+}
+
+var byDigest = regexp.MustCompile(`^[^@]+@sha256:[0-9a-f]{64}$`)
+
+// fromRegistry compares the images of all pods with the repositories of the stack.
+func fromRegistry(s Settings, resources []Resource) []finding {
+	var prefixes []*regexp.Regexp
+	for _, r := range ofType(resources, repositoryType) {
+		repository := all(r)
+		project := anything(repository.at("project").text())
+		if s.Project != "" {
+			project = regexp.QuoteMeta(s.Project)
+		}
+		prefixes = append(prefixes, regexp.MustCompile(fmt.Sprintf("^%s-docker.pkg.dev/%s/%s/",
+			anything(repository.at("location").text()), project, anything(repository.at("repositoryId").text()))))
+	}
+	return eachPod(resources, func(pod value) []finding {
+		return each(containers(pod), func(c value) []finding {
+			image := c.at("image")
+			for _, prefix := range prefixes {
+				if prefix.MatchString(image.text()) {
+					return nil
+				}
+			}
+			if image.IsComputed() {
+				return nil
+			}
+			return image.wrong("must be in a repository of the stack: LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE")
+		})
+	})
+}
+
+// anything is a pattern for a name, or if it is not known for any.
+func anything(name string) string {
+	if name == "" {
+		return "[^/]+"
+	}
+	return regexp.QuoteMeta(name)
+}
+
+func ofType(resources []Resource, kind string) []Resource {
+	var list []Resource
+	for _, r := range resources {
+		if r.Type == kind {
+			list = append(list, r)
+		}
+	}
+	return list
+}
