@@ -1,0 +1,140 @@
+package languagehost
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"grpc-edge/sandbox/clitest"
+)
+
+// policyPack is the repository's own.
+func policyPack(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("../../policy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// anything is a provider of any type, which accepts what it is given.
+type anything struct {
+	pulumirpc.UnimplementedResourceProviderServer
+}
+
+func (anything) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
+	return &pulumirpc.PluginInfo{Version: "1.0.0"}, nil
+}
+
+func (anything) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
+
+func (anything) CheckConfig(_ context.Context, request *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	return &pulumirpc.CheckResponse{Inputs: request.GetNews()}, nil
+}
+
+func (anything) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+	return &pulumirpc.ConfigureResponse{AcceptSecrets: true, SupportsPreview: true}, nil
+}
+
+func (anything) Check(_ context.Context, request *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	return &pulumirpc.CheckResponse{Inputs: request.GetNews()}, nil
+}
+
+func (anything) Create(_ context.Context, request *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
+	return &pulumirpc.CreateResponse{Id: "id", Properties: request.GetProperties()}, nil
+}
+
+// serveAnything returns what attaches the provider to the engine as these packages.
+func serveAnything(t *testing.T, packages ...string) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	pulumirpc.RegisterResourceProviderServer(server, anything{})
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "PULUMI_DEBUG_PROVIDERS=" + strings.Join(packages, ":"+port+",") + ":" + port
+}
+
+type properties = map[string]any
+
+type resource struct {
+	Type       string     `json:"type"`
+	Name       string     `json:"name"`
+	Properties properties `json:"properties"`
+}
+
+// newPoliced is a project of these resources, and a pack that is found from it.
+func newPoliced(t *testing.T, resources ...resource) *clitest.Project {
+	t.Helper()
+	p := newProject(t, "resources", "")
+	p.Env = []string{serveAnything(t, "gcp", "kubernetes")}
+	list, err := json.Marshal(resources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.MustRun("config", "set", "resources", string(list))
+	return p
+}
+
+// A preview with the pack names everything that is wrong at once, and the one
+// without it would not.
+func TestPolicyPackFailsThePreview(t *testing.T) {
+	t.Parallel()
+	p := newPoliced(t,
+		resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": true}},
+		resource{"gcp:compute/firewall:Firewall", "ssh", properties{
+			"sourceRanges": []any{"0.0.0.0/0"}, "allows": []any{properties{"protocol": "tcp", "ports": []any{"22"}}},
+		}},
+		resource{"kubernetes:core/v1:Namespace", "open", properties{"metadata": properties{
+			"name": "open", "labels": properties{"pod-security.kubernetes.io/enforce": "restricted"},
+		}}},
+	)
+	p.MustRun("preview")
+	output, err := p.Run("preview", "--policy-pack", policyPack(t))
+	if err == nil {
+		t.Fatalf("the preview succeeded:\n%s", output)
+	}
+	for _, want := range []string{
+		`[mandatory]  network-custom`,
+		`gcp:compute/network:Network "vpc": autoCreateSubnetworks is true, must be false`,
+		`[mandatory]  firewall-only-443`,
+		`gcp:compute/firewall:Firewall "ssh": allows[0].ports is ["22"], must be ["443"]`,
+		`[mandatory]  namespace-closed`,
+		`kubernetes:core/v1:Namespace "open": metadata.name is "open", must be the namespace of a NetworkPolicy`,
+	} {
+		if !strings.Contains(output, want) {
+			t.Errorf("the preview does not say %q:\n%s", want, output)
+		}
+	}
+	if output, err := p.Run("up", "--yes", "--skip-preview", "--policy-pack", policyPack(t)); err == nil {
+		t.Errorf("up succeeded:\n%s", output)
+	}
+	if state := p.MustRun("stack", "export"); strings.Contains(state, `"vpc"`) || strings.Contains(state, "::vpc") {
+		t.Errorf("up created what breaks a rule:\n%s", state)
+	}
+}
+
+func TestPolicyPackPassesWhatIsRight(t *testing.T) {
+	t.Parallel()
+	p := newPoliced(t, resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": false}})
+	if output := p.MustRun("up", "--yes", "--policy-pack", policyPack(t)); strings.Contains(output, "mandatory") {
+		t.Errorf("violations:\n%s", output)
+	}
+}
