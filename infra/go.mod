@@ -133,6 +133,7 @@ require (
 	golang.org/x/tools v0.49.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 	gotest.tools/v3 v3.5.2 // indirect
+	grpc-edge/policy v0.0.0
 	lukechampine.com/frand v1.5.1 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
@@ -143,3 +144,5 @@ replace (
 	grpc-edge/services/echo => ../services/echo
 	grpc-edge/services/reverse => ../services/reverse
 )
+
+replace grpc-edge/policy => ../policy
