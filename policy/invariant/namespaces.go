@@ -50,7 +50,7 @@ func closed(resources []Resource) []finding {
 	denies := func(p Resource, namespace value) bool {
 		spec := all(p).at("spec")
 		return all(p).at("metadata.namespace").same(namespace) && selectsAll(spec.at("podSelector")) &&
-			len(spec.at("policyTypes").items()) == 2 &&
+			spec.at("policyTypes").has("Ingress") && spec.at("policyTypes").has("Egress") &&
 			len(spec.at("ingress").items()) == 0 && len(spec.at("egress").items()) == 0
 	}
 	var found []finding

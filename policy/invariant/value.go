@@ -3,6 +3,7 @@ package invariant
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
@@ -56,6 +57,11 @@ func (v value) items() []value {
 		list = append(list, value{item.WithSecret(v.Secret() || item.Secret()), fmt.Sprintf("%s[%d]", v.path, i)})
 	}
 	return list
+}
+
+// has tells whether a list has an element that is this, or may be.
+func (v value) has(want any) bool {
+	return v.IsComputed() || slices.ContainsFunc(v.items(), func(item value) bool { return item.IsComputed() || item.is(want) })
 }
 
 // text is a string; empty if it is something else.
