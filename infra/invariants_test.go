@@ -83,3 +83,80 @@ func seen(result stackRun) []invariant.Resource {
 	}
 	return list
 }
+
+// TestRulesSeeTheStack breaks real resources: a rule that looks for another type or
+// property than the program uses would never fail.
+func TestRulesSeeTheStack(t *testing.T) {
+	const pod = "spec.template.spec."
+	tests := []struct {
+		rule, kind, path string
+		value            any
+	}{
+		{"control-plane-closed", clusterType, "masterAuthorizedNetworksConfig.cidrBlocks[0].cidrBlock", "0.0.0.0/0"},
+		{"nodes-private", clusterType, "privateClusterConfig.enablePrivateNodes", false},
+		{"no-legacy-access", clusterType, "masterAuth.clientCertificateConfig.issueClientCertificate", true},
+		{"release-channel", clusterType, "releaseChannel.channel", "UNSPECIFIED"},
+		{"network-policy-enforced", clusterType, "datapathProvider", "LEGACY_DATAPATH"},
+		{"workload-identity", nodePoolType, "nodeConfig.workloadMetadataConfig.mode", "GCE_METADATA"},
+		{"deletion-protection", clusterType, "deletionProtection", true},
+		{"node-account", nodePoolType, "nodeConfig.serviceAccount", "default"},
+		{"node-scopes", nodePoolType, "nodeConfig.oauthScopes[0]", "https://www.googleapis.com/auth/compute"},
+		{"shielded-nodes", nodePoolType, "nodeConfig.shieldedInstanceConfig.enableSecureBoot", false},
+		{"nodes-upgraded", nodePoolType, "management.autoUpgrade", false},
+		{"node-image", nodePoolType, "nodeConfig.imageType", "UBUNTU_CONTAINERD"},
+		{"network-custom", "gcp:compute/network:Network", "autoCreateSubnetworks", true},
+		{"subnet-private-access", "gcp:compute/subnetwork:Subnetwork", "privateIpGoogleAccess", false},
+		{"service-only-443", serviceType, "spec.ports[0].port", 80},
+		{"no-basic-roles", "gcp:projects/iAMMember:IAMMember", "role", "roles/editor"},
+		{"no-public-grants", "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember", "member", "allUsers"},
+		{"image-digest", deploymentType, pod + "containers[0].image", "us-central1-docker.pkg.dev/sandbox-project/grpc-edge-sandbox/echo:latest"},
+		{"image-registry", "gcp:artifactregistry/repository:Repository", "repositoryId", "other"},
+		{"image-tags-fixed", "gcp:artifactregistry/repository:Repository", "dockerConfig.immutableTags", false},
+		{"pod-not-root", deploymentType, pod + "securityContext.runAsNonRoot", false},
+		{"pod-no-privileges", deploymentType, pod + "containers[0].securityContext.allowPrivilegeEscalation", true},
+		{"pod-no-capabilities", deploymentType, pod + "containers[0].securityContext.capabilities.drop[0]", "KILL"},
+		{"pod-read-only", deploymentType, pod + "containers[0].securityContext.readOnlyRootFilesystem", false},
+		{"pod-seccomp", deploymentType, pod + "securityContext.seccompProfile.type", "Unconfined"},
+		{"pod-not-on-host", deploymentType, pod + "hostNetwork", true},
+		{"pod-resources", deploymentType, pod + "containers[0].resources", map[string]any{}},
+		{"pod-no-token", deploymentType, pod + "automountServiceAccountToken", true},
+		{"namespace-restricted", "kubernetes:core/v1:Namespace", "metadata.labels", map[string]any{}},
+		{"namespace-closed", "kubernetes:core/v1:Namespace", "metadata.name", "other"},
+		{"workload-policy", "kubernetes:networking.k8s.io/v1:NetworkPolicy", "metadata.namespace", "other"},
+		{"workload-budget", "kubernetes:policy/v1:PodDisruptionBudget", "metadata.namespace", "other"},
+		{"secret-marked", secretType, "data", map[string]any{"tls.key": "S0VZ"}},
+		{"private-key-hidden", configMapType, "data.note", "-----BEGIN PRIVATE KEY-----"},
+		{"api-stays-enabled", "gcp:projects/service:Service", "disableOnDestroy", true},
+	}
+	result := mustRun(t, "sandbox", false, nil)
+	settings := invariant.Settings{Project: "sandbox-project", DeletionProtection: "false"}
+	broken := map[string]bool{}
+	for _, test := range tests {
+		broken[test.rule] = true
+		path, err := resource.ParsePropertyPath(test.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := seen(result)
+		for i, r := range list {
+			if r.Type != test.kind {
+				continue
+			}
+			changed := resource.NewProperty(resource.ToResourcePropertyMap(r.Properties))
+			if changed, ok := path.Add(changed, resource.NewPropertyValue(test.value)); ok {
+				list[i].Properties = resource.FromResourcePropertyMap(changed.ObjectValue())
+			}
+		}
+		found := invariant.Check(settings, list)
+		if !slices.ContainsFunc(found, func(v invariant.Violation) bool { return v.Rule == test.rule }) {
+			t.Errorf("%s of every %s is %v, and %s says nothing; others say\n%s", test.path, test.kind, test.value, test.rule, invariant.Text(found))
+		}
+	}
+	// The stack has no firewall, forwarding rule or NAT of its own, and no key.
+	none := []string{"firewall-only-443", "forwarding-only-443", "nat-logs-errors", "no-authoritative-grants", "no-account-keys"}
+	for _, rule := range invariant.Rules(settings) {
+		if !broken[rule.Name] && !slices.Contains(none, rule.Name) {
+			t.Errorf("nothing here breaks the rule %s", rule.Name)
+		}
+	}
+}
