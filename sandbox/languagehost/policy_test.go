@@ -51,7 +51,11 @@ func (anything) Check(_ context.Context, request *pulumirpc.CheckRequest) (*pulu
 }
 
 func (anything) Create(_ context.Context, request *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
-	return &pulumirpc.CreateResponse{Id: "id", Properties: request.GetProperties()}, nil
+	response := &pulumirpc.CreateResponse{Properties: request.GetProperties()}
+	if !request.GetPreview() {
+		response.Id = "id"
+	}
+	return response, nil
 }
 
 // serveAnything returns what attaches the provider to the engine as these packages.
@@ -105,6 +109,7 @@ func TestPolicyPackFailsThePreview(t *testing.T) {
 		resource{"kubernetes:core/v1:Namespace", "open", properties{"metadata": properties{
 			"name": "open", "labels": properties{"pod-security.kubernetes.io/enforce": "restricted"},
 		}}},
+		resource{"pulumi:providers:kubernetes", "cluster", properties{"kubeconfig": "{}"}},
 	)
 	p.MustRun("preview")
 	output, err := p.Run("preview", "--policy-pack", policyPack(t))
@@ -116,6 +121,7 @@ func TestPolicyPackFailsThePreview(t *testing.T) {
 		`gcp:compute/network:Network "vpc": autoCreateSubnetworks is true, must be false`,
 		`[mandatory]  firewall-only-443`,
 		`gcp:compute/firewall:Firewall "ssh": allows[0].ports is ["22"], must be ["443"]`,
+		`pulumi:providers:kubernetes "cluster": kubeconfig is in the clear`,
 		`[mandatory]  namespace-closed`,
 		`kubernetes:core/v1:Namespace "open": metadata.name is "open", must be the namespace of a NetworkPolicy`,
 	} {
@@ -131,10 +137,33 @@ func TestPolicyPackFailsThePreview(t *testing.T) {
 	}
 }
 
+// Secrets stay secret on their way to the pack.
 func TestPolicyPackPassesWhatIsRight(t *testing.T) {
 	t.Parallel()
-	p := newPoliced(t, resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": false}})
+	p := newPoliced(t,
+		resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": false}},
+		resource{"kubernetes:core/v1:Secret", "key", properties{"data": "(secret)"}},
+		resource{"pulumi:providers:kubernetes", "cluster", properties{"kubeconfig": "(secret)"}},
+	)
 	if output := p.MustRun("up", "--yes", "--policy-pack", policyPack(t)); strings.Contains(output, "mandatory") {
 		t.Errorf("violations:\n%s", output)
+	}
+}
+
+// What a preview does not know is judged before it is created.
+func TestPolicyPackWaitsForWhatIsUnknown(t *testing.T) {
+	t.Parallel()
+	p := newPoliced(t,
+		resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": false}},
+		resource{"gcp:projects/iAMMember:IAMMember", "grant", properties{"role": "(unknown)", "member": "(unknown)"}},
+		resource{"kubernetes:core/v1:Secret", "key", properties{"data": "(unknown)"}},
+	)
+	p.MustRun("preview", "--policy-pack", policyPack(t))
+	output, err := p.Run("up", "--yes", "--skip-preview", "--policy-pack", policyPack(t))
+	if want := `kubernetes:core/v1:Secret "key": data is in the clear`; err == nil || !strings.Contains(output, want) {
+		t.Errorf("up says nothing of %q (%v):\n%s", want, err, output)
+	}
+	if state := p.MustRun("stack", "export"); strings.Contains(state, "core/v1:Secret") || !strings.Contains(state, "iAMMember") {
+		t.Errorf("up did not stop before the Secret:\n%s", state)
 	}
 }

@@ -1,4 +1,6 @@
-// A program that registers the resources in its config, a JSON list, as they are.
+// A program that registers the resources in its config, a JSON list. A property
+// "(secret)" is the secret config value hidden, and one "(unknown)" is the ID of the
+// resource before, which no preview knows.
 package main
 
 import (
@@ -12,12 +14,23 @@ func main() {
 			Type, Name string
 			Properties map[string]any
 		}
-		config.New(ctx, "").RequireObject("resources", &list)
+		config.RequireObject(ctx, "resources", &list)
+		var previous pulumi.IDOutput
 		for _, r := range list {
+			properties := pulumi.ToMap(r.Properties)
+			for key, value := range r.Properties {
+				switch value {
+				case "(secret)":
+					properties[key] = config.RequireSecret(ctx, "hidden")
+				case "(unknown)":
+					properties[key] = previous.ToStringOutput()
+				}
+			}
 			var resource pulumi.CustomResourceState
-			if err := ctx.RegisterResource(r.Type, r.Name, pulumi.ToMap(r.Properties), &resource); err != nil {
+			if err := ctx.RegisterResource(r.Type, r.Name, properties, &resource); err != nil {
 				return err
 			}
+			previous = resource.ID()
 		}
 		return nil
 	})
