@@ -19,9 +19,9 @@ import (
 // namespace is where the stack's pods are.
 const namespace = "grpc-edge"
 
-// preview shows what `up` would change, in Pulumi's own words.
+// preview shows what `up` would change and which rules it breaks, in Pulumi's own words.
 func preview(ctx context.Context, s sandbox, _ []string) error {
-	return s.pulumi(ctx, "preview", "--diff", "--stack", stack.Name)
+	return s.pulumi(ctx, "preview", "--diff", stack.Policy, "--stack", stack.Name)
 }
 
 // refresh shows what differs from the state, and takes it over.

@@ -88,14 +88,14 @@ func getTools(ctx context.Context, s sandbox, _ []string) error {
 	return progress.New(os.Stderr).Run(ctx, s.toolStages()...)
 }
 
-// compile compiles the program's packages, minutes of work the first time, so
-// that Pulumi's own build of it only has to link.
+// compile compiles the packages of the program and of its policy pack, minutes of
+// work the first time, so that Pulumi's own build of them only has to link.
 func (s sandbox) compile(ctx context.Context, status func(string)) (string, error) {
 	status("the Google Cloud SDK takes minutes the first time")
-	cmd := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-f", "", "./infra")
+	cmd := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-f", "", "./infra", "./policy")
 	cmd.Dir = s.tools.Root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("compiling infra: %w\n%s", err, out)
+		return "", fmt.Errorf("compiling infra and policy: %w\n%s", err, out)
 	}
 	return "", nil
 }
@@ -119,7 +119,7 @@ func deploy(ctx context.Context, st stack.Stack, status func(string)) (string, e
 	}
 	defer log.Close()
 	out := &pulumiOutput{status: status}
-	if err := st.Run(ctx, io.MultiWriter(log, out), "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", stack.Name); err != nil {
+	if err := st.Run(ctx, io.MultiWriter(log, out), "up", "--yes", "--skip-preview", "--suppress-outputs", stack.Policy, "--stack", stack.Name); err != nil {
 		return "", fmt.Errorf("%w\n%s\nThe whole output is in %s", err, out.diagnostics(), file)
 	}
 	return out.verdict(), nil

@@ -6,7 +6,8 @@ import (
 )
 
 // pulumiOutput reads what `pulumi up` prints when it is not on a terminal: one
-// line an event, then "Diagnostics:" with what went wrong, then "Resources:" with counts.
+// line an event, then "Policies:" with the rules that are broken, "Diagnostics:" with what
+// else went wrong, and "Resources:" with counts.
 type pulumiOutput struct {
 	status func(string)
 	text   bytes.Buffer
@@ -43,7 +44,11 @@ func (p *pulumiOutput) section(heading string) []string {
 
 // diagnostics is what a person needs of a failed run.
 func (p *pulumiOutput) diagnostics() string {
-	if lines := p.section("Diagnostics:"); len(lines) > 0 {
+	lines := p.section("Diagnostics:")
+	if policies := p.section("Policies:"); strings.Contains(strings.Join(policies, "\n"), "[mandatory]") {
+		lines = append(policies, lines...)
+	}
+	if len(lines) > 0 {
 		return strings.TrimSpace(strings.Join(lines, "\n"))
 	}
 	text := p.text.String()

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // As the CLI v3.258.0 prints with --non-interactive.
 const failedUp = `Updating (sandbox):
@@ -35,6 +38,26 @@ func TestPulumiOutput(t *testing.T) {
 	want := "gcp:compute:Network (vpc):\n    error: googleapi: Error 409: The resource 'vpc' already exists, alreadyExists"
 	if got := out.diagnostics(); got != want {
 		t.Errorf("got diagnostics %q, want %q", got, want)
+	}
+}
+
+// A rule that is broken stands above the diagnostics, which then only say that it is.
+func TestBrokenRulesAreDiagnostics(t *testing.T) {
+	t.Parallel()
+	const broken = `Policies:
+    ❌ grpc-edge@v1.0.0 (local: policy)
+        - [mandatory]  network-custom  (gcp:compute/network:Network: network)
+          autoCreateSubnetworks is true, must be false
+
+`
+	out := &pulumiOutput{status: func(string) {}}
+	if _, err := out.Write([]byte(strings.Replace(failedUp, "Diagnostics:", broken+"Diagnostics:", 1))); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"network-custom", "autoCreateSubnetworks is true, must be false", "already exists"} {
+		if got := out.diagnostics(); !strings.Contains(got, want) {
+			t.Errorf("the diagnostics lack %q:\n%s", want, got)
+		}
 	}
 }
 

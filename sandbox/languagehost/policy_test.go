@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +78,25 @@ func serveAnything(t *testing.T, packages ...string) string {
 	return "PULUMI_DEBUG_PROVIDERS=" + strings.Join(packages, ":"+port+",") + ":" + port
 }
 
+// home is where the project's commands keep what they build.
+func home(p *clitest.Project) string {
+	for _, variable := range p.Command().Env {
+		if path, found := strings.CutPrefix(variable, "PULUMI_HOME="); found {
+			return path
+		}
+	}
+	return ""
+}
+
+// runningBelow tells whether a process runs an executable in the folder.
+func runningBelow(folder string) bool {
+	links, _ := filepath.Glob("/proc/[0-9]*/exe")
+	return slices.ContainsFunc(links, func(link string) bool {
+		target, err := os.Readlink(link)
+		return err == nil && strings.HasPrefix(target, folder+"/")
+	})
+}
+
 type properties = map[string]any
 
 type resource struct {
@@ -116,6 +137,7 @@ func TestPolicyPackFailsThePreview(t *testing.T) {
 	if err == nil {
 		t.Fatalf("the preview succeeded:\n%s", output)
 	}
+	waitFor(t, "the pack to end", func() bool { return !runningBelow(home(p)) })
 	for _, want := range []string{
 		`[mandatory]  network-custom`,
 		`gcp:compute/network:Network "vpc": autoCreateSubnetworks is true, must be false`,

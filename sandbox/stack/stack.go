@@ -30,6 +30,10 @@ import (
 // Name of the sandbox's stack.
 const Name = "sandbox"
 
+// Policy makes `pulumi preview` and `pulumi up` check the rules of the repository's
+// policy pack, as the README advises for a real project.
+const Policy = "--policy-pack=policy"
+
 // Stack is the sandbox's stack.
 type Stack struct {
 	Tools tools.Tools

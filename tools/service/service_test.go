@@ -193,7 +193,7 @@ func checkout(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, linked := range []string{".cache", "tools", "services/chassis", "services/directory", "services/generate.mk", "bench/bench.mk"} {
+	for _, linked := range []string{".cache", "tools", "policy", "services/chassis", "services/directory", "services/generate.mk", "bench/bench.mk"} {
 		target := filepath.Join(root, linked)
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 			t.Fatal(err)
