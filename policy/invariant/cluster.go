@@ -32,7 +32,7 @@ func clusterRules(s Settings) []Rule {
 		{
 			Name:     "no-legacy-access",
 			What:     "Access to the cluster is by IAM and RBAC, not by legacy ABAC, client certificates or passwords.",
-			Why:      "These cannot be taken back before they expire, and ignore RBAC.",
+			Why:      "ABAC gives rights that RBAC does not show, and a client certificate cannot be taken back.",
 			Source:   `GKE, "Harden your cluster's security"`,
 			resource: on(legacyAccess, clusterType),
 		},

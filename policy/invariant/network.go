@@ -20,7 +20,7 @@ func networkRules() []Rule {
 		{
 			Name:   "nat-logs-errors",
 			What:   "A NAT gateway logs errors, and errors only.",
-			Why:    "Dropped connections are invisible without a log, and a log of every connection costs more than the NAT.",
+			Why:    "Dropped connections are invisible without a log, and a log of every connection is billed by its volume.",
 			Source: `Cloud NAT, "Logs and metrics"`,
 			resource: on(func(nat value) []finding {
 				return concat(nat.at("logConfig.enable").must(true), nat.at("logConfig.filter").must("ERRORS_ONLY"))

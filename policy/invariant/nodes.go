@@ -22,8 +22,8 @@ func nodeRules() []Rule {
 		{
 			Name:     "node-scopes",
 			What:     "Nodes have the one scope cloud-platform, so that IAM alone says what they may do.",
-			Why:      "Scopes look like a limit, and are none for APIs that ignore them.",
-			Source:   `Compute Engine, "Service accounts", access scopes best practice`,
+			Why:      "Scopes are the older and coarser mechanism, and hold for requests by OAuth only.",
+			Source:   `Compute Engine, "Service accounts"`,
 			resource: nodes(func(node value) []finding { return scopes(node.at("oauthScopes")) }),
 		},
 		{
@@ -42,7 +42,7 @@ func nodeRules() []Rule {
 			Name:   "nodes-upgraded",
 			What:   "GKE repairs and upgrades nodes.",
 			Why:    "Nodes that nobody upgrades keep known flaws.",
-			Source: `GKE, "Auto-upgrade nodes"`,
+			Source: `GKE, "Harden your cluster's security"`,
 			resource: on(func(p value) []finding {
 				return concat(p.at("management.autoUpgrade").must(true), p.at("management.autoRepair").must(true))
 			}, nodePoolType),

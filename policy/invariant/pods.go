@@ -49,7 +49,7 @@ func podRules() []Rule {
 			resource: pods(notOnHost),
 		},
 		{
-			Name: "pod-resources", Source: `Kubernetes, "Resource Management for Pods and Containers"; GKE, "Plan resource requests"`,
+			Name: "pod-resources", Source: `Kubernetes, "Resource Management for Pods and Containers"`,
 			What:     "Every container requests CPU and memory, and has a limit of memory.",
 			Why:      "Without, one leak takes the node down, and the scheduler cannot know. CPU is not limited: a limit slows a burst down when there is room for it.",
 			resource: eachContainer(resources),

@@ -9,7 +9,7 @@ const repositoryType = "gcp:artifactregistry/repository:Repository"
 
 // registryRules are about images and where they come from.
 func registryRules(s Settings) []Rule {
-	const binary = `Artifact Registry, "Image digests"; GKE, "Using container image digests in Kubernetes manifests"`
+	const binary = `Artifact Registry, "Container image versions"; Cloud Architecture Center, "Using container image digests in Kubernetes manifests"`
 	return []Rule{
 		{
 			Name: "image-digest", Source: binary,

@@ -7,7 +7,7 @@ import (
 
 // secretRules are about what Pulumi keeps in its state.
 func secretRules() []Rule {
-	const source = `Pulumi, "Secrets handling"`
+	const source = `Pulumi, "Secrets"`
 	return []Rule{
 		{
 			Name: "secret-marked", Source: source,

@@ -189,3 +189,21 @@ func TestPolicyPackWaitsForWhatIsUnknown(t *testing.T) {
 		t.Errorf("up did not stop before the Secret:\n%s", state)
 	}
 }
+
+// One rule can be made advisory, or left out, by its name.
+func TestPolicyPackIsConfiguredByRule(t *testing.T) {
+	t.Parallel()
+	p := newPoliced(t,
+		resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": true}},
+		resource{"gcp:compute/subnetwork:Subnetwork", "nodes", properties{"privateIpGoogleAccess": false}},
+	)
+	config := filepath.Join(t.TempDir(), "policy.json")
+	text := `{"network-custom": "advisory", "subnet-private-access": {"enforcementLevel": "disabled"}}`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output := p.MustRun("preview", "--policy-pack", policyPack(t), "--policy-pack-config", config)
+	if !strings.Contains(output, "[advisory]  network-custom") || strings.Contains(output, "subnet-private-access") {
+		t.Errorf("want network-custom as advice and nothing of subnet-private-access:\n%s", output)
+	}
+}

@@ -1,0 +1,49 @@
+package invariant
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the table in docs/policy.md")
+
+const (
+	docs  = "../../docs/policy.md"
+	begin = "<!-- rules: go test ./policy/invariant -update writes what is below -->\n"
+	end   = "<!-- rules: end -->\n"
+)
+
+// What people read is the table that is checked.
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, _ := strings.Cut(string(text), begin)
+	_, after, found := strings.Cut(rest, end)
+	if !found {
+		t.Fatalf("%s lacks %q or %q", docs, begin, end)
+	}
+	want := before + begin + markdown() + end + after
+	if *update {
+		if err := os.WriteFile(docs, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(text) != want {
+		t.Errorf("the table in %s is not that of the rules: run `go test ./policy/invariant -update`", docs)
+	}
+}
+
+func markdown() string {
+	table := "\n| rule | what holds | why | source |\n|---|---|---|---|\n"
+	for _, r := range Rules(Settings{}) {
+		table += fmt.Sprintf("| `%s` | %s | %s | %s |\n", r.Name, r.What, r.Why, r.Source)
+	}
+	return table + "\n"
+}
