@@ -7,7 +7,7 @@ const (
 	nodePoolType = "gcp:container/nodePool:NodePool"
 )
 
-// clusterRules are about the control plane.
+// clusterRules are about the cluster as a whole.
 func clusterRules(s Settings) []Rule {
 	return []Rule{
 		{
@@ -30,13 +30,6 @@ func clusterRules(s Settings) []Rule {
 			},
 		},
 		{
-			Name:     "no-legacy-access",
-			What:     "Access to the cluster is by IAM and RBAC, not by legacy ABAC, client certificates or passwords.",
-			Why:      "ABAC gives rights that RBAC does not show, and a client certificate cannot be taken back.",
-			Source:   `GKE, "Harden your cluster's security"`,
-			resource: on(legacyAccess, clusterType),
-		},
-		{
 			Name:   "release-channel",
 			What:   "The cluster follows a release channel.",
 			Why:    "Outside of a channel, security patches come when somebody thinks of them.",
@@ -53,6 +46,26 @@ func clusterRules(s Settings) []Rule {
 			resource: on(standard(func(c value) []finding { return c.at("datapathProvider").must("ADVANCED_DATAPATH") }), clusterType),
 		},
 		{
+			Name:     "deletion-protection",
+			What:     "The cluster is protected against deletion exactly if the stack's deletionProtection says so.",
+			Why:      "One `pulumi destroy` in the wrong terminal takes everything down; or a test stack cannot be removed.",
+			Source:   `Terraform provider for Google Cloud, "google_container_cluster", deletion_protection`,
+			resource: on(func(c value) []finding { return protection(c, s) }, clusterType),
+		},
+	}
+}
+
+// accessRules are about who may use the cluster, and what its pods may use.
+func accessRules() []Rule {
+	return []Rule{
+		{
+			Name:     "no-legacy-access",
+			What:     "Access to the cluster is by IAM and RBAC, not by legacy ABAC, client certificates or passwords.",
+			Why:      "ABAC gives rights that RBAC does not show, and a client certificate cannot be taken back.",
+			Source:   `GKE, "Harden your cluster's security"`,
+			resource: on(legacyAccess, clusterType),
+		},
+		{
 			Name:   "workload-identity",
 			What:   "Pods reach Google's APIs with an identity of their own, and never that of their node.",
 			Why:    "A pod that can ask the metadata server has all rights of the node.",
@@ -63,13 +76,6 @@ func clusterRules(s Settings) []Rule {
 					on(func(p value) []finding { return p.at("nodeConfig.workloadMetadataConfig.mode").must("GKE_METADATA") }, nodePoolType)(r),
 				)
 			},
-		},
-		{
-			Name:     "deletion-protection",
-			What:     "The cluster is protected against deletion exactly if the stack's deletionProtection says so.",
-			Why:      "One `pulumi destroy` in the wrong terminal takes everything down; or a test stack cannot be removed.",
-			Source:   `Terraform provider for Google Cloud, "google_container_cluster", deletion_protection`,
-			resource: on(func(c value) []finding { return protection(c, s) }, clusterType),
 		},
 	}
 }

@@ -107,7 +107,7 @@ func SettingsOf(config func(key string) (string, bool)) Settings {
 
 // Rules is the whole table, in the order in which a reviewer would ask.
 func Rules(s Settings) []Rule {
-	return slices.Concat(clusterRules(s), nodeRules(), networkRules(), trafficRules(),
+	return slices.Concat(clusterRules(s), accessRules(), nodeRules(), networkRules(), trafficRules(),
 		identityRules(), registryRules(s), podRules(), namespaceRules(), secretRules(), projectRules())
 }
 
