@@ -8,8 +8,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3/go/property"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/policyx"
 
@@ -26,24 +28,57 @@ func main() {
 // pack has one policy a rule, so that each can be configured by its name.
 func pack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	var policies []policyx.Policy
+	s := &stack{inputs: map[string]property.Map{}}
 	for _, rule := range invariant.Rules(invariant.SettingsOf(ctx.GetConfig)) {
-		policies = append(policies, policy(rule))
+		policies = append(policies, s.policy(rule))
 	}
 	return policyx.NewPolicyPack("grpc-edge", semver.MustParse("1.0.0"), policyx.EnforcementLevelMandatory, policies)
 }
 
+// stack remembers the inputs of each resource, by URN, for the rules on all of them.
+// To these the engine gives outputs, and what a provider will create that is not
+// configured yet, as that of a cluster in its first preview, has none.
+type stack struct {
+	mu     sync.Mutex
+	inputs map[string]property.Map
+}
+
+// remember returns a resource whose inputs the engine gives.
+func (s *stack) remember(r policyx.AnalyzerResource) invariant.Resource {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inputs[r.URN] = r.Properties
+	return resource(r, r.Properties)
+}
+
+// all returns the resources of the stack. One that this run does not touch, as
+// with --target, was not seen before, and has outputs.
+func (s *stack) all(list []policyx.AnalyzerResource) []invariant.Resource {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var resources []invariant.Resource
+	for _, r := range list {
+		properties, seen := s.inputs[r.URN]
+		if !seen {
+			properties = r.Properties
+		}
+		resources = append(resources, resource(r, properties))
+	}
+	return resources
+}
+
+func resource(r policyx.AnalyzerResource, properties property.Map) invariant.Resource {
+	return invariant.Resource{Type: r.Type, Name: r.Name, URN: r.URN, Properties: properties}
+}
+
 // policy is a rule for the engine, which puts the description above each message.
-func policy(rule invariant.Rule) policyx.Policy {
+func (s *stack) policy(rule invariant.Rule) policyx.Policy {
 	description := rule.What + " " + rule.Why + " (" + rule.Source + ")"
 	if rule.OfStack() {
 		return policyx.NewStackValidationPolicy(rule.Name, policyx.StackValidationPolicyArgs{
 			Description: description, EnforcementLevel: policyx.EnforcementLevelMandatory,
 			ValidateStack: func(_ context.Context, args policyx.StackValidationArgs) error {
-				var resources []invariant.Resource
-				for _, r := range args.Resources {
-					resources = append(resources, resource(r))
-				}
-				report(args.Manager, rule.Check(resources...))
+				report(args.Manager, rule.Check(s.all(args.Resources)...))
 				return nil
 			},
 		})
@@ -51,14 +86,10 @@ func policy(rule invariant.Rule) policyx.Policy {
 	return policyx.NewResourceValidationPolicy(rule.Name, policyx.ResourceValidationPolicyArgs{
 		Description: description, EnforcementLevel: policyx.EnforcementLevelMandatory,
 		ValidateResource: func(_ context.Context, args policyx.ResourceValidationArgs) error {
-			report(args.Manager, rule.Check(resource(args.Resource)))
+			report(args.Manager, rule.Check(s.remember(args.Resource)))
 			return nil
 		},
 	})
-}
-
-func resource(r policyx.AnalyzerResource) invariant.Resource {
-	return invariant.Resource{Type: r.Type, Name: r.Name, URN: r.URN, Properties: r.Properties}
 }
 
 func report(manager policyx.PolicyManager, violations []invariant.Violation) {

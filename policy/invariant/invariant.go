@@ -25,8 +25,7 @@ type Resource struct {
 	Name string
 	// URN is optional: it only comes back in violations.
 	URN string
-	// Properties are the inputs, or for a rule on the whole stack the outputs, which
-	// hold the same and more. Unknown and secret values are marked as such.
+	// Properties are the inputs; unknown and secret values are marked as such.
 	Properties property.Map
 }
 

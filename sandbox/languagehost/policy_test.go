@@ -100,9 +100,9 @@ func runningBelow(folder string) bool {
 type properties = map[string]any
 
 type resource struct {
-	Type       string     `json:"type"`
-	Name       string     `json:"name"`
-	Properties properties `json:"properties"`
+	Type, Name string
+	Properties properties
+	Provider   string
 }
 
 // newPoliced is a project of these resources, and a pack that is found from it.
@@ -123,14 +123,14 @@ func newPoliced(t *testing.T, resources ...resource) *clitest.Project {
 func TestPolicyPackFailsThePreview(t *testing.T) {
 	t.Parallel()
 	p := newPoliced(t,
-		resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": true}},
-		resource{"gcp:compute/firewall:Firewall", "ssh", properties{
+		resource{Type: "gcp:compute/network:Network", Name: "vpc", Properties: properties{"autoCreateSubnetworks": true}},
+		resource{Type: "gcp:compute/firewall:Firewall", Name: "ssh", Properties: properties{
 			"sourceRanges": []any{"0.0.0.0/0"}, "allows": []any{properties{"protocol": "tcp", "ports": []any{"22"}}},
 		}},
-		resource{"kubernetes:core/v1:Namespace", "open", properties{"metadata": properties{
+		resource{Type: "kubernetes:core/v1:Namespace", Name: "open", Properties: properties{"metadata": properties{
 			"name": "open", "labels": properties{"pod-security.kubernetes.io/enforce": "restricted"},
 		}}},
-		resource{"pulumi:providers:kubernetes", "cluster", properties{"kubeconfig": "{}"}},
+		resource{Type: "pulumi:providers:kubernetes", Name: "cluster", Properties: properties{"kubeconfig": "{}"}},
 	)
 	p.MustRun("preview")
 	output, err := p.Run("preview", "--policy-pack", policyPack(t))
@@ -163,9 +163,9 @@ func TestPolicyPackFailsThePreview(t *testing.T) {
 func TestPolicyPackPassesWhatIsRight(t *testing.T) {
 	t.Parallel()
 	p := newPoliced(t,
-		resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": false}},
-		resource{"kubernetes:core/v1:Secret", "key", properties{"data": "(secret)"}},
-		resource{"pulumi:providers:kubernetes", "cluster", properties{"kubeconfig": "(secret)"}},
+		resource{Type: "gcp:compute/network:Network", Name: "vpc", Properties: properties{"autoCreateSubnetworks": false}},
+		resource{Type: "kubernetes:core/v1:Secret", Name: "key", Properties: properties{"data": "(secret)"}},
+		resource{Type: "pulumi:providers:kubernetes", Name: "cluster", Properties: properties{"kubeconfig": "(secret)"}},
 	)
 	if output := p.MustRun("up", "--yes", "--policy-pack", policyPack(t)); strings.Contains(output, "mandatory") {
 		t.Errorf("violations:\n%s", output)
@@ -176,9 +176,9 @@ func TestPolicyPackPassesWhatIsRight(t *testing.T) {
 func TestPolicyPackWaitsForWhatIsUnknown(t *testing.T) {
 	t.Parallel()
 	p := newPoliced(t,
-		resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": false}},
-		resource{"gcp:projects/iAMMember:IAMMember", "grant", properties{"role": "(unknown)", "member": "(unknown)"}},
-		resource{"kubernetes:core/v1:Secret", "key", properties{"data": "(unknown)"}},
+		resource{Type: "gcp:compute/network:Network", Name: "vpc", Properties: properties{"autoCreateSubnetworks": false}},
+		resource{Type: "gcp:projects/iAMMember:IAMMember", Name: "grant", Properties: properties{"role": "(unknown)", "member": "(unknown)"}},
+		resource{Type: "kubernetes:core/v1:Secret", Name: "key", Properties: properties{"data": "(unknown)"}},
 	)
 	p.MustRun("preview", "--policy-pack", policyPack(t))
 	output, err := p.Run("up", "--yes", "--skip-preview", "--policy-pack", policyPack(t))
@@ -190,12 +190,38 @@ func TestPolicyPackWaitsForWhatIsUnknown(t *testing.T) {
 	}
 }
 
+// The provider of a cluster that is not there yet answers nothing in a preview, and
+// the rules on the whole stack still see what will be created.
+func TestPolicyPackSeesTheFirstPreview(t *testing.T) {
+	t.Parallel()
+	metadata := properties{"namespace": "space", "labels": properties{"app": "app"}}
+	p := newPoliced(t,
+		resource{Type: "gcp:compute/network:Network", Name: "vpc", Properties: properties{"autoCreateSubnetworks": false}},
+		resource{Type: "pulumi:providers:kubernetes", Name: "cluster", Properties: properties{"kubeconfig": "(unknown)"}},
+		resource{Type: "kubernetes:core/v1:Namespace", Name: "closed", Provider: "cluster", Properties: properties{"metadata": properties{
+			"name": "space", "labels": properties{"pod-security.kubernetes.io/enforce": "restricted"},
+		}}},
+		resource{Type: "kubernetes:networking.k8s.io/v1:NetworkPolicy", Name: "deny", Provider: "cluster", Properties: properties{
+			"metadata": metadata, "spec": properties{"podSelector": properties{}, "policyTypes": []any{"Ingress", "Egress"}},
+		}},
+		resource{Type: "kubernetes:apps/v1:Deployment", Name: "app", Provider: "cluster", Properties: properties{
+			"metadata": metadata, "spec": properties{"replicas": 2, "template": properties{"metadata": metadata}},
+		}},
+	)
+	output, err := p.Run("preview", "--policy-pack", policyPack(t))
+	for rule, want := range map[string]bool{"workload-policy": true, "workload-budget": true, "namespace-closed": false} {
+		if err == nil || strings.Contains(output, "[mandatory]  "+rule) != want {
+			t.Errorf("%s is broken: want %t (%v):\n%s", rule, want, err, output)
+		}
+	}
+}
+
 // One rule can be made advisory, or left out, by its name.
 func TestPolicyPackIsConfiguredByRule(t *testing.T) {
 	t.Parallel()
 	p := newPoliced(t,
-		resource{"gcp:compute/network:Network", "vpc", properties{"autoCreateSubnetworks": true}},
-		resource{"gcp:compute/subnetwork:Subnetwork", "nodes", properties{"privateIpGoogleAccess": false}},
+		resource{Type: "gcp:compute/network:Network", Name: "vpc", Properties: properties{"autoCreateSubnetworks": true}},
+		resource{Type: "gcp:compute/subnetwork:Subnetwork", Name: "nodes", Properties: properties{"privateIpGoogleAccess": false}},
 	)
 	config := filepath.Join(t.TempDir(), "policy.json")
 	text := `{"network-custom": "advisory", "subnet-private-access": {"enforcementLevel": "disabled"}}`
