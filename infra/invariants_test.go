@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,11 +35,7 @@ func stacks(t *testing.T) []string {
 // as it is created.
 func TestInvariants(t *testing.T) {
 	for _, stack := range stacks(t) {
-		config := configOf(t, stack)
-		settings := invariant.SettingsOf(func(key string) (string, bool) {
-			value, ok := config[key]
-			return value, ok
-		})
+		settings := settingsOf(t, stack, nil)
 		if settings.Project == "" || settings.DeletionProtection == "" {
 			t.Errorf("%s: the rules know of no project or deletion protection: %+v", stack, settings)
 		}
@@ -57,20 +54,34 @@ func TestInvariantsHoldForEveryKey(t *testing.T) {
 	tests := map[string]map[string]string{
 		"provided certificate": own,
 		"telemetry":            {"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"},
-		"no monitoring":        {"grpc-edge:monitoring": "false"},
-		"no reflection":        {"grpc-edge:reflection": "false"},
-		"one pod of each":      {"grpc-edge:envoyReplicas": "1", "grpc-edge:serviceReplicas": "1"},
-		"canary":               {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
+		"regional and protected": {
+			"grpc-edge:clusterLocation": "", "grpc-edge:nodeZones": `["us-central1-a","us-central1-b"]`,
+			"grpc-edge:zoneAware": "true", "grpc-edge:deletionProtection": "true",
+		},
+		"no monitoring":   {"grpc-edge:monitoring": "false"},
+		"no reflection":   {"grpc-edge:reflection": "false"},
+		"one pod of each": {"grpc-edge:envoyReplicas": "1", "grpc-edge:serviceReplicas": "1"},
+		"canary":          {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
 	}
 	for name, changes := range tests {
 		t.Run(name, func(t *testing.T) {
 			result := mustRun(t, "sandbox", true, changes)
-			settings := invariant.Settings{Project: "sandbox-project", DeletionProtection: "false"}
-			if found := invariant.Check(settings, seen(result)); len(found) > 0 {
+			if found := invariant.Check(settingsOf(t, "sandbox", changes), seen(result)); len(found) > 0 {
 				t.Errorf("rules are broken:\n%s", invariant.Text(found))
 			}
 		})
 	}
+}
+
+// settingsOf is what the configuration of the stack, with changes to it, tells the rules.
+func settingsOf(t *testing.T, stack string, changes map[string]string) invariant.Settings {
+	t.Helper()
+	config := configOf(t, stack)
+	maps.Copy(config, changes)
+	return invariant.SettingsOf(func(key string) (string, bool) {
+		value, ok := config[key]
+		return value, ok
+	})
 }
 
 // seen are the resources of a run as rules see them.
@@ -129,7 +140,7 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"api-stays-enabled", "gcp:projects/service:Service", "disableOnDestroy", true},
 	}
 	result := mustRun(t, "sandbox", false, nil)
-	settings := invariant.Settings{Project: "sandbox-project", DeletionProtection: "false"}
+	settings := settingsOf(t, "sandbox", nil)
 	broken := map[string]bool{}
 	for _, test := range tests {
 		broken[test.rule] = true
