@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // what changes with every line of a service or of Envoy's configuration, is
 // replaced by a word.
 func TestGolden(t *testing.T) {
-	for _, stack := range []string{"dev", "sandbox"} {
+	for _, stack := range []string{"dev", "prod", "sandbox"} {
 		result := mustRun(t, stack, false, nil)
 		var list []map[string]any
 		for _, r := range result.resources {

@@ -8,15 +8,18 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"grpc-edge/envoy"
+	"grpc-edge/infra/admission"
 	"grpc-edge/infra/certificate"
 	"grpc-edge/infra/cluster"
 	"grpc-edge/infra/config"
 	"grpc-edge/infra/directory"
 	"grpc-edge/infra/edge"
+	"grpc-edge/infra/encryption"
 	"grpc-edge/infra/image"
 	"grpc-edge/infra/monitoring"
 	"grpc-edge/infra/namespace"
@@ -83,7 +86,7 @@ type stack struct {
 // platform is what Google Cloud provides.
 func (s *stack) platform(ctx *pulumi.Context) error {
 	c := s.config
-	apis, err := project.New(ctx, "project", &project.Args{})
+	apis, err := project.New(ctx, "project", &project.Args{More: moreAPIs(c)})
 	if err != nil {
 		return err
 	}
@@ -92,10 +95,18 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	s.network, err = network.New(ctx, "network", &network.Args{
 		Region: c.Region,
 		Nodes:  c.Network.Nodes, Pods: c.Network.Pods, Services: c.Network.Services,
-		Protect: c.DeletionProtection,
+		NAT: c.Network.NAT, Labels: labels(c), Protect: c.DeletionProtection,
 	}, ready)
 	if err != nil {
 		return err
+	}
+	var encrypted []pulumi.Resource
+	if c.KMSKey != "" {
+		key, err := encryption.New(ctx, "encryption", &encryption.Args{Project: c.Project, Key: c.KMSKey}, ready)
+		if err != nil {
+			return err
+		}
+		encrypted = key.Users
 	}
 	account, err := cluster.NewNodeAccount(ctx, "nodes", &cluster.NodeAccountArgs{Project: c.Project}, ready)
 	if err != nil {
@@ -103,26 +114,53 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	}
 	s.registry, err = registry.New(ctx, "registry", &registry.Args{
 		Project: c.Project, Region: c.Region, Name: ctx.Project() + "-" + ctx.Stack(),
-		Reader:  account.Email,
+		Reader: account.Email,
+		Images: c.Images, Labels: labels(c), KMSKey: c.KMSKey,
 		Protect: c.DeletionProtection,
-	}, ready)
+	}, ready, pulumi.DependsOn(encrypted))
 	if err != nil {
 		return err
 	}
+	if c.BinaryAuthorization {
+		_, err := admission.New(ctx, "admission", &admission.Args{Repositories: []string{s.registry.Images, s.registry.DockerHub}}, ready)
+		if err != nil {
+			return err
+		}
+	}
 	s.cluster, err = cluster.New(ctx, "cluster", &cluster.Args{
-		Project: c.Project, Location: c.Cluster.Location, ReleaseChannel: c.Cluster.ReleaseChannel,
+		Cluster: c.Cluster, Project: c.Project,
 		Network: s.network.ID, Subnet: s.network.SubnetID,
 		PodsRange: network.PodsRange, ServicesRange: network.ServicesRange,
-		ControlPlaneCIDR:   c.Network.ControlPlane,
-		AuthorizedNetworks: c.Cluster.AuthorizedNetworks,
-		NodeAccount:        account.Email,
-		MachineType:        c.Cluster.MachineType, Architecture: c.Cluster.Architecture,
-		Zones: c.Cluster.Zones, NodeCount: c.Cluster.NodeCount, NodeDiskGB: c.Cluster.NodeDiskGB, Spot: c.Cluster.Spot,
+		ControlPlaneCIDR: c.Network.ControlPlane, NodeAccount: account.Email,
+		Labels: labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization,
 		DeletionProtection: c.DeletionProtection,
 		// Nodes use the roles of their account from their first minute to their last:
 		// what they may do is granted before they come, and taken back after they go.
-	}, ready, pulumi.DependsOn(append([]pulumi.Resource{account.Role}, s.registry.Readers...)))
+	}, ready, pulumi.DependsOn(slices.Concat([]pulumi.Resource{account.Role}, s.registry.Readers, encrypted)))
 	return err
+}
+
+// moreAPIs are those of what only some stacks have.
+func moreAPIs(c *config.Config) []string {
+	var apis []string
+	if c.BinaryAuthorization {
+		apis = append(apis, "binaryauthorization.googleapis.com")
+	}
+	if c.KMSKey != "" {
+		apis = append(apis, "cloudkms.googleapis.com")
+	}
+	if c.Images.Scanning {
+		apis = append(apis, "containerscanning.googleapis.com")
+	}
+	return apis
+}
+
+// labels are nil where there are none: an empty map shows as a change for ever.
+func labels(c *config.Config) pulumi.StringMapInput {
+	if len(c.Labels) == 0 {
+		return nil
+	}
+	return pulumi.ToStringMap(c.Labels)
 }
 
 // workloads is what runs in the cluster.

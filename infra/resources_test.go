@@ -23,12 +23,12 @@ const (
 	providerType   = "pulumi:providers:kubernetes"
 )
 
-// configOf is the configuration of the stack, and what the user of the
-// development stack has to put in: the addresses that Pulumi is run from.
+// configOf is the configuration of the stack, and what the user of a stack for a
+// real project has to put in: the addresses that Pulumi is run from.
 func configOf(t *testing.T, stack string) map[string]string {
 	t.Helper()
 	config := configtest.Load(t, root, stack)
-	if stack == "dev" {
+	if stack != "sandbox" {
 		config["grpc-edge:authorizedNetworks"] = `["198.18.0.0/24"]`
 	}
 	return config

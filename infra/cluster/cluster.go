@@ -8,6 +8,8 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/container"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/config"
 )
 
 // cloudPlatform leaves it to IAM what a node may do, as Google advises: scopes
@@ -28,26 +30,21 @@ type Cluster struct {
 
 // Args describe the cluster.
 type Args struct {
+	// Cluster is as the stack is configured.
+	config.Cluster
 	Project string
-	// Location is a zone or a region.
-	Location       string
-	ReleaseChannel string
 	// Network and Subnet are IDs; the ranges are names of secondary ranges.
 	Network, Subnet          pulumi.StringInput
 	PodsRange, ServicesRange string
 	ControlPlaneCIDR         string
-	AuthorizedNetworks       []string
 	NodeAccount              pulumi.StringInput
-	MachineType              string
-	// Architecture is that of MachineType, as a GOARCH.
-	Architecture string
-	// Zones are those of the nodes; none leaves the choice to GKE.
-	Zones []string
-	// NodeCount is for each zone.
-	NodeCount          int
-	NodeDiskGB         int
-	Spot               bool
-	DeletionProtection bool
+	Labels                   pulumi.StringMapInput
+	// KMSKey encrypts Kubernetes Secrets and the nodes' disks; empty for Google's
+	// own keys.
+	KMSKey string
+	// BinaryAuthorization asks the project's policy about each image.
+	BinaryAuthorization bool
+	DeletionProtection  bool
 }
 
 // New creates the cluster, its nodes and the Kubernetes provider.
@@ -64,7 +61,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	c.Name, c.Location, c.Kubeconfig = gke.Name, gke.Location, kubeconfig(gke)
+	c.Name, c.Location, c.Kubeconfig = gke.Name, gke.Location, kubeconfig(gke, args.DNSEndpoint)
 	c.Provider, err = kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
 		Kubeconfig: c.Kubeconfig,
 		// Only another cluster replaces the provider, and with it all objects; a
@@ -86,7 +83,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 }
 
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*container.Cluster, error) {
-	gke, err := container.NewCluster(ctx, name, clusterArgs(args),
+	described := clusterArgs(args)
+	secure(described, args)
+	gke, err := container.NewCluster(ctx, name, described,
 		pulumi.Parent(c),
 		pulumi.Protect(args.DeletionProtection),
 		// These describe the default pool, which is gone after the first minutes:
@@ -118,11 +117,6 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 			EnablePrivateEndpoint: pulumi.Bool(false),
 			MasterIpv4CidrBlock:   pulumi.String(args.ControlPlaneCIDR),
 		},
-		MasterAuthorizedNetworksConfig: container.ClusterMasterAuthorizedNetworksConfigArgs{
-			CidrBlocks: authorized(args.AuthorizedNetworks),
-			// Otherwise any machine in Google Cloud, of any customer, could connect.
-			GcpPublicCidrsAccessEnabled: pulumi.Bool(false),
-		},
 		MasterAuth: container.ClusterMasterAuthArgs{
 			ClientCertificateConfig: container.ClusterMasterAuthClientCertificateConfigArgs{
 				IssueClientCertificate: pulumi.Bool(false),
@@ -134,12 +128,16 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 		},
 		EnableShieldedNodes: pulumi.Bool(true),
 		LoggingConfig: container.ClusterLoggingConfigArgs{
-			EnableComponents: pulumi.ToStringArray([]string{"SYSTEM_COMPONENTS", "WORKLOADS"}),
+			EnableComponents: pulumi.ToStringArray(args.Logging),
 		},
 		MonitoringConfig: container.ClusterMonitoringConfigArgs{
 			EnableComponents:  pulumi.ToStringArray([]string{"SYSTEM_COMPONENTS"}),
 			ManagedPrometheus: container.ClusterMonitoringConfigManagedPrometheusArgs{Enabled: pulumi.Bool(true)},
 		},
+		MaintenancePolicy: maintenancePolicy(args.Maintenance),
+		ResourceLabels:    args.Labels,
+		// The bill by namespace and label, free of charge.
+		CostManagementConfig: container.ClusterCostManagementConfigArgs{Enabled: pulumi.Bool(true)},
 
 		// GKE cannot create a cluster without a default pool. Its nodes live for
 		// minutes, and may need our account: in many organizations the default one
@@ -160,12 +158,4 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 			},
 		},
 	}
-}
-
-func authorized(cidrs []string) container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray {
-	var blocks container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray
-	for _, cidr := range cidrs {
-		blocks = append(blocks, container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs{CidrBlock: pulumi.String(cidr)})
-	}
-	return blocks
 }

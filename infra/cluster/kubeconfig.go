@@ -10,15 +10,23 @@ import (
 
 // kubeconfig lets whoever holds Google credentials in, and holds none itself. It
 // is a secret all the same: it says where the control plane is.
-func kubeconfig(gke *container.Cluster) pulumi.StringOutput {
-	ca := gke.MasterAuth.ClusterCaCertificate().Elem()
-	config := pulumi.All(gke.Name, gke.Endpoint, ca).ApplyT(func(values []any) (string, error) {
+//
+// The name of a DNS-based endpoint has a certificate that every machine trusts
+// (GKE, "About the DNS-based endpoint").
+func kubeconfig(gke *container.Cluster, dnsEndpoint bool) pulumi.StringOutput {
+	endpoint, ca := gke.Endpoint, gke.MasterAuth.ClusterCaCertificate().Elem()
+	if dnsEndpoint {
+		endpoint = gke.ControlPlaneEndpointsConfig.DnsEndpointConfig().Endpoint().Elem()
+		ca = pulumi.String("").ToStringOutput()
+	}
+	config := pulumi.All(gke.Name, endpoint, ca).ApplyT(func(values []any) (string, error) {
 		return renderKubeconfig(values[0].(string), values[1].(string), values[2].(string))
 	})
 	return pulumi.ToSecret(config).(pulumi.StringOutput)
 }
 
-// renderKubeconfig writes JSON, which is YAML too. The CA is in base64 already.
+// renderKubeconfig writes JSON, which is YAML too. The CA is in base64 already;
+// empty for those that the machine trusts.
 //
 // The user entry is that of `gcloud container clusters get-credentials` where the
 // property container/use_application_default_credentials is set. Without the
@@ -28,14 +36,16 @@ func kubeconfig(gke *container.Cluster) pulumi.StringOutput {
 // cmd/gke-gcloud-auth-plugin/main.go).
 func renderKubeconfig(cluster, endpoint, ca string) (string, error) {
 	type object = map[string]any
+	server := object{"server": "https://" + endpoint}
+	if ca != "" {
+		server["certificate-authority-data"] = ca
+	}
 	content, err := json.MarshalIndent(object{
 		"apiVersion":      "v1",
 		"kind":            "Config",
 		"current-context": cluster,
-		"clusters": []object{{"name": cluster, "cluster": object{
-			"server": "https://" + endpoint, "certificate-authority-data": ca,
-		}}},
-		"contexts": []object{{"name": cluster, "context": object{"cluster": cluster, "user": cluster}}},
+		"clusters":        []object{{"name": cluster, "cluster": server}},
+		"contexts":        []object{{"name": cluster, "context": object{"cluster": cluster, "user": cluster}}},
 		"users": []object{{"name": cluster, "user": object{"exec": object{
 			"apiVersion":         "client.authentication.k8s.io/v1beta1",
 			"command":            "gke-gcloud-auth-plugin",

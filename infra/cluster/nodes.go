@@ -12,9 +12,8 @@ import (
 // newNodePool adds the nodes. An upgrade brings a new node before it drains an
 // old one.
 func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.Cluster, args *Args) (*container.NodePool, error) {
-	pool, err := container.NewNodePool(ctx, name+"-nodes", &container.NodePoolArgs{
-		Cluster:   gke.ID(), // an ID, as a name alone would be looked up in the provider's own location
-		NodeCount: pulumi.Int(args.NodeCount),
+	described := &container.NodePoolArgs{
+		Cluster: gke.ID(), // an ID, as a name alone would be looked up in the provider's own location
 		Management: container.NodePoolManagementArgs{
 			AutoRepair:  pulumi.Bool(true),
 			AutoUpgrade: pulumi.Bool(true),
@@ -26,11 +25,33 @@ func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.C
 		},
 		NodeConfig:    nodeConfig(args),
 		NodeLocations: zones(args.Zones),
-	}, pulumi.Parent(c))
+	}
+	if args.NodeCountMax == 0 {
+		described.NodeCount = pulumi.Int(args.NodeCount)
+	} else {
+		// Without NodeCount, which would set back what the autoscaler did.
+		described.InitialNodeCount = pulumi.Int(args.NodeCount)
+		described.Autoscaling = container.NodePoolAutoscalingArgs{
+			MinNodeCount: pulumi.Int(args.NodeCount), MaxNodeCount: pulumi.Int(args.NodeCountMax),
+			LocationPolicy: pulumi.String(locationPolicy(args.Spot)),
+		}
+	}
+	pool, err := container.NewNodePool(ctx, name+"-nodes", described, pulumi.Parent(c),
+		// Another number here would replace the pool, and is only for its first minute.
+		pulumi.IgnoreChanges([]string{"initialNodeCount"}))
 	if err != nil {
 		return nil, fmt.Errorf("creating the node pool of %q: %w", name, err)
 	}
 	return pool, nil
+}
+
+// locationPolicy spreads nodes over zones, but takes spot machines where there are
+// any (GKE, "About cluster autoscaling", location policy).
+func locationPolicy(spot bool) string {
+	if spot {
+		return "ANY"
+	}
+	return "BALANCED"
 }
 
 // zones leaves the choice to GKE where there are none.
@@ -63,12 +84,16 @@ func nodeConfig(args *Args) container.NodePoolNodeConfigArgs {
 		ServiceAccount: args.NodeAccount,
 		OauthScopes:    pulumi.ToStringArray([]string{cloudPlatform}),
 		// Older ways to the metadata server would give any pod the node's identity.
+		ResourceLabels:         args.Labels,
 		Metadata:               pulumi.StringMap{"disable-legacy-endpoints": pulumi.String("true")},
 		WorkloadMetadataConfig: container.NodePoolNodeConfigWorkloadMetadataConfigArgs{Mode: pulumi.String("GKE_METADATA")},
 		ShieldedInstanceConfig: container.NodePoolNodeConfigShieldedInstanceConfigArgs{
 			EnableSecureBoot:          pulumi.Bool(true),
 			EnableIntegrityMonitoring: pulumi.Bool(true),
 		},
+	}
+	if args.KMSKey != "" {
+		config.BootDiskKmsKey = pulumi.String(args.KMSKey)
 	}
 	if args.Architecture == "arm64" {
 		// GKE taints Arm nodes against images of another architecture (GKE, "Prepare

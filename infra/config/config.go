@@ -25,7 +25,16 @@ type Config struct {
 	// DeletionProtection refuses to delete what holds state or is hard to get back.
 	DeletionProtection bool
 
+	// Labels are on everything that Google bills and that takes any.
+	Labels map[string]string
+	// KMSKey is the resource name of the Cloud KMS key that encrypts the cluster's
+	// secrets, the nodes' disks and the repositories; empty for Google's own keys.
+	KMSKey string
+	// BinaryAuthorization lets only images of the stack's repositories run.
+	BinaryAuthorization bool
+
 	Network     Network
+	Images      Images
 	Cluster     Cluster
 	Certificate Certificate
 	Edge        Edge
@@ -50,6 +59,8 @@ type Config struct {
 // Network holds the address ranges, as CIDR blocks that do not overlap.
 type Network struct {
 	Nodes, Pods, Services, ControlPlane string
+	// NAT lets nodes and pods reach the internet.
+	NAT bool
 }
 
 // Cluster is the GKE cluster and its nodes.
@@ -59,15 +70,24 @@ type Cluster struct {
 	ReleaseChannel string
 	// AuthorizedNetworks are the CIDR blocks that may reach the Kubernetes API.
 	AuthorizedNetworks []string
-	MachineType        string
+	// DNSEndpoint reaches the Kubernetes API by a name, with IAM, and not at all by
+	// an address.
+	DNSEndpoint bool
+	Maintenance Maintenance
+	// Logging are the components whose logs are kept.
+	Logging []string
+	// SecurityPosture has GKE look for weak settings.
+	SecurityPosture bool
+	MachineType     string
 	// Architecture is a GOARCH.
 	Architecture string
 	// Zones are those of the nodes; none leaves the choice to GKE.
 	Zones []string
-	// NodeCount is for each zone.
-	NodeCount  int
-	NodeDiskGB int
-	Spot       bool
+	// NodeCount is for each zone; with NodeCountMax it is the least, and GKE adds
+	// nodes up to that. 0 is for always NodeCount.
+	NodeCount, NodeCountMax int
+	NodeDiskGB              int
+	Spot                    bool
 }
 
 // Certificate is what Envoy shows to clients. The zero value asks for a
@@ -114,10 +134,17 @@ func (r *reader) read() *Config {
 		Region:             r.match("gcp:region", region, "a region, such as us-central1"),
 		Authority:          r.match("grpc-edge:authority", dnsName, "a DNS name in lower case, such as grpc.example.com"),
 		DeletionProtection: r.boolean("grpc-edge:deletionProtection"),
+		Labels:             r.labels(),
 		Network:            r.network(),
-		EnvoyDigest:        r.match("grpc-edge:envoyDigest", digest, "sha256: and 64 hexadecimal digits"),
-		EnvoyReplicas:      r.integer("grpc-edge:envoyReplicas", 1, 100),
-		ServiceReplicas:    r.integer("grpc-edge:serviceReplicas", 1, 100),
+		Images: Images{
+			RetentionDays: r.integer("grpc-edge:imageRetentionDays", 1, 3650),
+			KeepVersions:  r.integer("grpc-edge:imageKeepVersions", 2, 1000),
+			Scanning:      r.boolean("grpc-edge:imageScanning"),
+		},
+		BinaryAuthorization: r.boolean("grpc-edge:binaryAuthorization"),
+		EnvoyDigest:         r.match("grpc-edge:envoyDigest", digest, "sha256: and 64 hexadecimal digits"),
+		EnvoyReplicas:       r.integer("grpc-edge:envoyReplicas", 1, 100),
+		ServiceReplicas:     r.integer("grpc-edge:serviceReplicas", 1, 100),
 
 		ServiceMinReadySeconds: r.integer("grpc-edge:serviceMinReadySeconds", 0, 300),
 
@@ -129,7 +156,10 @@ func (r *reader) read() *Config {
 		// Spot machines give 25 s of notice (Google Kubernetes Engine, "Spot VMs").
 		Termination: r.seconds("grpc-edge:terminationSeconds", 10, 3600),
 	}
+	c.KMSKey = r.kms(c.Region)
+	c.Network.NAT = r.boolean("grpc-edge:nat")
 	c.Cluster = r.cluster(c.Region)
+	r.checkNodeCounts(c.Cluster)
 	r.checkPods(c)
 	r.checkZones(c)
 	c.Certificate = r.certificate(c.Authority)
@@ -138,14 +168,20 @@ func (r *reader) read() *Config {
 }
 
 func (r *reader) cluster(region string) Cluster {
+	dns := r.boolean("grpc-edge:dnsEndpoint")
 	return Cluster{
 		Location:           r.location("grpc-edge:clusterLocation", region),
 		ReleaseChannel:     r.oneOf("grpc-edge:releaseChannel", "RAPID", "REGULAR", "STABLE"),
-		AuthorizedNetworks: r.authorizedNetworks("grpc-edge:authorizedNetworks"),
+		AuthorizedNetworks: r.authorizedNetworks("grpc-edge:authorizedNetworks", dns),
+		DNSEndpoint:        dns,
+		Maintenance:        r.maintenance(),
+		Logging:            r.logging(),
+		SecurityPosture:    r.boolean("grpc-edge:securityPosture"),
 		MachineType:        r.match("grpc-edge:nodeMachineType", machineType, "a machine type, such as e2-standard-2"),
 		Architecture:       r.architecture("grpc-edge:nodeArchitecture", "grpc-edge:nodeMachineType"),
 		Zones:              r.zones("grpc-edge:nodeZones", region),
 		NodeCount:          r.integer("grpc-edge:nodeCount", 1, 1000),
+		NodeCountMax:       r.integer("grpc-edge:nodeCountMax", 0, 1000),
 		NodeDiskGB:         r.integer("grpc-edge:nodeDiskGb", 20, 65536),
 		Spot:               r.boolean("grpc-edge:nodeSpot"),
 	}

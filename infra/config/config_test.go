@@ -33,11 +33,13 @@ func sandbox(t *testing.T, changes map[string]string) map[string]string {
 	return values
 }
 
-// The development stack lacks what only its user knows, and nothing else.
+// The stacks for real projects lack what only their user knows, and nothing else.
 func TestStacksAreValid(t *testing.T) {
 	t.Parallel()
 	for stack, want := range map[string]string{
 		"dev": "  grpc-edge:authorizedNetworks holds 203.0.113.0/24, which RFC 5737 reserves for documentation; " +
+			"put the addresses from which you run Pulumi",
+		"prod": "  grpc-edge:authorizedNetworks holds 203.0.113.0/24, which RFC 5737 reserves for documentation; " +
 			"put the addresses from which you run Pulumi",
 		"sandbox": "",
 	} {
@@ -61,10 +63,15 @@ func TestValues(t *testing.T) {
 	}
 	want := &Config{
 		Project: "sandbox-project", Region: "us-central1", Authority: "grpc.example.com",
+		Labels: map[string]string{}, Images: Images{RetentionDays: 30, KeepVersions: 20},
 		Network: Network{Nodes: "10.10.0.0/20", Pods: "10.20.0.0/16", Services: "10.30.0.0/20", ControlPlane: "172.16.0.0/28"},
 		Cluster: Cluster{
 			Location: "us-central1", ReleaseChannel: "REGULAR", AuthorizedNetworks: []string{"127.0.0.1/32"},
 			MachineType: "t2a-standard-2", Architecture: "arm64", NodeCount: 1, NodeDiskGB: 50,
+			Maintenance: Maintenance{
+				Start: time.Date(2026, 1, 3, 2, 0, 0, 0, time.UTC), End: time.Date(2026, 1, 3, 10, 0, 0, 0, time.UTC), Recurrence: "FREQ=WEEKLY;BYDAY=SA,SU",
+			},
+			Logging: []string{"SYSTEM_COMPONENTS", "WORKLOADS"}, SecurityPosture: true,
 		},
 		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
 		Termination: 30 * time.Second, EnvoyReplicas: 2, ServiceReplicas: 2, ServiceMinReadySeconds: 10,
@@ -80,6 +87,7 @@ func TestValues(t *testing.T) {
 func TestOneWrongKey(t *testing.T) {
 	t.Parallel()
 	const arrow = "; it must be "
+	const windowForm = `start (a time such as "2026-01-03T02:00:00Z"), hours (4 to 24) and recurrence (such as FREQ=WEEKLY;BYDAY=SA,SU)`
 	tests := []struct{ key, value, message string }{
 		{"gcp:project", "My Project", arrow + "the ID of a project, such as my-project-1"},
 		{"grpc-edge:authority", "localhost", arrow + "a DNS name in lower case, such as grpc.example.com"},
@@ -112,6 +120,17 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:otlpEndpoint", "https://collector.telemetry:4317", arrow + "http://SERVICE.NAMESPACE:PORT, such as http://collector.telemetry:4317, or empty"},
 		{"grpc-edge:otlpEndpoint", "http://collector.telemetry", arrow + "http://SERVICE.NAMESPACE:PORT, such as http://collector.telemetry:4317, or empty"},
 		{"grpc-edge:otlpEndpoint", "http://otel.example.com:4317", arrow + "http://SERVICE.NAMESPACE:PORT, such as http://collector.telemetry:4317, or empty"},
+		{"grpc-edge:kmsKey", "my-key", arrow + "projects/PROJECT/locations/us-central1/keyRings/RING/cryptoKeys/KEY, in the region of the stack, or empty"},
+		{"grpc-edge:kmsKey", "projects/my-p/locations/europe-west1/keyRings/r/cryptoKeys/k", arrow + "projects/PROJECT/locations/us-central1/keyRings/RING/cryptoKeys/KEY, in the region of the stack, or empty"},
+		{"grpc-edge:binaryAuthorization", "on", arrow + "one of true, false"},
+		{"grpc-edge:imageRetentionDays", "0", arrow + "a whole number from 1 to 3650"},
+		{"grpc-edge:imageKeepVersions", "1", arrow + "a whole number from 2 to 1000"},
+		{"grpc-edge:logging", `["WORKLOADS"]`, arrow + "empty, or with SYSTEM_COMPONENTS, without which GKE logs nothing else"},
+		{"grpc-edge:logging", `["SYSTEM_COMPONENTS","PODS"]`, arrow + "a list of SYSTEM_COMPONENTS, WORKLOADS, APISERVER, SCHEDULER, CONTROLLER_MANAGER, each once"},
+		{"grpc-edge:nodeCountMax", "many", arrow + "a whole number from 0 to 1000"},
+		{"grpc-edge:maintenanceWindow", `{"start":"2026-01-03T02:00:00Z","hours":2,"recurrence":"FREQ=DAILY"}`, arrow + windowForm},
+		{"grpc-edge:maintenanceWindow", `{"start":"2026-01-03T02:00:00Z","hours":4,"recurrence":"daily"}`, arrow + windowForm},
+		{"grpc-edge:maintenanceWindow", `{"hours":4,"recurrence":"FREQ=DAILY"}`, arrow + windowForm},
 		{"grpc-edge:certificate", "acme", arrow + "one of self-signed, provided"},
 	}
 	for _, test := range tests {
@@ -121,6 +140,39 @@ func TestOneWrongKey(t *testing.T) {
 		if got := message(err); got != want {
 			t.Errorf("%s = %q:\ngot  %s\nwant %s", test.key, test.value, got, want)
 		}
+	}
+}
+
+// What is wrong only together with another key, or inside an item.
+func TestWrongTogether(t *testing.T) {
+	t.Parallel()
+	exclusion := func(name, end, scope string) string {
+		return `[{"name":"` + name + `","start":"2026-12-01T00:00:00Z","end":"` + end + `","scope":"` + scope + `"}]`
+	}
+	const exclusions, labels = "grpc-edge:maintenanceExclusions", "grpc-edge:labels"
+	tests := []struct {
+		changes map[string]string
+		want    string
+	}{
+		{map[string]string{"grpc-edge:dnsEndpoint": "true"}, `grpc-edge:authorizedNetworks is "[\"127.0.0.1/32\"]"; it must be empty with grpc-edge:dnsEndpoint`},
+		{map[string]string{"grpc-edge:nodeCount": "3", "grpc-edge:nodeCountMax": "2"}, "grpc-edge:nodeCountMax is 2; it must be 0, for always nodeCount nodes, or more than grpc-edge:nodeCount, 3"},
+		{map[string]string{"grpc-edge:nodeCountMax": "600"}, "grpc-edge:podsCidr is \"10.20.0.0/16\"; it must be a /14 or larger: 600 nodes"},
+		{map[string]string{exclusions: exclusion("Xmas", "2026-12-24T00:00:00Z", "NO_UPGRADES")}, exclusions + `[0].name is "Xmas"; it must be a name in lower case`},
+		{map[string]string{exclusions: exclusion("xmas", "2026-11-24T00:00:00Z", "NO_UPGRADES")}, exclusions + `[0] is from "2026-12-01T00:00:00Z" to "2026-11-24T00:00:00Z"; start must be before end`},
+		{map[string]string{exclusions: exclusion("xmas", "2026-12-24T00:00:00Z", "ALL")}, exclusions + `[0].scope is "ALL"; it must be one of NO_UPGRADES, NO_MINOR_UPGRADES, NO_MINOR_OR_NODE_UPGRADES`},
+		{map[string]string{exclusions: exclusion("xmas", "2027-02-24T00:00:00Z", "NO_UPGRADES")}, exclusions + `[0] is longer than 30 days`},
+		{map[string]string{exclusions: `[{"from":"x"}]`}, exclusions + ` cannot be read: unknown field "from"; Pulumi.yaml says what`},
+		{map[string]string{labels: `{"Team":"edge"}`}, labels + ` has "Team": "edge"; a key and its value must be`},
+		{map[string]string{labels: `["edge"]`}, labels + ` cannot be read`},
+	}
+	for _, test := range tests {
+		_, err := load(t, sandbox(t, test.changes))
+		if got := message(err); !strings.HasPrefix(got, "  "+test.want) || strings.Contains(got, "\n") {
+			t.Errorf("%v:\ngot  %s\nwant %s", test.changes, got, test.want)
+		}
+	}
+	if _, err := load(t, sandbox(t, map[string]string{"grpc-edge:dnsEndpoint": "true", "grpc-edge:authorizedNetworks": "[]"})); err != nil {
+		t.Errorf("the control plane by its name alone: %v", err)
 	}
 }
 

@@ -17,8 +17,18 @@ var documentation = []netip.Prefix{
 	netip.MustParsePrefix("203.0.113.0/24"),
 }
 
-func (r *reader) authorizedNetworks(key string) []string {
+// authorizedNetworks reads who may reach the control plane by its address; nobody,
+// if it has only its DNS name.
+func (r *reader) authorizedNetworks(key string, dnsEndpoint bool) []string {
 	const allowed = "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"
+	if dnsEndpoint {
+		items := r.list(key, 0, anything, allowed)
+		if len(items) > 0 {
+			value, _ := r.get(key)
+			r.refuse(key, value, "empty with grpc-edge:dnsEndpoint, which leaves the control plane no address")
+		}
+		return nil
+	}
 	items := r.list(key, 1, anything, allowed)
 	for _, item := range items {
 		prefix, err := netip.ParsePrefix(item)
@@ -86,7 +96,7 @@ const zonesOfRegion = 3
 // /24 for its at most 110 pods ("Configure maximum Pods per node"). An upgrade
 // adds one node. The range cannot grow later without a new cluster's subnet.
 func (r *reader) checkPods(c *Config) {
-	for _, key := range []string{podsKey, "grpc-edge:nodeCount", "grpc-edge:clusterLocation"} {
+	for _, key := range []string{podsKey, "grpc-edge:nodeCount", "grpc-edge:nodeCountMax", "grpc-edge:clusterLocation"} {
 		if r.problems[key] != "" {
 			return
 		}
@@ -102,7 +112,7 @@ func (r *reader) checkPods(c *Config) {
 	if len(c.Cluster.Zones) > 0 {
 		zones = len(c.Cluster.Zones)
 	}
-	nodes := c.Cluster.NodeCount*zones + 1
+	nodes := max(c.Cluster.NodeCount, c.Cluster.NodeCountMax)*zones + 1
 	if most := 24 - bits.Len(uint(nodes-1)); prefix.Bits() > most {
 		r.refuse(podsKey, c.Network.Pods, fmt.Sprintf("a /%d or larger: %d nodes, and 1 more during an upgrade, take a /24 each", most, nodes-1))
 	}

@@ -117,17 +117,22 @@ func (r *reader) list(key string, least int, pattern *regexp.Regexp, allowed str
 
 // objects reads an array of objects with these fields and no others.
 func objects[T any](r *reader, key string) []T {
+	var items []T
+	r.object(key, &items)
+	return items
+}
+
+// object reads one object with the fields of into and no others.
+func (r *reader) object(key string, into any) {
 	value, ok := r.text(key)
 	if !ok {
-		return nil
+		return
 	}
 	decoder := json.NewDecoder(strings.NewReader(value))
 	decoder.DisallowUnknownFields()
-	var items []T
-	if err := decoder.Decode(&items); err != nil {
-		r.report(key, "cannot be read: %s; Pulumi.yaml says what an item holds", strings.TrimPrefix(err.Error(), "json: "))
+	if err := decoder.Decode(into); err != nil {
+		r.report(key, "cannot be read: %s; Pulumi.yaml says what it holds", strings.TrimPrefix(err.Error(), "json: "))
 	}
-	return items
 }
 
 // refuseUnknown reports the program's own keys that nothing asked for, which

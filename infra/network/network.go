@@ -1,6 +1,6 @@
 // Package network is the VPC of the cluster and the address that clients call.
 //
-// There is no firewall rule and no NAT gateway here, on purpose:
+// There is no firewall rule here, and a NAT gateway only on request, on purpose:
 //
 //   - a VPC denies what comes in unless a rule allows it; GKE makes the rules for
 //     its control plane, its nodes and each load balancer itself, and removes them;
@@ -35,6 +35,10 @@ type Network struct {
 type Args struct {
 	Region                string
 	Nodes, Pods, Services string
+	// NAT lets what is in the subnet reach the internet.
+	NAT bool
+	// Labels are those of the address: networks take none.
+	Labels pulumi.StringMapInput
 	// Protect refuses to delete the network and the address.
 	Protect bool
 }
@@ -56,12 +60,18 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
+	if args.NAT {
+		if err := n.newNAT(ctx, name, vpc, subnet, args); err != nil {
+			return nil, err
+		}
+	}
 	// GKE wants the address in the cluster's region, and the load balancer of a
 	// Service is in the Premium Tier (GKE, "LoadBalancer Service parameters").
 	address, err := compute.NewAddress(ctx, name+"-edge", &compute.AddressArgs{
 		AddressType: pulumi.String("EXTERNAL"),
 		NetworkTier: pulumi.String("PREMIUM"),
 		Region:      pulumi.String(args.Region),
+		Labels:      args.Labels,
 	}, pulumi.Parent(n), pulumi.Protect(args.Protect))
 	if err != nil {
 		return nil, fmt.Errorf("reserving the external address of %q: %w", name, err)

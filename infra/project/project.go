@@ -4,6 +4,7 @@ package project
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/projects"
@@ -36,11 +37,14 @@ type Project struct {
 	APIs []pulumi.Resource
 }
 
-// Args has nothing to choose: the project is that of the gcp provider.
-type Args struct{}
+// Args choose; the project is that of the gcp provider.
+type Args struct {
+	// More are APIs that only some stacks need, such as cloudkms.googleapis.com.
+	More []string
+}
 
 // New enables the APIs.
-func New(ctx *pulumi.Context, name string, _ *Args, opts ...pulumi.ResourceOption) (*Project, error) {
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Project, error) {
 	p := &Project{}
 	if err := ctx.RegisterComponentResource("grpc-edge:project:Project", name, p, opts...); err != nil {
 		return nil, fmt.Errorf("registering project %q: %w", name, err)
@@ -50,7 +54,7 @@ func New(ctx *pulumi.Context, name string, _ *Args, opts ...pulumi.ResourceOptio
 		return nil, err
 	}
 	p.APIs = []pulumi.Resource{first}
-	for _, service := range services {
+	for _, service := range slices.Concat(services, args.More) {
 		api, err := p.enable(ctx, name, service, pulumi.DependsOn([]pulumi.Resource{first}))
 		if err != nil {
 			return nil, err

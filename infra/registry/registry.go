@@ -7,14 +7,8 @@ import (
 
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/artifactregistry"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-)
 
-// Images beyond the latest ones of each service are deleted at this age, so that
-// a rollback finds its image. A month is written in seconds as the API returns
-// it: any other spelling shows as a change for ever.
-const (
-	keptVersions = 20
-	keptFor      = "2592000s"
+	"grpc-edge/infra/config"
 )
 
 // Registry is a pair of Artifact Registry repositories.
@@ -41,6 +35,11 @@ type Args struct {
 	Name string
 	// Reader is the email of the service account that may pull.
 	Reader pulumi.StringInput
+	// Images says how long built images are kept.
+	Images config.Images
+	Labels pulumi.StringMapInput
+	// KMSKey encrypts both repositories; empty for Google's own keys.
+	KMSKey string
 	// Protect refuses to delete the repository of built images.
 	Protect bool
 }
@@ -69,26 +68,38 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 }
 
 func imageRepository(args *Args) *artifactregistry.RepositoryArgs {
+	scanning := "DISABLED"
+	if args.Images.Scanning {
+		scanning = "INHERITED"
+	}
 	return &artifactregistry.RepositoryArgs{
 		Description:  pulumi.String("Images built by grpc-edge, deployed by digest"),
 		RepositoryId: pulumi.String(args.Name),
 		Location:     pulumi.String(args.Region),
 		Format:       pulumi.String("DOCKER"),
+		// Whoever does tag an image cannot make the tag mean another one later.
+		DockerConfig: artifactregistry.RepositoryDockerConfigArgs{ImmutableTags: pulumi.Bool(true)},
+		VulnerabilityScanningConfig: artifactregistry.RepositoryVulnerabilityScanningConfigArgs{
+			EnablementConfig: pulumi.String(scanning),
+		},
+		// Beyond the latest, images are deleted at this age: a rollback finds its image.
 		CleanupPolicies: artifactregistry.RepositoryCleanupPolicyArray{
 			artifactregistry.RepositoryCleanupPolicyArgs{
 				Id:     pulumi.String("delete-old"),
 				Action: pulumi.String("DELETE"),
 				Condition: artifactregistry.RepositoryCleanupPolicyConditionArgs{
 					// Nothing has a tag here: a digest says which image is meant.
-					TagState:  pulumi.String("ANY"),
-					OlderThan: pulumi.String(keptFor),
+					TagState: pulumi.String("ANY"),
+					// In seconds as the API returns it: any other spelling shows as a change
+					// for ever.
+					OlderThan: pulumi.String(fmt.Sprintf("%ds", args.Images.RetentionDays*24*60*60)),
 				},
 			},
 			artifactregistry.RepositoryCleanupPolicyArgs{
 				Id:     pulumi.String("keep-latest"),
 				Action: pulumi.String("KEEP"),
 				MostRecentVersions: artifactregistry.RepositoryCleanupPolicyMostRecentVersionsArgs{
-					KeepCount: pulumi.Int(keptVersions),
+					KeepCount: pulumi.Int(args.Images.KeepVersions),
 				},
 			},
 		},
@@ -114,6 +125,10 @@ func mirrorRepository(args *Args, id string) *artifactregistry.RepositoryArgs {
 // newRepository creates a repository and lets the reader pull from it, and from
 // no other. Its result is known once both are done, as the one needs the other.
 func (r *Registry) newRepository(ctx *pulumi.Context, name string, repository *artifactregistry.RepositoryArgs, args *Args, opts ...pulumi.ResourceOption) (*artifactregistry.RepositoryIamMember, error) {
+	repository.Labels = args.Labels
+	if args.KMSKey != "" {
+		repository.KmsKeyName = pulumi.String(args.KMSKey)
+	}
 	created, err := artifactregistry.NewRepository(ctx, name, repository, append(opts, pulumi.Parent(r))...)
 	if err != nil {
 		return nil, fmt.Errorf("creating Artifact Registry repository %q: %w", name, err)

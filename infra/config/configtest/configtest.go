@@ -55,13 +55,15 @@ func read(t *testing.T, file string, into any) {
 	}
 }
 
-// text is how a value reaches a program: lists as JSON, others as written.
+// text is how a value reaches a program: lists and objects as JSON, others as
+// written.
 func text(t *testing.T, value any) string {
 	t.Helper()
-	if list, ok := value.([]any); ok {
-		content, err := json.Marshal(list)
+	switch value.(type) {
+	case []any, map[string]any:
+		content, err := json.Marshal(value)
 		if err != nil {
-			t.Fatalf("encoding %v: %v", list, err)
+			t.Fatalf("encoding %v: %v", value, err)
 		}
 		return string(content)
 	}

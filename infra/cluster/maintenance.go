@@ -1,0 +1,33 @@
+package cluster
+
+import (
+	"time"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/container"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/config"
+)
+
+func maintenancePolicy(m config.Maintenance) container.ClusterMaintenancePolicyArgs {
+	policy := container.ClusterMaintenancePolicyArgs{
+		RecurringWindow: container.ClusterMaintenancePolicyRecurringWindowArgs{
+			StartTime: timestamp(m.Start), EndTime: timestamp(m.End), Recurrence: pulumi.String(m.Recurrence),
+		},
+	}
+	var exclusions container.ClusterMaintenancePolicyMaintenanceExclusionArray
+	for _, e := range m.Exclusions {
+		exclusions = append(exclusions, container.ClusterMaintenancePolicyMaintenanceExclusionArgs{
+			ExclusionName: pulumi.String(e.Name), StartTime: timestamp(e.Start), EndTime: timestamp(e.End),
+			ExclusionOptions: container.ClusterMaintenancePolicyMaintenanceExclusionExclusionOptionsArgs{Scope: pulumi.String(e.Scope)},
+		})
+	}
+	if exclusions != nil {
+		policy.MaintenanceExclusions = exclusions
+	}
+	return policy
+}
+
+// timestamp is written as the API returns it: any other spelling of the same time
+// shows as a change for ever.
+func timestamp(t time.Time) pulumi.String { return pulumi.String(t.UTC().Format(time.RFC3339)) }

@@ -1,0 +1,52 @@
+package cluster
+
+import (
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/container"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// secure adds what the stack chooses of who reaches the control plane, what is
+// encrypted with whose key, and what may run.
+func secure(cluster *container.ClusterArgs, args *Args) {
+	reach(cluster, args)
+	posture := "DISABLED"
+	if args.SecurityPosture {
+		posture = "BASIC"
+	}
+	cluster.SecurityPostureConfig = container.ClusterSecurityPostureConfigArgs{
+		Mode: pulumi.String(posture),
+		// Scanning of running images has ended (GKE, "About workload vulnerability scanning").
+		VulnerabilityMode: pulumi.String("VULNERABILITY_DISABLED"),
+	}
+	evaluation := "DISABLED"
+	if args.BinaryAuthorization {
+		evaluation = "PROJECT_SINGLETON_POLICY_ENFORCE"
+	}
+	cluster.BinaryAuthorization = container.ClusterBinaryAuthorizationArgs{EvaluationMode: pulumi.String(evaluation)}
+	if args.KMSKey != "" {
+		cluster.DatabaseEncryption = container.ClusterDatabaseEncryptionArgs{
+			State: pulumi.String("ENCRYPTED"), KeyName: pulumi.String(args.KMSKey),
+		}
+	}
+}
+
+// reach is how Pulumi and kubectl get to the Kubernetes API: by the address, from
+// the authorized networks only, or by the name, for whom IAM lets in.
+func reach(cluster *container.ClusterArgs, args *Args) {
+	if args.DNSEndpoint {
+		cluster.ControlPlaneEndpointsConfig = container.ClusterControlPlaneEndpointsConfigArgs{
+			DnsEndpointConfig: container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs{AllowExternalTraffic: pulumi.Bool(true)},
+			IpEndpointsConfig: container.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs{Enabled: pulumi.Bool(false)},
+		}
+		return
+	}
+	var blocks container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray
+	for _, cidr := range args.AuthorizedNetworks {
+		blocks = append(blocks, container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs{CidrBlock: pulumi.String(cidr)})
+	}
+	cluster.MasterAuthorizedNetworksConfig = container.ClusterMasterAuthorizedNetworksConfigArgs{
+		CidrBlocks: blocks,
+		// Otherwise any machine in Google Cloud, of any customer, could connect.
+		GcpPublicCidrsAccessEnabled: pulumi.Bool(false),
+	}
+}

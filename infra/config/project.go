@@ -1,0 +1,90 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Images is what becomes of the images in the repository.
+type Images struct {
+	// RetentionDays is the age at which an image goes that is not one of the
+	// newest KeepVersions of its service.
+	RetentionDays, KeepVersions int
+	// Scanning looks for known vulnerabilities in each new image.
+	Scanning bool
+}
+
+const labelsKey = "grpc-edge:labels"
+
+// Google Cloud, "Labels overview": of both at most 63 characters, and at most 64
+// labels.
+var (
+	labelKey   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+	labelValue = regexp.MustCompile(`^[a-z0-9_-]{0,63}$`)
+)
+
+const mostLabels = 64
+
+func (r *reader) labels() map[string]string {
+	labels := map[string]string{}
+	r.object(labelsKey, &labels)
+	for key, value := range labels {
+		if !labelKey.MatchString(key) || !labelValue.MatchString(value) {
+			r.report(labelsKey, "has %q: %q; a key and its value must be at most 63 lower case letters, digits, _ and -, the key beginning with a letter", key, value)
+		}
+	}
+	if len(labels) > mostLabels {
+		r.report(labelsKey, "has %d labels; there may be %d", len(labels), mostLabels)
+	}
+	return labels
+}
+
+const kmsKeyKey = "grpc-edge:kmsKey"
+
+var kmsKey = regexp.MustCompile(`^projects/[a-z][a-z0-9-]+/locations/([a-z0-9-]+)/keyRings/[a-zA-Z0-9_-]{1,63}/cryptoKeys/[a-zA-Z0-9_-]{1,63}$`)
+
+// kms reads the key, which must be where what it encrypts is (Cloud KMS, "CMEK
+// integrations": the same location).
+func (r *reader) kms(region string) string {
+	value, ok := r.text(kmsKeyKey)
+	if !ok || value == "" {
+		return ""
+	}
+	parts := kmsKey.FindStringSubmatch(value)
+	_, lost := r.problems["gcp:region"]
+	if parts == nil || parts[1] != region && !lost {
+		r.refuse(kmsKeyKey, value, fmt.Sprintf("projects/PROJECT/locations/%s/keyRings/RING/cryptoKeys/KEY, in the region of the stack, or empty", region))
+	}
+	return value
+}
+
+const loggingKey = "grpc-edge:logging"
+
+// loggingComponents are what GKE can log (GKE API, "LoggingComponentConfig").
+var loggingComponents = []string{"SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER"}
+
+// logging reads what is logged. Without the system's own logs GKE supports none
+// of the others ("About GKE logs").
+func (r *reader) logging() []string {
+	components := r.list(loggingKey, 0, anything, "")
+	value, _ := r.get(loggingKey)
+	for i, component := range components {
+		if !slices.Contains(loggingComponents, component) || slices.Index(components, component) < i {
+			r.refuse(loggingKey, value, "a list of "+strings.Join(loggingComponents, ", ")+", each once")
+		}
+	}
+	if len(components) > 0 && !slices.Contains(components, loggingComponents[0]) {
+		r.refuse(loggingKey, value, "empty, or with SYSTEM_COMPONENTS, without which GKE logs nothing else")
+	}
+	return components
+}
+
+// checkNodeCounts compares the two ends of autoscaling.
+func (r *reader) checkNodeCounts(c Cluster) {
+	const key = "grpc-edge:nodeCountMax"
+	if most := c.NodeCountMax; most != 0 && most <= c.NodeCount && r.problems["grpc-edge:nodeCount"] == "" {
+		r.report(key, "is %d; it must be 0, for always nodeCount nodes, or more than grpc-edge:nodeCount, %d", most, c.NodeCount)
+	}
+}

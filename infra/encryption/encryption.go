@@ -1,0 +1,76 @@
+// Package encryption lets Google's services use the stack's Cloud KMS key: each of
+// them encrypts as a service agent, which is an account that Google makes in the
+// project.
+package encryption
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/kms"
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/organizations"
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/projects"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// identities are the services whose agent may not exist before their first use,
+// and is asked for (Service Usage, generateServiceIdentity).
+var identities = []string{"artifactregistry.googleapis.com", "container.googleapis.com"}
+
+// diskAgent encrypts the nodes' disks; it is there once Compute Engine is enabled
+// (IAM, "Service agents").
+const diskAgent = "compute-system.iam.gserviceaccount.com"
+
+// Encryption is what lets the key be used.
+type Encryption struct {
+	pulumi.ResourceState
+
+	// Users are what lets each service use the key: what is encrypted comes after
+	// it and goes before it.
+	Users []pulumi.Resource
+}
+
+// Args name the key.
+type Args struct {
+	Project string
+	// Key is projects/P/locations/L/keyRings/R/cryptoKeys/K. It exists already: a
+	// key outlives what it encrypts, and key rings can never be deleted.
+	Key string
+}
+
+// New grants the use of this key, and of no other.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Encryption, error) {
+	e := &Encryption{}
+	if err := ctx.RegisterComponentResource("grpc-edge:encryption:Encryption", name, e, opts...); err != nil {
+		return nil, fmt.Errorf("registering encryption %q: %w", name, err)
+	}
+	for _, service := range identities {
+		short, _, _ := strings.Cut(service, ".")
+		agent, err := projects.NewServiceIdentity(ctx, name+"-"+short, &projects.ServiceIdentityArgs{Service: pulumi.String(service)}, pulumi.Parent(e))
+		if err != nil {
+			return nil, fmt.Errorf("asking for the service agent of %s: %w", service, err)
+		}
+		if err := e.grant(ctx, name+"-"+short, args.Key, agent.Email); err != nil {
+			return nil, err
+		}
+	}
+	project := organizations.LookupProjectOutput(ctx, organizations.LookupProjectOutputArgs{ProjectId: pulumi.String(args.Project)}, pulumi.Parent(e))
+	disks := pulumi.Sprintf("service-%s@%s", project.Number(), diskAgent)
+	if err := e.grant(ctx, name+"-compute", args.Key, disks); err != nil {
+		return nil, err
+	}
+	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{})
+}
+
+func (e *Encryption) grant(ctx *pulumi.Context, name, key string, agent pulumi.StringOutput) error {
+	user, err := kms.NewCryptoKeyIAMMember(ctx, name, &kms.CryptoKeyIAMMemberArgs{
+		CryptoKeyId: pulumi.String(key),
+		Role:        pulumi.String("roles/cloudkms.cryptoKeyEncrypterDecrypter"),
+		Member:      pulumi.Sprintf("serviceAccount:%s", agent),
+	}, pulumi.Parent(e))
+	if err != nil {
+		return fmt.Errorf("letting %q use the key: %w", name, err)
+	}
+	e.Users = append(e.Users, user)
+	return nil
+}

@@ -1,0 +1,41 @@
+package network
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/compute"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// newNAT lets the subnet's nodes and pods reach the internet; nothing gets in that
+// way. Addresses are Google's to choose, ports are given as they are needed, and
+// only what found none is logged (Cloud NAT, "Ports and addresses").
+func (n *Network) newNAT(ctx *pulumi.Context, name string, vpc *compute.Network, subnet *compute.Subnetwork, args *Args) error {
+	router, err := compute.NewRouter(ctx, name, &compute.RouterArgs{
+		Network: vpc.ID(),
+		Region:  pulumi.String(args.Region),
+	}, pulumi.Parent(n))
+	if err != nil {
+		return fmt.Errorf("creating the router of %q: %w", name, err)
+	}
+	_, err = compute.NewRouterNat(ctx, name+"-nat", &compute.RouterNatArgs{
+		Router:                        router.Name,
+		Region:                        router.Region,
+		NatIpAllocateOption:           pulumi.String("AUTO_ONLY"),
+		SourceSubnetworkIpRangesToNat: pulumi.String("LIST_OF_SUBNETWORKS"),
+		Subnetworks: compute.RouterNatSubnetworkArray{compute.RouterNatSubnetworkArgs{
+			Name:                 subnet.ID(),
+			SourceIpRangesToNats: pulumi.ToStringArray([]string{"ALL_IP_RANGES"}),
+		}},
+		EnableDynamicPortAllocation: pulumi.Bool(true),
+		MinPortsPerVm:               pulumi.Int(64),
+		MaxPortsPerVm:               pulumi.Int(4096),
+		LogConfig: compute.RouterNatLogConfigArgs{
+			Enable: pulumi.Bool(true), Filter: pulumi.String("ERRORS_ONLY"),
+		},
+	}, pulumi.Parent(n))
+	if err != nil {
+		return fmt.Errorf("creating the NAT of %q: %w", name, err)
+	}
+	return nil
+}
