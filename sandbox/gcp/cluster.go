@@ -106,6 +106,14 @@ func admitCluster(t *change) error {
 	if err := t.nodeAccount(p.str("nodeConfig.serviceAccount")); err != nil {
 		return err
 	}
+	if err := t.mayEncrypt(p.str("databaseEncryption.keyName"), agents["container.googleapis.com"]); err != nil {
+		return err
+	}
+	if p.str("binaryAuthorization.evaluationMode") == "PROJECT_SINGLETON_POLICY_ENFORCE" {
+		if err := t.requireAPI("binaryauthorization.googleapis.com", t.new.project()); err != nil {
+			return err
+		}
+	}
 	t.completeCluster()
 	return nil
 }

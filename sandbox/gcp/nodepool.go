@@ -80,6 +80,9 @@ func admitNodePool(t *change) error {
 	if p.str("nodeConfig.workloadMetadataConfig.mode") == "GKE_METADATA" && !cluster.Config.has("workloadIdentityConfig") {
 		return badRequest("The GKE metadata server requires Workload Identity to be enabled on the cluster.")
 	}
+	if err := t.mayEncrypt(p.str("nodeConfig.bootDiskKmsKey"), "compute-system"); err != nil {
+		return err
+	}
 	t.completeNodePool(cluster)
 	return t.fits(cluster)
 }

@@ -28,6 +28,10 @@ const (
 	KindCluster          Kind = "container.googleapis.com/Cluster"
 	KindNodePool         Kind = "container.googleapis.com/NodePool"
 
+	KindServiceIdentity Kind = "serviceusage.googleapis.com/ServiceIdentity"
+	KindCryptoKeyMember Kind = "cloudkms.googleapis.com/IamMember"
+	KindAdmissionPolicy Kind = "binaryauthorization.googleapis.com/Policy"
+
 	KindDashboard           Kind = "monitoring.googleapis.com/Dashboard"
 	KindAlertPolicy         Kind = "monitoring.googleapis.com/AlertPolicy"
 	KindNotificationChannel Kind = "monitoring.googleapis.com/NotificationChannel"

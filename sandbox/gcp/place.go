@@ -34,6 +34,10 @@ var patterns = map[Kind]string{
 	KindCluster:          "projects/{project}/locations/{location}/clusters/{name}",
 	KindNodePool:         "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
 
+	KindServiceIdentity: "projects/{project}/serviceIdentities/{service}",
+	KindCryptoKeyMember: "{cryptoKeyId}/iam/{role}/{member}",
+	KindAdmissionPolicy: "projects/{project}/policy",
+
 	KindDashboard:           "projects/{projectNumber}/dashboards/{uuid}",
 	KindAlertPolicy:         "projects/{project}/alertPolicies/{number}",
 	KindNotificationChannel: "projects/{project}/notificationChannels/{number}",

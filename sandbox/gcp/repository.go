@@ -70,6 +70,9 @@ func admitRepository(t *change) error {
 	if custom := docker.str("customRepository.uri"); custom != "" && custom != "https://registry-1.docker.io" {
 		return badRequest("Upstream %q is not emulated: the only upstream is DOCKER_HUB.", custom)
 	}
+	if err := t.mayEncrypt(p.str("kmsKeyName"), agents["artifactregistry.googleapis.com"]); err != nil {
+		return err
+	}
 	if t.old == nil {
 		t.new.Status[storageKey] = rand.Text()
 	}

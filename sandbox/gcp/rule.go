@@ -45,6 +45,10 @@ var rules = map[Kind]*rule{
 	KindCluster:          clusterRule,
 	KindNodePool:         nodePoolRule,
 
+	KindServiceIdentity: serviceIdentityRule,
+	KindCryptoKeyMember: cryptoKeyMemberRule,
+	KindAdmissionPolicy: admissionPolicyRule,
+
 	KindDashboard:           dashboardRule,
 	KindAlertPolicy:         alertPolicyRule,
 	KindNotificationChannel: notificationChannelRule,

@@ -6,6 +6,23 @@ import (
 	"testing"
 )
 
+const testKey = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
+
+// What is encrypted with a key can be made once the service's agent may use it.
+func TestEncryption(t *testing.T) {
+	t.Parallel()
+	c := open(t, t.TempDir(), newFakeRuntime())
+	build(t, c)
+	agent := "serviceAccount:service-" + ProjectNumber("test-project") + "@gcp-sa-artifactregistry.iam.gserviceaccount.com"
+	if _, err := c.Create(context.Background(), KindCryptoKeyMember, here, Properties{"cryptoKeyId": testKey, "role": encrypter, "member": agent}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Create(context.Background(), KindRepository, here, Properties{
+		"repositoryId": "sealed", "format": "DOCKER", "location": "us-central1", "kmsKeyName": testKey}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCreateIsRefused(t *testing.T) {
 	t.Parallel()
 	c := open(t, t.TempDir(), newFakeRuntime())
@@ -51,6 +68,14 @@ func TestCreateIsRefused(t *testing.T) {
 		{"account ID", KindServiceAccount, Properties{"accountId": "short"}, 400, "6-30 characters"},
 		{"account exists", KindServiceAccount, Properties{"accountId": "nodes-account"}, 409, "already exists"},
 		{"deployer exists", KindServiceAccount, Properties{"accountId": "deployer"}, 409, "already exists"},
+		{"key", KindCryptoKeyMember, Properties{"cryptoKeyId": "my-key", "role": "roles/viewer", "member": "allUsers"}, 400, "must be the resource name of a key"},
+		{"repository with a key that may not be used", KindRepository, Properties{"repositoryId": "r", "format": "DOCKER", "location": "us-central1", "kmsKeyName": testKey}, 403,
+			"grant roles/cloudkms.cryptoKeyEncrypterDecrypter on it to service-" + ProjectNumber("test-project") + "@gcp-sa-artifactregistry.iam.gserviceaccount.com"},
+		{"key elsewhere", KindRepository, Properties{"repositoryId": "r", "format": "DOCKER", "location": "us-east1", "kmsKeyName": testKey}, 400, "must be in the same location as the resource, us-east1"},
+		{"agent of another service", KindServiceIdentity, Properties{"service": "run.googleapis.com"}, 400, "not emulated"},
+		{"policy's mode", KindAdmissionPolicy, Properties{"defaultAdmissionRule": Properties{"evaluationMode": "DENY"}}, 400, `"DENY" is not one of ALWAYS_ALLOW`},
+		{"policy without attestors", KindAdmissionPolicy, Properties{"defaultAdmissionRule": Properties{"evaluationMode": "REQUIRE_ATTESTATION"}}, 400, "attestors are given if and only if"},
+		{"policy's pattern", KindAdmissionPolicy, Properties{"admissionWhitelistPatterns": []any{Properties{"namePattern": "**/image"}}}, 400, "must be an image's name"},
 		{"role", KindProjectMember, Properties{"role": "viewer", "member": "user:a@example.com"}, 400, "roles/<name>"},
 		{"member", KindProjectMember, Properties{"role": "roles/viewer", "member": "a@example.com"}, 400, "must be a principal"},
 		{"missing account", KindProjectMember, Properties{"role": "roles/viewer", "member": "serviceAccount:nobody@test-project.iam.gserviceaccount.com"}, 400,

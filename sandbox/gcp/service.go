@@ -11,6 +11,8 @@ import (
 // apiTitles are the names of the APIs that objects here belong to, as messages
 // call them.
 var apiTitles = map[string]string{
+	"binaryauthorization.googleapis.com":  "Binary Authorization API",
+	"cloudkms.googleapis.com":             "Cloud Key Management Service (KMS) API",
 	"artifactregistry.googleapis.com":     "Artifact Registry API",
 	"cloudresourcemanager.googleapis.com": "Cloud Resource Manager API",
 	"compute.googleapis.com":              "Compute Engine API",

@@ -64,7 +64,7 @@ func newEngine(t *testing.T, rt gcp.Runtime) *engine {
 	}
 	e.client = e.dial()
 	e.configure(e.client, props{"project": "test-project", "region": "us-central1"})
-	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring"} {
+	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization"} {
 		e.create("gcp:projects/service:Service", props{"service": api + ".googleapis.com"})
 	}
 	return e
@@ -196,6 +196,7 @@ func program() []struct {
 	const network, subnet = "projects/test-project/global/networks/net", "projects/test-project/regions/us-central1/subnetworks/sub"
 	const account = "nodes-account@test-project.iam.gserviceaccount.com"
 	const location = "projects/test-project/locations/us-central1/"
+	const key = location + "keyRings/ring/cryptoKeys/key"
 	return []struct {
 		token, id string
 		inputs    props
@@ -229,6 +230,12 @@ func program() []struct {
 			"resourceLabels":                 props{"app": "edge"}}},
 		{poolToken, location + "clusters/gke/nodePools/pool", props{"name": "pool", "cluster": location + "clusters/gke",
 			"nodeCount": 1, "nodeConfig": props{"machineType": "e2-medium", "serviceAccount": account, "spot": true}}},
+		{"gcp:projects/serviceIdentity:ServiceIdentity", "projects/test-project/services/container.googleapis.com", props{"service": "container.googleapis.com"}},
+		{"gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", key + "/roles/cloudkms.cryptoKeyEncrypterDecrypter/serviceAccount:" + account,
+			props{"cryptoKeyId": key, "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter", "member": "serviceAccount:" + account}},
+		{"gcp:binaryauthorization/policy:Policy", "projects/test-project", props{"globalPolicyEvaluationMode": "ENABLE",
+			"admissionWhitelistPatterns": []any{props{"namePattern": "us-central1-docker.pkg.dev/test-project/images/**"}},
+			"defaultAdmissionRule":       props{"evaluationMode": "ALWAYS_DENY", "enforcementMode": "ENFORCED_BLOCK_AND_AUDIT_LOG"}}},
 		{dashboardToken, "projects/" + gcp.ProjectNumber("test-project") + "/dashboards/*-*-*-*-*", props{"dashboardJson": dashboardJSON}},
 		{"gcp:monitoring/notificationChannel:NotificationChannel", "projects/test-project/notificationChannels/*",
 			props{"type": "email", "displayName": "On call", "labels": props{"email_address": "oncall@example.com"}}},

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-//go:generate sh -c "go run ./schemagen -sdk $(go -C ../../../infra list -m -f '{{.Dir}}' github.com/pulumi/pulumi-gcp/sdk/v9) gcp:projects/service:Service gcp:compute/network:Network gcp:compute/subnetwork:Subnetwork gcp:compute/firewall:Firewall gcp:compute/address:Address gcp:compute/router:Router gcp:compute/routerNat:RouterNat gcp:serviceaccount/account:Account gcp:projects/iAMMember:IAMMember gcp:serviceaccount/iAMMember:IAMMember gcp:artifactregistry/repository:Repository gcp:artifactregistry/repositoryIamMember:RepositoryIamMember gcp:container/cluster:Cluster gcp:container/nodePool:NodePool gcp:monitoring/dashboard:Dashboard gcp:monitoring/alertPolicy:AlertPolicy gcp:monitoring/notificationChannel:NotificationChannel"
+//go:generate sh -c "go run ./schemagen -sdk $(go -C ../../../infra list -m -f '{{.Dir}}' github.com/pulumi/pulumi-gcp/sdk/v9) gcp:projects/service:Service gcp:compute/network:Network gcp:compute/subnetwork:Subnetwork gcp:compute/firewall:Firewall gcp:compute/address:Address gcp:compute/router:Router gcp:compute/routerNat:RouterNat gcp:serviceaccount/account:Account gcp:projects/iAMMember:IAMMember gcp:serviceaccount/iAMMember:IAMMember gcp:artifactregistry/repository:Repository gcp:artifactregistry/repositoryIamMember:RepositoryIamMember gcp:container/cluster:Cluster gcp:container/nodePool:NodePool gcp:monitoring/dashboard:Dashboard gcp:monitoring/alertPolicy:AlertPolicy gcp:monitoring/notificationChannel:NotificationChannel gcp:projects/serviceIdentity:ServiceIdentity gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember gcp:binaryauthorization/policy:Policy"
 
 // schemaJSON is generated from the SDK v9.33.0 by schemagen.
 //

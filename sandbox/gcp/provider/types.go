@@ -121,6 +121,20 @@ var resourceTypes = map[string]resourceType{
 		references: []string{"repository"},
 		shortID:    withoutPolicy, fullName: withPolicy,
 	},
+	"gcp:projects/serviceIdentity:ServiceIdentity": {
+		kind: gcp.KindServiceIdentity, place: []string{"project"}, replace: words("project service"),
+		shortID:  rewrite(`/serviceIdentities/`, "/services/"),
+		fullName: rewrite(`/services/`, "/serviceIdentities/"),
+	},
+	"gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": {
+		kind: gcp.KindCryptoKeyMember, replace: words("condition cryptoKeyId member role"),
+		shortID: withoutPolicy, fullName: withPolicy,
+	},
+	"gcp:binaryauthorization/policy:Policy": {
+		kind: gcp.KindAdmissionPolicy, place: []string{"project"}, replace: []string{"project"},
+		shortID:  rewrite(`/policy$`, ""),
+		fullName: rewrite(`^(projects/[^/]+)$`, "$1/policy"),
+	},
 	"gcp:monitoring/dashboard:Dashboard": {
 		kind: gcp.KindDashboard, place: []string{"project"}, replace: []string{"project"},
 		unchanged: map[string]func(state, new string) bool{"dashboardJson": includes},

@@ -1,0 +1,71 @@
+package gcp
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// cryptoKeyMemberRule grants the use of a Cloud KMS key. Keys are there without
+// being created, as projects are: a stack uses one that outlives it.
+var cryptoKeyMemberRule = &rule{
+	noun: "IAM binding", idempotent: true, check: checkCryptoKeyMember, admit: admitMember, build: nothing, raze: nothing,
+}
+
+// cryptoKey is the form of a key's name ("Resource IDs", Cloud KMS).
+var cryptoKey = regexp.MustCompile(`^projects/[^/]+/locations/([^/]+)/keyRings/[a-zA-Z0-9_-]{1,63}/cryptoKeys/[a-zA-Z0-9_-]{1,63}$`)
+
+func checkCryptoKeyMember(p Properties) []Violation {
+	c := &checker{p: p, found: checkMember(p)}
+	c.match("cryptoKeyId", cryptoKey, "be the resource name of a key")
+	return c.found
+}
+
+// encrypter is the role that lets a service agent use a key (each product's page
+// on customer-managed encryption keys).
+const encrypter = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+
+// mayEncrypt wants the agent of a service to have the use of a key, and the key to
+// be where what it encrypts is. c.mu must be held.
+func (t *change) mayEncrypt(key, agent string) error {
+	if key == "" {
+		return nil
+	}
+	parts := cryptoKey.FindStringSubmatch(key)
+	at := first(t.new.Status.str("location"), t.new.Status.str("region"))
+	if parts == nil || parts[1] != regionOf(at) {
+		return badRequest("The Cloud KMS key %q must be in the same location as the resource, %s.", key, regionOf(at))
+	}
+	email := fmt.Sprintf("service-%s@%s.iam.gserviceaccount.com", ProjectNumber(t.new.project()), agent)
+	// The deployer's own rights are not those of the agent.
+	if o, ok := t.objects[key+"/iam/"+encrypter+"/serviceAccount:"+email]; !ok || !o.made {
+		return &Error{Code: 403, Reason: "forbidden", Message: fmt.Sprintf("Permission 'cloudkms.cryptoKeyVersions.useToEncrypt' "+
+			"denied on resource '%s' (or it may not exist): grant %s on it to %s.", key, encrypter, email)}
+	}
+	return nil
+}
+
+// serviceIdentityRule makes the agent of a service exist ("services.generateServiceIdentity",
+// Service Usage API). Nothing takes it away again.
+var serviceIdentityRule = &rule{
+	noun: "service identity", idempotent: true, check: checkService, admit: admitServiceIdentity, build: nothing, raze: nothing,
+}
+
+// agents are the domains of service agents ("Service agents", IAM).
+var agents = map[string]string{
+	"artifactregistry.googleapis.com": "gcp-sa-artifactregistry",
+	"container.googleapis.com":        "container-engine-robot",
+}
+
+func admitServiceIdentity(t *change) error {
+	service := t.new.Config.str("service")
+	domain, ok := agents[service]
+	if !ok {
+		return badRequest("The service agent of %s is not emulated.", service)
+	}
+	if err := t.requireAPI(service, t.new.project()); err != nil {
+		return err
+	}
+	email := fmt.Sprintf("service-%s@%s.iam.gserviceaccount.com", ProjectNumber(t.new.project()), domain)
+	t.complete(Properties{"email": email, "member": "serviceAccount:" + email}, nil)
+	return nil
+}
