@@ -6,9 +6,11 @@ require (
 	google.golang.org/grpc v1.82.1
 	grpc-edge/services/echo v0.0.0
 	grpc-edge/services/reverse v0.0.0
+	sigs.k8s.io/yaml v1.6.0
 )
 
 require (
+	go.yaml.in/yaml/v2 v2.4.4 // indirect
 	golang.org/x/net v0.55.0 // indirect
 	golang.org/x/sys v0.45.0 // indirect
 	golang.org/x/text v0.37.0 // indirect

@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,12 +11,13 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"sigs.k8s.io/yaml"
 
 	echo "grpc-edge/services/echo/api"
 )
 
-// TestProduction walks through the life of a stack like production: regional, in
-// three zones, protected.
+// TestProduction walks through the life of a stack with the configuration of
+// production: regional, in three zones, protected, with a key of its own.
 func TestProduction(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
@@ -24,7 +26,7 @@ func TestProduction(t *testing.T) {
 		_, _ = c.run(context.Background(), t, "make", "down")
 		_ = os.RemoveAll(c.dir)
 	})
-	writeConfig(t, c, "true")
+	writeConfig(t, c, true)
 	runSteps(t, []step{
 		{"make up brings it up in three zones", func(t *testing.T) { spreadOverZones(ctx, t, c) }},
 		{"preview shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "preview") }},
@@ -32,31 +34,41 @@ func TestProduction(t *testing.T) {
 		{"refresh sees what was changed by hand, and up mends it", func(t *testing.T) { mendDrift(ctx, t, c) }},
 		{"destroy is refused, and nothing is deleted", func(t *testing.T) { refuseDestroy(ctx, t, c) }},
 		{"without protection it is destroyed, and nothing is left", func(t *testing.T) {
-			writeConfig(t, c, "false")
+			writeConfig(t, c, false)
 			c.must(ctx, t, "make", "up")
 			c.must(ctx, t, "make", "down")
 		}},
 	})
 }
 
-// writeConfig gives the sandbox's stack what production has, but for the addresses
-// and the time that are the sandbox's own.
-func writeConfig(t *testing.T, c checkout, protection string) {
+// sandboxOnly are the keys in which the sandbox cannot be like production: where it
+// is, from where it is reached, and the pods' time, as its DNS answers live 5 s.
+var sandboxOnly = map[string]any{
+	"gcp:project":                      "sandbox-project",
+	"grpc-edge:authorizedNetworks":     []string{"127.0.0.1/32"},
+	"grpc-edge:kmsKey":                 "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
+	"grpc-edge:serviceMinReadySeconds": 10,
+}
+
+// writeConfig gives the sandbox's stack what Pulumi.prod.yaml has.
+func writeConfig(t *testing.T, c checkout, protection bool) {
 	t.Helper()
-	text := `config:
-  gcp:project: sandbox-project
-  gcp:region: us-central1
-  grpc-edge:authority: grpc.example.com
-  grpc-edge:authorizedNetworks: [127.0.0.1/32]
-  grpc-edge:serviceMinReadySeconds: 10
-  grpc-edge:clusterLocation: ""
-  grpc-edge:nodeZones: [us-central1-a, us-central1-b, us-central1-c]
-  grpc-edge:nodeCount: 1
-  grpc-edge:zoneAware: true
-  grpc-edge:envoyReplicas: 3
-  grpc-edge:serviceReplicas: 3
-  grpc-edge:deletionProtection: ` + protection + "\n"
-	if err := os.WriteFile(filepath.Join(c.dir, "Pulumi.sandbox.yaml"), []byte(text), 0o600); err != nil {
+	content, err := os.ReadFile(filepath.Join(c.dir, "Pulumi.prod.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stack struct {
+		Config map[string]any `json:"config"`
+	}
+	if err := yaml.Unmarshal(content, &stack); err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(stack.Config, sandboxOnly)
+	stack.Config["grpc-edge:deletionProtection"] = protection
+	if content, err = yaml.Marshal(stack); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, "Pulumi.sandbox.yaml"), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
