@@ -108,3 +108,46 @@ func TestNodesOfEachSeries(t *testing.T) {
 		})
 	}
 }
+
+// What a stack can choose of its cluster, beyond what the golden lists show.
+func TestClusterChoices(t *testing.T) {
+	tests := []struct {
+		changes       map[string]string
+		cluster, pool map[string]any
+	}{
+		{
+			map[string]string{"grpc-edge:dnsEndpoint": "true", "grpc-edge:authorizedNetworks": "[]"},
+			map[string]any{
+				"controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic": true,
+				"controlPlaneEndpointsConfig.ipEndpointsConfig.enabled":              false,
+				"masterAuthorizedNetworksConfig":                                     nil,
+			}, nil,
+		},
+		{
+			map[string]string{"grpc-edge:nodeCountMax": "4", "grpc-edge:nodeSpot": "true"}, nil,
+			map[string]any{"nodeCount": nil, "autoscaling.minNodeCount": 1.0, "autoscaling.maxNodeCount": 4.0, "autoscaling.locationPolicy": "ANY"},
+		},
+		{
+			map[string]string{"grpc-edge:securityPosture": "false", "grpc-edge:logging": "[]"},
+			map[string]any{"securityPostureConfig.mode": "DISABLED", "loggingConfig.enableComponents": []any{}}, nil,
+		},
+		{
+			map[string]string{"grpc-edge:labels": `{"team":"edge"}`},
+			map[string]any{"resourceLabels": map[string]any{"team": "edge"}},
+			map[string]any{"nodeConfig.resourceLabels": map[string]any{"team": "edge"}},
+		},
+	}
+	for _, test := range tests {
+		result := mustRun(t, "sandbox", false, test.changes)
+		check(t, result.ofType(t, clusterType)[0], test.cluster)
+		check(t, result.ofType(t, nodePoolType)[0], test.pool)
+	}
+}
+
+// The NAT is for the stack's own subnet, and says only what it could not do.
+func TestNAT(t *testing.T) {
+	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:nat": "true"})
+	check(t, result.ofType(t, "gcp:compute/routerNat:RouterNat")[0], map[string]any{
+		"sourceSubnetworkIpRangesToNat": "LIST_OF_SUBNETWORKS", "logConfig.filter": "ERRORS_ONLY", "natIpAllocateOption": "AUTO_ONLY",
+	})
+}

@@ -58,10 +58,14 @@ func TestInvariantsHoldForEveryKey(t *testing.T) {
 			"grpc-edge:clusterLocation": "", "grpc-edge:nodeZones": `["us-central1-a","us-central1-b"]`,
 			"grpc-edge:zoneAware": "true", "grpc-edge:deletionProtection": "true",
 		},
-		"no monitoring":   {"grpc-edge:monitoring": "false"},
-		"no reflection":   {"grpc-edge:reflection": "false"},
-		"one pod of each": {"grpc-edge:envoyReplicas": "1", "grpc-edge:serviceReplicas": "1"},
-		"canary":          {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
+		"the API by its name alone": {"grpc-edge:dnsEndpoint": "true", "grpc-edge:authorizedNetworks": "[]"},
+		"a way to the internet":     {"grpc-edge:nat": "true"},
+		"more nodes on demand":      {"grpc-edge:nodeCountMax": "3", "grpc-edge:nodeSpot": "true"},
+		"no logs":                   {"grpc-edge:logging": "[]"},
+		"no monitoring":             {"grpc-edge:monitoring": "false"},
+		"no reflection":             {"grpc-edge:reflection": "false"},
+		"one pod of each":           {"grpc-edge:envoyReplicas": "1", "grpc-edge:serviceReplicas": "1"},
+		"canary":                    {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
 	}
 	for name, changes := range tests {
 		t.Run(name, func(t *testing.T) {

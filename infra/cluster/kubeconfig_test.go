@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,5 +55,17 @@ func TestKubeconfig(t *testing.T) {
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("kubeconfig (-want +got):\n%s", diff)
+	}
+}
+
+// The name of a control plane needs no authority but those that machines trust.
+func TestKubeconfigByName(t *testing.T) {
+	t.Parallel()
+	got, err := renderKubeconfig("edge", "gke-1.us-central1.gke.goog", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(got, `"server": "https://gke-1.us-central1.gke.goog"`) || strings.Contains(got, "certificate-authority") {
+		t.Errorf("got %s", got)
 	}
 }

@@ -34,7 +34,10 @@ func registryRules(s Settings) []Rule {
 			Why:    "Nothing here pulls by tag, but people do, and should get what they were told.",
 			Source: `Artifact Registry, "Container image versions", tag mutability`,
 			resource: on(func(r value) []finding {
-				return r.at("dockerConfig.immutableTags").must(true, nil)
+				if r.at("mode").is("REMOTE_REPOSITORY") {
+					return nil // its tags are those of what it mirrors
+				}
+				return r.at("dockerConfig.immutableTags").must(true)
 			}, repositoryType),
 		},
 	}
