@@ -25,6 +25,7 @@ type Cloud struct {
 	runtime       Runtime
 	operationTime time.Duration
 	now           func() time.Time
+	observe       func(Call) // may be nil
 
 	mu      sync.Mutex
 	objects map[string]*Object // by name

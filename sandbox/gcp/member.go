@@ -2,7 +2,6 @@ package gcp
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -78,41 +77,4 @@ func admitRepositoryMember(t *change) error {
 		return err
 	}
 	return admitMember(t)
-}
-
-// granted tells whether an account has one of some roles on a resource: by the
-// policy of the resource or of its project. c.mu must be held.
-func (c *Cloud) granted(email, resource string, roles []string) bool {
-	project := segment(resource, "projects")
-	if email == Deployer(project) {
-		return true
-	}
-	members := []string{"allUsers"}
-	if email != "" {
-		members = append(members, "allAuthenticatedUsers", "serviceAccount:"+email)
-	}
-	for _, policy := range []string{resource, "projects/" + project} {
-		for _, role := range roles {
-			for _, member := range members {
-				if o, ok := c.objects[policy+"/iam/"+role+"/"+member]; ok && o.made {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// rolesWith are the predefined roles that hold a permission on Artifact
-// Registry ("Artifact Registry roles and permissions", "Basic roles", IAM).
-func rolesWith(permission string) []string {
-	admins := []string{"roles/owner", "roles/artifactregistry.admin", "roles/artifactregistry.repoAdmin"}
-	writers := append(slices.Clone(admins), "roles/editor", "roles/artifactregistry.writer")
-	switch permission[strings.LastIndex(permission, ".")+1:] {
-	case "deleteArtifacts":
-		return append(admins, "roles/editor")
-	case "uploadArtifacts":
-		return writers
-	}
-	return append(writers, "roles/viewer", "roles/artifactregistry.reader")
 }

@@ -21,6 +21,7 @@ const (
 	KindRouterNAT        Kind = "compute.googleapis.com/RouterNat"
 	KindForwardingRule   Kind = "compute.googleapis.com/ForwardingRule"
 	KindServiceAccount   Kind = "iam.googleapis.com/ServiceAccount"
+	KindCustomRole       Kind = "iam.googleapis.com/Role"
 	KindProjectMember    Kind = "cloudresourcemanager.googleapis.com/IamMember"
 	KindAccountMember    Kind = "iam.googleapis.com/IamMember"
 	KindRepository       Kind = "artifactregistry.googleapis.com/Repository"

@@ -26,6 +26,9 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 	if _, err := c.Get(name); err == nil && rule.idempotent {
 		return c.Update(ctx, name, at, config)
 	}
+	if err := c.accept(ctx, Call{VerbCreate, kind, name, config}); err != nil {
+		return Object{}, err
+	}
 	o := &Object{Kind: kind, Name: name, Config: config.clone(), Status: place, busy: true}
 	t := &change{Cloud: c, at: at, new: o}
 	err = c.operate(ctx, operation{
@@ -50,6 +53,10 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 // Update makes the object of a name be as config says. What Google assigned
 // stays, as long as config does not say otherwise.
 func (c *Cloud) Update(ctx context.Context, name string, at Place, config Properties) (Object, error) {
+	kind, _ := c.known(name)
+	if err := c.accept(ctx, Call{VerbUpdate, kind, name, config}); err != nil {
+		return Object{}, err
+	}
 	t := &change{Cloud: c, at: at}
 	err := c.operate(ctx, operation{
 		queue: queue(name),
@@ -79,6 +86,10 @@ func (c *Cloud) Update(ctx context.Context, name string, at Place, config Proper
 
 // Delete removes the object of a name and everything inside it.
 func (c *Cloud) Delete(ctx context.Context, name string) error {
+	kind, config := c.known(name)
+	if err := c.accept(ctx, Call{VerbDelete, kind, name, config}); err != nil {
+		return err
+	}
 	t := &change{Cloud: c}
 	var all []*Object
 	return c.operate(ctx, operation{

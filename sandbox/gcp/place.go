@@ -27,6 +27,7 @@ var patterns = map[Kind]string{
 	KindRouterNAT:        "projects/{project}/regions/{region}/routers/{router}/nats/{name}",
 	KindForwardingRule:   "projects/{project}/regions/{region}/forwardingRules/{name}",
 	KindServiceAccount:   "projects/{project}/serviceAccounts/{email}",
+	KindCustomRole:       "projects/{project}/roles/{roleId}",
 	KindProjectMember:    "projects/{project}/iam/{role}/{member}",
 	KindAccountMember:    "projects/{project}/serviceAccounts/{account}/iam/{role}/{member}",
 	KindRepository:       "projects/{project}/locations/{location}/repositories/{repositoryId}",

@@ -38,6 +38,7 @@ var rules = map[Kind]*rule{
 	KindRouterNAT:        natRule,
 	KindForwardingRule:   forwardingRuleRule,
 	KindServiceAccount:   accountRule,
+	KindCustomRole:       customRoleRule,
 	KindProjectMember:    projectMemberRule,
 	KindAccountMember:    accountMemberRule,
 	KindRepository:       repositoryRule,

@@ -213,6 +213,8 @@ func program() []struct {
 		{"gcp:compute/routerNat:RouterNat", "test-project/us-central1/r/nat", props{"name": "nat", "router": "r",
 			"natIpAllocateOption": "AUTO_ONLY", "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES"}},
 		{accountType, "projects/test-project/serviceAccounts/" + account, props{"accountId": "nodes-account", "displayName": "Nodes"}},
+		{"gcp:projects/iAMCustomRole:IAMCustomRole", "projects/test-project/roles/deployer", props{"roleId": "deployer", "title": "Deployer",
+			"permissions": []any{"compute.networks.get"}}},
 		{"gcp:projects/iAMMember:IAMMember", "test-project/roles/logging.logWriter/serviceAccount:" + account,
 			props{"project": "test-project", "role": "roles/logging.logWriter", "member": "serviceAccount:" + account}},
 		{"gcp:serviceaccount/iAMMember:IAMMember", "projects/test-project/serviceAccounts/" + account + "/roles/iam.serviceAccountUser/allUsers",

@@ -23,7 +23,7 @@ func (p *provider) Invoke(ctx context.Context, r *pulumirpc.InvokeRequest) (*pul
 	case "gcp:organizations/getClientConfig:getClientConfig":
 		result, err = p.clientConfig(s)
 	case "gcp:organizations/getProject:getProject":
-		result, err = project(s, args)
+		result, err = p.project(ctx, s, args)
 	default:
 		err = status.Errorf(codes.Unimplemented, "the sandbox does not emulate the function %s; it emulates "+
 			"gcp:organizations/getClientConfig:getClientConfig and gcp:organizations/getProject:getProject", r.Tok)
@@ -35,14 +35,19 @@ func (p *provider) Invoke(ctx context.Context, r *pulumirpc.InvokeRequest) (*pul
 	return &pulumirpc.InvokeResponse{Return: values}, err
 }
 
-// clientConfig tells a program whose rights it has: those of the project's deployer.
+// clientConfig tells a program whose rights it has: those of the account
+// that is impersonated, or of the project's deployer.
 func (p *provider) clientConfig(s *session) (resource.PropertyMap, error) {
 	if s.place.Project == "" {
 		return nil, errNoProject
 	}
+	account := s.account
+	if account == "" {
+		account = gcp.Deployer(s.place.Project)
+	}
 	return resource.PropertyMap{
 		"id":            resource.NewProperty("projects/" + s.place.Project + "/regions/" + s.place.Region + "/zones/" + s.place.Zone),
-		"accessToken":   resource.MakeSecret(resource.NewProperty(p.cloud.Token(gcp.Deployer(s.place.Project)))),
+		"accessToken":   resource.MakeSecret(resource.NewProperty(p.cloud.Token(account))),
 		"project":       resource.NewProperty(s.place.Project),
 		"region":        resource.NewProperty(s.place.Region),
 		"zone":          resource.NewProperty(s.place.Zone),
@@ -54,13 +59,16 @@ var errNoProject = status.Error(codes.InvalidArgument, "project: required field 
 
 // project describes a project. All projects exist: they are empty until
 // something is put in them.
-func project(s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
+func (p *provider) project(ctx context.Context, s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
 	id, _ := plainValue(args["projectId"]).(string)
 	if id == "" {
 		id = s.place.Project
 	}
 	if id == "" {
 		return nil, errNoProject
+	}
+	if err := p.cloud.Permit(gcp.As(ctx, s.account), "resourcemanager.projects.get", "projects/"+id); err != nil {
+		return nil, err
 	}
 	empty := resource.NewProperty(resource.PropertyMap{})
 	return resource.PropertyMap{

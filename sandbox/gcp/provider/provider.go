@@ -103,12 +103,14 @@ func (p *provider) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pul
 
 // Read implements pulumirpc.ResourceProviderServer, for refresh and import. What
 // has gone is answered with an empty ID.
-func (p *provider) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
+func (p *provider) Read(ctx context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	t, schema, err := lookUp(r.Urn)
 	if err != nil {
 		return nil, err
 	}
-	o, err := p.cloud.Get(t.name(r.Id))
+	_, ctx, done := p.sessions.begin(ctx)
+	defer done()
+	o, err := p.cloud.Read(ctx, t.kind, t.name(r.Id))
 	if gcp.NotFound(err) || err == nil && o.Kind != t.kind {
 		return &pulumirpc.ReadResponse{}, nil
 	}

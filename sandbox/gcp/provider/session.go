@@ -18,6 +18,7 @@ import (
 // session is one configured provider instance.
 type session struct {
 	place         gcp.Place
+	account       string // that the calls are made as; empty for the deployer
 	defaultLabels map[string]any
 	attribution   bool
 	context       context.Context
@@ -51,7 +52,7 @@ func (s *sessions) find(ctx context.Context) *session {
 // when the engine cancels; done must be called at its end.
 func (s *sessions) begin(ctx context.Context) (*session, context.Context, func()) {
 	found := s.find(ctx)
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(gcp.As(ctx, found.account))
 	stop := context.AfterFunc(found.context, func() { cancel(context.Cause(found.context)) })
 	return found, ctx, func() { stop(); cancel(nil) }
 }
@@ -101,8 +102,8 @@ func (p *provider) DiffConfig(_ context.Context, r *pulumirpc.DiffRequest) (*pul
 }
 
 // Configure implements pulumirpc.ResourceProviderServer. Of the provider's
-// options, project, region, zone, defaultLabels and addPulumiAttributionLabel
-// have an effect; credentials are not needed, and what else there is has
+// options, project, region, zone, impersonateServiceAccount, defaultLabels and
+// addPulumiAttributionLabel have an effect; credentials are not needed, and what else there is has
 // nothing to act on here.
 func (p *provider) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	args, err := decode(r.Args)
@@ -113,6 +114,7 @@ func (p *provider) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest)
 	text := func(key string) string { s, _ := config[key].(string); return s }
 	s := newSession()
 	s.place = gcp.Place{Project: text("project"), Region: text("region"), Zone: text("zone")}
+	s.account = text("impersonateServiceAccount")
 	s.attribution = config["addPulumiAttributionLabel"] != false && text("addPulumiAttributionLabel") != "false"
 	if labels := text("defaultLabels"); labels != "" { // objects arrive as JSON text
 		if err := json.Unmarshal([]byte(labels), &s.defaultLabels); err != nil {

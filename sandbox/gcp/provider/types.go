@@ -101,6 +101,10 @@ var resourceTypes = map[string]resourceType{
 		kind: gcp.KindServiceAccount, autoname: "accountId", maxName: 30, place: []string{"project"},
 		defaults: map[string]any{"disabled": false}, replace: words("accountId project"),
 	},
+	"gcp:projects/iAMCustomRole:IAMCustomRole": {
+		kind: gcp.KindCustomRole, place: []string{"project"},
+		defaults: map[string]any{"stage": "GA"}, replace: words("project roleId"),
+	},
 	"gcp:projects/iAMMember:IAMMember": {
 		kind: gcp.KindProjectMember, replace: words("condition member project role"),
 		shortID:  rewrite(`^projects/([^/]+)/iam/(.+)$`, "$1/$2"),

@@ -1,0 +1,36 @@
+package gcp
+
+import "context"
+
+// WithCalls sets a function that is told of every call, before it is judged.
+func WithCalls(observe func(Call)) Option {
+	return func(c *Cloud) { c.observe = observe }
+}
+
+// Read returns the object of a name to the caller, see [As]. What there is not
+// gives an error for which [NotFound] holds.
+func (c *Cloud) Read(ctx context.Context, kind Kind, name string) (Object, error) {
+	o, err := c.Get(name)
+	if judged := c.accept(ctx, Call{VerbGet, kind, name, o.Config}); judged != nil {
+		return Object{}, judged
+	}
+	return o, err
+}
+
+// accept is what every call passes before the rules of its kind.
+func (c *Cloud) accept(ctx context.Context, call Call) error {
+	if c.observe != nil {
+		c.observe(call)
+	}
+	return c.Authorize(ctx, call)
+}
+
+// known returns what a name is the name of, and its description, for calls that
+// have only the name.
+func (c *Cloud) known(name string) (Kind, Properties) {
+	o, err := c.Get(name)
+	if err != nil {
+		return "", nil
+	}
+	return o.Kind, o.Config
+}

@@ -1,0 +1,99 @@
+package gcp
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A custom role is a list of permissions that a project keeps ("Create and manage
+// custom roles", IAM documentation, for the rules).
+var customRoleRule = &rule{
+	noun: "role", quota: quota{"CUSTOM_ROLES", 300, ""}, // "Quotas and limits", IAM
+	check: checkCustomRole, admit: admitCustomRole, build: nothing, raze: nothing,
+}
+
+var (
+	roleID         = regexp.MustCompile(`^[a-zA-Z0-9_.]{3,64}$`)
+	permissionName = regexp.MustCompile(`^[a-z][a-zA-Z0-9-]*\.[a-zA-Z0-9]+\.[a-zA-Z0-9]+$`)
+)
+
+func checkCustomRole(p Properties) []Violation {
+	c := &checker{p: p}
+	c.match("roleId", roleID, "be 3-64 letters, digits, underscores and periods")
+	c.oneOf("stage", "ALPHA", "BETA", "GA", "DEPRECATED", "DISABLED", "EAP")
+	if n := len(p.str("title")); n > 100 {
+		c.wrong("title", "%d characters are more than 100", n)
+	}
+	if n := len(p.str("description")); n > 300 {
+		c.wrong("description", "%d characters are more than 300", n)
+	}
+	for _, name := range p.strings("permissions") {
+		if name != "" && !permissionName.MatchString(name) {
+			c.wrong("permissions", "%q is not <service>.<resource>.<verb>", name)
+		}
+	}
+	return c.found
+}
+
+func admitCustomRole(t *change) error {
+	t.complete(Properties{"name": t.new.Name}, Properties{"stage": "GA", "deleted": false})
+	return nil
+}
+
+// predefined are the roles that this repository grants or names, with patterns of
+// their permissions, of which * is any text ("IAM basic and predefined roles reference").
+var predefined = map[string][]string{
+	"roles/owner": {"*"},
+	"roles/editor": {"*.create", "*.get", "*.list", "*.update", "*.delete", "*.use", "*.updatePolicy", "*.setLabels",
+		"*.enable", "*.disable", "iam.serviceAccounts.actAs", "artifactregistry.repositories.*Artifacts", "container.*"},
+	"roles/viewer":                     {"*.get", "*.list", "artifactregistry.repositories.downloadArtifacts"},
+	"roles/artifactregistry.admin":     {"artifactregistry.*"},
+	"roles/artifactregistry.repoAdmin": {"artifactregistry.repositories.*Artifacts", "artifactregistry.repositories.get", "artifactregistry.repositories.list"},
+	"roles/artifactregistry.writer": {"artifactregistry.repositories.uploadArtifacts", "artifactregistry.repositories.downloadArtifacts",
+		"artifactregistry.repositories.get", "artifactregistry.repositories.list"},
+	"roles/artifactregistry.reader": {"artifactregistry.repositories.downloadArtifacts", "artifactregistry.repositories.get", "artifactregistry.repositories.list"},
+	"roles/container.admin":         {"container.*", "resourcemanager.projects.get", "resourcemanager.projects.list"},
+	"roles/container.developer": {"container.clusters.get", "container.clusters.list", "container.configMaps.*", "container.deployments.*",
+		"container.namespaces.*", "container.networkPolicies.*", "container.podDisruptionBudgets.*", "container.secrets.*",
+		"container.serviceAccounts.*", "container.services.*", "container.thirdPartyObjects.*", "container.pods.*", "resourcemanager.projects.get"},
+	"roles/iam.serviceAccountUser":          {"iam.serviceAccounts.actAs", "iam.serviceAccounts.get", "iam.serviceAccounts.list", "resourcemanager.projects.get"},
+	"roles/resourcemanager.projectIamAdmin": {"resourcemanager.projects.get", "resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy"},
+	"roles/compute.networkAdmin": {"compute.networks.*", "compute.subnetworks.*", "compute.addresses.*", "compute.routers.*",
+		"compute.firewalls.get", "compute.firewalls.list", "compute.globalOperations.get", "compute.regionOperations.get", "compute.forwardingRules.*"},
+	"roles/serviceusage.serviceUsageAdmin": {"serviceusage.*"},
+}
+
+// holds tells whether a role has a permission. c.mu must be held.
+func (c *Cloud) holds(role, permission string) bool {
+	patterns := predefined[role]
+	if o, ok := c.objects[role]; ok && o.made && o.Kind == KindCustomRole && o.Config.str("stage") != "DISABLED" {
+		patterns = o.Config.strings("permissions")
+	}
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		before, after, wild := strings.Cut(pattern, "*")
+		return !wild && pattern == permission ||
+			wild && len(permission) >= len(before)+len(after) && strings.HasPrefix(permission, before) && strings.HasSuffix(permission, after)
+	})
+}
+
+// granted tells whether an account has a permission on a resource: by the policy
+// of the resource, of what it is in, or of its project. c.mu must be held.
+func (c *Cloud) granted(email, resource, permission string) bool {
+	project := segment(resource, "projects")
+	if email == Deployer(project) {
+		return true
+	}
+	members := []string{"allUsers"}
+	if email != "" {
+		members = append(members, "allAuthenticatedUsers", "serviceAccount:"+email)
+	}
+	for _, o := range c.objects {
+		on, _, bound := strings.Cut(o.Name, "/iam/")
+		if bound && o.made && (on == resource || on == "projects/"+project) &&
+			slices.Contains(members, o.Config.str("member")) && c.holds(o.Config.str("role"), permission) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,227 @@
+package gcp
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Verb is what a call does to an object.
+type Verb string
+
+// The verbs of calls.
+const (
+	VerbCreate Verb = "create"
+	VerbGet    Verb = "get"
+	VerbUpdate Verb = "update"
+	VerbDelete Verb = "delete"
+)
+
+// Call is one call of the provider, with all that its client asks of Google for it:
+// to wait for the operation, and to read the object at the end.
+type Call struct {
+	Verb   Verb
+	Kind   Kind
+	Name   string
+	Config Properties
+}
+
+// need is a permission that a call needs on a resource.
+type need struct{ permission, resource string }
+
+// scope is the resource a permission is needed on.
+type scope int
+
+const (
+	onObject scope = iota
+	onProject
+	onNetwork     // the network the object is in
+	onNodeAccount // the account that nodes run as
+)
+
+type grant struct {
+	permission string
+	on         scope
+}
+
+// verbs are the permissions of a kind.
+type verbs map[Verb][]grant
+
+// permissions are what each call needs. Compute Engine: section "IAM Permissions"
+// of each method's page. GKE: "Google Kubernetes Engine API permissions". The others: "IAM
+// permissions reference". The reading of operations, and of what the client asks
+// for besides, is that of the Terraform provider: it waits for operations, reads
+// at the end of a creation and an update, asks for a service's project and for
+// the instance groups of node pools.
+var permissions = map[Kind]verbs{
+	KindService: {
+		VerbCreate: on(onProject, "serviceusage.services.enable", "serviceusage.operations.get"),
+		VerbGet:    on(onProject, "serviceusage.services.list", "resourcemanager.projects.get"),
+		VerbUpdate: on(onProject, "serviceusage.services.enable", "serviceusage.operations.get"),
+		VerbDelete: on(onProject, "serviceusage.services.disable", "serviceusage.operations.get"),
+	},
+	KindNetwork:    compute("networks", "compute.globalOperations.get", nil),
+	KindSubnetwork: compute("subnetworks", "compute.regionOperations.get", policy),
+	KindFirewall:   compute("firewalls", "compute.globalOperations.get", policy),
+	KindRouter:     compute("routers", "compute.regionOperations.get", policy),
+	KindRouterNAT: {
+		VerbCreate: on(onProject, "compute.routers.update", "compute.regionOperations.get"),
+		VerbGet:    on(onObject, "compute.routers.get"),
+		VerbUpdate: on(onObject, "compute.routers.update", "compute.regionOperations.get"),
+		VerbDelete: on(onObject, "compute.routers.get", "compute.routers.update", "compute.regionOperations.get"),
+	},
+	KindAddress: { // of an address, only labels change in place
+		VerbCreate: on(onProject, "compute.addresses.create", "compute.addresses.setLabels", "compute.regionOperations.get"),
+		VerbGet:    on(onObject, "compute.addresses.get"),
+		VerbUpdate: on(onObject, "compute.addresses.setLabels", "compute.regionOperations.get"),
+		VerbDelete: on(onObject, "compute.addresses.delete", "compute.regionOperations.get"),
+	},
+	KindForwardingRule:   compute("forwardingRules", "compute.regionOperations.get", nil),
+	KindServiceAccount:   crud("iam.serviceAccounts"),
+	KindProjectMember:    binding("resourcemanager.projects", onProject),
+	KindAccountMember:    binding("iam.serviceAccounts", onObject),
+	KindRepositoryMember: binding("artifactregistry.repositories", onObject),
+	KindRepository:       crud("artifactregistry.repositories"),
+	KindCustomRole:       crud("iam.roles"),
+	KindCluster: {
+		// Removing the default pool is an update of the cluster.
+		VerbCreate: append(on(onProject, "container.clusters.create", "container.clusters.update", "container.operations.get"), actAs),
+		VerbGet:    on(onObject, "container.clusters.get", "compute.instanceGroupManagers.get"),
+		VerbUpdate: on(onObject, "container.clusters.update", "container.operations.get"),
+		VerbDelete: on(onObject, "container.clusters.get", "container.clusters.delete", "container.operations.get"),
+	},
+	KindNodePool: {
+		VerbCreate: append(on(onObject, "container.clusters.update", "container.operations.get"), actAs),
+		VerbGet:    on(onObject, "container.clusters.get", "compute.instanceGroupManagers.get"),
+		VerbUpdate: on(onObject, "container.clusters.update", "container.operations.get"),
+		VerbDelete: on(onObject, "container.clusters.get", "container.clusters.update", "container.operations.get"),
+	},
+	KindDashboard:           crud("monitoring.dashboards"),
+	KindAlertPolicy:         crud("monitoring.alertPolicies"),
+	KindNotificationChannel: crud("monitoring.notificationChannels"),
+}
+
+// policy is needed besides, to change what belongs to a network; actAs, to run
+// nodes as an account ("Service account permissions", IAM).
+var (
+	policy = []grant{{"compute.networks.updatePolicy", onNetwork}}
+	actAs  = grant{"iam.serviceAccounts.actAs", onNodeAccount}
+)
+
+func on(s scope, names ...string) []grant {
+	var grants []grant
+	for _, name := range names {
+		grants = append(grants, grant{name, s})
+	}
+	return grants
+}
+
+func crud(prefix string) verbs {
+	return verbs{
+		VerbCreate: on(onProject, prefix+".create"), VerbGet: on(onObject, prefix+".get"),
+		VerbUpdate: on(onObject, prefix+".update"), VerbDelete: on(onObject, prefix+".delete"),
+	}
+}
+
+func compute(collection, operations string, besides []grant) verbs {
+	v := crud("compute." + collection)
+	for _, verb := range []Verb{VerbCreate, VerbUpdate, VerbDelete} {
+		v[verb] = append(append(v[verb], besides...), grant{operations, onProject})
+	}
+	return v
+}
+
+// binding is for a member of a policy: the policy is read, changed and written whole.
+func binding(prefix string, s scope) verbs {
+	write := on(s, prefix+".getIamPolicy", prefix+".setIamPolicy")
+	return verbs{VerbCreate: write, VerbGet: on(s, prefix+".getIamPolicy"), VerbUpdate: write, VerbDelete: write}
+}
+
+// needs lists what a call needs, in the order in which it is asked for.
+func (call Call) needs() []need {
+	grants := permissions[call.Kind][call.Verb]
+	if call.Verb == VerbCreate || call.Verb == VerbUpdate {
+		grants = append(slices.Clone(grants), permissions[call.Kind][VerbGet]...)
+	}
+	var all []need
+	for _, g := range grants {
+		if n := (need{g.permission, call.resource(g.on)}); !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+func (call Call) resource(s scope) string {
+	project := "projects/" + segment(call.Name, "projects")
+	switch s {
+	case onProject:
+		return project
+	case onNetwork:
+		return project + "/global/networks/" + lastSegment(call.Config.str("network"))
+	case onNodeAccount:
+		email := call.Config.str("nodeConfig.serviceAccount")
+		if !strings.Contains(email, "@") { // the default of Compute Engine
+			email = ProjectNumber(segment(call.Name, "projects")) + "-compute@developer.gserviceaccount.com"
+		}
+		return project + "/serviceAccounts/" + email
+	}
+	name, _, _ := strings.Cut(call.Name, "/iam/")
+	return name
+}
+
+type callerKey struct{}
+
+// As returns a context for calls that a service account makes. Without it, and
+// with an empty email, the caller is the project's owner, who may do everything.
+func As(ctx context.Context, email string) context.Context {
+	return context.WithValue(ctx, callerKey{}, email)
+}
+
+// Authorize refuses a call for which the caller lacks a permission.
+func (c *Cloud) Authorize(ctx context.Context, call Call) error {
+	for _, n := range call.needs() {
+		if err := c.Permit(ctx, n.permission, n.resource); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Permit refuses a caller who lacks a permission on a resource, which is given by
+// its name. It is also GKE's answer for the objects of a cluster, whose permissions
+// are container.<objects>.<verb> on the cluster.
+func (c *Cloud) Permit(ctx context.Context, permission, resource string) error {
+	email, _ := ctx.Value(callerKey{}).(string)
+	if email == "" {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.accountExists(email) {
+		return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("Not found; Gaia id not found for email %s", email)}
+	}
+	if c.granted(email, resource, permission) {
+		return nil
+	}
+	return denied(permission, resource)
+}
+
+// denied is the refusal of a call in the words of the API that is called.
+func denied(permission, resource string) error {
+	api, _, _ := strings.Cut(permission, ".")
+	e := &Error{Code: 403, Reason: "forbidden"}
+	switch api {
+	case "compute":
+		e.Message = fmt.Sprintf("Required '%s' permission for '%s'", permission, resource)
+	case "container":
+		e.Message = fmt.Sprintf("Required %q permission(s) for %q.", permission, resource)
+	case "resourcemanager":
+		api = "cloudresourcemanager"
+		fallthrough
+	default:
+		e.Message = fmt.Sprintf("Permission '%s' denied on resource '//%s.googleapis.com/%s' (or it may not exist).", permission, api, resource)
+	}
+	return e
+}
