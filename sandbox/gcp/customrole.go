@@ -90,7 +90,8 @@ func (c *Cloud) granted(email, resource, permission string) bool {
 	}
 	for _, o := range c.objects {
 		on, _, bound := strings.Cut(o.Name, "/iam/")
-		if bound && o.made && (on == resource || on == "projects/"+project) &&
+		whole := on == "projects/"+project || on == "projects/"+o.project() && ProjectNumber(o.project()) == project // some names have the number
+		if bound && o.made && (on == resource || whole) &&
 			slices.Contains(members, o.Config.str("member")) && c.holds(o.Config.str("role"), permission) {
 			return true
 		}

@@ -1,0 +1,324 @@
+package provider
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"grpc-edge/sandbox/gcp"
+	"grpc-edge/sandbox/gcp/registry"
+)
+
+var update = flag.Bool("update", false, "write infra/roles from the program's golden lists")
+
+// infra is the program, seen from here.
+const infra = "../../../infra"
+
+// customRole is a file for `gcloud iam roles create --file`.
+type customRole struct {
+	Title       string   `json:"title"`
+	Description string   `json:"description"`
+	Stage       string   `json:"stage"`
+	Permissions []string `json:"includedPermissions"`
+}
+
+// ask is one thing that a run of Pulumi asks of Google: a call, or a permission on
+// a resource that Kubernetes or the registry checks.
+type ask struct {
+	call                 gcp.Call
+	permission, resource string
+}
+
+func (a ask) permissions() []string {
+	if a.permission != "" {
+		return []string{a.permission}
+	}
+	return a.call.Permissions()
+}
+
+func (a ask) judge(ctx context.Context, c *gcp.Cloud) error {
+	if a.permission != "" {
+		return c.Permit(ctx, a.permission, a.resource)
+	}
+	return c.Authorize(ctx, a.call)
+}
+
+// run is what needs a role of its own.
+type run struct {
+	title, description string
+	verbs              []gcp.Verb // of calls to Google
+	objects            []string   // verbs on the cluster's objects; the API's watch and patch are list and update
+	registry           []string   // permissions on repositories
+	awaits             bool       // what Kubernetes makes of the objects is watched
+}
+
+var runs = map[string]run{
+	"deploy": {
+		title: "grpc-edge deploy", description: "What `pulumi up` needs to create and change the stack, but not to remove its cloud resources",
+		verbs: []gcp.Verb{gcp.VerbCreate, gcp.VerbUpdate, gcp.VerbGet}, awaits: true,
+		objects:  []string{"create", "update", "get", "list", "delete"}, // a changed ConfigMap is a new one, and the old one goes
+		registry: []string{registry.PermissionDownload, registry.PermissionUpload},
+	},
+	"preview": {
+		title: "grpc-edge preview", description: "What `pulumi preview`, also with --refresh, needs to read the stack",
+		verbs: []gcp.Verb{gcp.VerbGet}, objects: []string{"get"},
+	},
+	"destroy": {
+		title: "grpc-edge destroy", description: "What `pulumi destroy` needs to remove the stack",
+		verbs: []gcp.Verb{gcp.VerbDelete}, objects: []string{"delete", "get", "list"},
+	},
+}
+
+// registered is a resource of a golden list.
+type registered struct {
+	Resource string `json:"resource"`
+	Inputs   props  `json:"inputs"`
+}
+
+// golden returns the resources of every stack whose list is kept.
+func golden(t *testing.T) []registered {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(infra, "testdata", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("finding the golden lists: %v, %v", files, err)
+	}
+	var all []registered
+	for _, file := range files {
+		var stack []registered
+		read(t, file, &stack)
+		all = append(all, stack...)
+	}
+	return all
+}
+
+func read(t *testing.T, file string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, into); err != nil {
+		t.Fatalf("reading %s: %v", file, err)
+	}
+}
+
+var testPlace = gcp.Place{Project: "test-project", Region: "us-central1"}
+
+const clusterName = "projects/test-project/locations/us-central1/clusters/gke"
+
+// asks lists what a run asks for the resources of the program.
+func (r run) asks(t *testing.T, program []registered) []ask {
+	t.Helper()
+	var all []ask
+	for _, resource := range program {
+		token, name, _ := strings.Cut(resource.Resource, " ")
+		switch {
+		case strings.HasPrefix(token, "gcp:"):
+			all = append(all, r.calls(t, token, name, resource.Inputs)...)
+		case strings.HasPrefix(token, "kubernetes:"):
+			for _, verb := range r.objects {
+				all = append(all, ask{permission: "container." + collection(token) + "." + verb, resource: clusterName})
+			}
+		}
+	}
+	if r.awaits { // Deployments are ready by their pods, and Services by their endpoints
+		for _, watched := range []string{"pods", "replicaSets", "persistentVolumeClaims", "endpointSlices"} {
+			all = append(all, ask{permission: "container." + watched + ".list", resource: clusterName})
+		}
+	}
+	return all
+}
+
+func (r run) calls(t *testing.T, token, name string, inputs props) []ask {
+	t.Helper()
+	rt, _, err := lookUp(urn(token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := gcp.Properties{}
+	for key, value := range inputs {
+		config[key] = value
+	}
+	delete(config, "project") // each stack has its own; the role is the same in all
+	if rt.autoname != "" && config[rt.autoname] == nil {
+		config[rt.autoname] = name
+	}
+	if cluster, ok := config["cluster"].(string); ok && cluster == "cluster-id" { // a list has names for what is not known yet
+		config["cluster"] = clusterName
+	}
+	object, err := gcp.NameOf(rt.kind, testPlace, config)
+	if err != nil {
+		t.Fatalf("naming %s %s: %v", token, name, err)
+	}
+	var all []ask
+	for _, verb := range r.verbs {
+		if verb == gcp.VerbDelete && rt.kind == gcp.KindService && config["disableOnDestroy"] == false {
+			continue
+		}
+		all = append(all, ask{call: gcp.Call{Verb: verb, Kind: rt.kind, Name: object, Config: config}})
+	}
+	if rt.kind == gcp.KindRepository {
+		for _, permission := range r.registry {
+			all = append(all, ask{permission: permission, resource: object})
+		}
+	}
+	return all
+}
+
+// collection is what the permissions of a kind of Kubernetes object are named
+// after; those of custom resources have one name ("Kubernetes API permissions", GKE).
+func collection(token string) string {
+	group, _, _ := strings.Cut(strings.TrimPrefix(token, "kubernetes:"), "/")
+	kind := token[strings.LastIndex(token, ":")+1:]
+	if strings.Contains(group, ".") && !strings.HasSuffix(group, ".k8s.io") {
+		return "thirdPartyObjects"
+	}
+	plural := strings.ToLower(kind[:1]) + kind[1:] + "s"
+	if stem, ok := strings.CutSuffix(kind, "y"); ok {
+		plural = strings.ToLower(stem[:1]) + stem[1:] + "ies"
+	}
+	return plural
+}
+
+// derive returns the smallest role for a run.
+func (r run) derive(asks []ask) customRole {
+	role := customRole{Title: r.title, Description: r.description, Stage: "GA"}
+	for _, a := range asks {
+		role.Permissions = append(role.Permissions, a.permissions()...)
+	}
+	slices.Sort(role.Permissions)
+	role.Permissions = slices.Compact(role.Permissions)
+	return role
+}
+
+func roleFile(name string) string { return filepath.Join(infra, "roles", name+".yaml") }
+
+func TestRoleFilesAreDerivedFromTheProgram(t *testing.T) {
+	program := golden(t)
+	for name, r := range runs {
+		want := r.derive(r.asks(t, program))
+		if *update {
+			text, err := yaml.Marshal(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			header := fmt.Sprintf("# Derived from the resources in infra/testdata; `go test ./gcp/provider -run Role -update` in sandbox/ writes it.\n"+
+				"# gcloud iam roles create grpcEdge.%s --project PROJECT --file infra/roles/%s.yaml\n", name, name)
+			if err := os.WriteFile(roleFile(name), append([]byte(header), text...), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got customRole
+		read(t, roleFile(name), &got)
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s differs from what the program needs: run the test with -update and review the change\ngot  %v\nwant %v", roleFile(name), got, want)
+		}
+	}
+}
+
+const ci = "ci-account@test-project.iam.gserviceaccount.com"
+
+// employ lets an account have a role, and nothing else.
+func (e *engine) employ(permissions []string) {
+	e.t.Helper()
+	e.create(accountType, props{"accountId": "ci-account"})
+	role := e.create("gcp:projects/iAMCustomRole:IAMCustomRole", props{"roleId": "ciRole", "title": "CI", "permissions": anys(permissions)})
+	e.create("gcp:projects/iAMMember:IAMMember", props{"project": "test-project", "role": role.id, "member": "serviceAccount:" + ci})
+}
+
+func (e *engine) setRole(permissions []string) {
+	e.t.Helper()
+	_, err := e.cloud.Update(context.Background(), "projects/test-project/roles/ciRole", testPlace,
+		gcp.Properties{"roleId": "ciRole", "title": "CI", "permissions": anys(permissions)})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+func anys(names []string) []any {
+	list := make([]any, len(names))
+	for i, name := range names {
+		list[i] = name
+	}
+	return list
+}
+
+// TestEachPermissionOfRolesIsNeeded takes one permission after another away.
+func TestEachPermissionOfRolesIsNeeded(t *testing.T) {
+	program := golden(t)
+	for name, r := range runs {
+		t.Run(name, func(t *testing.T) {
+			var role customRole
+			read(t, roleFile(name), &role)
+			e := newEngine(t, noRuntime{})
+			e.employ(role.Permissions)
+			asks := r.asks(t, program)
+			refused := func() error {
+				for _, a := range asks {
+					if err := a.judge(gcp.As(context.Background(), ci), e.cloud); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			if err := refused(); err != nil {
+				t.Fatalf("the role is not enough: %v", err)
+			}
+			for i, missing := range role.Permissions {
+				e.setRole(slices.Delete(slices.Clone(role.Permissions), i, i+1))
+				if err := refused(); err == nil || !strings.Contains(err.Error(), missing) {
+					t.Errorf("without %s: %v, want a refusal that names it", missing, err)
+				}
+			}
+		})
+	}
+}
+
+// TestRolesAreEnoughForARealRun makes, reads and removes one resource of each type
+// that the program has, through the provider, as an account with the role alone.
+func TestRolesAreEnoughForARealRun(t *testing.T) {
+	used := map[string]bool{}
+	for _, r := range golden(t) {
+		token, _, _ := strings.Cut(r.Resource, " ")
+		used[token] = true
+	}
+	e := newEngine(t, noRuntime{})
+	e.employ(nil)
+	become := func(name string) {
+		var role customRole
+		read(t, roleFile(name), &role)
+		e.setRole(role.Permissions)
+	}
+	e.configure(e.client, props{"project": "test-project", "region": "us-central1", "impersonateServiceAccount": ci})
+	become("deploy")
+	var states []state
+	for _, step := range program() {
+		if used[step.token] {
+			states = append(states, e.create(step.token, step.inputs))
+		}
+	}
+	become("preview")
+	for _, s := range states {
+		e.read(s)
+	}
+	if _, err := e.tryCreate(networkType, props{"name": "more"}); err == nil || !strings.Contains(err.Error(), "'compute.networks.create'") {
+		t.Errorf("creating with the role for previews: %v, want a refusal that names compute.networks.create", err)
+	}
+	become("destroy")
+	slices.Reverse(states)
+	for _, s := range states {
+		if s.token == "gcp:projects/service:Service" {
+			continue // APIs stay enabled
+		}
+		if err := e.delete(s); err != nil {
+			t.Errorf("removing %s: %v", s.id, err)
+		}
+	}
+}
