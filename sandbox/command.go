@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"grpc-edge/sandbox/credentials"
 	"grpc-edge/sandbox/daemon"
+	"grpc-edge/sandbox/gcp"
 	"grpc-edge/sandbox/stack"
 	"grpc-edge/sandbox/tools"
 )
@@ -96,6 +98,10 @@ func newCommand() *cobra.Command {
 	add("logs [NAME]", "Show the newest log lines of every pod, or those of one app", cobra.MaximumNArgs(1), logs)
 	add("kubeconfig", "Write a kubeconfig for plain kubectl and print how to use it", none, kubeconfig)
 	add("objects", "List what exists in the emulated cloud", none, objects)
+	fault := add("faults [ANSWER [KEY=VALUE...] | clear]", "Make calls to the emulated cloud fail, or list and clear what does", cobra.ArbitraryArgs, faults)
+	fault.Long = "ANSWER is " + strings.Join(gcp.Answers(), ", ") + ".\nOf the keys, kind, verb and name say which calls, " +
+		"count how many, and seconds how much longer an operation takes."
+	fault.Example = "  sandbox faults rate-limit kind=Network count=3\n  sandbox faults slow kind=Cluster seconds=60\n  sandbox faults clear"
 	pulumi := add("pulumi -- ARGUMENTS", "Run the Pulumi CLI on the sandbox's stack", cobra.ArbitraryArgs, runPulumi)
 	pulumi.Example = "  sandbox pulumi -- stack output --json"
 	add("serve", "Run the sandbox's daemon (`up` does this)", none, serve).Hidden = true

@@ -22,6 +22,9 @@ func (c *Cloud) accept(ctx context.Context, call Call) error {
 	if c.observe != nil {
 		c.observe(call)
 	}
+	if err := c.answer(call); err != nil {
+		return err
+	}
 	return c.Authorize(ctx, call)
 }
 

@@ -26,13 +26,14 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 	if _, err := c.Get(name); err == nil && rule.idempotent {
 		return c.Update(ctx, name, at, config)
 	}
-	if err := c.accept(ctx, Call{VerbCreate, kind, name, config}); err != nil {
+	call := Call{VerbCreate, kind, name, config}
+	if err := c.accept(ctx, call); err != nil {
 		return Object{}, err
 	}
 	o := &Object{Kind: kind, Name: name, Config: config.clone(), Status: place, busy: true}
 	t := &change{Cloud: c, at: at, new: o}
 	err = c.operate(ctx, operation{
-		queue: queue(name),
+		call: call, queue: queue(name),
 		begin: func() error {
 			if err := t.admit(rule); err != nil {
 				return err
@@ -54,12 +55,13 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 // stays, as long as config does not say otherwise.
 func (c *Cloud) Update(ctx context.Context, name string, at Place, config Properties) (Object, error) {
 	kind, _ := c.known(name)
-	if err := c.accept(ctx, Call{VerbUpdate, kind, name, config}); err != nil {
+	call := Call{VerbUpdate, kind, name, config}
+	if err := c.accept(ctx, call); err != nil {
 		return Object{}, err
 	}
 	t := &change{Cloud: c, at: at}
 	err := c.operate(ctx, operation{
-		queue: queue(name),
+		call: call, queue: queue(name),
 		begin: func() error {
 			old, err := c.existing(name)
 			if err != nil {
@@ -87,13 +89,14 @@ func (c *Cloud) Update(ctx context.Context, name string, at Place, config Proper
 // Delete removes the object of a name and everything inside it.
 func (c *Cloud) Delete(ctx context.Context, name string) error {
 	kind, config := c.known(name)
-	if err := c.accept(ctx, Call{VerbDelete, kind, name, config}); err != nil {
+	call := Call{VerbDelete, kind, name, config}
+	if err := c.accept(ctx, call); err != nil {
 		return err
 	}
 	t := &change{Cloud: c}
 	var all []*Object
 	return c.operate(ctx, operation{
-		queue: queue(name),
+		call: call, queue: queue(name),
 		begin: func() (err error) {
 			if t.old, err = c.existing(name); err != nil {
 				return err
@@ -126,6 +129,7 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 
 // operation is a change in its steps. All but work run with c.mu held.
 type operation struct {
+	call  Call
 	queue string                      // operations of one queue run one after another
 	begin func() error                // checks, and reserves what is needed
 	work  func(context.Context) error // takes time, and makes it real
@@ -145,7 +149,7 @@ func (c *Cloud) operate(ctx context.Context, op operation) error {
 	if err != nil {
 		return err
 	}
-	err = c.perform(ctx, op.work)
+	err = c.perform(ctx, op)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -156,15 +160,19 @@ func (c *Cloud) operate(ctx context.Context, op operation) error {
 	return c.save()
 }
 
-// perform runs an operation that was accepted. All operations pass here, so
-// this is where one can be made slow or fail.
-func (c *Cloud) perform(ctx context.Context, work func(context.Context) error) error {
+// perform runs an operation that was accepted. All operations pass here: a
+// fault makes one slow, or fail at its end, see [Fault].
+func (c *Cloud) perform(ctx context.Context, op operation) error {
+	longer, failure := c.outcome(op.call)
 	select {
-	case <-time.After(c.operationTime):
+	case <-time.After(c.operationTime + longer):
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return work(ctx)
+	if failure != nil {
+		return failure
+	}
+	return op.work(ctx)
 }
 
 // enter waits until no other operation of the queue is under way. Google

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -34,6 +35,8 @@ func (noRuntime) StopNodes(context.Context, string, string) error    { return ni
 // engine talks to the provider as Pulumi's engine does.
 type engine struct {
 	t      *testing.T
+	dir    string // of the cloud
+	waits  []time.Duration
 	cloud  *gcp.Cloud
 	client pulumirpc.ResourceProviderClient
 	dial   func() pulumirpc.ResourceProviderClient
@@ -41,7 +44,8 @@ type engine struct {
 
 func newEngine(t *testing.T, rt gcp.Runtime) *engine {
 	t.Helper()
-	cloud, err := gcp.Open(t.TempDir(), rt, gcp.WithOperationTime(0))
+	dir := t.TempDir()
+	cloud, err := gcp.Open(dir, rt, gcp.WithOperationTime(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,10 +54,12 @@ func newEngine(t *testing.T, rt gcp.Runtime) *engine {
 		t.Fatal(err)
 	}
 	server := grpc.NewServer()
-	pulumirpc.RegisterResourceProviderServer(server, New(cloud))
+	e := &engine{t: t, dir: dir, cloud: cloud}
+	served := New(cloud).(*provider)
+	served.wait = func(_ context.Context, d time.Duration) error { e.waits = append(e.waits, d); return nil }
+	pulumirpc.RegisterResourceProviderServer(server, served)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	e := &engine{t: t, cloud: cloud}
 	e.dial = func() pulumirpc.ResourceProviderClient {
 		conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {

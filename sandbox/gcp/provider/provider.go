@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -29,11 +30,14 @@ type provider struct {
 	pulumirpc.UnimplementedResourceProviderServer
 	cloud    *gcp.Cloud
 	sessions sessions
+	wait     func(context.Context, time.Duration) error // between tries
 }
 
 // New returns the provider on an emulated cloud. One server may serve any
 // number of provider instances and runs of Pulumi.
-func New(c *gcp.Cloud) pulumirpc.ResourceProviderServer { return &provider{cloud: c} }
+func New(c *gcp.Cloud) pulumirpc.ResourceProviderServer {
+	return &provider{cloud: c, wait: wait}
+}
 
 // Handshake implements pulumirpc.ResourceProviderServer.
 func (p *provider) Handshake(context.Context, *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
@@ -93,7 +97,7 @@ func (p *provider) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pul
 		properties, err := encode(planned(t, schema, s, news))
 		return &pulumirpc.CreateResponse{Properties: properties}, err
 	}
-	o, err := p.cloud.Create(ctx, t.kind, s.place, t.config(s, news))
+	o, err := p.retried(ctx, func() (gcp.Object, error) { return p.cloud.Create(ctx, t.kind, s.place, t.config(s, news)) })
 	if err != nil {
 		return nil, failed("creating", r.Urn, err)
 	}
@@ -110,7 +114,7 @@ func (p *provider) Read(ctx context.Context, r *pulumirpc.ReadRequest) (*pulumir
 	}
 	_, ctx, done := p.sessions.begin(ctx)
 	defer done()
-	o, err := p.cloud.Read(ctx, t.kind, t.name(r.Id))
+	o, err := p.retried(ctx, func() (gcp.Object, error) { return p.cloud.Read(ctx, t.kind, t.name(r.Id)) })
 	if gcp.NotFound(err) || err == nil && o.Kind != t.kind {
 		return &pulumirpc.ReadResponse{}, nil
 	}
@@ -156,7 +160,7 @@ func (p *provider) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pul
 			config[key] = value
 		}
 	}
-	o, err := p.cloud.Update(ctx, name, s.place, config)
+	o, err := p.retried(ctx, func() (gcp.Object, error) { return p.cloud.Update(ctx, name, s.place, config) })
 	if err != nil {
 		return nil, failed("updating", r.Urn, err)
 	}
@@ -187,7 +191,8 @@ func (p *provider) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*emp
 	}
 	_, ctx, done := p.sessions.begin(ctx)
 	defer done()
-	if err := p.cloud.Delete(ctx, t.name(r.Id)); err != nil && !gcp.NotFound(err) {
+	_, err = p.retried(ctx, func() (gcp.Object, error) { return gcp.Object{}, p.cloud.Delete(ctx, t.name(r.Id)) })
+	if err != nil && !gcp.NotFound(err) {
 		return nil, failed("deleting", r.Urn, err)
 	}
 	return &emptypb.Empty{}, nil

@@ -1,0 +1,217 @@
+package gcp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Fault makes calls fail, or operations take long.
+type Fault struct {
+	// Answer is what a call gets, one of [Answers].
+	Answer string `json:"answer"`
+	// Kind, such as Network, Verb and Name say which calls; Name may have the
+	// wildcards of path.Match and is compared with the object's last name. What is
+	// empty matches all.
+	Kind string `json:"kind,omitempty"`
+	Verb Verb   `json:"verb,omitempty"`
+	Name string `json:"name,omitempty"`
+	// Count is how many calls are still to be struck; 0 is all, until the fault is cleared.
+	Count int `json:"count,omitempty"`
+	// Seconds is how much longer an operation takes, for the answer slow.
+	Seconds int `json:"seconds,omitempty"`
+}
+
+// Answers of operations that were accepted; all others are of calls.
+const (
+	answerSlow   = "slow"
+	answerFailed = "failed"
+)
+
+// answers are what calls get, in Google's words ("Error messages" of Compute
+// Engine's troubleshooting pages; "Errors", API design guide, for 429, 500 and 503).
+var answers = map[string]func(c *Cloud, call Call) error{
+	"rate-limit": func(_ *Cloud, call Call) error {
+		return &Error{Code: 429, Reason: "rateLimitExceeded", Message: fmt.Sprintf("Quota exceeded for quota metric 'Queries' and limit "+
+			"'Queries per minute' of service '%s' for consumer 'project_number:%s'.", call.Kind.API(), ProjectNumber(segment(call.Name, "projects")))}
+	},
+	"internal": func(*Cloud, Call) error {
+		return &Error{Code: 500, Reason: "backendError", Message: "Internal error encountered."}
+	},
+	"unavailable": func(*Cloud, Call) error {
+		return &Error{Code: 503, Reason: "backendError", Message: "The service is currently unavailable."}
+	},
+	"quota": func(_ *Cloud, call Call) error {
+		q := rules[call.Kind].quota
+		return quotaExceeded(first(q.metric, "RESOURCES"), q.limit, "globally")
+	},
+	"denied": func(_ *Cloud, call Call) error {
+		for _, n := range call.needs() {
+			return denied(n.permission, n.resource)
+		}
+		return denied("resourcemanager.projects.get", call.resource(onProject))
+	},
+	"api-disabled": func(_ *Cloud, call Call) error { // as in a project that has nothing
+		return new(Cloud).requireAPI(call.Kind.API(), segment(call.Name, "projects"))
+	},
+	"exists":     func(_ *Cloud, call Call) error { return alreadyExists(call.Name) },
+	answerSlow:   nil,
+	answerFailed: nil,
+}
+
+// Answers lists what a [Fault] can answer with, sorted.
+func Answers() []string { return slices.Sorted(maps.Keys(answers)) }
+
+// ParseFault reads a fault from words: the answer, then kind=, verb=, name=,
+// count= and seconds=. All that is wrong is told at once.
+func ParseFault(words []string) (Fault, error) {
+	f := Fault{Answer: words[0]}
+	var errs []error
+	if _, ok := answers[f.Answer]; !ok {
+		errs = append(errs, fmt.Errorf("%q is no answer; it may be %s", f.Answer, strings.Join(Answers(), ", ")))
+	}
+	for _, word := range words[1:] {
+		key, value, _ := strings.Cut(word, "=")
+		if err := f.set(key, value); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if (f.Answer == answerSlow) != (f.Seconds > 0) {
+		errs = append(errs, errors.New("seconds=N belongs to the answer slow, and slow needs it"))
+	}
+	return f, errors.Join(errs...)
+}
+
+func (f *Fault) set(key, value string) (err error) {
+	switch key {
+	case "kind":
+		var known []string
+		for kind := range rules {
+			known = append(known, lastSegment(string(kind)))
+		}
+		if f.Kind = value; !slices.Contains(known, value) {
+			slices.Sort(known)
+			return fmt.Errorf("kind=%s: it may be %s", value, strings.Join(slices.Compact(known), ", "))
+		}
+	case "verb":
+		if f.Verb = Verb(value); !slices.Contains([]Verb{VerbCreate, VerbGet, VerbUpdate, VerbDelete}, f.Verb) {
+			return fmt.Errorf("verb=%s: it may be create, get, update, delete", value)
+		}
+	case "name":
+		if _, err := path.Match(value, ""); err != nil {
+			return fmt.Errorf("name=%s: %w", value, err)
+		}
+		f.Name = value
+	case "count":
+		f.Count, err = positive(key, value)
+	case "seconds":
+		f.Seconds, err = positive(key, value)
+	default:
+		return fmt.Errorf("%q is not kind=, verb=, name=, count= or seconds=", key)
+	}
+	return err
+}
+
+func positive(key, value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%s=%s: it may be a number from 1", key, value)
+	}
+	return n, nil
+}
+
+// matches tells whether a call is one of those that are struck.
+func (f Fault) matches(call Call) bool {
+	name, _ := path.Match(f.Name, lastSegment(call.Name))
+	return (f.Kind == "" || f.Kind == lastSegment(string(call.Kind))) && (f.Verb == "" || f.Verb == call.Verb) && (f.Name == "" || name)
+}
+
+// String is the fault as [ParseFault] reads it.
+func (f Fault) String() string {
+	text := f.Answer
+	for _, part := range []struct{ key, value string }{
+		{"kind", f.Kind}, {"verb", string(f.Verb)}, {"name", f.Name}, {"count", strconv.Itoa(f.Count)}, {"seconds", strconv.Itoa(f.Seconds)},
+	} {
+		if part.value != "" && part.value != "0" {
+			text += " " + part.key + "=" + part.value
+		}
+	}
+	return text
+}
+
+// Faults reads those set in a cloud's folder.
+func Faults(dir string) ([]Fault, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "faults.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the emulated cloud's faults: %w", err)
+	}
+	var faults []Fault
+	if err := json.Unmarshal(text, &faults); err != nil {
+		return nil, fmt.Errorf("reading the emulated cloud's faults: %w", err)
+	}
+	return faults, nil
+}
+
+// SetFaults replaces the faults of a cloud's folder. They act from the next call
+// on, in a process that has the cloud open too.
+func SetFaults(dir string, faults []Fault) error {
+	text, err := json.Marshal(faults)
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dir, "faults.json"), text)
+}
+
+// strike returns the first fault that matches a call, and counts it; operations
+// chooses those of operations, or those of calls.
+func (c *Cloud) strike(call Call, operations bool) (Fault, bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	faults, err := Faults(c.dir)
+	i := slices.IndexFunc(faults, func(f Fault) bool { return (answers[f.Answer] == nil) == operations && f.matches(call) })
+	if err != nil || i < 0 {
+		return Fault{}, false, err
+	}
+	struck := faults[i]
+	switch struck.Count {
+	case 0:
+		return struck, true, nil
+	case 1:
+		faults = slices.Delete(faults, i, i+1)
+	default:
+		faults[i].Count--
+	}
+	return struck, true, SetFaults(c.dir, faults)
+}
+
+// answer is the error of a call that a fault strikes, or nil.
+func (c *Cloud) answer(call Call) error {
+	f, struck, err := c.strike(call, false)
+	if !struck || err != nil {
+		return err
+	}
+	return answers[f.Answer](c, call)
+}
+
+// outcome is how much longer an operation takes, and the error at its end.
+func (c *Cloud) outcome(call Call) (time.Duration, error) {
+	f, struck, err := c.strike(call, true)
+	if struck && f.Answer == answerFailed {
+		// The words are the Terraform provider's, of an operation that ended with an error.
+		err = fmt.Errorf("Error waiting to %s %s: the operation ended with INTERNAL_ERROR: Internal error. "+
+			"Please try again or contact Google Support. (Code: '%s')", call.Verb, lastSegment(call.Name), digits(19))
+	}
+	return time.Duration(f.Seconds) * time.Second, err
+}

@@ -1,0 +1,138 @@
+package provider
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+// fault sets one fault in the engine's cloud.
+func (e *engine) fault(words string) {
+	e.t.Helper()
+	f, err := gcp.ParseFault(strings.Fields(words))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if err := gcp.SetFaults(e.dir, []gcp.Fault{f}); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
+// TestTransientFaultsAreRetried also reads and deletes: each verb is tried again.
+func TestTransientFaultsAreRetried(t *testing.T) {
+	for _, answer := range []string{"rate-limit", "internal", "unavailable"} {
+		t.Run(answer, func(t *testing.T) {
+			e := newEngine(t, noRuntime{})
+			e.fault(answer + " kind=Network count=3")
+			s := e.create(networkType, props{"name": "net"})
+			if want := []time.Duration{500 * time.Millisecond, 500 * time.Millisecond, time.Second}; !slices.Equal(e.waits, want) {
+				t.Errorf("waits = %v, want %v", e.waits, want)
+			}
+			e.fault(answer + " verb=get count=1")
+			if got := e.read(s); got.id != s.id {
+				t.Errorf("Read = %q, want %q", got.id, s.id)
+			}
+			e.fault(answer + " verb=delete name=n* count=1")
+			if err := e.delete(s); err != nil {
+				t.Errorf("Delete = %v, want nil", err)
+			}
+			if left := e.cloud.Objects(); len(left) != 0 || len(e.waits) != 5 {
+				t.Errorf("left %v after %d waits, want nothing after 5", left, len(e.waits))
+			}
+		})
+	}
+}
+
+func TestRetriesEnd(t *testing.T) {
+	e := newEngine(t, noRuntime{})
+	e.fault("unavailable kind=Network")
+	_, err := e.tryCreate(networkType, props{"name": "net"})
+	if want := "googleapi: Error 503: The service is currently unavailable., backendError"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Create = %v, want %s", err, want)
+	}
+	var spent time.Duration
+	for _, d := range e.waits {
+		spent += d
+	}
+	if spent > retryLimit || spent < retryLimit/3 {
+		t.Errorf("waited %s, want most of %s", spent, retryLimit)
+	}
+}
+
+// TestLastingFaultsAreToldOnce also makes the resource after it: nothing is lost.
+func TestLastingFaultsAreToldOnce(t *testing.T) {
+	for words, want := range map[string]string{
+		"quota kind=Network":        "Error 403: Quota 'NETWORKS' exceeded.",
+		"denied kind=Network":       "Error 403: Required 'compute.networks.create' permission for 'projects/test-project', forbidden",
+		"api-disabled kind=Network": "Error 403: Compute Engine API has not been used in project ",
+		"exists kind=Network":       "Error 409: The resource 'projects/test-project/global/networks/net' already exists, alreadyExists",
+		"failed kind=Network":       "Error waiting to create net: the operation ended with INTERNAL_ERROR",
+	} {
+		t.Run(words, func(t *testing.T) {
+			e := newEngine(t, noRuntime{})
+			e.fault(words + " count=1")
+			_, err := e.tryCreate(networkType, props{"name": "net"})
+			if err == nil || strings.Count(err.Error(), want) != 1 || len(e.waits) != 0 {
+				t.Errorf("Create = %v after %d waits, want %q, once and at once", err, len(e.waits), want)
+			}
+			if left := e.cloud.Objects(); len(left) != 0 {
+				t.Errorf("left %v, want nothing", left)
+			}
+			s := e.create(networkType, props{"name": "net"})
+			e.fault("failed verb=delete count=1")
+			if err := e.delete(s); err == nil {
+				t.Error("Delete = nil, want the operation's error")
+			}
+			if got := e.read(s); got.id != s.id {
+				t.Errorf("after the failed deletion Read = %q, want %q", got.id, s.id)
+			}
+			if err := e.delete(s); err != nil {
+				t.Errorf("second Delete = %v, want nil", err)
+			}
+		})
+	}
+}
+
+func TestSlowOperationCanBeCanceled(t *testing.T) {
+	e := newEngine(t, noRuntime{})
+	e.fault("slow kind=Network seconds=3600 count=1")
+	done := make(chan error)
+	go func() {
+		_, err := e.tryCreate(networkType, props{"name": "net"})
+		done <- err
+	}()
+	for { // until the operation is under way, which uses the fault up
+		if faults, err := gcp.Faults(e.dir); err != nil || len(faults) == 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := e.client.Cancel(t.Context(), &emptypb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err == nil || !strings.Contains(err.Error(), errCanceled.Error()) {
+		t.Errorf("Create = %v, want %v", err, errCanceled)
+	}
+	if left := e.cloud.Objects(); len(left) != 0 {
+		t.Errorf("left %v, want nothing", left)
+	}
+}
+
+func TestFaultsAreCheckedWhole(t *testing.T) {
+	_, err := gcp.ParseFault(strings.Fields("bogus kind=Bucket verb=put name=[ count=0 color=red seconds=1"))
+	for _, want := range []string{`"bogus" is no answer`, "kind=Bucket: it may be ", "verb=put", "name=[", "count=0", `"color"`, "seconds=N"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParseFault = %v, want %q in it", err, want)
+		}
+	}
+	for _, words := range []string{"slow seconds=30", "quota kind=Network verb=create name=edge-* count=2"} {
+		if f, err := gcp.ParseFault(strings.Fields(words)); err != nil || f.String() != words {
+			t.Errorf("ParseFault(%q) = %q, %v, want the same", words, f, err)
+		}
+	}
+}
