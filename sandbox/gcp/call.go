@@ -31,11 +31,13 @@ func (c *Cloud) accept(ctx context.Context, call Call) error {
 // known returns what a name is the name of, and its description, for calls that
 // have only the name.
 func (c *Cloud) known(name string) (Kind, Properties) {
-	o, err := c.Get(name)
-	if err != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o, ok := c.objects[name]
+	if !ok {
 		return "", nil
 	}
-	return o.Kind, o.Config
+	return o.Kind, o.Config // nobody writes to a description
 }
 
 // NameOf returns the name that an object would get, see [Cloud.Create].
