@@ -102,3 +102,16 @@ func TestCustomRoleTakesPartAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestRegistryAsksForTheSamePermissions(t *testing.T) {
+	c, _ := guarded(t, "artifactregistry.repositories.uploadArtifacts")
+	name := "projects/test-project/locations/us-central1/repositories/images"
+	for permission, want := range map[string]bool{
+		"artifactregistry.repositories.uploadArtifacts":   true,
+		"artifactregistry.repositories.downloadArtifacts": false,
+	} {
+		if got := (repositories{c}).Allowed(ciEmail, permission, name); got != want {
+			t.Errorf("Allowed(%s) = %t, want %t", permission, got, want)
+		}
+	}
+}
