@@ -97,6 +97,19 @@ var permissions = map[Kind]verbs{
 		VerbUpdate: on(onObject, "container.clusters.update", "container.operations.get"),
 		VerbDelete: on(onObject, "container.clusters.get", "container.clusters.update", "container.operations.get"),
 	},
+	// The client asks for the agent, and reads nothing later ("Create and grant roles to
+	// service agents": a Service Usage Admin may).
+	KindServiceIdentity: {
+		VerbCreate: on(onProject, "serviceusage.services.enable", "serviceusage.operations.get"),
+		VerbGet:    {}, VerbUpdate: {}, VerbDelete: {},
+	},
+	KindCryptoKeyMember: binding("cloudkms.cryptoKeys", onObject),
+	KindAdmissionPolicy: { // which is there always, and so is never created or deleted
+		VerbCreate: on(onProject, "binaryauthorization.policy.update"),
+		VerbGet:    on(onProject, "binaryauthorization.policy.get"),
+		VerbUpdate: on(onProject, "binaryauthorization.policy.update"),
+		VerbDelete: on(onProject, "binaryauthorization.policy.update"),
+	},
 	KindDashboard:           crud("monitoring.dashboards"),
 	KindAlertPolicy:         crud("monitoring.alertPolicies"),
 	KindNotificationChannel: crud("monitoring.notificationChannels"),

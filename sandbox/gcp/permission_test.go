@@ -9,7 +9,7 @@ import (
 func TestEveryKindNamesItsPermissions(t *testing.T) {
 	for kind := range rules {
 		for _, verb := range []Verb{VerbCreate, VerbGet, VerbUpdate, VerbDelete} {
-			if len(permissions[kind][verb]) == 0 {
+			if _, known := permissions[kind][verb]; !known {
 				t.Errorf("no permission is known that %s of %s needs", verb, kind)
 			}
 		}

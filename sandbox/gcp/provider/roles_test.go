@@ -147,6 +147,9 @@ func (r run) calls(t *testing.T, token, name string, inputs props) []ask {
 		config[key] = value
 	}
 	delete(config, "project") // each stack has its own; the role is the same in all
+	if key, ok := config["cryptoKeyId"].(string); ok { // so has its key
+		config["cryptoKeyId"] = "projects/test-project" + key[strings.Index(key, "/locations/"):]
+	}
 	if rt.autoname != "" && config[rt.autoname] == nil {
 		config[rt.autoname] = name
 	}
