@@ -200,3 +200,23 @@ func names(value resource.PropertyValue) []string {
 	slices.Sort(list)
 	return slices.Compact(list)
 }
+
+// Of a workload that Kubernetes scales, an update leaves the number alone.
+func TestAutoscalers(t *testing.T) {
+	const kind = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
+	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:serviceReplicasMax": "7", "grpc-edge:scaleAtCpuMillicores": "300"})
+	check(t, result.named(t, kind, "echo"), map[string]any{
+		"spec.scaleTargetRef":                                map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "name": "echo"},
+		"spec.minReplicas":                                   2.0,
+		"spec.maxReplicas":                                   7.0,
+		"spec.metrics[0].resource.target.averageValue":       "300m",
+		"spec.behavior.scaleDown.stabilizationWindowSeconds": 300.0,
+	})
+	check(t, result.named(t, deploymentType, "echo"), map[string]any{"spec.replicas": nil})
+	check(t, result.named(t, deploymentType, "edge"), map[string]any{"spec.replicas": 2.0})
+	for _, r := range result.ofType(t, kind) {
+		if r.Name == "edge" {
+			t.Error("Envoy is scaled, although only services were asked for")
+		}
+	}
+}

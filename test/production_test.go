@@ -2,12 +2,14 @@ package test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -87,11 +89,15 @@ func spreadOverZones(ctx context.Context, t *testing.T, c checkout) {
 		t.Errorf("the nodes are in zones %v, want one in each of %v", zones, want)
 	}
 	for _, app := range []string{"envoy", "echo", "reverse"} {
-		nodes := strings.Fields(kubectl(ctx, t, c, `get pods --selector app.kubernetes.io/name=`+app+` --output jsonpath='{.items[*].spec.nodeName}'`))
-		slices.Sort(nodes)
-		if len(slices.Compact(nodes)) != 3 {
-			t.Errorf("the pods of %s are on nodes %v, want one on each of three", app, nodes)
-		}
+		// The autoscaler adds what is missing to its least number every 15 s.
+		eventually(ctx, t, 2*time.Minute, func() error {
+			nodes := strings.Fields(kubectl(ctx, t, c, `get pods --field-selector status.phase=Running --selector app.kubernetes.io/name=`+app+` --output jsonpath='{.items[*].spec.nodeName}'`))
+			slices.Sort(nodes)
+			if len(nodes) != 3 || len(slices.Compact(nodes)) != 3 {
+				return fmt.Errorf("the pods of %s are on nodes %v, want one on each of three", app, nodes)
+			}
+			return nil
+		})
 	}
 }
 

@@ -42,8 +42,8 @@ type Config struct {
 
 	// EnvoyDigest is the digest of envoyproxy/envoy on Docker Hub, with sha256:.
 	EnvoyDigest string
-	// EnvoyReplicas and ServiceReplicas are numbers of pods.
-	EnvoyReplicas, ServiceReplicas int
+	// EnvoyReplicas and ServiceReplicas are numbers of pods; the latter of each service.
+	EnvoyReplicas, ServiceReplicas Replicas
 	// ServiceMinReadySeconds is how long a new pod of a service has to be ready
 	// before an old one may go.
 	ServiceMinReadySeconds int
@@ -143,8 +143,8 @@ func (r *reader) read() *Config {
 		},
 		BinaryAuthorization: r.boolean("grpc-edge:binaryAuthorization"),
 		EnvoyDigest:         r.match("grpc-edge:envoyDigest", digest, "sha256: and 64 hexadecimal digits"),
-		EnvoyReplicas:       r.integer("grpc-edge:envoyReplicas", 1, 100),
-		ServiceReplicas:     r.integer("grpc-edge:serviceReplicas", 1, 100),
+		EnvoyReplicas:       r.replicas("grpc-edge:envoyReplicas"),
+		ServiceReplicas:     r.replicas("grpc-edge:serviceReplicas"),
 
 		ServiceMinReadySeconds: r.integer("grpc-edge:serviceMinReadySeconds", 0, 300),
 

@@ -74,7 +74,7 @@ func TestValues(t *testing.T) {
 			Logging: []string{"SYSTEM_COMPONENTS", "WORKLOADS"}, SecurityPosture: true,
 		},
 		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
-		Termination: 30 * time.Second, EnvoyReplicas: 2, ServiceReplicas: 2, ServiceMinReadySeconds: 10,
+		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500}, ServiceReplicas: Replicas{2, 0, 500}, ServiceMinReadySeconds: 10,
 		MetricsNamespaces: []string{"gmp-system"},
 		OTLP:              &Collector{Endpoint: "http://collector.telemetry:4317", Host: "collector.telemetry", Namespace: "telemetry", Port: 4317},
 	}
@@ -111,6 +111,8 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:controlPlaneCidr", "172.16.0.0/24", arrow + "a private IPv4 CIDR block of size /28, such as 10.10.0.0/28"},
 		{"grpc-edge:envoyDigest", "v1.39.1", arrow + "sha256: and 64 hexadecimal digits"},
 		{"grpc-edge:envoyReplicas", "-1", arrow + "a whole number from 1 to 100"},
+		{"grpc-edge:serviceReplicasMax", "1001", arrow + "a whole number from 0 to 1000"},
+		{"grpc-edge:scaleAtCpuMillicores", "500m", arrow + "a whole number from 10 to 64000"},
 		{"grpc-edge:serviceReplicas", "1.5", arrow + "a whole number from 1 to 100"},
 		{"grpc-edge:serviceMinReadySeconds", "-1", arrow + "a whole number from 0 to 300"},
 		{"grpc-edge:serviceMinReadySeconds", "301", arrow + "a whole number from 0 to 300"},
@@ -156,6 +158,7 @@ func TestWrongTogether(t *testing.T) {
 	}{
 		{map[string]string{"grpc-edge:dnsEndpoint": "true"}, `grpc-edge:authorizedNetworks is "[\"127.0.0.1/32\"]"; it must be empty with grpc-edge:dnsEndpoint`},
 		{map[string]string{"grpc-edge:nodeCount": "3", "grpc-edge:nodeCountMax": "2"}, "grpc-edge:nodeCountMax is 2; it must be 0, for always nodeCount nodes, or more than grpc-edge:nodeCount, 3"},
+		{map[string]string{"grpc-edge:envoyReplicas": "4", "grpc-edge:envoyReplicasMax": "3"}, "grpc-edge:envoyReplicasMax is 3; it must be 0, for always 4 pods, or more than grpc-edge:envoyReplicas, 4"},
 		{map[string]string{"grpc-edge:nodeCountMax": "600"}, "grpc-edge:podsCidr is \"10.20.0.0/16\"; it must be a /14 or larger: 600 nodes"},
 		{map[string]string{exclusions: exclusion("Xmas", "2026-12-24T00:00:00Z", "NO_UPGRADES")}, exclusions + `[0].name is "Xmas"; it must be a name in lower case`},
 		{map[string]string{exclusions: exclusion("xmas", "2026-11-24T00:00:00Z", "NO_UPGRADES")}, exclusions + `[0] is from "2026-12-01T00:00:00Z" to "2026-11-24T00:00:00Z"; start must be before end`},

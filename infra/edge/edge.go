@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"grpc-edge/envoy"
+	"grpc-edge/infra/config"
 	"grpc-edge/infra/workload"
 )
 
@@ -39,7 +40,7 @@ type Args struct {
 	// Image is a reference with a digest; DrainImage is that of envoy/drain.
 	Image      string
 	DrainImage pulumi.StringInput
-	Replicas   int
+	Replicas   config.Replicas
 	// Config is what Envoy does. The Name of each backend is that of the workload
 	// behind it.
 	Config envoy.Config

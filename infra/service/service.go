@@ -37,7 +37,7 @@ type Args struct {
 	// Name is that of all its objects.
 	Name     string
 	Image    pulumi.StringInput
-	Replicas int
+	Replicas config.Replicas
 	// MinReadySeconds is how long a new pod has to be ready before an old one may
 	// go: as long as the caller may take to find it.
 	MinReadySeconds int

@@ -12,6 +12,8 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/config"
 )
 
 // kubeletShare is what is left of a pod's grace period for the kubelet and the
@@ -33,7 +35,7 @@ type Workload struct {
 type Args struct {
 	Namespace pulumi.StringInput
 	Name      string
-	Replicas  int
+	Replicas  config.Replicas
 	// MinReadySeconds is how long a new pod has to be ready before a rollout goes
 	// on; 0, the default, is no time.
 	MinReadySeconds int
@@ -101,6 +103,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("creating deployment %q: %w", name, err)
 	}
+	if args.Replicas.Scaled() {
+		if err := w.newAutoscaler(ctx, name, args); err != nil {
+			return nil, err
+		}
+	}
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{})
 }
 
@@ -108,12 +115,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 // (pulumi-kubernetes pull request 721), and the time that they have to be ready,
 // as one comes after the other.
 func rollout(args *Args) string {
-	return (10*time.Minute + time.Duration(args.Replicas*args.MinReadySeconds)*time.Second).String()
+	return (10*time.Minute + time.Duration(max(args.Replicas.Least, args.Replicas.Most)*args.MinReadySeconds)*time.Second).String()
 }
 
 func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.DeploymentSpecArgs {
 	spec := appsv1.DeploymentSpecArgs{
-		Replicas: pulumi.Int(args.Replicas),
 		Selector: Selector(args.Name),
 		Strategy: appsv1.DeploymentStrategyArgs{
 			Type: pulumi.String("RollingUpdate"),
@@ -126,6 +132,9 @@ func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.Deploymen
 			Metadata: podMetadata(args),
 			Spec:     podSpec(args, account),
 		},
+	}
+	if !args.Replicas.Scaled() { // else each update would set back what the autoscaler chose
+		spec.Replicas = pulumi.Int(args.Replicas.Least)
 	}
 	if args.MinReadySeconds > 0 {
 		spec.MinReadySeconds = pulumi.Int(args.MinReadySeconds)

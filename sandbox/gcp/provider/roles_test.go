@@ -146,7 +146,7 @@ func (r run) calls(t *testing.T, token, name string, inputs props) []ask {
 	for key, value := range inputs {
 		config[key] = value
 	}
-	delete(config, "project") // each stack has its own; the role is the same in all
+	delete(config, "project")                          // each stack has its own; the role is the same in all
 	if key, ok := config["cryptoKeyId"].(string); ok { // so has its key
 		config["cryptoKeyId"] = "projects/test-project" + key[strings.Index(key, "/locations/"):]
 	}
