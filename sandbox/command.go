@@ -102,6 +102,8 @@ func newCommand() *cobra.Command {
 	fault.Long = "ANSWER is " + strings.Join(gcp.Answers(), ", ") + ".\nOf the keys, kind, verb and name say which calls, " +
 		"count how many, and seconds how much longer an operation takes."
 	fault.Example = "  sandbox faults rate-limit kind=Network count=3\n  sandbox faults slow kind=Cluster seconds=60\n  sandbox faults clear"
+	add("drift NAME delete|KEY=VALUE...", "Change or delete an object of the emulated cloud behind Pulumi's back", cobra.MinimumNArgs(2), drift).
+		Example = "  sandbox drift /nodePools/ nodeCount=3\n  sandbox drift /alertPolicies/123 delete"
 	pulumi := add("pulumi -- ARGUMENTS", "Run the Pulumi CLI on the sandbox's stack", cobra.ArbitraryArgs, runPulumi)
 	pulumi.Example = "  sandbox pulumi -- stack output --json"
 	add("serve", "Run the sandbox's daemon (`up` does this)", none, serve).Hidden = true

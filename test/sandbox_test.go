@@ -52,6 +52,8 @@ func TestSandbox(t *testing.T) {
 		{"refresh shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview") }},
 		{"make up again changes nothing", func(t *testing.T) { upAgain(ctx, t, c) }},
 		{"the state and the logs hold no private key", func(t *testing.T) { noSecrets(t, c) }},
+		{"what changed in the cloud is seen by refresh, and up mends it", func(t *testing.T) { mendCloud(ctx, t, c) }},
+		{"a call that fails is told, and the next up goes on", func(t *testing.T) { failOnce(ctx, t, c) }},
 		{"a change in echo rolls echo alone", func(t *testing.T) { changeEcho(ctx, t, c) }},
 		{"a canary takes its share, and then all", func(t *testing.T) { releaseCanary(ctx, t, c) }},
 		{"a new service is one command", func(t *testing.T) { addGreeter(ctx, t, c) }},

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"grpc-edge/sandbox/gcp"
+	"grpc-edge/sandbox/gcp/provider"
+)
+
+// drift changes or deletes an object of the emulated cloud without Pulumi.
+func drift(ctx context.Context, s sandbox, words []string) error {
+	st, err := s.stack()
+	if err != nil {
+		return err
+	}
+	o, err := s.object(words[0])
+	if err != nil {
+		return err
+	}
+	changes, err := parseChanges(words[1:])
+	if err != nil {
+		return err
+	}
+	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", st.Info.Providers["gcp"]), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return provider.Drift(ctx, pulumirpc.NewResourceProviderClient(conn), o, changes)
+}
+
+// object is the one whose full name this is, or the only one whose name holds it.
+func (s sandbox) object(name string) (gcp.Object, error) {
+	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), nil)
+	if err != nil {
+		return gcp.Object{}, err
+	}
+	var found []string
+	for _, full := range cloud.Objects() {
+		if full == name {
+			found = []string{full}
+			break
+		}
+		if strings.Contains(full, name) {
+			found = append(found, full)
+		}
+	}
+	if len(found) != 1 {
+		return gcp.Object{}, fmt.Errorf("%d objects have %q in their names, and it must be one; `sandbox objects` lists all", len(found), name)
+	}
+	_, relative, _ := strings.Cut(strings.TrimPrefix(found[0], "//"), "/")
+	return cloud.Get(relative)
+}
+
+// parseChanges reads KEY=VALUE, where VALUE is JSON, or a text as it is. No change
+// is the word delete.
+func parseChanges(words []string) (map[string]any, error) {
+	if slices.Equal(words, []string{"delete"}) {
+		return nil, nil
+	}
+	changes := map[string]any{}
+	for _, word := range words {
+		key, text, ok := strings.Cut(word, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("%q must be KEY=VALUE, such as nodeCount=3, or delete alone", word)
+		}
+		var value any
+		if json.Unmarshal([]byte(text), &value) != nil {
+			value = text
+		}
+		changes[key] = value
+	}
+	return changes, nil
+}
