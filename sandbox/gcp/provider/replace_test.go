@@ -1,0 +1,87 @@
+package provider
+
+import (
+	"testing"
+
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+)
+
+// TestWhatReplaces changes each input that a key of a stack leads to, one at a
+// time. In place or not is as the Terraform provider's documentation has it
+// ("Changing this forces a new resource").
+func TestWhatReplaces(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	states, inputs := map[string]state{}, map[string]props{}
+	for _, step := range program() {
+		states[step.token], inputs[step.token] = e.create(step.token, step.inputs), step.inputs
+	}
+	const account = "nodes-account@test-project.iam.gserviceaccount.com"
+	const key = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
+	node := func(change props) props {
+		config := props{"machineType": "e2-medium", "serviceAccount": account, "spot": true}
+		for name, value := range change {
+			config[name] = value
+		}
+		return props{"nodeConfig": config}
+	}
+	cases := []struct {
+		key, token string
+		change     props
+		replaced   bool
+	}{
+		{"gcp:region", "gcp:compute/address:Address", props{"region": "europe-west1"}, true},
+		{"gcp:region", subnetworkType, props{"region": "europe-west1"}, true},
+		{"gcp:region", "gcp:compute/router:Router", props{"region": "europe-west1"}, true},
+		{"gcp:region", repositoryType, props{"location": "europe-west1"}, true},
+		{"labels", "gcp:compute/address:Address", props{"labels": props{"team": "edge"}}, false},
+		{"labels", clusterToken, props{"resourceLabels": props{"team": "edge"}}, false},
+		{"labels", poolToken, node(props{"resourceLabels": props{"team": "edge"}}), false},
+		{"labels", repositoryType, props{"labels": props{"team": "edge"}}, false},
+		{"kmsKey", repositoryType, props{"kmsKeyName": key}, true},
+		{"kmsKey", clusterToken, props{"databaseEncryption": props{"state": "ENCRYPTED", "keyName": key}}, false},
+		{"kmsKey", poolToken, node(props{"bootDiskKmsKey": key}), true},
+		{"binaryAuthorization", clusterToken, props{"binaryAuthorization": props{"evaluationMode": "PROJECT_SINGLETON_POLICY_ENFORCE"}}, false},
+		{"binaryAuthorization", "gcp:binaryauthorization/policy:Policy", props{"globalPolicyEvaluationMode": "DISABLE"}, false},
+		{"imageKeepVersions", repositoryType, props{"cleanupPolicies": []any{props{"id": "keep", "action": "KEEP", "mostRecentVersions": props{"keepCount": 5}}}}, false},
+		{"imageScanning", repositoryType, props{"vulnerabilityScanningConfig": props{"enablementConfig": "INHERITED"}}, false},
+		{"clusterLocation", clusterToken, props{"location": "us-central1-a"}, true},
+		{"releaseChannel", clusterToken, props{"releaseChannel": props{"channel": "STABLE"}}, false},
+		{"authorizedNetworks", clusterToken, props{"masterAuthorizedNetworksConfig": props{"cidrBlocks": []any{props{"cidrBlock": "10.1.0.0/16"}}}}, false},
+		{"dnsEndpoint", clusterToken, props{"controlPlaneEndpointsConfig": props{"dnsEndpointConfig": props{"allowExternalTraffic": true}, "ipEndpointsConfig": props{"enabled": false}}}, false},
+		{"maintenanceWindow", clusterToken, props{"maintenancePolicy": props{"recurringWindow": props{
+			"startTime": "2026-01-03T02:00:00Z", "endTime": "2026-01-03T10:00:00Z", "recurrence": "FREQ=WEEKLY;BYDAY=SA,SU"}}}, false},
+		{"logging", clusterToken, props{"loggingConfig": props{"enableComponents": []any{"SYSTEM_COMPONENTS"}}}, false},
+		{"securityPosture", clusterToken, props{"securityPostureConfig": props{"mode": "BASIC"}}, false},
+		{"monitoring", clusterToken, props{"monitoringConfig": props{"enableComponents": []any{"SYSTEM_COMPONENTS"}, "managedPrometheus": props{"enabled": true}}}, false},
+		{"deletionProtection", clusterToken, props{"deletionProtection": true}, false},
+		{"nodeMachineType", poolToken, node(props{"machineType": "n2-standard-4"}), false},
+		{"nodeZones", poolToken, props{"nodeLocations": []any{"us-central1-a"}}, false},
+		{"nodeCount", poolToken, props{"nodeCount": 2}, false},
+		{"nodeCountMax", poolToken, props{"autoscaling": props{"minNodeCount": 1, "maxNodeCount": 3}}, false},
+		{"nodeDiskGb", poolToken, node(props{"diskSizeGb": 200}), false},
+		{"nodeSpot", poolToken, node(props{"spot": false}), true},
+		{"nodesCidr, larger", subnetworkType, props{"ipCidrRange": "10.0.0.0/19"}, false},
+		{"nodesCidr, another", subnetworkType, props{"ipCidrRange": "10.64.0.0/20"}, true},
+		{"controlPlaneCidr", clusterToken, props{"privateClusterConfig": props{"enablePrivateNodes": true, "masterIpv4CidrBlock": "172.16.1.0/28"}}, true},
+		{"nat", "gcp:compute/routerNat:RouterNat", props{"logConfig": props{"enable": true, "filter": "ERRORS_ONLY"}}, false},
+		{"alertErrorPercent", policyToken, props{"displayName": "Other"}, false},
+		{"alertEmails", policyToken, props{"notificationChannels": []any{"projects/test-project/notificationChannels/1"}}, false},
+		{"alertEmails", "gcp:monitoring/notificationChannel:NotificationChannel", props{"labels": props{"email_address": "other@example.com"}}, false},
+	}
+	for _, tc := range cases {
+		news := props{}
+		for _, m := range []props{inputs[tc.token], tc.change} {
+			for name, value := range m {
+				news[name] = value
+			}
+		}
+		d, _ := e.diff(states[tc.token], news)
+		if d.Changes != pulumirpc.DiffResponse_DIFF_SOME {
+			t.Errorf("%s: no change of %s", tc.key, tc.token)
+		}
+		if replaced := len(d.Replaces) > 0; replaced != tc.replaced {
+			t.Errorf("%s: %s is replaced: %v (because of %v), want %v", tc.key, tc.token, replaced, d.Replaces, tc.replaced)
+		}
+	}
+}
