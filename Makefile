@@ -81,6 +81,11 @@ lint: $(BIN)/golangci-lint ## Lint the Go code of every module and the protos
 measure: $(SANDBOX) ## Measure the table in README.md (takes the running sandbox down)
 	@cd test && go run ./measure
 
+.PHONY: bench-stack
+bench-stack: $(SANDBOX) ## Measure the program with 2, 10 and 100 services, then the table in README.md without empty caches
+	@cd infra && go test . -run '^$$' -bench Preview -benchtime 1x -timeout 30m
+	@cd test && go run ./measure -warm
+
 .PHONY: bench
 bench: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)
 	@mkdir -p .cache/bench

@@ -54,7 +54,7 @@ type cloud struct {
 }
 
 // start serves the cloud, and next to it what little a program wants of the engine.
-func (c *cloud) start(t *testing.T) string {
+func (c *cloud) start(t testing.TB) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -198,7 +198,13 @@ type stackRun struct {
 
 // run runs the program with the configuration of the stack and changes to it. A
 // private key among these is a secret.
-func run(t *testing.T, stack string, preview bool, changes map[string]string) (stackRun, error) {
+func run(t testing.TB, stack string, preview bool, changes map[string]string) (stackRun, error) {
+	t.Helper()
+	return runIn(t, root, stack, preview, changes)
+}
+
+// runIn runs the program with the sources in a folder.
+func runIn(t testing.TB, root, stack string, preview bool, changes map[string]string) (stackRun, error) {
 	t.Helper()
 	config := configOf(t, stack)
 	maps.Copy(config, changes)
@@ -218,7 +224,7 @@ func run(t *testing.T, stack string, preview bool, changes map[string]string) (s
 }
 
 // mustRun runs a program that has no error.
-func mustRun(t *testing.T, stack string, preview bool, changes map[string]string) stackRun {
+func mustRun(t testing.TB, stack string, preview bool, changes map[string]string) stackRun {
 	t.Helper()
 	result, err := run(t, stack, preview, changes)
 	if err != nil {

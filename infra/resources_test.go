@@ -25,7 +25,7 @@ const (
 
 // configOf is the configuration of the stack, and what the user of a stack for a
 // real project has to put in: the addresses that Pulumi is run from.
-func configOf(t *testing.T, stack string) map[string]string {
+func configOf(t testing.TB, stack string) map[string]string {
 	t.Helper()
 	config := configtest.Load(t, root, stack)
 	if stack != "sandbox" {

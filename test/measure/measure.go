@@ -22,6 +22,8 @@ func measure(ctx context.Context, c workCopy, cold bool) ([]row, error) {
 		func() ([]row, error) { return c.timed(ctx, "`make up`, every tool built", "make", "up") },
 		func() ([]row, error) { return c.timed(ctx, "`make up` again, nothing to do", "make", "up") },
 		func() ([]row, error) { return c.timed(ctx, "`make preview`, no change", "make", "preview") },
+		func() ([]row, error) { return c.floor(ctx) },
+		func() ([]row, error) { return c.stateSize(ctx) },
 		func() ([]row, error) { return c.sizes() },
 		func() ([]row, error) { return c.timed(ctx, "`make down`", "make", "down") },
 		func() ([]row, error) {

@@ -15,7 +15,7 @@ import (
 
 // Load reads the defaults of Pulumi.yaml in the folder, and over them the values
 // of Pulumi.STACK.yaml. No stack means the defaults alone.
-func Load(t *testing.T, root, stack string) map[string]string {
+func Load(t testing.TB, root, stack string) map[string]string {
 	t.Helper()
 	var project struct {
 		Config map[string]struct {
@@ -44,7 +44,7 @@ func Load(t *testing.T, root, stack string) map[string]string {
 	return config
 }
 
-func read(t *testing.T, file string, into any) {
+func read(t testing.TB, file string, into any) {
 	t.Helper()
 	content, err := os.ReadFile(file)
 	if err == nil {
@@ -57,7 +57,7 @@ func read(t *testing.T, file string, into any) {
 
 // text is how a value reaches a program: lists and objects as JSON, others as
 // written.
-func text(t *testing.T, value any) string {
+func text(t testing.TB, value any) string {
 	t.Helper()
 	switch value.(type) {
 	case []any, map[string]any:
