@@ -258,6 +258,30 @@ func TestCancelUndoesWhatIsUnderWay(t *testing.T) {
 	}
 }
 
+// The engine cancels at the end of each run; who calls the cloud after it, as
+// `sandbox drift` does, goes on with that run's configuration.
+func TestAnotherConnectionOutlivesACancel(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	if _, err := e.client.Cancel(context.Background(), &emptypb.Empty{}); err != nil {
+		t.Fatal(err)
+	}
+	request := &pulumirpc.CreateRequest{
+		Urn:        urn("gcp:compute/network:Network"),
+		Properties: e.encode(resource.NewPropertyMapFromMap(props{"name": "edge", "autoCreateSubnetworks": false})),
+	}
+	e.fault("slow kind=Network seconds=1 count=2") // only what waits notices a cancel
+	if _, err := e.client.Create(context.Background(), request); err == nil || !strings.Contains(err.Error(), errCanceled.Error()) {
+		t.Errorf("Create where it was canceled = %v, want %v", err, errCanceled)
+	}
+	if _, err := e.dial().Create(context.Background(), request); err != nil {
+		t.Errorf("Create through another connection = %v", err)
+	}
+	if _, err := e.cloud.Get("projects/test-project/global/networks/edge"); err != nil {
+		t.Errorf("Get = %v, want the network in the project of the first connection", err)
+	}
+}
+
 func TestInstancesHaveTheirOwnConfiguration(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, noRuntime{})

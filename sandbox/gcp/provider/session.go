@@ -25,8 +25,9 @@ type session struct {
 	cancel        context.CancelCauseFunc
 }
 
-// sessions are told apart by their connections: each instance has its own. An
-// instance that reconnected is taken for the one configured last.
+// sessions are told apart by their connections: each instance has its own. A
+// connection that configured nothing has the configuration of the last that did,
+// even if that one was canceled since.
 type sessions struct {
 	mu   sync.Mutex
 	of   map[string]*session
@@ -42,8 +43,11 @@ func (s *sessions) find(ctx context.Context) *session {
 	if found, ok := s.of[connection(ctx)]; ok {
 		return found
 	}
-	if s.last == nil {
+	switch {
+	case s.last == nil:
 		s.last = newSession()
+	case s.last.context.Err() != nil:
+		s.last = s.last.renewed()
 	}
 	return s.last
 }
@@ -70,6 +74,14 @@ func newSession() *session {
 	s := &session{attribution: true}
 	s.context, s.cancel = context.WithCancelCause(context.Background())
 	return s
+}
+
+// renewed is a session of the same configuration that nobody canceled.
+func (s *session) renewed() *session {
+	again := newSession()
+	again.place, again.account = s.place, s.account
+	again.defaultLabels, again.attribution = s.defaultLabels, s.attribution
+	return again
 }
 
 func connection(ctx context.Context) string {
