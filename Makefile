@@ -15,6 +15,7 @@ unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ "
 
 include services/generate.mk
 include bench/bench.mk
+include tools/delivery/delivery.mk
 
 ##@ Sandbox: the whole system on this machine
 
@@ -51,7 +52,7 @@ call: $(SANDBOX) ## Call both services (MSG=hello)
 	@$(SANDBOX) call -- "$${MSG:-hello}"
 
 .PHONY: kubeconfig
-kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$$(make kubeconfig)"
+kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$(make kubeconfig)"
 	@$(SANDBOX) kubeconfig
 
 ##@ Development

@@ -36,6 +36,9 @@ func (s sandbox) pulumi(ctx context.Context, args ...string) error {
 	if err != nil {
 		return err
 	}
+	if st, err = st.For(args); err != nil {
+		return err
+	}
 	if err := st.Prepare(ctx); err != nil {
 		return err
 	}

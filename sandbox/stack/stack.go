@@ -5,6 +5,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -21,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
 	"grpc-edge/sandbox/daemon"
@@ -34,12 +36,38 @@ const Name = "sandbox"
 // policy pack, as the README advises for a real project.
 const Policy = "--policy-pack=policy"
 
-// Stack is the sandbox's stack.
+// Stack is the sandbox's stack, or another one that lives in it.
 type Stack struct {
 	Tools tools.Tools
 	State daemon.State
 	Info  daemon.Info
+	// Of is the stack's name; "" is the sandbox's.
+	Of string
+	// Dir is the folder of Pulumi.yaml and of what the program builds, such as an
+	// earlier commit; "" is the repository's root.
+	Dir string
 }
+
+// For is the stack that the arguments of Pulumi's CLI name, in the folder that they name.
+func (s Stack) For(args []string) (Stack, error) {
+	flags := pflag.NewFlagSet("pulumi", pflag.ContinueOnError)
+	flags.ParseErrorsAllowlist.UnknownFlags = true
+	flags.Usage = func() {}
+	flags.StringVarP(&s.Of, "stack", "s", "", "")
+	flags.StringVarP(&s.Dir, "cwd", "C", "", "")
+	if err := flags.Parse(args); err != nil && !errors.Is(err, pflag.ErrHelp) {
+		return s, err
+	}
+	if s.Dir == "" {
+		return s, nil
+	}
+	var err error
+	s.Dir, err = filepath.Abs(s.Dir)
+	return s, err
+}
+
+func (s Stack) name() string { return cmp.Or(s.Of, Name) }
+func (s Stack) dir() string  { return cmp.Or(s.Dir, s.Tools.Root) }
 
 // Settings are what the sandbox reads of Pulumi.sandbox.yaml.
 type Settings struct {
@@ -80,9 +108,9 @@ func readConfig(file string) (map[string]any, error) {
 	return parsed.Config, nil
 }
 
-// configFile is the stack's config as the sandbox completes it: Pulumi.sandbox.yaml
+// configFile is the stack's config as the sandbox completes it: Pulumi.<stack>.yaml
 // and the digest of the Envoy image that there is here.
-func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."+Name+".yaml") }
+func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."+s.name()+".yaml") }
 
 // envoyKey is where infra/ takes Envoy's digest from.
 const envoyKey = "grpc-edge:envoyDigest"
@@ -90,7 +118,7 @@ const envoyKey = "grpc-edge:envoyDigest"
 // Prepare writes the config and makes the stack where it does not exist yet. A
 // lock that a killed run left behind is taken away: only this process runs here.
 func (s Stack) Prepare(ctx context.Context) error {
-	config, err := readConfig(filepath.Join(s.Tools.Root, "Pulumi."+Name+".yaml"))
+	config, err := readConfig(filepath.Join(s.dir(), filepath.Base(s.configFile())))
 	if err != nil {
 		return err
 	}
@@ -104,11 +132,11 @@ func (s Stack) Prepare(ctx context.Context) error {
 	if err := os.MkdirAll(s.backend(), 0o700); err != nil {
 		return err
 	}
-	if _, err := s.Output(ctx, "stack", "select", "--create", "--stack", Name); err != nil {
+	if _, err := s.Output(ctx, "stack", "select", "--create", "--stack", s.name()); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", Name)); err == nil {
-		_, err := s.Output(ctx, "cancel", "--yes", "--stack", Name)
+	if _, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", s.name())); err == nil {
+		_, err := s.Output(ctx, "cancel", "--yes", "--stack", s.name())
 		return err
 	}
 	return nil
@@ -154,7 +182,7 @@ func (s Stack) passphrase() error {
 
 // Exists tells whether anything was ever deployed.
 func (s Stack) Exists() bool {
-	_, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "stacks", "grpc-edge", Name+".json"))
+	_, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "stacks", "grpc-edge", s.name()+".json"))
 	return err == nil
 }
 
@@ -187,8 +215,8 @@ func (s Stack) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args = append([]string{EnterName,
 		s.hostsFile(), "/etc/hosts",
-		s.configFile(), filepath.Join(s.Tools.Root, filepath.Base(s.configFile())),
-		"--", s.Tools.Bin("pulumi"), "--cwd", s.Tools.Root, "--non-interactive"}, args...)
+		s.configFile(), filepath.Join(s.dir(), filepath.Base(s.configFile())),
+		"--", s.Tools.Bin("pulumi"), "--cwd", s.dir(), "--non-interactive"}, args...)
 	cmd.Env = s.Env()
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS,
@@ -222,7 +250,7 @@ func (s Stack) Output(ctx context.Context, args ...string) ([]byte, error) {
 
 // Outputs are the stack's outputs, secrets included.
 func (s Stack) Outputs(ctx context.Context) (map[string]any, error) {
-	text, err := s.Output(ctx, "stack", "output", "--json", "--show-secrets", "--stack", Name)
+	text, err := s.Output(ctx, "stack", "output", "--json", "--show-secrets", "--stack", s.name())
 	if err != nil {
 		return nil, err
 	}

@@ -152,6 +152,45 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+// TestFor finds the stack and the folder among all that Pulumi's CLI is told.
+func TestFor(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, `cat "$2/Pulumi.review-7.yaml"; echo "arguments: $*"`)
+	other := t.TempDir()
+	write(t, filepath.Join(other, "Pulumi.review-7.yaml"), settings)
+	tests := map[string]struct {
+		args      []string
+		name, dir string
+	}{
+		"nothing":       {[]string{"stack", "ls"}, "sandbox", s.Tools.Root},
+		"long":          {[]string{"up", "--yes", "--save-plan", "f", "--stack", "review-7", "--cwd", other}, "review-7", other},
+		"with a sign":   {[]string{"up", "--stack=review-7", "--cwd=" + other, "--yes"}, "review-7", other},
+		"short":         {[]string{"-C", other, "up", "-y", "-s", "review-7"}, "review-7", other},
+		"a config flag": {[]string{"up", "-c", "grpc-edge:nodeCount=3", "--stack", "dev"}, "dev", s.Tools.Root},
+		"help":          {[]string{"up", "--help"}, "sandbox", s.Tools.Root},
+	}
+	for name, test := range tests {
+		got, err := s.For(test.args)
+		if err != nil || got.name() != test.name || got.dir() != test.dir {
+			t.Errorf("%s: got %s in %s (%v), want %s in %s", name, got.name(), got.dir(), err, test.name, test.dir)
+		}
+	}
+	if _, err := s.For([]string{"up", "--stack"}); err == nil {
+		t.Error("a flag without its value was taken")
+	}
+	review, err := s.For(tests["long"].args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := review.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out, err := review.Output(t.Context(), "up")
+	if err != nil || !strings.Contains(string(out), "grpc-edge:envoyDigest: sha256:1234") || !strings.Contains(string(out), "arguments: --cwd "+other+" ") {
+		t.Errorf("the CLI wrote %q (%v), want the completed config, and the folder", out, err)
+	}
+}
+
 func TestPrepareFails(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -1,4 +1,4 @@
-package main
+package preview
 
 import (
 	"fmt"
@@ -11,9 +11,11 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// history finds the commits behind an image in a clone of the repository.
-type history struct {
-	root, base string
+// History finds the commits behind an image in a clone of the repository.
+type History struct {
+	// Root is the folder of the clone. Base is the commit with which the changes are
+	// compared; without it, no commit is listed.
+	Root, Base string
 }
 
 // mostCommits are listed for an image; more are counted.
@@ -22,15 +24,15 @@ const mostCommits = 10
 // imageFolders are where the program of an image can be, for an image's name.
 var imageFolders = []string{"services", "envoy"}
 
-// commits are those since the base that touched the image's program or one of the
+// Commits are those since the base that touched the image's program or one of the
 // modules in this repository that it is built from.
-func (h history) commits(image string) []string {
-	if h.base == "" {
+func (h History) Commits(image string) []string {
+	if h.Base == "" {
 		return nil
 	}
 	for _, folder := range imageFolders {
 		dir := filepath.Join(folder, image)
-		if _, err := os.Stat(filepath.Join(h.root, dir)); err != nil {
+		if _, err := os.Stat(filepath.Join(h.Root, dir)); err != nil {
 			continue
 		}
 		lines, err := h.log(h.sources(dir))
@@ -42,11 +44,11 @@ func (h history) commits(image string) []string {
 	return nil
 }
 
-func (h history) log(folders []string) ([]string, error) {
-	args := append([]string{"-C", h.root, "log", "--no-merges", "--format=%h %s", h.base + "..HEAD", "--"}, folders...)
+func (h History) log(folders []string) ([]string, error) {
+	args := append([]string{"-C", h.Root, "log", "--no-merges", "--format=%h %s", h.Base + "..HEAD", "--"}, folders...)
 	out, err := exec.Command("git", args...).Output()
 	if err != nil {
-		return nil, fmt.Errorf("listing the commits since %s, which must be in the clone (fetch-depth: 0): %w", h.base, err)
+		return nil, fmt.Errorf("listing the commits since %s, which must be in the clone (fetch-depth: 0): %w", h.Base, err)
 	}
 	var lines []string
 	for line := range strings.Lines(string(out)) {
@@ -62,7 +64,7 @@ func (h history) log(folders []string) ([]string, error) {
 // sources are the folder and those of the modules that its go.mod replaces with
 // folders of the repository, and theirs. A folder without a go.mod is part of the
 // module above it.
-func (h history) sources(dir string) []string {
+func (h History) sources(dir string) []string {
 	seen := map[string]bool{}
 	var folders []string
 	var add func(string)
@@ -72,7 +74,7 @@ func (h history) sources(dir string) []string {
 		}
 		seen[dir] = true
 		folders = append(folders, dir)
-		file := filepath.Join(h.root, dir, "go.mod")
+		file := filepath.Join(h.Root, dir, "go.mod")
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return

@@ -1,4 +1,4 @@
-package main
+package preview
 
 import (
 	"fmt"
@@ -14,15 +14,16 @@ const (
 	noteFor = 400
 )
 
-// marker is the first line of a comment, by which it is found again.
-func marker(stack string) string { return "<!-- grpc-edge preview of " + stack + " -->" }
+// Marker is the first line of the comment about a stack, by which it is found again.
+func Marker(stack string) string { return "<!-- grpc-edge preview of " + stack + " -->" }
 
-// render writes the comment about a preview.
-func render(stack string, d digest, commits func(image string) []string) string {
-	changes := d.changes()
+// Markdown is the comment about a preview of a stack; commits are the lines about
+// those that made an image.
+func (p Preview) Markdown(stack string, commits func(image string) []string) string {
+	changes := p.changes()
 	head := &strings.Builder{}
-	fmt.Fprintf(head, "%s\n### %s: %s\n\n", marker(stack), stack, verdict(d, changes))
-	if failures := d.errors(); len(failures) > 0 {
+	fmt.Fprintf(head, "%s\n### %s: %s\n\n", Marker(stack), stack, p.verdict(changes))
+	if failures := p.errors(); len(failures) > 0 {
 		fmt.Fprintf(head, "%s\n", fenced("", harmless(strings.Join(failures, "\n"))))
 	}
 	for _, c := range concerns(changes, commits) {
@@ -43,8 +44,8 @@ func render(stack string, d digest, commits func(image string) []string) string 
 }
 
 // verdict is the answer in a line.
-func verdict(d digest, changes []step) string {
-	if len(d.errors()) > 0 {
+func (p Preview) verdict(changes []step) string {
+	if len(p.errors()) > 0 {
 		return "the preview failed"
 	}
 	counts := map[string]int{}
@@ -54,13 +55,29 @@ func verdict(d digest, changes []step) string {
 	var parts []string
 	for _, operation := range operations {
 		if n := counts[operation.op]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d to %s", n, operation.word))
+			parts = append(parts, fmt.Sprintf("%d to %s", n, operation.op))
 		}
 	}
 	if len(parts) == 0 {
 		return "no changes"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Drift is the text about what `pulumi refresh --preview-only --json` found: how
+// what exists differs from what Pulumi made.
+func (p Preview) Drift(stack string) string {
+	changes := p.changes()
+	gone := 0
+	for _, s := range changes {
+		if s.Op == "delete" {
+			gone++
+		}
+	}
+	text := fmt.Sprintf("%d changed and %d gone since Pulumi last deployed %s, by somebody else.\n\n"+
+		"`pulumi up --refresh --stack %s` makes it again as the program describes it. What should stay as it is now belongs "+
+		"into the program first. In the diffs, `+` is what was found.\n\n", len(changes)-gone, gone, stack, stack)
+	return appendChanges(text, changes)
 }
 
 // appendChanges adds the diffs as long as they fit: what is left out is named,

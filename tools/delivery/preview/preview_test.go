@@ -1,4 +1,4 @@
-package main
+package preview
 
 import (
 	"encoding/json"
@@ -25,33 +25,72 @@ func TestComments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := readDigest(strings.NewReader(string(content)), "")
+		d, err := Read(strings.NewReader(string(content)), "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := render("dev", d, func(image string) []string { return []string{"abc1234 Change " + image} })
+		got := d.Markdown("dev", func(image string) []string { return []string{"abc1234 Change " + image} })
 		if len(got) > limit {
 			t.Errorf("%s: %d characters, at most %d can be posted", name, len(got), limit)
 		}
-		golden := filepath.Join("testdata", name+".md")
-		if *update {
-			if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
+		golden(t, name+".md", got)
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s: if this is meant, run `go test . -update` (-want +got):\n%s", golden, diff)
-		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: if this is meant, run `go test ./preview -update` (-want +got):\n%s", file, diff)
+	}
+}
+
+// TestDrift renders what the engine found after an alert was deleted and a node pool
+// resized in the sandbox.
+func TestDrift(t *testing.T) {
+	t.Parallel()
+	file, err := os.Open(filepath.Join("testdata", "drift.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	p, err := Read(file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "drift.md", p.Drift("dev"))
+}
+
+// TestImages reads the digests of what runs, also of pods that do not change.
+func TestImages(t *testing.T) {
+	t.Parallel()
+	digest := "sha256:" + strings.Repeat("ab", 32)
+	const deployment = `{"spec":{"template":{"spec":{"containers":[{"image":%q},{"image":%q}],"initContainers":[{"image":%q}]}}}}`
+	inputs := fmt.Sprintf(deployment, "host/p/r/echo@"+digest, "host/p/r/other:tag", "host/p/r/drain@"+digest)
+	p := one(t, "same", "kubernetes:apps/v1:Deployment", inputs, inputs)
+	p.Steps = append(p.Steps,
+		one(t, "delete", "kubernetes:apps/v1:Deployment", fmt.Sprintf(deployment, "host/p/r/gone@"+digest, "", ""), "").Steps[0],
+		one(t, "create", "kubernetes:core/v1:ConfigMap", "", `{"data":{"x.image":"host/text@`+digest+`"}}`).Steps[0])
+	if diff := cmp.Diff(map[string][]string{"echo": {digest}, "drain": {digest}}, p.Images()); diff != "" {
+		t.Error(diff)
+	}
+	if !p.Changed() || p.Failed() {
+		t.Errorf("changed %t, failed %t, want a change", p.Changed(), p.Failed())
 	}
 }
 
 // one is a preview of one change, from JSON of the inputs.
-func one(t *testing.T, op, typ, before, after string) digest {
+func one(t *testing.T, op, typ, before, after string) Preview {
 	t.Helper()
 	s := step{Op: op, URN: "urn:pulumi:dev::grpc-edge::" + typ + "::thing"}
 	for inputs, side := range map[string]**state{before: &s.Old, after: &s.New} {
@@ -63,7 +102,7 @@ func one(t *testing.T, op, typ, before, after string) digest {
 			t.Fatal(err)
 		}
 	}
-	return digest{Steps: []step{s}}
+	return Preview{Steps: []step{s}}
 }
 
 func TestConcerns(t *testing.T) {
@@ -99,7 +138,7 @@ func TestConcerns(t *testing.T) {
 		},
 	}
 	for name, test := range tests {
-		text := render("dev", one(t, test.op, test.typ, test.before, test.after), noCommits)
+		text := one(t, test.op, test.typ, test.before, test.after).Markdown("dev", noCommits)
 		attention, _, _ := strings.Cut(text, "**All changes**")
 		for _, title := range []string{lost, surface, rights, pictures} {
 			if got := strings.Contains(attention, title); got != (title == test.want) {
@@ -116,7 +155,7 @@ func TestProtectedIsSaidToBeRefused(t *testing.T) {
 	t.Parallel()
 	d := one(t, "delete", "kubernetes:apps/v1:Deployment", `{"a":"b"}`, "")
 	d.Steps[0].Old.Protect = true
-	if got := render("dev", d, noCommits); !strings.Contains(got, "protected, so `pulumi up` will refuse") {
+	if got := d.Markdown("dev", noCommits); !strings.Contains(got, "protected, so `pulumi up` will refuse") {
 		t.Errorf("got\n%s", got)
 	}
 }
@@ -133,7 +172,7 @@ func TestNoSecret(t *testing.T) {
 		}
 		d := one(t, "update", "kubernetes:core/v1:ConfigMap", `{"a":"b"}`, string(inputs))
 		d.Diagnostics = []diagnostic{{Severity: "error", Message: "got " + value}}
-		got := render("dev", d, noCommits)
+		got := d.Markdown("dev", noCommits)
 		if strings.Contains(got, value) || strings.Contains(got, "sealed text") || strings.Count(got, secret) < 3 {
 			t.Errorf("got\n%s", got)
 		}
@@ -145,7 +184,7 @@ func TestNothingBreaksOut(t *testing.T) {
 	t.Parallel()
 	d := one(t, "update", "kubernetes:core/v1:ConfigMap", "{\"a\":\"b\"}", "{\"a\":\"x\\n```\\n</details><script>@someone\"}")
 	d.Steps[0].URN += "<img>@someone`"
-	got := render("dev", d, noCommits)
+	got := d.Markdown("dev", noCommits)
 	for _, line := range []string{"````diff", "&lt;img&gt;&#64;someone'"} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in\n%s", line, got)
@@ -155,13 +194,13 @@ func TestNothingBreaksOut(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	t.Parallel()
-	var d digest
+	var d Preview
 	for i := range 300 {
 		next := one(t, "update", "kubernetes:core/v1:ConfigMap", `{"data":{"text":"`+strings.Repeat("a ", 500)+`"}}`, `{"data":{"text":"`+strings.Repeat("ü ", 5000)+`"}}`)
 		next.Steps[0].URN += fmt.Sprint(i)
 		d.Steps = append(d.Steps, next.Steps...)
 	}
-	got := render("dev", d, noCommits)
+	got := d.Markdown("dev", noCommits)
 	if len(got) > limit || !strings.Contains(got, "more of 300 changes do not fit") || strings.Count(got, "<details>") != strings.Count(got, "</details>") {
 		t.Errorf("%d characters, ending in %q", len(got), got[len(got)-200:])
 	}
@@ -169,17 +208,17 @@ func TestLimit(t *testing.T) {
 
 func TestPreviewThatEndedEarly(t *testing.T) {
 	t.Parallel()
-	if _, err := readDigest(strings.NewReader(""), ""); err == nil || !strings.Contains(err.Error(), "-log") {
+	if _, err := Read(strings.NewReader(""), ""); err == nil || !strings.Contains(err.Error(), "there is none") {
 		t.Errorf("error = %v, want what to do", err)
 	}
-	d, err := readDigest(strings.NewReader(""), "error: key 'rest' must be of type 'boolean'\n")
+	d, err := Read(strings.NewReader(""), "error: key 'rest' must be of type 'boolean'\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := render("dev", d, noCommits); !strings.Contains(got, "the preview failed") || !strings.Contains(got, "key 'rest'") {
+	if got := d.Markdown("dev", noCommits); !strings.Contains(got, "the preview failed") || !strings.Contains(got, "key 'rest'") {
 		t.Errorf("got\n%s", got)
 	}
-	if _, err := readDigest(strings.NewReader("nonsense"), ""); err == nil || !strings.Contains(err.Error(), "pulumi preview --json") {
+	if _, err := Read(strings.NewReader("nonsense"), ""); err == nil || !strings.Contains(err.Error(), "pulumi preview --json") {
 		t.Errorf("error = %v, want what it must be", err)
 	}
 }
@@ -213,17 +252,17 @@ func TestCommits(t *testing.T) {
 	commit("services/reverse/x.go", "1", "Change reverse")
 	commit("services/echo/x.go", "1", "Change echo")
 
-	got := strings.Join(history{root: root, base: "base"}.commits("echo"), "\n")
+	got := strings.Join(History{Root: root, Base: "base"}.Commits("echo"), "\n")
 	if !strings.Contains(got, "Change echo") || !strings.Contains(got, `the \*chassis\* for \@all`) || strings.Contains(got, "reverse") || strings.Contains(got, "Before") {
 		t.Errorf("commits behind echo:\n%s", got)
 	}
 	for i := range mostCommits + 2 {
 		commit("services/echo/x.go", fmt.Sprint(i+2), "Again")
 	}
-	if got := (history{root: root, base: "base"}).commits("echo"); len(got) != mostCommits+1 || got[mostCommits] != "and 4 more" {
+	if got := (History{Root: root, Base: "base"}).Commits("echo"); len(got) != mostCommits+1 || got[mostCommits] != "and 4 more" {
 		t.Errorf("many commits:\n%s", strings.Join(got, "\n"))
 	}
-	if got := (history{root: root, base: "missing"}).commits("echo"); len(got) != 1 || !strings.Contains(got[0], "fetch-depth") {
+	if got := (History{Root: root, Base: "missing"}).Commits("echo"); len(got) != 1 || !strings.Contains(got[0], "fetch-depth") {
 		t.Errorf("a base that is not there: %v", got)
 	}
 }

@@ -1,4 +1,9 @@
-package main
+// Package preview turns what `pulumi preview --json` prints into what a person
+// reviews: a verdict, what deserves attention first, and every change, folded.
+//
+// No secret gets into it: Pulumi masks those it knows, and what looks like one is
+// masked here.
+package preview
 
 import (
 	"encoding/json"
@@ -10,8 +15,8 @@ import (
 	"strings"
 )
 
-// digest is what `pulumi preview --json` prints, as far as it is read here.
-type digest struct {
+// Preview is what `pulumi preview --json` prints, as far as it is read here.
+type Preview struct {
 	Steps       []step         `json:"steps"`
 	Diagnostics []diagnostic   `json:"diagnostics"`
 	Summary     map[string]int `json:"changeSummary"`
@@ -40,30 +45,33 @@ type diagnostic struct {
 	Severity string `json:"severity"`
 }
 
-// readDigest reads one preview. Of a preview that ended before the program ran,
+// Read reads one preview. Of a preview that ended before the program ran,
 // such as for a config key of the wrong type, there is none: log, what Pulumi wrote
 // to its standard error, says why.
-func readDigest(r io.Reader, log string) (digest, error) {
-	var d digest
-	err := json.NewDecoder(r).Decode(&d)
+func Read(r io.Reader, log string) (Preview, error) {
+	var p Preview
+	err := json.NewDecoder(r).Decode(&p)
 	if errors.Is(err, io.EOF) && strings.TrimSpace(log) != "" {
-		return digest{Diagnostics: []diagnostic{{Severity: "error", Message: log}}}, nil
+		return Preview{Diagnostics: []diagnostic{{Severity: "error", Message: log}}}, nil
 	}
 	if errors.Is(err, io.EOF) {
-		return d, errors.New("reading the preview: there is none; give what Pulumi wrote to its standard error with -log FILE")
+		return p, errors.New("reading the preview: there is none, and Pulumi wrote nothing to its standard error")
 	}
 	if err != nil {
-		return d, fmt.Errorf("reading the preview, which must be what `pulumi preview --json` prints: %w", err)
+		return p, fmt.Errorf("reading the preview, which must be what `pulumi preview --json` prints: %w", err)
 	}
-	return d, nil
+	return p, nil
 }
+
+// still are the operations that change nothing.
+var still = []string{"same", "read", "refresh"}
 
 // changes are the steps that change something real: a component is only a name
 // for what is in it.
-func (d digest) changes() []step {
+func (p Preview) changes() []step {
 	var steps []step
-	for _, s := range d.Steps {
-		if s.Op != "same" && s.Op != "read" && s.state().Custom && !strings.HasPrefix(s.state().Type, "pulumi:providers:") {
+	for _, s := range p.Steps {
+		if !slices.Contains(still, s.Op) && s.state().Custom && !strings.HasPrefix(s.state().Type, "pulumi:providers:") {
 			steps = append(steps, s)
 		}
 	}
@@ -71,10 +79,38 @@ func (d digest) changes() []step {
 	return steps
 }
 
+// Changed tells whether anything real would change.
+func (p Preview) Changed() bool { return len(p.changes()) > 0 }
+
+// Failed tells whether the preview ended with an error.
+func (p Preview) Failed() bool { return len(p.errors()) > 0 }
+
+// reference is an image with its name and its digest.
+var reference = regexp.MustCompile(`([^/]+)@(sha256:[0-9a-f]{64})$`)
+
+// Images are the digests of the images that pods will run, by name; a canary has
+// two. Only a preview made with --show-sames has those of pods that do not change.
+func (p Preview) Images() map[string][]string {
+	images := map[string][]string{}
+	for _, s := range p.Steps {
+		if s.New == nil || !strings.HasPrefix(s.New.Type, "kubernetes:apps/") {
+			continue
+		}
+		inputs := map[string]string{}
+		flatten(inputs, "", s.New.Inputs)
+		for path, value := range inputs {
+			if found := reference.FindStringSubmatch(value); found != nil && strings.HasSuffix(path, ".image") {
+				images[found[1]] = append(images[found[1]], found[2])
+			}
+		}
+	}
+	return images
+}
+
 // errors are the messages that end a preview.
-func (d digest) errors() []string {
+func (p Preview) errors() []string {
 	var messages []string
-	for _, message := range d.Diagnostics {
+	for _, message := range p.Diagnostics {
 		if message.Severity == "error" {
 			messages = append(messages, strings.TrimSpace(message.Message))
 		}
@@ -93,12 +129,12 @@ func (s step) state() state {
 }
 
 // The operations in the order of how much a reviewer should care.
-var operations = []struct{ op, word, sign string }{
-	{"delete", "delete", "-"},
-	{"replace", "replace", "±"},
-	{"update", "update", "~"},
-	{"create", "create", "+"},
-	{"import", "import", "="},
+var operations = []struct{ op, sign string }{
+	{"delete", "-"},
+	{"replace", "±"},
+	{"update", "~"},
+	{"create", "+"},
+	{"import", "="},
 }
 
 func (s step) rank() string {

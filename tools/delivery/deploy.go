@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+type deployOptions struct{ plan string }
+
+// deploy brings the stack up and writes down which images run in it.
+func (j *job) deploy(ctx context.Context, o deployOptions) error {
+	args := []string{"up", "--yes", "--skip-preview", "--suppress-outputs", policyPack}
+	if o.plan != "" {
+		plan, err := filepath.Abs(o.plan)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(plan); err != nil {
+			return fmt.Errorf("reading the plan: %w; `make plan STACK=%s` writes one", err, j.stack)
+		}
+		args = append(args, "--plan", plan)
+	}
+	if err := j.cli.Run(ctx, args...); err != nil {
+		return fmt.Errorf("%w\n%s", err, j.goOn(o))
+	}
+	return j.writeImages(ctx)
+}
+
+// goOn is how to go on after an `up` that failed.
+func (j *job) goOn(o deployOptions) string {
+	if o.plan != "" {
+		return "What is done is done, and in the state. If the message above speaks of the plan, the stack has changed since it was made: plan and review again. Else plan again to finish the rest, or `make rollback STACK=" + j.stack + "`."
+	}
+	return "What is done is done, and in the state: the same command goes on from there. To go back: `make rollback STACK=" + j.stack + "`."
+}
+
+// outputs are those outputs of a stack that jobs read.
+type outputs struct {
+	Address, Authority string
+	GRPCurl            map[string]string `json:"grpcurl"`
+	Images             map[string]string
+}
+
+func (j *job) outputs(ctx context.Context) (outputs, error) {
+	var o outputs
+	err := j.cli.JSON(ctx, &o, "stack", "output", "--json")
+	return o, err
+}
+
+// writeImages leaves the digests of the images for the plan of the next stack.
+func (j *job) writeImages(ctx context.Context) error {
+	o, err := j.outputs(ctx)
+	if err != nil {
+		return err
+	}
+	digests := map[string]string{}
+	for name, reference := range o.Images {
+		_, digests[name], _ = strings.Cut(reference, "@")
+	}
+	text, err := json.MarshalIndent(digests, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(j.file(imagesFile), append(text, '\n'), 0o644)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"grpc-edge/tools/delivery/github"
+	"grpc-edge/tools/delivery/preview"
+)
+
+// The files that jobs leave for one another.
+const (
+	planFile    = "plan.json"
+	commentFile = "comment.md"
+	imagesFile  = "images.json"
+)
+
+// policyPack has the rules that every stack keeps to; a breach fails a preview.
+const policyPack = "--policy-pack=policy"
+
+type planOptions struct{ base, images string }
+
+// plan previews the stack. The comment is written and printed whether or not the
+// preview succeeds, and the plan only if it does.
+func (j *job) plan(ctx context.Context, o planOptions) error {
+	plan := j.file(planFile)
+	if err := os.RemoveAll(plan); err != nil {
+		return err
+	}
+	previewed, err := j.previewed(ctx, "preview", "--json", "--show-sames", "--save-plan", plan, policyPack)
+	if err != nil {
+		return err
+	}
+	text := previewed.Markdown(j.stack, preview.History{Root: j.root, Base: o.base}.Commits)
+	if err := os.WriteFile(j.file(commentFile), []byte(text), 0o644); err != nil {
+		return err
+	}
+	fmt.Println(text)
+	if previewed.Failed() {
+		_ = os.RemoveAll(plan) // of a preview that failed it is not whole
+		return fmt.Errorf("the preview of %s failed, see above", j.stack)
+	}
+	return j.sameImages(previewed, o.images)
+}
+
+// previewed runs a command that prints a preview.
+func (j *job) previewed(ctx context.Context, args ...string) (preview.Preview, error) {
+	text, said, err := j.cli.Preview(ctx, args...)
+	if err != nil {
+		return preview.Preview{}, err
+	}
+	return preview.Read(strings.NewReader(string(text)), said)
+}
+
+// sameImages compares the planned images with those that were tried in another
+// stack: what goes to production is what was tried, bit for bit.
+func (j *job) sameImages(p preview.Preview, file string) error {
+	if file == "" {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("reading the images that were tried: %w", err)
+	}
+	var tried map[string]string
+	if err := json.Unmarshal(text, &tried); err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	var differ []error
+	planned := p.Images()
+	for _, name := range slices.Sorted(maps.Keys(tried)) {
+		if !slices.Contains(planned[name], tried[name]) {
+			differ = append(differ, fmt.Errorf("image %s: %s was tried, %q is planned", name, tried[name], planned[name]))
+		}
+	}
+	if len(differ) > 0 {
+		return errors.Join(append(differ, fmt.Errorf("what %s would run is not what %s says was tried: plan the commit that was deployed there, for the same architecture of nodes, with the same Go version", j.stack, file))...)
+	}
+	return nil
+}
+
+// comment writes the comment of plan to a pull request.
+func (j *job) comment(ctx context.Context, pullRequest int) error {
+	text, err := os.ReadFile(j.file(commentFile))
+	if err != nil {
+		return fmt.Errorf("reading the comment, which `plan` writes: %w", err)
+	}
+	return post(ctx, pullRequest, string(text))
+}
+
+func post(ctx context.Context, pullRequest int, text string) error {
+	if pullRequest <= 0 {
+		return errors.New("give the number of the pull request")
+	}
+	repository, err := github.FromEnvironment()
+	if err != nil {
+		return err
+	}
+	return repository.Comment(ctx, pullRequest, text)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"grpc-edge/tools/delivery/environment"
+)
+
+// identity prints what a workflow needs to log in, as lines for $GITHUB_OUTPUT.
+func identity(root, stack *string) *cobra.Command {
+	c := &cobra.Command{Use: "identity", Short: "Print who a job of a stack logs in as, and where its state is", Args: cobra.NoArgs}
+	as := c.Flags().String("as", "previewer", "role: previewer, deployer, destroyer or reviewer")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		env, err := environment.Read(*root, *stack)
+		if err != nil {
+			return err
+		}
+		provider, account, err := env.Identity(*as)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.OutOrStdout(), "provider=%s\naccount=%s\nbackend=%s\n", provider, account, env.Backend())
+		return nil
+	}
+	return c
+}
+
+// stacks prints the stacks that CI delivers, as JSON for a matrix of jobs.
+func stacks(root *string) *cobra.Command {
+	c := &cobra.Command{Use: "stacks", Short: "Print which stacks are delivered, or touched by the commits since --base", Args: cobra.NoArgs}
+	base := c.Flags().String("base", "", "commit to compare with; without, all delivered stacks are printed")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		delivered, err := environment.Delivered(*root)
+		if err != nil {
+			return err
+		}
+		if *base != "" {
+			files, err := changed(*root, *base)
+			if err != nil {
+				return err
+			}
+			delivered = environment.Touched(delivered, files)
+		}
+		// The order of promotion: production comes last.
+		slices.SortStableFunc(delivered, func(a, b string) int { return production(a) - production(b) })
+		return json.NewEncoder(c.OutOrStdout()).Encode(delivered)
+	}
+	return c
+}
+
+func production(stack string) int {
+	if stack == "prod" {
+		return 1
+	}
+	return 0
+}
+
+// changed are the files that differ from what base and HEAD have in common.
+func changed(root, base string) ([]string, error) {
+	out, err := exec.Command("git", "-C", root, "diff", "--name-only", "--no-renames", base+"...HEAD").Output()
+	if err != nil {
+		return nil, fmt.Errorf("comparing with %s, which must be in the clone (fetch-depth: 0): %w", base, err)
+	}
+	return strings.Fields(string(out)), nil
+}
