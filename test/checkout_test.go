@@ -14,8 +14,12 @@ import (
 	"time"
 )
 
-// checkout is a copy of the repository that a test may change.
-type checkout struct{ dir string }
+// checkout is a copy of the repository that a test may change, and what its commands
+// have in their environment besides a person's.
+type checkout struct {
+	dir string
+	env []string
+}
 
 // newCheckout copies what git would clone, uncommitted changes included, and
 // links the tools that are built already.
@@ -126,7 +130,7 @@ func (c checkout) environment() []string {
 		return slices.Contains([]string{"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}, name)
 	})
 	// A kubectl of this test's own must not leave its cache in the home folder.
-	return append(env, "KUBECACHEDIR="+filepath.Join(c.dir, ".cache", "kubectl"))
+	return append(append(env, c.env...), "KUBECACHEDIR="+filepath.Join(c.dir, ".cache", "kubectl"))
 }
 
 // must is run for commands that have to succeed.

@@ -6,6 +6,7 @@ require (
 	google.golang.org/grpc v1.82.1
 	grpc-edge/services/echo v0.0.0
 	grpc-edge/services/reverse v0.0.0
+	grpc-edge/tools/delivery v0.0.0
 	sigs.k8s.io/yaml v1.6.0
 )
 
@@ -23,4 +24,5 @@ replace (
 	grpc-edge/services/chassis => ../services/chassis
 	grpc-edge/services/echo => ../services/echo
 	grpc-edge/services/reverse => ../services/reverse
+	grpc-edge/tools/delivery => ../tools/delivery
 )

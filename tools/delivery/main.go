@@ -49,7 +49,7 @@ func newJob(root, stack string) (*job, error) {
 		return nil, err
 	}
 	j := &job{root: root, stack: stack, env: env, cli: pulumi.CLI{Root: root, Stack: stack, Out: os.Stderr}}
-	return j, os.MkdirAll(filepath.Dir(j.file("")), 0o755)
+	return j, os.MkdirAll(j.file(""), 0o755)
 }
 
 // file is where a job leaves what a later one reads.

@@ -1,0 +1,249 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	echo "grpc-edge/services/echo/api"
+	"grpc-edge/tools/delivery/github/githubtest"
+)
+
+// TestDelivery goes the way of a change from its pull request to production and back,
+// by the make targets that the workflows call: the sandbox's stack is what CI delivers.
+func TestDelivery(t *testing.T) {
+	ctx := t.Context()
+	d := &delivery{checkout: newCheckout(t), github: &githubtest.Server{}}
+	server := httptest.NewServer(d.github)
+	t.Cleanup(func() {
+		// Whatever failed above, nothing is left; t.Context() has ended by now.
+		_, _ = d.run(context.Background(), t, "make", "down")
+		server.Close()
+		_ = os.RemoveAll(d.dir)
+	})
+	d.env = append(githubtest.Environment(server.URL), "PULUMI=.cache/bin/sandbox pulumi --", "STACK=sandbox")
+	d.commitAll(t, "Start")
+	runSteps(t, []step{
+		{"main is deployed", func(t *testing.T) { d.must(ctx, t, "make", "up") }},
+		{"a pull request is previewed in one comment", func(t *testing.T) { d.pullRequest(ctx, t) }},
+		{"a plan that no longer holds is refused", func(t *testing.T) { d.refuseStalePlan(ctx, t) }},
+		{"merged, it is brought up as it was reviewed", func(t *testing.T) { d.merge(ctx, t) }},
+		{"only images that were tried go on", func(t *testing.T) { d.promote(ctx, t) }},
+		{"drift opens an issue, and its mending closes it", func(t *testing.T) { d.drift(ctx, t) }},
+		{"an earlier deployment comes back", func(t *testing.T) { d.rollback(ctx, t) }},
+		{"teardown wants two confirmations, and takes protection away", func(t *testing.T) { d.teardown(ctx, t) }},
+		{"a labelled pull request gets a stack of its own", func(t *testing.T) { d.review(ctx, t) }},
+	})
+}
+
+// delivery is a clone in which jobs run, and GitHub as they see it.
+type delivery struct {
+	checkout
+	github *githubtest.Server
+}
+
+// git runs git as somebody, in a repository of the checkout's own.
+func (d *delivery) git(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("git", append([]string{"-c", "user.name=Test", "-c", "user.email=test@example.com"}, args...)...)
+	cmd.Dir = d.dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func (d *delivery) commitAll(t *testing.T, message string) {
+	t.Helper()
+	d.git(t, "init", "--quiet", "--initial-branch=main")
+	d.git(t, "add", "--all")
+	d.git(t, "commit", "--quiet", "--message", message)
+}
+
+const plan = ".cache/delivery/sandbox/plan.json"
+
+// pullRequest previews a change of echo twice, as after a second push.
+func (d *delivery) pullRequest(ctx context.Context, t *testing.T) {
+	d.git(t, "checkout", "--quiet", "-b", "change")
+	d.edit(t, "services/echo/handlers.go", "Content: request.GetContent()", `Content: "changed " + request.GetContent()`)
+	d.git(t, "commit", "--quiet", "--all", "--message", "Say that echo changed")
+	for range 2 {
+		d.must(ctx, t, "make", "plan", "BASE=main")
+		d.must(ctx, t, "make", "comment", "PR=7")
+	}
+	if len(d.github.Comments) != 1 {
+		t.Fatalf("got comments %+v, want one that is updated", d.github.Comments)
+	}
+	text := d.github.Comments[0].Body
+	for _, want := range []string{"### sandbox: 1 to update\n", "**Images**", "- `echo`: ", " Say that echo changed\n", "Deployment echo"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the comment lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+// refuseStalePlan changes what would be deployed after the plan was made.
+func (d *delivery) refuseStalePlan(ctx context.Context, t *testing.T) {
+	d.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:nodeCount: 1\n", "grpc-edge:nodeCount: 1\n  grpc-edge:alertErrorPercent: 7\n")
+	out, err := d.run(ctx, t, "sh", "-c", "make deploy PLAN="+plan+" 2>&1")
+	if err == nil || !strings.Contains(out, "plan and review again") {
+		t.Errorf("deploying something else than was planned: %v, want to be told to plan again", err)
+	}
+	d.git(t, "checkout", "Pulumi.sandbox.yaml")
+}
+
+func (d *delivery) merge(ctx context.Context, t *testing.T) {
+	d.git(t, "checkout", "--quiet", "main")
+	d.git(t, "merge", "--quiet", "--ff-only", "change")
+	d.must(ctx, t, "make", "plan")
+	d.must(ctx, t, "make", "deploy", "PLAN="+plan)
+	answersAnew(ctx, t, outputs(ctx, t, d.checkout))
+}
+
+// promote plans the next stack with the images that were written down, and with
+// another.
+func (d *delivery) promote(ctx context.Context, t *testing.T) {
+	const tried = ".cache/delivery/sandbox/images.json"
+	d.must(ctx, t, "make", "plan", "IMAGES="+tried)
+	text, err := os.ReadFile(filepath.Join(d.dir, tried))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var digests map[string]string
+	if err := json.Unmarshal(text, &digests); err != nil {
+		t.Fatal(err)
+	}
+	for name, reference := range outputs(ctx, t, d.checkout).Images {
+		if !strings.HasSuffix(reference, "@"+digests[name]) {
+			t.Errorf("image %s is %s, and %s was written down", name, reference, digests[name])
+		}
+	}
+	other := strings.Replace(string(text), digests["echo"], digests["reverse"], 1)
+	if err := os.WriteFile(filepath.Join(d.dir, tried), []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := d.run(ctx, t, "sh", "-c", "make plan IMAGES="+tried+" 2>&1")
+	if err == nil || !strings.Contains(out, "image echo: "+digests["reverse"]+" was tried") {
+		t.Errorf("planning another image than was tried: %v, want to be told", err)
+	}
+}
+
+func (d *delivery) drift(ctx context.Context, t *testing.T) {
+	d.must(ctx, t, "make", "drift", "ISSUE=1")
+	if len(d.github.Issues) != 0 {
+		t.Errorf("got issues %+v without drift", d.github.Issues)
+	}
+	d.must(ctx, t, ".cache/bin/sandbox", "drift", "/nodePools/", "nodeCount=2")
+	if _, err := d.run(ctx, t, "make", "drift", "ISSUE=1"); err == nil {
+		t.Error("drift was not found")
+	}
+	if len(d.github.Issues) != 1 || d.github.Issues[0].Title != "sandbox has drifted" || !strings.Contains(d.github.Issues[0].Body, "+ nodeCount: 2") {
+		t.Fatalf("got issues %+v, want one that shows the node pool", d.github.Issues)
+	}
+	if _, err := d.pulumi(ctx, t, "up", "--refresh", "--yes", "--skip-preview", "--suppress-outputs", "--stack", "sandbox"); err != nil {
+		t.Fatal(err)
+	}
+	d.must(ctx, t, "make", "drift", "ISSUE=1")
+	if d.github.Issues[0].State != "closed" {
+		t.Errorf("the issue is %s, want it closed", d.github.Issues[0].State)
+	}
+}
+
+// rollback goes back to the deployment of main's first commit.
+func (d *delivery) rollback(ctx context.Context, t *testing.T) {
+	if got := d.must(ctx, t, "make", "rollback"); !strings.Contains(got, "Say that echo changed") || !strings.Contains(got, "Start") {
+		t.Errorf("the deployments are listed as\n%s", got)
+	}
+	if got := d.must(ctx, t, "make", "rollback", "TO=1"); !strings.Contains(got, "1 to update") || !strings.Contains(got, "Nothing is changed") {
+		t.Errorf("what going back would change is told as\n%s", got)
+	}
+	d.must(ctx, t, "make", "rollback", "TO=1", "YES=1")
+	e := outputs(ctx, t, d.checkout)
+	client := echo.NewEchoClient(e.dial(t, e.verified(t)))
+	eventually(ctx, t, 30*time.Second, func() error {
+		for range 20 {
+			if reply, err := client.Echo(ctx, &echo.EchoRequest{Content: "hello"}); err != nil || reply.GetContent() != "hello" {
+				return fmt.Errorf("echo answers %q (%v)", reply.GetContent(), err)
+			}
+		}
+		return nil
+	})
+	if left := d.git(t, "worktree", "list"); strings.Count(left, "\n") != 1 {
+		t.Errorf("a worktree is left:\n%s", left)
+	}
+	if _, err := d.run(ctx, t, "make", "rollback", "TO=99"); err == nil {
+		t.Error("going back to a deployment that never was is no error")
+	}
+}
+
+// teardown destroys a protected stack.
+func (d *delivery) teardown(ctx context.Context, t *testing.T) {
+	d.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:deletionProtection: false", "grpc-edge:deletionProtection: true")
+	d.git(t, "commit", "--quiet", "--all", "--message", "Protect")
+	d.must(ctx, t, "make", "deploy")
+	address := outputs(ctx, t, d.checkout).Address
+	asked := d.must(ctx, t, "make", "teardown")
+	if !strings.Contains(asked, "CONFIRM_STACK=sandbox CONFIRM_ADDRESS="+address) {
+		t.Errorf("teardown asks\n%s", asked)
+	}
+	for _, wrong := range [][]string{{"CONFIRM_STACK=sandbox"}, {"CONFIRM_STACK=prod", "CONFIRM_ADDRESS=" + address}, {"CONFIRM_ADDRESS=" + address}} {
+		if _, err := d.run(ctx, t, "make", append([]string{"teardown"}, wrong...)...); err == nil {
+			t.Errorf("teardown took %q", wrong)
+		}
+	}
+	expectNoChanges(ctx, t, d.checkout, "preview")
+	d.must(ctx, t, "make", "teardown", "CONFIRM_STACK=sandbox", "CONFIRM_ADDRESS="+address)
+	d.nothingLeft(ctx, t)
+	if changed := d.git(t, "status", "--porcelain"); changed != "" {
+		t.Errorf("teardown changed files:\n%s", changed)
+	}
+	if got := d.must(ctx, t, "make", "teardown"); !strings.Contains(got, "nothing to destroy") {
+		t.Errorf("a second teardown says\n%s", got)
+	}
+}
+
+// review brings a stack of the pull request's own up, and destroys it as its closing
+// does; the model of its config is protected.
+func (d *delivery) review(ctx context.Context, t *testing.T) {
+	d.must(ctx, t, "make", "review", "PR=7", "COMMENT=1")
+	out, err := d.pulumi(ctx, t, "stack", "output", "--json", "--stack", "review-7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e edge
+	if err := json.Unmarshal([]byte(out), &e); err != nil {
+		t.Fatal(err)
+	}
+	answersAnew(ctx, t, e)
+	if len(d.github.Comments) != 2 || !strings.Contains(d.github.Comments[1].Body, "It answers at "+e.Address) {
+		t.Errorf("got comments %+v, want where the review stack answers", d.github.Comments)
+	}
+	for range 2 {
+		d.must(ctx, t, "make", "review-down", "PR=7", "COMMENT=1")
+	}
+	d.nothingLeft(ctx, t)
+	if len(d.github.Comments) != 2 || !strings.Contains(d.github.Comments[1].Body, "review-7 is gone") {
+		t.Errorf("got comments %+v, want that the review stack is gone", d.github.Comments)
+	}
+	if changed := d.git(t, "status", "--porcelain", "--ignored", "Pulumi.*"); changed != "" {
+		t.Errorf("files are left:\n%s", changed)
+	}
+	if left, err := d.pulumi(ctx, t, "stack", "ls", "--json"); err != nil || strings.Contains(left, "review-7") {
+		t.Errorf("the stacks are %s (%v), want review-7 gone", left, err)
+	}
+}
+
+func (d *delivery) nothingLeft(ctx context.Context, t *testing.T) {
+	t.Helper()
+	if left := strings.TrimSpace(d.must(ctx, t, ".cache/bin/sandbox", "objects")); left != "" {
+		t.Errorf("left in the cloud:\n%s", left)
+	}
+}
