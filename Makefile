@@ -73,8 +73,10 @@ unit: ## Run the unit tests only (M=infra for one module)
 	@$(call unit,$(or $(M),$(filter-out test,$(MODULES))))
 
 .PHONY: lint
-lint: $(BIN)/golangci-lint ## Lint the Go code of every module and the protos
+lint: $(BIN)/golangci-lint $(BIN)/actionlint ## Lint the Go code of every module, the protos and the workflows
 	@$(MAKE) --no-print-directory proto-lint
+	@echo "== lint of .github/workflows"
+	@$(BIN)/actionlint -shellcheck= -pyflakes=
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff) || { echo "$$m/go.mod is not tidy outside the workspace, where the program is run: cd $$m && GOWORK=off go mod tidy" >&2; exit 1; }; done
 	@for m in $(MODULES); do echo "== lint of $$m"; (cd $$m && $(CURDIR)/$(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...); done
 
@@ -113,6 +115,9 @@ host:
 $(BIN)/golangci-lint: tools/golangci-lint/go.sum
 	@echo "Building golangci-lint (some minutes the first time)"
 	@cd tools/golangci-lint && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
+
+$(BIN)/actionlint: tools/actionlint/go.sum
+	@cd tools/actionlint && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
 
 .PHONY: help
 help: ## Show this help

@@ -291,7 +291,7 @@ func (s *stack) image(ctx *pulumi.Context, name, folder string) (pulumi.StringOu
 			Name: name, Architecture: s.config.Cluster.Architecture,
 		},
 		Repository: s.registry.Images,
-		Ready:      s.registry.Ready,
+		Ready:      s.registry.Ready, Readers: s.registry.Readers,
 	})
 	if err != nil {
 		return pulumi.StringOutput{}, err

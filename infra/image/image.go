@@ -25,8 +25,10 @@ type Args struct {
 	Source Source
 	// Repository is the path that the image's name is added to.
 	Repository string
-	// Ready is known once the repository can take images.
-	Ready pulumi.BoolInput
+	// Ready is known once the repository can take images, and Readers are what this
+	// depends on: what uses the image comes after them.
+	Ready   pulumi.BoolInput
+	Readers []pulumi.Resource
 }
 
 // New builds the image, and pushes it if this is not a preview.
@@ -42,7 +44,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	i.Digest = built.Digest
 	reference := fmt.Sprintf("%s/%s@%s", args.Repository, args.Source.Name, built.Digest)
 	if ctx.DryRun() {
-		i.Reference = pulumi.String(reference).ToStringOutput()
+		// With the dependencies that it will have: `pulumi up --plan` compares them.
+		i.Reference = pulumi.OutputWithDependencies(ctx.Context(), pulumi.String(reference).ToStringOutput(), args.Readers...).(pulumi.StringOutput)
 	} else {
 		i.Reference = i.pushed(ctx, built, reference, args.Ready)
 	}

@@ -90,15 +90,16 @@ func list(stack string, all []deployment) error {
 	return nil
 }
 
-// repeatable refuses a deployment that its commit does not describe, or that failed.
+// repeatable refuses a deployment that no commit describes, or that failed. Of one
+// with changes that were not committed, it tells that these do not come back.
 func repeatable(d deployment) error {
 	switch {
 	case d.commit() == "":
 		return fmt.Errorf("deployment %d was not made from a git clone, so what it was is not known", d.number)
-	case d.Environment["git.dirty"] == "true":
-		return fmt.Errorf("deployment %d was made from %.12s with changes that were not committed, so what it was is not known", d.number, d.commit())
 	case d.Result != "succeeded":
 		return fmt.Errorf("deployment %d %s; go back to one that succeeded", d.number, d.Result)
+	case d.Environment["git.dirty"] == "true":
+		fmt.Fprintf(os.Stderr, "warning: deployment %d had changes that were not committed, such as to the stack's config; what comes back is commit %.12s as it is\n", d.number, d.commit())
 	}
 	return nil
 }
