@@ -55,8 +55,8 @@ func TestIssueIsOpenWhileItIsTrue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if f.Issues[2].State != "closed" || f.Issues[0].State != "open" || len(f.Comments) != 1 {
-		t.Errorf("got issues %+v and comments %+v, want the one closed, and once said why", f.Issues, f.Comments)
+	if f.Issues[2].State != "closed" || f.Issues[0].State != "open" || len(f.Said) != 1 {
+		t.Errorf("got issues %+v and comments %+v, want the one closed, and once said why", f.Issues, f.Said)
 	}
 }
 

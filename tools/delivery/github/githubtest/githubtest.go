@@ -26,11 +26,12 @@ type Issue struct {
 // Token is what the server takes.
 const Token = "secret"
 
-// Server has the comments of pull request 7 of the repository shop/edge, and its
-// issues, in pages of one.
+// Server has the comments of pull request 7 of the repository shop/edge, its issues
+// and what was said in these, in pages of one.
 type Server struct {
 	Comments []Comment
 	Issues   []Issue
+	Said     []Comment
 	// Writes counts the calls that change something.
 	Writes int
 	// Refuse answers every call as GitHub does to a job without permissions.
@@ -59,7 +60,10 @@ func (f *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"message":"Resource not accessible by integration"}`, http.StatusForbidden)
 	case r.Method == http.MethodGet && path == "/7/comments":
 		page(w, r, f.Comments)
-	case r.Method == http.MethodPost && strings.HasSuffix(path, "/comments"):
+	case r.Method == http.MethodPost && strings.HasSuffix(path, "/comments") && path != "/7/comments":
+		f.Said = append(f.Said, Comment{int64(len(f.Said) + 1), *body.Body})
+		answer(w, f.Said[len(f.Said)-1])
+	case r.Method == http.MethodPost && path == "/7/comments":
 		f.Comments = append(f.Comments, Comment{int64(len(f.Comments) + 1), *body.Body})
 		answer(w, f.Comments[len(f.Comments)-1])
 	case r.Method == http.MethodPatch && number > 0:
