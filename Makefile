@@ -8,7 +8,7 @@ export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
 BIN := .cache/bin
 SANDBOX := $(BIN)/sandbox
 # The modules of the workspace, from go.work, and those that are apart.
-MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench
+MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench tools/bootstrap
 # What these test is in other modules, whose changes go test's cache does not see.
 UNCACHED := policy services/openapi tools/configuration tools/service
 unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ " $(UNCACHED) " != *" $$m "* ]] || echo -count=1) ./...); done
@@ -93,6 +93,12 @@ bench-stack: $(SANDBOX) ## Measure the program with 2, 10 and 100 services, then
 bench: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)
 	@mkdir -p .cache/bench
 	@cd bench && go build -o ../.cache/bench/bench . && exec ../.cache/bench/bench $(BENCH_FLAGS)
+
+##@ Delivery
+
+.PHONY: bootstrap
+bootstrap: ## Make what the first `pulumi up` needs (PROJECT=my-project REPO=owner/name STACK=dev; PLAN=1 only shows)
+	@go -C tools/bootstrap run . -root "$(CURDIR)" -project "$(PROJECT)" -repo "$(REPO)" -stack "$(or $(STACK),dev)" $(if $(PLAN),-plan) $(if $(YES),-yes)
 
 ##@ Tools
 

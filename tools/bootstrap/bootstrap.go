@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// bootstrap is one run.
+type bootstrap struct {
+	options
+	*cloud
+	in  *bufio.Reader
+	out io.Writer
+
+	region, number string   // of the stack, of the project
+	off            []string // APIs
+}
+
+func (b *bootstrap) isOff(api string) bool { return slices.Contains(b.off, api) }
+
+// unseen is the note of what is only supposed to be missing.
+const unseen = "as far as can be seen while its API is off"
+
+// step is a line of the plan.
+type step struct {
+	sign string // + made, ~ changed, = there
+	text string
+	note string
+	// do does it; nil if there is nothing to do.
+	do func(context.Context) error
+	// opens is set where more can be seen once it is done.
+	opens bool
+}
+
+// run shows what is missing, asks, and makes it. Where APIs had to be enabled, it looks
+// again at what these hid, and asks again if that is not as it was shown.
+func (b *bootstrap) run(ctx context.Context) error {
+	agreed := map[string]bool{}
+	for {
+		steps, err := b.plan(ctx)
+		if err != nil {
+			return b.kept(len(agreed) > 0, err)
+		}
+		todo := slices.DeleteFunc(slices.Clone(steps), func(s step) bool { return s.do == nil })
+		if slices.ContainsFunc(todo, func(s step) bool { return !agreed[s.text] }) || len(agreed) == 0 {
+			b.show(steps)
+			if b.planOnly && len(todo) > 0 {
+				fmt.Fprintln(b.out, "Nothing was done: this is only what would be.")
+				return nil
+			}
+			if err := b.ask(len(todo)); err != nil {
+				return b.kept(len(agreed) > 0, err)
+			}
+		}
+		for _, s := range todo {
+			agreed[s.text] = true
+		}
+		more, err := b.apply(ctx, todo)
+		if err != nil {
+			return b.kept(true, err)
+		}
+		if !more {
+			return b.next(ctx)
+		}
+	}
+}
+
+// kept adds to an error in the midst of a run what becomes of the rest.
+func (b *bootstrap) kept(begun bool, err error) error {
+	if !begun {
+		return err
+	}
+	return fmt.Errorf("%w\nWhat was made stays. Run the same command again: it goes on from here", err)
+}
+
+// plan compares what there is with what there must be.
+func (b *bootstrap) plan(ctx context.Context) ([]step, error) {
+	file, err := readStackFile(b.root, b.stack)
+	if err != nil {
+		return nil, err
+	}
+	if b.region, err = file.region(); err != nil {
+		return nil, err
+	}
+	if err := file.refuseOther(b.secretsProvider()); err != nil {
+		return nil, err
+	}
+	if b.number, b.off, err = b.readServices(ctx); err != nil {
+		return nil, err
+	}
+	bucket, err1 := b.planBucket(ctx)
+	key, err2 := b.planKey(ctx)
+	edit, err3 := b.planFile(file)
+	return slices.Concat(b.planServices(), bucket, key, edit), errors.Join(err1, err2, err3)
+}
+
+func (b *bootstrap) planServices() []step {
+	if len(b.off) == 0 {
+		return []step{{sign: "=", text: fmt.Sprintf("%d APIs are on", len(apis))}}
+	}
+	return []step{{
+		sign: "+", text: "enable APIs: " + strings.Join(b.off, ", "), opens: true,
+		do: func(ctx context.Context) error { return b.enable(ctx, b.off) },
+	}}
+}
+
+func (b *bootstrap) show(steps []step) {
+	fmt.Fprintf(b.out, "Project %s (number %s), stack %s in %s:\n\n", b.project, b.number, b.stack, b.region)
+	for _, s := range steps {
+		fmt.Fprintf(b.out, "  %s %s\n", s.sign, strings.ReplaceAll(strings.TrimRight(s.text, "\n"), "\n", "\n      "))
+		if s.note != "" {
+			fmt.Fprintf(b.out, "      (%s)\n", s.note)
+		}
+	}
+	fmt.Fprintln(b.out)
+}
+
+var errNoAnswer = errors.New("stopped: nobody is there to answer. Pass YES=1 to do it without asking, or PLAN=1 to see only what would be done")
+
+// ask asks whether to do what was shown.
+func (b *bootstrap) ask(changes int) error {
+	if changes == 0 {
+		fmt.Fprintln(b.out, "All of it is there: nothing to do.")
+		return nil
+	}
+	if b.yes {
+		return nil
+	}
+	fmt.Fprint(b.out, "Do this? [y/N] ")
+	answer, err := b.in.ReadString('\n')
+	fmt.Fprintln(b.out)
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	case "":
+		if err != nil {
+			return errNoAnswer
+		}
+	}
+	return errors.New("stopped, as you say")
+}
+
+// apply does the steps in their order, until one has opened the sight on more.
+func (b *bootstrap) apply(ctx context.Context, todo []step) (more bool, err error) {
+	for _, s := range todo {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		title, _, _ := strings.Cut(s.text, "\n")
+		fmt.Fprintf(b.out, "  %s … ", title)
+		if err := s.do(ctx); err != nil {
+			fmt.Fprintln(b.out, "✗")
+			return false, err
+		}
+		fmt.Fprintln(b.out, "✓")
+		if s.opens {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/api/cloudkms/v1"
+	"google.golang.org/api/googleapi"
+	"google.golang.org/api/option"
+	"google.golang.org/api/serviceusage/v1"
+	"google.golang.org/api/storage/v1"
+)
+
+// cloud calls Google Cloud.
+type cloud struct {
+	projectName string
+	services    *serviceusage.Service
+	buckets     *storage.BucketsService
+	rings       *cloudkms.ProjectsLocationsKeyRingsService
+	keys        *cloudkms.ProjectsLocationsKeyRingsCryptoKeysService
+	wait        func(context.Context, time.Duration) error
+	enabledNow  bool // some API was enabled in this run
+}
+
+// newCloud makes clients whose calls count towards the project's own quota: with a
+// user's credentials they would else count towards another project, in which the
+// APIs may be off ("Set the quota project using the REST API").
+func newCloud(ctx context.Context, project string, opts ...option.ClientOption) (*cloud, error) {
+	opts = append(opts, option.WithQuotaProject(project))
+	services, err1 := serviceusage.NewService(ctx, opts...)
+	buckets, err2 := storage.NewService(ctx, opts...)
+	keys, err3 := cloudkms.NewService(ctx, opts...)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("making clients of Google Cloud: %w", err)
+	}
+	rings := keys.Projects.Locations.KeyRings
+	return &cloud{projectName: project, services: services, buckets: buckets.Buckets, rings: rings, keys: rings.CryptoKeys, wait: wait}, nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+const (
+	pause = 5 * time.Second
+	// busyTries are made while Google is busy (429) or away (503).
+	busyTries = 6
+	// freshTries are made while an API that was just enabled is still refused, for
+	// which Google's error asks to wait "a few minutes".
+	freshTries = 60
+)
+
+// call does one call, again while there is hope. What it returns says what was being
+// done, and which role is needed if that was not allowed.
+func (c *cloud) call(ctx context.Context, doing, role string, do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		var refused *googleapi.Error
+		switch {
+		case err == nil:
+			return nil
+		case !errors.As(err, &refused):
+			return fmt.Errorf("%s: %w", doing, err)
+		case c.enabledNow && try < freshTries && because(refused, apiOff...):
+		case try < busyTries && (refused.Code == http.StatusTooManyRequests || refused.Code == http.StatusServiceUnavailable):
+		default:
+			return &failure{doing: doing, hint: c.hint(refused, role), refused: refused}
+		}
+		if err := c.wait(ctx, pause); err != nil {
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+	}
+}
+
+// failure is a call that Google refused.
+type failure struct {
+	doing, hint string
+	refused     *googleapi.Error
+}
+
+func (f *failure) Error() string {
+	message := f.refused.Message
+	if message == "" {
+		message = f.refused.Error()
+	}
+	return fmt.Sprintf("%s: Google answers %d: %s%s", f.doing, f.refused.Code, strings.TrimSpace(message), f.hint)
+}
+
+func (f *failure) Unwrap() error { return f.refused }
+
+// The reasons that Google gives in its errors (google.api.ErrorReason, and for Cloud
+// Storage "HTTP status and error codes for JSON").
+var (
+	apiOff    = []string{"SERVICE_DISABLED", "accessNotConfigured"}
+	noProject = []string{"USER_PROJECT_DENIED", "CONSUMER_INVALID"}
+	noBilling = []string{"UREQ_PROJECT_BILLING_NOT_FOUND", "BILLING_DISABLED", "accountDisabled"}
+)
+
+// hint is what to do about a refused call, or nothing.
+func (c *cloud) hint(refused *googleapi.Error, role string) string {
+	switch {
+	case because(refused, noBilling...):
+		return fmt.Sprintf("\nLink a billing account (`gcloud billing accounts list`): gcloud billing projects link %s --billing-account ACCOUNT", c.projectName)
+	case because(refused, apiOff...):
+		return fmt.Sprintf("\nAn API that was just enabled takes some minutes until it works everywhere. Service Usage, which enables the others, is itself enabled by: gcloud services enable serviceusage.googleapis.com --project %s", c.projectName)
+	case because(refused, noProject...):
+		return fmt.Sprintf("\nThe project %q does not exist, or you may not use it. `gcloud projects list` shows yours; to use one takes the role roles/serviceusage.serviceUsageConsumer on it. `gcloud projects create` makes one.", c.projectName)
+	case refused.Code == http.StatusForbidden:
+		return fmt.Sprintf("\nWhoever runs this needs the role %s on the project %s, or roles/owner.", role, c.projectName)
+	}
+	return ""
+}
+
+// because tells whether one of the reasons is among Google's.
+func because(refused *googleapi.Error, reasons ...string) bool {
+	for _, item := range refused.Errors {
+		if slices.Contains(reasons, item.Reason) {
+			return true
+		}
+	}
+	for _, detail := range refused.Details {
+		if info, ok := detail.(map[string]any); ok {
+			if reason, ok := info["reason"].(string); ok && slices.Contains(reasons, reason) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// explained tells whether Google names a cause that is not about one resource.
+func explained(err error) bool {
+	var refused *googleapi.Error
+	return errors.As(err, &refused) && because(refused, slices.Concat(apiOff, noProject, noBilling)...)
+}
+
+func answered(err error, code int) bool {
+	var refused *googleapi.Error
+	return errors.As(err, &refused) && refused.Code == code
+}
