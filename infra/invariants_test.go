@@ -66,7 +66,16 @@ func TestInvariantsHoldForEveryKey(t *testing.T) {
 		"no monitoring":             {"grpc-edge:monitoring": "false"},
 		"no reflection":             {"grpc-edge:reflection": "false"},
 		"one pod of each":           {"grpc-edge:envoyReplicas": "1", "grpc-edge:serviceReplicas": "1"},
-		"canary":                    {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
+		"workflows of GitHub":       {"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber},
+		"workflows of a repository by its number, of another branch": {
+			"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:githubRepositoryId": "42",
+			"grpc-edge:githubBranch": "release", "grpc-edge:projectNumber": projectNumber,
+		},
+		"stacks of pull requests": {
+			"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber, "grpc-edge:reviewStacks": "true",
+		},
+		"Cloud Build": {"grpc-edge:cloudBuildRepository": "projects/sandbox-project/locations/us-central1/connections/github/repositories/grpc-edge"},
+		"canary":      {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
 	}
 	for name, changes := range tests {
 		t.Run(name, func(t *testing.T) {
