@@ -134,6 +134,8 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"service-only-443", serviceType, "spec.ports[0].port", 80},
 		{"no-basic-roles", "gcp:projects/iAMMember:IAMMember", "role", "roles/editor"},
 		{"no-public-grants", "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember", "member", "allUsers"},
+		{"federation-conditional", providerKind, "attributeCondition", "true"},
+		{"federation-narrow", actAsKind, "member", "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/*"},
 		{"image-digest", deploymentType, pod + "containers[0].image", "us-central1-docker.pkg.dev/sandbox-project/grpc-edge-sandbox/echo:latest"},
 		{"image-registry", "gcp:artifactregistry/repository:Repository", "repositoryId", "other"},
 		{"image-tags-fixed", "gcp:artifactregistry/repository:Repository", "dockerConfig.immutableTags", false},
@@ -153,7 +155,7 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"private-key-hidden", configMapType, "data.note", "-----BEGIN PRIVATE KEY-----"},
 		{"api-stays-enabled", "gcp:projects/service:Service", "disableOnDestroy", true},
 	}
-	result := mustRun(t, "sandbox", false, nil)
+	result := mustRun(t, "sandbox", false, withDelivery)
 	settings := settingsOf(t, "sandbox", nil)
 	broken := map[string]bool{}
 	for _, test := range tests {
