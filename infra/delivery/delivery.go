@@ -82,5 +82,5 @@ type builder struct {
 	ctx      *pulumi.Context
 	name     string
 	delivery *Delivery
-	parent   pulumi.ResourceOption
+	parent   pulumi.ResourceOrInvokeOption
 }

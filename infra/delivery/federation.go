@@ -46,54 +46,57 @@ func (b *builder) federation(accounts map[string]account) error {
 		return fmt.Errorf("creating the identity provider: %w", err)
 	}
 	b.delivery.IdentityProvider = provider.Name
-	for role, workflows := range b.workflows(repository) {
-		for name, attribute := range workflows {
-			if err := b.become(pool, accounts[role], role+name, attribute); err != nil {
-				return err
-			}
+	for _, w := range b.workflows(repository) {
+		if err := b.become(pool, accounts[w.role], w); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// workflows are those that may be an account, by its role, as attributes of their
-// tokens, each with what its grant is called.
+// workflow is who may be the account of a role: all whose tokens have an attribute.
+type workflow struct{ role, name, attribute string }
+
+// workflows are those that may be an account. One that changes anything is known by its
+// file at the branch: who changes the file elsewhere has another workflow.
 //
-// A workflow is known by its file at the branch: who changes it elsewhere has
-// another workflow. The previewer is any workflow of the repository, which includes
-// those of its pull requests; those of forks get no token (GitHub, "Events that
-// trigger workflows"). So is the reviewer, who for that may run what nobody has reviewed.
-func (b *builder) workflows(repository string) map[string]map[string]string {
+// The previewer is any workflow of the repository, those of its pull requests
+// included; those of forks get no token (GitHub, "Events that trigger workflows"). So is
+// the reviewer, which is weaker, as it may change things: it does so for a pull request
+// that nobody has read, and belongs in a project without production.
+func (b *builder) workflows(repository string) []workflow {
 	file := func(name string) string {
-		return fmt.Sprintf("attribute.workflow/%s/.github/workflows/%s@refs/heads/%s", b.Repository, name, b.Branch)
+		return fmt.Sprintf("attribute.workflow/%s/.github/workflows/%s.yaml@refs/heads/%s", b.Repository, name, b.Branch)
 	}
-	who := map[string]map[string]string{
-		previewer.role: {"": "attribute.repository/" + repository},
-		deployer.role:  {"-deploy": file("deploy.yaml"), "-rollback": file("rollback.yaml")},
-		destroyer.role: {"-teardown": file("teardown.yaml")},
+	anyOf := "attribute.repository/" + repository
+	list := []workflow{
+		{previewer.role, "workflows", anyOf},
+		{deployer.role, "deploy-workflow", file("deploy")},
+		{deployer.role, "rollback-workflow", file("rollback")},
+		{destroyer.role, "teardown-workflow", file("teardown")},
 	}
 	if b.ReviewStacks {
-		who[reviewer.role] = map[string]string{"": "attribute.repository/" + repository}
+		list = append(list, workflow{reviewer.role, "workflows", anyOf})
 	}
-	return who
+	return list
 }
 
-// become lets workflows with an attribute be an account.
-func (b *builder) become(pool *iam.WorkloadIdentityPool, a account, name, attribute string) error {
-	_, err := serviceaccount.NewIAMMember(b.ctx, b.name+"-"+name+"-workflow", &serviceaccount.IAMMemberArgs{
+// become lets workflows be an account.
+func (b *builder) become(pool *iam.WorkloadIdentityPool, a account, w workflow) error {
+	_, err := serviceaccount.NewIAMMember(b.ctx, b.name+"-"+w.role+"-"+w.name, &serviceaccount.IAMMemberArgs{
 		ServiceAccountId: a.Name,
 		Role:             pulumi.String("roles/iam.workloadIdentityUser"),
-		Member:           pulumi.Sprintf("principalSet://iam.googleapis.com/%s/%s", pool.Name, attribute),
+		Member:           pulumi.Sprintf("principalSet://iam.googleapis.com/%s/%s", pool.Name, w.attribute),
 	}, b.parent)
 	if err != nil {
-		return fmt.Errorf("letting workflows be the %s: %w", name, err)
+		return fmt.Errorf("letting workflows be the %s: %w", w.role, err)
 	}
 	return nil
 }
 
 // checkNumber compares the number that workflows will use with that of the project.
 func (b *builder) checkNumber() error {
-	project, err := organizations.LookupProject(b.ctx, &organizations.LookupProjectArgs{ProjectId: &b.Project}, b.parent.(pulumi.InvokeOption))
+	project, err := organizations.LookupProject(b.ctx, &organizations.LookupProjectArgs{ProjectId: &b.Project}, b.parent)
 	if err != nil {
 		return fmt.Errorf("asking for the number of project %s: %w", b.Project, err)
 	}
