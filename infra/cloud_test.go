@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -91,9 +92,12 @@ func (c *cloud) SupportsFeature(_ context.Context, request *pulumirpc.SupportsFe
 	return &pulumirpc.SupportsFeatureResponse{HasSupport: slices.Contains([]string{"secrets", "resourceReferences"}, request.GetId())}, nil
 }
 
-// Invoke answers the one function that the program calls.
+// projectNumber is that of every project.
+const projectNumber = "123456789012"
+
+// Invoke answers the functions that the program calls, for a token and for a project.
 func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
-	answer, err := structpb.NewStruct(map[string]any{"accessToken": "token"})
+	answer, err := structpb.NewStruct(map[string]any{"accessToken": "token", "number": projectNumber})
 	return &pulumirpc.ResourceInvokeResponse{Return: answer}, err
 }
 
@@ -138,6 +142,9 @@ func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterR
 		for key, value := range computed[request.GetType()] {
 			outputs[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
 		}
+		for key, value := range identity(request.GetType(), inputs) {
+			outputs[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
+		}
 	}
 	object, err := plugin.MarshalProperties(outputs, keep)
 	return &pulumirpc.RegisterResourceResponse{Urn: string(urn), Id: id, Object: object}, err
@@ -165,6 +172,24 @@ var computed = map[string]map[string]any{
 	"tls:index/selfSignedCert:SelfSignedCert":       {"certPem": "AUTHORITY"},
 	"tls:index/certRequest:CertRequest":             {"certRequestPem": "REQUEST"},
 	"tls:index/locallySignedCert:LocallySignedCert": {"certPem": "LEAF"},
+}
+
+// identity is what IAM computes from what the program says.
+func identity(kind string, inputs resource.PropertyMap) map[string]string {
+	text := func(key string) string { return fmt.Sprint(plain(inputs[resource.PropertyKey(key)])) }
+	const project, pools = "projects/sandbox-project/", "projects/" + projectNumber + "/locations/global/workloadIdentityPools/"
+	switch {
+	case kind == "gcp:serviceaccount/account:Account" && inputs.HasValue("accountId"):
+		email := text("accountId") + "@sandbox-project.iam.gserviceaccount.com"
+		return map[string]string{"email": email, "name": project + "serviceAccounts/" + email}
+	case kind == "gcp:projects/iAMCustomRole:IAMCustomRole":
+		return map[string]string{"name": project + "roles/" + text("roleId")}
+	case kind == "gcp:iam/workloadIdentityPool:WorkloadIdentityPool":
+		return map[string]string{"name": pools + text("workloadIdentityPoolId")}
+	case kind == "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider":
+		return map[string]string{"name": pools + text("workloadIdentityPoolId") + "/providers/" + text("workloadIdentityPoolProviderId")}
+	}
+	return nil
 }
 
 // short is the name in a URN, as all names of one type differ and a component is

@@ -66,7 +66,16 @@ func TestInvariantsHoldForEveryKey(t *testing.T) {
 		"no monitoring":             {"grpc-edge:monitoring": "false"},
 		"no reflection":             {"grpc-edge:reflection": "false"},
 		"one pod of each":           {"grpc-edge:envoyReplicas": "1", "grpc-edge:serviceReplicas": "1"},
-		"canary":                    {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
+		"workflows of GitHub":       {"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber},
+		"workflows of a repository by its number, of another branch": {
+			"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:githubRepositoryId": "42",
+			"grpc-edge:githubBranch": "release", "grpc-edge:projectNumber": projectNumber,
+		},
+		"stacks of pull requests": {
+			"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber, "grpc-edge:reviewStacks": "true",
+		},
+		"Cloud Build": {"grpc-edge:cloudBuildRepository": "projects/sandbox-project/locations/us-central1/connections/github/repositories/grpc-edge"},
+		"canary":      {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
 	}
 	for name, changes := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,6 +134,8 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"service-only-443", serviceType, "spec.ports[0].port", 80},
 		{"no-basic-roles", "gcp:projects/iAMMember:IAMMember", "role", "roles/editor"},
 		{"no-public-grants", "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember", "member", "allUsers"},
+		{"federation-conditional", providerKind, "attributeCondition", "true"},
+		{"federation-narrow", actAsKind, "member", "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/*"},
 		{"image-digest", deploymentType, pod + "containers[0].image", "us-central1-docker.pkg.dev/sandbox-project/grpc-edge-sandbox/echo:latest"},
 		{"image-registry", "gcp:artifactregistry/repository:Repository", "repositoryId", "other"},
 		{"image-tags-fixed", "gcp:artifactregistry/repository:Repository", "dockerConfig.immutableTags", false},
@@ -144,7 +155,7 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"private-key-hidden", configMapType, "data.note", "-----BEGIN PRIVATE KEY-----"},
 		{"api-stays-enabled", "gcp:projects/service:Service", "disableOnDestroy", true},
 	}
-	result := mustRun(t, "sandbox", false, nil)
+	result := mustRun(t, "sandbox", false, withDelivery)
 	settings := settingsOf(t, "sandbox", nil)
 	broken := map[string]bool{}
 	for _, test := range tests {

@@ -17,6 +17,7 @@ import (
 	"grpc-edge/infra/certificate"
 	"grpc-edge/infra/cluster"
 	"grpc-edge/infra/config"
+	"grpc-edge/infra/delivery"
 	"grpc-edge/infra/directory"
 	"grpc-edge/infra/edge"
 	"grpc-edge/infra/encryption"
@@ -79,6 +80,7 @@ type stack struct {
 	network     *network.Network
 	registry    *registry.Registry
 	cluster     *cluster.Cluster
+	delivery    *delivery.Delivery // nil without
 	certificate *certificate.Certificate
 	images      map[string]*image.Image
 }
@@ -112,6 +114,11 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Delivery.Enabled() {
+		if err := s.deliver(ctx, account, ready); err != nil {
+			return err
+		}
+	}
 	s.registry, err = registry.New(ctx, "registry", &registry.Args{
 		Project: c.Project, Region: c.Region, Name: ctx.Project() + "-" + ctx.Stack(),
 		Reader: account.Email,
@@ -140,14 +147,31 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	return err
 }
 
+// deliver makes the identities of CI.
+func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount, opts ...pulumi.ResourceOption) (err error) {
+	c := s.config
+	s.delivery, err = delivery.New(ctx, "delivery", &delivery.Args{
+		Delivery: c.Delivery,
+		Project:  c.Project, Region: c.Region, Stack: ctx.Stack(), PoolID: ctx.Project() + "-" + ctx.Stack(),
+		NodeAccount: nodes.Email, KMSKey: c.KMSKey, Approve: c.DeletionProtection,
+	}, opts...)
+	return err
+}
+
 // moreAPIs are those of what only some stacks have.
 func moreAPIs(c *config.Config) []string {
 	var apis []string
 	if c.BinaryAuthorization {
 		apis = append(apis, "binaryauthorization.googleapis.com")
 	}
-	if c.KMSKey != "" {
+	if c.KMSKey != "" || c.Delivery.Enabled() { // whose secrets have a key
 		apis = append(apis, "cloudkms.googleapis.com")
+	}
+	if c.Delivery.Repository != "" { // tokens are exchanged for those of an account
+		apis = append(apis, "iamcredentials.googleapis.com", "sts.googleapis.com")
+	}
+	if c.Delivery.CloudBuild.Name != "" {
+		apis = append(apis, "cloudbuild.googleapis.com")
 	}
 	if c.Images.Scanning {
 		apis = append(apis, "containerscanning.googleapis.com")

@@ -56,6 +56,14 @@ func (s *stack) outputs() (pulumi.Map, error) {
 		}
 		outputs["protoset"] = pulumi.String(base64.StdEncoding.EncodeToString(content))
 	}
+	if s.delivery != nil {
+		for role, email := range s.delivery.Emails {
+			outputs[role] = email
+		}
+	}
+	if s.config.Delivery.Repository != "" {
+		outputs["identityProvider"] = s.delivery.IdentityProvider
+	}
 	return outputs, nil
 }
 

@@ -39,6 +39,7 @@ type Config struct {
 	Certificate Certificate
 	Edge        Edge
 	Monitoring  Monitoring
+	Delivery    Delivery
 
 	// EnvoyDigest is the digest of envoyproxy/envoy on Docker Hub, with sha256:.
 	EnvoyDigest string
@@ -117,10 +118,7 @@ type Collector struct {
 func Load(ctx *pulumi.Context) (*Config, error) {
 	r := newReader(ctx.GetConfig, ctx.IsConfigSecret, os.Getenv(pulumi.EnvConfig))
 	c := r.read()
-	if !stackName.MatchString(ctx.Stack()) {
-		r.report("the name of the stack", "must be at most 40 lower case letters, digits and hyphens, "+
-			"as it is part of the repositories' names; rename it with: pulumi stack rename NAME")
-	}
+	r.checkStackName(ctx.Stack(), c.Delivery)
 	if len(r.problems) > 0 {
 		return nil, fmt.Errorf("checking the configuration of stack %q:\n%w", ctx.Stack(), r.err())
 	}
@@ -157,6 +155,7 @@ func (r *reader) read() *Config {
 		Termination: r.seconds("grpc-edge:terminationSeconds", 10, 3600),
 	}
 	c.KMSKey = r.kms(c.Region)
+	c.Delivery = r.delivery(c.Project)
 	c.Network.NAT = r.boolean("grpc-edge:nat")
 	c.Cluster = r.cluster(c.Region)
 	r.checkNodeCounts(c.Cluster)

@@ -73,6 +73,7 @@ func TestValues(t *testing.T) {
 			},
 			Logging: []string{"SYSTEM_COMPONENTS", "WORKLOADS"}, SecurityPosture: true,
 		},
+		Delivery:    Delivery{Branch: "main"},
 		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
 		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500}, ServiceReplicas: Replicas{2, 0, 500}, ServiceMinReadySeconds: 10,
 		MetricsNamespaces: []string{"gmp-system"},

@@ -50,7 +50,37 @@ func identityRules() []Rule {
 				return []finding{{property: "type", problem: "is a key, must be Workload Identity Federation or impersonation"}}
 			},
 		},
+		{
+			Name:   "federation-conditional",
+			What:   "An identity provider takes only tokens that a condition on their claims lets in.",
+			Why:    "GitHub and its like sign tokens for everybody: a mistake in one grant is then open to the world.",
+			Source: `IAM, "Configure Workload Identity Federation with deployment pipelines"`,
+			resource: on(func(p value) []finding {
+				return p.at("attributeCondition").mustMatch(onClaims, "a condition on claims, such as assertion.repository == 'OWNER/NAME'")
+			}, "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"),
+		},
+		{
+			Name:     "federation-narrow",
+			What:     "Nothing is granted to all identities of a workload identity pool.",
+			Why:      "Whatever its providers let in, now or later, would have the right: each workflow of every branch.",
+			Source:   `IAM, "Best practices for using Workload Identity Federation"`,
+			resource: grants(wholePool),
+		},
 	}
+}
+
+var (
+	onClaims  = regexp.MustCompile(`\bassertion\.`)
+	everyName = regexp.MustCompile(`^principalSet://iam\.googleapis\.com/.*/workloadIdentityPools/[^/]+/\*$`)
+)
+
+func wholePool(g value) []finding {
+	return each(append(g.at("members").items(), g.at("member")), func(member value) []finding {
+		if !everyName.MatchString(member.text()) {
+			return nil
+		}
+		return member.wrong("must be a subject, a group or an attribute of the pool")
+	})
 }
 
 var authoritative = regexp.MustCompile(`^gcp:(projects|folder|organizations)/iAM(Policy|Binding):`)

@@ -88,6 +88,7 @@ const (
 	pod       = "spec.template.spec."
 	container = pod + "containers[0]."
 	sidecar   = pod + "initContainers[0]."
+	pool      = "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/"
 )
 
 // TestEachRule breaks one thing at a time, and wants exactly this rule to say so.
@@ -164,6 +165,14 @@ func TestEachRule(t *testing.T) {
 		{"no-public-grants", "IAMMember grant", "member", "allUsers", `member is "allUsers", must be a user`},
 		{"no-public-grants", "RepositoryIamBinding readers", "members[0]", "allAuthenticatedUsers", "members[0] is"},
 		{"no-public-grants", "RepositoryIamPolicy policy", "policyData", `{"bindings":[{"members":["allUsers"]}]}`, "policyData names allUsers"},
+
+		{"federation-conditional", "WorkloadIdentityPoolProvider github", "attributeCondition", nil, "attributeCondition is not set, must be a condition on claims"},
+		{"federation-conditional", "WorkloadIdentityPoolProvider github", "attributeCondition", "true", `is "true"`},
+		{"federation-conditional", "WorkloadIdentityPoolProvider github", "attributeCondition", unknown, ""},
+		{"federation-narrow", "IAMMember workflow", "member", pool + "*", "must be a subject, a group or an attribute"},
+		{"federation-narrow", "RepositoryIamBinding readers", "members[0]", pool + "*", "members[0] is"},
+		{"federation-narrow", "IAMMember workflow", "member", pool + "group/ops", ""},
+		{"federation-narrow", "IAMMember workflow", "member", unknown, ""},
 
 		{"image-digest", "Deployment app", container + "image", "us-central1-docker.pkg.dev/demo/images/app:v1", `must be named by digest: IMAGE@sha256:DIGEST`},
 		{"image-digest", "Deployment app", sidecar + "image", "us-central1-docker.pkg.dev/demo/images/app", sidecar + "image is"},

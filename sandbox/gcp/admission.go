@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ func (t *change) admit(rule *rule) error {
 	if existing, ok := t.objects[t.new.Name]; ok && t.old == nil {
 		return alreadyExists(existing.Name)
 	}
+	if err := t.free(rule); err != nil {
+		return err
+	}
 	if t.old == nil && rule.quota.limit > 0 {
 		if err := t.withinQuota(rule.quota); err != nil {
 			return err
@@ -25,6 +29,17 @@ func (t *change) admit(rule *rule) error {
 	}
 	t.new.Uses = nil
 	return rule.admit(t)
+}
+
+// free refuses the name of an object that was deleted a short while ago.
+func (t *change) free(rule *rule) error {
+	when, was := t.deleted[t.new.Name]
+	age := t.now().Sub(when)
+	if t.old != nil || !was || age < rule.revived || age >= rule.reserved {
+		return nil
+	}
+	return &Error{Code: 409, Reason: "alreadyExists", Message: fmt.Sprintf("Requested entity already exists: the %s %s was deleted, "+
+		"and its ID cannot be used again for %d days.", rule.noun, t.new.Name, int(rule.reserved.Hours()/24))}
 }
 
 // release applies the rules to objects that are to be deleted together.

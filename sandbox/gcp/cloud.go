@@ -28,7 +28,8 @@ type Cloud struct {
 	observe       func(Call) // may be nil
 
 	mu      sync.Mutex
-	objects map[string]*Object // by name
+	objects map[string]*Object   // by name
+	deleted map[string]time.Time // when, by names that cannot be used again yet
 	tokens  map[string]accessToken
 	queues  map[string]chan struct{} // one operation at a time, see queue
 }
@@ -55,7 +56,7 @@ func Open(dir string, rt Runtime, options ...Option) (*Cloud, error) {
 	}
 	c := &Cloud{
 		dir: dir, runtime: rt, operationTime: 300 * time.Millisecond, now: time.Now,
-		objects: map[string]*Object{}, tokens: map[string]accessToken{}, queues: map[string]chan struct{}{},
+		objects: map[string]*Object{}, deleted: map[string]time.Time{}, tokens: map[string]accessToken{}, queues: map[string]chan struct{}{},
 	}
 	for _, option := range options {
 		option(c)

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A custom role is a list of permissions that a project keeps ("Create and manage
@@ -11,6 +12,9 @@ import (
 var customRoleRule = &rule{
 	noun: "role", quota: quota{"CUSTOM_ROLES", 300, ""}, // "Quotas and limits", IAM
 	check: checkCustomRole, admit: admitCustomRole, build: nothing, raze: nothing,
+	// A deleted role can be undeleted for 7 days, which the Terraform provider does when
+	// it creates one of that ID, and is then removed for 30 days more.
+	revived: 7 * 24 * time.Hour, reserved: 37 * 24 * time.Hour,
 }
 
 var (
@@ -62,6 +66,13 @@ var predefined = map[string][]string{
 	"roles/compute.networkAdmin": {"compute.networks.*", "compute.subnetworks.*", "compute.addresses.*", "compute.routers.*",
 		"compute.firewalls.get", "compute.firewalls.list", "compute.globalOperations.get", "compute.regionOperations.get", "compute.forwardingRules.*"},
 	"roles/serviceusage.serviceUsageAdmin": {"serviceusage.*"},
+	"roles/iam.workloadIdentityUser":       {"iam.serviceAccounts.get", "iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.getOpenIdToken", "iam.serviceAccounts.list"},
+	"roles/storage.objectViewer":           {"resourcemanager.projects.get", "storage.objects.get", "storage.objects.list"},
+	"roles/storage.objectUser": {"resourcemanager.projects.get", "storage.objects.create", "storage.objects.delete", "storage.objects.get",
+		"storage.objects.list", "storage.objects.update"},
+	"roles/cloudkms.cryptoKeyDecrypter":          {"cloudkms.cryptoKeyVersions.useToDecrypt", "resourcemanager.projects.get"},
+	"roles/cloudkms.cryptoKeyEncrypterDecrypter": {"cloudkms.cryptoKeyVersions.useToDecrypt", "cloudkms.cryptoKeyVersions.useToEncrypt", "resourcemanager.projects.get"},
+	"roles/logging.logWriter":                    {"logging.logEntries.create"},
 }
 
 // holds tells whether a role has a permission. c.mu must be held.
@@ -79,8 +90,8 @@ func (c *Cloud) holds(role, permission string) bool {
 
 // granted tells whether an account has a permission on a resource: by the policy
 // of the resource, of what it is in, or of its project. c.mu must be held.
-func (c *Cloud) granted(email, resource, permission string) bool {
-	project := segment(resource, "projects")
+func (c *Cloud) granted(email string, n need) bool {
+	project := segment(n.resource, "projects")
 	if email == Deployer(project) {
 		return true
 	}
@@ -91,8 +102,9 @@ func (c *Cloud) granted(email, resource, permission string) bool {
 	for _, o := range c.objects {
 		on, _, bound := strings.Cut(o.Name, "/iam/")
 		whole := on == "projects/"+project || on == "projects/"+o.project() && ProjectNumber(o.project()) == project // some names have the number
-		if bound && o.made && (on == resource || whole) &&
-			slices.Contains(members, o.Config.str("member")) && c.holds(o.Config.str("role"), permission) {
+		if bound && o.made && (on == n.resource || whole) &&
+			slices.Contains(members, o.Config.str("member")) && c.holds(o.Config.str("role"), n.permission) &&
+			n.meets(o.Config.object("condition")) {
 			return true
 		}
 	}

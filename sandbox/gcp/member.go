@@ -33,17 +33,25 @@ func checkMember(p Properties) []Violation {
 	c := &checker{p: p}
 	c.match("role", role, "be roles/<name> or a custom role's full name")
 	c.match("member", principal, "be a principal such as serviceAccount:<email>, user:<email> or allUsers")
+	if strings.Contains(p.str("member"), "://iam.googleapis.com/") {
+		c.match("member", federated, "be a principal of a pool by the number of its project: principal://…/subject/<subject>, "+
+			"or principalSet://…/attribute.<name>/<value>, /group/<group> or /*")
+	}
+	c.condition()
 	return c.found
 }
 
 func admitMember(t *change) error {
 	member := t.new.Config.str("member")
-	if t.new.Config.has("condition") {
-		return badRequest("IAM conditions are not emulated: grant the role without a condition")
+	if t.new.Config.has("condition") && t.new.Kind != KindProjectMember {
+		return badRequest("IAM conditions are emulated on projects only: grant the role without a condition")
 	}
 	t.complete(nil, Properties{"etag": fingerprint()})
 	if m := workloadIdentity.FindStringSubmatch(member); m != nil {
 		return t.identityPool(m[1])
+	}
+	if err := t.federatedPool(member); err != nil {
+		return err
 	}
 	if email, ok := strings.CutPrefix(member, "serviceAccount:"); ok && !t.accountExists(email) {
 		return badRequest("Service account %s does not exist.", email)

@@ -33,6 +33,11 @@ const (
 	KindCryptoKeyMember Kind = "cloudkms.googleapis.com/IamMember"
 	KindAdmissionPolicy Kind = "binaryauthorization.googleapis.com/Policy"
 
+	KindIdentityPool     Kind = "iam.googleapis.com/WorkloadIdentityPool"
+	KindIdentityProvider Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"
+	KindBucketMember     Kind = "storage.googleapis.com/IamMember"
+	KindTrigger          Kind = "cloudbuild.googleapis.com/BuildTrigger"
+
 	KindDashboard           Kind = "monitoring.googleapis.com/Dashboard"
 	KindAlertPolicy         Kind = "monitoring.googleapis.com/AlertPolicy"
 	KindNotificationChannel Kind = "monitoring.googleapis.com/NotificationChannel"

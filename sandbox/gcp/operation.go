@@ -42,7 +42,7 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 			return nil
 		},
 		work: func(ctx context.Context) error { return rule.build(ctx, t) },
-		end:  func() { o.busy, o.made = false, true },
+		end:  func() { o.busy, o.made = false, true; delete(c.deleted, name) },
 		undo: func() { delete(c.objects, name) },
 	})
 	if err != nil {
@@ -114,6 +114,9 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 		end: func() {
 			for _, o := range all {
 				delete(c.objects, o.Name)
+				if rules[o.Kind].reserved > 0 {
+					c.deleted[o.Name] = c.now()
+				}
 			}
 			if after := rules[t.old.Kind].deleted; after != nil {
 				after(t)

@@ -28,7 +28,10 @@ type Call struct {
 }
 
 // need is a permission that a call needs on a resource.
-type need struct{ permission, resource string }
+type need struct {
+	permission, resource string
+	role                 string // that a change of a policy grants or revokes
+}
 
 // scope is the resource a permission is needed on.
 type scope int
@@ -38,6 +41,7 @@ const (
 	onProject
 	onNetwork     // the network the object is in
 	onNodeAccount // the account that nodes run as
+	onTriggered   // the account that builds run as
 )
 
 type grant struct {
@@ -110,6 +114,15 @@ var permissions = map[Kind]verbs{
 		VerbUpdate: on(onProject, "binaryauthorization.policy.update"),
 		VerbDelete: on(onProject, "binaryauthorization.policy.update"),
 	},
+	KindIdentityPool:     crud("iam.workloadIdentityPools"),
+	KindIdentityProvider: crud("iam.workloadIdentityPoolProviders"),
+	KindBucketMember:     binding("storage.buckets", onObject),
+	KindTrigger: { // each method's page, Cloud Build API: one permission is for builds and to change triggers
+		VerbCreate: append(on(onProject, "cloudbuild.builds.create"), grant{actAs.permission, onTriggered}),
+		VerbGet:    on(onProject, "cloudbuild.builds.get"),
+		VerbUpdate: append(on(onProject, "cloudbuild.builds.create"), grant{actAs.permission, onTriggered}),
+		VerbDelete: on(onProject, "cloudbuild.builds.create"),
+	},
 	KindDashboard:           crud("monitoring.dashboards"),
 	KindAlertPolicy:         crud("monitoring.alertPolicies"),
 	KindNotificationChannel: crud("monitoring.notificationChannels"),
@@ -159,7 +172,11 @@ func (call Call) needs() []need {
 	}
 	var all []need
 	for _, g := range grants {
-		if n := (need{g.permission, call.resource(g.on)}); !slices.Contains(all, n) {
+		n := need{permission: g.permission, resource: call.resource(g.on)}
+		if strings.HasSuffix(g.permission, ".setIamPolicy") {
+			n.role = call.Config.str("role")
+		}
+		if !slices.Contains(all, n) {
 			all = append(all, n)
 		}
 	}
@@ -173,6 +190,8 @@ func (call Call) resource(s scope) string {
 		return project
 	case onNetwork:
 		return project + "/global/networks/" + lastSegment(call.Config.str("network"))
+	case onTriggered:
+		return project + "/serviceAccounts/" + lastSegment(call.Config.str("serviceAccount"))
 	case onNodeAccount:
 		email := call.Config.str("nodeConfig.serviceAccount")
 		if !strings.Contains(email, "@") { // the default of Compute Engine
@@ -195,7 +214,7 @@ func As(ctx context.Context, email string) context.Context {
 // Authorize refuses a call for which the caller lacks a permission.
 func (c *Cloud) Authorize(ctx context.Context, call Call) error {
 	for _, n := range call.needs() {
-		if err := c.Permit(ctx, n.permission, n.resource); err != nil {
+		if err := c.permit(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -206,6 +225,10 @@ func (c *Cloud) Authorize(ctx context.Context, call Call) error {
 // its name. It is also GKE's answer for the objects of a cluster, whose permissions
 // are container.<objects>.<verb> on the cluster.
 func (c *Cloud) Permit(ctx context.Context, permission, resource string) error {
+	return c.permit(ctx, need{permission: permission, resource: resource})
+}
+
+func (c *Cloud) permit(ctx context.Context, n need) error {
 	email, _ := ctx.Value(callerKey{}).(string)
 	if email == "" {
 		return nil
@@ -215,10 +238,10 @@ func (c *Cloud) Permit(ctx context.Context, permission, resource string) error {
 	if !c.accountExists(email) {
 		return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("Not found; Gaia id not found for email %s", email)}
 	}
-	if c.granted(email, resource, permission) {
+	if c.granted(email, n) {
 		return nil
 	}
-	return denied(permission, resource)
+	return denied(n.permission, n.resource)
 }
 
 // denied is the refusal of a call in the words of the API that is called.

@@ -39,6 +39,11 @@ var patterns = map[Kind]string{
 	KindCryptoKeyMember: "{cryptoKeyId}/iam/{role}/{member}",
 	KindAdmissionPolicy: "projects/{project}/policy",
 
+	KindIdentityPool:     "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
+	KindIdentityProvider: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
+	KindBucketMember:     "projects/{project}/buckets/{bucket}/iam/{role}/{member}",
+	KindTrigger:          "projects/{project}/locations/{location}/triggers/{uuid}",
+
 	KindDashboard:           "projects/{projectNumber}/dashboards/{uuid}",
 	KindAlertPolicy:         "projects/{project}/alertPolicies/{number}",
 	KindNotificationChannel: "projects/{project}/notificationChannels/{number}",
@@ -85,10 +90,17 @@ func resolve(key, pattern string, at Place, p Properties) (string, error) {
 		if strings.Contains(pattern, "/clusters/") {
 			fallback = first(at.Zone, at.Region)
 		}
+		if strings.Contains(pattern, "/triggers/") { // those without are global
+			fallback = "global"
+		}
 		return location(first(p.str("location"), segment(p.str("cluster"), "locations"),
 			segment(p.str("repository"), "locations"), fallback))
 	case "email":
 		return fmt.Sprintf("%s@%s.iam.gserviceaccount.com", p.str("accountId"), first(p.str("project"), at.Project)), nil
+	case "member": // bindings of a role that differ in their conditions are not the same
+		if condition := p.object("condition"); condition != nil {
+			return strings.Join([]string{p.str(key), condition.str("title"), condition.str("description"), condition.str("expression")}, "/"), nil
+		}
 	case "account":
 		return lastSegment(p.str("serviceAccountId")), nil
 	case "router", "cluster", "repository":

@@ -117,5 +117,5 @@ func (r repositories) Allowed(email, permission, name string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.requireAPI("artifactregistry.googleapis.com", segment(name, "projects")) == nil &&
-		r.granted(email, name, permission)
+		r.granted(email, need{permission: permission, resource: name})
 }

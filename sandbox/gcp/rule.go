@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // rule is what the cloud knows of one kind of object.
@@ -23,6 +24,9 @@ type rule struct {
 	release func(t *change) error
 	// build and raze make a change real. They run without the lock.
 	build, raze func(ctx context.Context, t *change) error
+	// reserved is how long nothing new can have the name of a deleted object; for revived
+	// of that it comes back instead, when its client makes one of this name.
+	reserved, revived time.Duration
 	// deleted is called with the lock held, when t.old is gone.
 	deleted func(t *change)
 }
@@ -49,6 +53,11 @@ var rules = map[Kind]*rule{
 	KindServiceIdentity: serviceIdentityRule,
 	KindCryptoKeyMember: cryptoKeyMemberRule,
 	KindAdmissionPolicy: admissionPolicyRule,
+
+	KindIdentityPool:     identityPoolRule,
+	KindIdentityProvider: identityProviderRule,
+	KindBucketMember:     bucketMemberRule,
+	KindTrigger:          triggerRule,
 
 	KindDashboard:           dashboardRule,
 	KindAlertPolicy:         alertPolicyRule,

@@ -27,6 +27,7 @@ func TestCreateIsRefused(t *testing.T) {
 	t.Parallel()
 	c := open(t, t.TempDir(), newFakeRuntime())
 	build(t, c)
+	create(t, c, KindIdentityPool, poolIDConfig)
 	cases := []struct {
 		name   string
 		kind   Kind
@@ -81,7 +82,34 @@ func TestCreateIsRefused(t *testing.T) {
 		{"missing account", KindProjectMember, Properties{"role": "roles/viewer", "member": "serviceAccount:nobody@test-project.iam.gserviceaccount.com"}, 400,
 			"Service account nobody@test-project.iam.gserviceaccount.com does not exist., badRequest"},
 		{"missing identity pool", KindProjectMember, Properties{"role": "roles/viewer", "member": "serviceAccount:other.svc.id.goog[ns/sa]"}, 400, "Identity Pool does not exist (other.svc.id.goog)"},
-		{"condition", KindProjectMember, Properties{"role": "roles/viewer", "member": "allUsers", "condition": Properties{"title": "t"}}, 400, "conditions are not emulated"},
+		{"condition of nobody", KindProjectMember, grantIf("roles/browser", "allUsers", "true"), 400, "allUsers cannot be granted a role with a condition"},
+		{"condition of a basic role", KindProjectMember, grantIf("roles/viewer", "user:a@example.com", "true"), 400, "a basic role cannot be granted"},
+		{"condition that is no CEL", KindProjectMember, grantIf("roles/browser", "user:a@example.com", "resource.name ="), 400, "is no condition"},
+		{"condition that is no truth", KindProjectMember, grantIf("roles/browser", "user:a@example.com", "resource.name"), 400, "must be true or false"},
+		{"condition of a key", KindCryptoKeyMember, with(grantIf("roles/browser", "user:a@example.com", "true"), Properties{"cryptoKeyId": testKey}), 400, "on projects only"},
+		{"pool ID", KindIdentityPool, Properties{"workloadIdentityPoolId": "abc"}, 400, "4-32 lowercase letters"},
+		{"pool of Google", KindIdentityPool, Properties{"workloadIdentityPoolId": "gcp-pool"}, 400, "gcp- is reserved"},
+		{"provider without pool", KindIdentityProvider, with(providerConfig, Properties{"workloadIdentityPoolId": "nope"}), 404, "workloadIdentityPools/nope' was not found"},
+		{"provider for everybody", KindIdentityProvider, with(providerConfig, Properties{"attributeCondition": nil}), 400, "must reference one of the provider's claims"},
+		{"provider whose condition is no truth", KindIdentityProvider, with(providerConfig, Properties{"attributeCondition": "size(assertion.repository)"}), 400, "must be a bool"},
+		{"provider without subject", KindIdentityProvider, with(providerConfig, Properties{"attributeMapping": Properties{"attribute.a": "assertion.a"}}), 400, "must contain google.subject"},
+		{"provider's attribute", KindIdentityProvider, with(providerConfig, Properties{"attributeMapping": Properties{"attribute.A": "assertion.a"}}), 400, "lowercase letters, digits and _"},
+		{"provider's mapping", KindIdentityProvider, with(providerConfig, Properties{"attributeMapping": Properties{"google.subject": "claim.sub"}}), 400, "undeclared reference to 'claim'"},
+		{"provider in the clear", KindIdentityProvider, with(providerConfig, Properties{"oidc": Properties{"issuerUri": "http://example.com"}}), 400, "must begin with https://"},
+		{"provider of another protocol", KindIdentityProvider, with(providerConfig, Properties{"aws": Properties{"accountId": "1"}}), 400, "only oidc is"},
+		{"member of a pool by the project's ID", KindAccountMember, Properties{"serviceAccountId": "projects/test-project/serviceAccounts/" + accountEmail, "role": "roles/iam.workloadIdentityUser",
+			"member": "principalSet://iam.googleapis.com/projects/test-project/locations/global/workloadIdentityPools/pool/attribute.repository/o/r"}, 400, "by the number of its project"},
+		{"member of a missing pool", KindAccountMember, Properties{"serviceAccountId": "projects/test-project/serviceAccounts/" + accountEmail, "role": "roles/iam.workloadIdentityUser",
+			"member": "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/attribute.repository/o/r"}, 400, "Identity Pool does not exist (projects/1/"},
+		{"bucket of another project", KindBucketMember, Properties{"bucket": "other-pulumi-state", "role": "roles/storage.objectUser", "member": "user:a@example.com"}, 404, "The specified bucket does not exist"},
+		{"trigger elsewhere", KindTrigger, with(triggerConfig, Properties{"location": "us-east1"}), 400, "not in the location of the trigger, us-east1"},
+		{"global trigger", KindTrigger, with(triggerConfig, Properties{"location": nil}), 400, "\"global\" does not exist"},
+		{"trigger of both", KindTrigger, with(triggerConfig, Properties{"repositoryEventConfig": Properties{
+			"repository": connected, "push": Properties{"branch": "x"}, "pullRequest": Properties{"branch": "x"}}}), 400, "either pullRequest or push"},
+		{"trigger's branch", KindTrigger, with(triggerConfig, Properties{"repositoryEventConfig": Properties{"repository": connected, "push": Properties{"branch": "("}}}), 400, "is no regular expression"},
+		{"trigger's account", KindTrigger, with(triggerConfig, Properties{"serviceAccount": "projects/test-project/serviceAccounts/no@test-project.iam.gserviceaccount.com"}), 400, "does not exist"},
+		{"trigger's variable", KindTrigger, with(triggerConfig, Properties{"substitutions": Properties{"STACK": "dev"}}), 400, "must begin with _"},
+		{"trigger of another kind", KindTrigger, with(triggerConfig, Properties{"github": Properties{"owner": "o"}}), 400, "is not emulated"},
 		{"member of missing repository", KindRepositoryMember, Properties{"repository": "nope", "location": "us-central1", "role": "roles/artifactregistry.reader", "member": "allUsers"}, 404, "was not found"},
 		{"member of missing account", KindAccountMember, Properties{"serviceAccountId": "projects/test-project/serviceAccounts/no@test-project.iam.gserviceaccount.com",
 			"role": "roles/iam.workloadIdentityUser", "member": "allUsers"}, 404, "was not found"},

@@ -12,6 +12,7 @@ import (
 // call them.
 var apiTitles = map[string]string{
 	"binaryauthorization.googleapis.com":  "Binary Authorization API",
+	"cloudbuild.googleapis.com":           "Cloud Build API",
 	"cloudkms.googleapis.com":             "Cloud Key Management Service (KMS) API",
 	"artifactregistry.googleapis.com":     "Artifact Registry API",
 	"cloudresourcemanager.googleapis.com": "Cloud Resource Manager API",

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // stateFile holds all objects. One file, because an operation changes several
@@ -14,7 +16,8 @@ import (
 const stateFile = "state.json"
 
 type state struct {
-	Objects []*Object `json:"objects"`
+	Objects []*Object            `json:"objects"`
+	Deleted map[string]time.Time `json:"deleted,omitempty"`
 }
 
 func (c *Cloud) load() error {
@@ -30,6 +33,7 @@ func (c *Cloud) load() error {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return fmt.Errorf("reading the emulated cloud's state from %s: %w", path, err)
 	}
+	maps.Copy(c.deleted, s.Deleted)
 	for _, o := range s.Objects {
 		o.made = true
 		c.objects[o.Name] = o
@@ -41,7 +45,7 @@ func (c *Cloud) load() error {
 // before. The file is replaced whole, so that it is never half-written.
 // c.mu must be held.
 func (c *Cloud) save() error {
-	s := state{Objects: []*Object{}}
+	s := state{Objects: []*Object{}, Deleted: c.deleted}
 	for _, name := range sortedNames(c.objects) {
 		if o := c.objects[name]; o.made {
 			s.Objects = append(s.Objects, o)

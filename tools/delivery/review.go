@@ -70,7 +70,7 @@ func (j *job) review(ctx context.Context, o reviewOptions) error {
 // reviewConfig is what differs from the model.
 func (j *job) reviewConfig() []string {
 	var flags []string
-	for key, value := range map[string]string{"deletionProtection": "false", "githubRepository": "", "cloudBuildRepository": "", "reviewStacks": "false"} {
+	for key, value := range map[string]string{"deletionProtection": "false", "githubRepository": "", "githubRepositoryId": "", "cloudBuildRepository": "", "reviewStacks": "false"} {
 		if key = j.env.Program + ":" + key; j.env.Value(key) != "" && j.env.Value(key) != value || key == j.env.Program+":deletionProtection" {
 			flags = append(flags, "--config", key+"="+value)
 		}

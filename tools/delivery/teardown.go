@@ -57,7 +57,7 @@ func (j *job) teardown(ctx context.Context, sure teardownOptions) error {
 	if sure.stack != j.stack || sure.address != up.Address {
 		return fmt.Errorf("not confirmed, nothing is changed: the stack is %s and answers at %s, and you wrote %q and %q", j.stack, up.Address, sure.stack, sure.address)
 	}
-	return j.destroy(ctx, there)
+	return j.destroy(ctx)
 }
 
 func custom(all []resource) int {
@@ -72,19 +72,13 @@ func custom(all []resource) int {
 
 // destroy takes the protection away if there is one, and then everything but the
 // identities of the jobs: this job itself is logged in as one of them.
-func (j *job) destroy(ctx context.Context, there []resource) error {
+func (j *job) destroy(ctx context.Context) error {
 	if j.env.Protected() {
 		if err := j.unprotect(ctx); err != nil {
 			return err
 		}
 	}
-	args := []string{"destroy", "--yes", "--skip-preview", "--suppress-outputs"}
-	for _, r := range there {
-		if delivery(r) {
-			args = append(args, "--exclude", r.URN)
-		}
-	}
-	if err := j.cli.Run(ctx, args...); err != nil {
+	if err := j.cli.Run(ctx, "destroy", "--yes", "--skip-preview", "--suppress-outputs", "--exclude", identities); err != nil {
 		return fmt.Errorf("%w\nThe rest is still in the state of %s, and no more protected: the same command goes on", err, j.stack)
 	}
 	left, err := j.resources(ctx)
@@ -92,7 +86,7 @@ func (j *job) destroy(ctx context.Context, there []resource) error {
 		return err
 	}
 	if len(left) > 0 {
-		fmt.Printf("%s is down. Left are the %d resources by which CI logs in; an owner of the project removes them:\n\n"+
+		fmt.Printf("%s is down. Left are %d resources: the identities of CI, and what these depend on. An owner of the project removes them:\n\n"+
 			"  pulumi destroy --stack %s && pulumi stack rm %s\n", j.stack, custom(left), j.stack, j.stack)
 		return nil
 	}
@@ -100,8 +94,9 @@ func (j *job) destroy(ctx context.Context, there []resource) error {
 	return nil
 }
 
-// delivery tells whether a resource belongs to the identities of the jobs.
-func delivery(r resource) bool { return strings.Contains(r.URN, ":delivery:Delivery") }
+// identities are the component of infra/delivery and all that is in it, which a job
+// may not change: an owner does.
+const identities = "**grpc-edge:delivery:Delivery**"
 
 // unprotect brings the stack up without its deletion protection. The file that says
 // so is as it was again afterwards: the next `up` protects again.
@@ -112,7 +107,7 @@ func (j *job) unprotect(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(file, before, 0o644)) }()
-	if err := j.cli.Run(ctx, "up", "--yes", "--skip-preview", "--suppress-outputs", "--config", j.env.Program+":deletionProtection=false"); err != nil {
+	if err := j.cli.Run(ctx, "up", "--yes", "--skip-preview", "--suppress-outputs", "--exclude", identities, "--config", j.env.Program+":deletionProtection=false"); err != nil {
 		return fmt.Errorf("taking the deletion protection away: %w\nNothing is destroyed yet; what failed must work before", err)
 	}
 	return nil

@@ -70,7 +70,7 @@ func newEngine(t *testing.T, rt gcp.Runtime) *engine {
 	}
 	e.client = e.dial()
 	e.configure(e.client, props{"project": "test-project", "region": "us-central1"})
-	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization"} {
+	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "cloudbuild"} {
 		e.create("gcp:projects/service:Service", props{"service": api + ".googleapis.com"})
 	}
 	return e
@@ -178,14 +178,19 @@ func (e *engine) delete(s state) error {
 }
 
 const (
-	networkType    = "gcp:compute/network:Network"
-	subnetworkType = "gcp:compute/subnetwork:Subnetwork"
-	repositoryType = "gcp:artifactregistry/repository:Repository"
-	accountType    = "gcp:serviceaccount/account:Account"
-	clusterToken   = "gcp:container/cluster:Cluster"
-	poolToken      = "gcp:container/nodePool:NodePool"
-	dashboardToken = "gcp:monitoring/dashboard:Dashboard"
-	policyToken    = "gcp:monitoring/alertPolicy:AlertPolicy"
+	networkType      = "gcp:compute/network:Network"
+	subnetworkType   = "gcp:compute/subnetwork:Subnetwork"
+	repositoryType   = "gcp:artifactregistry/repository:Repository"
+	accountType      = "gcp:serviceaccount/account:Account"
+	poolType         = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
+	providerType     = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
+	bucketMemberType = "gcp:storage/bucketIAMMember:BucketIAMMember"
+	triggerType      = "gcp:cloudbuild/trigger:Trigger"
+	clusterToken     = "gcp:container/cluster:Cluster"
+	poolToken        = "gcp:container/nodePool:NodePool"
+	dashboardToken   = "gcp:monitoring/dashboard:Dashboard"
+	customRoleType   = "gcp:projects/iAMCustomRole:IAMCustomRole"
+	policyToken      = "gcp:monitoring/alertPolicy:AlertPolicy"
 )
 
 // dashboardJSON is not as the API writes it: its fields have no order, and lack defaults.
@@ -203,6 +208,7 @@ func program() []struct {
 	const account = "nodes-account@test-project.iam.gserviceaccount.com"
 	const location = "projects/test-project/locations/us-central1/"
 	const key = location + "keyRings/ring/cryptoKeys/key"
+	const pool = "projects/test-project/locations/global/workloadIdentityPools/grpc-edge-dev"
 	return []struct {
 		token, id string
 		inputs    props
@@ -244,6 +250,16 @@ func program() []struct {
 		{"gcp:binaryauthorization/policy:Policy", "projects/test-project", props{"globalPolicyEvaluationMode": "ENABLE",
 			"admissionWhitelistPatterns": []any{props{"namePattern": "us-central1-docker.pkg.dev/test-project/images/**"}},
 			"defaultAdmissionRule":       props{"evaluationMode": "ALWAYS_DENY", "enforcementMode": "ENFORCED_BLOCK_AND_AUDIT_LOG"}}},
+		{poolType, pool, props{"workloadIdentityPoolId": "grpc-edge-dev", "description": "CI"}},
+		{providerType, pool + "/providers/github", props{"workloadIdentityPoolId": "grpc-edge-dev", "workloadIdentityPoolProviderId": "github",
+			"oidc":               props{"issuerUri": "https://token.actions.githubusercontent.com"},
+			"attributeMapping":   props{"google.subject": "assertion.sub", "attribute.repository": "assertion.repository"},
+			"attributeCondition": "assertion.repository == 'o/r'"}},
+		{bucketMemberType, "b/test-project-pulumi-state/roles/storage.objectViewer/serviceAccount:" + account,
+			props{"bucket": "test-project-pulumi-state", "role": "roles/storage.objectViewer", "member": "serviceAccount:" + account}},
+		{triggerType, location + "triggers/*-*-*-*-*", props{"name": "preview", "location": "us-central1", "filename": "cloudbuild.yaml",
+			"serviceAccount": "projects/test-project/serviceAccounts/" + account, "substitutions": props{"_STACK": "dev"},
+			"repositoryEventConfig": props{"repository": location + "connections/github/repositories/r", "pullRequest": props{"branch": "^main$"}}}},
 		{dashboardToken, "projects/" + gcp.ProjectNumber("test-project") + "/dashboards/*-*-*-*-*", props{"dashboardJson": dashboardJSON}},
 		{"gcp:monitoring/notificationChannel:NotificationChannel", "projects/test-project/notificationChannels/*",
 			props{"type": "email", "displayName": "On call", "labels": props{"email_address": "oncall@example.com"}}},

@@ -17,6 +17,7 @@ func TestWhatReplaces(t *testing.T) {
 		states[step.token], inputs[step.token] = e.create(step.token, step.inputs), step.inputs
 	}
 	const account = "nodes-account@test-project.iam.gserviceaccount.com"
+	const repository = "projects/test-project/locations/us-central1/connections/github/repositories/r"
 	const key = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
 	node := func(change props) props {
 		config := props{"machineType": "e2-medium", "serviceAccount": account, "spot": true}
@@ -61,6 +62,12 @@ func TestWhatReplaces(t *testing.T) {
 		{"nodeCountMax", poolToken, props{"autoscaling": props{"minNodeCount": 1, "maxNodeCount": 3}}, false},
 		{"nodeDiskGb", poolToken, node(props{"diskSizeGb": 200}), false},
 		{"nodeSpot", poolToken, node(props{"spot": false}), true},
+		{"githubRepository", providerType, props{"attributeCondition": "assertion.repository == 'other/r'"}, false},
+		{"githubRepositoryId", providerType, props{"attributeMapping": props{"google.subject": "assertion.sub", "attribute.repository": "assertion.repository_id"}}, false},
+		{"githubBranch", triggerType, props{"repositoryEventConfig": props{"repository": repository, "pullRequest": props{"branch": "^release$"}}}, false},
+		{"githubBranch", "gcp:serviceaccount/iAMMember:IAMMember", props{"member": "user:a@example.com"}, true},
+		{"deletionProtection", triggerType, props{"approvalConfig": props{"approvalRequired": true}}, false},
+		{"cloudBuildRepository, elsewhere", triggerType, props{"location": "europe-west1"}, true},
 		{"nodesCidr, larger", subnetworkType, props{"ipCidrRange": "10.0.0.0/19"}, false},
 		{"nodesCidr, another", subnetworkType, props{"ipCidrRange": "10.64.0.0/20"}, true},
 		{"controlPlaneCidr", clusterToken, props{"privateClusterConfig": props{"enablePrivateNodes": true, "masterIpv4CidrBlock": "172.16.1.0/28"}}, true},

@@ -1,11 +1,13 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,8 +81,13 @@ var runs = map[string]run{
 // registered is a resource of a golden list.
 type registered struct {
 	Resource string `json:"resource"`
+	Parent   string `json:"parent"`
 	Inputs   props  `json:"inputs"`
 }
+
+// delivered tells whether the resource is one by which CI has its rights. It is there
+// before any pipeline runs, and only an owner changes it: a run reads it, and that is all.
+func (r registered) delivered() bool { return strings.HasPrefix(r.Parent, "grpc-edge:delivery:") }
 
 // golden returns the resources of every stack whose list is kept.
 func golden(t *testing.T) []registered {
@@ -98,11 +105,18 @@ func golden(t *testing.T) []registered {
 	return all
 }
 
+// project is the one that a golden list is of: each stack has its own, and the roles
+// are the same in all.
+var project = regexp.MustCompile(`(?m)^    project: (.+)$`)
+
 func read(t *testing.T, file string, into any) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if m := project.FindSubmatch(text); m != nil {
+		text = bytes.ReplaceAll(text, m[1], []byte(testPlace.Project))
 	}
 	if err := yaml.Unmarshal(text, into); err != nil {
 		t.Fatalf("reading %s: %v", file, err)
@@ -118,10 +132,10 @@ func (r run) asks(t *testing.T, program []registered) []ask {
 	t.Helper()
 	var all []ask
 	for _, resource := range program {
-		token, name, _ := strings.Cut(resource.Resource, " ")
+		token, _, _ := strings.Cut(resource.Resource, " ")
 		switch {
 		case strings.HasPrefix(token, "gcp:"):
-			all = append(all, r.calls(t, token, name, resource.Inputs)...)
+			all = append(all, r.calls(t, resource)...)
 		case strings.HasPrefix(token, "kubernetes:"):
 			for _, verb := range r.objects {
 				all = append(all, ask{permission: "container." + collection(token) + "." + verb, resource: clusterName})
@@ -136,19 +150,16 @@ func (r run) asks(t *testing.T, program []registered) []ask {
 	return all
 }
 
-func (r run) calls(t *testing.T, token, name string, inputs props) []ask {
+func (r run) calls(t *testing.T, resource registered) []ask {
 	t.Helper()
+	token, name, _ := strings.Cut(resource.Resource, " ")
 	rt, _, err := lookUp(urn(token))
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := gcp.Properties{}
-	for key, value := range inputs {
+	for key, value := range resource.Inputs {
 		config[key] = value
-	}
-	delete(config, "project")                          // each stack has its own; the role is the same in all
-	if key, ok := config["cryptoKeyId"].(string); ok { // so has its key
-		config["cryptoKeyId"] = "projects/test-project" + key[strings.Index(key, "/locations/"):]
 	}
 	if rt.autoname != "" && config[rt.autoname] == nil {
 		config[rt.autoname] = name
@@ -162,6 +173,9 @@ func (r run) calls(t *testing.T, token, name string, inputs props) []ask {
 	}
 	var all []ask
 	for _, verb := range r.verbs {
+		if resource.delivered() && verb != gcp.VerbGet {
+			continue
+		}
 		if verb == gcp.VerbDelete && rt.kind == gcp.KindService && config["disableOnDestroy"] == false {
 			continue
 		}
@@ -284,13 +298,48 @@ func TestEachPermissionOfRolesIsNeeded(t *testing.T) {
 	}
 }
 
+// TestPipelinesCannotRaiseTheirRights tries to change that by which CI has its rights,
+// with each role. What the stack itself makes cannot be told from it by a role:
+// accounts, and grants on the project, which are for conditions to limit.
+func TestPipelinesCannotRaiseTheirRights(t *testing.T) {
+	shared := []string{accountType, "gcp:projects/iAMMember:IAMMember"}
+	every := run{verbs: []gcp.Verb{gcp.VerbCreate, gcp.VerbUpdate, gcp.VerbDelete}}
+	tried := 0
+	for name := range runs {
+		var role customRole
+		read(t, roleFile(name), &role)
+		e := newEngine(t, noRuntime{})
+		e.employ(role.Permissions)
+		for _, r := range golden(t) {
+			if token, _, _ := strings.Cut(r.Resource, " "); !r.delivered() || slices.Contains(shared, token) {
+				continue
+			}
+			r.Parent = ""
+			for _, a := range every.calls(t, r) {
+				tried++
+				if _, isKey := a.call.Config["cryptoKeyId"]; isKey && name != "preview" {
+					continue // the stack grants the use of its own key: a condition says which
+				}
+				if err := a.judge(gcp.As(context.Background(), ci), e.cloud); err == nil {
+					t.Errorf("with the role %s, %s of %s is allowed, want it to be refused", name, a.call.Verb, r.Resource)
+				}
+			}
+		}
+	}
+	if tried == 0 {
+		t.Error("no golden list has anything of delivery")
+	}
+}
+
 // TestRolesAreEnoughForARealRun makes, reads and removes one resource of each type
-// that the program has, through the provider, as an account with the role alone.
+// that the program has, through the provider, as an account with the role alone. What
+// only delivery has an owner makes, the account may read, and not remove.
 func TestRolesAreEnoughForARealRun(t *testing.T) {
-	used := map[string]bool{}
+	used, ours := map[string]bool{}, map[string]bool{}
 	for _, r := range golden(t) {
 		token, _, _ := strings.Cut(r.Resource, " ")
 		used[token] = true
+		ours[token] = ours[token] || !r.delivered()
 	}
 	e := newEngine(t, noRuntime{})
 	e.employ(nil)
@@ -299,17 +348,24 @@ func TestRolesAreEnoughForARealRun(t *testing.T) {
 		read(t, roleFile(name), &role)
 		e.setRole(role.Permissions)
 	}
-	e.configure(e.client, props{"project": "test-project", "region": "us-central1", "impersonateServiceAccount": ci})
+	owner, pipeline := e.client, e.dial()
+	e.configure(pipeline, props{"project": "test-project", "region": "us-central1", "impersonateServiceAccount": ci})
 	become("deploy")
 	var states []state
 	for _, step := range program() {
+		if e.client = pipeline; !ours[step.token] {
+			e.client = owner
+		}
 		if used[step.token] {
 			states = append(states, e.create(step.token, step.inputs))
 		}
 	}
-	become("preview")
-	for _, s := range states {
-		e.read(s)
+	e.client = pipeline
+	for _, role := range []string{"deploy", "preview"} {
+		become(role)
+		for _, s := range states {
+			e.read(s)
+		}
 	}
 	if _, err := e.tryCreate(networkType, props{"name": "more"}); err == nil || !strings.Contains(err.Error(), "'compute.networks.create'") {
 		t.Errorf("creating with the role for previews: %v, want a refusal that names compute.networks.create", err)
@@ -320,8 +376,8 @@ func TestRolesAreEnoughForARealRun(t *testing.T) {
 		if s.token == "gcp:projects/service:Service" {
 			continue // APIs stay enabled
 		}
-		if err := e.delete(s); err != nil {
-			t.Errorf("removing %s: %v", s.id, err)
+		if err := e.delete(s); (err == nil) != ours[s.token] {
+			t.Errorf("removing %s: %v, want a refusal = %t", s.id, err, !ours[s.token])
 		}
 	}
 }

@@ -139,6 +139,20 @@ var resourceTypes = map[string]resourceType{
 		shortID:  rewrite(`/policy$`, ""),
 		fullName: rewrite(`^(projects/[^/]+)$`, "$1/policy"),
 	},
+	"gcp:iam/workloadIdentityPool:WorkloadIdentityPool": {
+		kind: gcp.KindIdentityPool, place: []string{"project"}, replace: words("project workloadIdentityPoolId"),
+	},
+	"gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": {
+		kind: gcp.KindIdentityProvider, place: []string{"project"}, replace: words("project workloadIdentityPoolId workloadIdentityPoolProviderId"),
+	},
+	"gcp:storage/bucketIAMMember:BucketIAMMember": {
+		kind: gcp.KindBucketMember, replace: words("bucket condition member role"),
+		shortID:  rewrite(`^projects/[^/]+/buckets/([^/]+)/iam/(.+)$`, "b/$1/$2"),
+		fullName: rewrite(`^b/(.+)-pulumi-state[/ ]((?:projects/[^/]+/|organizations/[^/]+/)?roles/[^/ ]+)[/ ](.+)$`, "projects/$1/buckets/$1-pulumi-state/iam/$2/$3"),
+	},
+	"gcp:cloudbuild/trigger:Trigger": {
+		kind: gcp.KindTrigger, autoname: "name", maxName: 64, place: []string{"project"}, replace: words("location project"),
+	},
 	"gcp:monitoring/dashboard:Dashboard": {
 		kind: gcp.KindDashboard, place: []string{"project"}, replace: []string{"project"},
 		unchanged: map[string]func(state, new string) bool{"dashboardJson": includes},

@@ -1,0 +1,168 @@
+package delivery
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/projects"
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/serviceaccount"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/roles"
+)
+
+// job is one thing that CI does, and the account that does it.
+type job struct {
+	role, title string
+	// roles are custom roles of the project, see package roles.
+	roles []string
+	// bucket and key are the roles on Pulumi's state.
+	bucket, key string
+	// anyNodes lets nodes run as any account of the project, and not only as that of
+	// this stack.
+	anyNodes bool
+}
+
+// What a run needs of the state: previews read it and take no lock (pulumi v3.258,
+// backend/diy, Preview). The key of the stack's secrets is decrypted by every run, and
+// encrypted only by `pulumi stack init` (secrets/cloud).
+const (
+	reads     = "roles/storage.objectViewer"
+	writes    = "roles/storage.objectUser"
+	decrypts  = "roles/cloudkms.cryptoKeyDecrypter"
+	encrypts  = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+	actAs     = "iam.serviceAccounts.actAs"
+	actAsRole = "roles/iam.serviceAccountUser"
+)
+
+var (
+	previewer = job{role: "previewer", title: "Previews", roles: []string{roles.Preview}, bucket: reads, key: decrypts}
+	deployer  = job{role: "deployer", title: "Deploys", roles: []string{roles.Deploy}, bucket: writes, key: decrypts}
+	// The destroyer runs `pulumi up` first, to end the deletion protection.
+	destroyer = job{role: "destroyer", title: "Destroys", roles: []string{roles.Deploy, roles.Destroy}, bucket: writes, key: decrypts}
+	// The reviewer makes stacks that are not there yet, with their own nodes.
+	reviewer = job{
+		role: "reviewer", title: "Makes stacks of pull requests of", roles: []string{roles.Deploy, roles.Destroy},
+		bucket: writes, key: encrypts, anyNodes: true,
+	}
+)
+
+func (b *builder) jobs() []job {
+	jobs := []job{previewer, deployer, destroyer}
+	if b.ReviewStacks {
+		jobs = append(jobs, reviewer)
+	}
+	return jobs
+}
+
+// account is a job's, once it exists.
+type account struct {
+	*serviceaccount.Account
+	member pulumi.StringOutput
+}
+
+// accounts makes the account of each job and grants what it needs, by role.
+func (b *builder) accounts() (map[string]account, error) {
+	custom, err := b.customRoles()
+	if err != nil {
+		return nil, err
+	}
+	made := map[string]account{}
+	for _, j := range b.jobs() {
+		created, err := serviceaccount.NewAccount(b.ctx, b.name+"-"+j.role, &serviceaccount.AccountArgs{
+			AccountId:   pulumi.String(j.role + "-" + b.Stack),
+			DisplayName: pulumi.Sprintf("%s stack %s of grpc-edge", j.title, b.Stack),
+		}, b.parent)
+		if err != nil {
+			return nil, fmt.Errorf("creating the service account of the %s: %w", j.role, err)
+		}
+		a := account{created, pulumi.Sprintf("serviceAccount:%s", created.Email)}
+		made[j.role], b.delivery.Emails[j.role] = a, created.Email
+		if err := b.grant(j, a, custom); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+// customRoles makes the roles in the project; those of one stack are not those of another.
+func (b *builder) customRoles() (map[string]*projects.IAMCustomRole, error) {
+	made := map[string]*projects.IAMCustomRole{}
+	for _, name := range []string{roles.Preview, roles.Deploy, roles.Destroy} {
+		role, err := roles.Load(name)
+		if err != nil {
+			return nil, err
+		}
+		made[name], err = projects.NewIAMCustomRole(b.ctx, b.name+"-"+name, &projects.IAMCustomRoleArgs{
+			// Only letters, digits, _ and . are allowed in an ID (IAM, "Create and manage
+			// custom roles"), and the name of a stack has no _.
+			RoleId:      pulumi.String("grpcEdge." + name + "." + strings.ReplaceAll(b.Stack, "-", "_")),
+			Title:       pulumi.String(role.Title + " " + b.Stack),
+			Description: pulumi.String(role.Description),
+			Stage:       pulumi.String(role.Stage),
+			// On the project it would let nodes run as any account of it, the
+			// destroyer included: see nodes.
+			Permissions: pulumi.ToStringArray(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == actAs })),
+		}, b.parent)
+		if err != nil {
+			return nil, fmt.Errorf("creating the role for %s: %w", name, err)
+		}
+	}
+	return made, nil
+}
+
+// grant gives an account the rights of its job.
+func (b *builder) grant(j job, a account, custom map[string]*projects.IAMCustomRole) error {
+	for _, name := range j.roles {
+		binding := &projects.IAMMemberArgs{Project: pulumi.String(b.Project), Role: custom[name].Name, Member: a.member}
+		if name != roles.Preview {
+			binding.Condition = b.limitedGrants()
+		}
+		if _, err := projects.NewIAMMember(b.ctx, b.name+"-"+j.role+"-"+name, binding, b.parent); err != nil {
+			return fmt.Errorf("letting the %s %s: %w", j.role, name, err)
+		}
+	}
+	if err := b.nodes(j, a); err != nil {
+		return err
+	}
+	return b.state(j, a)
+}
+
+// limitedGrants is for roles that may change policies: only what the stack itself
+// grants, by role (IAM, "Set limits on granting roles"). What else they may do, grants
+// nothing, and the list of the roles that it grants is empty.
+func (b *builder) limitedGrants() *projects.IAMMemberConditionArgs {
+	grants := func(roles string) string {
+		return "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([" + roles + "])"
+	}
+	// Nodes have these, on the project and on the repositories.
+	expression := grants("'roles/container.defaultNodeServiceAccount', 'roles/artifactregistry.reader'")
+	if b.KMSKey != "" {
+		expression += fmt.Sprintf(" || resource.name == '%s' && %s", b.KMSKey, grants("'"+encrypts+"'"))
+	}
+	return &projects.IAMMemberConditionArgs{
+		Title:      pulumi.String("only-what-the-stack-grants"),
+		Expression: pulumi.String(expression),
+	}
+}
+
+// nodes lets those who create nodes run them as the account that is for nodes.
+func (b *builder) nodes(j job, a account) error {
+	var err error
+	switch {
+	case j.anyNodes:
+		_, err = projects.NewIAMMember(b.ctx, b.name+"-"+j.role+"-nodes", &projects.IAMMemberArgs{
+			Project: pulumi.String(b.Project), Role: pulumi.String(actAsRole), Member: a.member,
+		}, b.parent)
+	case slices.Contains(j.roles, roles.Deploy):
+		_, err = serviceaccount.NewIAMMember(b.ctx, b.name+"-"+j.role+"-nodes", &serviceaccount.IAMMemberArgs{
+			ServiceAccountId: pulumi.Sprintf("projects/%s/serviceAccounts/%s", b.Project, b.NodeAccount),
+			Role:             pulumi.String(actAsRole), Member: a.member,
+		}, b.parent)
+	}
+	if err != nil {
+		return fmt.Errorf("letting the %s run nodes: %w", j.role, err)
+	}
+	return nil
+}

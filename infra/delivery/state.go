@@ -1,0 +1,35 @@
+package delivery
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/kms"
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/storage"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Bucket is the name of the bucket with the state of all stacks of a project. The ID of
+// a project is unique in the world, as the name of a bucket must be.
+func Bucket(project string) string { return project + "-pulumi-state" }
+
+// Key is the resource name of the Cloud KMS key for the secrets of a stack.
+func Key(project, region, stack string) string {
+	return fmt.Sprintf("projects/%s/locations/%s/keyRings/pulumi/cryptoKeys/%s", project, region, stack)
+}
+
+// state grants a job what it needs of Pulumi's state.
+func (b *builder) state(j job, a account) error {
+	_, err := storage.NewBucketIAMMember(b.ctx, b.name+"-"+j.role+"-state", &storage.BucketIAMMemberArgs{
+		Bucket: pulumi.String(Bucket(b.Project)), Role: pulumi.String(j.bucket), Member: a.member,
+	}, b.parent)
+	if err != nil {
+		return fmt.Errorf("letting the %s use the state: %w", j.role, err)
+	}
+	_, err = kms.NewCryptoKeyIAMMember(b.ctx, b.name+"-"+j.role+"-secrets", &kms.CryptoKeyIAMMemberArgs{
+		CryptoKeyId: pulumi.String(Key(b.Project, b.Region, b.Stack)), Role: pulumi.String(j.key), Member: a.member,
+	}, b.parent)
+	if err != nil {
+		return fmt.Errorf("letting the %s read secrets: %w", j.role, err)
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+const (
+	accountKind  = "gcp:serviceaccount/account:Account"
+	actAsKind    = "gcp:serviceaccount/iAMMember:IAMMember"
+	grantKind    = "gcp:projects/iAMMember:IAMMember"
+	roleKind     = "gcp:projects/iAMCustomRole:IAMCustomRole"
+	poolKind     = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
+	providerKind = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
+	triggerKind  = "gcp:cloudbuild/trigger:Trigger"
+	bucketKind   = "gcp:storage/bucketIAMMember:BucketIAMMember"
+)
+
+// withDelivery are the keys of a stack that CI delivers in all the ways that there are.
+var withDelivery = map[string]string{
+	"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber, "grpc-edge:reviewStacks": "true",
+	"grpc-edge:cloudBuildRepository": "projects/sandbox-project/locations/us-central1/connections/github/repositories/grpc-edge",
+	"grpc-edge:kmsKey":               "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
+}
+
+func deliveryWith(changes map[string]string) map[string]string {
+	keys := maps.Clone(withDelivery)
+	maps.Copy(keys, changes)
+	return keys
+}
+
+// delivered is what delivery adds to the sandbox's stack.
+func delivered(t *testing.T) stackRun {
+	t.Helper()
+	without := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:kmsKey": withDelivery["grpc-edge:kmsKey"]})
+	result := mustRun(t, "sandbox", false, withDelivery)
+	result.resources = slices.DeleteFunc(result.resources, func(r registered) bool {
+		return slices.ContainsFunc(without.resources, func(other registered) bool { return other.Type == r.Type && other.Name == r.Name })
+	})
+	return result
+}
+
+func TestStacksHaveNoDeliveryByDefault(t *testing.T) {
+	for _, stack := range stacks(t) {
+		result := mustRun(t, stack, true, nil)
+		for _, r := range result.resources {
+			if strings.HasPrefix(r.Parent, "grpc-edge:delivery:") {
+				t.Errorf("%s has %s %s", stack, r.Type, r.Name)
+			}
+		}
+		if _, has := result.outputs["deployer"]; has {
+			t.Errorf("%s has an output deployer", stack)
+		}
+	}
+}
+
+// One URN, with what follows, is all that a pipeline's destroy has to leave.
+func TestDeliveryIsOneComponent(t *testing.T) {
+	for _, r := range delivered(t).resources {
+		api := r.Type == "gcp:projects/service:Service"
+		if !r.component && !api && r.Parent != "grpc-edge:delivery:Delivery delivery" {
+			t.Errorf("%s %s is a child of %s", r.Type, r.Name, r.Parent)
+		}
+	}
+}
+
+func TestDeliveryOutputs(t *testing.T) {
+	got := map[string]any{}
+	outputs := mustRun(t, "sandbox", false, withDelivery).outputs
+	for _, name := range []string{"identityProvider", "previewer", "deployer", "destroyer", "reviewer"} {
+		got[name] = plain(outputs[resource.PropertyKey(name)])
+	}
+	const domain = "@sandbox-project.iam.gserviceaccount.com"
+	want := map[string]any{
+		"identityProvider": "projects/" + projectNumber + "/locations/global/workloadIdentityPools/grpc-edge-sandbox/providers/github",
+		"previewer":        "previewer-sandbox" + domain, "deployer": "deployer-sandbox" + domain,
+		"destroyer": "destroyer-sandbox" + domain, "reviewer": "reviewer-sandbox" + domain,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+}
+
+// members are who has a role on an account.
+func (s stackRun) members(t *testing.T, role, account string) []string {
+	t.Helper()
+	var list []string
+	for _, r := range s.ofType(t, actAsKind) {
+		if plain(r.Inputs["role"]) == role && strings.Contains(plain(r.Inputs["serviceAccountId"]).(string), "/"+account+"@") {
+			list = append(list, plain(r.Inputs["member"]).(string))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func TestWhoMayBeWhom(t *testing.T) {
+	const pool = "principalSet://iam.googleapis.com/projects/" + projectNumber + "/locations/global/workloadIdentityPools/grpc-edge-sandbox/"
+	file := func(name, branch string) string {
+		return pool + "attribute.workflow/example/grpc-edge/.github/workflows/" + name + ".yaml@refs/heads/" + branch
+	}
+	tests := []struct {
+		name    string
+		changes map[string]string
+		want    map[string][]string
+	}{
+		{"by name", nil, map[string][]string{
+			"previewer": {pool + "attribute.repository/example/grpc-edge"}, "reviewer": {pool + "attribute.repository/example/grpc-edge"},
+			"deployer": {file("deploy", "main"), file("rollback", "main")}, "destroyer": {file("teardown", "main")},
+		}},
+		{"by number", map[string]string{"grpc-edge:githubRepositoryId": "42", "grpc-edge:githubBranch": "release/1"}, map[string][]string{
+			"previewer": {pool + "attribute.repository/42"}, "reviewer": {pool + "attribute.repository/42"},
+			"deployer": {file("deploy", "release/1"), file("rollback", "release/1")}, "destroyer": {file("teardown", "release/1")},
+		}},
+		{"no review stacks", map[string]string{"grpc-edge:reviewStacks": "false"}, map[string][]string{
+			"previewer": {pool + "attribute.repository/example/grpc-edge"},
+			"deployer":  {file("deploy", "main"), file("rollback", "main")}, "destroyer": {file("teardown", "main")},
+		}},
+	}
+	for _, test := range tests {
+		result := mustRun(t, "sandbox", false, deliveryWith(test.changes))
+		for _, role := range []string{"previewer", "deployer", "destroyer", "reviewer"} {
+			if diff := cmp.Diff(test.want[role], result.members(t, "roles/iam.workloadIdentityUser", role+"-sandbox")); diff != "" {
+				t.Errorf("%s: who may be the %s (-want +got):\n%s", test.name, role, diff)
+			}
+		}
+		claim := "assertion.repository == 'example/grpc-edge'"
+		if test.changes["grpc-edge:githubRepositoryId"] != "" {
+			claim = "assertion.repository_id == '42'"
+		}
+		check(t, result.named(t, providerKind, "delivery-github"), map[string]any{"attributeCondition": claim})
+	}
+}
+
+// No role holds, on the project, what would make another account or more rights of it.
+func TestDeliveredRolesRaiseNothing(t *testing.T) {
+	forbidden := []string{
+		"iam.serviceAccounts.actAs", "iam.serviceAccounts.setIamPolicy", "iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.signJwt",
+		"iam.serviceAccounts.signBlob", "iam.serviceAccounts.implicitDelegation", "iam.serviceAccountKeys.create",
+		"iam.roles.create", "iam.roles.update", "iam.roles.delete", "iam.workloadIdentityPools.update", "iam.workloadIdentityPoolProviders.update",
+		"storage.buckets.setIamPolicy", "cloudbuild.builds.create", "cloudbuild.builds.update",
+	}
+	for _, role := range delivered(t).ofType(t, roleKind) {
+		for _, permission := range role.Inputs["permissions"].ArrayValue() {
+			if slices.Contains(forbidden, permission.StringValue()) {
+				t.Errorf("%s holds %s", role.Name, permission.StringValue())
+			}
+		}
+	}
+}
+
+// Who may change the policy of the project is told which roles.
+func TestGrantsAreLimited(t *testing.T) {
+	const list = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly("
+	const nodes = list + "['roles/container.defaultNodeServiceAccount', 'roles/artifactregistry.reader'])"
+	key := withDelivery["grpc-edge:kmsKey"]
+	for kms, want := range map[string]string{
+		"":  nodes,
+		key: nodes + " || resource.name == '" + key + "' && " + list + "['roles/cloudkms.cryptoKeyEncrypterDecrypter'])",
+	} {
+		result := mustRun(t, "sandbox", false, deliveryWith(map[string]string{"grpc-edge:kmsKey": kms}))
+		for _, name := range []string{"deployer-deploy", "destroyer-deploy", "destroyer-destroy", "reviewer-deploy", "reviewer-destroy"} {
+			check(t, result.named(t, grantKind, "delivery-"+name), map[string]any{"condition.expression": want})
+		}
+		check(t, result.named(t, grantKind, "delivery-previewer-preview"), map[string]any{"condition": nil})
+	}
+}
+
+func TestCloudBuildAlone(t *testing.T) {
+	for protected, approve := range map[string]bool{"true": true, "false": false} {
+		result := mustRun(t, "sandbox", false, deliveryWith(map[string]string{
+			"grpc-edge:githubRepository": "", "grpc-edge:projectNumber": "", "grpc-edge:reviewStacks": "false",
+			"grpc-edge:githubBranch": "release-1.0", "grpc-edge:deletionProtection": protected,
+		}))
+		for _, r := range result.resources {
+			if r.Type == poolKind {
+				t.Errorf("there is a pool %s, for no repository on GitHub", r.Name)
+			}
+		}
+		if _, has := result.outputs["identityProvider"]; has {
+			t.Error("there is an output identityProvider")
+		}
+		check(t, result.named(t, triggerKind, "delivery-deploy"), map[string]any{
+			"approvalConfig.approvalRequired": approve, "repositoryEventConfig.push.branch": `^release-1\.0$`,
+			"serviceAccount": "projects/sandbox-project/serviceAccounts/deployer-sandbox@sandbox-project.iam.gserviceaccount.com",
+			"substitutions":  map[string]any{"_STACK": "sandbox", "_JOB": "deploy"},
+		})
+		check(t, result.named(t, triggerKind, "delivery-preview"), map[string]any{
+			"serviceAccount": "projects/sandbox-project/serviceAccounts/previewer-sandbox@sandbox-project.iam.gserviceaccount.com",
+		})
+	}
+}
+
+// The stack that names another project's number would have workflows that cannot sign in.
+func TestWrongProjectNumber(t *testing.T) {
+	_, err := run(t, "sandbox", true, deliveryWith(map[string]string{"grpc-edge:projectNumber": "1"}))
+	want := `grpc-edge:projectNumber is "1"; it must be "` + projectNumber + `", the number of project sandbox-project; set it with: pulumi config set`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error = %v, want %q", err, want)
+	}
+}
+
+func TestDeliveredStackName(t *testing.T) {
+	for stack, want := range map[string]string{
+		"twenty-characters-ok": "", "twenty-one-characters": "the name of the stack must be at most 20 characters where grpc-edge:githubRepository or grpc-edge:cloudBuildRepository is set",
+	} {
+		c := &cloud{preview: true}
+		address := c.start(t)
+		config := configOf(t, "sandbox")
+		maps.Copy(config, withDelivery)
+		err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
+			*info = pulumi.RunInfo{
+				Project: "grpc-edge", Stack: stack, RootDirectory: root, Config: config, DryRun: true,
+				MonitorAddr: address, EngineAddr: address, Parallel: 8,
+			}
+		})
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("stack %s: error = %v, want %q", stack, err, want)
+		}
+	}
+}

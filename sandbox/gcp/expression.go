@@ -1,0 +1,128 @@
+package gcp
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	celref "github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+)
+
+// claims is what the expressions of an identity provider may use ("Configure Workload
+// Identity Federation with deployment pipelines", IAM).
+var claims = sync.OnceValue(func() *cel.Env {
+	return environment(cel.Variable("assertion", cel.MapType(cel.StringType, cel.DynType)))
+})
+
+// modifiedGrants is the attribute of a call that changes a policy: the roles that it
+// grants or revokes ("Set limits on granting roles", IAM).
+const modifiedGrants = "iam.googleapis.com/modifiedGrantsByRole"
+
+var texts = cel.ListType(cel.StringType)
+
+// conditions is what IAM Conditions may use ("Attribute reference for IAM Conditions"), as
+// far as it is emulated: the resource's name and service, and attributes of the API.
+var conditions = sync.OnceValue(func() *cel.Env {
+	attributes := cel.MapType(cel.StringType, texts)
+	return environment(
+		cel.Variable("resource", cel.MapType(cel.StringType, cel.StringType)),
+		cel.Variable("api", attributes),
+		cel.Function("getAttribute", cel.MemberOverload("api_get_attribute",
+			[]*cel.Type{attributes, cel.StringType, texts}, texts, cel.FunctionBinding(getAttribute))),
+		cel.Function("hasOnly", cel.MemberOverload("list_has_only",
+			[]*cel.Type{texts, texts}, cel.BoolType, cel.BinaryBinding(hasOnly))),
+	)
+})
+
+func environment(options ...cel.EnvOption) *cel.Env {
+	env, err := cel.NewEnv(options...)
+	if err != nil {
+		panic("the variables of expressions are fixed: " + err.Error())
+	}
+	return env
+}
+
+// getAttribute is an attribute of the API, or the default where a call has none.
+func getAttribute(args ...celref.Val) celref.Val {
+	if value, found := args[0].(traits.Mapper).Find(args[1]); found {
+		return value
+	}
+	return args[2]
+}
+
+func hasOnly(list, allowed celref.Val) celref.Val {
+	for it := list.(traits.Lister).Iterator(); it.HasNext() == types.True; {
+		if allowed.(traits.Container).Contains(it.Next()) != types.True {
+			return types.False
+		}
+	}
+	return types.True
+}
+
+// condition wants a binding's condition to be one that IAM takes ("Overview of IAM
+// Conditions"; "Policy", Expr, IAM API).
+func (c *checker) condition() {
+	if !c.p.has("condition") {
+		return
+	}
+	expression := c.p.str("condition.expression")
+	if n := len(c.p.str("condition.title")); n == 0 || n > 100 {
+		c.wrong("condition.title", "must have 1-100 characters")
+	}
+	if n := len(c.p.str("condition.description")); n > 256 {
+		c.wrong("condition.description", "%d characters are more than 256", n)
+	}
+	ast, issues := conditions().Compile(expression)
+	switch {
+	case issues.Err() != nil:
+		c.wrong("condition.expression", "%q is no condition: %v", expression, issues.Err())
+	case !ast.OutputType().IsExactType(cel.BoolType):
+		c.wrong("condition.expression", "%q must be true or false", expression)
+	}
+	if slices.Contains([]string{"roles/owner", "roles/editor", "roles/viewer"}, c.p.str("role")) {
+		c.wrong("condition", "a basic role cannot be granted with a condition")
+	}
+	if slices.Contains([]string{"allUsers", "allAuthenticatedUsers"}, c.p.str("member")) {
+		c.wrong("condition", "%s cannot be granted a role with a condition", c.p.str("member"))
+	}
+}
+
+// namedResources are the services whose resources have attributes in conditions, of
+// those that are emulated ("Resource attributes for IAM Conditions").
+var namedResources = []string{"binaryauthorization", "cloudkms", "resourcemanager", "compute", "container", "storage"}
+
+// meets tells whether a need meets the condition of a binding. What cannot be evaluated
+// is not met.
+func (n need) meets(condition Properties) bool {
+	if condition == nil {
+		return true
+	}
+	ast, issues := conditions().Compile(condition.str("expression"))
+	if issues.Err() != nil {
+		return false
+	}
+	program, err := conditions().Program(ast)
+	if err != nil {
+		return false
+	}
+	resource, api := map[string]string{"name": "", "service": ""}, map[string][]string{}
+	if service, _, _ := strings.Cut(n.permission, "."); slices.Contains(namedResources, service) {
+		resource["name"], resource["service"] = n.resource, apiOf(service)
+	}
+	if n.role != "" {
+		api[modifiedGrants] = []string{n.role}
+	}
+	result, _, err := program.Eval(map[string]any{"resource": resource, "api": api})
+	return err == nil && result == types.True
+}
+
+// apiOf is the service whose permissions begin with a word.
+func apiOf(word string) string {
+	if word == "resourcemanager" {
+		word = "cloudresourcemanager"
+	}
+	return word + ".googleapis.com"
+}

@@ -1,0 +1,138 @@
+package provider
+
+import (
+	"cmp"
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+const (
+	grantType  = "gcp:projects/iAMMember:IAMMember"
+	actAsType  = "gcp:serviceaccount/iAMMember:IAMMember"
+	keyType    = "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember"
+	nodesEmail = "nodes-account@test-project.iam.gserviceaccount.com"
+)
+
+// deliver makes what delivery adds to a stack, as its owner does, and returns it.
+func (e *engine) deliver() map[string]state {
+	e.t.Helper()
+	var list []registered
+	read(e.t, filepath.Join(infra, "testdata", "delivery.yaml"), &list)
+	order := []string{"gcp:projects/service:Service", customRoleType, accountType, poolType, providerType}
+	slices.SortStableFunc(list, func(a, b registered) int { return cmp.Compare(rank(order, a), rank(order, b)) })
+	e.create(accountType, props{"accountId": "nodes-account"})
+	made := map[string]state{}
+	for _, r := range list {
+		token, name, _ := strings.Cut(r.Resource, " ")
+		if !strings.HasPrefix(token, "gcp:") {
+			continue
+		}
+		if token == customRoleType {
+			var role customRole
+			read(e.t, roleFile(strings.TrimPrefix(name, "delivery-")), &role)
+			// See infra/delivery: this one is granted on the account of nodes alone.
+			r.Inputs["permissions"] = anys(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == "iam.serviceAccounts.actAs" }))
+		}
+		for key, value := range r.Inputs {
+			if text, ok := value.(string); ok { // a list has names and numbers for what is not known yet
+				text = strings.ReplaceAll(text, "projects/123456789012/", "projects/"+gcp.ProjectNumber(testPlace.Project)+"/")
+				r.Inputs[key] = strings.ReplaceAll(text, "serviceAccounts/nodes@", "serviceAccounts/nodes-account@")
+			}
+		}
+		made[name] = e.create(token, r.Inputs)
+	}
+	return made
+}
+
+func rank(order []string, r registered) int {
+	token, _, _ := strings.Cut(r.Resource, " ")
+	if i := slices.Index(order, token); i >= 0 {
+		return i
+	}
+	return len(order)
+}
+
+// TestDeliveredAccountsMayDoTheirJobAlone tries what each account of CI may do, and what
+// would give it more rights.
+func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
+	e := newEngine(t, noRuntime{})
+	made := e.deliver()
+	const project, state = "projects/test-project", "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox"
+	const own = "projects/test-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge"
+	email := func(role string) string { return role + "-sandbox@test-project.iam.gserviceaccount.com" }
+	grant := func(role string) gcp.Call {
+		return gcp.Call{Verb: gcp.VerbCreate, Kind: gcp.KindProjectMember, Name: project + "/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
+	}
+	onKey := func(key, role string) gcp.Call {
+		return gcp.Call{Verb: gcp.VerbCreate, Kind: gcp.KindCryptoKeyMember, Name: key + "/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
+	}
+	runAs := func(account string) gcp.Call {
+		return gcp.Call{Verb: gcp.VerbCreate, Kind: gcp.KindNodePool, Name: clusterName + "/nodePools/p",
+			Config: gcp.Properties{"nodeConfig": gcp.Properties{"serviceAccount": account}}}
+	}
+	network := func(verb gcp.Verb) gcp.Call {
+		return gcp.Call{Verb: verb, Kind: gcp.KindNetwork, Name: project + "/global/networks/n"}
+	}
+	of := func(verb gcp.Verb, kind gcp.Kind, name string) gcp.Call {
+		o, err := e.cloud.Get(resourceTypes[made[name].token].name(made[name].id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return gcp.Call{Verb: verb, Kind: kind, Name: o.Name, Config: o.Config}
+	}
+	const pdrv = "previewer deployer destroyer reviewer"
+	tests := []struct {
+		what string
+		call gcp.Call
+		may  string // who
+	}{
+		{"read the network", network(gcp.VerbGet), pdrv},
+		{"make the network", network(gcp.VerbCreate), "deployer destroyer reviewer"},
+		{"delete the network", network(gcp.VerbDelete), "destroyer reviewer"},
+		{"grant nodes their role", grant("roles/container.defaultNodeServiceAccount"), "deployer destroyer reviewer"},
+		{"make an owner", grant("roles/owner"), ""},
+		{"grant any key", grant("roles/cloudkms.cryptoKeyEncrypterDecrypter"), ""},
+		{"grant its own role to another", grant("projects/test-project/roles/grpcEdge.deploy.sandbox"), ""},
+		{"let services use the stack's key", onKey(own, "roles/cloudkms.cryptoKeyEncrypterDecrypter"), "deployer destroyer reviewer"},
+		{"manage the stack's key", onKey(own, "roles/cloudkms.admin"), ""},
+		{"let others use the state's key", onKey(state, "roles/cloudkms.cryptoKeyEncrypterDecrypter"), ""},
+		{"run nodes as the account of nodes", runAs(nodesEmail), "deployer destroyer reviewer"},
+		{"run nodes as the destroyer", runAs(email("destroyer")), "reviewer"},
+		{"read the identity provider", of(gcp.VerbGet, gcp.KindIdentityProvider, "delivery-github"), pdrv},
+		{"let in another repository", of(gcp.VerbUpdate, gcp.KindIdentityProvider, "delivery-github"), ""},
+		{"delete the pool", of(gcp.VerbDelete, gcp.KindIdentityPool, "delivery"), ""},
+		{"let others be the deployer", of(gcp.VerbCreate, gcp.KindAccountMember, "delivery-deployer-deploy-workflow"), ""},
+		{"add to a role", of(gcp.VerbUpdate, gcp.KindCustomRole, "delivery-deploy"), ""},
+		{"open the state", of(gcp.VerbCreate, gcp.KindBucketMember, "delivery-deployer-state"), ""},
+		{"have builds do something else", of(gcp.VerbUpdate, gcp.KindTrigger, "delivery-deploy"), ""},
+		{"lift the limit of its role", of(gcp.VerbDelete, gcp.KindProjectMember, "delivery-deployer-deploy"), ""},
+	}
+	for _, test := range tests {
+		for _, role := range strings.Fields(pdrv) {
+			err := e.cloud.Authorize(gcp.As(context.Background(), email(role)), test.call)
+			if want := slices.Contains(strings.Fields(test.may), role); (err == nil) != want {
+				t.Errorf("the %s wants to %s: %v, want allowed = %t", role, test.what, err, want)
+			}
+		}
+	}
+	for _, test := range []struct{ permission, resource, may string }{
+		{"storage.objects.get", project + "/buckets/test-project-pulumi-state", pdrv},
+		{"storage.objects.create", project + "/buckets/test-project-pulumi-state", "deployer destroyer reviewer"},
+		{"cloudkms.cryptoKeyVersions.useToDecrypt", state, pdrv},
+		{"cloudkms.cryptoKeyVersions.useToEncrypt", state, "reviewer"},
+		{"cloudkms.cryptoKeyVersions.useToDecrypt", own, ""},
+		{"logging.logEntries.create", project, "previewer deployer"},
+	} {
+		for _, role := range strings.Fields(pdrv) {
+			err := e.cloud.Permit(gcp.As(context.Background(), email(role)), test.permission, test.resource)
+			if want := slices.Contains(strings.Fields(test.may), role); (err == nil) != want {
+				t.Errorf("%s on %s for the %s: %v, want allowed = %t", test.permission, test.resource, role, err, want)
+			}
+		}
+	}
+}

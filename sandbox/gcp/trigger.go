@@ -1,0 +1,68 @@
+package gcp
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A trigger starts builds of Cloud Build at events of a repository
+// ("projects.locations.triggers", Cloud Build API). Its repository is connected by a
+// person who proves to own it, and so is there without being created. No build runs.
+var triggerRule = &rule{noun: "trigger", check: checkTrigger, admit: admitTrigger, build: nothing, raze: nothing}
+
+var (
+	triggerName        = regexp.MustCompile(`^[A-Za-z0-9](?:[-A-Za-z0-9]{0,62}[A-Za-z0-9])?$`)
+	triggerAccount     = regexp.MustCompile(`^projects/[^/]+/serviceAccounts/[^/]+$`)
+	triggerVariable    = regexp.MustCompile(`^_[A-Z0-9_]+$`) // "Substituting variable values"
+	connectedLocation  = regexp.MustCompile(`^projects/[^/]+/locations/([^/]+)/connections/[^/]+/repositories/[^/]+$`)
+	triggerUnsupported = strings.Fields("bitbucketServerTriggerConfig developerConnectEventConfig github pubsubConfig triggerTemplate webhookConfig build gitFileSource")
+)
+
+func checkTrigger(p Properties) []Violation {
+	c := &checker{p: p}
+	c.match("name", triggerName, "be 1-64 letters, digits and hyphens, not a hyphen at either end")
+	c.match("serviceAccount", triggerAccount, "be projects/<project>/serviceAccounts/<email>")
+	c.match("repositoryEventConfig.repository", connectedLocation, "be the resource name of a repository of a connection")
+	c.oneOf("repositoryEventConfig.pullRequest.commentControl",
+		"COMMENTS_DISABLED", "COMMENTS_ENABLED", "COMMENTS_ENABLED_FOR_EXTERNAL_CONTRIBUTORS_ONLY")
+	for _, key := range triggerUnsupported {
+		if p.has(key) {
+			c.wrong(key, "is not emulated: only repositoryEventConfig with a filename is")
+		}
+	}
+	for _, at := range []string{"repositoryEventConfig.pullRequest.branch", "repositoryEventConfig.push.branch", "repositoryEventConfig.push.tag"} {
+		if _, err := regexp.Compile(p.str(at)); err != nil { // of RE2, as Cloud Build's
+			c.wrong(at, "%q is no regular expression: %v", p.str(at), err)
+		}
+	}
+	for key := range p.object("substitutions") {
+		if !triggerVariable.MatchString(key) {
+			c.wrong("substitutions", "%q must begin with _ and hold uppercase letters, digits and _ only", key)
+		}
+	}
+	return c.found
+}
+
+func admitTrigger(t *change) error {
+	p := t.new.Config
+	event := p.object("repositoryEventConfig")
+	location := t.new.Status.str("location")
+	switch parts := connectedLocation.FindStringSubmatch(event.str("repository")); {
+	case parts == nil, event.has("pullRequest") == event.has("push"), p.str("filename") == "":
+		return badRequest("A trigger needs repositoryEventConfig with a repository and either pullRequest or push, and a filename.")
+	case parts[1] != location:
+		return badRequest("The repository %q is not in the location of the trigger, %s.", event.str("repository"), location)
+	}
+	if account := lastSegment(p.str("serviceAccount")); account != "" && !t.accountExists(account) {
+		return badRequest("Service account %s does not exist.", account)
+	}
+	if slices.ContainsFunc(t.all(KindTrigger, "projects/"+t.new.project()+"/"), func(o *Object) bool {
+		return o.Name != t.new.Name && o.Config.str("name") == p.str("name")
+	}) {
+		return alreadyExists(p.str("name"))
+	}
+	t.stamp("createTime")
+	t.complete(Properties{"triggerId": t.new.last()}, Properties{"approvalConfig": Properties{"approvalRequired": false}})
+	return nil
+}
