@@ -94,12 +94,6 @@ bench: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.m
 	@mkdir -p .cache/bench
 	@cd bench && go build -o ../.cache/bench/bench . && exec ../.cache/bench/bench $(BENCH_FLAGS)
 
-##@ Delivery
-
-.PHONY: bootstrap
-bootstrap: ## Make what the first `pulumi up` needs (PROJECT=my-project REPO=owner/name STACK=dev; PLAN=1 only shows)
-	@go -C tools/bootstrap run . -root "$(CURDIR)" -project "$(PROJECT)" -repo "$(REPO)" -stack "$(or $(STACK),dev)" $(if $(PLAN),-plan) $(if $(YES),-yes)
-
 ##@ Tools
 
 .PHONY: tools

@@ -7,6 +7,10 @@ STACK ?= dev
 DELIVERY := $(BIN)/delivery
 deliver = $(DELIVERY) $(1) --stack $(STACK)
 
+.PHONY: bootstrap
+bootstrap: ## Make what the first `pulumi up` needs (PROJECT=my-project REPO=owner/name; PLAN=1: only show)
+	@go -C tools/bootstrap run . -root "$(CURDIR)" -project "$(PROJECT)" -repo "$(REPO)" -stack "$(STACK)" $(if $(PLAN),-plan) $(if $(YES),-yes)
+
 .PHONY: plan
 plan: $(DELIVERY) ## Preview a stack, write the plan and the comment about it (BASE=origin/main)
 	@$(call deliver,plan) --base "$(BASE)" --images "$(IMAGES)"

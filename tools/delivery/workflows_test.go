@@ -1,0 +1,167 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+const root = "../.."
+
+// workflow is what is checked of a workflow or of an action.
+type workflow struct {
+	On          map[string]any    `json:"true"` // YAML 1.1 reads the key `on` as a boolean
+	Permissions map[string]string `json:"permissions"`
+	Jobs        map[string]part   `json:"jobs"`
+	Runs        part              `json:"runs"`
+}
+
+type part struct {
+	If          string            `json:"if"`
+	Needs       any               `json:"needs"`
+	Permissions map[string]string `json:"permissions"`
+	Timeout     int               `json:"timeout-minutes"`
+	Steps       []struct{ Uses, Run string }
+}
+
+func readWorkflows(t *testing.T) map[string]workflow {
+	t.Helper()
+	all := map[string]workflow{}
+	for _, pattern := range []string{".github/workflows/*.yaml", ".github/actions/*/action.yaml"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: found %q (%v)", pattern, files, err)
+		}
+		for _, file := range files {
+			var w workflow
+			if err := yaml.Unmarshal([]byte(read(t, file)), &w); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			all[file] = w
+		}
+	}
+	return all
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var (
+	pinned    = regexp.MustCompile(`^[\w.-]+/[\w.-]+@[0-9a-f]{40}$`)
+	makeRuns  = regexp.MustCompile(`make (?:--no-print-directory )?([a-z][a-z-]*)`)
+	inlined   = regexp.MustCompile(`\$\{\{\s*(github\.event|inputs)`)
+	sdkPinned = regexp.MustCompile(`github.com/pulumi/pulumi/sdk/v3 v(\S+)`)
+)
+
+// TestWorkflowsAreSafe holds the workflows to GitHub's advice ("Security hardening for
+// GitHub Actions"): pinned actions, no rights that a job does not name, nothing of an
+// event in a script, and no token for code of a fork.
+func TestWorkflowsAreSafe(t *testing.T) {
+	t.Parallel()
+	for file, w := range readWorkflows(t) {
+		if strings.Contains(read(t, file), "pull_request_target") {
+			t.Errorf("%s: pull_request_target runs with the rights of the main branch", file)
+		}
+		if w.Jobs != nil && (w.Permissions == nil || len(w.Permissions) > 0) {
+			t.Errorf("%s: wants `permissions: {}`, and each job its own", file)
+		}
+		for name, j := range w.Jobs {
+			if j.Permissions["contents"] != "read" || j.Timeout == 0 {
+				t.Errorf("%s: job %s wants permissions of its own, with `contents: read`, and timeout-minutes", file, name)
+			}
+			if _, fork := w.On["pull_request"]; fork && j.Permissions["id-token"] != "" && !guarded(w, j) {
+				t.Errorf("%s: job %s logs in, also for a fork", file, name)
+			}
+		}
+		for name, j := range w.jobs() {
+			for _, s := range j.Steps {
+				if s.Uses != "" && !strings.HasPrefix(s.Uses, "./.github/actions/") && !pinned.MatchString(s.Uses) {
+					t.Errorf("%s: job %s uses %q, which is not pinned by its commit", file, name, s.Uses)
+				}
+				if inlined.MatchString(s.Run) {
+					t.Errorf("%s: job %s puts what others write into its script; pass it by `env`: %s", file, name, s.Run)
+				}
+			}
+		}
+	}
+}
+
+// jobs are those of a workflow, or the steps of an action.
+func (w workflow) jobs() map[string]part {
+	if w.Jobs == nil {
+		return map[string]part{"": w.Runs}
+	}
+	return w.Jobs
+}
+
+// guarded tells whether a job, or one that it needs, refuses forks.
+func guarded(w workflow, j part) bool {
+	needs, _ := j.Needs.(string)
+	return strings.Contains(j.If+w.Jobs[needs].If, "head.repo.full_name == github.repository")
+}
+
+// TestWorkflowsCallTargets makes sure that each step of a workflow can be run on a
+// laptop: what is called is there.
+func TestWorkflowsCallTargets(t *testing.T) {
+	t.Parallel()
+	targets := map[string]bool{}
+	for _, pattern := range []string{"Makefile", "*/*.mk", "*/*/*.mk"} {
+		files, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, file := range files {
+			for _, found := range regexp.MustCompile(`(?m)^([a-z-]+):`).FindAllStringSubmatch(read(t, file), -1) {
+				targets[found[1]] = true
+			}
+		}
+	}
+	scripts := read(t, filepath.Join(root, "cloudbuild.yaml"))
+	for _, w := range readWorkflows(t) {
+		for _, j := range w.jobs() {
+			for _, s := range j.Steps {
+				scripts += "\n" + s.Run
+			}
+		}
+	}
+	called := makeRuns.FindAllStringSubmatch(scripts, -1)
+	if len(called) < 10 {
+		t.Errorf("the workflows call %d targets; adapt this test", len(called))
+	}
+	for _, found := range called {
+		if !targets[found[1]] {
+			t.Errorf("a workflow calls `make %s`, and there is no such target", found[1])
+		}
+	}
+}
+
+// TestCloudBuildRunsTheSDKsPulumi compares the versions: an older CLI may not know what
+// the program asks for.
+func TestCloudBuildRunsTheSDKsPulumi(t *testing.T) {
+	t.Parallel()
+	version := sdkPinned.FindStringSubmatch(read(t, filepath.Join(root, "infra", "go.mod")))
+	if version == nil || !strings.Contains(read(t, filepath.Join(root, "cloudbuild.yaml")), "name: pulumi/pulumi:"+version[1]+"\n") {
+		t.Errorf("cloudbuild.yaml does not run Pulumi %q", version)
+	}
+}
+
+// TestDeployerWorkflowsExist are those that infra/delivery lets log in by their name.
+func TestDeployerWorkflowsExist(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(`file\("([a-z-]+)"\)`).FindAllStringSubmatch(read(t, filepath.Join(root, "infra", "delivery", "federation.go")), -1)
+	if len(named) != 3 {
+		t.Errorf("infra/delivery names the workflows %q; adapt this test", named)
+	}
+	for _, found := range named {
+		if _, err := os.Stat(filepath.Join(root, ".github", "workflows", found[1]+".yaml")); err != nil {
+			t.Error(err)
+		}
+	}
+}
