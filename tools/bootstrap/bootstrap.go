@@ -53,7 +53,7 @@ func (b *bootstrap) run(ctx context.Context) error {
 				fmt.Fprintln(b.out, "Nothing was done: this is only what would be.")
 				return nil
 			}
-			if err := b.ask(len(todo)); err != nil {
+			if err := b.ask(ctx, len(todo)); err != nil {
 				return b.kept(len(agreed) > 0, err)
 			}
 		}
@@ -120,10 +120,8 @@ func (b *bootstrap) show(steps []step) {
 	fmt.Fprintln(b.out)
 }
 
-var errNoAnswer = errors.New("stopped: nobody is there to answer. Pass YES=1 to do it without asking, or PLAN=1 to see only what would be done")
-
 // ask asks whether to do what was shown.
-func (b *bootstrap) ask(changes int) error {
+func (b *bootstrap) ask(ctx context.Context, changes int) error {
 	if changes == 0 {
 		fmt.Fprintln(b.out, "All of it is there: nothing to do.")
 		return nil
@@ -132,17 +130,39 @@ func (b *bootstrap) ask(changes int) error {
 		return nil
 	}
 	fmt.Fprint(b.out, "Do this? [y/N] ")
-	answer, err := b.in.ReadString('\n')
+	answer, err := b.answer(ctx)
 	fmt.Fprintln(b.out)
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":
 		return nil
 	case "":
+		if errors.Is(err, io.EOF) {
+			return errors.New("stopped: nobody is there to answer. Pass YES=1 to do it without asking, or PLAN=1 to see only what would be done")
+		}
 		if err != nil {
-			return errNoAnswer
+			return fmt.Errorf("stopped while asking: %w", err)
 		}
 	}
 	return errors.New("stopped, as you say")
+}
+
+// answer reads a line, or ends with the context: reading cannot be interrupted.
+func (b *bootstrap) answer(ctx context.Context) (string, error) {
+	type read struct {
+		line string
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		line, err := b.in.ReadString('\n')
+		done <- read{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case r := <-done:
+		return r.line, r.err
+	}
 }
 
 // apply does the steps in their order, until one has opened the sight on more.

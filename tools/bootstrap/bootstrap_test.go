@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -187,9 +190,30 @@ func play(t *testing.T, runs []one) string {
 		for _, call := range f.asked {
 			fmt.Fprintln(&told, call)
 		}
+		if len(f.asked) > 0 {
+			made(t, f, &told)
+		}
 		fmt.Fprintln(&told, "---")
 	}
 	return told.String()
+}
+
+// made tells what is in the cloud.
+func made(t *testing.T, f *fake, out io.Writer) {
+	t.Helper()
+	for _, all := range []map[string]object{f.buckets, f.rings, f.keys} {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			content := maps.Clone(all[name])
+			if _, set := content["nextRotationTime"]; set {
+				content["nextRotationTime"] = "in the future"
+			}
+			text, err := json.Marshal(content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(out, "%s\n", text)
+		}
+	}
 }
 
 func start(t *testing.T, url string, r one, out *strings.Builder) error {
@@ -197,15 +221,15 @@ func start(t *testing.T, url string, r one, out *strings.Builder) error {
 	if err := r.options.check(); err != nil {
 		return err
 	}
-	c := testCloud(t, url, r.options.project)
+	c := testCloud(t, url, r.options.project, out)
 	b := &bootstrap{options: r.options, cloud: c, in: bufio.NewReader(strings.NewReader(r.answers)), out: out}
 	return b.run(t.Context())
 }
 
 // testCloud is a client of the fake, whose waits take no time.
-func testCloud(t *testing.T, url, project string) *cloud {
+func testCloud(t *testing.T, url, project string, out io.Writer) *cloud {
 	t.Helper()
-	c, err := newCloud(t.Context(), project, option.WithEndpoint(url), option.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})))
+	c, err := newCloud(t.Context(), project, out, option.WithEndpoint(url), option.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,5 +316,18 @@ func TestCancel(t *testing.T) {
 	one := step{text: "one", do: func(context.Context) error { done++; cancel(); return nil }}
 	if _, err := b.apply(ctx, []step{one, one}); err == nil || done != 1 {
 		t.Errorf("apply did %d steps with error %v, want 1 and an error", done, err)
+	}
+}
+
+// TestCancelAtTheQuestion ends a run that waits for an answer.
+func TestCancelAtTheQuestion(t *testing.T) {
+	t.Parallel()
+	silent, writer := io.Pipe()
+	t.Cleanup(func() { _ = writer.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := &bootstrap{in: bufio.NewReader(silent), out: &strings.Builder{}}
+	if err := b.ask(ctx, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("ask = %v, want that it was canceled", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,13 +25,14 @@ type cloud struct {
 	rings       *cloudkms.ProjectsLocationsKeyRingsService
 	keys        *cloudkms.ProjectsLocationsKeyRingsCryptoKeysService
 	wait        func(context.Context, time.Duration) error
-	enabledNow  bool // some API was enabled in this run
+	progress    io.Writer // is told of long waits
+	enabledNow  bool      // some API was enabled in this run
 }
 
 // newCloud makes clients whose calls count towards the project's own quota: with a
 // user's credentials they would else count towards another project, in which the
 // APIs may be off ("Set the quota project using the REST API").
-func newCloud(ctx context.Context, project string, opts ...option.ClientOption) (*cloud, error) {
+func newCloud(ctx context.Context, project string, progress io.Writer, opts ...option.ClientOption) (*cloud, error) {
 	opts = append(opts, option.WithQuotaProject(project))
 	services, err1 := serviceusage.NewService(ctx, opts...)
 	buckets, err2 := storage.NewService(ctx, opts...)
@@ -39,7 +41,7 @@ func newCloud(ctx context.Context, project string, opts ...option.ClientOption) 
 		return nil, fmt.Errorf("making clients of Google Cloud: %w", err)
 	}
 	rings := keys.Projects.Locations.KeyRings
-	return &cloud{projectName: project, services: services, buckets: buckets.Buckets, rings: rings, keys: rings.CryptoKeys, wait: wait}, nil
+	return &cloud{projectName: project, services: services, buckets: buckets.Buckets, rings: rings, keys: rings.CryptoKeys, wait: wait, progress: progress}, nil
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -72,6 +74,9 @@ func (c *cloud) call(ctx context.Context, doing, role string, do func() error) e
 		case !errors.As(err, &refused):
 			return fmt.Errorf("%s: %w", doing, err)
 		case c.enabledNow && try < freshTries && because(refused, apiOff...):
+			if try == 1 {
+				fmt.Fprintln(c.progress, "  waiting until what was enabled can be used, which takes up to some minutes")
+			}
 		case try < busyTries && (refused.Code == http.StatusTooManyRequests || refused.Code == http.StatusServiceUnavailable):
 		default:
 			return &failure{doing: doing, hint: c.hint(refused, role), refused: refused}

@@ -93,7 +93,7 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("finding Google Cloud credentials; get some with `gcloud auth application-default login`: %w", err)
 	}
-	c, err := newCloud(ctx, o.project, option.WithTokenSource(credentials.TokenSource))
+	c, err := newCloud(ctx, o.project, out, option.WithTokenSource(credentials.TokenSource))
 	if err != nil {
 		return err
 	}
