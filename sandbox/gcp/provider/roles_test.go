@@ -137,6 +137,9 @@ func (r run) asks(t *testing.T, program []registered) []ask {
 		case strings.HasPrefix(token, "gcp:"):
 			all = append(all, r.calls(t, resource)...)
 		case strings.HasPrefix(token, "kubernetes:"):
+			// The DNS endpoint asks this of whoever reaches the Kubernetes API by it (GKE,
+			// "About network isolation"): dnsEndpoint is how hosted CI gets there.
+			all = append(all, ask{permission: "container.clusters.connect", resource: clusterName})
 			for _, verb := range r.objects {
 				all = append(all, ask{permission: "container." + collection(token) + "." + verb, resource: clusterName})
 			}
