@@ -77,8 +77,21 @@ lint: $(BIN)/golangci-lint $(BIN)/actionlint ## Lint the Go code of every module
 	@$(MAKE) --no-print-directory proto-lint
 	@echo "== lint of .github/workflows"
 	@$(BIN)/actionlint -shellcheck= -pyflakes=
+	@echo "== licences"
+	@$(MAKE) --no-print-directory licences
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff) || { echo "$$m/go.mod is not tidy outside the workspace, where the program is run: cd $$m && GOWORK=off go mod tidy" >&2; exit 1; }; done
 	@for m in $(MODULES); do echo "== lint of $$m"; (cd $$m && $(CURDIR)/$(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...); done
+
+# The folders whose programs run in the cluster, or with rights to change it.
+SHIPPED = $(filter-out services/openapi,$(filter services/% envoy infra policy tools/bootstrap tools/delivery,$(MODULES)))
+
+.PHONY: licences
+licences: ## Check the licence of each module that goes into a program
+	@cd tools/licences && go run . $(addprefix ../../,$(SHIPPED))
+
+.PHONY: vulnerabilities
+vulnerabilities: $(BIN)/govulncheck ## Look up known vulnerabilities in what the programs call (DB=file://… for a copy of the database)
+	@for m in $(SHIPPED); do echo "== vulnerabilities of $$m"; (cd $$m && GOWORK=off $(CURDIR)/$(BIN)/govulncheck $(if $(DB),-db $(DB)) ./...); done
 
 .PHONY: measure
 measure: $(SANDBOX) ## Measure the table in README.md (takes the running sandbox down)
@@ -115,6 +128,9 @@ host:
 $(BIN)/golangci-lint: tools/golangci-lint/go.sum
 	@echo "Building golangci-lint (some minutes the first time)"
 	@cd tools/golangci-lint && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
+
+$(BIN)/govulncheck: tools/govulncheck/go.sum
+	@cd tools/govulncheck && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
 
 $(BIN)/actionlint: tools/actionlint/go.sum
 	@cd tools/actionlint && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool

@@ -165,3 +165,43 @@ func TestDeployerWorkflowsExist(t *testing.T) {
 		}
 	}
 }
+
+// TestDependencyUpdatesCoverEveryModule compares the folders in dependabot.yml with those
+// that have a go.mod.
+func TestDependencyUpdatesCoverEveryModule(t *testing.T) {
+	t.Parallel()
+	var config struct {
+		Updates []struct {
+			Ecosystem   string `json:"package-ecosystem"`
+			Directories []string
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, filepath.Join(root, ".github", "dependabot.yml"))), &config); err != nil {
+		t.Fatal(err)
+	}
+	updated := map[string]bool{}
+	for _, u := range config.Updates {
+		for _, pattern := range u.Directories {
+			folders, err := filepath.Glob(filepath.Join(root, pattern, "go.mod"))
+			if err != nil || u.Ecosystem == "gomod" && len(folders) == 0 {
+				t.Errorf("dependabot.yml: %s has no go.mod (%v)", pattern, err)
+			}
+			for _, folder := range folders {
+				updated[folder] = true
+			}
+		}
+	}
+	modules := 0
+	for _, pattern := range []string{"*/go.mod", "*/*/go.mod"} {
+		files, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, file := range files {
+			modules++
+			if !updated[file] {
+				t.Errorf("dependabot.yml does not update %s", file)
+			}
+		}
+	}
+	if modules < 20 {
+		t.Errorf("found %d modules; adapt this test", modules)
+	}
+}

@@ -1,0 +1,153 @@
+// Command licences checks under which licence each module is that goes into a
+// program of this repository:
+//
+//	licences FOLDER…
+//
+// It fails for a module whose licence is not in the list, or has none that is known.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/licensecheck"
+)
+
+// allowed are licences, by their SPDX identifiers, that ask for no more than that
+// their notice goes along, and the MPL, which covers only its own files.
+var allowed = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "Unicode-DFS-2016", "Unlicense", "CC0-1.0"}
+
+// own begins the paths of the modules of this repository.
+const own = "grpc-edge/"
+
+// enough is how much of a licence's file, in percent, must be text of licences: less is
+// a text that nobody knows (licensecheck, "Coverage").
+const enough = 75
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(folders []string) error {
+	if len(folders) == 0 {
+		return errors.New("usage: licences FOLDER…")
+	}
+	all := map[string]module{}
+	for _, folder := range folders {
+		modules, err := modulesOf(folder)
+		if err != nil {
+			return err
+		}
+		maps.Copy(all, modules)
+	}
+	counts := map[string]int{}
+	var wrong []error
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		found, err := all[path].licences()
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", path, err))
+			continue
+		}
+		counts[strings.Join(found, " and ")]++
+	}
+	for _, licence := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Printf("%4d modules  %s\n", counts[licence], licence)
+	}
+	if len(wrong) > 0 {
+		return errors.Join(append(wrong, errors.New("take another module, or, if its licence is acceptable, add it to `allowed` in tools/licences/main.go"))...)
+	}
+	return nil
+}
+
+// module is one as `go list` tells it.
+type module struct{ Path, Version, Dir string }
+
+// modulesOf are the modules of others whose packages are in the programs of a folder
+// with a module, without those that only its tests need.
+func modulesOf(folder string) (map[string]module, error) {
+	list := exec.Command("go", "list", "-deps", "-json=Module", "./...")
+	list.Dir = folder
+	list.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "CGO_ENABLED=0")
+	out, err := list.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w\n%s", err, exit.Stderr)
+		}
+		return nil, fmt.Errorf("listing the modules of %s: %w", folder, err)
+	}
+	all := map[string]module{}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			Module *struct {
+				module
+				Replace *module
+			}
+		}
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("reading the modules of %s: %w", folder, err)
+		}
+		if p.Module != nil && !strings.HasPrefix(p.Module.Path, own) {
+			all[p.Module.Path+"@"+p.Module.Version] = p.Module.module
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s has no module of others, which can't be", folder)
+	}
+	return all, nil
+}
+
+// licenceFile is the name of a file with a licence, LICENSE.docs of documents aside.
+var (
+	licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)([.-].*)?$`)
+	ofDocuments = regexp.MustCompile(`(?i)\.(docs|code-samples)$`)
+)
+
+// licences are those that the files of a module have; all must be allowed.
+func (m module) licences() ([]string, error) {
+	entries, err := os.ReadDir(m.Dir)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, entry := range entries {
+		if entry.IsDir() || !licenceFile.MatchString(entry.Name()) || ofDocuments.MatchString(entry.Name()) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(m.Dir, entry.Name()))
+		if err != nil {
+			return nil, err
+		}
+		coverage := licensecheck.Scan(text)
+		if coverage.Percent < enough {
+			return nil, fmt.Errorf("%s is no licence that is known: %.0f %% of it is", entry.Name(), coverage.Percent)
+		}
+		for _, match := range coverage.Match {
+			found[match.ID] = true
+		}
+	}
+	if len(found) == 0 {
+		return nil, errors.New("has no licence")
+	}
+	names := slices.Sorted(maps.Keys(found))
+	for _, name := range names {
+		if !slices.Contains(allowed, name) {
+			return nil, fmt.Errorf("has the licence %s, and allowed are %s", name, strings.Join(allowed, ", "))
+		}
+	}
+	return names, nil
+}
