@@ -47,6 +47,8 @@ type Built struct {
 	v1.Image
 	// Digest is that of the manifest, with sha256:.
 	Digest string
+	// Attachments are artifacts that describe the image; the last one is pushed last.
+	Attachments []v1.Image
 }
 
 // Build compiles the source and packs it. Nothing outside of a temporary folder
@@ -64,7 +66,11 @@ func Build(ctx context.Context, source Source) (*Built, error) {
 	if err != nil {
 		return nil, fmt.Errorf("computing the digest of %s: %w", source.Name, err)
 	}
-	return &Built{Image: image, Digest: digest.String()}, nil
+	attachments, err := attach(ctx, source, program, image)
+	if err != nil {
+		return nil, err
+	}
+	return &Built{Image: image, Digest: digest.String(), Attachments: attachments}, nil
 }
 
 func compile(ctx context.Context, source Source) ([]byte, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
@@ -38,16 +39,54 @@ func (b *Built) Push(ctx context.Context, reference, token string) (bool, error)
 		remote.WithAuth(&authn.Basic{Username: "oauth2accesstoken", Password: token}),
 		remote.WithRetryBackoff(retries),
 		remote.WithRetryStatusCodes(retriedAnswers...),
+		// Artifact Registry lists what is attached to an image. The tag that takes the place
+		// of that elsewhere would have to move, and tags here are immutable.
+		remote.WithReferrersTagFallback(false),
 	}
-	_, err = remote.Head(destination, options...)
+	sent, err := send(destination, b.Image, options)
+	if err != nil || len(b.Attachments) == 0 {
+		return sent, err
+	}
+	described, err := has(destination, b.Attachments[len(b.Attachments)-1], options)
+	if err != nil || described {
+		return sent, err
+	}
+	for _, attachment := range b.Attachments {
+		digest, err := attachment.Digest()
+		if err != nil {
+			return sent, err
+		}
+		if _, err := send(destination.Context().Digest(digest.String()), attachment, options); err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}
+
+// has tells whether the registry has an attachment.
+func has(of name.Digest, attachment v1.Image, options []remote.Option) (bool, error) {
+	digest, err := attachment.Digest()
+	if err != nil {
+		return false, err
+	}
+	_, err = remote.Head(of.Context().Digest(digest.String()), options...)
+	if err != nil && !is(err, http.StatusNotFound) {
+		return false, explain(of.String(), err)
+	}
+	return err == nil, nil
+}
+
+// send writes an image that is not there, and reports whether it was not.
+func send(destination name.Digest, image v1.Image, options []remote.Option) (bool, error) {
+	_, err := remote.Head(destination, options...)
 	if err == nil {
 		return false, nil
 	}
 	if !is(err, http.StatusNotFound) {
-		return false, explain(reference, err)
+		return false, explain(destination.String(), err)
 	}
-	if err := remote.Write(destination, b.Image, options...); err != nil {
-		return false, explain(reference, err)
+	if err := remote.Write(destination, image, options...); err != nil {
+		return false, explain(destination.String(), err)
 	}
 	return true, nil
 }

@@ -60,7 +60,7 @@ func (c *counting) count(r *http.Request) int {
 
 func (c *counting) start(t *testing.T) string {
 	t.Helper()
-	c.Handler = registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	c.Handler = registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true))
 	c.requests = map[string]int{}
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 const docker = "us-central1-docker.pkg.dev"
@@ -157,6 +158,58 @@ func TestRegistryPermissions(t *testing.T) {
 	wantRefusal(t, "missing repository", err, http.StatusNotFound, `NAME_UNKNOWN: Repository "none" not found`)
 	_, err = remote.Get(ref(t, "europe-west1-docker.pkg.dev/test-project/images/team/echo:v1"), w.client, w.deployer())
 	wantRefusal(t, "another location", err, http.StatusNotFound, "NAME_UNKNOWN")
+}
+
+// TestRegistryListsAttachments pushes an artifact that refers to an image, in a
+// repository whose tags do not move.
+func TestRegistryListsAttachments(t *testing.T) {
+	t.Parallel()
+	w := newRegistryWorld(t, t.TempDir())
+	create(t, w.Cloud, KindRepository, Properties{"repositoryId": "images", "format": "DOCKER", "location": "us-central1",
+		"dockerConfig": map[string]any{"immutableTags": true}})
+	img := image(t)
+	if err := remote.Write(ref(t, docker+"/test-project/images/echo:v1"), img, w.client, w.deployer()); err != nil {
+		t.Fatal(err)
+	}
+	size, err := img.Size()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := img.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	artifact, isImage := mutate.Subject(mutate.ConfigMediaType(image(t), "application/vnd.test+json"),
+		v1.Descriptor{MediaType: types.OCIManifestSchema1, Digest: hash, Size: size}).(v1.Image)
+	if !isImage {
+		t.Fatal("the artifact is no image")
+	}
+	attachment := ref(t, docker+"/test-project/images/echo@"+digest(t, artifact))
+	if err := remote.Write(attachment, artifact, w.client, w.deployer(), remote.WithReferrersTagFallback(false)); err != nil {
+		t.Fatal(err)
+	}
+	list := func(filter string) []v1.Descriptor {
+		t.Helper()
+		subject, isDigest := ref(t, docker+"/test-project/images/echo@"+digest(t, img)).(name.Digest)
+		if !isDigest {
+			t.Fatal("the subject has no digest")
+		}
+		index, err := remote.Referrers(subject, w.client, w.deployer(), remote.WithFilter("artifactType", filter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		manifest, err := index.IndexManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return manifest.Manifests
+	}
+	if got := list("application/vnd.test+json"); len(got) != 1 || got[0].Digest.String() != digest(t, artifact) {
+		t.Errorf("got %+v, want the artifact", got)
+	}
+	if got := list("application/vnd.other+json"); len(got) != 0 {
+		t.Errorf("got %+v of another type, want none", got)
+	}
 }
 
 func TestRegistryKeepsImages(t *testing.T) {

@@ -129,6 +129,10 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, email string, t
 	case repository.ImmutableTags && t.object == "manifests" && e.storage.movesTag(r, repository, t):
 		fail(w, http.StatusForbidden, "DENIED", fmt.Sprintf("Tag %q of image %q exists already, and "+
 			"repository %q has immutable tags: push another tag", t.reference, t.image, base(t.repository)))
+	case t.object == "referrers":
+		listReferrers(w, r, repository, t)
+	case t.object == "manifests" && r.Method == http.MethodPut:
+		e.storage.putManifest(w, r, repository, t)
 	default:
 		e.storage.open(repository).ServeHTTP(w, r)
 	}

@@ -1,0 +1,172 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+
+	cdx "github.com/CycloneDX/cyclonedx-go"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// The types of what is attached to an image: the modules in it, in CycloneDX (IANA media
+// types), and where it is from, as an in-toto statement (in-toto attestation framework,
+// "Envelope" without signature) with SLSA's provenance.
+const (
+	bomType        types.MediaType = "application/vnd.cyclonedx+json"
+	provenanceType types.MediaType = "application/vnd.in-toto+json"
+	statementType                  = "https://in-toto.io/Statement/v1"
+	predicateType                  = "https://slsa.dev/provenance/v1"
+	// buildType says what the parameters in a provenance mean: they are fields of
+	// Source, and this package is how it is built and who does.
+	buildType = "urn:grpc-edge:infra:image"
+)
+
+// attach describes a program's image: where it is from, and what is in it. The last
+// is there only if all are.
+func attach(ctx context.Context, source Source, program []byte, to v1.Image) ([]v1.Image, error) {
+	info, err := buildinfo.Read(bytes.NewReader(program))
+	if err != nil {
+		return nil, fmt.Errorf("reading the modules of %s: %w", source.Name, err)
+	}
+	digest, err := to.Digest()
+	if err != nil {
+		return nil, err
+	}
+	from, err := provenanceOf(ctx, source, digest, info.GoVersion)
+	if err != nil {
+		return nil, fmt.Errorf("describing where %s is from: %w", source.Name, err)
+	}
+	first, err := attachment(to, provenanceType, from, map[string]string{"in-toto.io/predicate-type": predicateType})
+	if err != nil {
+		return nil, err
+	}
+	modules, err := bill(source.Name, info)
+	if err != nil {
+		return nil, fmt.Errorf("listing the modules of %s: %w", source.Name, err)
+	}
+	last, err := attachment(to, bomType, modules, nil)
+	return []v1.Image{first, last}, err
+}
+
+// bill lists the modules that a program was linked from. Built again, it is the same.
+func bill(name string, info *debug.BuildInfo) ([]byte, error) {
+	components := []cdx.Component{component("std", strings.TrimPrefix(info.GoVersion, "go"), "")}
+	for _, m := range info.Deps {
+		if m.Replace != nil && m.Replace.Version == "" {
+			m.Version = "" // a folder of this repository, which has the commit of the image
+		}
+		components = append(components, component(m.Path, m.Version, m.Sum))
+	}
+	bom := cdx.NewBOM()
+	bom.Metadata = &cdx.Metadata{Component: &cdx.Component{Type: cdx.ComponentTypeApplication, Name: name, BOMRef: info.Main.Path}}
+	bom.Components = &components
+	var text bytes.Buffer
+	err := cdx.NewBOMEncoder(&text, cdx.BOMFileFormatJSON).SetPretty(true).Encode(bom)
+	return text.Bytes(), err
+}
+
+// component is a module, by its package URL (purl specification, type golang).
+func component(path, version, sum string) cdx.Component {
+	url := "pkg:golang/" + path
+	if version != "" {
+		url += "@" + version
+	}
+	c := cdx.Component{Type: cdx.ComponentTypeLibrary, Name: path, Version: version, PackageURL: url, BOMRef: url}
+	if sum != "" {
+		c.Properties = &[]cdx.Property{{Name: "go:sum", Value: sum}}
+	}
+	return c
+}
+
+// statement is an in-toto statement v1 with a provenance v1 of SLSA.
+type statement struct {
+	Type          string     `json:"_type"`
+	Subject       []subject  `json:"subject"`
+	PredicateType string     `json:"predicateType"`
+	Predicate     provenance `json:"predicate"`
+}
+
+type subject struct {
+	Name   string            `json:"name"`
+	Digest map[string]string `json:"digest"`
+}
+
+type provenance struct {
+	BuildDefinition struct {
+		BuildType            string            `json:"buildType"`
+		ExternalParameters   map[string]string `json:"externalParameters"`
+		ResolvedDependencies []dependency      `json:"resolvedDependencies,omitempty"`
+	} `json:"buildDefinition"`
+	RunDetails struct {
+		Builder struct {
+			ID      string            `json:"id"`
+			Version map[string]string `json:"version"`
+		} `json:"builder"`
+	} `json:"runDetails"`
+}
+
+type dependency struct {
+	Name        string            `json:"name"`
+	Digest      map[string]string `json:"digest"`
+	Annotations map[string]bool   `json:"annotations,omitempty"`
+}
+
+// provenanceOf says from which commit an image was built, and how. It is unsigned: it
+// tells a person where to look, and proves nothing.
+func provenanceOf(ctx context.Context, source Source, digest v1.Hash, goVersion string) ([]byte, error) {
+	s := statement{Type: statementType, PredicateType: predicateType, Subject: []subject{{Name: source.Name, Digest: map[string]string{digest.Algorithm: digest.Hex}}}}
+	build := &s.Predicate.BuildDefinition
+	build.BuildType = buildType
+	folder := strings.TrimSuffix(git(ctx, source.Dir, "rev-parse", "--show-prefix"), "/")
+	build.ExternalParameters = map[string]string{"folder": folder, "name": source.Name, "architecture": source.Architecture}
+	if commit := git(ctx, source.Dir, "rev-parse", "HEAD"); commit != "" {
+		build.ResolvedDependencies = []dependency{{
+			Name: "source", Digest: map[string]string{"gitCommit": commit},
+			Annotations: map[string]bool{"changed": git(ctx, source.Dir, "status", "--porcelain", "--", ":/services", ":/envoy") != ""},
+		}}
+	}
+	s.Predicate.RunDetails.Builder.ID = buildType
+	s.Predicate.RunDetails.Builder.Version = map[string]string{"go": goVersion}
+	return json.Marshal(s)
+}
+
+// git is what git prints in a folder; nothing where there is no clone.
+func git(ctx context.Context, dir string, args ...string) string {
+	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// attachment is a file, as an OCI artifact that refers to the image (OCI image
+// specification 1.1, "Guidelines for Artifact Usage").
+func attachment(to v1.Image, kind types.MediaType, content []byte, annotations map[string]string) (v1.Image, error) {
+	digest, err := to.Digest()
+	if err != nil {
+		return nil, err
+	}
+	size, err := to.Size()
+	if err != nil {
+		return nil, err
+	}
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), kind)
+	artifact, err := mutate.Append(base, mutate.Addendum{Layer: static.NewLayer(content, kind)})
+	if err != nil {
+		return nil, err
+	}
+	if len(annotations) > 0 {
+		artifact = mutate.Annotations(artifact, annotations).(v1.Image) // what is made of an image is one
+	}
+	return mutate.Subject(artifact, v1.Descriptor{MediaType: types.OCIManifestSchema1, Digest: digest, Size: size}).(v1.Image), nil
+}
