@@ -18,7 +18,7 @@ require (
 	grpc-edge/services/reverse v0.0.0
 )
 
-require github.com/CycloneDX/cyclonedx-go v0.12.0 // indirect
+require github.com/CycloneDX/cyclonedx-go v0.12.0
 
 require (
 	cel.dev/expr v0.25.1 // indirect
