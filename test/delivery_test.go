@@ -170,8 +170,12 @@ func (d *delivery) rollback(ctx context.Context, t *testing.T) {
 	client := echo.NewEchoClient(e.dial(t, e.verified(t)))
 	eventually(ctx, t, 30*time.Second, func() error {
 		for range 20 {
-			if reply, err := client.Echo(ctx, &echo.EchoRequest{Content: "hello"}); err != nil || reply.GetContent() != "hello" {
-				return fmt.Errorf("echo answers %q (%v)", reply.GetContent(), err)
+			reply, err := client.Echo(ctx, &echo.EchoRequest{Content: "hello"})
+			if err != nil {
+				return err
+			}
+			if reply.GetContent() != "hello" {
+				return fmt.Errorf("echo answers %q", reply.GetContent())
 			}
 		}
 		return nil
