@@ -110,7 +110,7 @@ func (j *job) reviewDown(ctx context.Context, o reviewOptions) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(filepath.Join(j.root, environment.File(cli.Stack)))
+	defer func() { _ = os.Remove(filepath.Join(j.root, environment.File(cli.Stack))) }() // ignored by git
 	var all []struct{ Name string }
 	none := cli
 	none.Stack = ""

@@ -86,8 +86,9 @@ func (c CLI) Preview(ctx context.Context, args ...string) (preview []byte, said 
 	var out, log bytes.Buffer
 	cmd := c.command(ctx, args)
 	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(&log, c.Out)
+	err = cmd.Run()
 	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && !(errors.As(err, &exit) && exit.Exited()) {
+	if ended := errors.As(err, &exit) && exit.Exited(); err != nil && !ended {
 		return nil, "", c.failed(args, err)
 	}
 	return out.Bytes(), log.String(), ctx.Err()
