@@ -17,8 +17,12 @@ import (
 const (
 	Planned   = "planned"
 	Unplanned = "unplanned"
+	Load      = "load"
 	Abuse     = "abuse"
 )
+
+// Kinds are all of them.
+var Kinds = []string{Planned, Unplanned, Load, Abuse}
 
 // Event is something that happens to the sandbox, and what must hold meanwhile.
 type Event struct {

@@ -2,13 +2,14 @@
 // counts every call meanwhile, and writes docs/resilience.md.
 //
 //	go run ./resilience                     everything; some 40 minutes on 2 cores
-//	go run ./resilience -only scale,drain   these events; the report keeps the others as they were measured before
+//	go run ./resilience -only scale,drain   these events and checks; the report keeps the others as they were before
 //
 // It works on a copy of the checkout, and no other sandbox may run meanwhile. The
 // exit code is 1 if something that was promised did not hold.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -34,7 +35,7 @@ var threeZones = map[string]string{
 }
 
 func main() {
-	only := flag.String("only", "", "the keys of events, with commas between; all by default")
+	only := flag.String("only", "", "the keys of events and checks, with commas between; all by default")
 	verbose := flag.Bool("v", false, "show every command with its output")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -46,7 +47,7 @@ func main() {
 }
 
 func run(ctx context.Context, only string, verbose bool) error {
-	events, err := chosen(only)
+	events, checks, err := chosen(only)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func run(ctx context.Context, only string, verbose bool) error {
 	if err != nil {
 		return err
 	}
-	results := results{file: filepath.Join(root, ".cache", "resilience.json")}
+	results := newResults(filepath.Join(root, ".cache", "resilience.json"))
 	if only != "" {
 		if err := results.read(); err != nil {
 			return err
@@ -65,24 +66,24 @@ func run(ctx context.Context, only string, verbose bool) error {
 		return err
 	}
 	defer log.Close()
-	if err := measure(ctx, root, events, &results, log); err != nil {
+	if err := measure(ctx, root, events, checks, results, log); err != nil {
 		return err
 	}
-	if err := report.Write(filepath.Join(root, "docs"), machine(), results.outcomes()); err != nil {
+	if err := report.Write(filepath.Join(root, "docs"), machine(), results.outcomes(), results.checked()); err != nil {
 		return err
 	}
 	return results.broken()
 }
 
-func chosen(only string) ([]fault.Event, error) {
+func chosen(only string) ([]fault.Event, []fault.Check, error) {
 	if only == "" {
-		return fault.All(), nil
+		return fault.All(), fault.Checks(), nil
 	}
 	return fault.Choose(strings.Split(only, ",")...)
 }
 
-// measure brings a sandbox up, runs the events on it, and takes it down, whatever happens.
-func measure(ctx context.Context, root string, events []fault.Event, results *results, log io.Writer) (err error) {
+// measure brings a sandbox up, runs the events and checks on it, and takes it down, whatever happens.
+func measure(ctx context.Context, root string, events []fault.Event, checks []fault.Check, results *results, log io.Writer) (err error) {
 	dir := filepath.Join(root, ".cache", "resilience")
 	if err := workcopy.Make(root, dir); err != nil {
 		return err
@@ -103,11 +104,20 @@ func measure(ctx context.Context, root string, events []fault.Event, results *re
 			return err
 		}
 		fmt.Printf("%d calls, %d failed, %d broken\n", outcome.Sent, outcome.Failed, len(outcome.Broken))
-		if err := results.add(outcome); err != nil {
+		results.Events[event.Key] = outcome
+		if err := results.write(); err != nil {
 			return err
 		}
 	}
-	return nil
+	for _, check := range checks {
+		checked := check.Run(ctx, s)
+		fmt.Printf("%-70s %s\n", check.Title, cmp.Or(checked.Broken, "held"))
+		results.Checks[check.Key] = checked
+		if err := results.write(); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 // logFile keeps every command, and shows it if asked to.

@@ -12,10 +12,15 @@ import (
 	"grpc-edge/test/fault"
 )
 
-// results are the newest outcome of each event, kept between runs.
+// results are the newest of each event and check, kept between runs.
 type results struct {
-	file string
-	list map[string]fault.Outcome
+	file   string
+	Events map[string]fault.Outcome
+	Checks map[string]fault.Checked
+}
+
+func newResults(file string) *results {
+	return &results{file: file, Events: map[string]fault.Outcome{}, Checks: map[string]fault.Checked{}}
 }
 
 func (r *results) read() error {
@@ -26,15 +31,11 @@ func (r *results) read() error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(text, &r.list)
+	return json.Unmarshal(text, r)
 }
 
-func (r *results) add(outcome fault.Outcome) error {
-	if r.list == nil {
-		r.list = map[string]fault.Outcome{}
-	}
-	r.list[outcome.Key] = outcome
-	text, err := json.Marshal(r.list)
+func (r *results) write() error {
+	text, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
@@ -42,11 +43,20 @@ func (r *results) add(outcome fault.Outcome) error {
 }
 
 // outcomes are in the order of the events.
-func (r *results) outcomes() []fault.Outcome {
-	var list []fault.Outcome
+func (r *results) outcomes() (list []fault.Outcome) {
 	for _, event := range fault.All() {
-		if outcome, ok := r.list[event.Key]; ok {
+		if outcome, ok := r.Events[event.Key]; ok {
 			list = append(list, outcome)
+		}
+	}
+	return list
+}
+
+// checked are in the order of the checks.
+func (r *results) checked() (list []fault.Checked) {
+	for _, check := range fault.Checks() {
+		if checked, ok := r.Checks[check.Key]; ok {
+			list = append(list, checked)
 		}
 	}
 	return list
@@ -58,6 +68,11 @@ func (r *results) broken() error {
 	for _, outcome := range r.outcomes() {
 		if len(outcome.Broken) > 0 {
 			errs = append(errs, fmt.Errorf("%s: %s", outcome.Title, strings.Join(outcome.Broken, "; ")))
+		}
+	}
+	for _, checked := range r.checked() {
+		if checked.Broken != "" {
+			errs = append(errs, fmt.Errorf("%s: %s", checked.Title, checked.Broken))
 		}
 	}
 	return errors.Join(errs...)

@@ -31,10 +31,10 @@ var functions = template.FuncMap{
 	"ms":        milliseconds,
 	"seconds":   seconds,
 	"verdict":   verdict,
-	"recovered": func(o fault.Outcome) string { return recovered(o) },
+	"held":      held,
+	"recovered": recovered,
 	"failures":  failures,
 	"file":      file,
-	"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 }
 
 // folder is where the timelines are, beside the page.
@@ -42,9 +42,8 @@ const folder = "resilience"
 
 func file(o fault.Outcome) string { return folder + "/" + o.Key + ".svg" }
 
-// Write writes resilience.md and the timelines into a folder. Outcomes are in the
-// order of the table.
-func Write(dir, machine string, outcomes []fault.Outcome) error {
+// Write writes resilience.md and the timelines into a folder, in the order given.
+func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked) error {
 	if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
 		return err
 	}
@@ -57,9 +56,10 @@ func Write(dir, machine string, outcomes []fault.Outcome) error {
 		Options  steady.Options
 		Rate     int
 		Sections []section
-	}{Machine: machine, Options: steady.Default}
+		Checks   []fault.Checked
+	}{Machine: machine, Options: steady.Default, Checks: checks}
 	data.Rate = int(time.Second/steady.Default.Interval) * steady.Default.Clients * len(steady.Protocols)
-	for _, kind := range []string{fault.Planned, fault.Unplanned, fault.Abuse} {
+	for _, kind := range fault.Kinds {
 		one := section{Title: titles[kind]}
 		for _, o := range outcomes {
 			if o.Kind == kind {
@@ -89,6 +89,7 @@ func Write(dir, machine string, outcomes []fault.Outcome) error {
 var titles = map[string]string{
 	fault.Planned:   "Planned",
 	fault.Unplanned: "Unplanned",
+	fault.Load:      "Load",
 	fault.Abuse:     "Abuse, while other clients call",
 }
 
@@ -107,6 +108,13 @@ func verdict(o fault.Outcome) string {
 		return "held"
 	}
 	return "**broken**: " + strings.Join(o.Broken, "; ")
+}
+
+func held(c fault.Checked) string {
+	if c.Broken == "" {
+		return "held"
+	}
+	return "**broken**: " + strings.NewReplacer("\n", " ", "|", "\\|").Replace(c.Broken)
 }
 
 // failures are the kinds of failures of an outcome, the most frequent first.

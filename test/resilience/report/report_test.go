@@ -24,7 +24,7 @@ func TestWrite(t *testing.T) {
 		Buckets: []steady.Bucket{{Answered: 20, Slowest: time.Millisecond}, {}, {Answered: 18, Failed: 2, Slowest: 3 * time.Second}},
 	}
 	fine := fault.Outcome{Key: "scale", Kind: fault.Planned, Title: "Scale", Promise: "no failed call", Sent: 10}
-	if err := Write(dir, "a machine", []fault.Outcome{outcome, fine}); err != nil {
+	if err := Write(dir, "a machine", []fault.Outcome{outcome, fine}, []fault.Checked{{Title: "Push", Want: "refused", Took: time.Second}, {Title: "Pull", Want: "refused", Broken: "a\nb|c"}}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "resilience.md"))
@@ -34,6 +34,7 @@ func TestWrite(t *testing.T) {
 	for _, want := range []string{
 		"| A node <gone> | no failed call | **broken**: 0.67 % of the calls failed | 300 | 2 | 0 | 3 ms | 3000 ms | 0 ms | 1.5 s |",
 		"| Scale | no failed call | held | 10 | 0 | 0 | 0 ms | 0 ms | 0 ms | – |",
+		"| Push | refused | held | 1.0 s |", `| Pull | refused | **broken**: a b\|c | 0.0 s |`,
 		"- 2 × `grpc: a 'b'`", `src="resilience/node.svg"`, "a machine",
 	} {
 		if !strings.Contains(string(text), want) {
