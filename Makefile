@@ -107,6 +107,10 @@ bench: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.m
 	@mkdir -p .cache/bench
 	@cd bench && go build -o ../.cache/bench/bench . && exec ../.cache/bench/bench $(BENCH_FLAGS)
 
+.PHONY: resilience
+resilience: $(SANDBOX) ## Break the sandbox on purpose, count every call, write docs/resilience.md (ONLY=drain,scale for some events)
+	@cd test && go run ./resilience $(if $(ONLY),-only $(ONLY))
+
 ##@ Tools
 
 .PHONY: tools

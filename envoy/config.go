@@ -68,8 +68,7 @@ type Config struct {
 	// if it is at most half of its budget.
 	DrainTime time.Duration
 
-	// LeastRequest sends a call to the less busy of two pods instead of to each
-	// pod in turn.
+	// LeastRequest sends a call to the least busy pod instead of to each pod in turn.
 	LeastRequest bool
 
 	// Collector receives traces by OTLP over gRPC; nil for none.

@@ -3,6 +3,7 @@ module grpc-edge/test
 go 1.26.0
 
 require (
+	golang.org/x/net v0.55.0
 	google.golang.org/grpc v1.82.1
 	grpc-edge/services/echo v0.0.0
 	grpc-edge/services/reverse v0.0.0
@@ -12,12 +13,11 @@ require (
 
 require (
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
-	golang.org/x/net v0.55.0 // indirect
 	golang.org/x/sys v0.45.0 // indirect
 	golang.org/x/text v0.37.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
-	google.golang.org/protobuf v1.36.11 // indirect
+	google.golang.org/protobuf v1.36.11
 )
 
 replace (

@@ -52,6 +52,7 @@ func TestSandbox(t *testing.T) {
 		{"refresh shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview") }},
 		{"make up again changes nothing", func(t *testing.T) { upAgain(ctx, t, c) }},
 		{"the state and the logs hold no private key", func(t *testing.T) { noSecrets(t, c) }},
+		{"what breaks costs no more than promised", func(t *testing.T) { breakThings(ctx, t, c) }},
 		{"what changed in the cloud is seen by refresh, and up mends it", func(t *testing.T) { mendCloud(ctx, t, c) }},
 		{"a call that fails is told, and the next up goes on", func(t *testing.T) { failOnce(ctx, t, c) }},
 		{"a change in echo rolls echo alone", func(t *testing.T) { changeEcho(ctx, t, c) }},

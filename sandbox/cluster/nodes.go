@@ -145,8 +145,40 @@ func (r *Runtime) startNode(c *Cluster, pool gcp.NodePoolSpec, name, zone string
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	background, cancel := context.WithCancel(context.Background())
-	c.nodes[n.name] = &runningNode{node: n, machine: m, ctx: background, cancel: cancel}
+	running := &runningNode{node: n, machine: m, ctx: background, cancel: cancel}
+	c.nodes[n.name] = running
+	go r.repair(c, running)
 	return nil
+}
+
+// repairAfter is how long a node may be gone. GKE waits for some ten minutes of it
+// not being ready ("Auto-repair nodes"); a laptop needs not wait as long.
+const repairAfter = 20 * time.Second
+
+// repair makes a node anew whose machine has ended by itself, as GKE does with
+// managementPolicy autoRepair: the same name, another machine, and none of its data.
+func (r *Runtime) repair(c *Cluster, n *runningNode) {
+	select {
+	case <-n.ctx.Done():
+		return
+	case <-n.machine.Done():
+	}
+	slog.Warn("node has gone, and will be repaired", "node", n.name, "after", repairAfter)
+	select {
+	case <-n.ctx.Done():
+		return
+	case <-time.After(repairAfter):
+	}
+	err := r.stopNode(c, n.name)
+	if err == nil {
+		err = r.startNode(c, n.pool, n.name, n.zone)
+	}
+	if err == nil {
+		err = c.joinNode(context.Background(), r, n.name)
+	}
+	if err != nil {
+		slog.Error("repairing", "node", n.name, "error", err)
+	}
 }
 
 func regionOf(zone string) string { return zone[:strings.LastIndex(zone, "-")] }

@@ -172,8 +172,8 @@ func (r *Runtime) StopCluster(_ context.Context, name string) error {
 	}
 	delete(r.clusters, name)
 	var errs []error
-	for node := range c.nodes {
-		errs = append(errs, r.stopNode(c, node))
+	for _, n := range c.runningNodes() {
+		errs = append(errs, r.stopNode(c, n.name))
 	}
 	if c.cancel != nil {
 		c.cancel()
@@ -191,7 +191,7 @@ func (r *Runtime) Stop() error {
 		if c.cancel != nil {
 			c.cancel()
 		}
-		for _, n := range c.nodes {
+		for _, n := range c.runningNodes() {
 			n.cancel()
 			errs = append(errs, n.machine.Stop())
 		}

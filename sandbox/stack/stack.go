@@ -116,8 +116,14 @@ func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."
 const envoyKey = "grpc-edge:envoyDigest"
 
 // Prepare writes the config and makes the stack where it does not exist yet. A
-// lock that a killed run left behind is taken away: only this process runs here.
+// lock that a killed run left behind is taken away if only this process uses the
+// stack; else the lock may be that of a Pulumi at work, and another one refuses to
+// change anything.
 func (s Stack) Prepare(ctx context.Context) error {
+	alone, err := s.alone()
+	if err != nil {
+		return err
+	}
 	config, err := readConfig(filepath.Join(s.dir(), filepath.Base(s.configFile())))
 	if err != nil {
 		return err
@@ -135,7 +141,7 @@ func (s Stack) Prepare(ctx context.Context) error {
 	if _, err := s.Output(ctx, "stack", "select", "--create", "--stack", s.name()); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", s.name())); err == nil {
+	if _, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", s.name())); err == nil && alone {
 		_, err := s.Output(ctx, "cancel", "--yes", "--stack", s.name())
 		return err
 	}
@@ -157,6 +163,9 @@ func (s Stack) writeConfig(config map[string]any) error {
 	text, err := yaml.Marshal(document)
 	if err != nil {
 		return err
+	}
+	if old, err := os.ReadFile(s.configFile()); err == nil && bytes.Equal(old, text) {
+		return nil // another command may be reading it
 	}
 	return os.WriteFile(s.configFile(), text, 0o600)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 	"sigs.k8s.io/yaml"
 
 	"grpc-edge/sandbox/daemon"
@@ -146,6 +147,22 @@ func TestPrepare(t *testing.T) {
 	}
 	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n"+cli+"cancel --yes --stack sandbox\n", read(t, calls)); diff != "" {
 		t.Errorf("the calls of Pulumi differ (-want +got):\n%s", diff)
+	}
+	// That of another command at work is not touched.
+	other, err := os.OpenFile(filepath.Join(s.State.Dir, "pulumi.lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	write(t, calls, "")
+	if err := s.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", read(t, calls)); diff != "" {
+		t.Errorf("beside another command, the calls of Pulumi differ (-want +got):\n%s", diff)
 	}
 	if read(t, s.passphraseFile()) != passphrase {
 		t.Error("the passphrase was changed, and what it encrypts is lost")

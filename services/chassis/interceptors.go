@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
@@ -44,35 +45,65 @@ func interceptors(log *slog.Logger, hostname string) []grpc.ServerOption {
 
 // hostnameUnary adds the response header hostname, the pod's name, by which a
 // caller sees how calls spread over the pods. The name is the sample's.
+//
+// A call that fails has it in its trailers: with a header, the status would come
+// after the headers, and Envoy repeats a call only if its status is all there is of
+// the answer (Trailers-Only; gRPC over HTTP2, "Responses").
+//
+// That the name can't be set, as the handler has sent headers or the caller has
+// gone, is no reason to fail a call.
 func hostnameUnary(hostname string) grpc.UnaryServerInterceptor {
-	header := metadata.Pairs("hostname", hostname)
+	name := metadata.Pairs("hostname", hostname)
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		if err := grpc.SetHeader(ctx, header); err != nil {
-			return nil, ended(ctx, err)
+		reply, err := handler(ctx, request)
+		if err != nil {
+			_ = grpc.SetTrailer(ctx, name)
+		} else {
+			_ = grpc.SetHeader(ctx, name)
 		}
-		return handler(ctx, request)
+		return reply, err
 	}
 }
 
-// hostnameStream is hostnameUnary for streams.
+// hostnameStream is hostnameUnary for streams: the header goes before the first
+// message.
 func hostnameStream(hostname string) grpc.StreamServerInterceptor {
-	header := metadata.Pairs("hostname", hostname)
+	name := metadata.Pairs("hostname", hostname)
 	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		if err := stream.SetHeader(header); err != nil {
-			return ended(stream.Context(), err)
+		named := &namedStream{ServerStream: stream, name: name}
+		err := handler(service, named)
+		if err != nil && !named.done.Load() {
+			stream.SetTrailer(name)
+		} else {
+			named.setName()
 		}
-		return handler(service, stream)
+		return err
 	}
 }
 
-// ended is why the header of a call can't be set. When the caller has gone
-// before the handler began, grpc-go calls that INTERNAL (internal/transport,
-// ErrIllegalHeaderWrite), which would blame the service.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return status.FromContextError(ctx.Err()).Err()
+// namedStream sets its header as late as it can.
+type namedStream struct {
+	grpc.ServerStream
+	name metadata.MD
+	done atomic.Bool
+}
+
+func (s *namedStream) setName() {
+	if s.done.CompareAndSwap(false, true) {
+		_ = s.SetHeader(s.name)
 	}
-	return err
+}
+
+// SendHeader implements grpc.ServerStream.
+func (s *namedStream) SendHeader(header metadata.MD) error {
+	s.setName()
+	return s.ServerStream.SendHeader(header)
+}
+
+// SendMsg implements grpc.ServerStream.
+func (s *namedStream) SendMsg(message any) error {
+	s.setName()
+	return s.ServerStream.SendMsg(message)
 }
 
 // callLogger writes the log lines of calls with log.

@@ -1,0 +1,43 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// users are the files by which this process is known as a user of a stack, by path.
+var users = struct {
+	sync.Mutex
+	files map[string]int
+}{files: map[string]int{}}
+
+// alone makes this process known as a user of the stack until it ends, and tells
+// whether it is the only one. The programs that it starts inherit that, so a Pulumi
+// that has outlived who started it counts too.
+func (s Stack) alone() (bool, error) {
+	users.Lock()
+	defer users.Unlock()
+	path := filepath.Join(s.State.Dir, "pulumi.lock")
+	file, known := users.files[path]
+	if !known {
+		var err error
+		// Not closed on exec, unlike what package os opens.
+		if file, err = unix.Open(path, unix.O_CREAT|unix.O_RDWR, 0o600); err != nil {
+			return false, fmt.Errorf("opening %s: %w", path, err)
+		}
+		users.files[path] = file
+	}
+	err := unix.Flock(file, unix.LOCK_EX|unix.LOCK_NB)
+	alone := err == nil
+	if err != nil && !errors.Is(err, unix.EWOULDBLOCK) {
+		return false, fmt.Errorf("locking %s: %w", path, err)
+	}
+	if err := unix.Flock(file, unix.LOCK_SH); err != nil {
+		return false, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return alone, nil
+}

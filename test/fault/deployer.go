@@ -1,0 +1,196 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"grpc-edge/test/workcopy"
+)
+
+// deployer is what happens to who runs Pulumi. Each check changes the alerts' bound,
+// which touches no pod, and ends with a whole `make up` and a preview that is empty.
+var deployer = []Check{
+	{"engine-killed", "The engine is killed (kill -9) in the middle of `make up`", "the next `make up` goes on, and a preview shows nothing", engineKilled},
+	{"asleep", "The laptop sleeps for a minute in the middle of `make up`", "it goes on and ends well", asleep},
+	{"two-ups", "Two people run `make up` at once", "one is told that the stack is locked, the other ends well", twoUps},
+	{"state-truncated", "The state file is cut in half", "refused with one message; the backup beside it brings it back", stateTruncated},
+	{"wrong-passphrase", "The passphrase is another one", "refused with one message, and the state is as it was", wrongPassphrase},
+	{"wrong-certificate", "A certificate is provided that is none", "refused before anything is changed, by the key's name", wrongCertificate},
+}
+
+// alert makes the next `make up` change something: the percentage that an alert opens at.
+func (s *Sandbox) alert() error {
+	return s.configure(map[string]string{"alertErrorPercent": fmt.Sprint(5 + time.Now().Unix()%40)})
+}
+
+// whole brings the stack to what its config says, and makes sure that nothing is left to do.
+func (s *Sandbox) whole(ctx context.Context) error {
+	if err := s.up(ctx); err != nil {
+		return err
+	}
+	_, err := s.pulumi(ctx, "preview", "--expect-no-changes", "--diff", "--stack", "sandbox")
+	return err
+}
+
+// background starts `make up` and waits until its engine is at work.
+func (s *Sandbox) background(ctx context.Context) (up *exec.Cmd, engine []process, err error) {
+	if err := s.alert(); err != nil {
+		return nil, nil, err
+	}
+	up = exec.CommandContext(ctx, "make", "up")
+	up.Dir, up.Env, up.Stdout, up.Stderr = s.Dir, workcopy.Environment(s.Dir), s.Log, s.Log
+	if err := up.Start(); err != nil {
+		return nil, nil, err
+	}
+	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(20 * time.Millisecond) {
+		all := allProcesses()
+		for _, p := range all {
+			if len(p.args) < 5 || p.args[0] != filepath.Join(s.Dir, ".cache/bin/pulumi") || p.args[4] != "up" {
+				continue
+			}
+			// It has taken its lock, and has begun.
+			if locks, _ := filepath.Glob(filepath.Join(s.Dir, ".sandbox/pulumi/.pulumi/locks/organization/grpc-edge/sandbox/*")); len(locks) > 0 {
+				return up, append(descendants(all, p.pid), p), nil
+			}
+		}
+	}
+	return up, nil, errors.Join(errors.New("`make up` did not get to running Pulumi"), up.Process.Signal(os.Interrupt), up.Wait())
+}
+
+// descendants are the processes below one.
+func descendants(all map[int]process, pid int) []process {
+	var list []process
+	for child, p := range all {
+		if p.parent == pid {
+			list = append(append(list, p), descendants(all, child)...)
+		}
+	}
+	return list
+}
+
+func engineKilled(ctx context.Context, s *Sandbox) error {
+	up, engine, err := s.background(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range engine { // one of them may have ended by itself
+		_ = syscall.Kill(p.pid, syscall.SIGKILL)
+	}
+	if err := up.Wait(); err == nil {
+		return errors.New("`make up` ended well though its engine was killed")
+	}
+	return s.whole(ctx)
+}
+
+func asleep(ctx context.Context, s *Sandbox) error {
+	up, engine, err := s.background(ctx)
+	if err != nil {
+		return err
+	}
+	resume, err := pause(engine, 2*time.Minute)
+	if err == nil {
+		err = errors.Join(sleep(ctx, time.Minute), resume())
+	}
+	if err := errors.Join(err, up.Wait()); err != nil {
+		return err
+	}
+	return s.whole(ctx)
+}
+
+func twoUps(ctx context.Context, s *Sandbox) error {
+	first, _, err := s.background(ctx)
+	if err != nil {
+		return err
+	}
+	out, second := s.run(ctx, "sh", "-c", "make up 2>&1")
+	if err := first.Wait(); err != nil {
+		return fmt.Errorf("the first one: %w", err)
+	}
+	if second != nil && !strings.Contains(out, "currently locked") {
+		return fmt.Errorf("the second one is not told that the stack is locked: %w", second)
+	}
+	return s.whole(ctx)
+}
+
+func (s *Sandbox) stateFile() string {
+	return filepath.Join(s.Dir, ".sandbox/pulumi/.pulumi/stacks/grpc-edge/sandbox.json")
+}
+
+// broken does something with other content in a file, and puts the old one back.
+func (s *Sandbox) broken(file string, content []byte, do func() error) (err error) {
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.WriteFile(file, whole, 0o600)) }()
+	return do()
+}
+
+// refused expects `make up` to fail with a message that holds one of the words.
+func (s *Sandbox) refused(ctx context.Context, words ...string) error {
+	out, err := s.run(ctx, "sh", "-c", "make up 2>&1")
+	if err == nil {
+		return errors.New("`make up` ended well")
+	}
+	for _, word := range words {
+		if strings.Contains(out, word) {
+			return nil
+		}
+	}
+	return fmt.Errorf("`make up` does not tell of %q: %w", words, err)
+}
+
+func stateTruncated(ctx context.Context, s *Sandbox) error {
+	whole, err := os.ReadFile(s.stateFile())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.stateFile(), whole[:len(whole)/2], 0o600); err != nil {
+		return err
+	}
+	if err := s.refused(ctx, "unexpected end of JSON input", "unexpected EOF"); err != nil {
+		return errors.Join(err, os.WriteFile(s.stateFile(), whole, 0o600))
+	}
+	// As docs/operations.md says: the file beside it is the state before.
+	backup, err := os.ReadFile(s.stateFile() + ".bak")
+	if err != nil {
+		return errors.Join(err, os.WriteFile(s.stateFile(), whole, 0o600))
+	}
+	if err := os.WriteFile(s.stateFile(), backup, 0o600); err != nil {
+		return err
+	}
+	return s.whole(ctx)
+}
+
+func wrongPassphrase(ctx context.Context, s *Sandbox) error {
+	before, err := os.ReadFile(s.stateFile())
+	if err != nil {
+		return err
+	}
+	err = s.broken(filepath.Join(s.Dir, ".sandbox/credentials/passphrase"), []byte("another"), func() error {
+		return s.refused(ctx, "incorrect passphrase")
+	})
+	after, readErr := os.ReadFile(s.stateFile())
+	if string(before) != string(after) {
+		err = errors.Join(err, errors.New("the state was changed"))
+	}
+	return errors.Join(err, readErr, s.whole(ctx))
+}
+
+func wrongCertificate(ctx context.Context, s *Sandbox) error {
+	if err := s.configure(map[string]string{"certificate": "provided", "certificatePem": `"none"`}); err != nil {
+		return err
+	}
+	err := s.refused(ctx, "certificatePem", "certificateKeyPem")
+	return errors.Join(err, s.configure(map[string]string{"certificate": "", "certificatePem": ""}), s.whole(ctx))
+}

@@ -1,0 +1,230 @@
+// Package fault does to a running sandbox what happens to a system in production,
+// planned or not, while clients call it at an even rate, and holds what became of
+// their calls against what was promised before.
+package fault
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"grpc-edge/test/steady"
+)
+
+// Kinds of events, in the order of the report.
+const (
+	Planned   = "planned"
+	Unplanned = "unplanned"
+	Load      = "load"
+	Abuse     = "abuse"
+)
+
+// Kinds are all of them.
+var Kinds = []string{Planned, Unplanned, Load, Abuse}
+
+// Event is something that happens to the sandbox, and what must hold meanwhile.
+type Event struct {
+	// Key names it on the command line and in file names, Title in the report.
+	Key, Kind, Title string
+	// Promise is given before, and checked after.
+	Promise Promise
+	// Prepare, if not nil, is done before, without load.
+	Prepare func(ctx context.Context, s *Sandbox) error
+	// Hold is how long the fault lasts; 0 for what is over when it has been done.
+	Hold time.Duration
+	// Do does it, and returns how to undo it, which is nil if there is nothing to.
+	Do func(ctx context.Context, s *Sandbox) (undo func() error, err error)
+}
+
+// Promise bounds what an event may cost. The zero value allows no failed call.
+type Promise struct {
+	// Failed is how many percent of all calls may fail from the event until the end.
+	Failed float64
+	// After that long, only LateFailed percent of those that begin may fail. 0 is
+	// to have no bound beyond Failed.
+	After      time.Duration
+	LateFailed float64
+	// Slower is how many times the p99 of before may be reached, from After on; 0 for no bound.
+	Slower float64
+}
+
+// String says it as a sentence for the report.
+func (p Promise) String() string {
+	if p == (Promise{}) {
+		return "no failed call"
+	}
+	var parts []string
+	if p.Failed == 0 {
+		parts = append(parts, "no failed call")
+	} else {
+		parts = append(parts, fmt.Sprintf("under %g %% failed", p.Failed))
+	}
+	if p.After > 0 && p.Failed > 0 {
+		if p.LateFailed == 0 {
+			parts = append(parts, fmt.Sprintf("none that begins later than %s after", p.After))
+		} else {
+			parts = append(parts, fmt.Sprintf("%g %% of those that begin later than %s after", p.LateFailed, p.After))
+		}
+	}
+	if p.Slower > 0 {
+		parts = append(parts, fmt.Sprintf("p99 within %g times that of before", p.Slower))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// deadlineMargin is for the client's timers on a machine with two cores and much to do.
+const deadlineMargin = time.Second
+
+// Outcome is what became of the calls. Times are offsets from the first call.
+type Outcome struct {
+	Key, Kind, Title, Promise string
+	Measured                  time.Time
+	Sent, Failed, Retried     int
+	// P99 before the event, from it until its end, and after that.
+	Before, During, After time.Duration
+	// Happened is when it began, and Over when it was undone or done.
+	Happened, Over time.Duration
+	// Recovered is when the last call that failed ended; 0 if none did.
+	Recovered time.Duration
+	// Failures are the kinds of failures, each with its number.
+	Failures map[string]int
+	// Broken is what did not hold.
+	Broken  []string
+	Buckets []steady.Bucket
+}
+
+// moments of a run.
+type moments struct{ begun, happened, over, ended time.Time }
+
+// Times before and after each event.
+const (
+	quietBefore = 8 * time.Second
+	quietAfter  = 10 * time.Second
+)
+
+// Run lets the event happen under load and returns what became of the calls. An
+// error is about the run; a promise that was broken is in the outcome.
+func (e Event) Run(ctx context.Context, s *Sandbox) (outcome Outcome, err error) {
+	fmt.Fprintf(s.Log, "=== %s\n", e.Title)
+	if e.Prepare != nil {
+		if err := e.Prepare(ctx, s); err != nil {
+			return Outcome{}, fmt.Errorf("preparing %q: %w", e.Title, err)
+		}
+	}
+	load, err := steady.Start(ctx, s.Target, steady.Default)
+	if err != nil {
+		return Outcome{}, err
+	}
+	m := moments{begun: time.Now()}
+	err = e.happen(ctx, s, &m)
+	calls := load.Stop()
+	m.ended = time.Now()
+	if err != nil {
+		return Outcome{}, fmt.Errorf("%s: %w", e.Title, err)
+	}
+	return e.judge(calls, m), nil
+}
+
+func (e Event) happen(ctx context.Context, s *Sandbox, m *moments) (err error) {
+	if err := sleep(ctx, quietBefore); err != nil {
+		return err
+	}
+	m.happened = time.Now()
+	undo, err := e.Do(ctx, s)
+	if undo != nil {
+		undo = sync.OnceValue(undo)
+		defer func() {
+			if failed := undo(); err == nil { // also if ctx has ended meanwhile
+				err = failed
+			}
+		}()
+	}
+	if err != nil {
+		return err
+	}
+	if err := sleep(ctx, e.Hold); err != nil {
+		return err
+	}
+	if undo != nil {
+		if err := undo(); err != nil {
+			return err
+		}
+	}
+	m.over = time.Now()
+	return sleep(ctx, quietAfter)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// judge counts the calls and holds them against the promise.
+func (e Event) judge(calls []steady.Call, m moments) Outcome {
+	before := steady.Between(calls, m.begun, m.happened)
+	since := steady.Between(calls, m.happened, m.ended)
+	failed := steady.Failed(calls)
+	o := Outcome{
+		Key: e.Key, Kind: e.Kind, Title: e.Title, Promise: e.Promise.String(), Measured: m.begun,
+		Sent: len(calls), Failed: len(failed), Retried: steady.Retries(calls),
+		Before: steady.P99(before), During: steady.P99(steady.Between(calls, m.happened, m.over)), After: steady.P99(steady.Between(calls, m.over, m.ended)),
+		Happened: m.happened.Sub(m.begun), Over: m.over.Sub(m.begun),
+		Failures: map[string]int{}, Buckets: steady.Buckets(calls, m.begun),
+	}
+	for _, call := range failed {
+		o.Failures[call.Client+": "+reason(call.Err)]++
+		o.Recovered = max(o.Recovered, call.Ended().Sub(m.happened))
+	}
+	o.Broken = e.Promise.broken(before, since, m)
+	return o
+}
+
+// broken says what does not hold.
+func (p Promise) broken(before, since []steady.Call, m moments) (list []string) {
+	breaks := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if n := len(steady.Failed(before)); n > 0 {
+		breaks("%d calls failed before anything was done", n)
+	}
+	if len(before) == 0 || len(since) == 0 {
+		breaks("there were no calls")
+		return list
+	}
+	if share := percent(since); share > p.Failed {
+		breaks("%.2f %% of the calls failed, more than %g %%", share, p.Failed)
+	}
+	late := steady.Between(since, m.happened.Add(p.After), m.ended)
+	if share := percent(late); p.After > 0 && share > p.LateFailed {
+		breaks("%.2f %% of the calls that began later than %s after failed, more than %g %%", share, p.After, p.LateFailed)
+	}
+	if was, is := steady.P99(before), steady.P99(late); p.Slower > 0 && is > time.Duration(p.Slower*float64(was)) {
+		breaks("p99 went from %s to %s, more than %g times", was, is, p.Slower)
+	}
+	for _, call := range since {
+		if limit := steady.Default.Deadline + deadlineMargin; call.Took > limit {
+			breaks("a call of %s took %s: its deadline was %s", call.Client, call.Took, steady.Default.Deadline)
+			break
+		}
+	}
+	return list
+}
+
+func percent(calls []steady.Call) float64 {
+	if len(calls) == 0 {
+		return 0
+	}
+	return 100 * float64(len(steady.Failed(calls))) / float64(len(calls))
+}
+
+// reason is the first words of an error, so that failures of one kind are one.
+func reason(err error) string {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	return text[:min(len(text), 120)]
+}

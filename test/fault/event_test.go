@@ -1,0 +1,107 @@
+package fault
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"grpc-edge/test/steady"
+)
+
+// run is a second of quiet, four of the event, and one after it, with a call each
+// hundredth of a second.
+func run(failsAt func(ms int) bool, took func(ms int) time.Duration) ([]steady.Call, moments) {
+	begun := time.Unix(1000, 0)
+	m := moments{begun, begun.Add(time.Second), begun.Add(5 * time.Second), begun.Add(6 * time.Second)}
+	var calls []steady.Call
+	for ms := 0; ms < 6000; ms += 10 {
+		call := steady.Call{Client: "grpc", Began: begun.Add(time.Duration(ms) * time.Millisecond), Took: took(ms)}
+		if failsAt(ms) {
+			call.Err = errors.New("no")
+		}
+		calls = append(calls, call)
+	}
+	return calls, m
+}
+
+func TestPromises(t *testing.T) {
+	t.Parallel()
+	quick := func(int) time.Duration { return 5 * time.Millisecond }
+	first := func(ms int) bool { return ms >= 1000 && ms < 1100 } // 10 of 500
+	never := func(int) bool { return false }
+	for name, test := range map[string]struct {
+		promise Promise
+		failsAt func(ms int) bool
+		took    func(ms int) time.Duration
+		broken  []string // a part of each
+	}{
+		"none failed":          {Promise{}, never, quick, nil},
+		"some failed":          {Promise{}, first, quick, []string{"2.00 % of the calls failed"}},
+		"some may fail":        {Promise{Failed: 2}, first, quick, nil},
+		"only at first":        {Promise{Failed: 2, After: 100 * time.Millisecond}, first, quick, nil},
+		"for too long":         {Promise{Failed: 2, After: 90 * time.Millisecond}, first, quick, []string{"later than 90ms after failed"}},
+		"before":               {Promise{}, func(ms int) bool { return ms == 0 }, quick, []string{"1 calls failed before"}},
+		"slower":               {Promise{Slower: 2}, never, func(ms int) time.Duration { return time.Duration(1+ms/1000) * time.Millisecond }, []string{"p99 went from 1ms to 6ms"}},
+		"slower only at first": {Promise{Slower: 2, After: time.Second}, never, func(ms int) time.Duration { return time.Duration(max(0, 2000-ms)+1000) * time.Microsecond }, nil},
+		"after the deadline":   {Promise{}, never, func(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }, []string{"its deadline was 3s"}},
+	} {
+		calls, m := run(test.failsAt, test.took)
+		broken := Event{Promise: test.promise}.judge(calls, m).Broken
+		if len(broken) != len(test.broken) || len(broken) > 0 && !strings.Contains(broken[0], test.broken[0]) {
+			t.Errorf("%s: %q is broken, want %q", name, broken, test.broken)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	calls, m := run(func(ms int) bool { return ms == 1000 || ms == 1200 }, func(ms int) time.Duration { return time.Duration(ms/1000) * time.Millisecond })
+	o := Event{Key: "k", Promise: Promise{Failed: 1}}.judge(calls, m)
+	if o.Sent != 600 || o.Failed != 2 || o.Before != 0 || o.During != 4*time.Millisecond || o.After != 5*time.Millisecond ||
+		o.Recovered != 201*time.Millisecond || o.Happened != time.Second || o.Over != 5*time.Second || o.Failures["grpc: no"] != 2 || len(o.Buckets) != 60 {
+		t.Errorf("judge() = %+v", o)
+	}
+}
+
+func TestPromiseAsASentence(t *testing.T) {
+	t.Parallel()
+	for want, p := range map[string]Promise{
+		"no failed call": {},
+		"under 5 % failed; none that begins later than 5s after":         {Failed: 5, After: 5 * time.Second},
+		"under 20 % failed; 1 % of those that begin later than 6s after": {Failed: 20, After: 6 * time.Second, LateFailed: 1},
+		"no failed call; p99 within 3 times that of before":              {Slower: 3, After: time.Second},
+	} {
+		if got := p.String(); got != want {
+			t.Errorf("%+v is %q, want %q", p, got, want)
+		}
+	}
+}
+
+func TestEventsCanBeChosen(t *testing.T) {
+	t.Parallel()
+	for _, e := range All() {
+		if e.Title == "" || e.Kind == "" || e.Do == nil {
+			t.Errorf("the event %s is not whole", e.Key)
+		}
+	}
+	for _, c := range Checks() {
+		if c.Title == "" || c.Want == "" || c.Do == nil {
+			t.Errorf("the check %s is not whole", c.Key)
+		}
+	}
+	keys := Keys()
+	if sorted := slices.Sorted(slices.Values(keys)); len(slices.Compact(sorted)) != len(keys) {
+		t.Errorf("a key is there twice: %q", sorted)
+	}
+	if events, checks, err := Choose(keys...); err != nil || len(events) != len(All()) || len(checks) != len(Checks()) {
+		t.Errorf("Choose() = %d events, %d checks, %v", len(events), len(checks), err)
+	}
+	if _, _, err := Choose("drain", "nothing"); err == nil || !strings.Contains(err.Error(), `"nothing"`) {
+		t.Errorf("Choose() of an unknown key: %v", err)
+	}
+	if len(Short()) < 5 {
+		t.Error("the short form has too few events")
+	}
+}

@@ -1,0 +1,225 @@
+package fault
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// events that a person or GKE does on purpose.
+var planned = []Event{
+	{Key: "service-version", Title: "New version of a service", Do: newService},
+	{Key: "envoy-config", Title: "New configuration of Envoy", Do: reconfigureEnvoy},
+	{Key: "certificate", Title: "New certificate", Do: renewCertificate},
+	{Key: "scale", Title: "Scale each service 3 → 10 → 2 → 3", Do: scale},
+	{Key: "canary", Title: "Canary 0 → 50 → 100 %", Do: canary},
+	{Key: "drain", Title: "Drain of each node in turn", Do: drain},
+	{Key: "control-plane", Title: "Control plane restarted", Do: restartControlPlane},
+	{Key: "node-upgrade", Title: "Node pool upgrade: one node more, then each old one drained and gone", Do: surge},
+}
+
+// newService changes api.Reverse in a way that its clients do not see.
+func newService(ctx context.Context, s *Sandbox) (func() error, error) {
+	const file = "services/reverse/main.go"
+	changed := fmt.Sprintf("fmt.Fprintln(os.Stderr, \"release\", %d)\n\terr := chassis.Run(", time.Now().Unix())
+	if err := s.edit(file, "err := chassis.Run(", changed); err != nil {
+		return nil, err
+	}
+	return nil, s.up(ctx)
+}
+
+// reconfigureEnvoy changes a key that has no bearing on the calls.
+func reconfigureEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
+	if err := s.configure(map[string]string{"maxDeadlineSeconds": strconv.FormatInt(1800+time.Now().Unix()%1000, 10)}); err != nil {
+		return nil, err
+	}
+	return nil, s.up(ctx)
+}
+
+// servedIn is how long a new certificate may take to be served: kubelet brings it
+// within about a minute (Kubernetes, "Secrets": mounted Secrets are updated).
+const servedIn = 3 * time.Minute
+
+// renewCertificate replaces the leaf's private key, and waits until each of many
+// new connections gets the new certificate.
+func renewCertificate(ctx context.Context, s *Sandbox) (func() error, error) {
+	old, err := s.serial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text, err := s.pulumi(ctx, "stack", "--stack", "sandbox", "--show-urns")
+	if err != nil {
+		return nil, err
+	}
+	urn := ""
+	for word := range strings.FieldsSeq(text) {
+		if strings.HasPrefix(word, "urn:") && strings.HasSuffix(word, "PrivateKey::certificate-leaf") {
+			urn = word
+		}
+	}
+	if urn == "" {
+		return nil, fmt.Errorf("the stack has no private key certificate-leaf:\n%s", text)
+	}
+	if _, err := s.pulumi(ctx, "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", "sandbox", "--replace", urn); err != nil {
+		return nil, err
+	}
+	for begun, row := time.Now(), 0; row < 20; {
+		serial, err := s.serial(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case serial != old:
+			row++
+		case time.Since(begun) > servedIn:
+			return nil, fmt.Errorf("after %s the old certificate is still served", servedIn)
+		default:
+			row = 0
+			if err := sleep(ctx, time.Second); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, nil
+}
+
+// serial is that of the certificate that a new connection gets.
+func (s *Sandbox) serial(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	connection, err := (&tls.Dialer{NetDialer: &net.Dialer{}, Config: s.Target.TLS}).DialContext(ctx, "tcp", s.Target.Address)
+	if err != nil {
+		return "", fmt.Errorf("looking at the certificate: %w", err)
+	}
+	defer connection.Close()
+	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String(), nil
+}
+
+func scale(ctx context.Context, s *Sandbox) (func() error, error) {
+	for _, replicas := range []string{"10", "2", "3"} {
+		if err := s.configure(map[string]string{"serviceReplicas": replicas}); err != nil {
+			return nil, err
+		}
+		if err := s.up(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// canary releases a change of api.Echo to half of the calls, and then to all.
+func canary(ctx context.Context, s *Sandbox) (func() error, error) {
+	_, stable, _ := strings.Cut(s.Images["echo"], "@")
+	changed := fmt.Sprintf("fmt.Fprintln(os.Stderr, \"release\", %d)\n\terr := chassis.Run(", time.Now().Unix())
+	if err := s.edit("services/echo/main.go", "err := chassis.Run(", changed); err != nil {
+		return nil, err
+	}
+	for _, value := range []string{fmt.Sprintf("[{service: echo, stable: %q, weight: 50}]", stable), ""} {
+		if err := s.configure(map[string]string{"canaries": value}); err != nil {
+			return nil, err
+		}
+		if err := s.up(ctx); err != nil {
+			return nil, err
+		}
+		if err := sleep(ctx, 5*time.Second); err != nil {
+			return nil, err
+		}
+	}
+	return nil, s.readOutputs(ctx)
+}
+
+func (s *Sandbox) nodes(ctx context.Context) ([]string, error) {
+	text, err := s.kubectl(ctx, "get", "nodes", "--output", "jsonpath={.items[*].metadata.name}")
+	return strings.Fields(text), err
+}
+
+// drainNode does to a node what an upgrade does, and waits until its pods are elsewhere.
+func (s *Sandbox) drainNode(ctx context.Context, node string) error {
+	_, err := s.kubectl(ctx, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=180s")
+	return err
+}
+
+// ready waits until the Deployments have the pods that they are to have.
+func (s *Sandbox) ready(ctx context.Context) error {
+	for _, app := range []string{"envoy", "echo", "reverse", "directory"} {
+		if _, err := s.kubectl(ctx, "rollout", "status", "deployment/"+app, "--timeout=180s"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func drain(ctx context.Context, s *Sandbox) (func() error, error) {
+	nodes, err := s.nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, node := range nodes {
+		if err := s.drainNode(ctx, node); err != nil {
+			return nil, err
+		}
+		if err := s.ready(ctx); err != nil {
+			return nil, err
+		}
+		if _, err := s.kubectl(ctx, "uncordon", node); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// restartControlPlane ends its programs, the store first, which are started again.
+func restartControlPlane(ctx context.Context, s *Sandbox) (func() error, error) {
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		found, err := s.program(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := signal(found, 15); err != nil {
+			return nil, err
+		}
+	}
+	for begun := time.Now(); ; {
+		_, err := s.kubectl(ctx, "get", "--raw", "/readyz")
+		if err == nil {
+			return nil, nil
+		}
+		if time.Since(begun) > 2*time.Minute {
+			return nil, err
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// surge is a surge upgrade by hand, as the emulated cloud has one version only: a
+// node is added, an old one drained, and the pool made small again.
+func surge(ctx context.Context, s *Sandbox) (func() error, error) {
+	for _, count := range []string{"2", "1"} {
+		if err := s.configure(map[string]string{"nodeCount": count}); err != nil {
+			return nil, err
+		}
+		if count == "1" {
+			nodes, err := s.nodes(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for _, node := range nodes[len(nodes)/2:] { // those that go: the pool's last ones
+				if err := s.drainNode(ctx, node); err != nil {
+					return nil, err
+				}
+			}
+			if err := s.ready(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.up(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,194 @@
+package fault
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"grpc-edge/test/steady"
+	"grpc-edge/test/workcopy"
+)
+
+// Sandbox is a running sandbox in a copy of the repository that may be changed.
+type Sandbox struct {
+	// Dir is the copy's folder.
+	Dir string
+	// Log gets every command with its output.
+	Log io.Writer
+	// Target is the edge.
+	Target steady.Target
+	// Images are the references of what runs, by service.
+	Images map[string]string
+}
+
+// Open reads where the running sandbox is called.
+func Open(ctx context.Context, dir string, log io.Writer) (*Sandbox, error) {
+	s := &Sandbox{Dir: dir, Log: log}
+	if err := s.readOutputs(ctx); err != nil {
+		return nil, err
+	}
+	_, err := s.run(ctx, ".cache/bin/sandbox", "kubeconfig")
+	return s, err
+}
+
+func (s *Sandbox) readOutputs(ctx context.Context) error {
+	text, err := s.pulumi(ctx, "stack", "output", "--json")
+	if err != nil {
+		return err
+	}
+	var outputs struct {
+		Address, Authority, CACertificate string
+		Images                            map[string]string
+	}
+	if err := json.Unmarshal([]byte(text), &outputs); err != nil {
+		return fmt.Errorf("reading the stack's outputs: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(outputs.CACertificate)) {
+		return errors.New("the output caCertificate holds no certificate")
+	}
+	s.Images = outputs.Images
+	s.Target = steady.Target{
+		Address: outputs.Address + ":443",
+		TLS:     &tls.Config{RootCAs: pool, ServerName: outputs.Authority, MinVersion: tls.VersionTLS12},
+	}
+	return nil
+}
+
+// run runs a command in the folder and returns its standard output.
+func (s *Sandbox) run(ctx context.Context, name string, args ...string) (string, error) {
+	start := time.Now()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Dir, workcopy.Environment(s.Dir), &stdout, &stderr
+	// Pulumi ends what it has begun.
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, 3*time.Minute
+	err := cmd.Run()
+	line := name + " " + strings.Join(args, " ")
+	fmt.Fprintf(s.Log, "$ %s   (%.1f s)\n%s%s", line, time.Since(start).Seconds(), &stdout, &stderr)
+	if err != nil {
+		return stdout.String(), fmt.Errorf("running `%s`: %w\n%s%s", line, err, &stdout, &stderr)
+	}
+	return stdout.String(), nil
+}
+
+func (s *Sandbox) pulumi(ctx context.Context, args ...string) (string, error) {
+	return s.run(ctx, ".cache/bin/sandbox", append([]string{"pulumi", "--"}, args...)...)
+}
+
+func (s *Sandbox) kubectl(ctx context.Context, args ...string) (string, error) {
+	return s.run(ctx, ".cache/bin/kubectl", append([]string{"--kubeconfig", filepath.Join(s.Dir, ".sandbox", "kubeconfig"), "--namespace", "grpc-edge"}, args...)...)
+}
+
+// Up brings the sandbox up with keys of the stack's config changed, and opens it.
+func Up(ctx context.Context, dir string, config map[string]string, log io.Writer) (*Sandbox, error) {
+	s := &Sandbox{Dir: dir, Log: log}
+	if err := s.configure(config); err != nil {
+		return nil, err
+	}
+	if err := s.up(ctx); err != nil {
+		return nil, err
+	}
+	return Open(ctx, dir, log)
+}
+
+// Down removes it.
+func (s *Sandbox) Down(ctx context.Context) error {
+	_, err := s.run(ctx, "make", "down")
+	return err
+}
+
+// up brings a change of the copy's files into effect.
+func (s *Sandbox) up(ctx context.Context) error {
+	_, err := s.run(ctx, "make", "up")
+	return err
+}
+
+// edit replaces a text that the file must hold.
+func (s *Sandbox) edit(file, old, replacement string) error {
+	path := filepath.Join(s.Dir, file)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(content), old) {
+		return fmt.Errorf("%s does not contain %q: adapt this event", path, old)
+	}
+	return os.WriteFile(path, []byte(strings.Replace(string(content), old, replacement, 1)), 0o600)
+}
+
+// configure sets keys of the stack's config, each to a value in YAML's flow style;
+// an empty value removes the key.
+func (s *Sandbox) configure(values map[string]string) error {
+	path := filepath.Join(s.Dir, "Pulumi.sandbox.yaml")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var kept []string
+	for line := range strings.Lines(string(content)) {
+		key, _, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if _, replaced := values[strings.TrimPrefix(key, "grpc-edge:")]; !replaced {
+			kept = append(kept, strings.TrimRight(line, "\n"))
+		}
+	}
+	for key, value := range values {
+		if value != "" {
+			kept = append(kept, fmt.Sprintf("  grpc-edge:%s: %s", key, value))
+		}
+	}
+	return os.WriteFile(path, []byte(strings.Join(kept, "\n")+"\n"), 0o600)
+}
+
+// pod is what is to be known of one.
+type pod struct {
+	Name, Node string
+	Containers map[string]string // ID by name
+}
+
+// pods are the running ones of an app, in the order of their names.
+func (s *Sandbox) pods(ctx context.Context, app string) ([]pod, error) {
+	text, err := s.kubectl(ctx, "get", "pods", "--selector", "app.kubernetes.io/name="+app, "--output", "json")
+	if err != nil {
+		return nil, err
+	}
+	type containerStatus struct{ Name, ContainerID string }
+	var list struct {
+		Items []struct {
+			Metadata struct{ Name, DeletionTimestamp string }
+			Spec     struct{ NodeName string }
+			Status   struct {
+				Phase                                    string
+				ContainerStatuses, InitContainerStatuses []containerStatus
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, fmt.Errorf("reading the pods of %s: %w", app, err)
+	}
+	var pods []pod
+	for _, item := range list.Items {
+		if item.Metadata.DeletionTimestamp != "" || item.Status.Phase != "Running" {
+			continue
+		}
+		p := pod{Name: item.Metadata.Name, Node: item.Spec.NodeName, Containers: map[string]string{}}
+		for _, c := range append(item.Status.ContainerStatuses, item.Status.InitContainerStatuses...) {
+			p.Containers[c.Name] = strings.TrimPrefix(c.ContainerID, "containerd://")
+		}
+		pods = append(pods, p)
+	}
+	if len(pods) == 0 {
+		return nil, fmt.Errorf("%s has no running pod", app)
+	}
+	return pods, nil
+}

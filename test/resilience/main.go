@@ -1,0 +1,141 @@
+// Command resilience breaks a sandbox with three nodes in three zones on purpose,
+// counts every call meanwhile, and writes docs/resilience.md.
+//
+//	go run ./resilience                     everything; some 40 minutes on 2 cores
+//	go run ./resilience -only scale,drain   these events and checks; the report keeps the others as they were before
+//
+// It works on a copy of the checkout, and no other sandbox may run meanwhile. The
+// exit code is 1 if something that was promised did not hold.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"grpc-edge/test/fault"
+	"grpc-edge/test/resilience/report"
+	"grpc-edge/test/workcopy"
+)
+
+// threeZones is the stack: each zone has a node, and a pod of everything.
+var threeZones = map[string]string{
+	"clusterLocation": `""`,
+	"nodeZones":       "[us-central1-a, us-central1-b, us-central1-c]",
+	"envoyReplicas":   "3",
+	"serviceReplicas": "3",
+}
+
+func main() {
+	only := flag.String("only", "", "the keys of events and checks, with commas between; all by default")
+	verbose := flag.Bool("v", false, "show every command with its output")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *only, *verbose); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only string, verbose bool) error {
+	events, checks, err := chosen(only)
+	if err != nil {
+		return err
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		return err
+	}
+	results := newResults(filepath.Join(root, ".cache", "resilience.json"))
+	if only != "" {
+		if err := results.read(); err != nil {
+			return err
+		}
+	}
+	log, err := openLog(root, verbose)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	if err := measure(ctx, root, events, checks, results, log); err != nil {
+		return err
+	}
+	if err := report.Write(filepath.Join(root, "docs"), machine(), results.outcomes(), results.checked()); err != nil {
+		return err
+	}
+	return results.broken()
+}
+
+func chosen(only string) ([]fault.Event, []fault.Check, error) {
+	if only == "" {
+		return fault.All(), fault.Checks(), nil
+	}
+	return fault.Choose(strings.Split(only, ",")...)
+}
+
+// measure brings a sandbox up, runs the events and checks on it, and takes it down, whatever happens.
+func measure(ctx context.Context, root string, events []fault.Event, checks []fault.Check, results *results, log io.Writer) (err error) {
+	dir := filepath.Join(root, ".cache", "resilience")
+	if err := workcopy.Make(root, dir); err != nil {
+		return err
+	}
+	defer func() {
+		s := fault.Sandbox{Dir: dir, Log: log}
+		err = errors.Join(err, s.Down(context.WithoutCancel(ctx)), os.RemoveAll(dir))
+	}()
+	s, err := fault.Up(ctx, dir, threeZones, log)
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		fmt.Printf("%-70s ", event.Title)
+		outcome, err := event.Run(ctx, s)
+		if err != nil {
+			fmt.Println("could not be run")
+			return err
+		}
+		fmt.Printf("%d calls, %d failed, %d broken\n", outcome.Sent, outcome.Failed, len(outcome.Broken))
+		results.Events[event.Key] = outcome
+		if err := results.write(); err != nil {
+			return err
+		}
+	}
+	for _, check := range checks {
+		checked := check.Run(ctx, s)
+		fmt.Printf("%-70s %s\n", check.Title, cmp.Or(checked.Broken, "held"))
+		results.Checks[check.Key] = checked
+		if err := results.write(); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// logFile keeps every command, and shows it if asked to.
+type logFile struct {
+	io.Writer
+	file *os.File
+}
+
+func openLog(root string, verbose bool) (logFile, error) {
+	file, err := os.Create(filepath.Join(root, ".cache", "resilience.log"))
+	if err != nil {
+		return logFile{}, err
+	}
+	if verbose {
+		return logFile{io.MultiWriter(file, os.Stderr), file}, nil
+	}
+	return logFile{file, file}, nil
+}
+
+// Close closes the file.
+func (l logFile) Close() { l.file.Close() }

@@ -1,0 +1,72 @@
+package report
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"grpc-edge/test/fault"
+	"grpc-edge/test/steady"
+)
+
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	outcome := fault.Outcome{
+		Key: "node", Kind: fault.Unplanned, Title: "A node <gone>", Promise: "no failed call", Sent: 300, Failed: 2,
+		Before: 3 * time.Millisecond, During: 3 * time.Second, Happened: time.Second, Over: 2 * time.Second, Recovered: 1500 * time.Millisecond,
+		Failures: map[string]int{"grpc: a `b`": 2}, Broken: []string{"0.67 % of the calls failed"},
+		Buckets: []steady.Bucket{{Answered: 20, Slowest: time.Millisecond}, {}, {Answered: 18, Failed: 2, Slowest: 3 * time.Second}},
+	}
+	fine := fault.Outcome{Key: "scale", Kind: fault.Planned, Title: "Scale", Promise: "no failed call", Sent: 10}
+	if err := Write(dir, "a machine", []fault.Outcome{outcome, fine}, []fault.Checked{{Title: "Push", Want: "refused", Took: time.Second}, {Title: "Pull", Want: "refused", Broken: "a\nb|c"}}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "resilience.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| A node <gone> | no failed call | **broken**: 0.67 % of the calls failed | 300 | 2 | 0 | 3 ms | 3000 ms | 0 ms | 1.5 s |",
+		"| Scale | no failed call | held | 10 | 0 | 0 | 0 ms | 0 ms | 0 ms | – |",
+		"| Push | refused | held | 1.0 s |", `| Pull | refused | **broken**: a b\|c | 0.0 s |`,
+		"- 2 × `grpc: a 'b'`", `src="resilience/node.svg"`, "a machine",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the page has no %q:\n%s", want, text)
+		}
+	}
+	for _, key := range []string{"node", "scale"} {
+		drawn, err := os.ReadFile(filepath.Join(dir, "resilience", key+".svg"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for decoder := xml.NewDecoder(strings.NewReader(string(drawn))); ; {
+			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s.svg: %v", key, err)
+			}
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	d := drawing{Outcome: fault.Outcome{Buckets: []steady.Bucket{{Answered: 2, Slowest: 10 * time.Millisecond}, {Answered: 1, Failed: 1, Slowest: time.Second}}}}
+	d.paths(10, 2, time.Second)
+	for name, test := range map[string]struct{ got, want string }{
+		"answered": {d.Answered, "M60.0 156.0V56.0h10.00V156.0zM70.0 156.0V106.0h10.00V156.0z"},
+		"failed":   {d.FailedBars, "M70.0 106.0V56.0h10.00V106.0z"},
+		"slowest":  {d.Slowest, "M70.0 264.0V184.0h10.00V264.0z"},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %s, want %s", name, test.got, test.want)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"grpc-edge/test/fault"
+	"grpc-edge/test/steady"
+)
+
+// The measures of a timeline in its own units, which are pixels at full size.
+const (
+	width      = 900
+	left       = 60
+	right      = 16
+	callsTop   = 56
+	callsEnd   = 156
+	slowTop    = 184
+	slowEnd    = 264
+	height     = 296
+	leastScale = 10 * time.Millisecond // the bottom of the latency's scale, a logarithmic one
+)
+
+// tick is a mark on an axis.
+type tick struct {
+	At   float64
+	Text string
+}
+
+type drawing struct {
+	fault.Outcome
+	Width, Height, Left, Right           int
+	CallsTop, CallsEnd, SlowTop, SlowEnd int
+	Answered, FailedBars, Slowest        string // paths
+	HappenedAt, OverAt                   float64
+	Times, Rates, Latencies              []tick
+	Description                          string
+}
+
+// draw has calls for each tenth of a second above, and the slowest of them below.
+func draw(o fault.Outcome) (string, error) {
+	d := drawing{
+		Outcome: o, Width: width, Height: height, Left: left, Right: width - right,
+		CallsTop: callsTop, CallsEnd: callsEnd, SlowTop: slowTop, SlowEnd: slowEnd,
+		Description: fmt.Sprintf("%d calls, %d failed. The figures are in the table.", o.Sent, o.Failed),
+	}
+	step := float64(width-left-right) / float64(max(1, len(o.Buckets)))
+	at := func(t time.Duration) float64 { return left + step*float64(t)/float64(steady.BucketWidth) }
+	d.HappenedAt, d.OverAt = at(o.Happened), at(o.Over)
+	most, slowest := 1, leastScale*10
+	for _, b := range o.Buckets {
+		most, slowest = max(most, b.Answered+b.Failed), max(slowest, b.Slowest)
+	}
+	d.paths(step, most, slowest)
+	end := time.Duration(len(o.Buckets)) * steady.BucketWidth
+	every := 5 * time.Second
+	for end/every > 14 {
+		every *= 2
+	}
+	for t := time.Duration(0); t <= end; t += every {
+		d.Times = append(d.Times, tick{at(t), fmt.Sprintf("%d s", int(t.Seconds()))})
+	}
+	d.Rates = []tick{{callsTop, fmt.Sprint(most)}, {callsEnd, "0"}}
+	for l := leastScale; l <= slowest; l *= 10 {
+		d.Latencies = append(d.Latencies, tick{latencyAt(l, slowest), milliseconds(l)})
+	}
+	var text strings.Builder
+	err := timeline.Execute(&text, d)
+	return text.String(), err
+}
+
+// paths draws a column for each bucket: what was answered, what failed on top of
+// it, and the slowest.
+func (d *drawing) paths(step float64, most int, slowest time.Duration) {
+	var answered, failed, slow strings.Builder
+	scale := float64(callsEnd-callsTop) / float64(most)
+	column := func(path *strings.Builder, i int, from, to float64) {
+		if from > to {
+			fmt.Fprintf(path, "M%.1f %.1fV%.1fh%.2fV%.1fz", left+step*float64(i), from, to, step, from)
+		}
+	}
+	for i, b := range d.Buckets {
+		middle := callsEnd - scale*float64(b.Answered)
+		column(&answered, i, callsEnd, middle)
+		column(&failed, i, middle, middle-scale*float64(b.Failed))
+		if b.Slowest > 0 {
+			column(&slow, i, slowEnd, latencyAt(b.Slowest, slowest))
+		}
+	}
+	d.Answered, d.FailedBars, d.Slowest = answered.String(), failed.String(), slow.String()
+}
+
+func latencyAt(l, slowest time.Duration) float64 {
+	share := math.Log(float64(max(l, leastScale))/float64(leastScale)) / math.Log(float64(slowest)/float64(leastScale))
+	return slowEnd - share*(slowEnd-slowTop)
+}
+
+// Span is how wide the time of the event is, and SpanHeight how high both panels are.
+func (d drawing) Span() float64 { return d.OverAt - d.HappenedAt }
+
+// SpanHeight is from the top of the upper panel to the end of the lower one.
+func (d drawing) SpanHeight() int { return slowEnd - callsTop }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+
+	"grpc-edge/test/fault"
+)
+
+// results are the newest of each event and check, kept between runs.
+type results struct {
+	file   string
+	Events map[string]fault.Outcome
+	Checks map[string]fault.Checked
+}
+
+func newResults(file string) *results {
+	return &results{file: file, Events: map[string]fault.Outcome{}, Checks: map[string]fault.Checked{}}
+}
+
+func (r *results) read() error {
+	text, err := os.ReadFile(r.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, r)
+}
+
+func (r *results) write() error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(r.file, text, 0o600)
+}
+
+// outcomes are in the order of the events.
+func (r *results) outcomes() (list []fault.Outcome) {
+	for _, event := range fault.All() {
+		if outcome, ok := r.Events[event.Key]; ok {
+			list = append(list, outcome)
+		}
+	}
+	return list
+}
+
+// checked are in the order of the checks.
+func (r *results) checked() (list []fault.Checked) {
+	for _, check := range fault.Checks() {
+		if checked, ok := r.Checks[check.Key]; ok {
+			list = append(list, checked)
+		}
+	}
+	return list
+}
+
+// broken is an error that lists what did not hold.
+func (r *results) broken() error {
+	var errs []error
+	for _, outcome := range r.outcomes() {
+		if len(outcome.Broken) > 0 {
+			errs = append(errs, fmt.Errorf("%s: %s", outcome.Title, strings.Join(outcome.Broken, "; ")))
+		}
+	}
+	for _, checked := range r.checked() {
+		if checked.Broken != "" {
+			errs = append(errs, fmt.Errorf("%s: %s", checked.Title, checked.Broken))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// machine says where it was measured.
+func machine() string {
+	model := runtime.GOARCH
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(text)) {
+			if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+			}
+		}
+	}
+	return fmt.Sprintf("%d cores of a %s, which run clients, nodes and control plane alike", runtime.NumCPU(), model)
+}

@@ -1,0 +1,28 @@
+package test
+
+import (
+	"context"
+	"testing"
+
+	"grpc-edge/test/fault"
+)
+
+// breakThings lets the events happen that one node is enough for. The whole suite is
+// `make resilience`.
+func breakThings(ctx context.Context, t *testing.T, c checkout) {
+	s, err := fault.Open(ctx, c.dir, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, event := range fault.Short() {
+		outcome, err := event.Run(ctx, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d calls, %d failed %v, %d sent anew; p99 %v, %v, %v; recovered after %v", event.Title,
+			outcome.Sent, outcome.Failed, outcome.Failures, outcome.Retried, outcome.Before, outcome.During, outcome.After, outcome.Recovered)
+		for _, broken := range outcome.Broken {
+			t.Errorf("%s: %s", event.Title, broken)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package steady
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/protobuf/proto"
+
+	echo "grpc-edge/services/echo/api"
+)
+
+var fastBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
+
+// body is what differs between the protocols over HTTP.
+type body interface {
+	// request is the path, the headers and the body of a call of api.Echo.
+	request() (path string, header http.Header, body []byte)
+	// check returns why the answer is not the right one.
+	check(response *http.Response, body []byte) error
+}
+
+// httpClient calls api.Echo over HTTP/2 with net/http, as a browser or a REST client does.
+type httpClient struct {
+	body
+	url       string
+	transport *http.Transport
+}
+
+func newHTTP(target Target, b body) client {
+	return &httpClient{body: b, url: "https://" + target.TLS.ServerName, transport: &http.Transport{
+		TLSClientConfig:   target.TLS.Clone(),
+		ForceAttemptHTTP2: true,
+		// A connection that has died without a word is found, as gRPC does by default.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: time.Second},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, target.Address)
+		},
+	}}
+}
+
+// call counts connections taken: net/http takes another when it sends a request anew.
+func (c *httpClient) call(ctx context.Context) (retries int, err error) {
+	var taken atomic.Int32
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { taken.Add(1) }})
+	defer func() { retries = max(0, int(taken.Load())-1) }()
+	path, header, sent := c.request()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, bytes.NewReader(sent))
+	if err != nil {
+		return 0, err
+	}
+	request.Header = header
+	if deadline, ok := ctx.Deadline(); ok {
+		header.Set("grpc-timeout", strconv.FormatInt(time.Until(deadline).Milliseconds(), 10)+"m")
+	}
+	response, err := c.transport.RoundTrip(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err
+	}
+	if err := c.check(response, answer); err != nil {
+		return 0, fmt.Errorf("status %d, grpc-status %q: %w", response.StatusCode, response.Header.Get("grpc-status"), err)
+	}
+	return 0, nil
+}
+
+func (c *httpClient) close() { c.transport.CloseIdleConnections() }
+
+// restBody is JSON.
+type restBody struct{}
+
+func (restBody) request() (string, http.Header, []byte) {
+	text, _ := json.Marshal(map[string]string{"content": content}) // cannot fail
+	return "/v1/echo", http.Header{"Content-Type": {"application/json"}}, text
+}
+
+func (restBody) check(_ *http.Response, body []byte) error {
+	var reply struct{ Content string }
+	if err := json.Unmarshal(body, &reply); err != nil || reply.Content != content {
+		return wrongAnswer(string(body))
+	}
+	return nil
+}
+
+// webBody is gRPC-Web in its binary form (grpc/grpc, doc/PROTOCOL-WEB.md).
+type webBody struct{}
+
+// trailers is the bit of a frame's first byte that says so.
+const trailers = 0x80
+
+func (webBody) request() (string, http.Header, []byte) {
+	message, _ := proto.Marshal(&echo.EchoRequest{Content: content}) // cannot fail
+	framed := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
+	return "/api.Echo/Echo", http.Header{"Content-Type": {"application/grpc-web+proto"}, "X-Grpc-Web": {"1"}}, append(framed, message...)
+}
+
+func (webBody) check(_ *http.Response, body []byte) error {
+	var reply echo.EchoResponse
+	status := ""
+	for rest := body; len(rest) >= 5; {
+		size := int(binary.BigEndian.Uint32(rest[1:5]))
+		if len(rest) < 5+size {
+			return fmt.Errorf("a frame is cut: %w", io.ErrUnexpectedEOF)
+		}
+		frame := rest[5 : 5+size]
+		if rest[0]&trailers != 0 {
+			status = strings.ToLower(string(frame))
+		} else if err := proto.Unmarshal(frame, &reply); err != nil {
+			return err
+		}
+		rest = rest[5+size:]
+	}
+	if !strings.Contains(status, "grpc-status:0") || reply.GetContent() != content {
+		return fmt.Errorf("trailers %.80q: %w", status, wrongAnswer(reply.GetContent()))
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+// Package steady calls the edge at an even rate from many clients of every
+// protocol, and remembers each call: when it began, how long it took, how it ended
+// and how often its client sent it anew.
+package steady
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Call is one call, counted once however often its client sent it.
+type Call struct {
+	// Client is what sent it: one of Protocols.
+	Client string
+	// Began is when, and Took how long until its status was known.
+	Began time.Time
+	Took  time.Duration
+	// Retries is how often the client's library sent it anew by itself.
+	Retries int
+	// Err is why it failed; nil if the answer was the right one.
+	Err error
+}
+
+// Ended is when its status was known.
+func (c Call) Ended() time.Time { return c.Began.Add(c.Took) }
+
+// Protocols are the kinds of clients. A call of "stream" is a message and its
+// answer on a bidirectional stream; a stream that breaks fails the call that it has
+// under way, or, if it has none, the one that is next.
+var Protocols = []string{"grpc", "stream", "web", "rest"}
+
+// Target is where the clients call.
+type Target struct {
+	// Address is host:port, and TLS verifies its certificate.
+	Address string
+	TLS     *tls.Config
+}
+
+// Options say how much is called.
+type Options struct {
+	// Clients are those of each protocol. Each has a connection of its own.
+	Clients int
+	// Interval is between two calls of a client. A client whose call takes longer
+	// than that makes the next one at once: it never has two under way.
+	Interval time.Duration
+	// Deadline bounds each call, and is sent with it.
+	Deadline time.Duration
+	// StreamLife is how long a stream is used before its client half-closes it and
+	// opens another.
+	StreamLife time.Duration
+}
+
+// Default is some 270 calls a second: enough that a tenth of a second without
+// answers is seen, and few enough that two cores serve a cluster beside it.
+var Default = Options{Clients: 8, Interval: 120 * time.Millisecond, Deadline: 3 * time.Second, StreamLife: 5 * time.Second}
+
+// client makes one call after the other.
+type client interface {
+	call(ctx context.Context) (retries int, err error)
+	close()
+}
+
+// Load is under way from Start to Stop.
+type Load struct {
+	options Options
+	cancel  context.CancelFunc
+	wait    sync.WaitGroup
+	mu      sync.Mutex
+	calls   []Call
+}
+
+// Start begins to call.
+func Start(ctx context.Context, target Target, o Options) (*Load, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &Load{options: o, cancel: cancel}
+	for i, protocol := range Protocols {
+		for n := range o.Clients {
+			c, err := newClient(protocol, target, o, n)
+			if err != nil {
+				l.Stop()
+				return nil, fmt.Errorf("making a client of %s: %w", protocol, err)
+			}
+			// Clients begin one after the other, so that calls are spread evenly.
+			offset := o.Interval * time.Duration(n*len(Protocols)+i) / time.Duration(o.Clients*len(Protocols))
+			l.wait.Go(func() { l.repeat(ctx, protocol, c, offset) })
+		}
+	}
+	return l, nil
+}
+
+// Stop ends the calling; the calls under way are waited for. All calls are
+// returned in the order in which they began.
+func (l *Load) Stop() []Call {
+	l.cancel()
+	l.wait.Wait()
+	slices.SortFunc(l.calls, func(a, b Call) int { return a.Began.Compare(b.Began) })
+	return l.calls
+}
+
+// repeat calls until ctx ends. A call that has begun then is ended by its deadline,
+// not by ctx, so that none fails by our own doing.
+func (l *Load) repeat(ctx context.Context, protocol string, c client, offset time.Duration) {
+	defer c.close()
+	timer := time.NewTimer(offset)
+	defer timer.Stop()
+	for next := time.Now().Add(offset); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		call := Call{Client: protocol, Began: time.Now()}
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.options.Deadline)
+		call.Retries, call.Err = c.call(bounded)
+		cancel()
+		call.Took = time.Since(call.Began)
+		l.mu.Lock()
+		l.calls = append(l.calls, call)
+		l.mu.Unlock()
+		if next = next.Add(l.options.Interval); next.Before(time.Now()) {
+			next = time.Now()
+		}
+		timer.Reset(time.Until(next))
+	}
+}
+
+func newClient(protocol string, target Target, o Options, n int) (client, error) {
+	switch protocol {
+	case "grpc":
+		return newUnary(target, n)
+	case "stream":
+		return newStream(target, o.StreamLife)
+	case "web":
+		return newHTTP(target, webBody{}), nil
+	case "rest":
+		return newHTTP(target, restBody{}), nil
+	}
+	return nil, fmt.Errorf("there is no protocol %q", protocol)
+}

@@ -1,0 +1,88 @@
+// Package workcopy makes a copy of the repository that may be changed, with the
+// tools that are built already.
+package workcopy
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// parts of .cache are what `make up` would otherwise fetch or build anew.
+var parts = []string{"bin", "packages", "stamps", "wheels", "images", "pulumi"}
+
+// Make copies to dir what git would clone of root, uncommitted changes included,
+// and links the tools. What was at dir is removed; it must be on root's file system.
+func Make(root, dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	list, err := exec.Command("git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "-z").Output()
+	if err != nil {
+		return fmt.Errorf("listing the repository's files: %w", err)
+	}
+	for file := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
+		if err := copyFile(filepath.Join(root, file), filepath.Join(dir, file)); err != nil {
+			return err
+		}
+	}
+	for _, part := range parts {
+		if err := linkTree(filepath.Join(root, ".cache", part), filepath.Join(dir, ".cache", part)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Environment is that of a person's shell in dir: without what the make that started
+// this program tells to makes below it, such as to print the folder they enter.
+func Environment(dir string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return slices.Contains([]string{"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}, name)
+	})
+	// A kubectl of its own must not leave its cache in the home folder.
+	return append(env, "KUBECACHEDIR="+filepath.Join(dir, ".cache", "kubectl"))
+}
+
+func copyFile(from, to string) error {
+	content, err := os.ReadFile(from)
+	if os.IsNotExist(err) {
+		return nil // deleted, and not committed yet
+	}
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, info.Mode().Perm())
+}
+
+func linkTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if os.IsNotExist(err) {
+			return nil // not made yet; `make up` makes it
+		}
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, relative)
+		if d.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		return os.Link(path, target)
+	})
+}
