@@ -60,8 +60,7 @@ type Args struct {
 // Complete adds to a configuration what follows from how the pods of the edge run.
 func Complete(c envoy.Config, termination time.Duration) envoy.Config {
 	c.MemoryLimit, c.MaxConnections = memoryLimit, maxConnections
-	// Half of what envoy/drain may take is for this, in whole seconds.
-	c.DrainTime = (workload.Budget(termination) / 2).Truncate(time.Second)
+	c.DrainTime = drainTime(termination)
 	return c
 }
 
@@ -144,6 +143,16 @@ func port(name string, number int) corev1.ContainerPortArgs {
 }
 
 func mebibytes(bytes int) string { return fmt.Sprintf("%dMi", bytes>>20) }
+
+// drainTime is for how long a growing share of calls tells its client to go: a
+// quarter of the time that envoy/drain has clients finish in, which is half of the
+// budget, in whole seconds. Envoy tells a client as it answers its next call. One
+// that makes a call after the other may begin its last one just before the time is
+// over, and is told with the one after that: both fit into what is left of the half
+// if each takes less than a sixth of the budget.
+func drainTime(termination time.Duration) time.Duration {
+	return max(time.Second, (workload.Budget(termination) / 8).Truncate(time.Second))
+}
 
 // drain waits for the end of the pod, and then has Envoy send its clients
 // elsewhere. It listens on nothing, so there is nothing to probe.

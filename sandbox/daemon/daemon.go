@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -199,7 +201,7 @@ func (d *daemon) clusterStarted(ctx context.Context, c *cluster.Cluster) {
 		return
 	}
 	controller := &loadbalancer.Controller{
-		Client: client, Router: d.network, Cloud: &forwarding{cloud: d.cloud, spec: c.Spec()},
+		Client: client, Router: balancer{d.network, d.tools}, Cloud: &forwarding{cloud: d.cloud, spec: c.Spec()},
 		Health: &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: d.network.DialContext}},
 	}
 	go controller.Run(ctx)
@@ -236,6 +238,24 @@ func (d *daemon) stop() error {
 		errs = append(errs, d.runtime.Stop())
 	}
 	return errors.Join(append(errs, d.network.Close())...)
+}
+
+// balancer is the router, with the program that tells its connections apart.
+type balancer struct {
+	network *network.Network
+	tools   tools.Tools
+}
+
+// Balance implements loadbalancer.Router.
+func (b balancer) Balance(destination netip.Addr, next ...netip.Addr) error {
+	return b.network.Balance(func(rules []byte) error {
+		cmd := exec.Command(b.tools.IPTablesRestore(), "--noflush")
+		cmd.Env, cmd.Stdin = append(os.Environ(), b.tools.Env()...), bytes.NewReader(rules)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("loading the load balancer's rules: %w: %s", err, out)
+		}
+		return nil
+	}, destination, next...)
 }
 
 // forwarding lets one cluster's load balancers make forwarding rules.

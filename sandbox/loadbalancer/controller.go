@@ -41,9 +41,9 @@ type Cloud interface {
 	Unforward(rule string) error
 }
 
-// Router routes an address to nodes.
+// Router sends the connections to an address to nodes: new ones only to those at next.
 type Router interface {
-	Route(destination netip.Prefix, next ...netip.Addr) error
+	Balance(destination netip.Addr, next ...netip.Addr) error
 }
 
 // Controller reconciles one cluster's Services.
@@ -178,7 +178,7 @@ func (c *Controller) route(ctx context.Context, s *corev1.Service, address netip
 		return nil
 	}
 	slog.Info("load balancer backends", "address", address, "nodes", healthy)
-	if err := c.Router.Route(netip.PrefixFrom(address, 32), healthy...); err != nil {
+	if err := c.Router.Balance(address, healthy...); err != nil {
 		return err
 	}
 	c.routes[s.UID] = route{address, healthy}
@@ -212,7 +212,7 @@ func (c *Controller) release(ctx context.Context, s *corev1.Service) error {
 		addresses[routed.address] = true
 	}
 	for address := range addresses {
-		if err := c.Router.Route(netip.PrefixFrom(address, 32)); err != nil {
+		if err := c.Router.Balance(address); err != nil {
 			return err
 		}
 	}

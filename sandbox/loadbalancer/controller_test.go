@@ -71,8 +71,8 @@ func (c *calls) Forward(rule string, address netip.Addr, ports []int32) error {
 
 func (c *calls) Unforward(rule string) error { return c.note("unforward %s", rule) }
 
-func (c *calls) Route(destination netip.Prefix, next ...netip.Addr) error {
-	return c.note("route %s %v", destination, next)
+func (c *calls) Balance(destination netip.Addr, next ...netip.Addr) error {
+	return c.note("route %s/32 %v", destination, next)
 }
 
 func service(change func(*corev1.Service)) *corev1.Service {

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -33,6 +34,9 @@ type Network struct {
 	ns     netns.NsHandle
 	router *netlink.Handle
 	host   netlink.Link // the host's end; nil until it is made
+
+	mu       sync.Mutex
+	balanced map[netip.Addr][]netip.Addr // nodes by address, since the first Balance
 }
 
 // Taken says which link or route of the host is in the way of the sandbox, or

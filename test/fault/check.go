@@ -45,7 +45,7 @@ func (c Check) Run(ctx context.Context, s *Sandbox) Checked {
 func Checks() []Check { return append(boundaries, deployer...) }
 
 var boundaries = []Check{
-	{"pod-network", "A pod of each app connects to what its NetworkPolicy forbids", "no connection to other services, the API server, kubelet, the metadata server or Google", podNetwork},
+	{"pod-network", "A pod of each app connects to what its NetworkPolicy forbids", "no connection to other services, the API server, another node's kubelet, the metadata server or Google", podNetwork},
 	{"pod-root", "A pod's container writes to its root, and is asked for its rights", "read-only; no root user, no capability, no new privileges, system calls filtered", podRoot},
 	{"pod-token", "A pod looks for a token of the Kubernetes API", "there is none", podToken},
 	{"node-push", "A stolen credential of a node pulls and pushes an image", "pulls, and cannot push", nodePush},
@@ -79,6 +79,12 @@ func (s *Sandbox) ip(ctx context.Context, p pod) (string, error) {
 	return s.kubectl(ctx, "get", "pod", p.Name, "--output", "jsonpath={.status.podIP}")
 }
 
+// otherNode is the address of a node that a pod is not on: the traffic between a pod
+// and its own node is always allowed (Kubernetes, "Network Policies").
+func (s *Sandbox) otherNode(ctx context.Context, own string) (string, error) {
+	return s.kubectl(ctx, "get", "nodes", "--field-selector", "metadata.name!="+own, "--output", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
+}
+
 func podNetwork(ctx context.Context, s *Sandbox) error {
 	addresses := map[string]string{}
 	if err := s.firstPods(ctx, func(app string, p pod, _ process) (err error) {
@@ -87,15 +93,15 @@ func podNetwork(ctx context.Context, s *Sandbox) error {
 	}); err != nil {
 		return err
 	}
-	node, err := s.kubectl(ctx, "get", "nodes", "--output", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
-	if err != nil {
-		return err
-	}
 	api, err := s.kubectl(ctx, "get", "service", "kubernetes", "--namespace", "default", "--output", "jsonpath={.spec.clusterIP}")
 	if err != nil {
 		return err
 	}
-	return s.firstPods(ctx, func(app string, _ pod, first process) error {
+	return s.firstPods(ctx, func(app string, p pod, first process) error {
+		node, err := s.otherNode(ctx, p.Node)
+		if err != nil {
+			return err
+		}
 		forbidden := [][2]string{{api, "443"}, {node, "10250"}, {"169.254.169.254", "80"}, {"198.51.100.1", "443"}}
 		switch app {
 		case "envoy":
@@ -161,7 +167,7 @@ func (s *Sandbox) answered(ctx context.Context, method, token, path, want string
 	host, rest, _ := strings.Cut(s.Images["echo"], "/")
 	name, digest, _ := strings.Cut(rest, "@")
 	url := "https://" + host + "/v2/" + name + strings.ReplaceAll(path, "DIGEST", digest)
-	args := []string{"--silent", "--cacert", ".sandbox/trust.pem", "--resolve", host + ":443:198.51.100.1", "--request", method, "--output", "/dev/null", "--write-out", "%{http_code}"}
+	args := []string{"--silent", "--cacert", ".sandbox/trust.pem", "--resolve", host + ":443:198.51.100.1", "--request", method, "--header", "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json", "--output", "/dev/null", "--write-out", "%{http_code}"}
 	if token != "" {
 		args = append(args, "--user", "oauth2accesstoken:"+token)
 	}

@@ -104,7 +104,7 @@ func (s *Sandbox) withinMemory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	limit, err := strconv.ParseInt(strings.TrimSuffix(text, "Mi"), 10, 64)
+	limit, err := mebibytes(text)
 	if err != nil {
 		return fmt.Errorf("reading Envoy's memory limit: %w", err)
 	}
@@ -127,6 +127,17 @@ func (s *Sandbox) withinMemory(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mebibytes reads a quantity of Kubernetes in Mi or Gi.
+func mebibytes(quantity string) (int64, error) {
+	unit := int64(1)
+	number, gibi := strings.CutSuffix(quantity, "Gi")
+	if gibi {
+		unit = 1 << 10
+	}
+	n, err := strconv.ParseInt(strings.TrimSuffix(number, "Mi"), 10, 64)
+	return n * unit, err
 }
 
 // residentKiB is the memory of a process (proc_pid_status(5), VmRSS).

@@ -44,9 +44,9 @@ var unplanned = []Event{
 	{Key: "runtime-killed", Title: "The container runtime of a node is killed (kill -9)", Do: killRuntime, Hold: 5 * time.Second},
 	{
 		Key: "node-killed", Title: "A node is killed (kill -9)", Do: killNode, Hold: 30 * time.Second,
-		// The load balancer and Envoy have to notice, and a client that waits for an
-		// answer of what has gone waits for its deadline.
-		Promise: Promise{Failed: 20, After: 10 * time.Second, LateFailed: 1},
+		// Connections to it are lost without a word: gRPC's keepalive finds that after
+		// 10 and 2 s, and until then calls on them wait for their deadlines.
+		Promise: Promise{Failed: 20, After: 15 * time.Second, LateFailed: 1},
 	},
 	{Key: "dns-gone", Title: "DNS is gone for a minute", Do: stopDNS, Hold: time.Minute},
 	{Key: "api-server-gone", Title: "The API server is gone for five minutes", Do: stopAPIServer, Hold: 5 * time.Minute},

@@ -56,7 +56,7 @@ type Options struct {
 
 // Default is some 270 calls a second: enough that a tenth of a second without
 // answers is seen, and few enough that two cores serve a cluster beside it.
-var Default = Options{Clients: 8, Interval: 120 * time.Millisecond, Deadline: 3 * time.Second, StreamLife: 5 * time.Second}
+var Default = Options{Clients: 8, Interval: 120 * time.Millisecond, Deadline: 3 * time.Second, StreamLife: 4 * time.Second}
 
 // client makes one call after the other.
 type client interface {
