@@ -1,0 +1,98 @@
+package pulumi
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// cli is a CLI whose Pulumi is a shell script in the repository.
+func cli(t *testing.T, script string) (CLI, *bytes.Buffer) {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "bin", "stand-in"), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PULUMI", "bin/stand-in pulumi --")
+	var out bytes.Buffer
+	return CLI{Root: root, Stack: "dev", Out: &out}, &out
+}
+
+func TestRunsWhatPULUMINames(t *testing.T) {
+	c, out := cli(t, `echo "$PWD: $*"`)
+	if err := c.Run(t.Context(), "up", "--yes"); err != nil {
+		t.Fatal(err)
+	}
+	c.Program = "/elsewhere"
+	if err := c.Run(t.Context(), "preview"); err != nil {
+		t.Fatal(err)
+	}
+	want := c.Root + ": pulumi -- up --yes --non-interactive --stack dev\n" +
+		c.Root + ": pulumi -- preview --non-interactive --stack dev --cwd /elsewhere\n"
+	if got := out.String(); got != want {
+		t.Errorf("ran\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	c, out := cli(t, `echo '{"a": 1}'; echo "a warning" >&2`)
+	var got map[string]int
+	if err := c.JSON(t.Context(), &got, "stack", "output"); err != nil || got["a"] != 1 || out.String() != "a warning\n" {
+		t.Errorf("got %v (%v), beside %q", got, err, out)
+	}
+	c, _ = cli(t, `echo nonsense`)
+	if err := c.JSON(t.Context(), &got, "stack", "output"); err == nil || !strings.Contains(err.Error(), "`pulumi stack output`") {
+		t.Errorf("got %v, want what was run", err)
+	}
+}
+
+// TestPreviewOfWhatCannotBe takes what a failed preview printed, and what was said
+// beside it: both are for the reviewer.
+func TestPreviewOfWhatCannotBe(t *testing.T) {
+	c, _ := cli(t, `echo '{"steps": []}'; echo "error: a key is wrong" >&2; exit 255`)
+	preview, said, err := c.Preview(t.Context(), "preview", "--json")
+	if err != nil || string(preview) != "{\"steps\": []}\n" || said != "error: a key is wrong\n" {
+		t.Errorf("got %q, %q, %v", preview, said, err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	c, _ := cli(t, `exit 3`)
+	if err := c.Run(t.Context(), "up"); err == nil || err.Error() != "`pulumi up` of stack dev: exit status 3" {
+		t.Errorf("got %v", err)
+	}
+	t.Setenv("PULUMI", "no-such-command")
+	for name, err := range map[string]error{
+		"run":     c.Run(t.Context(), "up"),
+		"preview": func() error { _, _, err := c.Preview(t.Context(), "preview"); return err }(),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "install the Pulumi CLI, or set PULUMI") {
+			t.Errorf("%s: got %v, want what to do", name, err)
+		}
+	}
+}
+
+// TestStopsGently interrupts a Pulumi that finishes its work first.
+func TestStopsGently(t *testing.T) {
+	c, out := cli(t, `trap 'echo finished; exit 0' INT; echo started > started; while :; do sleep 0.05; done`)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	go func() {
+		for ctx.Err() == nil {
+			if text, err := os.ReadFile(filepath.Join(c.Root, "started")); err == nil && len(text) > 0 {
+				cancel()
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	if err := c.Run(ctx, "up"); err == nil || out.String() != "finished\n" {
+		t.Errorf("Pulumi wrote %q (%v), want that it finished", out, err)
+	}
+}
