@@ -17,7 +17,7 @@ plan: $(DELIVERY) ## Preview a stack, write the plan and the comment about it (B
 
 .PHONY: comment
 comment: $(DELIVERY) ## Write that comment to a pull request (PR=7)
-	@$(call deliver,comment) --pull-request "$(PR)"
+	@$(call deliver,comment) --pull-request "$(or $(PR),0)"
 
 .PHONY: deploy
 deploy: $(DELIVERY) ## Bring a stack up (PLAN=.cache/delivery/dev/plan.json: exactly as planned)
@@ -33,11 +33,11 @@ rollback: $(DELIVERY) ## List deployments, show what going back changes (TO=3), 
 
 .PHONY: review
 review: $(DELIVERY) ## Bring up a stack for a pull request, like STACK (PR=7, COMMENT=1)
-	@$(call deliver,review) --pull-request "$(PR)" $(if $(COMMENT),--comment)
+	@$(call deliver,review) --pull-request "$(or $(PR),0)" $(if $(COMMENT),--comment)
 
 .PHONY: review-down
 review-down: $(DELIVERY) ## Destroy and remove the stack of a pull request (PR=7)
-	@$(call deliver,review-down) --pull-request "$(PR)" $(if $(COMMENT),--comment)
+	@$(call deliver,review-down) --pull-request "$(or $(PR),0)" $(if $(COMMENT),--comment)
 
 .PHONY: teardown
 teardown: $(DELIVERY) ## Destroy a stack, once both confirmations are given that it asks for
@@ -48,8 +48,8 @@ stacks: $(DELIVERY) ## Print the stacks that CI delivers, as JSON (BASE=origin/m
 	@$(DELIVERY) stacks --base "$(BASE)"
 
 .PHONY: identity
-identity: $(DELIVERY) ## Print who a job logs in as (AS=deployer), and where the state is
-	@$(call deliver,identity) --as "$(or $(AS),previewer)"
+identity: $(DELIVERY) ## Print who a job logs in as (ROLE=deployer), and where the state is
+	@$(call deliver,identity) --as "$(or $(ROLE),previewer)"
 
 .PHONY: $(DELIVERY)
 $(DELIVERY):

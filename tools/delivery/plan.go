@@ -89,14 +89,14 @@ func (j *job) sameImages(p preview.Preview, file string) error {
 func (j *job) comment(ctx context.Context, pullRequest int) error {
 	text, err := os.ReadFile(j.file(commentFile))
 	if err != nil {
-		return fmt.Errorf("reading the comment, which `plan` writes: %w", err)
+		return fmt.Errorf("there is no comment about %s: %w; `make plan STACK=%s` writes it", j.stack, err, j.stack)
 	}
 	return post(ctx, pullRequest, string(text))
 }
 
 func post(ctx context.Context, pullRequest int, text string) error {
 	if pullRequest <= 0 {
-		return errors.New("give the number of the pull request")
+		return errors.New("give the number of the pull request: PR=7")
 	}
 	repository, err := github.FromEnvironment()
 	if err != nil {

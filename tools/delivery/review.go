@@ -29,7 +29,7 @@ func reviewFlags(c *cobra.Command, o *reviewOptions) {
 // reviewStack is the stack of a pull request, with the config of the job's stack.
 func (j *job) reviewStack(pullRequest int) (pulumi.CLI, error) {
 	if pullRequest <= 0 {
-		return pulumi.CLI{}, errors.New("give the number of the pull request")
+		return pulumi.CLI{}, errors.New("give the number of the pull request: PR=7")
 	}
 	cli := j.cli
 	cli.Stack = fmt.Sprintf("review-%d", pullRequest)
