@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ var planned = []Event{
 	{Key: "canary", Title: "Canary 0 → 50 → 100 %", Do: canary},
 	{Key: "drain", Title: "Drain of each node in turn", Do: drain},
 	{Key: "control-plane", Title: "Control plane restarted", Do: restartControlPlane},
-	{Key: "node-upgrade", Title: "Node pool upgrade: one node more, then each old one drained and gone", Do: surge},
+	{Key: "node-upgrade", Title: "Node pool doubled, old nodes drained in turn, then the new ones, which go", Do: surge},
 }
 
 // newService changes api.Reverse in a way that its clients do not see.
@@ -196,30 +197,43 @@ func restartControlPlane(ctx context.Context, s *Sandbox) (func() error, error) 
 	}
 }
 
-// surge is a surge upgrade by hand, as the emulated cloud has one version only: a
-// node is added, an old one drained, and the pool made small again.
+// surge is a surge upgrade by hand, as the emulated cloud has one version only: each
+// zone gets a node, all pods move to the new ones and back, and the new ones go.
 func surge(ctx context.Context, s *Sandbox) (func() error, error) {
-	for _, count := range []string{"2", "1"} {
-		if err := s.configure(map[string]string{"nodeCount": count}); err != nil {
-			return nil, err
-		}
-		if count == "1" {
-			nodes, err := s.nodes(ctx)
-			if err != nil {
+	old, err := s.nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.resize(ctx, "2"); err != nil {
+		return nil, err
+	}
+	all, err := s.nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	added := slices.DeleteFunc(slices.Clone(all), func(node string) bool { return slices.Contains(old, node) })
+	if len(added) != len(old) {
+		return nil, fmt.Errorf("the nodes are %v, want twice as many as %v", all, old)
+	}
+	for _, nodes := range [][]string{old, added} {
+		for _, node := range nodes {
+			if err := s.drainNode(ctx, node); err != nil {
 				return nil, err
-			}
-			for _, node := range nodes[len(nodes)/2:] { // those that go: the pool's last ones
-				if err := s.drainNode(ctx, node); err != nil {
-					return nil, err
-				}
 			}
 			if err := s.ready(ctx); err != nil {
 				return nil, err
 			}
 		}
-		if err := s.up(ctx); err != nil {
+		if _, err := s.kubectl(ctx, append([]string{"uncordon"}, old...)...); err != nil {
 			return nil, err
 		}
 	}
-	return nil, nil
+	return nil, s.resize(ctx, "1")
+}
+
+func (s *Sandbox) resize(ctx context.Context, nodesPerZone string) error {
+	if err := s.configure(map[string]string{"nodeCount": nodesPerZone}); err != nil {
+		return err
+	}
+	return s.up(ctx)
 }

@@ -141,13 +141,13 @@ func killRuntime(ctx context.Context, s *Sandbox) (func() error, error) {
 }
 
 // killNode ends the first process of a node's machine, and so all, as pulling the plug
-// does. The pool repairs itself.
+// does. It is one that has clients' connections. The pool repairs itself.
 func killNode(ctx context.Context, s *Sandbox) (func() error, error) {
-	nodes, err := s.nodes(ctx)
+	pods, err := s.pods(ctx, "envoy")
 	if err != nil {
 		return nil, err
 	}
-	node := nodes[len(nodes)-1]
+	node := pods[0].Node
 	kubelet, err := s.kubelet(node)
 	if err != nil {
 		return nil, err
