@@ -260,7 +260,7 @@ func mustRun(t testing.TB, stack string, preview bool, changes map[string]string
 
 // TestMain puts a registry of our own in the place of every registry.
 func TestMain(m *testing.M) {
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
 	target, err := url.Parse(server.URL)
 	if err != nil {
 		log.Fatal(err)

@@ -3,6 +3,8 @@ package image
 import (
 	"encoding/json"
 	"io"
+	"log"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
@@ -67,6 +70,9 @@ func TestAttachments(t *testing.T) {
 	if _, err := built.Push(t.Context(), reference, "token"); err != nil {
 		t.Fatal(err)
 	}
+	if err := built.Describe(t.Context(), reference, "token"); err != nil {
+		t.Fatal(err)
+	}
 	found := attached(t, reference)
 
 	var bom cdx.BOM
@@ -112,6 +118,9 @@ func TestAttachmentsAreSentOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := b.Describe(t.Context(), reference, "token"); err != nil {
+			t.Fatal(err)
+		}
 		return sent
 	}
 	push(&Built{Image: built.Image, Digest: built.Digest, Attachments: built.Attachments[:1]})
@@ -123,5 +132,19 @@ func TestAttachmentsAreSentOnce(t *testing.T) {
 	}
 	if got := len(attached(t, reference)); got != 2 {
 		t.Errorf("%d artifacts are attached, want 2", got)
+	}
+}
+
+// TestDescribeNeedsReferrers tells what a registry lacks, rather than moving a tag.
+func TestDescribeNeedsReferrers(t *testing.T) {
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	built := build(t, services, "amd64")
+	reference := strings.TrimPrefix(server.URL, "http://") + "/project/images/echo@" + built.Digest
+	if _, err := built.Push(t.Context(), reference, "token"); err != nil {
+		t.Fatal(err)
+	}
+	if err := built.Describe(t.Context(), reference, "token"); err == nil || !strings.Contains(err.Error(), "does not support the Referrers API") {
+		t.Errorf("got %v, want what the registry lacks", err)
 	}
 }

@@ -71,6 +71,9 @@ func (i *Image) pushed(ctx *pulumi.Context, built *Built, reference string, read
 			if sent {
 				err = ctx.Log.Info("pushed "+reference, &pulumi.LogArgs{Resource: i})
 			}
+			if problem := built.Describe(background, reference, token); problem != nil {
+				err = ctx.Log.Warn("the list of modules and the provenance are not attached; the next `pulumi up` tries again: "+problem.Error(), &pulumi.LogArgs{Resource: i})
+			}
 			return reference, err
 		}).(pulumi.StringOutput)
 	// The token is secret, where it went is not.

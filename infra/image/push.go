@@ -32,7 +32,36 @@ func (b *Built) Push(ctx context.Context, reference, token string) (bool, error)
 	if err != nil {
 		return false, fmt.Errorf("reading the image reference %q: %w", reference, err)
 	}
-	options := []remote.Option{
+	return send(destination, b.Image, access(ctx, token))
+}
+
+// Describe attaches to an image in the registry what it is made of and from, unless
+// that is there. Pods run without it, so that a caller may go on after an error.
+func (b *Built) Describe(ctx context.Context, reference, token string) error {
+	image, err := name.NewDigest(reference)
+	if err != nil {
+		return fmt.Errorf("reading the image reference %q: %w", reference, err)
+	}
+	options := access(ctx, token)
+	described, err := has(image, b.Attachments[len(b.Attachments)-1], options)
+	if err != nil || described {
+		return err
+	}
+	for _, attachment := range b.Attachments {
+		digest, err := attachment.Digest()
+		if err != nil {
+			return err
+		}
+		if _, err := send(image.Context().Digest(digest.String()), attachment, options); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// access is how the registry is spoken to with an access token.
+func access(ctx context.Context, token string) []remote.Option {
+	return []remote.Option{
 		remote.WithContext(ctx),
 		// The user name that goes with an access token (Artifact Registry,
 		// "Configure authentication to Artifact Registry for Docker").
@@ -43,24 +72,6 @@ func (b *Built) Push(ctx context.Context, reference, token string) (bool, error)
 		// of that elsewhere would have to move, and tags here are immutable.
 		remote.WithReferrersTagFallback(false),
 	}
-	sent, err := send(destination, b.Image, options)
-	if err != nil || len(b.Attachments) == 0 {
-		return sent, err
-	}
-	described, err := has(destination, b.Attachments[len(b.Attachments)-1], options)
-	if err != nil || described {
-		return sent, err
-	}
-	for _, attachment := range b.Attachments {
-		digest, err := attachment.Digest()
-		if err != nil {
-			return sent, err
-		}
-		if _, err := send(destination.Context().Digest(digest.String()), attachment, options); err != nil {
-			return sent, err
-		}
-	}
-	return sent, nil
 }
 
 // has tells whether the registry has an attachment.
