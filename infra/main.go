@@ -58,7 +58,12 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{config: c, edge: edge, images: map[string]*image.Image{}}
+	// Before anything is changed: a program that does not compile changes nothing.
+	built, err := image.BuildAll(ctx.Context(), sources(ctx.RootDirectory(), c, services))
+	if err != nil {
+		return nil, err
+	}
+	s := &stack{config: c, edge: edge, built: built, images: map[string]*image.Image{}}
 	if err := s.platform(ctx); err != nil {
 		return nil, err
 	}
@@ -82,6 +87,7 @@ type stack struct {
 	cluster     *cluster.Cluster
 	delivery    *delivery.Delivery // nil without
 	certificate *certificate.Certificate
+	built       map[string]*image.Built // what is to be in images
 	images      map[string]*image.Image
 }
 
@@ -212,7 +218,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	drain, err := s.image(ctx, "drain", "envoy/drain")
+	drain, err := s.image(ctx, drainName)
 	if err != nil {
 		return err
 	}
@@ -257,7 +263,7 @@ func collectorNamespace(collector *config.Collector) string {
 // service is one service, from its source to its pods. With a canary, what the
 // source holds is the second version, and the first is an image of before.
 func (s *stack) service(ctx *pulumi.Context, e entry, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
-	built, err := s.image(ctx, e.Name(), e.Folder)
+	built, err := s.image(ctx, e.Name())
 	if err != nil {
 		return err
 	}
@@ -295,7 +301,7 @@ func (s *stack) serviceArgs(name string, space *namespace.Namespace) service.Arg
 
 // directory answers reflection and health for all services.
 func (s *stack) directory(ctx *pulumi.Context, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
-	built, err := s.image(ctx, directory.Name, "services/directory")
+	built, err := s.image(ctx, directory.Name)
 	if err != nil {
 		return err
 	}
@@ -307,19 +313,34 @@ func (s *stack) directory(ctx *pulumi.Context, space *namespace.Namespace, inClu
 	return err
 }
 
-// image is built from the program in a folder of the repository.
-func (s *stack) image(ctx *pulumi.Context, name, folder string) (pulumi.StringOutput, error) {
-	built, err := image.New(ctx, name, &image.Args{
-		Source: image.Source{
-			Dir:  filepath.Join(ctx.RootDirectory(), filepath.FromSlash(folder)),
-			Name: name, Architecture: s.config.Cluster.Architecture,
-		},
-		Repository: s.registry.Images,
-		Ready:      s.registry.Ready, Readers: s.registry.Readers,
+// drainName is the image of the program that ends Envoy gently.
+const drainName = "drain"
+
+// sources are the programs of the repository that the stack runs.
+func sources(root string, c *config.Config, entries []entry) []image.Source {
+	var list []image.Source
+	for _, e := range entries {
+		list = append(list, source(root, c, e.Name(), e.Folder))
+	}
+	if c.Edge.Reflection {
+		list = append(list, source(root, c, directory.Name, "services/directory"))
+	}
+	return append(list, source(root, c, drainName, "envoy/drain"))
+}
+
+func source(root string, c *config.Config, name, folder string) image.Source {
+	return image.Source{Dir: filepath.Join(root, filepath.FromSlash(folder)), Name: name, Architecture: c.Cluster.Architecture}
+}
+
+// image is in the stack's repository.
+func (s *stack) image(ctx *pulumi.Context, name string) (pulumi.StringOutput, error) {
+	pushed, err := image.New(ctx, name, &image.Args{
+		Built: s.built[name], Repository: s.registry.Images,
+		Ready: s.registry.Ready, Readers: s.registry.Readers,
 	})
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	s.images[name] = built
-	return built.Reference, nil
+	s.images[name] = pushed
+	return pushed.Reference, nil
 }

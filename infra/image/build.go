@@ -12,11 +12,13 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -24,6 +26,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/sync/errgroup"
 )
 
 // User is whom the program runs as: the number that is customary for nonroot.
@@ -45,10 +48,38 @@ type Source struct {
 // Built is an image that is nowhere but in memory.
 type Built struct {
 	v1.Image
+	// Name is that of its source.
+	Name string
 	// Digest is that of the manifest, with sha256:.
 	Digest string
 	// Attachments are artifacts that describe the image; the last one is pushed last.
 	Attachments []v1.Image
+}
+
+// BuildAll builds every source and returns the images by name, or all errors. The
+// first is built alone: it compiles what the others share, which side by side each
+// would compile for itself. The others are mostly linked, which uses one CPU, so
+// that there is one at a time for each CPU.
+func BuildAll(ctx context.Context, sources []Source) (map[string]*Built, error) {
+	built, errs := make([]*Built, len(sources)), make([]error, len(sources))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, source := range sources {
+		if i == 0 {
+			built[i], errs[i] = Build(ctx, source)
+			continue
+		}
+		group.Go(func() error {
+			built[i], errs[i] = Build(ctx, source)
+			return nil // the others are tried all the same
+		})
+	}
+	_ = group.Wait() // their errors are in errs
+	images := map[string]*Built{}
+	for i, source := range sources {
+		images[source.Name] = built[i]
+	}
+	return images, errors.Join(errs...)
 }
 
 // Build compiles the source and packs it. Nothing outside of a temporary folder
@@ -70,7 +101,7 @@ func Build(ctx context.Context, source Source) (*Built, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Built{Image: image, Digest: digest.String(), Attachments: attachments}, nil
+	return &Built{Image: image, Name: source.Name, Digest: digest.String(), Attachments: attachments}, nil
 }
 
 func compile(ctx context.Context, source Source) ([]byte, error) {
@@ -108,9 +139,7 @@ func pack(source Source, program []byte) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(
-		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(files)), nil },
-		tarball.WithMediaType(types.OCILayer), tarball.WithCompressedCaching)
+	layer, err := compressed(files)
 	if err != nil {
 		return nil, fmt.Errorf("compressing: %w", err)
 	}
@@ -131,6 +160,29 @@ func pack(source Source, program []byte) (v1.Image, error) {
 		WorkingDir: "/",
 	}
 	return mutate.ConfigFile(image, file)
+}
+
+// compressed is the layer of an archive. It keeps what is pushed and not the archive,
+// of which there is one for each service.
+func compressed(files []byte) (v1.Layer, error) {
+	layer, err := tarball.LayerFromOpener(opener(files), tarball.WithMediaType(types.OCILayer), tarball.WithCompressedCaching)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := layer.Compressed()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = stream.Close() }() // it is read from memory
+	content, err := io.ReadAll(stream)
+	if err != nil {
+		return nil, err
+	}
+	return tarball.LayerFromOpener(opener(content), tarball.WithMediaType(types.OCILayer))
+}
+
+func opener(content []byte) tarball.Opener {
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 }
 
 // archive is the whole file system. All times are zero, which is 1970.

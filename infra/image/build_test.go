@@ -127,3 +127,29 @@ func files(t *testing.T, image v1.Image) []string {
 		list = append(list, strings.TrimSuffix(info+" "+body.String(), " "))
 	}
 }
+
+func TestBuildAllTellsAllErrors(t *testing.T) {
+	broken := func(name string) Source {
+		dir := t.TempDir()
+		for file, content := range map[string]string{"go.mod": "module " + name + "\n\ngo 1.26.0\n", "main.go": "package main\n\nfunc main() { " + name + "() }\n"} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return Source{Dir: dir, Name: name, Architecture: "amd64"}
+	}
+	echo := Source{Dir: filepath.Join(services, "echo"), Name: "echo", Architecture: "amd64"}
+	_, err := BuildAll(t.Context(), []Source{broken("first"), echo, broken("second")})
+	for _, name := range []string{"undefined: first", "undefined: second"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("error = %v, want it to say %q", err, name)
+		}
+	}
+	images, err := BuildAll(t.Context(), []Source{echo, {Dir: filepath.Join(services, "reverse"), Name: "reverse", Architecture: "amd64"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if alone := build(t, services, "amd64"); images["echo"].Digest != alone.Digest || images["reverse"].Digest == alone.Digest {
+		t.Errorf("digests = %s and %s, want that of echo alone, %s, and another", images["echo"].Digest, images["reverse"].Digest, alone.Digest)
+	}
+}

@@ -20,9 +20,9 @@ type Image struct {
 	Reference pulumi.StringOutput
 }
 
-// Args say what to build and where it goes.
+// Args say what goes where.
 type Args struct {
-	Source Source
+	Built *Built
 	// Repository is the path that the image's name is added to.
 	Repository string
 	// Ready is known once the repository can take images, and Readers are what this
@@ -31,23 +31,19 @@ type Args struct {
 	Readers []pulumi.Resource
 }
 
-// New builds the image, and pushes it if this is not a preview.
+// New pushes the image if this is not a preview.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Image, error) {
 	i := &Image{}
 	if err := ctx.RegisterComponentResource("grpc-edge:image:Image", name, i, opts...); err != nil {
 		return nil, fmt.Errorf("registering image %q: %w", name, err)
 	}
-	built, err := Build(ctx.Context(), args.Source)
-	if err != nil {
-		return nil, err
-	}
-	i.Digest = built.Digest
-	reference := fmt.Sprintf("%s/%s@%s", args.Repository, args.Source.Name, built.Digest)
+	i.Digest = args.Built.Digest
+	reference := fmt.Sprintf("%s/%s@%s", args.Repository, args.Built.Name, i.Digest)
 	if ctx.DryRun() {
 		// With the dependencies that it will have: `pulumi up --plan` compares them.
 		i.Reference = pulumi.OutputWithDependencies(ctx.Context(), pulumi.String(reference).ToStringOutput(), args.Readers...).(pulumi.StringOutput)
 	} else {
-		i.Reference = i.pushed(ctx, built, reference, args.Ready)
+		i.Reference = i.pushed(ctx, args.Built, reference, args.Ready)
 	}
 	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{
 		"digest": pulumi.String(i.Digest), "reference": i.Reference,
