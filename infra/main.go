@@ -179,6 +179,9 @@ func moreAPIs(c *config.Config) []string {
 	if c.Delivery.CloudBuild.Name != "" {
 		apis = append(apis, "cloudbuild.googleapis.com")
 	}
+	if c.Delivery.TokenSecret != "" {
+		apis = append(apis, "secretmanager.googleapis.com")
+	}
 	if c.Images.Scanning {
 		apis = append(apis, "containerscanning.googleapis.com")
 	}

@@ -155,7 +155,7 @@ func (r *reader) read() *Config {
 		Termination: r.seconds("grpc-edge:terminationSeconds", 10, 3600),
 	}
 	c.KMSKey = r.kms(c.Region)
-	c.Delivery = r.delivery(c.Project)
+	c.Delivery = r.delivery(c.Project, c.DeletionProtection)
 	c.Network.NAT = r.boolean("grpc-edge:nat")
 	c.Cluster = r.cluster(c.Region)
 	r.checkNodeCounts(c.Cluster)

@@ -39,6 +39,9 @@ const (
 var (
 	previewer = job{role: "previewer", title: "Previews", roles: []string{roles.Preview}, bucket: reads, key: decrypts}
 	deployer  = job{role: "deployer", title: "Deploys", roles: []string{roles.Deploy}, bucket: writes, key: decrypts}
+	// The planner previews the branch for whoever approves its deployment by Cloud Build,
+	// and keeps the plan where no build of a pull request could.
+	planner = job{role: "planner", title: "Plans deployments to", roles: []string{roles.Preview}, bucket: reads, key: decrypts}
 	// The destroyer runs `pulumi up` first, to end the deletion protection.
 	destroyer = job{role: "destroyer", title: "Destroys", roles: []string{roles.Deploy, roles.Destroy}, bucket: writes, key: decrypts}
 	// The reviewer makes stacks that are not there yet, with their own nodes.
@@ -50,6 +53,9 @@ var (
 
 func (b *builder) jobs() []job {
 	jobs := []job{previewer, deployer, destroyer}
+	if b.planned() {
+		jobs = append(jobs, planner)
+	}
 	if b.ReviewStacks {
 		jobs = append(jobs, reviewer)
 	}

@@ -37,6 +37,7 @@ const (
 	KindIdentityProvider Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"
 	KindBucketMember     Kind = "storage.googleapis.com/IamMember"
 	KindTrigger          Kind = "cloudbuild.googleapis.com/BuildTrigger"
+	KindSecretMember     Kind = "secretmanager.googleapis.com/IamMember"
 
 	KindDashboard           Kind = "monitoring.googleapis.com/Dashboard"
 	KindAlertPolicy         Kind = "monitoring.googleapis.com/AlertPolicy"

@@ -117,6 +117,7 @@ var permissions = map[Kind]verbs{
 	KindIdentityPool:     crud("iam.workloadIdentityPools"),
 	KindIdentityProvider: crud("iam.workloadIdentityPoolProviders"),
 	KindBucketMember:     binding("storage.buckets", onObject),
+	KindSecretMember:     binding("secretmanager.secrets", onObject),
 	KindTrigger: { // each method's page, Cloud Build API: one permission is for builds and to change triggers
 		VerbCreate: append(on(onProject, "cloudbuild.builds.create"), grant{actAs.permission, onTriggered}),
 		VerbGet:    on(onProject, "cloudbuild.builds.get"),

@@ -43,6 +43,7 @@ var patterns = map[Kind]string{
 	KindIdentityProvider: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
 	KindBucketMember:     "projects/{project}/buckets/{bucket}/iam/{role}/{member}",
 	KindTrigger:          "projects/{project}/locations/{location}/triggers/{uuid}",
+	KindSecretMember:     "projects/{project}/secrets/{secretId}/iam/{role}/{member}",
 
 	KindDashboard:           "projects/{projectNumber}/dashboards/{uuid}",
 	KindAlertPolicy:         "projects/{project}/alertPolicies/{number}",

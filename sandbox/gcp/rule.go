@@ -58,6 +58,7 @@ var rules = map[Kind]*rule{
 	KindIdentityProvider: identityProviderRule,
 	KindBucketMember:     bucketMemberRule,
 	KindTrigger:          triggerRule,
+	KindSecretMember:     secretMemberRule,
 
 	KindDashboard:           dashboardRule,
 	KindAlertPolicy:         alertPolicyRule,

@@ -13,6 +13,7 @@ import (
 var apiTitles = map[string]string{
 	"binaryauthorization.googleapis.com":  "Binary Authorization API",
 	"cloudbuild.googleapis.com":           "Cloud Build API",
+	"secretmanager.googleapis.com":        "Secret Manager API",
 	"cloudkms.googleapis.com":             "Cloud Key Management Service (KMS) API",
 	"artifactregistry.googleapis.com":     "Artifact Registry API",
 	"cloudresourcemanager.googleapis.com": "Cloud Resource Manager API",

@@ -185,6 +185,7 @@ const (
 	poolType         = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 	providerType     = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
 	bucketMemberType = "gcp:storage/bucketIAMMember:BucketIAMMember"
+	secretMemberType = "gcp:secretmanager/secretIamMember:SecretIamMember"
 	triggerType      = "gcp:cloudbuild/trigger:Trigger"
 	clusterToken     = "gcp:container/cluster:Cluster"
 	poolToken        = "gcp:container/nodePool:NodePool"
@@ -257,6 +258,8 @@ func program() []struct {
 			"attributeCondition": "assertion.repository == 'o/r'"}},
 		{bucketMemberType, "b/test-project-pulumi-state/roles/storage.objectViewer/serviceAccount:" + account,
 			props{"bucket": "test-project-pulumi-state", "role": "roles/storage.objectViewer", "member": "serviceAccount:" + account}},
+		{secretMemberType, "projects/test-project/secrets/github-token/roles/secretmanager.secretAccessor/serviceAccount:" + account,
+			props{"secretId": "github-token", "role": "roles/secretmanager.secretAccessor", "member": "serviceAccount:" + account}},
 		{triggerType, location + "triggers/*-*-*-*-*", props{"name": "preview", "location": "us-central1", "filename": "cloudbuild.yaml",
 			"serviceAccount": "projects/test-project/serviceAccounts/" + account, "substitutions": props{"_STACK": "dev"},
 			"repositoryEventConfig": props{"repository": location + "connections/github/repositories/r", "pullRequest": props{"branch": "^main$"}}}},

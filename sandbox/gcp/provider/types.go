@@ -150,6 +150,10 @@ var resourceTypes = map[string]resourceType{
 		shortID:  rewrite(`^projects/[^/]+/buckets/([^/]+)/iam/(.+)$`, "b/$1/$2"),
 		fullName: rewrite(`^b/(.+)-pulumi-state[/ ]((?:projects/[^/]+/|organizations/[^/]+/)?roles/[^/ ]+)[/ ](.+)$`, "projects/$1/buckets/$1-pulumi-state/iam/$2/$3"),
 	},
+	"gcp:secretmanager/secretIamMember:SecretIamMember": {
+		kind: gcp.KindSecretMember, place: []string{"project"}, replace: words("condition member project role secretId"),
+		shortID: withoutPolicy, fullName: withPolicy,
+	},
 	"gcp:cloudbuild/trigger:Trigger": {
 		kind: gcp.KindTrigger, autoname: "name", maxName: 64, place: []string{"project"}, replace: words("location project"),
 	},
