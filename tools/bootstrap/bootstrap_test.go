@@ -51,7 +51,8 @@ func ready(t *testing.T, f *fake, file string) {
 		"location":         "US-CENTRAL1",
 		"iamConfiguration": object{"publicAccessPrevention": "enforced", "uniformBucketLevelAccess": object{"enabled": true}},
 		"versioning":       object{"enabled": true},
-		"lifecycle":        object{"rule": []any{object{"action": object{"type": "Delete"}, "condition": object{"daysSinceNoncurrentTime": 90}}}},
+		"lifecycle": object{"rule": []any{object{"action": object{"type": "Delete"}, "condition": object{"daysSinceNoncurrentTime": 90}},
+			object{"action": object{"type": "Delete"}, "condition": object{"age": 90, "matchesPrefix": []any{"delivery/"}}}}},
 	})
 	b := &bootstrap{options: defaults, region: "us-central1"}
 	f.rings[b.ringName()] = object{"name": b.ringName()}
@@ -107,13 +108,16 @@ func setBucket(patch object) func(*testing.T, *fake, string) {
 func TestRuns(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]one{
-		"fresh":           {{options: with(func(o *options) { o.yes = false }), answers: "y\n", before: cloudly(func(f *fake) { f.polls, f.settling = 3, 4 })}, {options: defaults}},
-		"ready":           {{options: defaults, before: ready}},
-		"plan":            {{options: with(func(o *options) { o.planOnly = true })}},
-		"plan of nothing": {{options: with(func(o *options) { o.planOnly = true }), before: ready}},
-		"nobody answers":  {{options: with(func(o *options) { o.yes = false })}},
-		"no":              {{options: with(func(o *options) { o.yes = false }), answers: "n\n"}},
-		"no repository":   {{options: with(func(o *options) { o.repository = "" })}},
+		"fresh":                        {{options: with(func(o *options) { o.yes = false }), answers: "y\n", before: cloudly(func(f *fake) { f.polls, f.settling = 3, 4 })}, {options: defaults}},
+		"ready":                        {{options: defaults, before: ready}},
+		"plan":                         {{options: with(func(o *options) { o.planOnly = true })}},
+		"plan of nothing":              {{options: with(func(o *options) { o.planOnly = true }), before: ready}},
+		"nobody answers":               {{options: with(func(o *options) { o.yes = false })}},
+		"no":                           {{options: with(func(o *options) { o.yes = false }), answers: "n\n"}},
+		"a region that is not allowed": {{options: defaults, before: cloudly(func(f *fake) { f.regions = "europe-west1" })}},
+		"plans kept forever": {{options: defaults, before: then(ready, setBucket(object{"lifecycle": object{"rule": []any{
+			object{"action": object{"type": "Delete"}, "condition": object{"daysSinceNoncurrentTime": 400}}}}}))}, {options: defaults}},
+		"no repository": {{options: with(func(o *options) { o.repository = "" })}},
 		"weak bucket": {{options: defaults, before: then(ready, setBucket(object{
 			"iamConfiguration": object{"publicAccessPrevention": "inherited", "uniformBucketLevelAccess": object{"enabled": false}},
 			"versioning":       nil, "softDeletePolicy": object{"retentionDurationSeconds": "0"}, "lifecycle": nil,

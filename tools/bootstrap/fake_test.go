@@ -34,6 +34,7 @@ type fake struct {
 	polls    int             // of an operation, until it is done
 	settling int             // calls of an API that are refused after it was enabled
 	faults   map[string]int  // status by "METHOD path", once each
+	regions  string          // in which an organization allows buckets; empty for all
 	pending  []string
 	asked    []string // "METHOD path" of each call that changes something
 }
@@ -184,6 +185,10 @@ func (f *fake) insertBucket(w http.ResponseWriter, r *http.Request) {
 	name, _ := request["name"].(string)
 	if r.URL.Query().Get("project") != fakeProject || !bucketNames.MatchString(name) {
 		refuse(w, 400, "Invalid bucket name or project.", "invalid")
+		return
+	}
+	if at := fmt.Sprint(request["location"]); f.regions != "" && at != f.regions {
+		refuse(w, 412, fmt.Sprintf("'%s' violates constraint 'constraints/gcp.resourceLocations'", at), "conditionNotMet")
 		return
 	}
 	if _, taken := f.buckets[name]; taken {

@@ -67,6 +67,8 @@ func TestWhatReplaces(t *testing.T) {
 		{"githubBranch", triggerType, props{"repositoryEventConfig": props{"repository": repository, "pullRequest": props{"branch": "^release$"}}}, false},
 		{"githubBranch", "gcp:serviceaccount/iAMMember:IAMMember", props{"member": "user:a@example.com"}, true},
 		{"deletionProtection", triggerType, props{"approvalConfig": props{"approvalRequired": true}}, false},
+		{"cloudBuildTokenSecret", secretMemberType, props{"secretId": "other"}, true},
+		{"promotedFrom", triggerType, props{"substitutions": props{"_STACK": "dev", "_TRIED": "dev"}}, false},
 		{"cloudBuildRepository, elsewhere", triggerType, props{"location": "europe-west1"}, true},
 		{"nodesCidr, larger", subnetworkType, props{"ipCidrRange": "10.0.0.0/19"}, false},
 		{"nodesCidr, another", subnetworkType, props{"ipCidrRange": "10.64.0.0/20"}, true},
