@@ -93,6 +93,10 @@ licences: ## Check the licence of each module that goes into a program
 vulnerabilities: $(BIN)/govulncheck ## Look up known vulnerabilities in what the programs call (DB=file://… for a copy of the database)
 	@for m in $(SHIPPED); do echo "== vulnerabilities of $$m"; (cd $$m && GOWORK=off $(CURDIR)/$(BIN)/govulncheck $(if $(DB),-db $(DB)) ./...); done
 
+.PHONY: check
+check: lint vulnerabilities ## Check what a container without privileges can: lint, vulnerabilities, tests without a sandbox
+	@$(call unit,$(filter-out envoy,$(SHIPPED)))
+
 .PHONY: measure
 measure: $(SANDBOX) ## Measure the table in README.md (takes the running sandbox down)
 	@cd test && go run ./measure

@@ -243,6 +243,10 @@ func TestCloudBuildAtOnce(t *testing.T) {
 			"approvalConfig.approvalRequired": false, "substitutions": map[string]any{"_STACK": "sandbox", "_JOB": name},
 		})
 	}
+	check(t, result.named(t, triggerKind, "delivery-test"), map[string]any{
+		"serviceAccount": "projects/sandbox-project/serviceAccounts/previewer-sandbox@sandbox-project.iam.gserviceaccount.com",
+		"repositoryEventConfig.pullRequest.branch": `^release-1\.0$`, "substitutions": map[string]any{"_STACK": "sandbox", "_JOB": "test"},
+	})
 	for _, r := range result.resources {
 		if strings.Contains(r.Name, "plan") || r.Type == secretKind {
 			t.Errorf("there is %s %s", r.Type, r.Name)

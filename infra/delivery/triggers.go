@@ -44,6 +44,9 @@ func (b *builder) builds() []build {
 		list[1].job = "deploy-plan"
 		list = append(list, build{name: "plan", description: "Plan the deployment to", job: "plan", as: planner.role, on: (*builder).onPush})
 	}
+	if b.PromotedFrom == "" { // else that stack's trigger tests them
+		list = append(list, build{name: "test", description: "Test pull requests for", job: "test", as: previewer.role, on: (*builder).onPullRequest})
+	}
 	return list
 }
 

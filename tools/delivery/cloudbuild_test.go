@@ -70,6 +70,7 @@ func TestCloudBuild(t *testing.T) {
 		"a pull request":                    {append(pullRequest, "_GITHUB_TOKEN_SECRET=github"), append(hub, "TOUCHED=1", "BASE=id of origin/main^{commit}", "PR=7", "make plan")},
 		"a pull request without a token":    {pullRequest, []string{"TOUCHED=1", "BASE=id of origin/main^{commit}", "make plan"}},
 		"a pull request without history":    {append(pullRequest, "NO_HISTORY=1"), []string{"TOUCHED=1", "make plan"}},
+		"tests of a pull request":           {[]string{"_JOB=test"}, []string{"make check"}},
 		"the plan of a push":                {[]string{"_JOB=plan"}, []string{"BASE=id of HEAD^^{commit}", "KEEP=abc", "make plan"}},
 		"a push":                            {[]string{"_JOB=deploy"}, []string{"KEEP=abc", "make deploy"}},
 		"an approved push":                  {[]string{"_JOB=deploy-plan", "_TRIED=dev"}, []string{"KEEP=abc", "KEPT=abc", "TRIED=dev", "make deploy"}},
@@ -116,7 +117,7 @@ func TestTriggersStartWhatThereIs(t *testing.T) {
 	c := readBuildConfig(t)
 	jobs := regexp.MustCompile(`job(?:: |\s+= )"([a-z-]+)"`).FindAllStringSubmatch(triggers, -1)
 	variables := regexp.MustCompile(`"(_[A-Z_]+)"`).FindAllStringSubmatch(triggers, -1)
-	if len(jobs) != 7 || len(variables) != 4 {
+	if len(jobs) != 8 || len(variables) != 4 {
 		t.Errorf("found the jobs %q and the variables %q; adapt this test", jobs, variables)
 	}
 	for _, job := range jobs {
