@@ -144,6 +144,38 @@ func TestStacksChangeOneAtATime(t *testing.T) {
 	}
 }
 
+// TestCachesHoldTheProgram makes sure that the cache which lets a preview be fast is written by
+// jobs that compile the program: GitHub never writes a key twice.
+func TestCachesHoldTheProgram(t *testing.T) {
+	t.Parallel()
+	compiles := regexp.MustCompile(`make (plan|deploy|review|rollback|teardown)\b`)
+	keys := map[any]string{}
+	for file, w := range readWorkflows(t) {
+		for name, j := range w.jobs() {
+			scripts := ""
+			for _, s := range j.Steps {
+				scripts += s.Run + "\n"
+			}
+			for _, s := range j.Steps {
+				if s.Uses == "./.github/actions/tools" && (s.With["compiles"] == "false") == compiles.MatchString(scripts) {
+					t.Errorf("%s: job %s has compiles: %v, and runs %s", file, name, s.With["compiles"], scripts)
+				}
+				if !strings.HasPrefix(s.Uses, "actions/setup-go@") || s.With["cache"] == false {
+					continue
+				}
+				path := s.With["cache-dependency-path"]
+				if other, taken := keys[path]; taken {
+					t.Errorf("%s: job %s has the key of %s", file, name, other)
+				}
+				keys[path] = file + " " + name
+			}
+		}
+	}
+	if len(keys) != 3 {
+		t.Errorf("found the keys %v; adapt this test", keys)
+	}
+}
+
 // TestReviewStacksGo makes sure of both ends of a review stack: the pull request is closed,
 // or loses its label.
 func TestReviewStacksGo(t *testing.T) {
