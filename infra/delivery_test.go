@@ -40,7 +40,9 @@ func deliveryWith(changes map[string]string) map[string]string {
 // delivered is what delivery adds to the sandbox's stack.
 func delivered(t *testing.T) stackRun {
 	t.Helper()
-	without := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:kmsKey": withDelivery["grpc-edge:kmsKey"]})
+	without := mustRun(t, "sandbox", false, map[string]string{
+		"grpc-edge:kmsKey": withDelivery["grpc-edge:kmsKey"], "grpc-edge:deletionProtection": withDelivery["grpc-edge:deletionProtection"],
+	})
 	result := mustRun(t, "sandbox", false, withDelivery)
 	result.resources = slices.DeleteFunc(result.resources, func(r registered) bool {
 		return slices.ContainsFunc(without.resources, func(other registered) bool { return other.Type == r.Type && other.Name == r.Name })
