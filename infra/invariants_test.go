@@ -155,7 +155,8 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"private-key-hidden", configMapType, "data.note", "-----BEGIN PRIVATE KEY-----"},
 		{"api-stays-enabled", "gcp:projects/service:Service", "disableOnDestroy", true},
 	}
-	result := mustRun(t, "sandbox", false, withDelivery)
+	// As unprotected as the settings say.
+	result := mustRun(t, "sandbox", false, deliveryWith(map[string]string{"grpc-edge:deletionProtection": "false", "grpc-edge:promotedFrom": ""}))
 	settings := settingsOf(t, "sandbox", nil)
 	broken := map[string]bool{}
 	for _, test := range tests {
