@@ -35,8 +35,10 @@ type registered struct {
 	// Parent, Provider and DependsOn are types and names.
 	Parent, Provider string
 	Protect          bool
-	IgnoreChanges    []string
-	DependsOn        []string
+	// DeleteBeforeReplace is what the program says; the provider may say so too.
+	DeleteBeforeReplace bool
+	IgnoreChanges       []string
+	DependsOn           []string
 	// UpdateTimeout is a duration; empty for the provider's own.
 	UpdateTimeout string
 	component     bool
@@ -156,7 +158,7 @@ func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs reso
 	c.resources = append(c.resources, registered{
 		Type: request.GetType(), Name: request.GetName(), Inputs: inputs,
 		Parent: short(request.GetParent()), Provider: provider(request.GetProvider()),
-		Protect: request.GetProtect(), IgnoreChanges: request.GetIgnoreChanges(),
+		Protect: request.GetProtect(), DeleteBeforeReplace: request.GetDeleteBeforeReplace(), IgnoreChanges: request.GetIgnoreChanges(),
 		DependsOn:     shorts(request.GetDependencies()),
 		UpdateTimeout: request.GetCustomTimeouts().GetUpdate(), component: !request.GetCustom(),
 	})

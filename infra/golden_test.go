@@ -20,11 +20,14 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // what changes with every line of a service or of Envoy's configuration, is
 // replaced by a word.
 func TestGolden(t *testing.T) {
-	for _, stack := range []string{"dev", "prod", "sandbox", "delivery"} {
+	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "autopilot"} {
 		var result stackRun
-		if stack == "delivery" { // what its keys add to a stack
+		switch stack {
+		case "delivery": // what its keys add to a stack
 			result = delivered(t)
-		} else {
+		case "autopilot": // what it changes
+			result = inAutopilot(t)
+		default:
 			result = mustRun(t, stack, false, nil)
 		}
 		var list []map[string]any

@@ -103,7 +103,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	s.network, err = network.New(ctx, "network", &network.Args{
 		Region: c.Region,
 		Nodes:  c.Network.Nodes, Pods: c.Network.Pods, Services: c.Network.Services,
-		NAT: c.Network.NAT, Labels: labels(c), Protect: c.DeletionProtection,
+		NAT: c.Network.NAT, FlowLogs: c.Network.FlowLogs, Labels: labels(c), Protect: c.DeletionProtection,
 	}, ready)
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		Network: s.network.ID, Subnet: s.network.SubnetID,
 		PodsRange: network.PodsRange, ServicesRange: network.ServicesRange,
 		ControlPlaneCIDR: c.Network.ControlPlane, NodeAccount: account.Email,
-		Labels: labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization,
+		Labels: labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization, FlowLogs: c.Network.FlowLogs,
 		DeletionProtection: c.DeletionProtection,
 		// Nodes use the roles of their account from their first minute to their last:
 		// what they may do is granted before they come, and taken back after they go.
@@ -226,6 +226,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		Namespace: space.Name,
 		Image:     s.registry.DockerHub + "/envoyproxy/envoy@" + c.EnvoyDigest, DrainImage: drain,
 		Replicas: c.EnvoyReplicas, Termination: c.Termination,
+		Autopilot: c.Cluster.Autopilot, NodeSelector: cluster.NodeSelector(c.Cluster),
 		Config: s.edge,
 		Chain:  s.certificate.Chain, Key: s.certificate.Key,
 		AddressName:       s.network.AddressName,
@@ -288,7 +289,7 @@ func (s *stack) serviceArgs(name string, space *namespace.Namespace) service.Arg
 		Namespace: space.Name, Name: name,
 		Replicas: c.ServiceReplicas, MinReadySeconds: c.ServiceMinReadySeconds, Termination: c.Termination,
 		Callers: []string{edge.Name},
-		OTLP:    c.OTLP,
+		OTLP:    c.OTLP, NodeSelector: cluster.NodeSelector(c.Cluster),
 	}
 	if c.Edge.Reflection && name != directory.Name {
 		args.Callers = append(args.Callers, directory.Name)

@@ -58,6 +58,7 @@ func manyServices(b *testing.B, n int) string {
 			b.Fatal(err)
 		}
 	}
+	link("Pulumi.yaml", "Pulumi.yaml")
 	link("envoy", "envoy")
 	link("services/directory", "services/directory")
 	before := services

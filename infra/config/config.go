@@ -3,7 +3,8 @@
 //
 // The keys are declared in Pulumi.yaml, with their types, defaults and
 // descriptions, and nowhere else. Pulumi hands the defaults to the program, so
-// a key without a value is an error here.
+// a key without a value is an error here. See [declared] for the one place where
+// it matters whether a value is the default.
 package config
 
 import (
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/config/declared"
 )
 
 // Config is the whole configuration of a stack.
@@ -62,10 +65,15 @@ type Network struct {
 	Nodes, Pods, Services, ControlPlane string
 	// NAT lets nodes and pods reach the internet.
 	NAT bool
+	// FlowLogs has VPC Flow Logs keep a sample of the connections.
+	FlowLogs bool
 }
 
 // Cluster is the GKE cluster and its nodes.
 type Cluster struct {
+	// Autopilot leaves the nodes to GKE. Of what is below about them, only Spot
+	// holds then.
+	Autopilot bool
 	// Location is a zone, or the region for a regional cluster.
 	Location       string
 	ReleaseChannel string
@@ -116,7 +124,12 @@ type Collector struct {
 // Load reads and checks the configuration of the stack. The error lists every
 // wrong, missing and unknown key, each with what it may be.
 func Load(ctx *pulumi.Context) (*Config, error) {
+	defaults, err := declared.Defaults(ctx.RootDirectory())
+	if err != nil {
+		return nil, err
+	}
 	r := newReader(ctx.GetConfig, ctx.IsConfigSecret, os.Getenv(pulumi.EnvConfig))
+	r.defaults = defaults
 	c := r.read()
 	r.checkStackName(ctx.Stack(), c.Delivery)
 	if len(r.problems) > 0 {
@@ -157,6 +170,7 @@ func (r *reader) read() *Config {
 	c.KMSKey = r.kms(c.Region)
 	c.Delivery = r.delivery(c.Project)
 	c.Network.NAT = r.boolean("grpc-edge:nat")
+	c.Network.FlowLogs = r.boolean("grpc-edge:flowLogs")
 	c.Cluster = r.cluster(c.Region)
 	r.checkNodeCounts(c.Cluster)
 	r.checkPods(c)
@@ -167,8 +181,10 @@ func (r *reader) read() *Config {
 }
 
 func (r *reader) cluster(region string) Cluster {
+	autopilot := r.autopilot()
 	dns := r.boolean("grpc-edge:dnsEndpoint")
 	return Cluster{
+		Autopilot:          autopilot,
 		Location:           r.location("grpc-edge:clusterLocation", region),
 		ReleaseChannel:     r.oneOf("grpc-edge:releaseChannel", "RAPID", "REGULAR", "STABLE"),
 		AuthorizedNetworks: r.authorizedNetworks("grpc-edge:authorizedNetworks", dns),

@@ -22,6 +22,7 @@ func load(t *testing.T, values map[string]string, secrets ...string) (*Config, e
 	}
 	r := newReader(func(key string) (string, bool) { value, ok := values[key]; return value, ok },
 		func(key string) bool { return slices.Contains(secrets, key) }, string(all))
+	r.defaults = configtest.Load(t, "../..", "")
 	c := r.read()
 	return c, r.err()
 }
@@ -76,7 +77,7 @@ func TestValues(t *testing.T) {
 		Delivery:    Delivery{Branch: "main"},
 		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
 		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500}, ServiceReplicas: Replicas{2, 0, 500}, ServiceMinReadySeconds: 10,
-		MetricsNamespaces: []string{"gmp-system"},
+		MetricsNamespaces: []string{"gmp-system", "gke-gmp-system"},
 		OTLP:              &Collector{Endpoint: "http://collector.telemetry:4317", Host: "collector.telemetry", Namespace: "telemetry", Port: 4317},
 	}
 	want.Edge, want.Monitoring = got.Edge, got.Monitoring // see TestEdgeValues
@@ -134,6 +135,7 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:maintenanceWindow", `{"start":"2026-01-03T02:00:00Z","hours":2,"recurrence":"FREQ=DAILY"}`, arrow + windowForm},
 		{"grpc-edge:maintenanceWindow", `{"start":"2026-01-03T02:00:00Z","hours":4,"recurrence":"daily"}`, arrow + windowForm},
 		{"grpc-edge:maintenanceWindow", `{"hours":4,"recurrence":"FREQ=DAILY"}`, arrow + windowForm},
+		{"grpc-edge:clusterMode", "auto", arrow + "one of standard, autopilot"},
 		{"grpc-edge:certificate", "acme", arrow + "one of self-signed, provided"},
 	}
 	for _, test := range tests {

@@ -49,6 +49,8 @@ type Args struct {
 	Zones []string
 	// Termination is how long a pod may take to stop.
 	Termination time.Duration
+	// NodeSelector is for the labels of nodes that the pods want; nil for any node.
+	NodeSelector pulumi.StringMap
 	// Environment, Files and FilesPath are for the program: more variables, and a
 	// ConfigMap that it finds at a path; nil for none.
 	Environment corev1.EnvVarArray
@@ -89,6 +91,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Container: container(args),
 		Volumes:   volumes(args),
 		User:      image.User,
+
+		NodeSelector: args.NodeSelector,
 
 		Termination:     args.Termination,
 		MinReadySeconds: args.MinReadySeconds,

@@ -86,11 +86,15 @@ func admitCluster(t *change) error {
 	if err := checkClusterPlace(t.new); err != nil {
 		return err
 	}
-	if len(p.objects("nodePools")) > 0 || p.boolean("enableAutopilot") || p.str("networkingMode") == "ROUTES" {
-		return badRequest("Node pools inside a cluster, Autopilot and routes-based networking are not emulated: " +
-			"use a VPC-native Standard cluster and container.NodePool")
+	if len(p.objects("nodePools")) > 0 || p.str("networkingMode") == "ROUTES" {
+		return badRequest("Node pools inside a cluster and routes-based networking are not emulated: " +
+			"use a VPC-native cluster and container.NodePool")
 	}
-	if p.number("initialNodeCount") < 1 {
+	if autopilot(t.new) {
+		if err := admitAutopilot(t); err != nil {
+			return err
+		}
+	} else if p.number("initialNodeCount") < 1 {
 		return badRequest("Cluster.initial_node_count must be greater than zero.")
 	}
 	if pool, want := p.str("workloadIdentityConfig.workloadPool"), t.new.project()+".svc.id.goog"; pool != "" && pool != want {
@@ -144,6 +148,9 @@ func (t *change) completeCluster() {
 	p := t.new.Config
 	sum := sha256.Sum256([]byte(t.new.Name))
 	dns := fmt.Sprintf("gke-%s-%s.%s.gke.goog", hex.EncodeToString(sum[:])[:36], ProjectNumber(t.new.project()), regionOf(t.new.Status.str("location")))
+	if autopilot(t.new) {
+		t.completeAutopilot()
+	}
 	t.complete(Properties{
 		"selfLink":                    containerBase + t.new.Name,
 		"controlPlaneEndpointsConfig": Properties{"dnsEndpointConfig": Properties{"endpoint": dns}},
@@ -164,14 +171,18 @@ func (t *change) completeCluster() {
 }
 
 // poolZones are the zones of a cluster's nodes: all of a zonal cluster are in its
-// zone, those of a regional one in three zones ("Regional clusters", GKE).
+// zone, those of a regional one in three zones ("Regional clusters", GKE), or all
+// zones in Autopilot mode.
 func poolZones(cluster *Object) []string {
 	if zones := cluster.Config.strings("nodeLocations"); len(zones) > 0 {
 		return zones
 	}
 	at := cluster.Status.str("location")
-	if at != regionOf(at) {
+	switch {
+	case at != regionOf(at):
 		return []string{at}
+	case autopilot(cluster):
+		return regionZones(at)
 	}
 	return regionZones(at)[:3]
 }

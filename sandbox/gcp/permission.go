@@ -172,6 +172,9 @@ func (call Call) needs() []need {
 	}
 	var all []need
 	for _, g := range grants {
+		if call.spares(g) {
+			continue
+		}
 		n := need{permission: g.permission, resource: call.resource(g.on)}
 		if strings.HasSuffix(g.permission, ".setIamPolicy") {
 			n.role = call.Config.str("role")
@@ -181,6 +184,16 @@ func (call Call) needs() []need {
 		}
 	}
 	return all
+}
+
+// spares tells whether a call for an Autopilot cluster does without what others need:
+// it has no default pool to remove, nor with skipNodePoolRefresh pools to look at.
+func (call Call) spares(g grant) bool {
+	if call.Kind != KindCluster || !call.Config.boolean("enableAutopilot") {
+		return false
+	}
+	return call.Verb == VerbCreate && g.permission == "container.clusters.update" ||
+		call.Config.boolean("skipNodePoolRefresh") && g.permission == "compute.instanceGroupManagers.get"
 }
 
 func (call Call) resource(s scope) string {
@@ -193,7 +206,7 @@ func (call Call) resource(s scope) string {
 	case onTriggered:
 		return project + "/serviceAccounts/" + lastSegment(call.Config.str("serviceAccount"))
 	case onNodeAccount:
-		email := call.Config.str("nodeConfig.serviceAccount")
+		email := first(call.Config.str("nodeConfig.serviceAccount"), call.Config.str("clusterAutoscaling.autoProvisioningDefaults.serviceAccount"))
 		if !strings.Contains(email, "@") { // the default of Compute Engine
 			email = ProjectNumber(segment(call.Name, "projects")) + "-compute@developer.gserviceaccount.com"
 		}

@@ -22,6 +22,9 @@ type resourceType struct {
 	place []string
 	// defaults are given to inputs that the program leaves out.
 	defaults map[string]any
+	// conflicts are, by a property, those that cannot be given together with it
+	// (ConflictsWith). Nor do they have their defaults then.
+	conflicts map[string][]string
 	// replace are the paths, without indexes, that cannot change in place.
 	replace []string
 	// replaceIf are paths that cannot change in place in one direction.
