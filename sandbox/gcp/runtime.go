@@ -32,6 +32,8 @@ type ClusterSpec struct {
 	// ManagedPrometheus is true if the cluster has the custom resources of managed
 	// collection. Those that a running cluster has stay when it becomes false.
 	ManagedPrometheus bool
+	// Autopilot has the cluster change and refuse pods as Autopilot does.
+	Autopilot bool
 }
 
 // ClusterStatus is what a started control plane is reached by.
