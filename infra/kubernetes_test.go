@@ -157,7 +157,7 @@ func TestPolicies(t *testing.T) {
 		"echo from [directory envoy] port 8080",
 		"echo to [telemetry] port 4317",
 		"edge from [] port 8443",
-		"edge from [gmp-system gke-gmp-system] port 9090",
+		"edge from [gke-gmp-system gmp-system] port 9090",
 		"edge to [directory] port 8080",
 		"edge to [echo] port 8080",
 		"edge to [reverse] port 8080",
