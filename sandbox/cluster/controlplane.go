@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"grpc-edge/sandbox/addressplan"
 	"grpc-edge/sandbox/gcp"
 	"grpc-edge/sandbox/machine"
 )
@@ -70,10 +71,15 @@ func (c *controlPlane) machineSpec() (machine.Spec, error) {
 			return machine.Spec{}, err
 		}
 	}
+	hosts := fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", addressplan.GoogleAPIs, BinaryAuthorization)
+	if err := os.WriteFile(c.file("hosts"), []byte(hosts), 0o644); err != nil {
+		return machine.Spec{}, err
+	}
 	saKey := filepath.Join(c.dir, "pki", "service-accounts.key")
 	return machine.Spec{
 		Name:   c.spec.Name,
 		LogDir: filepath.Join(c.dir, "log"),
+		Binds:  map[string]string{"/etc/hosts": c.file("hosts")},
 		Processes: []machine.Process{
 			{Name: "etcd", Args: []string{
 				c.bin("etcd"), "--data-dir=" + filepath.Join(c.dir, "etcd"),

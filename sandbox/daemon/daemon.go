@@ -147,7 +147,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 		return fmt.Errorf("listening for the metadata server: %w", err)
 	}
 	const headerTimeout = 10 * time.Second
-	apiServer := &http.Server{Handler: googleapis.Handler(d.cloud.Registry(system), system), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
+	apiServer := &http.Server{Handler: googleapis.Handler(d.cloud.Registry(system), system, googleapis.Signing(d.cloud), googleapis.ImagePolicy(d.cloud)), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
 	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.NodeAccount, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
 	d.servers = append(d.servers, apiServer, metadataServer)
 	go func() { _ = apiServer.ServeTLS(apis, "", "") }()

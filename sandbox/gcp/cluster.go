@@ -18,7 +18,7 @@ var clusterRule = &rule{
 	noun: "cluster", quota: quota{"CLUSTERS", 100, "locations"}, // "Quotas and limits", GKE
 	check: checkCluster, admit: admitCluster,
 	build: func(ctx context.Context, t *change) error {
-		if t.old != nil && managedPrometheus(t.old) == managedPrometheus(t.new) {
+		if t.old != nil && managedPrometheus(t.old) == managedPrometheus(t.new) && enforces(t.old) == enforces(t.new) {
 			return nil
 		}
 		if err := t.startCluster(ctx, t.new); err != nil {
@@ -41,6 +41,11 @@ var monitoringComponents = strings.Fields(`SYSTEM_COMPONENTS APISERVER SCHEDULER
 // collection", Google Cloud Managed Service for Prometheus).
 func managedPrometheus(cluster *Object) bool {
 	return cluster.Properties().boolean("monitoringConfig.managedPrometheus.enabled")
+}
+
+// enforces tells whether a cluster runs only what Binary Authorization lets it.
+func enforces(cluster *Object) bool {
+	return cluster.Config.str("binaryAuthorization.evaluationMode") == "PROJECT_SINGLETON_POLICY_ENFORCE"
 }
 
 // clusterName is stricter than other names ("clusters.create", GKE API).
@@ -109,7 +114,7 @@ func admitCluster(t *change) error {
 	if err := t.mayEncrypt(p.str("databaseEncryption.keyName"), agents["container.googleapis.com"]); err != nil {
 		return err
 	}
-	if p.str("binaryAuthorization.evaluationMode") == "PROJECT_SINGLETON_POLICY_ENFORCE" {
+	if enforces(t.new) {
 		if err := t.requireAPI("binaryauthorization.googleapis.com", t.new.project()); err != nil {
 			return err
 		}

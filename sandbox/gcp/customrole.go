@@ -70,6 +70,7 @@ var predefined = map[string][]string{
 	"roles/storage.objectViewer":           {"resourcemanager.projects.get", "storage.objects.get", "storage.objects.list"},
 	"roles/storage.objectUser": {"resourcemanager.projects.get", "storage.objects.create", "storage.objects.delete", "storage.objects.get",
 		"storage.objects.list", "storage.objects.update"},
+	"roles/cloudkms.signer":                      {"cloudkms.cryptoKeyVersions.useToSign", "resourcemanager.projects.get"},
 	"roles/cloudkms.cryptoKeyDecrypter":          {"cloudkms.cryptoKeyVersions.useToDecrypt", "resourcemanager.projects.get"},
 	"roles/cloudkms.cryptoKeyEncrypterDecrypter": {"cloudkms.cryptoKeyVersions.useToDecrypt", "cloudkms.cryptoKeyVersions.useToEncrypt", "resourcemanager.projects.get"},
 	"roles/logging.logWriter":                    {"logging.logEntries.create"},

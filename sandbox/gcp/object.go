@@ -32,6 +32,9 @@ const (
 	KindServiceIdentity Kind = "serviceusage.googleapis.com/ServiceIdentity"
 	KindCryptoKeyMember Kind = "cloudkms.googleapis.com/IamMember"
 	KindAdmissionPolicy Kind = "binaryauthorization.googleapis.com/Policy"
+	KindAttestor        Kind = "binaryauthorization.googleapis.com/Attestor"
+	KindNote            Kind = "containeranalysis.googleapis.com/Note"
+	KindOccurrence      Kind = "containeranalysis.googleapis.com/Occurrence"
 
 	KindIdentityPool     Kind = "iam.googleapis.com/WorkloadIdentityPool"
 	KindIdentityProvider Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"

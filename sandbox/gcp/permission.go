@@ -42,6 +42,7 @@ const (
 	onNetwork     // the network the object is in
 	onNodeAccount // the account that nodes run as
 	onTriggered   // the account that builds run as
+	onNote        // the note that an occurrence is attached to
 )
 
 type grant struct {
@@ -114,6 +115,14 @@ var permissions = map[Kind]verbs{
 		VerbUpdate: on(onProject, "binaryauthorization.policy.update"),
 		VerbDelete: on(onProject, "binaryauthorization.policy.update"),
 	},
+	KindAttestor: crud("binaryauthorization.attestors"),
+	KindNote:     crud("containeranalysis.notes"),
+	KindOccurrence: { // to attach one to a note is a right on the note ("Access control", Artifact Analysis)
+		VerbCreate: append(on(onProject, "containeranalysis.occurrences.create"), attach),
+		VerbGet:    on(onObject, "containeranalysis.occurrences.get"),
+		VerbUpdate: on(onObject, "containeranalysis.occurrences.update"),
+		VerbDelete: on(onObject, "containeranalysis.occurrences.delete"),
+	},
 	KindIdentityPool:     crud("iam.workloadIdentityPools"),
 	KindIdentityProvider: crud("iam.workloadIdentityPoolProviders"),
 	KindBucketMember:     binding("storage.buckets", onObject),
@@ -129,10 +138,11 @@ var permissions = map[Kind]verbs{
 }
 
 // policy is needed besides, to change what belongs to a network; actAs, to run
-// nodes as an account ("Service account permissions", IAM).
+// nodes as an account ("Service account permissions", IAM); attach, to attest.
 var (
 	policy = []grant{{"compute.networks.updatePolicy", onNetwork}}
 	actAs  = grant{"iam.serviceAccounts.actAs", onNodeAccount}
+	attach = grant{"containeranalysis.notes.attachOccurrence", onNote}
 )
 
 func on(s scope, names ...string) []grant {
@@ -180,6 +190,11 @@ func (call Call) needs() []need {
 			all = append(all, n)
 		}
 	}
+	if call.Kind == KindAdmissionPolicy && (call.Verb == VerbCreate || call.Verb == VerbUpdate) {
+		for _, attestor := range attestorsOf(call.Config) {
+			all = append(all, need{permission: "binaryauthorization.attestors.get", resource: attestor})
+		}
+	}
 	return all
 }
 
@@ -188,6 +203,8 @@ func (call Call) resource(s scope) string {
 	switch s {
 	case onProject:
 		return project
+	case onNote:
+		return call.Config.str("noteName")
 	case onNetwork:
 		return project + "/global/networks/" + lastSegment(call.Config.str("network"))
 	case onTriggered:

@@ -38,6 +38,9 @@ var patterns = map[Kind]string{
 	KindServiceIdentity: "projects/{project}/serviceIdentities/{service}",
 	KindCryptoKeyMember: "{cryptoKeyId}/iam/{role}/{member}",
 	KindAdmissionPolicy: "projects/{project}/policy",
+	KindAttestor:        "projects/{project}/attestors/{name}",
+	KindNote:            "projects/{project}/notes/{name}",
+	KindOccurrence:      "projects/{project}/occurrences/{uuid}",
 
 	KindIdentityPool:     "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
 	KindIdentityProvider: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",

@@ -53,6 +53,9 @@ var rules = map[Kind]*rule{
 	KindServiceIdentity: serviceIdentityRule,
 	KindCryptoKeyMember: cryptoKeyMemberRule,
 	KindAdmissionPolicy: admissionPolicyRule,
+	KindAttestor:        attestorRule,
+	KindNote:            noteRule,
+	KindOccurrence:      occurrenceRule,
 
 	KindIdentityPool:     identityPoolRule,
 	KindIdentityProvider: identityProviderRule,

@@ -18,6 +18,7 @@ var apiTitles = map[string]string{
 	"cloudresourcemanager.googleapis.com": "Cloud Resource Manager API",
 	"compute.googleapis.com":              "Compute Engine API",
 	"container.googleapis.com":            "Kubernetes Engine API",
+	"containeranalysis.googleapis.com":    "Container Analysis API",
 	"monitoring.googleapis.com":           "Cloud Monitoring API",
 	"iam.googleapis.com":                  "Identity and Access Management (IAM) API",
 }

@@ -139,6 +139,19 @@ var resourceTypes = map[string]resourceType{
 		shortID:  rewrite(`/policy$`, ""),
 		fullName: rewrite(`^(projects/[^/]+)$`, "$1/policy"),
 	},
+	"gcp:binaryauthorization/attestor:Attestor": {
+		kind: gcp.KindAttestor, autoname: "name", maxName: 63, place: []string{"project"},
+		replace:    words("name project attestationAuthorityNote.noteReference"),
+		references: []string{"attestationAuthorityNote.noteReference"},
+		computed:   []string{"attestationAuthorityNote.delegationServiceAccountEmail"},
+	},
+	"gcp:containeranalysis/note:Note": {
+		kind: gcp.KindNote, autoname: "name", maxName: 63, place: []string{"project"},
+		replace: words("attestationAuthority.hint.humanReadableName name project"),
+	},
+	"gcp:containeranalysis/occurence:Occurence": {
+		kind: gcp.KindOccurrence, place: []string{"project"}, replace: words("noteName project resourceUri"),
+	},
 	"gcp:iam/workloadIdentityPool:WorkloadIdentityPool": {
 		kind: gcp.KindIdentityPool, place: []string{"project"}, replace: words("project workloadIdentityPoolId"),
 	},
