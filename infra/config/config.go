@@ -30,8 +30,10 @@ type Config struct {
 	// KMSKey is the resource name of the Cloud KMS key that encrypts the cluster's
 	// secrets, the nodes' disks and the repositories; empty for Google's own keys.
 	KMSKey string
-	// BinaryAuthorization lets only images of the stack's repositories run.
+	// BinaryAuthorization lets only images of the stack's repositories run; with a
+	// SigningKey, of its own only those that are signed with it.
 	BinaryAuthorization bool
+	SigningKey          SigningKey
 
 	Network     Network
 	Images      Images
@@ -155,6 +157,7 @@ func (r *reader) read() *Config {
 		Termination: r.seconds("grpc-edge:terminationSeconds", 10, 3600),
 	}
 	c.KMSKey = r.kms(c.Region)
+	c.SigningKey = r.signingKey(c.BinaryAuthorization)
 	c.Delivery = r.delivery(c.Project)
 	c.Network.NAT = r.boolean("grpc-edge:nat")
 	c.Cluster = r.cluster(c.Region)

@@ -126,6 +126,10 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:kmsKey", "my-key", arrow + "projects/PROJECT/locations/us-central1/keyRings/RING/cryptoKeys/KEY, in the region of the stack, or empty"},
 		{"grpc-edge:kmsKey", "projects/my-p/locations/europe-west1/keyRings/r/cryptoKeys/k", arrow + "projects/PROJECT/locations/us-central1/keyRings/RING/cryptoKeys/KEY, in the region of the stack, or empty"},
 		{"grpc-edge:binaryAuthorization", "on", arrow + "one of true, false"},
+		{"grpc-edge:signingKey", "my-key", arrow + signingForm},
+		{"grpc-edge:signingKey", testSigningKey, arrow + signingForm},
+		{"grpc-edge:signingKey", testSigningKey + "/cryptoKeyVersions/0", arrow + signingForm},
+		{"grpc-edge:signingKey", testSigningKey + "/cryptoKeyVersions/1", arrow + "empty without grpc-edge:binaryAuthorization"},
 		{"grpc-edge:imageRetentionDays", "0", arrow + "a whole number from 1 to 3650"},
 		{"grpc-edge:imageKeepVersions", "1", arrow + "a whole number from 2 to 1000"},
 		{"grpc-edge:logging", `["WORKLOADS"]`, arrow + "empty, or with SYSTEM_COMPONENTS, without which GKE logs nothing else"},
@@ -143,6 +147,22 @@ func TestOneWrongKey(t *testing.T) {
 		if got := message(err); got != want {
 			t.Errorf("%s = %q:\ngot  %s\nwant %s", test.key, test.value, got, want)
 		}
+	}
+}
+
+const (
+	testSigningKey = "projects/my-project/locations/global/keyRings/r/cryptoKeys/k"
+	signingForm    = "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY/cryptoKeyVersions/NUMBER, or empty"
+)
+
+func TestSigningKey(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, sandbox(t, map[string]string{"grpc-edge:binaryAuthorization": "true", "grpc-edge:signingKey": testSigningKey + "/cryptoKeyVersions/12"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (SigningKey{Key: testSigningKey, Version: 12}); c.SigningKey != want || c.SigningKey.Name() != testSigningKey+"/cryptoKeyVersions/12" {
+		t.Errorf("the key is %v, want %v", c.SigningKey, want)
 	}
 }
 

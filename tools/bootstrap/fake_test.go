@@ -269,7 +269,12 @@ func wrongRotation(key object) string {
 func (f *fake) createKey(w http.ResponseWriter, r *http.Request) {
 	key := body(r)
 	destroy, err := time.ParseDuration(fmt.Sprint(key["destroyScheduledDuration"]))
-	if key["purpose"] != "ENCRYPT_DECRYPT" || wrongRotation(key) != "" || err != nil || destroy < 24*time.Hour || destroy > 120*24*time.Hour {
+	sound := key["purpose"] == "ENCRYPT_DECRYPT" && wrongRotation(key) == ""
+	if key["purpose"] == "ASYMMETRIC_SIGN" { // which has no rotation, and no primary version ("CryptoKey", Cloud KMS API)
+		template, _ := key["versionTemplate"].(object)
+		sound = key["rotationPeriod"] == nil && template["algorithm"] == "EC_SIGN_P256_SHA256"
+	}
+	if !sound || err != nil || destroy < 24*time.Hour || destroy > 120*24*time.Hour {
 		refuse(w, 400, fmt.Sprintf("Invalid CryptoKey: %v", key), "")
 		return
 	}
@@ -277,7 +282,9 @@ func (f *fake) createKey(w http.ResponseWriter, r *http.Request) {
 		refuse(w, 404, "KeyRing not found.", "")
 		return
 	}
-	key["primary"] = object{"name": "cryptoKeyVersions/1", "state": "ENABLED"}
+	if key["purpose"] == "ENCRYPT_DECRYPT" {
+		key["primary"] = object{"name": "cryptoKeyVersions/1", "state": "ENABLED"}
+	}
 	create(w, r, f.keys, r.URL.Query().Get("cryptoKeyId"), key)
 }
 
