@@ -95,9 +95,12 @@ func (c *cloud) SupportsFeature(_ context.Context, request *pulumirpc.SupportsFe
 // projectNumber is that of every project.
 const projectNumber = "123456789012"
 
-// Invoke answers the functions that the program calls, for a token and for a project.
+// Invoke answers the functions that the program calls, for a token, for a project, and
+// for the public key of a key that signs.
 func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
-	answer, err := structpb.NewStruct(map[string]any{"accessToken": "token", "number": projectNumber})
+	answer, err := structpb.NewStruct(map[string]any{
+		"accessToken": "token", "number": projectNumber, "publicKeys": []any{map[string]any{"pem": signer.public}},
+	})
 	return &pulumirpc.ResourceInvokeResponse{Return: answer}, err
 }
 
@@ -258,9 +261,13 @@ func mustRun(t testing.TB, stack string, preview bool, changes map[string]string
 	return result
 }
 
-// TestMain puts a registry of our own in the place of every registry.
+// TestMain puts a registry of our own in the place of every registry, and a key of our
+// own in that of every key.
 func TestMain(m *testing.M) {
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+	mux := http.NewServeMux()
+	mux.Handle("/", registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+	mux.Handle("cloudkms.googleapis.com/", signer)
+	server := httptest.NewServer(mux)
 	target, err := url.Parse(server.URL)
 	if err != nil {
 		log.Fatal(err)

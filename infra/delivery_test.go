@@ -27,6 +27,8 @@ var withDelivery = map[string]string{
 	"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber, "grpc-edge:reviewStacks": "true",
 	"grpc-edge:cloudBuildRepository": "projects/sandbox-project/locations/us-central1/connections/github/repositories/grpc-edge",
 	"grpc-edge:kmsKey":               "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
+	"grpc-edge:binaryAuthorization":  "true",
+	"grpc-edge:signingKey":           "projects/sandbox-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox-images/cryptoKeyVersions/1",
 }
 
 func deliveryWith(changes map[string]string) map[string]string {
@@ -38,7 +40,11 @@ func deliveryWith(changes map[string]string) map[string]string {
 // delivered is what delivery adds to the sandbox's stack.
 func delivered(t *testing.T) stackRun {
 	t.Helper()
-	without := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:kmsKey": withDelivery["grpc-edge:kmsKey"]})
+	others := map[string]string{}
+	for _, key := range []string{"kmsKey", "binaryAuthorization", "signingKey"} {
+		others["grpc-edge:"+key] = withDelivery["grpc-edge:"+key]
+	}
+	without := mustRun(t, "sandbox", false, others)
 	result := mustRun(t, "sandbox", false, withDelivery)
 	result.resources = slices.DeleteFunc(result.resources, func(r registered) bool {
 		return slices.ContainsFunc(without.resources, func(other registered) bool { return other.Type == r.Type && other.Name == r.Name })

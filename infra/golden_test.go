@@ -78,6 +78,9 @@ func describe(r registered) map[string]any {
 	if r.Type == roleKind {
 		description["inputs"].(map[string]any)["permissions"] = "(see roles)"
 	}
+	if r.Type == attestationType {
+		description["inputs"].(map[string]any)["attestation"] = "(see TestAttestation)"
+	}
 	if r.Type == configMapType {
 		inputs := description["inputs"].(map[string]any)
 		for _, content := range []string{"data", "binaryData"} {
@@ -123,6 +126,10 @@ func stable(result stackRun, text string) string {
 			name := at(r.Inputs, "metadata.name").StringValue()
 			workload, _, _ := strings.Cut(name, "-")
 			text = strings.ReplaceAll(text, name, workload+"-(hash of its files)")
+		}
+		if r.Type == attestationType {
+			image := r.Name[:strings.LastIndex(r.Name, "-")]
+			text = strings.ReplaceAll(text, r.Name, image+"-(hash of image and key)")
 		}
 	}
 	return text

@@ -38,7 +38,7 @@ func source(root string, c *config.Config, name, folder string) image.Source {
 func (s *stack) push(ctx *pulumi.Context, ready pulumi.ResourceOption) (err error) {
 	id := ctx.Project() + "-" + ctx.Stack()
 	if key := s.config.SigningKey; key != (config.SigningKey{}) {
-		s.signer, err = attestation.New(ctx, "attestation", &attestation.Args{NoteName: id, Key: key, APIs: s.apis}, ready)
+		s.signer, err = attestation.New(ctx, "attestation", &attestation.Args{Project: s.config.Project, NoteName: id, Key: key, APIs: s.apis}, ready)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,9 @@ func (s *stack) push(ctx *pulumi.Context, ready pulumi.ResourceOption) (err erro
 	if !s.config.BinaryAuthorization {
 		return nil
 	}
-	_, err = admission.New(ctx, "admission", &admission.Args{Exempt: s.exempt(), Signer: s.signer, AttestorName: id}, ready)
+	_, err = admission.New(ctx, "admission", &admission.Args{
+		Exempt: s.exempt(), Signer: s.signer, Project: s.config.Project, AttestorName: id,
+	}, ready)
 	return err
 }
 

@@ -157,7 +157,7 @@ func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount, opts ..
 	s.delivery, err = delivery.New(ctx, "delivery", &delivery.Args{
 		Delivery: c.Delivery,
 		Project:  c.Project, Region: c.Region, Stack: ctx.Stack(), PoolID: ctx.Project() + "-" + ctx.Stack(),
-		NodeAccount: nodes.Email, KMSKey: c.KMSKey, Approve: c.DeletionProtection,
+		NodeAccount: nodes.Email, KMSKey: c.KMSKey, SigningKey: c.SigningKey.Key, Approve: c.DeletionProtection,
 	}, opts...)
 	return err
 }

@@ -23,7 +23,8 @@ type Args struct {
 	// Authorization API).
 	Exempt []string
 	// Signer is whose attestation every other image needs; nil lets no other run.
-	Signer *attestation.Signer
+	Signer  *attestation.Signer
+	Project string
 	// AttestorName is unique in the project.
 	AttestorName string
 }
@@ -45,7 +46,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			return nil, err
 		}
 		rule.EvaluationMode = pulumi.String("REQUIRE_ATTESTATION")
-		rule.RequireAttestationsBies = pulumi.StringArray{attestor.ID()}
+		rule.RequireAttestationsBies = pulumi.StringArray{pulumi.Sprintf("projects/%s/attestors/%s", args.Project, attestor.Name)}
 	}
 	var exempt binaryauthorization.PolicyAdmissionWhitelistPatternArray
 	for _, pattern := range args.Exempt {

@@ -38,6 +38,7 @@ type Signer struct {
 
 // Args say who signs.
 type Args struct {
+	Project string
 	// NoteName is unique in the project.
 	NoteName string
 	Key      config.SigningKey
@@ -61,7 +62,7 @@ func New(ctx *pulumi.Context, component string, args *Args, opts ...pulumi.Resou
 	if err != nil {
 		return nil, fmt.Errorf("creating the note for attestations: %w", err)
 	}
-	s.Note = note.ID().ToStringOutput()
+	s.Note = pulumi.Sprintf("projects/%s/notes/%s", args.Project, note.Name)
 	// Only once the API is enabled, which in a first preview it is not.
 	version := kms.GetKMSCryptoKeyVersionOutput(ctx, kms.GetKMSCryptoKeyVersionOutputArgs{
 		CryptoKey: pulumi.String(args.Key.Key), Version: pulumi.Int(args.Key.Version),

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/kms"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/projects"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/serviceaccount"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -34,6 +35,8 @@ const (
 	encrypts  = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 	actAs     = "iam.serviceAccounts.actAs"
 	actAsRole = "roles/iam.serviceAccountUser"
+	sign      = "cloudkms.cryptoKeyVersions.useToSign"
+	signRole  = "roles/cloudkms.signer"
 )
 
 var (
@@ -101,9 +104,9 @@ func (b *builder) customRoles() (map[string]*projects.IAMCustomRole, error) {
 			Title:       pulumi.String(role.Title + " " + b.Stack),
 			Description: pulumi.String(role.Description),
 			Stage:       pulumi.String(role.Stage),
-			// On the project it would let nodes run as any account of it, the
-			// destroyer included: see nodes.
-			Permissions: pulumi.ToStringArray(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == actAs })),
+			// On the project these would let nodes run as any account of it, the destroyer
+			// included, and sign with any key: see nodes and signing.
+			Permissions: pulumi.ToStringArray(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == actAs || p == sign })),
 		}, b.parent)
 		if err != nil {
 			return nil, fmt.Errorf("creating the role for %s: %w", name, err)
@@ -124,6 +127,9 @@ func (b *builder) grant(j job, a account, custom map[string]*projects.IAMCustomR
 		}
 	}
 	if err := b.nodes(j, a); err != nil {
+		return err
+	}
+	if err := b.signing(j, a); err != nil {
 		return err
 	}
 	return b.state(j, a)
@@ -163,6 +169,20 @@ func (b *builder) nodes(j job, a account) error {
 	}
 	if err != nil {
 		return fmt.Errorf("letting the %s run nodes: %w", j.role, err)
+	}
+	return nil
+}
+
+// signing lets those who push images sign them, with the stack's key alone.
+func (b *builder) signing(j job, a account) error {
+	if b.SigningKey == "" || !slices.Contains(j.roles, roles.Deploy) {
+		return nil
+	}
+	_, err := kms.NewCryptoKeyIAMMember(b.ctx, b.name+"-"+j.role+"-signing", &kms.CryptoKeyIAMMemberArgs{
+		CryptoKeyId: pulumi.String(b.SigningKey), Role: pulumi.String(signRole), Member: a.member,
+	}, b.parent)
+	if err != nil {
+		return fmt.Errorf("letting the %s sign images: %w", j.role, err)
 	}
 	return nil
 }

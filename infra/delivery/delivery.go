@@ -44,6 +44,8 @@ type Args struct {
 	NodeAccount pulumi.StringInput
 	// KMSKey is the key whose use the stack grants, see [config.Config]; or empty.
 	KMSKey string
+	// SigningKey is the Cloud KMS key that those who deploy sign images with; or empty.
+	SigningKey string
 	// Approve lets Cloud Build deploy only what a person has approved.
 	Approve bool
 }
