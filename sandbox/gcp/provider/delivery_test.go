@@ -35,8 +35,10 @@ func (e *engine) deliver() map[string]state {
 		if token == customRoleType {
 			var role customRole
 			read(e.t, roleFile(strings.TrimPrefix(name, "delivery-")), &role)
-			// See infra/delivery: this one is granted on the account of nodes alone.
-			r.Inputs["permissions"] = anys(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == "iam.serviceAccounts.actAs" }))
+			// See infra/delivery: these are granted on the account of nodes, and the key, alone.
+			r.Inputs["permissions"] = anys(slices.DeleteFunc(role.Permissions, func(p string) bool {
+				return p == "iam.serviceAccounts.actAs" || p == "cloudkms.cryptoKeyVersions.useToSign"
+			}))
 		}
 		for key, value := range r.Inputs {
 			if text, ok := value.(string); ok { // a list has names and numbers for what is not known yet
@@ -64,6 +66,7 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 	made := e.deliver()
 	const project, state = "projects/test-project", "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox"
 	const own = "projects/test-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge"
+	const signing = "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox-images"
 	email := func(role string) string { return role + "-sandbox@test-project.iam.gserviceaccount.com" }
 	grant := func(role string) gcp.Call {
 		return gcp.Call{Verb: gcp.VerbCreate, Kind: gcp.KindProjectMember, Name: project + "/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
@@ -126,6 +129,9 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 		{"cloudkms.cryptoKeyVersions.useToDecrypt", state, pdrv},
 		{"cloudkms.cryptoKeyVersions.useToEncrypt", state, "reviewer"},
 		{"cloudkms.cryptoKeyVersions.useToDecrypt", own, ""},
+		{"cloudkms.cryptoKeyVersions.viewPublicKey", signing, "previewer deployer destroyer reviewer"},
+		{"cloudkms.cryptoKeyVersions.useToSign", signing, "deployer destroyer reviewer"},
+		{"cloudkms.cryptoKeyVersions.useToSign", own, ""},
 		{"logging.logEntries.create", project, "previewer deployer"},
 	} {
 		for _, role := range strings.Fields(pdrv) {

@@ -78,6 +78,12 @@ func newEngine(t *testing.T, rt gcp.Runtime) *engine {
 
 type props = map[string]any
 
+const (
+	noteType       = "gcp:containeranalysis/note:Note"
+	occurrenceType = "gcp:containeranalysis/occurence:Occurence" // as Pulumi spells it
+	attestorType   = "gcp:binaryauthorization/attestor:Attestor"
+)
+
 func (e *engine) configure(client pulumirpc.ResourceProviderClient, config props) {
 	e.t.Helper()
 	response, err := client.Configure(context.Background(), &pulumirpc.ConfigureRequest{Args: e.encode(resource.NewPropertyMapFromMap(config))})
@@ -247,6 +253,12 @@ func program() []struct {
 		{"gcp:projects/serviceIdentity:ServiceIdentity", "projects/test-project/services/container.googleapis.com", props{"service": "container.googleapis.com"}},
 		{"gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", key + "/roles/cloudkms.cryptoKeyEncrypterDecrypter/serviceAccount:" + account,
 			props{"cryptoKeyId": key, "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter", "member": "serviceAccount:" + account}},
+		{noteType, "projects/test-project/notes/edge", props{"name": "edge", "attestationAuthority": props{"hint": props{"humanReadableName": "Edge"}}}},
+		{occurrenceType, "projects/test-project/occurrences/*-*-*-*-*", props{"noteName": "projects/test-project/notes/edge",
+			"resourceUri": "https://us-central1-docker.pkg.dev/test-project/images/echo@sha256:0", "attestation": props{"serializedPayload": "e30=",
+				"signatures": []any{props{"publicKeyId": "//cloudkms.googleapis.com/v1/" + key + "/cryptoKeyVersions/1", "signature": "AA=="}}}}},
+		{attestorType, "projects/test-project/attestors/edge", props{"name": "edge", "attestationAuthorityNote": props{
+			"noteReference": "projects/test-project/notes/edge"}}},
 		{"gcp:binaryauthorization/policy:Policy", "projects/test-project", props{"globalPolicyEvaluationMode": "ENABLE",
 			"admissionWhitelistPatterns": []any{props{"namePattern": "us-central1-docker.pkg.dev/test-project/images/**"}},
 			"defaultAdmissionRule":       props{"evaluationMode": "ALWAYS_DENY", "enforcementMode": "ENFORCED_BLOCK_AND_AUDIT_LOG"}}},

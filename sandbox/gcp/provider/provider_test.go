@@ -309,3 +309,33 @@ func TestInstancesHaveTheirOwnConfiguration(t *testing.T) {
 		t.Errorf("another function = %v, want an error that names it", err)
 	}
 }
+
+// TestKeyVersion reads what an attestor is made of, with the rights of the caller.
+func TestKeyVersion(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	const key = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/images"
+	invoke := func(client pulumirpc.ResourceProviderClient) (*pulumirpc.InvokeResponse, error) {
+		return client.Invoke(context.Background(), &pulumirpc.InvokeRequest{
+			Tok: "gcp:kms/getKMSCryptoKeyVersion:getKMSCryptoKeyVersion", Args: e.encode(resource.NewPropertyMapFromMap(props{"cryptoKey": key, "version": 3})),
+		})
+	}
+	response, err := invoke(e.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := plain(e.decode(response.Return))
+	pem, err := e.cloud.SigningKey(context.Background(), key+"/cryptoKeyVersions/3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []any{map[string]any{"pem": pem, "algorithm": "EC_SIGN_P256_SHA256"}}; !reflect.DeepEqual(got["publicKeys"], want) {
+		t.Errorf("publicKeys = %v, want %v", got["publicKeys"], want)
+	}
+	e.employ(nil)
+	pipeline := e.dial()
+	e.configure(pipeline, props{"project": "test-project", "region": "us-central1", "impersonateServiceAccount": ci})
+	if _, err := invoke(pipeline); err == nil || !strings.Contains(err.Error(), "cloudkms.cryptoKeyVersions.get") {
+		t.Errorf("without a role: %v, want a refusal that names the permission", err)
+	}
+}

@@ -44,6 +44,13 @@ func TestWhatReplaces(t *testing.T) {
 		{"kmsKey", poolToken, node(props{"bootDiskKmsKey": key}), true},
 		{"binaryAuthorization", clusterToken, props{"binaryAuthorization": props{"evaluationMode": "PROJECT_SINGLETON_POLICY_ENFORCE"}}, false},
 		{"binaryAuthorization", "gcp:binaryauthorization/policy:Policy", props{"globalPolicyEvaluationMode": "DISABLE"}, false},
+		{"signingKey", attestorType, props{"attestationAuthorityNote": props{"noteReference": "projects/test-project/notes/edge", "publicKeys": []any{props{
+			"id": "//cloudkms.googleapis.com/v1/" + key + "/cryptoKeyVersions/2"}}}}, false},
+		{"signingKey", occurrenceType, props{"attestation": props{"serializedPayload": "e30=", "signatures": []any{props{
+			"publicKeyId": "//cloudkms.googleapis.com/v1/" + key + "/cryptoKeyVersions/2", "signature": "AA=="}}}}, false},
+		{"an image", occurrenceType, props{"resourceUri": "https://us-central1-docker.pkg.dev/test-project/images/echo@sha256:1"}, true},
+		{"the stack's name", noteType, props{"name": "other"}, true},
+		{"the stack's name", attestorType, props{"attestationAuthorityNote": props{"noteReference": "projects/test-project/notes/other"}}, true},
 		{"imageKeepVersions", repositoryType, props{"cleanupPolicies": []any{props{"id": "keep", "action": "KEEP", "mostRecentVersions": props{"keepCount": 5}}}}, false},
 		{"imageScanning", repositoryType, props{"vulnerabilityScanningConfig": props{"enablementConfig": "INHERITED"}}, false},
 		{"clusterLocation", clusterToken, props{"location": "us-central1-a"}, true},
