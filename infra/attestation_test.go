@@ -114,8 +114,9 @@ func TestAttestation(t *testing.T) {
 	check(t, result.named(t, admissionType, "admission"), map[string]any{
 		"defaultAdmissionRule.evaluationMode":          "REQUIRE_ATTESTATION",
 		"defaultAdmissionRule.requireAttestationsBies": []any{"projects/sandbox-project/attestors/grpc-edge-sandbox"},
-		"admissionWhitelistPatterns": []any{map[string]any{"namePattern": plain(at(result.named(t, deploymentType, "edge").Inputs,
-			"spec.template.spec.containers[0].image"))}},
+		"admissionWhitelistPatterns": []any{map[string]any{
+			"namePattern": "us-central1-docker.pkg.dev/sandbox-project/grpc-edge-sandbox-docker-hub/envoyproxy/envoy@" + configOf(t, "sandbox")["grpc-edge:envoyDigest"],
+		}},
 	})
 }
 

@@ -81,6 +81,9 @@ func describe(r registered) map[string]any {
 	if r.Type == attestationType {
 		description["inputs"].(map[string]any)["attestation"] = "(see TestAttestation)"
 	}
+	if r.Type == attestorType {
+		description["inputs"].(map[string]any)["attestationAuthorityNote"].(map[string]any)["publicKeys"] = "(see TestAttestation)"
+	}
 	if r.Type == configMapType {
 		inputs := description["inputs"].(map[string]any)
 		for _, content := range []string{"data", "binaryData"} {

@@ -45,7 +45,7 @@ func TestWhatReplaces(t *testing.T) {
 		{"binaryAuthorization", clusterToken, props{"binaryAuthorization": props{"evaluationMode": "PROJECT_SINGLETON_POLICY_ENFORCE"}}, false},
 		{"binaryAuthorization", "gcp:binaryauthorization/policy:Policy", props{"globalPolicyEvaluationMode": "DISABLE"}, false},
 		{"signingKey", attestorType, props{"attestationAuthorityNote": props{"noteReference": "projects/test-project/notes/edge", "publicKeys": []any{props{
-			"id": "//cloudkms.googleapis.com/v1/" + key + "/cryptoKeyVersions/2"}}}}, false},
+			"id": "//cloudkms.googleapis.com/v1/" + key + "/cryptoKeyVersions/2", "pkixPublicKey": props{"signatureAlgorithm": "ECDSA_P256_SHA256"}}}}}, false},
 		{"signingKey", occurrenceType, props{"attestation": props{"serializedPayload": "e30=", "signatures": []any{props{
 			"publicKeyId": "//cloudkms.googleapis.com/v1/" + key + "/cryptoKeyVersions/2", "signature": "AA=="}}}}, false},
 		{"an image", occurrenceType, props{"resourceUri": "https://us-central1-docker.pkg.dev/test-project/images/echo@sha256:1"}, true},

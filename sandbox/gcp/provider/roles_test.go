@@ -179,8 +179,12 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 	if err != nil {
 		t.Fatalf("naming %s %s: %v", token, name, err)
 	}
+	verbs := r.verbs
+	if rt.kind == gcp.KindOccurrence && slices.Contains(verbs, gcp.VerbCreate) {
+		verbs = append(slices.Clone(verbs), gcp.VerbDelete) // that of an image that is replaced goes
+	}
 	var all []ask
-	for _, verb := range r.verbs {
+	for _, verb := range verbs {
 		if resource.delivered() && verb != gcp.VerbGet {
 			continue
 		}
