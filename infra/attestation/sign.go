@@ -106,11 +106,11 @@ func post(ctx context.Context, url, token string, body []byte) (signature []byte
 	err = json.Unmarshal(text, &read)
 	switch {
 	case answer.StatusCode == http.StatusForbidden:
-		err = fmt.Errorf("the identity that runs Pulumi needs roles/cloudkms.signer on it: Google answers 403: %s", read.Error.Message)
+		err = fmt.Errorf("the identity that runs Pulumi needs roles/cloudkms.signer on it: answered 403: %s", read.Error.Message)
 	case answer.StatusCode != http.StatusOK:
-		err = fmt.Errorf("Google answers %d: %s", answer.StatusCode, read.Error.Message)
+		err = fmt.Errorf("answered %d: %s", answer.StatusCode, read.Error.Message)
 	case err == nil && len(read.Signature) == 0:
-		err = errors.New("Google answers without a signature")
+		err = errors.New("answered without a signature")
 	}
 	return read.Signature, slices.Contains(transient, answer.StatusCode), err
 }

@@ -72,8 +72,8 @@ func TestSign(t *testing.T) {
 	}{
 		{"signed", []int{200}, public, 1, ""},
 		{"busy once", []int{503, 200}, public, 2, ""},
-		{"no right", []int{403}, public, 1, "needs roles/cloudkms.signer on it: Google answers 403: answer 403 to https://cloudkms.googleapis.com/v1/KEY:asymmetricSign of Bearer token"},
-		{"no such version", []int{404}, public, 1, "with the key KEY: Google answers 404"},
+		{"no right", []int{403}, public, 1, "needs roles/cloudkms.signer on it: answered 403: answer 403 to https://cloudkms.googleapis.com/v1/KEY:asymmetricSign of Bearer token"},
+		{"no such version", []int{404}, public, 1, "with the key KEY: answered 404"},
 		{"another key's public key", []int{200}, other, 1, "does not verify its signature: grpc-edge:signingKey must be of EC_SIGN_P256_SHA256"},
 		{"no public key", []int{200}, "", 1, "the public key of KEY is not PEM"},
 	}
