@@ -149,6 +149,7 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"pod-resources", deploymentType, pod + "containers[0].resources", map[string]any{}},
 		{"pod-no-token", deploymentType, pod + "automountServiceAccountToken", true},
 		{"namespace-restricted", "kubernetes:core/v1:Namespace", "metadata.labels", map[string]any{}},
+		{"images-signed", admissionType, "admissionWhitelistPatterns[0].namePattern", "us-central1-docker.pkg.dev/sandbox-project/grpc-edge-sandbox/**"},
 		{"namespace-closed", "kubernetes:core/v1:Namespace", "metadata.name", "other"},
 		{"workload-policy", "kubernetes:networking.k8s.io/v1:NetworkPolicy", "metadata.namespace", "other"},
 		{"workload-budget", "kubernetes:policy/v1:PodDisruptionBudget", "metadata.namespace", "other"},
