@@ -1,4 +1,5 @@
-package report
+// Package chart draws bars as SVG: those of all benchmarks of this repository look alike.
+package chart
 
 import (
 	_ "embed"
@@ -7,18 +8,21 @@ import (
 	"text/template"
 )
 
-// chart is bars in panels side by side: a row for each candidate, a panel for each
-// load, and in each panel a scale of its own.
-type chart struct {
+// Chart is bars in panels side by side, with a scale of its own in each.
+type Chart struct {
 	Title, Description string
-	Rows               []string
-	Accent             int // the row that the chart is about
-	Panels             []panel
+	// Rows name the bars of each panel.
+	Rows []string
+	// Accent is the row that the chart is about, or -1.
+	Accent int
+	Panels []Panel
 }
 
-type panel struct {
+// Panel has a value for each row, from 0 on.
+type Panel struct {
 	Title  string
 	Values []float64
+	// Format writes a value beside its bar.
 	Format func(float64) string
 }
 
@@ -45,17 +49,17 @@ var chartText string
 
 var chartTemplate = template.Must(template.New("chart").Parse(chartText))
 
-// svg draws the chart for a light or a dark background, as the reader's is.
-func (c chart) svg() (string, error) {
+// SVG draws the chart for a light or a dark background, as the reader's is.
+func (c Chart) SVG() (string, error) {
 	width := float64(chartWidth-labelWidth)/float64(len(c.Panels)) - panelGap
 	data := struct {
-		chart
+		Chart
 		Width, Height int
 		AxisEnd       int
 		Labels        []bar
 		Heads         []bar
 		Bars          []bar
-	}{chart: c, Width: chartWidth, AxisEnd: headHeight + rowHeight*len(c.Rows) + 2}
+	}{Chart: c, Width: chartWidth, AxisEnd: headHeight + rowHeight*len(c.Rows) + 2}
 	data.Height = data.AxisEnd + 12
 	for i, row := range c.Rows {
 		data.Labels = append(data.Labels, bar{Class: c.class(i), Value: row, X: labelWidth - 12, Middle: middle(i)})
@@ -77,7 +81,7 @@ func (c chart) svg() (string, error) {
 	return text.String(), err
 }
 
-func (c chart) class(row int) string {
+func (c Chart) class(row int) string {
 	if row == c.Accent {
 		return "accent"
 	}
