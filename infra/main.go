@@ -59,7 +59,7 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 		return nil, err
 	}
 	// Before anything is changed: a program that does not compile changes nothing.
-	built, err := image.BuildAll(ctx.Context(), sources(ctx.RootDirectory(), c, services))
+	built, err := image.BuildAll(ctx.Context(), filepath.Join(ctx.RootDirectory(), ".cache", "built"), sources(ctx.RootDirectory(), c, services))
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ type workCopy struct {
 // newCopy clones the checkout as it is committed. A cold copy has empty caches,
 // another one the tools that are built already.
 func newCopy(ctx context.Context, root string, cold bool) (workCopy, error) {
-	c := workCopy{dir: filepath.Join(root, ".cache", "measure"), env: os.Environ()}
+	c := workCopy{dir: filepath.Join(root, ".cache", "stack"), env: os.Environ()}
 	if err := c.remove(); err != nil {
 		return c, err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,19 +9,27 @@ import (
 	"time"
 )
 
-// memory is the proportional set size of all processes that match, in bytes: what
-// they take together, with shared pages counted once (proc(5), smaps_rollup).
-func memory(match func(command string) bool) uint64 {
-	var total uint64
+// matcher tells by its command line whether a process is meant.
+type matcher func(command string) bool
+
+// memory is the proportional set size of all processes that each matcher means, in bytes:
+// what they take together, with shared pages counted once (proc(5), smaps_rollup).
+func memory(of ...matcher) []uint64 {
+	totals := make([]uint64, len(of))
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
-		command, err := os.ReadFile(filepath.Join(dir, "cmdline"))
-		if err != nil || !match(strings.ReplaceAll(string(command), "\x00", " ")) {
-			continue
+		text, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+		if err != nil {
+			continue // it has ended
 		}
-		total += pss(dir)
+		command := strings.ReplaceAll(string(text), "\x00", " ")
+		for i, match := range of {
+			if match(command) {
+				totals[i] += pss(dir)
+			}
+		}
 	}
-	return total
+	return totals
 }
 
 func pss(dir string) uint64 {
@@ -51,24 +58,24 @@ func cgroupMemory(name string) uint64 {
 	return total
 }
 
-// peak samples f until stop is called, which returns the highest value.
-func peak(ctx context.Context, f func() uint64) (stop func() uint64) {
+// peaks looks at the memory of each ten times a second until stop is called, which returns
+// the most of each.
+func peaks(ctx context.Context, of ...matcher) (stop func() []uint64) {
 	ctx, cancel := context.WithCancel(ctx)
-	result := make(chan uint64)
+	result := make(chan []uint64)
 	go func() {
-		var highest uint64
+		highest := make([]uint64, len(of))
 		for {
 			select {
 			case <-ctx.Done():
 				result <- highest
 				return
 			case <-time.After(100 * time.Millisecond):
-				highest = max(highest, f())
+				for i, now := range memory(of...) {
+					highest[i] = max(highest[i], now)
+				}
 			}
 		}
 	}()
-	return func() uint64 { cancel(); return <-result }
+	return func() []uint64 { cancel(); return <-result }
 }
-
-func gigabytes(n uint64) string { return fmt.Sprintf("%.1f GB", float64(n)/1e9) }
-func megabytes(n int64) string  { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
