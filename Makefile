@@ -93,19 +93,18 @@ licences: ## Check the licence of each module that goes into a program
 vulnerabilities: $(BIN)/govulncheck ## Look up known vulnerabilities in what the programs call (DB=file://… for a copy of the database)
 	@for m in $(SHIPPED); do echo "== vulnerabilities of $$m"; (cd $$m && GOWORK=off $(CURDIR)/$(BIN)/govulncheck $(if $(DB),-db $(DB)) ./...); done
 
-.PHONY: measure
-measure: $(SANDBOX) ## Measure the table in README.md (takes the running sandbox down)
-	@cd test && go run ./measure
-
-.PHONY: bench-stack
-bench-stack: $(SANDBOX) ## Measure the program with 2, 10 and 100 services, then the table in README.md without empty caches
-	@cd infra && go test . -run '^$$' -bench Preview -benchtime 1x -timeout 30m
-	@cd test && go run ./measure -warm
-
 .PHONY: bench
-bench: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)
+bench: bench-edge bench-stack ## Measure the edge and the stack, which is both of these:
+
+.PHONY: bench-edge
+bench-edge: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)
 	@mkdir -p .cache/bench
 	@cd bench && go build -o ../.cache/bench/bench . && exec ../.cache/bench/bench $(BENCH_FLAGS)
+
+.PHONY: bench-stack
+bench-stack: tools ## Measure previews, up, down and builds of what is committed, write docs/benchmark-stack.md (STACK_FLAGS=-cold with empty caches, too)
+	@mkdir -p .cache/bench
+	@cd bench && go build -o ../.cache/bench/stack ./stack && exec ../.cache/bench/stack $(STACK_FLAGS)
 
 .PHONY: resilience
 resilience: $(SANDBOX) ## Break the sandbox on purpose, count every call, write docs/resilience.md (ONLY=drain,scale for some events)

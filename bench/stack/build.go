@@ -13,13 +13,12 @@ import (
 
 // variants are settings of `go build` that trade time for memory.
 var variants = []struct {
-	title string
-	env   []string
-	args  []string
+	title, short string
+	env, args    []string
 }{
-	{title: "as it is"},
-	{title: "`-p 1`: one package at a time", args: []string{"-p=1"}},
-	{title: "`GOGC=50`: a compiler that collects garbage twice as often", env: []string{"GOGC=50"}},
+	{title: "as it is", short: "as it is"},
+	{title: "one package at a time: `-p 1`", short: "-p 1", args: []string{"-p=1"}},
+	{title: "a compiler that collects garbage twice as often: `GOGC=50`", short: "GOGC=50", env: []string{"GOGC=50"}},
 }
 
 // cold measures what is done once, on a copy with empty caches.
@@ -40,7 +39,7 @@ func (c workCopy) cold(ctx context.Context, r *page.Results) (err error) {
 		if err != nil {
 			return err
 		}
-		cold.Builds = append(cold.Builds, page.Variant{Title: v.title, Build: built})
+		cold.Builds = append(cold.Builds, page.Variant{Title: v.title, Short: v.short, Build: built})
 	}
 	r.Cold = cold
 	return nil

@@ -36,7 +36,7 @@ func newCopy(ctx context.Context, root string, cold bool) (workCopy, error) {
 	if err := os.MkdirAll(filepath.Join(c.dir, ".cache"), 0o755); err != nil {
 		return c, err
 	}
-	for _, part := range []string{"bin", "packages", "stamps", "images"} {
+	for _, part := range []string{"bin", "packages", "stamps", "wheels", "images"} {
 		if out, err := exec.CommandContext(ctx, "cp", "-rl", filepath.Join(root, ".cache", part), filepath.Join(c.dir, ".cache", part)).CombinedOutput(); err != nil {
 			return c, fmt.Errorf("linking the tools: %w: %s", err, out)
 		}

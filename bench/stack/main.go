@@ -1,10 +1,10 @@
-// Command stack measures what the stack costs whom deploys it: how long a preview, `make
+// Command stack measures what the stack costs who deploys it: how long a preview, `make
 // up` and `make down` take, how that grows with services, and what it takes to compile the
 // program. It writes docs/benchmark-stack.md with its charts, and the table in README.md.
 //
 //	go run ./stack                  what needs no empty caches: some 15 minutes on 2 cores
 //	go run ./stack -cold            also what a newcomer waits for: an hour
-//	go run ./stack -services 2,10   a try, which writes to .cache/bench/stack
+//	go run ./stack -services 2,10   a try, which is printed and written nowhere
 //	go run ./stack -page            measures nothing and writes the page anew, as after a change of notes.md
 //
 // It works on a copy of the commit that is checked out, and no other sandbox may run meanwhile.
@@ -67,7 +67,12 @@ func run(ctx context.Context, services string, cold, only bool) error {
 		}
 	}
 	if services != whole {
-		root = filepath.Join(root, ".cache", "bench", "stack")
+		files, err := results.Files(notes)
+		fmt.Println(files[page.Name])
+		return err
+	}
+	if err := results.Save(page.File); err != nil {
+		return err
 	}
 	return results.Write(root, notes)
 }
@@ -89,6 +94,9 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 	r.Date, r.Machine = time.Now(), machine.Describe(runtime.NumCPU())
 	if cold {
 		if err := in(ctx, root, true, func(c workCopy) error { return c.cold(ctx, r) }); err != nil {
+			return err
+		}
+		if err := r.Save(page.File); err != nil { // which took longest
 			return err
 		}
 	}

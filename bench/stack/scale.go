@@ -41,8 +41,12 @@ func (c workCopy) scale(ctx context.Context, n int, also func() error) (page.Sca
 
 func (c workCopy) previewsOf(ctx context.Context, s *page.Scale) error {
 	stop := peaks(ctx,
-		func(command string) bool { return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/pulumi/languagehost")+"/") },
-		func(command string) bool { return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/bin/pulumi")+" ") },
+		func(command string) bool {
+			return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/pulumi/languagehost")+"/")
+		},
+		func(command string) bool {
+			return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/bin/pulumi")+" ")
+		},
 	)
 	for range previewsOfScale {
 		took, err := c.preview(ctx, "--stack", "sandbox")
@@ -67,7 +71,11 @@ func (c workCopy) state(s *page.Scale) error {
 	if err != nil {
 		return err
 	}
-	var kept struct{ Checkpoint struct{ Latest struct{ Resources []struct{} } } }
+	var kept struct {
+		Checkpoint struct {
+			Latest struct{ Resources []struct{} }
+		}
+	}
 	if err := json.Unmarshal(text, &kept); err != nil {
 		return fmt.Errorf("reading the stack's state: %w", err)
 	}
@@ -122,4 +130,3 @@ func (c workCopy) alone(ctx context.Context, r *page.Results) (err error) {
 	}
 	return c.previews(ctx, r)
 }
-

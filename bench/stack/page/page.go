@@ -10,13 +10,16 @@ import (
 	"time"
 )
 
-// File is where results are kept, seen from the module.
-const File = "stack/results.json"
+// File is where results are kept, seen from the module; Name is the page's.
+const (
+	File = "stack/results.json"
+	Name = "benchmark-stack.md"
+)
 
 //go:embed page.md.tmpl
 var pageText string
 
-var pageTemplate = template.Must(template.New("benchmark-stack.md").Funcs(template.FuncMap{
+var pageTemplate = template.Must(template.New(Name).Funcs(template.FuncMap{
 	"date":      func(t time.Time) string { return t.Format(time.DateOnly) },
 	"seconds":   seconds,
 	"gigabytes": gigabytes,
@@ -24,9 +27,11 @@ var pageTemplate = template.Must(template.New("benchmark-stack.md").Funcs(templa
 	"median":    median,
 	"rangeOf":   rangeOf,
 	"bytes":     func(n int64) uint64 { return uint64(n) },
+	"thousand":  func(n float64) float64 { return n / 1e3 },
+	"million":   func(n float64) float64 { return n / 1e6 },
 }).Parse(pageText))
 
-// Write saves the results, and writes docs/benchmark-stack.md with its charts and the table
+// Write writes docs/benchmark-stack.md with its charts and the table
 // in README.md of the repository at root. Notes are text of a person, in Markdown.
 func (r Results) Write(root, notes string) error {
 	docs := filepath.Join(root, "docs")
@@ -69,7 +74,7 @@ func (r Results) Files(notes string) (map[string]string, error) {
 		Results
 		Notes string
 	}{r, notes})
-	files["benchmark-stack.md"] = text.String()
+	files[Name] = text.String()
 	return files, err
 }
 

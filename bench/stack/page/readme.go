@@ -2,7 +2,6 @@ package page
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"time"
 )

@@ -72,10 +72,26 @@ type Cold struct {
 	Builds []Variant
 }
 
-// Variant is a build with other settings; the first is the one that is used.
+// Variant is a build with other settings; the first is the one that is used. Short names it
+// in the chart.
 type Variant struct {
-	Title string
+	Title, Short string
 	Build
+}
+
+// Preview is one kind of preview.
+type Preview struct {
+	Title, Short string
+	Times        []time.Duration
+}
+
+// Previews are the kinds that were timed in turns; the first is the engine's floor.
+func (r Results) Previews() []Preview {
+	return []Preview{
+		{"a program that does nothing: the engine's floor", "empty program", r.Empty},
+		{"the sandbox's stack", "this stack", r.Whole},
+		{"that, with the policy pack, which is `make preview`", "with the policy pack", r.Checked},
+	}
 }
 
 // Read reads results; a file that is not there has none.
