@@ -30,9 +30,6 @@ func (c workCopy) previews(ctx context.Context, r *page.Results) error {
 	if err := c.writeEmpty(ctx, dir); err != nil {
 		return err
 	}
-	if _, err := c.pulumi(ctx, "--cwd", dir, "stack", "init", "empty"); err != nil {
-		return err
-	}
 	kinds := []struct {
 		args  []string
 		times *[]time.Duration
@@ -76,7 +73,7 @@ func (c workCopy) writeEmpty(ctx context.Context, dir string) error {
 		return err
 	}
 	for name, content := range map[string]string{
-		"Pulumi.yaml": "name: empty\nruntime: go\n", "main.go": emptyProgram, "go.mod": "module empty\n\ngo 1.26.0\n", "go.sum": string(sums),
+		"Pulumi.yaml": "name: grpc-edge\nruntime: go\n", "Pulumi.empty.yaml": "config: {}\n", "main.go": emptyProgram, "go.mod": "module empty\n\ngo 1.26.0\n", "go.sum": string(sums),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return err

@@ -138,8 +138,10 @@ func (s Stack) Prepare(ctx context.Context) error {
 	if err := os.MkdirAll(s.backend(), 0o700); err != nil {
 		return err
 	}
-	if _, err := s.Output(ctx, "stack", "select", "--create", "--stack", s.name()); err != nil {
-		return err
+	if !s.Exists() { // else it costs a start of the CLI to hear so
+		if _, err := s.Output(ctx, "stack", "select", "--create", "--stack", s.name()); err != nil {
+			return err
+		}
 	}
 	if _, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", s.name())); err == nil && alone {
 		_, err := s.Output(ctx, "cancel", "--yes", "--stack", s.name())
@@ -189,7 +191,7 @@ func (s Stack) passphrase() error {
 	return os.WriteFile(s.passphraseFile(), []byte(hex.EncodeToString(random)), 0o600)
 }
 
-// Exists tells whether anything was ever deployed.
+// Exists tells whether the stack was ever made.
 func (s Stack) Exists() bool {
 	_, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "stacks", "grpc-edge", s.name()+".json"))
 	return err == nil
@@ -206,6 +208,7 @@ func (s Stack) Env() []string {
 		"PATH="+filepath.Dir(s.Tools.Bin("pulumi"))+":"+os.Getenv("PATH"),
 		"PULUMI_DEBUG_PROVIDERS="+strings.Join(attach, ","),
 		"PULUMI_BACKEND_URL=file://"+s.backend(),
+		"PULUMI_STACK="+s.name(), // for commands that name none
 		"PULUMI_HOME="+filepath.Join(s.Tools.Cache, "pulumi"),
 		"PULUMI_CONFIG_PASSPHRASE_FILE="+s.passphraseFile(),
 		"PULUMI_SKIP_UPDATE_CHECK=true",

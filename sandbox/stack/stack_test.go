@@ -164,6 +164,12 @@ func TestPrepare(t *testing.T) {
 	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", read(t, calls)); diff != "" {
 		t.Errorf("beside another command, the calls of Pulumi differ (-want +got):\n%s", diff)
 	}
+	// A stack that was made before is not asked for.
+	write(t, filepath.Join(s.backend(), ".pulumi/stacks/grpc-edge/sandbox.json"), "{}")
+	write(t, calls, "")
+	if err := s.Prepare(t.Context()); err != nil || read(t, calls) != "" {
+		t.Errorf("for a stack that there is, Pulumi was called (%v):\n%s", err, read(t, calls))
+	}
 	if read(t, s.passphraseFile()) != passphrase {
 		t.Error("the passphrase was changed, and what it encrypts is lost")
 	}
@@ -254,6 +260,7 @@ func TestEnv(t *testing.T) {
 		"PULUMI_BACKEND_URL=file://" + root + "/.sandbox/pulumi",
 		"PULUMI_HOME=" + root + "/.cache/pulumi",
 		"PULUMI_CONFIG_PASSPHRASE_FILE=" + root + "/.sandbox/credentials/passphrase",
+		"PULUMI_STACK=sandbox",
 		"PULUMI_SKIP_UPDATE_CHECK=true",
 		"SSL_CERT_FILE=" + root + "/.sandbox/trust.pem",
 	} {
