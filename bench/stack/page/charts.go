@@ -48,8 +48,8 @@ func (r Results) servicesChart() chart.Chart {
 		value  func(Scale) float64
 	}{
 		{"preview", shortSeconds, func(s Scale) float64 { return median(s.Previews).Seconds() }},
-		{"memory, program", shortMegabytes, func(s Scale) float64 { return float64(s.Program) }},
-		{"state", shortMegabytes, func(s Scale) float64 { return float64(s.State) }},
+		{"program's memory", func(v float64) string { return fmt.Sprintf("%.0f MB", v/1e6) }, func(s Scale) float64 { return float64(s.Program) }},
+		{"state", func(v float64) string { return megabytes(uint64(v)) }, func(s Scale) float64 { return float64(s.State) }},
 		{"make up", shortSeconds, func(s Scale) float64 { return s.Up.Seconds() }},
 		{"make down", shortSeconds, func(s Scale) float64 { return s.Down.Seconds() }},
 	} {
@@ -67,7 +67,7 @@ func (r Results) buildChart() chart.Chart {
 		Title: "Compiling infra with an empty build cache: less is better", Accent: 0,
 		Description: "Time and memory of go build with different settings. The figures are in the table below.",
 		Panels: []chart.Panel{
-			{Title: "time", Format: func(v float64) string { return seconds(time.Duration(v * 1e9)) }},
+			{Title: "time", Format: func(v float64) string { return fmt.Sprintf("%.0f s", v) }},
 			{Title: "memory at its peak", Format: func(v float64) string { return gigabytes(uint64(v)) }},
 		},
 	}
@@ -79,5 +79,4 @@ func (r Results) buildChart() chart.Chart {
 	return c
 }
 
-func shortSeconds(v float64) string   { return fmt.Sprintf("%.1f s", v) }
-func shortMegabytes(v float64) string { return fmt.Sprintf("%.1f MB", v/1e6) }
+func shortSeconds(v float64) string { return fmt.Sprintf("%.1f s", v) }
