@@ -30,6 +30,9 @@ func (c workCopy) previews(ctx context.Context, r *page.Results) error {
 	if err := c.writeEmpty(ctx, dir); err != nil {
 		return err
 	}
+	if _, err := c.pulumi(ctx, "up", "--yes", "--skip-preview", "--cwd", dir, "--stack", "empty"); err != nil {
+		return err
+	}
 	kinds := []struct {
 		args  []string
 		times *[]time.Duration
@@ -74,6 +77,7 @@ func (c workCopy) writeEmpty(ctx context.Context, dir string) error {
 	}
 	for name, content := range map[string]string{
 		"Pulumi.yaml": "name: grpc-edge\nruntime: go\n", "Pulumi.empty.yaml": "config: {}\n", "main.go": emptyProgram, "go.mod": "module empty\n\ngo 1.26.0\n", "go.sum": string(sums),
+		"go.work": "go 1.26.0\n\nuse .\n", // else the copy's is found
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return err

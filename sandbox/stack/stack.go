@@ -143,11 +143,12 @@ func (s Stack) Prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", s.name())); err == nil && alone {
-		_, err := s.Output(ctx, "cancel", "--yes", "--stack", s.name())
-		return err
+	// The folder of locks stays when there are none.
+	locks, err := filepath.Glob(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", s.name(), "*.json"))
+	if err == nil && len(locks) > 0 && alone {
+		_, err = s.Output(ctx, "cancel", "--yes", "--stack", s.name())
 	}
-	return nil
+	return err
 }
 
 // writeConfig keeps what Pulumi itself wrote to the file, its encryption salt.
@@ -212,6 +213,9 @@ func (s Stack) Env() []string {
 		"PULUMI_HOME="+filepath.Join(s.Tools.Cache, "pulumi"),
 		"PULUMI_CONFIG_PASSPHRASE_FILE="+s.passphraseFile(),
 		"PULUMI_SKIP_UPDATE_CHECK=true",
+		// The providers are attached. Pulumi would look for their plugins all the same, and
+		// try five times to download them.
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
 		"SSL_CERT_FILE="+s.State.TrustFile(),
 	)
 }

@@ -164,7 +164,13 @@ func TestPrepare(t *testing.T) {
 	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", read(t, calls)); diff != "" {
 		t.Errorf("beside another command, the calls of Pulumi differ (-want +got):\n%s", diff)
 	}
-	// A stack that was made before is not asked for.
+	// A stack that was made before is not asked for, nor is its lock taken away if there is none.
+	if err := os.Remove(filepath.Join(s.backend(), ".pulumi/locks/organization/grpc-edge/sandbox/1.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
 	write(t, filepath.Join(s.backend(), ".pulumi/stacks/grpc-edge/sandbox.json"), "{}")
 	write(t, calls, "")
 	if err := s.Prepare(t.Context()); err != nil || read(t, calls) != "" {
@@ -262,6 +268,7 @@ func TestEnv(t *testing.T) {
 		"PULUMI_CONFIG_PASSPHRASE_FILE=" + root + "/.sandbox/credentials/passphrase",
 		"PULUMI_STACK=sandbox",
 		"PULUMI_SKIP_UPDATE_CHECK=true",
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
 		"SSL_CERT_FILE=" + root + "/.sandbox/trust.pem",
 	} {
 		if !slices.Contains(cmd.Environ(), want) {
