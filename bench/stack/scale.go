@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -88,15 +89,14 @@ func (c workCopy) state(s *page.Scale) error {
 const podsOfNode = 25
 
 // deployMore has the program deploy n services: the repository's own, and copies of echo
-// under other names, each built, packed and deployed for itself. There is one pod of each
-// then, on as many nodes as that takes.
+// that serve it under other names, each compiled, packed and deployed for itself. There is
+// one pod of each then, on as many nodes as that takes.
 func (c workCopy) deployMore(n int) error {
 	if n == 2 {
 		return nil
 	}
 	for i := range n - 2 {
-		link := filepath.Join(c.dir, "services", fmt.Sprintf("s%d", i))
-		if err := os.Symlink("echo", link); err != nil && !os.IsExist(err) {
+		if err := c.copyEcho(fmt.Sprintf("s%d", i)); err != nil {
 			return err
 		}
 	}
@@ -118,6 +118,24 @@ func (c workCopy) deployMore(n int) error {
 		return fmt.Errorf("setting the number of nodes: %s has no line with grpc-edge:nodeCount", file)
 	}
 	return os.WriteFile(file, fmt.Appendf(nil, "%sgrpc-edge:nodeCount: %d\n%s", before, 1+n/podsOfNode, after), 0o600)
+}
+
+// copyEcho makes a service whose package is its name, and whose descriptor infra has from
+// more.go.txt.
+func (c workCopy) copyEcho(name string) error {
+	echo, dir := filepath.Join(c.dir, "services", "echo"), filepath.Join(c.dir, "services", name)
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.CopyFS(dir, os.DirFS(echo)); err != nil {
+		return err
+	}
+	stub := filepath.Join(dir, "api", "echo_grpc.pb.go")
+	text, err := os.ReadFile(stub)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(stub, bytes.ReplaceAll(text, []byte("api.Echo"), []byte(name+".Echo")), 0o600)
 }
 
 // alone measures what is told of the repository's own stack only.

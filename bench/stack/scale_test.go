@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
@@ -15,10 +16,11 @@ import (
 func TestDeployMore(t *testing.T) {
 	t.Parallel()
 	c := workCopy{dir: t.TempDir()}
-	for _, dir := range []string{"infra", "services/echo"} {
-		if err := os.MkdirAll(filepath.Join(c.dir, dir), 0o755); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Mkdir(filepath.Join(c.dir, "infra"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(c.dir, "services", "echo"), os.DirFS("../../services/echo")); err != nil {
+		t.Fatal(err)
 	}
 	settings, err := os.ReadFile("../../Pulumi.sandbox.yaml")
 	if err != nil {
@@ -44,9 +46,13 @@ func TestDeployMore(t *testing.T) {
 	if got.Config["grpc-edge:nodeCount"] != 5.0 || got.Config["grpc-edge:serviceReplicas"] != 1.0 || got.Config["gcp:region"] == nil {
 		t.Errorf("the stack's config is\n%s\nwant one pod for each service, 25 of them on a node", text)
 	}
-	links, err := filepath.Glob(filepath.Join(c.dir, "services", "s*"))
-	if err != nil || len(links) != 98 || !slices.Contains(links, filepath.Join(c.dir, "services", "s97")) {
-		t.Errorf("there are %d more services (%v), want 98", len(links), err)
+	copies, err := filepath.Glob(filepath.Join(c.dir, "services", "s*"))
+	if err != nil || len(copies) != 98 {
+		t.Errorf("there are %d more services (%v), want 98", len(copies), err)
+	}
+	stub, err := os.ReadFile(filepath.Join(c.dir, "services", "s97", "api", "echo_grpc.pb.go"))
+	if err != nil || !strings.Contains(string(stub), `ServiceName: "s97.Echo"`) || !strings.Contains(string(stub), `"/s97.Echo/Echo"`) {
+		t.Errorf("the last service does not serve s97.Echo (%v)", err)
 	}
 	if _, err := parser.ParseFile(token.NewFileSet(), filepath.Join(c.dir, "infra", "more.go"), nil, 0); err != nil {
 		t.Error(err)
