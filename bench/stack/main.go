@@ -66,6 +66,9 @@ func run(ctx context.Context, services string, cold, only bool) error {
 			return err
 		}
 	}
+	if len(results.Scales) == 0 {
+		return errors.New("-page: nothing was measured yet, run `make bench-stack`")
+	}
 	if services != whole {
 		files, err := results.Files(notes)
 		fmt.Println(files[page.Name])
