@@ -135,6 +135,19 @@ func TestRolloutsWait(t *testing.T) {
 	}
 }
 
+// Each pod of a service has the limit, and refuses by itself.
+func TestServicesHaveTheirLimitOfCalls(t *testing.T) {
+	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:serviceMaxCalls": "7"})
+	for _, r := range result.ofType(t, deploymentType) {
+		if r.Name == "edge" {
+			continue
+		}
+		check(t, r, map[string]any{
+			"spec.template.spec.containers[0].env[2]": map[string]any{"name": "MAX_CALLS", "value": "7"},
+		})
+	}
+}
+
 // A rule of a NetworkPolicy without peers is open to all: there is one, for TLS.
 func TestPolicies(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"})

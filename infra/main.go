@@ -287,8 +287,9 @@ func (s *stack) serviceArgs(name string, space *namespace.Namespace) service.Arg
 	args := service.Args{
 		Namespace: space.Name, Name: name,
 		Replicas: c.ServiceReplicas, MinReadySeconds: c.ServiceMinReadySeconds, Termination: c.Termination,
-		Callers: []string{edge.Name},
-		OTLP:    c.OTLP,
+		MaxCalls: c.ServiceMaxCalls,
+		Callers:  []string{edge.Name},
+		OTLP:     c.OTLP,
 	}
 	if c.Edge.Reflection && name != directory.Name {
 		args.Callers = append(args.Callers, directory.Name)

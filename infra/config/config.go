@@ -48,6 +48,9 @@ type Config struct {
 	// ServiceMinReadySeconds is how long a new pod of a service has to be ready
 	// before an old one may go.
 	ServiceMinReadySeconds int
+	// ServiceMaxCalls is how many unary calls a pod of a service has under way at
+	// once; 0 is no limit.
+	ServiceMaxCalls int
 	// Termination is how long a pod may take to stop, of which everything that it
 	// does meanwhile is a share.
 	Termination time.Duration
@@ -145,6 +148,7 @@ func (r *reader) read() *Config {
 		ServiceReplicas:     r.replicas("grpc-edge:serviceReplicas"),
 
 		ServiceMinReadySeconds: r.integer("grpc-edge:serviceMinReadySeconds", 0, 300),
+		ServiceMaxCalls:        r.integer("grpc-edge:serviceMaxCalls", 0, 100_000),
 
 		MetricsNamespaces: r.list("grpc-edge:metricsNamespaces", 0, label, "names of Kubernetes namespaces"),
 		OTLP:              r.collector("grpc-edge:otlpEndpoint"),

@@ -75,7 +75,7 @@ func TestValues(t *testing.T) {
 		},
 		Delivery:    Delivery{Branch: "main"},
 		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
-		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500}, ServiceReplicas: Replicas{2, 0, 500}, ServiceMinReadySeconds: 10,
+		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500}, ServiceReplicas: Replicas{2, 0, 500}, ServiceMinReadySeconds: 10, ServiceMaxCalls: 80,
 		MetricsNamespaces: []string{"gmp-system"},
 		OTLP:              &Collector{Endpoint: "http://collector.telemetry:4317", Host: "collector.telemetry", Namespace: "telemetry", Port: 4317},
 	}
@@ -117,6 +117,8 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:serviceReplicas", "1.5", arrow + "a whole number from 1 to 100"},
 		{"grpc-edge:serviceMinReadySeconds", "-1", arrow + "a whole number from 0 to 300"},
 		{"grpc-edge:serviceMinReadySeconds", "301", arrow + "a whole number from 0 to 300"},
+		{"grpc-edge:serviceMaxCalls", "-1", arrow + "a whole number from 0 to 100000"},
+		{"grpc-edge:serviceMaxCalls", "100001", arrow + "a whole number from 0 to 100000"},
 		{"grpc-edge:serviceMinReadySeconds", "40s", arrow + "a whole number from 0 to 300"},
 		{"grpc-edge:metricsNamespaces", `["GMP"]`, arrow + "names of Kubernetes namespaces"},
 		{"grpc-edge:metricsNamespaces", `gmp-system`, arrow + "names of Kubernetes namespaces"},

@@ -41,6 +41,8 @@ type Args struct {
 	// MinReadySeconds is how long a new pod has to be ready before an old one may
 	// go: as long as the caller may take to find it.
 	MinReadySeconds int
+	// MaxCalls is how many unary calls a pod has under way at once; 0 is no limit.
+	MaxCalls int
 	// Callers are the names of the workloads that may call it.
 	Callers []string
 	// Calls are the names of services that it may call; nil is none.
@@ -144,6 +146,7 @@ func container(args *Args) *corev1.ContainerArgs {
 	environment := append(corev1.EnvVarArray{
 		workload.Variable("PORT", strconv.Itoa(Port)),
 		workload.Variable("TERMINATION_BUDGET", workload.Budget(args.Termination).String()),
+		workload.Variable("MAX_CALLS", strconv.Itoa(args.MaxCalls)),
 		workload.Variable("GOMEMLIMIT", goMemory),
 	}, args.Environment...)
 	if args.OTLP != nil {

@@ -5,6 +5,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -34,6 +35,11 @@ type Event struct {
 	Prepare func(ctx context.Context, s *Sandbox) error
 	// Hold is how long the fault lasts; 0 for what is over when it has been done.
 	Hold time.Duration
+	// Restore, if not nil, takes back what Prepare did, without load.
+	Restore func(ctx context.Context, s *Sandbox) error
+	// Overload, if not nil, calls one service by its plan beside the usual load, and
+	// what is counted are these calls.
+	Overload *Overload
 	// Do does it, and returns how to undo it, which is nil if there is nothing to.
 	Do func(ctx context.Context, s *Sandbox) (undo func() error, err error)
 }
@@ -48,6 +54,9 @@ type Promise struct {
 	LateFailed float64
 	// Slower is how many times the p99 of before may be reached, from After on; 0 for no bound.
 	Slower float64
+	// RefusedWithin, if not 0, lets calls be refused while the event lasts, 99 % of them
+	// within this time. They count neither as failed nor as slow.
+	RefusedWithin time.Duration
 }
 
 // String says it as a sentence for the report.
@@ -68,6 +77,9 @@ func (p Promise) String() string {
 			parts = append(parts, fmt.Sprintf("%g %% of those that begin later than %s after", p.LateFailed, p.After))
 		}
 	}
+	if p.RefusedWithin > 0 {
+		parts = append(parts, fmt.Sprintf("what is too much refused within %s, until %s after; at least %.0f %% of the capacity answered", p.RefusedWithin, settled, 100*leastGoodput))
+	}
 	if p.Slower > 0 {
 		parts = append(parts, fmt.Sprintf("p99 within %g times that of before", p.Slower))
 	}
@@ -81,15 +93,19 @@ const deadlineMargin = time.Second
 type Outcome struct {
 	Key, Kind, Title, Promise string
 	Measured                  time.Time
-	Sent, Failed, Retried     int
-	// P99 before the event, from it until its end, and after that.
+	// Refused are not among Failed.
+	Sent, Failed, Refused, Retried int
+	// P99 before the event, from it until its end, and after that, of all calls but
+	// those refused.
 	Before, During, After time.Duration
 	// Happened is when it began, and Over when it was undone or done.
 	Happened, Over time.Duration
-	// Recovered is when the last call that failed ended; 0 if none did.
+	// Recovered is when the last call that failed or was refused ended; 0 if none was.
 	Recovered time.Duration
 	// Failures are the kinds of failures, each with its number.
 	Failures map[string]int
+	// Notes are what else was measured.
+	Notes []string
 	// Broken is what did not hold.
 	Broken  []string
 	Buckets []steady.Bucket
@@ -104,27 +120,53 @@ const (
 	quietAfter  = 10 * time.Second
 )
 
-// Run lets the event happen under load and returns what became of the calls. An
-// error is about the run; a promise that was broken is in the outcome.
-func (e Event) Run(ctx context.Context, s *Sandbox) (outcome Outcome, err error) {
+// Run lets the event happen under load and returns what became of the calls. What
+// went wrong otherwise breaks the promise too, as nothing was shown then.
+func (e Event) Run(ctx context.Context, s *Sandbox) Outcome {
 	fmt.Fprintf(s.Log, "=== %s\n", e.Title)
+	outcome, err := e.run(ctx, s)
+	if e.Restore != nil {
+		err = errors.Join(err, e.Restore(context.WithoutCancel(ctx), s))
+	}
+	outcome.Key, outcome.Kind, outcome.Title, outcome.Promise = e.Key, e.Kind, e.Title, e.Promise.String()
+	if err != nil {
+		outcome.Broken = append(outcome.Broken, "it could not be shown: "+err.Error())
+	}
+	return outcome
+}
+
+func (e Event) run(ctx context.Context, s *Sandbox) (Outcome, error) {
 	if e.Prepare != nil {
 		if err := e.Prepare(ctx, s); err != nil {
-			return Outcome{}, fmt.Errorf("preparing %q: %w", e.Title, err)
+			return Outcome{Measured: time.Now()}, err
 		}
 	}
+	s.notes = nil
 	load, err := steady.Start(ctx, s.Target, steady.Default)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{Measured: time.Now()}, err
 	}
-	m := moments{begun: time.Now()}
-	err = e.happen(ctx, s, &m)
+	m, planned := moments{begun: time.Now()}, (*steady.Load)(nil)
+	if e.Overload != nil {
+		planned, err = e.Overload.start(ctx, s)
+	}
+	if err == nil {
+		err = e.happen(ctx, s, &m)
+	}
 	calls := load.Stop()
 	m.ended = time.Now()
-	if err != nil {
-		return Outcome{}, fmt.Errorf("%s: %w", e.Title, err)
+	if m.over.IsZero() { // it went wrong
+		m.over = m.ended
 	}
-	return e.judge(calls, m), nil
+	var broken []string
+	if planned != nil {
+		others := calls
+		calls = planned.Stop()
+		broken = e.Overload.broken(others, calls, m)
+	}
+	outcome := e.judge(calls, m)
+	outcome.Notes, outcome.Broken = s.notes, append(outcome.Broken, broken...)
+	return outcome, err
 }
 
 func (e Event) happen(ctx context.Context, s *Sandbox, m *moments) (err error) {
@@ -169,22 +211,40 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // judge counts the calls and holds them against the promise.
 func (e Event) judge(calls []steady.Call, m moments) Outcome {
-	before := steady.Between(calls, m.begun, m.happened)
-	since := steady.Between(calls, m.happened, m.ended)
-	failed := steady.Failed(calls)
-	o := Outcome{
-		Key: e.Key, Kind: e.Kind, Title: e.Title, Promise: e.Promise.String(), Measured: m.begun,
-		Sent: len(calls), Failed: len(failed), Retried: steady.Retries(calls),
-		Before: steady.P99(before), During: steady.P99(steady.Between(calls, m.happened, m.over)), After: steady.P99(steady.Between(calls, m.over, m.ended)),
-		Happened: m.happened.Sub(m.begun), Over: m.over.Sub(m.begun),
-		Failures: map[string]int{}, Buckets: steady.Buckets(calls, m.begun),
+	if m.happened.IsZero() { // it went wrong before
+		m.happened = m.over
 	}
-	for _, call := range failed {
+	o := Outcome{Measured: m.begun, Happened: m.happened.Sub(m.begun), Over: m.over.Sub(m.begun), Failures: map[string]int{}}
+	o.Sent, o.Retried, o.Buckets = len(calls), steady.Retries(calls), steady.Buckets(calls, m.begun)
+	for _, call := range steady.Failed(calls) {
 		o.Failures[call.Client+": "+reason(call.Err)]++
 		o.Recovered = max(o.Recovered, call.Ended().Sub(m.happened))
 	}
-	o.Broken = e.Promise.broken(before, since, m)
+	if e.Promise.RefusedWithin > 0 {
+		refused := steady.Refused(calls)
+		o.Refused, calls = len(refused), steady.NotRefused(calls)
+		o.Broken = e.Promise.refusals(refused, m)
+	}
+	before, since := steady.Between(calls, m.begun, m.happened), steady.Between(calls, m.happened, m.ended)
+	o.Failed = len(steady.Failed(calls))
+	o.Before, o.During, o.After = steady.P99(before), steady.P99(steady.Between(calls, m.happened, m.over)), steady.P99(steady.Between(calls, m.over, m.ended))
+	o.Broken = append(o.Broken, e.Promise.broken(before, since, m)...)
 	return o
+}
+
+// refusals says what does not hold of the calls that were refused.
+func (p Promise) refusals(refused []steady.Call, m moments) (list []string) {
+	if n := len(steady.Between(refused, m.begun, m.happened)); n > 0 {
+		list = append(list, fmt.Sprintf("%d calls were refused before anything was done", n))
+	}
+	if n := len(steady.Between(refused, m.over.Add(settled), m.ended)); n > 0 {
+		list = append(list, fmt.Sprintf("%d calls were refused later than %s after it was over", n, settled))
+	}
+	during := steady.Between(refused, m.happened, m.over)
+	if p99 := steady.P99(during); len(during) == 0 || p99 > p.RefusedWithin {
+		list = append(list, fmt.Sprintf("%d calls were refused, within %s (p99), want some, within %s", len(during), p99, p.RefusedWithin))
+	}
+	return list
 }
 
 // broken says what does not hold.

@@ -29,11 +29,19 @@ type Sandbox struct {
 	Target steady.Target
 	// Images are the references of what runs, by service.
 	Images map[string]string
+
+	notes []string          // of the event that happens
+	kept  map[string][]byte // files as they were, by name
+}
+
+// note keeps what was measured for the outcome of the event.
+func (s *Sandbox) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
 // Open reads where the running sandbox is called.
 func Open(ctx context.Context, dir string, log io.Writer) (*Sandbox, error) {
-	s := &Sandbox{Dir: dir, Log: log}
+	s := &Sandbox{Dir: dir, Log: log, kept: map[string][]byte{}}
 	if err := s.readOutputs(ctx); err != nil {
 		return nil, err
 	}
@@ -112,6 +120,29 @@ func (s *Sandbox) Down(ctx context.Context) error {
 func (s *Sandbox) up(ctx context.Context) error {
 	_, err := s.run(ctx, "make", "up")
 	return err
+}
+
+// replace gives a file another content, until putBack.
+func (s *Sandbox) replace(file string, content []byte) error {
+	path := filepath.Join(s.Dir, file)
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if _, again := s.kept[file]; !again {
+		s.kept[file] = old
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+// putBack gives a file the content that it had before replace.
+func (s *Sandbox) putBack(file string) error {
+	old, replaced := s.kept[file]
+	if !replaced {
+		return nil
+	}
+	delete(s.kept, file)
+	return os.WriteFile(filepath.Join(s.Dir, file), old, 0o600)
 }
 
 // edit replaces a text that the file must hold.

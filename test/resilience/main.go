@@ -98,12 +98,11 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 	}
 	for _, event := range events {
 		fmt.Printf("%-70s ", event.Title)
-		outcome, err := event.Run(ctx, s)
-		if err != nil {
-			fmt.Println("could not be run")
-			return err
+		outcome := event.Run(ctx, s)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		fmt.Printf("%d calls, %d failed, %d broken\n", outcome.Sent, outcome.Failed, len(outcome.Broken))
+		fmt.Printf("%d calls, %d failed; %s\n", outcome.Sent, outcome.Failed, cmp.Or(strings.Join(outcome.Broken, "; "), "held"))
 		results.Events[event.Key] = outcome
 		if err := results.write(); err != nil {
 			return err

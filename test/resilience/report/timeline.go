@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,9 @@ type drawing struct {
 	fault.Outcome
 	Width, Height, Left, Right           int
 	CallsTop, CallsEnd, SlowTop, SlowEnd int
-	Answered, FailedBars, Slowest        string // paths
+	Answered, FailedBars                 string // paths
+	RefusedBars, Slowest                 string
+	Legend, Each                         string
 	HappenedAt, OverAt                   float64
 	Times, Rates, Latencies              []tick
 	Description                          string
@@ -45,16 +48,24 @@ func draw(o fault.Outcome) (string, error) {
 		Outcome: o, Width: width, Height: height, Left: left, Right: width - right,
 		CallsTop: callsTop, CallsEnd: callsEnd, SlowTop: slowTop, SlowEnd: slowEnd,
 		Description: fmt.Sprintf("%d calls, %d failed. The figures are in the table.", o.Sent, o.Failed),
+		Legend:      "calls answered and failed (red)",
 	}
+	if o.Refused > 0 {
+		d.Description = fmt.Sprintf("%d calls, %d failed, %d refused. The figures are in the table.", o.Sent, o.Failed, o.Refused)
+		d.Legend = "calls answered, refused (orange) and failed (red)"
+	}
+	each := merge(&d.Outcome)
+	d.Each = fmt.Sprintf("for each %g s", each.Seconds())
+	o = d.Outcome
 	step := float64(width-left-right) / float64(max(1, len(o.Buckets)))
-	at := func(t time.Duration) float64 { return left + step*float64(t)/float64(steady.BucketWidth) }
+	at := func(t time.Duration) float64 { return left + step*float64(t)/float64(each) }
 	d.HappenedAt, d.OverAt = at(o.Happened), at(o.Over)
 	most, slowest := 1, leastScale*10
 	for _, b := range o.Buckets {
-		most, slowest = max(most, b.Answered+b.Failed), max(slowest, b.Slowest)
+		most, slowest = max(most, b.Answered+b.Failed+b.Refused), max(slowest, b.Slowest)
 	}
 	d.paths(step, most, slowest)
-	end := time.Duration(len(o.Buckets)) * steady.BucketWidth
+	end := time.Duration(len(o.Buckets)) * each
 	every := 5 * time.Second
 	for end/every > 14 {
 		every *= 2
@@ -71,10 +82,32 @@ func draw(o fault.Outcome) (string, error) {
 	return text.String(), err
 }
 
-// paths draws a column for each bucket: what was answered, what failed on top of
-// it, and the slowest.
+// mostColumns are as many as can be told apart.
+const mostColumns = 900
+
+// merge makes columns of several buckets where there are too many, and returns the
+// time that each is for.
+func merge(o *fault.Outcome) time.Duration {
+	times := 1
+	for len(o.Buckets)/times > mostColumns {
+		times *= 10
+	}
+	var merged []steady.Bucket
+	for part := range slices.Chunk(o.Buckets, times) {
+		var sum steady.Bucket
+		for _, b := range part {
+			sum = steady.Bucket{Answered: sum.Answered + b.Answered, Failed: sum.Failed + b.Failed, Refused: sum.Refused + b.Refused, Slowest: max(sum.Slowest, b.Slowest)}
+		}
+		merged = append(merged, sum)
+	}
+	o.Buckets = merged
+	return time.Duration(times) * steady.BucketWidth
+}
+
+// paths draws a column for each bucket: what was answered, what was refused and what
+// failed on top of it, and the slowest.
 func (d *drawing) paths(step float64, most int, slowest time.Duration) {
-	var answered, failed, slow strings.Builder
+	var answered, refused, failed, slow strings.Builder
 	scale := float64(callsEnd-callsTop) / float64(most)
 	column := func(path *strings.Builder, i int, from, to float64) {
 		if from > to {
@@ -84,12 +117,14 @@ func (d *drawing) paths(step float64, most int, slowest time.Duration) {
 	for i, b := range d.Buckets {
 		middle := callsEnd - scale*float64(b.Answered)
 		column(&answered, i, callsEnd, middle)
-		column(&failed, i, middle, middle-scale*float64(b.Failed))
+		above := middle - scale*float64(b.Refused)
+		column(&refused, i, middle, above)
+		column(&failed, i, above, above-scale*float64(b.Failed))
 		if b.Slowest > 0 {
 			column(&slow, i, slowEnd, latencyAt(b.Slowest, slowest))
 		}
 	}
-	d.Answered, d.FailedBars, d.Slowest = answered.String(), failed.String(), slow.String()
+	d.Answered, d.RefusedBars, d.FailedBars, d.Slowest = answered.String(), refused.String(), failed.String(), slow.String()
 }
 
 func latencyAt(l, slowest time.Duration) float64 {
