@@ -91,6 +91,7 @@ func newCommand() *cobra.Command {
 	add("down", "Destroy the stack and remove the sandbox", none, down)
 	add("stop", "Stop the sandbox's processes and keep its state", none, stop)
 	add("tools", "Fetch and build what the sandbox runs", none, getTools)
+	add("next-envoy", "Fetch another version of Envoy, for the envoyDigest of a sandbox that is started then", none, getNextEnvoy)
 	add("preview", "Show what `up` would change", none, preview)
 	add("refresh", "Read what really exists and show what differs", none, refresh)
 	add("call [MESSAGE]", "Call both services with a message", cobra.MaximumNArgs(1), call)

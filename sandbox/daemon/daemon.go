@@ -52,8 +52,10 @@ type Info struct {
 	Program string `json:"program"`
 	// Providers are the loopback ports of the stand-in providers, by plugin name.
 	Providers map[string]int `json:"providers"`
-	// EnvoyDigest is the digest of Envoy's image in the sandbox.
-	EnvoyDigest string `json:"envoyDigest"`
+	// EnvoyDigest is the digest of Envoy's image in the sandbox, and NextEnvoyDigest
+	// that of another version; empty if there is none.
+	EnvoyDigest     string `json:"envoyDigest"`
+	NextEnvoyDigest string `json:"nextEnvoyDigest,omitempty"`
 	// ImageSizes are compressed sizes in bytes, by repository.
 	ImageSizes map[string]int64 `json:"imageSizes"`
 }
@@ -126,7 +128,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	info := Info{PID: os.Getpid(), Program: program(), Providers: ports, EnvoyDigest: loaded.EnvoyDigest, ImageSizes: loaded.Sizes}
+	info := Info{PID: os.Getpid(), Program: program(), Providers: ports, EnvoyDigest: loaded.EnvoyDigest, NextEnvoyDigest: loaded.NextEnvoyDigest, ImageSizes: loaded.Sizes}
 	if err := d.state.writeInfo(info); err != nil {
 		return err
 	}

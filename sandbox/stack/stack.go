@@ -109,7 +109,8 @@ func readConfig(file string) (map[string]any, error) {
 }
 
 // configFile is the stack's config as the sandbox completes it: Pulumi.<stack>.yaml
-// and the digest of the Envoy image that there is here.
+// and the digest of the Envoy image that there is here, unless the file names the
+// other one that there is.
 func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."+s.name()+".yaml") }
 
 // envoyKey is where infra/ takes Envoy's digest from.
@@ -128,7 +129,9 @@ func (s Stack) Prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config[envoyKey] = s.Info.EnvoyDigest
+	if digest, _ := config[envoyKey].(string); digest == "" || digest != s.Info.NextEnvoyDigest {
+		config[envoyKey] = s.Info.EnvoyDigest
+	}
 	if err := s.writeConfig(config); err != nil {
 		return err
 	}

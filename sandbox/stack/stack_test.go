@@ -108,6 +108,29 @@ func TestReadSettings(t *testing.T) {
 	}
 }
 
+func TestPrepareTakesAnEnvoyThatThereIs(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ configured, next, want string }{
+		"none":                 {"", "sha256:5678", "sha256:1234"},
+		"the next":             {"sha256:5678", "sha256:5678", "sha256:5678"},
+		"one of Docker Hub":    {"sha256:9999", "sha256:5678", "sha256:1234"},
+		"one, but no other is": {"sha256:5678", "", "sha256:1234"},
+		"none, and no other":   {"", "", "sha256:1234"},
+	} {
+		s := newStack(t, "")
+		s.Info.NextEnvoyDigest = test.next
+		if test.configured != "" {
+			write(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml"), settings+"  grpc-edge:envoyDigest: "+test.configured+"\n")
+		}
+		if err := s.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, s.configFile()); !strings.Contains(got, "grpc-edge:envoyDigest: "+test.want+"\n") {
+			t.Errorf("%s: the config is\n%s, want %s", name, got, test.want)
+		}
+	}
+}
+
 func TestPrepare(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, `echo "$@" >> "$PULUMI_HOME.calls"`)

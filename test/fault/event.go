@@ -31,6 +31,9 @@ type Event struct {
 	Key, Kind, Title string
 	// Promise is given before, and checked after.
 	Promise Promise
+	// Tool is the command of the sandbox that fetches what the event needs, to be run
+	// before the sandbox is started; empty for none.
+	Tool string
 	// Prepare, if not nil, is done before, without load.
 	Prepare func(ctx context.Context, s *Sandbox) error
 	// Hold is how long the fault lasts; 0 for what is over when it has been done.
@@ -54,6 +57,9 @@ type Promise struct {
 	LateFailed float64
 	// Slower is how many times the p99 of before may be reached, from After on; 0 for no bound.
 	Slower float64
+	// Later, if not 0, is by how much p99 rises while the event lasts, and by how much
+	// more it may.
+	Later time.Duration
 	// RefusedWithin, if not 0, lets calls be refused while the event lasts, 99 % of them
 	// within this time. They count neither as failed nor as slow.
 	RefusedWithin time.Duration
@@ -76,6 +82,9 @@ func (p Promise) String() string {
 		} else {
 			parts = append(parts, fmt.Sprintf("%g %% of those that begin later than %s after", p.LateFailed, p.After))
 		}
+	}
+	if p.Later > 0 {
+		parts = append(parts, fmt.Sprintf("p99 more by %s, and by no more than twice that", p.Later))
 	}
 	if p.RefusedWithin > 0 {
 		parts = append(parts, fmt.Sprintf("what is too much refused within %s, until %s after; at least %.0f %% of the capacity answered", p.RefusedWithin, settled, 100*leastGoodput))
@@ -266,6 +275,9 @@ func (p Promise) broken(before, since []steady.Call, m moments) (list []string) 
 	}
 	if was, is := steady.P99(before), steady.P99(late); p.Slower > 0 && is > time.Duration(p.Slower*float64(was)) {
 		breaks("p99 went from %s to %s, more than %g times", was, is, p.Slower)
+	}
+	if was, is := steady.P99(before), steady.P99(steady.Between(since, m.happened, m.over)); p.Later > 0 && (is < p.Later || is > was+2*p.Later) {
+		breaks("p99 went from %s to %s, which is not %s more", was, is, p.Later)
 	}
 	for _, call := range since {
 		if limit := steady.Default.Deadline + deadlineMargin; call.Took > limit {

@@ -45,7 +45,15 @@ func TestPromises(t *testing.T) {
 		"before":               {Promise{}, func(ms int) bool { return ms == 0 }, quick, []string{"1 calls failed before"}},
 		"slower":               {Promise{Slower: 2}, never, func(ms int) time.Duration { return time.Duration(1+ms/1000) * time.Millisecond }, []string{"p99 went from 1ms to 6ms"}},
 		"slower only at first": {Promise{Slower: 2, After: time.Second}, never, func(ms int) time.Duration { return time.Duration(max(0, 2000-ms)+1000) * time.Microsecond }, nil},
-		"after the deadline":   {Promise{}, never, func(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }, []string{"its deadline was 3s"}},
+		"later": {Promise{Later: time.Millisecond}, never, func(ms int) time.Duration {
+			if ms >= 1000 && ms < 5000 {
+				return 3 * time.Millisecond
+			}
+			return time.Millisecond
+		}, nil},
+		"not later":          {Promise{Later: 6 * time.Millisecond}, never, quick, []string{"which is not 6ms more"}},
+		"much later":         {Promise{Later: time.Millisecond}, never, func(ms int) time.Duration { return time.Duration(1+min(ms/1000, 1)*9) * time.Millisecond }, []string{"p99 went from 1ms to 10ms"}},
+		"after the deadline": {Promise{}, never, func(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }, []string{"its deadline was 3s"}},
 	} {
 		calls, m := run(test.failsAt, test.took)
 		broken := Event{Promise: test.promise}.judge(calls, m).Broken
@@ -72,6 +80,7 @@ func TestPromiseAsASentence(t *testing.T) {
 		"under 5 % failed; none that begins later than 5s after":         {Failed: 5, After: 5 * time.Second},
 		"under 20 % failed; 1 % of those that begin later than 6s after": {Failed: 20, After: 6 * time.Second, LateFailed: 1},
 		"no failed call; p99 within 3 times that of before":              {Slower: 3, After: time.Second},
+		"no failed call; p99 more by 1s, and by no more than twice that": {Later: time.Second},
 	} {
 		if got := p.String(); got != want {
 			t.Errorf("%+v is %q, want %q", p, got, want)

@@ -99,8 +99,14 @@ func (s *Sandbox) kubectl(ctx context.Context, args ...string) (string, error) {
 }
 
 // Up brings the sandbox up with keys of the stack's config changed, and opens it.
-func Up(ctx context.Context, dir string, config map[string]string, log io.Writer) (*Sandbox, error) {
+// The commands of the sandbox are run before, to fetch what only some events need.
+func Up(ctx context.Context, dir string, config map[string]string, tools []string, log io.Writer) (*Sandbox, error) {
 	s := &Sandbox{Dir: dir, Log: log}
+	for _, tool := range tools {
+		if _, err := s.run(ctx, ".cache/bin/sandbox", tool); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.configure(config); err != nil {
 		return nil, err
 	}

@@ -92,7 +92,13 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 		s := fault.Sandbox{Dir: dir, Log: log}
 		err = errors.Join(err, s.Down(context.WithoutCancel(ctx)), os.RemoveAll(dir))
 	}()
-	s, err := fault.Up(ctx, dir, threeZones, log)
+	var tools []string
+	for _, event := range events {
+		if event.Tool != "" {
+			tools = append(tools, event.Tool)
+		}
+	}
+	s, err := fault.Up(ctx, dir, threeZones, tools, log)
 	if err != nil {
 		return err
 	}
