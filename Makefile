@@ -111,6 +111,10 @@ bench: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.m
 resilience: $(SANDBOX) ## Break the sandbox on purpose, count every call, write docs/resilience.md (ONLY=drain,scale for some events)
 	@cd test && go run ./resilience $(if $(ONLY),-only $(ONLY))
 
+.PHONY: soak
+soak: $(SANDBOX) ## Keep the usual load for long, and see that nothing grows (SOAK=30m); a part of docs/resilience.md
+	@cd test && go run ./resilience -only soak $(if $(SOAK),-soak $(SOAK))
+
 ##@ Tools
 
 .PHONY: tools

@@ -60,6 +60,8 @@ type Promise struct {
 	// Later, if not 0, is by how much p99 rises while the event lasts, and by how much
 	// more it may.
 	Later time.Duration
+	// Flat is that nothing uses more and more of anything.
+	Flat bool
 	// RefusedWithin, if not 0, lets calls be refused while the event lasts, 99 % of them
 	// within this time. They count neither as failed nor as slow.
 	RefusedWithin time.Duration
@@ -82,6 +84,9 @@ func (p Promise) String() string {
 		} else {
 			parts = append(parts, fmt.Sprintf("%g %% of those that begin later than %s after", p.LateFailed, p.After))
 		}
+	}
+	if p.Flat {
+		parts = append(parts, "memory, descriptors and goroutines flat")
 	}
 	if p.Later > 0 {
 		parts = append(parts, fmt.Sprintf("p99 more by %s, and by no more than twice that", p.Later))
@@ -118,6 +123,8 @@ type Outcome struct {
 	// Broken is what did not hold.
 	Broken  []string
 	Buckets []steady.Bucket
+	// Series are what was used meanwhile, where that was looked at.
+	Series []Series
 }
 
 // moments of a run.
@@ -150,7 +157,7 @@ func (e Event) run(ctx context.Context, s *Sandbox) (Outcome, error) {
 			return Outcome{Measured: time.Now()}, err
 		}
 	}
-	s.notes = nil
+	s.notes, s.series = nil, nil
 	load, err := steady.Start(ctx, s.Target, steady.Default)
 	if err != nil {
 		return Outcome{Measured: time.Now()}, err
@@ -174,7 +181,10 @@ func (e Event) run(ctx context.Context, s *Sandbox) (Outcome, error) {
 		broken = e.Overload.broken(others, calls, m)
 	}
 	outcome := e.judge(calls, m)
-	outcome.Notes, outcome.Broken = s.notes, append(outcome.Broken, broken...)
+	if err == nil && e.Promise.Flat {
+		err = flat(s.series)
+	}
+	outcome.Notes, outcome.Series, outcome.Broken = s.notes, s.series, append(outcome.Broken, broken...)
 	return outcome, err
 }
 

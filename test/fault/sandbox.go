@@ -30,8 +30,9 @@ type Sandbox struct {
 	// Images are the references of what runs, by service.
 	Images map[string]string
 
-	notes []string          // of the event that happens
-	kept  map[string][]byte // files as they were, by name
+	notes  []string // of the event that happens
+	series []Series
+	kept   map[string][]byte // files as they were, by name
 }
 
 // note keeps what was measured for the outcome of the event.

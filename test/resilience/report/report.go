@@ -35,12 +35,15 @@ var functions = template.FuncMap{
 	"recovered": recovered,
 	"failures":  failures,
 	"file":      file,
+	"resources": resourcesFile,
 }
 
 // folder is where the timelines are, beside the page.
 const folder = "resilience"
 
 func file(o fault.Outcome) string { return folder + "/" + o.Key + ".svg" }
+
+func resourcesFile(o fault.Outcome) string { return folder + "/" + o.Key + "-resources.svg" }
 
 // Write writes resilience.md and the timelines into a folder, in the order given.
 func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked) error {
@@ -78,6 +81,15 @@ func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, file(o)), []byte(text), 0o644); err != nil {
+			return err
+		}
+		if len(o.Series) == 0 {
+			continue
+		}
+		if text, err = drawResources(o); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, resourcesFile(o)), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
