@@ -19,13 +19,16 @@ const SoakTime = 30 * time.Minute
 // and goroutines looked at. It is not among [All], but can be chosen.
 func Soak(lasting time.Duration) Event {
 	return Event{
-		Key: "soak", Kind: Load, Title: fmt.Sprintf("The usual load for %s", lasting),
+		Key: "soak", Kind: Load, Title: "The usual load for " + Minutes(lasting),
 		Prepare: tellGoroutines, Restore: tellNothing,
 		Do: func(ctx context.Context, s *Sandbox) (func() error, error) { return nil, s.soak(ctx, lasting) },
 		// Nothing happens, and so nothing may fail.
 		Promise: Promise{Flat: true},
 	}
 }
+
+// Minutes says a time as people do.
+func Minutes(d time.Duration) string { return fmt.Sprintf("%.3g minutes", d.Minutes()) }
 
 // Series is what containers of an app use over time: the most that one of them does.
 type Series struct {

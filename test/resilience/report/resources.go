@@ -73,7 +73,7 @@ func drawResources(o fault.Outcome) (string, error) {
 		Title, Lasting             string
 		Width, Height, Left, Right int
 		Panels                     []panel
-	}{o.Title, lasting.Round(time.Minute).String(), width, panelTop + panelStep*len(panels), left, width - right - nameWidth, panels})
+	}{o.Title, fault.Minutes(lasting), width, panelTop + panelStep*len(panels), left, width - right - nameWidth, panels})
 	return text.String(), err
 }
 

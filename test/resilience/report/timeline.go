@@ -66,20 +66,41 @@ func draw(o fault.Outcome) (string, error) {
 	}
 	d.paths(step, most, slowest)
 	end := time.Duration(len(o.Buckets)) * each
-	every := 5 * time.Second
-	for end/every > 14 {
-		every *= 2
-	}
+	every := timeStep(end)
 	for t := time.Duration(0); t <= end; t += every {
-		d.Times = append(d.Times, tick{at(t), fmt.Sprintf("%d s", int(t.Seconds()))})
+		d.Times = append(d.Times, tick{at(t), moment(t, every)})
 	}
 	d.Rates = []tick{{callsTop, fmt.Sprint(most)}, {callsEnd, "0"}}
 	for l := leastScale; l <= slowest; l *= 10 {
 		d.Latencies = append(d.Latencies, tick{latencyAt(l, slowest), milliseconds(l)})
 	}
+	if last := d.Latencies[len(d.Latencies)-1]; last.At-slowTop > tickHeight {
+		d.Latencies = append(d.Latencies, tick{slowTop, milliseconds(slowest)})
+	}
 	var text strings.Builder
 	err := timeline.Execute(&text, d)
 	return text.String(), err
+}
+
+// tickHeight is what the text of a tick needs.
+const tickHeight = 13
+
+// timeStep is between two ticks of the time, of which there is room for some fourteen.
+func timeStep(lasting time.Duration) time.Duration {
+	steps := []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute}
+	for _, step := range steps {
+		if lasting/step <= 14 {
+			return step
+		}
+	}
+	return lasting.Truncate(time.Minute) / 10
+}
+
+func moment(t, every time.Duration) string {
+	if every >= time.Minute {
+		return fmt.Sprintf("%.0f min", t.Minutes())
+	}
+	return fmt.Sprintf("%.0f s", t.Seconds())
 }
 
 // mostColumns are as many as can be told apart.
