@@ -57,14 +57,14 @@ type Promise struct {
 	LateFailed float64
 	// Slower is how many times the p99 of before may be reached, from After on; 0 for no bound.
 	Slower float64
-	// Later, if not 0, is by how much p99 rises while the event lasts, and by how much
-	// more it may.
+	// Later, if not 0, is by how much p99 rises while the event lasts. Twice that is what
+	// it may reach, beside twice what it was.
 	Later time.Duration
 	// Flat is that nothing uses more and more of anything.
 	Flat bool
-	// RefusedWithin, if not 0, lets calls be refused while the event lasts, 99 % of them
-	// within this time. They count neither as failed nor as slow.
-	RefusedWithin time.Duration
+	// Refuses has calls be refused while the event lasts, 99 % of them sooner than calls
+	// were answered before. They count neither as failed nor as slow.
+	Refuses bool
 }
 
 // String says it as a sentence for the report.
@@ -89,10 +89,10 @@ func (p Promise) String() string {
 		parts = append(parts, "memory, descriptors and goroutines flat")
 	}
 	if p.Later > 0 {
-		parts = append(parts, fmt.Sprintf("p99 more by %s, and by no more than twice that", p.Later))
+		parts = append(parts, fmt.Sprintf("p99 more by %s, and not much more", p.Later))
 	}
-	if p.RefusedWithin > 0 {
-		parts = append(parts, fmt.Sprintf("what is too much refused within %s, until %s after; at least %.0f %% of the capacity answered", p.RefusedWithin, settled, 100*leastGoodput))
+	if p.Refuses {
+		parts = append(parts, fmt.Sprintf("what is too much refused (p99) before another call is answered, and hardly any from %s after on; at least %.0f %% of the capacity answered", settled, 100*leastGoodput))
 	}
 	if p.Slower > 0 {
 		parts = append(parts, fmt.Sprintf("p99 within %g times that of before", p.Slower))
@@ -162,10 +162,11 @@ func (e Event) run(ctx context.Context, s *Sandbox) (Outcome, error) {
 	if err != nil {
 		return Outcome{Measured: time.Now()}, err
 	}
-	m, planned := moments{begun: time.Now()}, (*steady.Load)(nil)
+	var planned *steady.Load
 	if e.Overload != nil {
 		planned, err = e.Overload.start(ctx, s)
 	}
+	m := moments{begun: time.Now()}
 	if err == nil {
 		err = e.happen(ctx, s, &m)
 	}
@@ -239,10 +240,9 @@ func (e Event) judge(calls []steady.Call, m moments) Outcome {
 		o.Failures[call.Client+": "+reason(call.Err)]++
 		o.Recovered = max(o.Recovered, call.Ended().Sub(m.happened))
 	}
-	if e.Promise.RefusedWithin > 0 {
-		refused := steady.Refused(calls)
-		o.Refused, calls = len(refused), steady.NotRefused(calls)
-		o.Broken = e.Promise.refusals(refused, m)
+	if e.Promise.Refuses {
+		o.Broken = refusals(calls, m)
+		o.Refused, calls = len(steady.Refused(calls)), steady.NotRefused(calls)
 	}
 	before, since := steady.Between(calls, m.begun, m.happened), steady.Between(calls, m.happened, m.ended)
 	o.Failed = len(steady.Failed(calls))
@@ -252,16 +252,19 @@ func (e Event) judge(calls []steady.Call, m moments) Outcome {
 }
 
 // refusals says what does not hold of the calls that were refused.
-func (p Promise) refusals(refused []steady.Call, m moments) (list []string) {
-	if n := len(steady.Between(refused, m.begun, m.happened)); n > 0 {
-		list = append(list, fmt.Sprintf("%d calls were refused before anything was done", n))
+func refusals(calls []steady.Call, m moments) (list []string) {
+	for when, between := range map[string][]steady.Call{
+		"before anything was done":                              steady.Between(calls, m.begun, m.happened),
+		fmt.Sprintf("later than %s after it was over", settled): steady.Between(calls, m.over.Add(settled), m.ended),
+	} {
+		if n := len(steady.Refused(between)); n > len(between)*refusedAtHalf/100 {
+			list = append(list, fmt.Sprintf("%d of %d calls were refused %s", n, len(between), when))
+		}
 	}
-	if n := len(steady.Between(refused, m.over.Add(settled), m.ended)); n > 0 {
-		list = append(list, fmt.Sprintf("%d calls were refused later than %s after it was over", n, settled))
-	}
-	during := steady.Between(refused, m.happened, m.over)
-	if p99 := steady.P99(during); len(during) == 0 || p99 > p.RefusedWithin {
-		list = append(list, fmt.Sprintf("%d calls were refused, within %s (p99), want some, within %s", len(during), p99, p.RefusedWithin))
+	answered := steady.P99(steady.NotRefused(steady.Between(calls, m.begun, m.happened)))
+	refused := steady.Refused(steady.Between(calls, m.happened, m.over))
+	if p99 := steady.P99(refused); len(refused) == 0 || p99 > answered {
+		list = append(list, fmt.Sprintf("%d calls were refused within %s (p99), want some, within the %s of calls that were answered before", len(refused), p99, answered))
 	}
 	return list
 }
@@ -286,7 +289,7 @@ func (p Promise) broken(before, since []steady.Call, m moments) (list []string) 
 	if was, is := steady.P99(before), steady.P99(late); p.Slower > 0 && is > time.Duration(p.Slower*float64(was)) {
 		breaks("p99 went from %s to %s, more than %g times", was, is, p.Slower)
 	}
-	if was, is := steady.P99(before), steady.P99(steady.Between(since, m.happened, m.over)); p.Later > 0 && (is < p.Later || is > was+2*p.Later) {
+	if was, is := steady.P99(before), steady.P99(steady.Between(since, m.happened, m.over)); p.Later > 0 && (is < p.Later || is > 2*(was+p.Later)) {
 		breaks("p99 went from %s to %s, which is not %s more", was, is, p.Later)
 	}
 	for _, call := range since {

@@ -21,7 +21,7 @@ var load = []Event{
 	{
 		Key: "overload", Title: "A service is asked for half of what it can do, all, three times as much, and half again",
 		Prepare: smallReverse, Restore: usualReverse, Overload: &Overload{}, Do: watchMemory,
-		Promise: Promise{Slower: 2, RefusedWithin: holdsFor},
+		Promise: Promise{Slower: 2, Refuses: true},
 	},
 }
 

@@ -29,8 +29,11 @@ const (
 )
 
 const (
-	// settled is when nothing may be refused any more, after the load is half again.
+	// settled is when hardly anything may be refused any more, after the load is half again.
 	settled = 2 * time.Second
+	// refusedAtHalf is how many percent may be refused of what is no more than half: a
+	// machine that does something else for a moment has calls come all at once.
+	refusedAtHalf = 1
 	// leastGoodput is the share of what the pods can do that must be answered at least,
 	// however much more is asked for.
 	leastGoodput = 0.8
@@ -68,7 +71,8 @@ func (o *Overload) broken(usual, planned []steady.Call, m moments) (list []strin
 			break
 		}
 	}
-	good := len(steady.Between(planned, m.happened, m.over)) - len(steady.Failed(steady.Between(planned, m.happened, m.over)))
+	during := steady.Between(planned, m.happened, m.over)
+	good := len(during) - len(steady.Failed(during))
 	if rate := float64(good) / m.over.Sub(m.happened).Seconds(); rate < leastGoodput*o.capacity {
 		list = append(list, fmt.Sprintf("%.0f calls a second were answered, of %.0f that the pods can do", rate, o.capacity))
 	}
@@ -93,11 +97,12 @@ func usualReverse(ctx context.Context, s *Sandbox) error {
 
 // watchMemory looks at the memory of the edge and of the service while it is too much.
 func watchMemory(ctx context.Context, s *Sandbox) (func() error, error) {
+	end := time.Now().Add(allFor + thriceFor) // as the plan has it
 	list, err := s.usages(ctx, "envoy", "reverse")
 	if err != nil {
 		return nil, err
 	}
-	for end := time.Now().Add(allFor + thriceFor); time.Now().Before(end); {
+	for time.Now().Before(end) {
 		for _, u := range list {
 			if _, err := u.read(); err != nil {
 				return nil, err

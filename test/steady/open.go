@@ -29,9 +29,9 @@ const (
 
 const (
 	// openConnections are shared by all calls of a plan: the edge allows 100 streams on one.
-	openConnections = 8
+	openConnections = 16
 	// openMost is how many calls of a plan may be under way.
-	openMost = 400
+	openMost = openConnections * 100
 )
 
 // errTooMany is how a call ends that could not be made.
