@@ -46,6 +46,9 @@ func StartOpen(ctx context.Context, target Target, deadline time.Duration, steps
 	var clients []client
 	for n := range openConnections {
 		c, err := newOpen(target, n)
+		if err == nil {
+			err = l.greet(ctx, c)
+		}
 		if err != nil {
 			cancel()
 			return nil, fmt.Errorf("making a client of an open plan: %w", err)
@@ -54,6 +57,23 @@ func StartOpen(ctx context.Context, target Target, deadline time.Duration, steps
 	}
 	l.wait.Go(func() { l.follow(ctx, steps, clients) })
 	return l, nil
+}
+
+// greetings are how often a client may try to make its first call.
+const greetings = 10
+
+// greet makes a client's connection with a call that does not count. Otherwise each
+// call of net/http that is due before there is one would make one of its own.
+func (l *Load) greet(ctx context.Context, c client) (err error) {
+	for range greetings {
+		bounded, cancel := context.WithTimeout(ctx, l.options.Deadline)
+		_, err = c.call(bounded)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // openClients are the protocols of an open plan.
@@ -76,11 +96,11 @@ func (l *Load) follow(ctx context.Context, steps []Step, clients []client) {
 		l.calling.Wait()
 	}()
 	due, underWay := time.Now(), &atomic.Int64{}
-	end := due
+	end, n := due, 0
 	for i, step := range steps {
 		end = end.Add(step.For)
 		last := i == len(steps)-1
-		for n := 0; last || due.Before(end); n++ {
+		for ; last || due.Before(end); n++ {
 			if !waitUntil(ctx, due) {
 				return
 			}
