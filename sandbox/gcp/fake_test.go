@@ -98,7 +98,7 @@ const (
 // enable enables every API that objects need.
 func enable(t *testing.T, c *Cloud) {
 	t.Helper()
-	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "cloudbuild"} {
+	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "cloudbuild", "privateca"} {
 		create(t, c, KindService, Properties{"service": api + ".googleapis.com"})
 	}
 }

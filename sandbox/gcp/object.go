@@ -32,6 +32,7 @@ const (
 	KindServiceIdentity Kind = "serviceusage.googleapis.com/ServiceIdentity"
 	KindCryptoKeyMember Kind = "cloudkms.googleapis.com/IamMember"
 	KindAdmissionPolicy Kind = "binaryauthorization.googleapis.com/Policy"
+	KindCertificate     Kind = "privateca.googleapis.com/Certificate"
 
 	KindIdentityPool     Kind = "iam.googleapis.com/WorkloadIdentityPool"
 	KindIdentityProvider Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"

@@ -42,6 +42,7 @@ const (
 	onNetwork     // the network the object is in
 	onNodeAccount // the account that nodes run as
 	onTriggered   // the account that builds run as
+	onPool        // the CA pool that the object is in
 )
 
 type grant struct {
@@ -113,6 +114,12 @@ var permissions = map[Kind]verbs{
 		VerbGet:    on(onProject, "binaryauthorization.policy.get"),
 		VerbUpdate: on(onProject, "binaryauthorization.policy.update"),
 		VerbDelete: on(onProject, "binaryauthorization.policy.update"),
+	},
+	KindCertificate: { // to revoke is an update ("certificates.revoke", Certificate Authority Service API)
+		VerbCreate: on(onPool, "privateca.certificates.create"),
+		VerbGet:    on(onObject, "privateca.certificates.get"),
+		VerbUpdate: on(onObject, "privateca.certificates.update"),
+		VerbDelete: on(onObject, "privateca.certificates.update"),
 	},
 	KindIdentityPool:     crud("iam.workloadIdentityPools"),
 	KindIdentityProvider: crud("iam.workloadIdentityPoolProviders"),
@@ -190,6 +197,9 @@ func (call Call) resource(s scope) string {
 		return project
 	case onNetwork:
 		return project + "/global/networks/" + lastSegment(call.Config.str("network"))
+	case onPool:
+		pool, _, _ := strings.Cut(call.Name, "/certificates/")
+		return pool
 	case onTriggered:
 		return project + "/serviceAccounts/" + lastSegment(call.Config.str("serviceAccount"))
 	case onNodeAccount:

@@ -38,6 +38,7 @@ var patterns = map[Kind]string{
 	KindServiceIdentity: "projects/{project}/serviceIdentities/{service}",
 	KindCryptoKeyMember: "{cryptoKeyId}/iam/{role}/{member}",
 	KindAdmissionPolicy: "projects/{project}/policy",
+	KindCertificate:     "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
 
 	KindIdentityPool:     "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
 	KindIdentityProvider: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",

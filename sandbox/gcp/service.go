@@ -20,6 +20,7 @@ var apiTitles = map[string]string{
 	"container.googleapis.com":            "Kubernetes Engine API",
 	"monitoring.googleapis.com":           "Cloud Monitoring API",
 	"iam.googleapis.com":                  "Identity and Access Management (IAM) API",
+	"privateca.googleapis.com":            "Certificate Authority API",
 }
 
 // services are the names that can be enabled, without .googleapis.com: those of

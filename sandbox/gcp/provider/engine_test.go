@@ -2,9 +2,15 @@ package provider
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,7 +76,7 @@ func newEngine(t *testing.T, rt gcp.Runtime) *engine {
 	}
 	e.client = e.dial()
 	e.configure(e.client, props{"project": "test-project", "region": "us-central1"})
-	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "cloudbuild"} {
+	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "cloudbuild", "privateca"} {
 		e.create("gcp:projects/service:Service", props{"service": api + ".googleapis.com"})
 	}
 	return e
@@ -190,6 +196,7 @@ const (
 	poolToken        = "gcp:container/nodePool:NodePool"
 	dashboardToken   = "gcp:monitoring/dashboard:Dashboard"
 	customRoleType   = "gcp:projects/iAMCustomRole:IAMCustomRole"
+	certificateType  = "gcp:certificateauthority/certificate:Certificate"
 	policyToken      = "gcp:monitoring/alertPolicy:AlertPolicy"
 )
 
@@ -198,6 +205,19 @@ const dashboardJSON = `{
   "mosaicLayout": {"tiles": [{"width": 24, "height": 16, "widget": {"title": "T", "text": {"content": "Hello"}}}], "columns": 48},
   "displayName": "Edge"
 }`
+
+// certificateRequest is for nobody.
+var certificateRequest = sync.OnceValue(func() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request}))
+})
 
 // program is what a program registers, one of each type, in order.
 func program() []struct {
@@ -250,6 +270,8 @@ func program() []struct {
 		{"gcp:binaryauthorization/policy:Policy", "projects/test-project", props{"globalPolicyEvaluationMode": "ENABLE",
 			"admissionWhitelistPatterns": []any{props{"namePattern": "us-central1-docker.pkg.dev/test-project/images/**"}},
 			"defaultAdmissionRule":       props{"evaluationMode": "ALWAYS_DENY", "enforcementMode": "ENFORCED_BLOCK_AND_AUDIT_LOG"}}},
+		{certificateType, location + "caPools/grpc-edge/certificates/leaf", props{"name": "leaf", "pool": "grpc-edge", "location": "us-central1",
+			"lifetime": "7776000s", "pemCsr": certificateRequest(), "labels": props{"app": "edge"}}},
 		{poolType, pool, props{"workloadIdentityPoolId": "grpc-edge-dev", "description": "CI"}},
 		{providerType, pool + "/providers/github", props{"workloadIdentityPoolId": "grpc-edge-dev", "workloadIdentityPoolProviderId": "github",
 			"oidc":               props{"issuerUri": "https://token.actions.githubusercontent.com"},

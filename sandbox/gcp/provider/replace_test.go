@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"strings"
 	"testing"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -44,6 +45,10 @@ func TestWhatReplaces(t *testing.T) {
 		{"kmsKey", poolToken, node(props{"bootDiskKmsKey": key}), true},
 		{"binaryAuthorization", clusterToken, props{"binaryAuthorization": props{"evaluationMode": "PROJECT_SINGLETON_POLICY_ENFORCE"}}, false},
 		{"binaryAuthorization", "gcp:binaryauthorization/policy:Policy", props{"globalPolicyEvaluationMode": "DISABLE"}, false},
+		{"labels", certificateType, props{"labels": props{"team": "edge"}}, false},
+		{"certificateLifetimeDays", certificateType, props{"lifetime": "3888000s"}, true},
+		{"certificateAuthorityPool", certificateType, props{"pool": "other"}, true},
+		{"authority", certificateType, props{"pemCsr": strings.TrimSpace(certificateRequest())}, true},
 		{"imageKeepVersions", repositoryType, props{"cleanupPolicies": []any{props{"id": "keep", "action": "KEEP", "mostRecentVersions": props{"keepCount": 5}}}}, false},
 		{"imageScanning", repositoryType, props{"vulnerabilityScanningConfig": props{"enablementConfig": "INHERITED"}}, false},
 		{"clusterLocation", clusterToken, props{"location": "us-central1-a"}, true},

@@ -139,6 +139,11 @@ var resourceTypes = map[string]resourceType{
 		shortID:  rewrite(`/policy$`, ""),
 		fullName: rewrite(`^(projects/[^/]+)$`, "$1/policy"),
 	},
+	"gcp:certificateauthority/certificate:Certificate": {
+		kind: gcp.KindCertificate, autoname: "name", maxName: 63, labels: "labels", place: []string{"project"},
+		defaults: map[string]any{"lifetime": "315360000s"},
+		replace:  words("certificateAuthority certificateTemplate config lifetime location name pemCsr pool project"),
+	},
 	"gcp:iam/workloadIdentityPool:WorkloadIdentityPool": {
 		kind: gcp.KindIdentityPool, place: []string{"project"}, replace: words("project workloadIdentityPoolId"),
 	},
