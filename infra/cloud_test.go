@@ -39,7 +39,9 @@ type registered struct {
 	DependsOn        []string
 	// UpdateTimeout is a duration; empty for the provider's own.
 	UpdateTimeout string
-	component     bool
+	// ReplacementTrigger is the value whose change replaces it; empty for none.
+	ReplacementTrigger string
+	component          bool
 }
 
 // cloud plays the engine and the providers: it accepts everything, remembers it,
@@ -157,8 +159,9 @@ func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs reso
 		Type: request.GetType(), Name: request.GetName(), Inputs: inputs,
 		Parent: short(request.GetParent()), Provider: provider(request.GetProvider()),
 		Protect: request.GetProtect(), IgnoreChanges: request.GetIgnoreChanges(),
-		DependsOn:     shorts(request.GetDependencies()),
-		UpdateTimeout: request.GetCustomTimeouts().GetUpdate(), component: !request.GetCustom(),
+		DependsOn:          shorts(request.GetDependencies()),
+		UpdateTimeout:      request.GetCustomTimeouts().GetUpdate(),
+		ReplacementTrigger: request.GetReplacementTrigger().GetStringValue(), component: !request.GetCustom(),
 	})
 }
 
@@ -169,9 +172,11 @@ var computed = map[string]map[string]any{
 	"gcp:artifactregistry/repository:Repository":    {"location": "us-central1"},
 	"gcp:container/cluster:Cluster":                 {"endpoint": "198.51.100.1", "masterAuth": map[string]any{"clusterCaCertificate": "Q0E="}},
 	"tls:index/privateKey:PrivateKey":               {"privateKeyPem": "PRIVATE KEY"},
-	"tls:index/selfSignedCert:SelfSignedCert":       {"certPem": "AUTHORITY"},
+	"tls:index/selfSignedCert:SelfSignedCert":       {"certPem": "AUTHORITY", "validityEndTime": "END"},
 	"tls:index/certRequest:CertRequest":             {"certRequestPem": "REQUEST"},
 	"tls:index/locallySignedCert:LocallySignedCert": {"certPem": "LEAF"},
+
+	"gcp:certificateauthority/certificate:Certificate": {"pemCertificate": "LEAF", "pemCertificateChains": []any{"ISSUER\n", "ROOT\n"}},
 }
 
 // identity is what IAM computes from what the program says.

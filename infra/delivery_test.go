@@ -38,8 +38,13 @@ func deliveryWith(changes map[string]string) map[string]string {
 // delivered is what delivery adds to the sandbox's stack.
 func delivered(t *testing.T) stackRun {
 	t.Helper()
-	without := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:kmsKey": withDelivery["grpc-edge:kmsKey"]})
-	result := mustRun(t, "sandbox", false, withDelivery)
+	return added(t, mustRun(t, "sandbox", false, map[string]string{"grpc-edge:kmsKey": withDelivery["grpc-edge:kmsKey"]}), withDelivery)
+}
+
+// added is what keys add to the sandbox's stack as it is without them.
+func added(t *testing.T, without stackRun, keys map[string]string) stackRun {
+	t.Helper()
+	result := mustRun(t, "sandbox", false, keys)
 	result.resources = slices.DeleteFunc(result.resources, func(r registered) bool {
 		return slices.ContainsFunc(without.resources, func(other registered) bool { return other.Type == r.Type && other.Name == r.Name })
 	})

@@ -52,8 +52,10 @@ func TestInvariants(t *testing.T) {
 func TestInvariantsHoldForEveryKey(t *testing.T) {
 	own, _ := provided(t)
 	tests := map[string]map[string]string{
-		"provided certificate": own,
-		"telemetry":            {"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"},
+		"provided certificate":        own,
+		"certificate of cert-manager": withCertManager,
+		"certificate of a CA pool":    withPool,
+		"telemetry":                   {"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"},
 		"regional and protected": {
 			"grpc-edge:clusterLocation": "", "grpc-edge:nodeZones": `["us-central1-a","us-central1-b"]`,
 			"grpc-edge:zoneAware": "true", "grpc-edge:deletionProtection": "true",

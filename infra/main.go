@@ -182,6 +182,9 @@ func moreAPIs(c *config.Config) []string {
 	if c.Images.Scanning {
 		apis = append(apis, "containerscanning.googleapis.com")
 	}
+	if c.Certificate.Kind == config.CertificateAuthorityService {
+		apis = append(apis, "privateca.googleapis.com")
+	}
 	return apis
 }
 
@@ -212,8 +215,10 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		}
 	}
 	s.certificate, err = certificate.New(ctx, "certificate", &certificate.Args{
-		DNSName: c.Authority, IPAddress: s.network.Address,
-		Chain: c.Certificate.PEM, Key: c.Certificate.KeyPEM,
+		Certificate: c.Certificate,
+		DNSName:     c.Authority, IPAddress: s.network.Address, Labels: labels(c),
+		Namespace: space.Name, Workload: edge.Name, InCluster: s.cluster.Provider,
+		Ready: s.apis,
 	})
 	if err != nil {
 		return err
@@ -227,7 +232,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		Image:     s.registry.DockerHub + "/envoyproxy/envoy@" + c.EnvoyDigest, DrainImage: drain,
 		Replicas: c.EnvoyReplicas, Termination: c.Termination,
 		Config: s.edge,
-		Chain:  s.certificate.Chain, Key: s.certificate.Key,
+		Chain:  s.certificate.Chain, Key: s.certificate.Key, Secret: s.certificate.Secret,
 		AddressName:       s.network.AddressName,
 		MetricsNamespaces: c.MetricsNamespaces, CollectorNamespace: collectorNamespace(c.OTLP),
 	}, inCluster)

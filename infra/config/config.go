@@ -91,18 +91,6 @@ type Cluster struct {
 	Spot                    bool
 }
 
-// Certificate is what Envoy shows to clients. The zero value asks for a
-// self-signed one.
-type Certificate struct {
-	// PEM is the chain, leaf first.
-	PEM string
-	// KeyPEM is the private key, a secret.
-	KeyPEM string
-}
-
-// Provided says whether the user brings the certificate.
-func (c Certificate) Provided() bool { return c.PEM != "" }
-
 // Collector is an OpenTelemetry collector in the cluster.
 type Collector struct {
 	// Endpoint is the URL as configured, and Host the name in it.

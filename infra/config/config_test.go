@@ -73,6 +73,7 @@ func TestValues(t *testing.T) {
 			},
 			Logging: []string{"SYSTEM_COMPONENTS", "WORKLOADS"}, SecurityPosture: true,
 		},
+		Certificate: Certificate{Kind: SelfSigned, LifetimeDays: 90},
 		Delivery:    Delivery{Branch: "main"},
 		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
 		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500}, ServiceReplicas: Replicas{2, 0, 500}, ServiceMinReadySeconds: 10,
@@ -134,7 +135,7 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:maintenanceWindow", `{"start":"2026-01-03T02:00:00Z","hours":2,"recurrence":"FREQ=DAILY"}`, arrow + windowForm},
 		{"grpc-edge:maintenanceWindow", `{"start":"2026-01-03T02:00:00Z","hours":4,"recurrence":"daily"}`, arrow + windowForm},
 		{"grpc-edge:maintenanceWindow", `{"hours":4,"recurrence":"FREQ=DAILY"}`, arrow + windowForm},
-		{"grpc-edge:certificate", "acme", arrow + "one of self-signed, provided"},
+		{"grpc-edge:certificate", "acme", arrow + "one of self-signed, provided, cert-manager, certificate-authority-service"},
 	}
 	for _, test := range tests {
 		_, err := load(t, sandbox(t, map[string]string{test.key: test.value}))

@@ -46,8 +46,9 @@ type Args struct {
 	Config envoy.Config
 	// Termination is how long a pod may take to stop.
 	Termination time.Duration
-	// Chain and Key are the certificate in PEM; Key is a secret.
-	Chain, Key pulumi.StringInput
+	// Chain and Key are the certificate in PEM; Key is a secret. Secret is the name
+	// of a Secret that holds them already, else nil.
+	Chain, Key, Secret pulumi.StringInput
 	// AddressName is the name of the static address, of which the load balancer
 	// is given nothing else.
 	AddressName pulumi.StringInput
@@ -81,7 +82,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	secret, err := e.newSecret(ctx, name, args)
+	secret, err := e.secret(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Volumes: corev1.VolumeArray{
 			workload.ConfigVolume("config", config),
 			corev1.VolumeArgs{Name: pulumi.String("certificate"), Secret: corev1.SecretVolumeSourceArgs{
-				SecretName: secret.Metadata.Name().Elem(),
+				SecretName: secret.ToStringOutput(),
 				// Readable by the group of the pod, which is Envoy's: 0440.
 				DefaultMode: pulumi.Int(0o440),
 			}},
