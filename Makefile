@@ -136,6 +136,11 @@ $(BIN)/golangci-lint: tools/golangci-lint/go.sum
 $(BIN)/govulncheck: tools/govulncheck/go.sum
 	@cd tools/govulncheck && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
 
+# For the end-to-end test: the sandbox has no need of it.
+$(BIN)/cert-manager: tools/cert-manager/main.go tools/cert-manager/go.sum
+	@echo "Building cert-manager (two minutes the first time)"
+	@cd tools/cert-manager && GOWORK=off CGO_ENABLED=0 go build -trimpath -o ../../$(BIN)/ .
+
 $(BIN)/actionlint: tools/actionlint/go.sum
 	@cd tools/actionlint && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
 

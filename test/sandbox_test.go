@@ -59,6 +59,7 @@ func TestSandbox(t *testing.T) {
 		{"a canary takes its share, and then all", func(t *testing.T) { releaseCanary(ctx, t, c) }},
 		{"a new service is one command", func(t *testing.T) { addGreeter(ctx, t, c) }},
 		{"a stopped and a killed sandbox resume", func(t *testing.T) { resume(ctx, t, c) }},
+		{"others sign the certificate, and no call fails", func(t *testing.T) { changeCertificates(ctx, t, c) }},
 		{"make down removes everything", func(t *testing.T) { c.must(ctx, t, "make", "down") }},
 		{"the machine is as it was", func(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(c.dir, ".sandbox")); !os.IsNotExist(err) {
