@@ -17,14 +17,14 @@ import (
 	"grpc-edge/sandbox/gcp"
 )
 
-// noRuntime starts nothing and says that all is well.
-type noRuntime struct{ block chan struct{} }
+// noRuntime starts nothing and says that all is well; if begun is set, once it was
+// closed and end has been.
+type noRuntime struct{ begun, end chan struct{} }
 
-func (r noRuntime) StartCluster(ctx context.Context, _ gcp.ClusterSpec) (gcp.ClusterStatus, error) {
-	if r.block != nil {
-		close(r.block)
-		<-ctx.Done()
-		return gcp.ClusterStatus{}, context.Cause(ctx)
+func (r noRuntime) StartCluster(context.Context, gcp.ClusterSpec) (gcp.ClusterStatus, error) {
+	if r.begun != nil {
+		close(r.begun)
+		<-r.end
 	}
 	return gcp.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.34.4-gke.1"}, nil
 }
