@@ -307,6 +307,17 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			t.Errorf("with enablePatchForce: %v", err)
 		}
 	})
+	t.Run("an object that exists", func(t *testing.T) {
+		named := `{metadata: {name: named}, data: {a: "1"}}`
+		c.mustCreate(configMapToken, "named", named)
+		if _, err := c.create(configMapToken, "named", manifest(t, named)); err == nil || !strings.Contains(err.Error(), "already exists") {
+			t.Errorf("creating what exists: %v, want to be told", err)
+		}
+		upserting := dial(t, serve(t), map[string]any{"kubeconfig": kubeconfig, "namespace": namespace, "upsertExistingObjects": "true"})
+		if _, err := upserting.create(configMapToken, "named", manifest(t, named)); err != nil {
+			t.Errorf("with upsertExistingObjects: %v", err)
+		}
+	})
 	t.Run("cluster that does not answer", func(t *testing.T) {
 		host := controlplanetest.FreeAddress()
 		dead := dial(t, serve(t), map[string]any{"kubeconfig": regexp.MustCompile("https://[^\"]+").ReplaceAllString(kubeconfig, "https://"+host)})
