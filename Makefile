@@ -10,7 +10,7 @@ SANDBOX := $(BIN)/sandbox
 # The modules of the workspace, from go.work, and those that are apart.
 MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench tools/bootstrap
 # What these test is in other modules, whose changes go test's cache does not see.
-UNCACHED := policy services/openapi tools/configuration tools/service
+UNCACHED := policy services/openapi tools/configuration tools/delivery tools/service
 unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ " $(UNCACHED) " != *" $$m "* ]] || echo -count=1) ./...); done
 
 include services/generate.mk

@@ -27,6 +27,10 @@ deploy: $(DELIVERY) ## Bring a stack up (PLAN=.cache/delivery/dev/plan.json: exa
 drift: $(DELIVERY) ## Find what was changed behind Pulumi's back (ISSUE=1: keep an issue about it)
 	@$(call deliver,drift) $(if $(ISSUE),--issue)
 
+.PHONY: recover
+recover: $(DELIVERY) ## Settle what an update that was killed left in the state, before the next one
+	@$(call deliver,recover)
+
 .PHONY: rollback
 rollback: $(DELIVERY) ## List deployments, show what going back changes (TO=3), do it (YES=1)
 	@$(call deliver,rollback) $(if $(TO),--to $(TO)) $(if $(YES),--yes)

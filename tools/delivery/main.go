@@ -97,6 +97,8 @@ func commands() *cobra.Command {
 	c = add("review-down", "Destroy and remove the stack of a pull request", func(ctx context.Context, j *job) error { return j.reviewDown(ctx, review) })
 	reviewFlags(c, &review)
 
+	add("recover", "Settle what an update that was killed left in the state, before the next one", func(ctx context.Context, j *job) error { return j.recover(ctx) })
+
 	var back rollbackOptions
 	c = add("rollback", "Bring up an earlier deployment of a stack again, or list them", func(ctx context.Context, j *job) error { return j.rollback(ctx, back) })
 	c.Flags().IntVar(&back.to, "to", 0, "number of the deployment; without, they are listed")

@@ -66,15 +66,24 @@ func (c CLI) Run(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// JSON runs a command and reads what it prints.
-func (c CLI) JSON(ctx context.Context, into any, args ...string) error {
+// Output runs a command and returns what it prints.
+func (c CLI) Output(ctx context.Context, args ...string) ([]byte, error) {
 	var out bytes.Buffer
 	cmd := c.command(ctx, args)
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
-		return c.failed(args, err)
+		return nil, c.failed(args, err)
 	}
-	if err := json.Unmarshal(out.Bytes(), into); err != nil {
+	return out.Bytes(), nil
+}
+
+// JSON runs a command and reads what it prints.
+func (c CLI) JSON(ctx context.Context, into any, args ...string) error {
+	out, err := c.Output(ctx, args...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, into); err != nil {
 		return fmt.Errorf("reading what `pulumi %s` printed: %w", strings.Join(args, " "), err)
 	}
 	return nil
