@@ -102,6 +102,10 @@ func newCommand() *cobra.Command {
 	fault.Long = "ANSWER is " + strings.Join(gcp.Answers(), ", ") + ".\nOf the keys, kind, verb and name say which calls, " +
 		"count how many, and seconds how much longer an operation takes."
 	fault.Example = "  sandbox faults rate-limit kind=Network count=3\n  sandbox faults slow kind=Cluster seconds=60\n  sandbox faults clear"
+	held := add("hold [request|answer create|update|delete] | off", "Keep Pulumi waiting at each resource, to kill it there; or list where it waits", cobra.MaximumNArgs(2), holdCalls)
+	held.Long = "Of each resource, the first call to create (update, delete) it is never answered: request, the provider did nothing;\n" +
+		"answer, it has done all. The call after it, of the next run, goes."
+	held.Example = "  sandbox hold answer create\n  sandbox hold off"
 	add("drift NAME delete|KEY=VALUE...", "Change or delete an object of the emulated cloud behind Pulumi's back", cobra.MinimumNArgs(2), drift).
 		Example = "  sandbox drift /nodePools/ nodeCount=3\n  sandbox drift /alertPolicies/123 delete"
 	pulumi := add("pulumi -- ARGUMENTS", "Run the Pulumi CLI on the sandbox's stack", cobra.ArbitraryArgs, runPulumi)

@@ -32,6 +32,7 @@ import (
 	"grpc-edge/sandbox/gcp"
 	"grpc-edge/sandbox/gcp/provider"
 	"grpc-edge/sandbox/googleapis"
+	"grpc-edge/sandbox/hold"
 	"grpc-edge/sandbox/images"
 	"grpc-edge/sandbox/kubernetes"
 	"grpc-edge/sandbox/loadbalancer"
@@ -158,6 +159,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 // serveProviders serves each stand-in provider on a loopback port of its own.
 func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
+	held := hold.Interceptor(d.state.Dir)
 	for name, server := range map[string]pulumirpc.ResourceProviderServer{
 		"gcp": provider.New(d.cloud), "kubernetes": kubernetes.New(), "tls": tls.New(),
 	} {
@@ -166,7 +168,7 @@ func (d *daemon) serveProviders() (map[string]int, error) {
 				pulumirpc.RegisterResourceProviderServer(s, server)
 				return nil
 			},
-			Options: append(rpcutil.OpenTracingServerInterceptorOptions(nil), grpc.ChainUnaryInterceptor(recovered)),
+			Options: append(rpcutil.OpenTracingServerInterceptorOptions(nil), grpc.ChainUnaryInterceptor(held, recovered)),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("serving the provider %s: %w", name, err)

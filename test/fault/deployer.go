@@ -196,3 +196,13 @@ func wrongCertificate(ctx context.Context, s *Sandbox) error {
 	err := s.refused(ctx, "certificatePem", "certificateKeyPem")
 	return errors.Join(err, s.configure(map[string]string{"certificate": "", "certificatePem": ""}), s.whole(ctx))
 }
+
+// KillEngine kills (kill -9) the process of Pulumi that a command has started.
+func KillEngine(command int) error {
+	for _, p := range descendants(allProcesses(), command) {
+		if len(p.args) > 0 && p.program() == "pulumi" {
+			return syscall.Kill(p.pid, syscall.SIGKILL)
+		}
+	}
+	return errors.New("the command runs no Pulumi")
+}
