@@ -37,6 +37,7 @@ func TestDelivery(t *testing.T) {
 		{"merged, it is brought up as it was reviewed", func(t *testing.T) { d.merge(ctx, t) }},
 		{"only images that were tried go on", func(t *testing.T) { d.promote(ctx, t) }},
 		{"drift opens an issue, and its mending closes it", func(t *testing.T) { d.drift(ctx, t) }},
+		{"what the jobs leave holds no private key or token", func(t *testing.T) { noSecrets(t, d.checkout) }},
 		{"an earlier deployment comes back", func(t *testing.T) { d.rollback(ctx, t) }},
 		{"teardown wants two confirmations, and takes protection away", func(t *testing.T) { d.teardown(ctx, t) }},
 		{"a labelled pull request gets a stack of its own", func(t *testing.T) { d.review(ctx, t) }},
