@@ -10,7 +10,7 @@ SANDBOX := $(BIN)/sandbox
 # The modules of the workspace, from go.work, and those that are apart.
 MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench tools/bootstrap
 # What these test is in other modules, whose changes go test's cache does not see.
-UNCACHED := policy services/openapi tools/configuration tools/service
+UNCACHED := policy services/openapi tools/configuration tools/delivery tools/service
 unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ " $(UNCACHED) " != *" $$m "* ]] || echo -count=1) ./...); done
 
 include services/generate.mk
@@ -93,23 +93,30 @@ licences: ## Check the licence of each module that goes into a program
 vulnerabilities: $(BIN)/govulncheck ## Look up known vulnerabilities in what the programs call (DB=file://… for a copy of the database)
 	@for m in $(SHIPPED); do echo "== vulnerabilities of $$m"; (cd $$m && GOWORK=off $(CURDIR)/$(BIN)/govulncheck $(if $(DB),-db $(DB)) ./...); done
 
-.PHONY: measure
-measure: $(SANDBOX) ## Measure the table in README.md (takes the running sandbox down)
-	@cd test && go run ./measure
-
-.PHONY: bench-stack
-bench-stack: $(SANDBOX) ## Measure the program with 2, 10 and 100 services, then the table in README.md without empty caches
-	@cd infra && go test . -run '^$$' -bench Preview -benchtime 1x -timeout 30m
-	@cd test && go run ./measure -warm
+.PHONY: check
+check: lint vulnerabilities ## Check what a container without privileges can: lint, vulnerabilities, tests without a sandbox
+	@$(call unit,$(filter-out envoy,$(SHIPPED)))
 
 .PHONY: bench
-bench: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)
+bench: bench-edge bench-stack ## Measure the edge and the stack, which is both of these:
+
+.PHONY: bench-edge
+bench-edge: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)
 	@mkdir -p .cache/bench
 	@cd bench && go build -o ../.cache/bench/bench . && exec ../.cache/bench/bench $(BENCH_FLAGS)
+
+.PHONY: bench-stack
+bench-stack: tools ## Measure previews, up, down and builds of what is committed, write docs/benchmark-stack.md (STACK_FLAGS=-cold with empty caches, too)
+	@mkdir -p .cache/bench
+	@cd bench && go build -o ../.cache/bench/stack ./stack && exec ../.cache/bench/stack $(STACK_FLAGS)
 
 .PHONY: resilience
 resilience: $(SANDBOX) ## Break the sandbox on purpose, count every call, write docs/resilience.md (ONLY=drain,scale for some events)
 	@cd test && go run ./resilience $(if $(ONLY),-only $(ONLY))
+
+.PHONY: soak
+soak: $(SANDBOX) ## Keep the usual load for long, and see that nothing grows (SOAK=30m); a part of docs/resilience.md
+	@cd test && go run ./resilience -only soak $(if $(SOAK),-soak $(SOAK))
 
 ##@ Tools
 
@@ -135,6 +142,11 @@ $(BIN)/golangci-lint: tools/golangci-lint/go.sum
 
 $(BIN)/govulncheck: tools/govulncheck/go.sum
 	@cd tools/govulncheck && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
+
+# For the end-to-end test: the sandbox has no need of it.
+$(BIN)/cert-manager: tools/cert-manager/main.go tools/cert-manager/go.sum
+	@echo "Building cert-manager (two minutes the first time)"
+	@cd tools/cert-manager && GOWORK=off CGO_ENABLED=0 go build -trimpath -o ../../$(BIN)/ .
 
 $(BIN)/actionlint: tools/actionlint/go.sum
 	@cd tools/actionlint && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool

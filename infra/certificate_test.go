@@ -5,14 +5,27 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// withCertManager and withPool are certificates that somebody else signs.
+var (
+	withCertManager = map[string]string{
+		"grpc-edge:certificate": "cert-manager", "grpc-edge:certificateIssuer": `{"name":"letsencrypt","kind":"ClusterIssuer"}`,
+	}
+	withPool = map[string]string{
+		"grpc-edge:certificate":              "certificate-authority-service",
+		"grpc-edge:certificateAuthorityPool": "projects/sandbox-project/locations/us-central1/caPools/grpc-edge",
+	}
 )
 
 // provided is configuration with a certificate of the user's own, and its key.
@@ -91,4 +104,73 @@ func TestSelfSignedCertificate(t *testing.T) {
 	for _, r := range result.ofType(t, "tls:index/privateKey:PrivateKey") {
 		check(t, r, map[string]any{"algorithm": "ECDSA", "ecdsaCurve": "P256"})
 	}
+}
+
+// What cert-manager is asked for is the whole of it: the key is made in the cluster, and
+// Envoy mounts the Secret once the certificate is there.
+func TestCertManager(t *testing.T) {
+	result := mustRun(t, "sandbox", false, with(withCertManager, map[string]string{
+		"grpc-edge:certificateIssuer":      `{"name":"pool","kind":"GoogleCASClusterIssuer","ipAddress":true}`,
+		"grpc-edge:certificateWaitSeconds": "90",
+	}))
+	const kind = "kubernetes:cert-manager.io/v1:Certificate"
+	issued := result.named(t, kind, "certificate-leaf")
+	check(t, issued, map[string]any{
+		`metadata.annotations["pulumi.com/waitFor"]`: "condition=Ready",
+		"spec.issuerRef":   map[string]any{"name": "pool", "kind": "GoogleCASClusterIssuer", "group": "cas-issuer.jetstack.io"},
+		"spec.dnsNames":    []any{"grpc.example.com"},
+		"spec.ipAddresses": []any{"203.0.113.10"},
+		"spec.duration":    "2160h",
+		"spec.privateKey":  map[string]any{"algorithm": "ECDSA", "size": 256.0, "rotationPolicy": "Always"},
+	})
+	if issued.UpdateTimeout != "1m30s" {
+		t.Errorf("Pulumi waits %s for the certificate, want 1m30s", issued.UpdateTimeout)
+	}
+	deployment := result.named(t, deploymentType, "edge")
+	check(t, deployment, map[string]any{"spec.template.spec.volumes[1].secret.secretName": plain(at(issued.Inputs, "spec.secretName"))})
+	if want := kind + " certificate-leaf"; !slices.Contains(deployment.DependsOn, want) {
+		t.Errorf("Envoy depends on %v, want %s too", deployment.DependsOn, want)
+	}
+	for _, r := range result.resources {
+		if strings.HasPrefix(r.Type, "tls:") || r.Type == secretType {
+			t.Errorf("%s %s is made, although the certificate is cert-manager's", r.Type, r.Name)
+		}
+	}
+	check(t, mustRun(t, "sandbox", false, withCertManager).named(t, kind, "certificate-leaf"), map[string]any{
+		"spec.issuerRef": map[string]any{"name": "letsencrypt", "kind": "ClusterIssuer", "group": "cert-manager.io"}, "spec.ipAddresses": nil,
+	})
+}
+
+// A certificate of a pool is renewed when its clock is, which ends with it. Clients are
+// sent all but the root.
+func TestCertificateAuthorityService(t *testing.T) {
+	result := mustRun(t, "sandbox", false, with(withPool, map[string]string{"grpc-edge:certificateLifetimeDays": "60"}))
+	issued := result.named(t, "gcp:certificateauthority/certificate:Certificate", "certificate-leaf")
+	check(t, issued, map[string]any{
+		"project": "sandbox-project", "location": "us-central1", "pool": "grpc-edge", "pemCsr": "REQUEST", "lifetime": "5184000s", "name": nil,
+	})
+	check(t, result.named(t, "tls:index/selfSignedCert:SelfSignedCert", "certificate-clock"), map[string]any{
+		"validityPeriodHours": 1440.0, "earlyRenewalHours": 480.0,
+	})
+	if issued.ReplacementTrigger != "END" {
+		t.Errorf("the certificate is replaced with %q, want the end of its clock", issued.ReplacementTrigger)
+	}
+	if want := "gcp:projects/service:Service project-privateca"; !slices.Contains(issued.DependsOn, want) {
+		t.Errorf("the certificate depends on %v, want %s too", issued.DependsOn, want)
+	}
+	secret := at(result.ofType(t, secretType)[0].Inputs, "data").SecretValue().Element.ObjectValue()
+	chain, err := base64.StdEncoding.DecodeString(secret["tls.crt"].StringValue())
+	if err != nil || string(chain) != "LEAF\nISSUER\n" {
+		t.Errorf("clients are sent %q (%v), want the leaf and its issuer", chain, err)
+	}
+	if authority := plain(result.outputs["caCertificate"]); authority != "ROOT\n" {
+		t.Errorf("caCertificate = %q, want the root", authority)
+	}
+}
+
+// with is configuration with changes to it.
+func with(config, changes map[string]string) map[string]string {
+	config = maps.Clone(config)
+	maps.Copy(config, changes)
+	return config
 }

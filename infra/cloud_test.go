@@ -35,11 +35,15 @@ type registered struct {
 	// Parent, Provider and DependsOn are types and names.
 	Parent, Provider string
 	Protect          bool
-	IgnoreChanges    []string
-	DependsOn        []string
+	// DeleteBeforeReplace is what the program says; the provider may say so too.
+	DeleteBeforeReplace bool
+	IgnoreChanges       []string
+	DependsOn           []string
 	// UpdateTimeout is a duration; empty for the provider's own.
 	UpdateTimeout string
-	component     bool
+	// ReplacementTrigger is the value whose change replaces it; empty for none.
+	ReplacementTrigger string
+	component          bool
 }
 
 // cloud plays the engine and the providers: it accepts everything, remembers it,
@@ -95,9 +99,12 @@ func (c *cloud) SupportsFeature(_ context.Context, request *pulumirpc.SupportsFe
 // projectNumber is that of every project.
 const projectNumber = "123456789012"
 
-// Invoke answers the functions that the program calls, for a token and for a project.
+// Invoke answers the functions that the program calls, for a token, for a project, and
+// for the public key of a key that signs.
 func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
-	answer, err := structpb.NewStruct(map[string]any{"accessToken": "token", "number": projectNumber})
+	answer, err := structpb.NewStruct(map[string]any{
+		"accessToken": "token", "number": projectNumber, "publicKeys": []any{map[string]any{"pem": signer.public}},
+	})
 	return &pulumirpc.ResourceInvokeResponse{Return: answer}, err
 }
 
@@ -156,9 +163,10 @@ func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs reso
 	c.resources = append(c.resources, registered{
 		Type: request.GetType(), Name: request.GetName(), Inputs: inputs,
 		Parent: short(request.GetParent()), Provider: provider(request.GetProvider()),
-		Protect: request.GetProtect(), IgnoreChanges: request.GetIgnoreChanges(),
-		DependsOn:     shorts(request.GetDependencies()),
-		UpdateTimeout: request.GetCustomTimeouts().GetUpdate(), component: !request.GetCustom(),
+		Protect: request.GetProtect(), DeleteBeforeReplace: request.GetDeleteBeforeReplace(), IgnoreChanges: request.GetIgnoreChanges(),
+		DependsOn:          shorts(request.GetDependencies()),
+		UpdateTimeout:      request.GetCustomTimeouts().GetUpdate(),
+		ReplacementTrigger: request.GetReplacementTrigger().GetStringValue(), component: !request.GetCustom(),
 	})
 }
 
@@ -169,9 +177,11 @@ var computed = map[string]map[string]any{
 	"gcp:artifactregistry/repository:Repository":    {"location": "us-central1"},
 	"gcp:container/cluster:Cluster":                 {"endpoint": "198.51.100.1", "masterAuth": map[string]any{"clusterCaCertificate": "Q0E="}},
 	"tls:index/privateKey:PrivateKey":               {"privateKeyPem": "PRIVATE KEY"},
-	"tls:index/selfSignedCert:SelfSignedCert":       {"certPem": "AUTHORITY"},
+	"tls:index/selfSignedCert:SelfSignedCert":       {"certPem": "AUTHORITY", "validityEndTime": "END"},
 	"tls:index/certRequest:CertRequest":             {"certRequestPem": "REQUEST"},
 	"tls:index/locallySignedCert:LocallySignedCert": {"certPem": "LEAF"},
+
+	"gcp:certificateauthority/certificate:Certificate": {"pemCertificate": "LEAF", "pemCertificateChains": []any{"ISSUER\n", "ROOT\n"}},
 }
 
 // identity is what IAM computes from what the program says.
@@ -258,9 +268,13 @@ func mustRun(t testing.TB, stack string, preview bool, changes map[string]string
 	return result
 }
 
-// TestMain puts a registry of our own in the place of every registry.
+// TestMain puts a registry of our own in the place of every registry, and a key of our
+// own in that of every key.
 func TestMain(m *testing.M) {
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+	mux := http.NewServeMux()
+	mux.Handle("/", registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+	mux.Handle("cloudkms.googleapis.com/", signer)
+	server := httptest.NewServer(mux)
 	target, err := url.Parse(server.URL)
 	if err != nil {
 		log.Fatal(err)

@@ -131,6 +131,7 @@ func TestClusterChoices(t *testing.T) {
 			map[string]string{"grpc-edge:securityPosture": "false", "grpc-edge:logging": "[]"},
 			map[string]any{"securityPostureConfig.mode": "DISABLED", "loggingConfig.enableComponents": []any{}}, nil,
 		},
+		{map[string]string{"grpc-edge:flowLogs": "true"}, map[string]any{"enableIntranodeVisibility": true}, nil},
 		{
 			map[string]string{"grpc-edge:labels": `{"team":"edge"}`},
 			map[string]any{"resourceLabels": map[string]any{"team": "edge"}},
@@ -141,6 +142,13 @@ func TestClusterChoices(t *testing.T) {
 		result := mustRun(t, "sandbox", false, test.changes)
 		check(t, result.ofType(t, clusterType)[0], test.cluster)
 		check(t, result.ofType(t, nodePoolType)[0], test.pool)
+	}
+}
+
+func TestFlowLogs(t *testing.T) {
+	for value, want := range map[string]any{"true": 0.5, "false": nil} {
+		result := mustRun(t, "sandbox", true, map[string]string{"grpc-edge:flowLogs": value})
+		check(t, result.ofType(t, "gcp:compute/subnetwork:Subnetwork")[0], map[string]any{"logConfig.flowSampling": want})
 	}
 }
 

@@ -19,14 +19,18 @@ const (
 	poolKind     = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 	providerKind = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
 	triggerKind  = "gcp:cloudbuild/trigger:Trigger"
+	secretKind   = "gcp:secretmanager/secretIamMember:SecretIamMember"
 	bucketKind   = "gcp:storage/bucketIAMMember:BucketIAMMember"
 )
 
 // withDelivery are the keys of a stack that CI delivers in all the ways that there are.
 var withDelivery = map[string]string{
 	"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber, "grpc-edge:reviewStacks": "true",
-	"grpc-edge:cloudBuildRepository": "projects/sandbox-project/locations/us-central1/connections/github/repositories/grpc-edge",
-	"grpc-edge:kmsKey":               "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
+	"grpc-edge:cloudBuildRepository":  "projects/sandbox-project/locations/us-central1/connections/github/repositories/grpc-edge",
+	"grpc-edge:cloudBuildTokenSecret": "github-token", "grpc-edge:deletionProtection": "true", "grpc-edge:promotedFrom": "dev",
+	"grpc-edge:kmsKey":              "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
+	"grpc-edge:binaryAuthorization": "true",
+	"grpc-edge:signingKey":          "projects/sandbox-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox-images/cryptoKeyVersions/1",
 }
 
 func deliveryWith(changes map[string]string) map[string]string {
@@ -38,8 +42,17 @@ func deliveryWith(changes map[string]string) map[string]string {
 // delivered is what delivery adds to the sandbox's stack.
 func delivered(t *testing.T) stackRun {
 	t.Helper()
-	without := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:kmsKey": withDelivery["grpc-edge:kmsKey"]})
-	result := mustRun(t, "sandbox", false, withDelivery)
+	others := map[string]string{}
+	for _, key := range []string{"kmsKey", "binaryAuthorization", "signingKey", "deletionProtection"} {
+		others["grpc-edge:"+key] = withDelivery["grpc-edge:"+key]
+	}
+	return added(t, mustRun(t, "sandbox", false, others), withDelivery)
+}
+
+// added is what keys add to the sandbox's stack as it is without them.
+func added(t *testing.T, without stackRun, keys map[string]string) stackRun {
+	t.Helper()
+	result := mustRun(t, "sandbox", false, keys)
 	result.resources = slices.DeleteFunc(result.resources, func(r registered) bool {
 		return slices.ContainsFunc(without.resources, func(other registered) bool { return other.Type == r.Type && other.Name == r.Name })
 	})
@@ -73,14 +86,14 @@ func TestDeliveryIsOneComponent(t *testing.T) {
 func TestDeliveryOutputs(t *testing.T) {
 	got := map[string]any{}
 	outputs := mustRun(t, "sandbox", false, withDelivery).outputs
-	for _, name := range []string{"identityProvider", "previewer", "deployer", "destroyer", "reviewer"} {
+	for _, name := range []string{"identityProvider", "previewer", "deployer", "destroyer", "planner", "reviewer"} {
 		got[name] = plain(outputs[resource.PropertyKey(name)])
 	}
 	const domain = "@sandbox-project.iam.gserviceaccount.com"
 	want := map[string]any{
 		"identityProvider": "projects/" + projectNumber + "/locations/global/workloadIdentityPools/grpc-edge-sandbox/providers/github",
 		"previewer":        "previewer-sandbox" + domain, "deployer": "deployer-sandbox" + domain,
-		"destroyer": "destroyer-sandbox" + domain, "reviewer": "reviewer-sandbox" + domain,
+		"destroyer": "destroyer-sandbox" + domain, "planner": "planner-sandbox" + domain, "reviewer": "reviewer-sandbox" + domain,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
@@ -125,7 +138,7 @@ func TestWhoMayBeWhom(t *testing.T) {
 	}
 	for _, test := range tests {
 		result := mustRun(t, "sandbox", false, deliveryWith(test.changes))
-		for _, role := range []string{"previewer", "deployer", "destroyer", "reviewer"} {
+		for _, role := range []string{"previewer", "deployer", "destroyer", "planner", "reviewer"} {
 			if diff := cmp.Diff(test.want[role], result.members(t, "roles/iam.workloadIdentityUser", role+"-sandbox")); diff != "" {
 				t.Errorf("%s: who may be the %s (-want +got):\n%s", test.name, role, diff)
 			}
@@ -168,32 +181,87 @@ func TestGrantsAreLimited(t *testing.T) {
 		for _, name := range []string{"deployer-deploy", "destroyer-deploy", "destroyer-destroy", "reviewer-deploy", "reviewer-destroy"} {
 			check(t, result.named(t, grantKind, "delivery-"+name), map[string]any{"condition.expression": want})
 		}
-		check(t, result.named(t, grantKind, "delivery-previewer-preview"), map[string]any{"condition": nil})
+		for _, name := range []string{"previewer-preview", "planner-preview"} {
+			check(t, result.named(t, grantKind, "delivery-"+name), map[string]any{"condition": nil})
+		}
 	}
 }
 
+// cloudBuildAlone is a stack that only Cloud Build delivers.
+func cloudBuildAlone(changes map[string]string) map[string]string {
+	keys := deliveryWith(map[string]string{
+		"grpc-edge:githubRepository": "", "grpc-edge:projectNumber": "", "grpc-edge:reviewStacks": "false", "grpc-edge:githubBranch": "release-1.0",
+	})
+	maps.Copy(keys, changes)
+	return keys
+}
+
+// What a commit changes in a protected stack is planned by an account that may do nothing
+// else, and done once somebody approved the plan.
 func TestCloudBuildAlone(t *testing.T) {
-	for protected, approve := range map[string]bool{"true": true, "false": false} {
-		result := mustRun(t, "sandbox", false, deliveryWith(map[string]string{
-			"grpc-edge:githubRepository": "", "grpc-edge:projectNumber": "", "grpc-edge:reviewStacks": "false",
-			"grpc-edge:githubBranch": "release-1.0", "grpc-edge:deletionProtection": protected,
-		}))
-		for _, r := range result.resources {
-			if r.Type == poolKind {
-				t.Errorf("there is a pool %s, for no repository on GitHub", r.Name)
-			}
+	const push, pullRequest, ref = "repositoryEventConfig.push.branch", "repositoryEventConfig.pullRequest.branch", "sourceToBuild.ref"
+	result := mustRun(t, "sandbox", false, cloudBuildAlone(nil))
+	for _, r := range result.resources {
+		if r.Type == poolKind {
+			t.Errorf("there is a pool %s, for no repository on GitHub", r.Name)
 		}
-		if _, has := result.outputs["identityProvider"]; has {
-			t.Error("there is an output identityProvider")
+	}
+	if _, has := result.outputs["identityProvider"]; has {
+		t.Error("there is an output identityProvider")
+	}
+	for _, want := range []struct {
+		name, account, starts, at string
+		approved                  any
+		variables                 map[string]any
+	}{
+		{"preview", "previewer", pullRequest, `^release-1\.0$`, nil, map[string]any{"_JOB": "preview", "_GITHUB_TOKEN_SECRET": "github-token"}},
+		{"plan", "planner", push, `^release-1\.0$`, nil, map[string]any{"_JOB": "plan"}},
+		{"deploy", "deployer", push, `^release-1\.0$`, true, map[string]any{"_JOB": "deploy-plan", "_TRIED": "dev"}},
+		{"drift", "previewer", ref, "refs/heads/release-1.0", nil, map[string]any{"_JOB": "drift", "_GITHUB_TOKEN_SECRET": "github-token"}},
+		{"rollback", "deployer", ref, "refs/heads/release-1.0", true, map[string]any{"_JOB": "rollback"}},
+		{"teardown", "destroyer", ref, "refs/heads/release-1.0", true, map[string]any{"_JOB": "teardown"}},
+	} {
+		want.variables["_STACK"] = "sandbox"
+		check(t, result.named(t, triggerKind, "delivery-"+want.name), map[string]any{
+			"name":           "grpc-edge-" + want.name + "-sandbox",
+			"serviceAccount": "projects/sandbox-project/serviceAccounts/" + want.account + "-sandbox@sandbox-project.iam.gserviceaccount.com",
+			want.starts:      want.at, "approvalConfig.approvalRequired": want.approved, "substitutions": want.variables,
+		})
+	}
+	if n := len(result.ofType(t, triggerKind)); n != 6 {
+		t.Errorf("there are %d triggers, want 6", n)
+	}
+	check(t, result.named(t, bucketKind, "delivery-planner-plans"), map[string]any{
+		"role": "roles/storage.objectUser", "condition.expression": "resource.name.startsWith('projects/_/buckets/sandbox-project-pulumi-state/objects/delivery/sandbox/')",
+	})
+	check(t, result.named(t, bucketKind, "delivery-planner-state"), map[string]any{"role": "roles/storage.objectViewer", "condition": nil})
+	check(t, result.named(t, secretKind, "delivery-previewer-token"), map[string]any{
+		"secretId": "github-token", "role": "roles/secretmanager.secretAccessor",
+		"member": "serviceAccount:previewer-sandbox@sandbox-project.iam.gserviceaccount.com",
+	})
+	if n := len(result.ofType(t, secretKind)); n != 1 {
+		t.Errorf("%d accounts may read the token, want 1", n)
+	}
+}
+
+// What a commit changes in another stack is done at once.
+func TestCloudBuildAtOnce(t *testing.T) {
+	result := mustRun(t, "sandbox", false, cloudBuildAlone(map[string]string{
+		"grpc-edge:deletionProtection": "false", "grpc-edge:promotedFrom": "", "grpc-edge:cloudBuildTokenSecret": "",
+	}))
+	for _, name := range []string{"deploy", "rollback", "teardown"} {
+		check(t, result.named(t, triggerKind, "delivery-"+name), map[string]any{
+			"approvalConfig.approvalRequired": false, "substitutions": map[string]any{"_STACK": "sandbox", "_JOB": name},
+		})
+	}
+	check(t, result.named(t, triggerKind, "delivery-test"), map[string]any{
+		"serviceAccount": "projects/sandbox-project/serviceAccounts/previewer-sandbox@sandbox-project.iam.gserviceaccount.com",
+		"repositoryEventConfig.pullRequest.branch": `^release-1\.0$`, "substitutions": map[string]any{"_STACK": "sandbox", "_JOB": "test"},
+	})
+	for _, r := range result.resources {
+		if strings.Contains(r.Name, "plan") || r.Type == secretKind {
+			t.Errorf("there is %s %s", r.Type, r.Name)
 		}
-		check(t, result.named(t, triggerKind, "delivery-deploy"), map[string]any{
-			"approvalConfig.approvalRequired": approve, "repositoryEventConfig.push.branch": `^release-1\.0$`,
-			"serviceAccount": "projects/sandbox-project/serviceAccounts/deployer-sandbox@sandbox-project.iam.gserviceaccount.com",
-			"substitutions":  map[string]any{"_STACK": "sandbox", "_JOB": "deploy"},
-		})
-		check(t, result.named(t, triggerKind, "delivery-preview"), map[string]any{
-			"serviceAccount": "projects/sandbox-project/serviceAccounts/previewer-sandbox@sandbox-project.iam.gserviceaccount.com",
-		})
 	}
 }
 

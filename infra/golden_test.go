@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"gopkg.in/yaml.v3"
+
+	"grpc-edge/infra/config"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -20,11 +22,21 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // what changes with every line of a service or of Envoy's configuration, is
 // replaced by a word.
 func TestGolden(t *testing.T) {
-	for _, stack := range []string{"dev", "prod", "sandbox", "delivery"} {
-		var result stackRun
-		if stack == "delivery" { // what its keys add to a stack
+	sandbox := mustRun(t, "sandbox", false, nil)
+	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "autopilot", config.CertManager, config.CertificateAuthorityService} {
+		result := sandbox
+		switch stack {
+		case "sandbox":
+		// What its keys add to a stack.
+		case "delivery":
 			result = delivered(t)
-		} else {
+		case config.CertManager:
+			result = added(t, sandbox, withCertManager)
+		case config.CertificateAuthorityService:
+			result = added(t, sandbox, withPool)
+		case "autopilot": // what it changes
+			result = inAutopilot(t)
+		default:
 			result = mustRun(t, stack, false, nil)
 		}
 		var list []map[string]any
@@ -59,7 +71,7 @@ func TestGolden(t *testing.T) {
 // describe leaves out what is not set.
 func describe(r registered) map[string]any {
 	description := map[string]any{"resource": r.Type + " " + r.Name, "parent": r.Parent}
-	for name, value := range map[string]string{"provider": r.Provider, "ignoreChanges": strings.Join(r.IgnoreChanges, ", ")} {
+	for name, value := range map[string]string{"provider": r.Provider, "ignoreChanges": strings.Join(r.IgnoreChanges, ", "), "replacementTrigger": r.ReplacementTrigger} {
 		if value != "" {
 			description[name] = value
 		}
@@ -77,6 +89,12 @@ func describe(r registered) map[string]any {
 	}
 	if r.Type == roleKind {
 		description["inputs"].(map[string]any)["permissions"] = "(see roles)"
+	}
+	if r.Type == attestationType {
+		description["inputs"].(map[string]any)["attestation"] = "(see TestAttestation)"
+	}
+	if r.Type == attestorType {
+		description["inputs"].(map[string]any)["attestationAuthorityNote"].(map[string]any)["publicKeys"] = "(see TestAttestation)"
 	}
 	if r.Type == configMapType {
 		inputs := description["inputs"].(map[string]any)
@@ -123,6 +141,10 @@ func stable(result stackRun, text string) string {
 			name := at(r.Inputs, "metadata.name").StringValue()
 			workload, _, _ := strings.Cut(name, "-")
 			text = strings.ReplaceAll(text, name, workload+"-(hash of its files)")
+		}
+		if r.Type == attestationType {
+			image := r.Name[:strings.LastIndex(r.Name, "-")]
+			text = strings.ReplaceAll(text, r.Name, image+"-(hash of image and key)")
 		}
 	}
 	return text

@@ -52,14 +52,17 @@ func TestInvariants(t *testing.T) {
 func TestInvariantsHoldForEveryKey(t *testing.T) {
 	own, _ := provided(t)
 	tests := map[string]map[string]string{
-		"provided certificate": own,
-		"telemetry":            {"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"},
+		"provided certificate":        own,
+		"certificate of cert-manager": withCertManager,
+		"certificate of a CA pool":    withPool,
+		"telemetry":                   {"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"},
 		"regional and protected": {
 			"grpc-edge:clusterLocation": "", "grpc-edge:nodeZones": `["us-central1-a","us-central1-b"]`,
 			"grpc-edge:zoneAware": "true", "grpc-edge:deletionProtection": "true",
 		},
 		"the API by its name alone": {"grpc-edge:dnsEndpoint": "true", "grpc-edge:authorizedNetworks": "[]"},
 		"a way to the internet":     {"grpc-edge:nat": "true"},
+		"Autopilot":                 autopilotWith(map[string]string{"grpc-edge:nodeSpot": "true"}),
 		"more nodes on demand":      {"grpc-edge:nodeCountMax": "3", "grpc-edge:nodeSpot": "true"},
 		"more pods on demand":       {"grpc-edge:envoyReplicasMax": "5", "grpc-edge:serviceReplicasMax": "5"},
 		"no logs":                   {"grpc-edge:logging": "[]"},
@@ -74,8 +77,9 @@ func TestInvariantsHoldForEveryKey(t *testing.T) {
 		"stacks of pull requests": {
 			"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber, "grpc-edge:reviewStacks": "true",
 		},
-		"Cloud Build": {"grpc-edge:cloudBuildRepository": "projects/sandbox-project/locations/us-central1/connections/github/repositories/grpc-edge"},
-		"canary":      {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
+		"Cloud Build":   {"grpc-edge:cloudBuildRepository": "projects/sandbox-project/locations/us-central1/connections/github/repositories/grpc-edge"},
+		"signed images": withSigning,
+		"canary":        {"grpc-edge:canaries": `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`},
 	}
 	for name, changes := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -139,6 +143,7 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"image-digest", deploymentType, pod + "containers[0].image", "us-central1-docker.pkg.dev/sandbox-project/grpc-edge-sandbox/echo:latest"},
 		{"image-registry", "gcp:artifactregistry/repository:Repository", "repositoryId", "other"},
 		{"image-tags-fixed", "gcp:artifactregistry/repository:Repository", "dockerConfig.immutableTags", false},
+		{"images-signed", "gcp:binaryauthorization/policy:Policy", "defaultAdmissionRule.enforcementMode", "DRYRUN_AUDIT_LOG_ONLY"},
 		{"pod-not-root", deploymentType, pod + "securityContext.runAsNonRoot", false},
 		{"pod-no-privileges", deploymentType, pod + "containers[0].securityContext.allowPrivilegeEscalation", true},
 		{"pod-no-capabilities", deploymentType, pod + "containers[0].securityContext.capabilities.drop[0]", "KILL"},
@@ -148,6 +153,7 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"pod-resources", deploymentType, pod + "containers[0].resources", map[string]any{}},
 		{"pod-no-token", deploymentType, pod + "automountServiceAccountToken", true},
 		{"namespace-restricted", "kubernetes:core/v1:Namespace", "metadata.labels", map[string]any{}},
+		{"images-signed", admissionType, "admissionWhitelistPatterns[0].namePattern", "us-central1-docker.pkg.dev/sandbox-project/grpc-edge-sandbox/**"},
 		{"namespace-closed", "kubernetes:core/v1:Namespace", "metadata.name", "other"},
 		{"workload-policy", "kubernetes:networking.k8s.io/v1:NetworkPolicy", "metadata.namespace", "other"},
 		{"workload-budget", "kubernetes:policy/v1:PodDisruptionBudget", "metadata.namespace", "other"},
@@ -155,7 +161,8 @@ func TestRulesSeeTheStack(t *testing.T) {
 		{"private-key-hidden", configMapType, "data.note", "-----BEGIN PRIVATE KEY-----"},
 		{"api-stays-enabled", "gcp:projects/service:Service", "disableOnDestroy", true},
 	}
-	result := mustRun(t, "sandbox", false, withDelivery)
+	// As unprotected as the settings say.
+	result := mustRun(t, "sandbox", false, deliveryWith(map[string]string{"grpc-edge:deletionProtection": "false", "grpc-edge:promotedFrom": ""}))
 	settings := settingsOf(t, "sandbox", nil)
 	broken := map[string]bool{}
 	for _, test := range tests {

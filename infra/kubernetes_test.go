@@ -135,6 +135,19 @@ func TestRolloutsWait(t *testing.T) {
 	}
 }
 
+// Each pod of a service has the limit, and refuses by itself.
+func TestServicesHaveTheirLimitOfCalls(t *testing.T) {
+	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:serviceMaxCalls": "7"})
+	for _, r := range result.ofType(t, deploymentType) {
+		if r.Name == "edge" {
+			continue
+		}
+		check(t, r, map[string]any{
+			"spec.template.spec.containers[0].env[2]": map[string]any{"name": "MAX_CALLS", "value": "7"},
+		})
+	}
+}
+
 // A rule of a NetworkPolicy without peers is open to all: there is one, for TLS.
 func TestPolicies(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"})
@@ -157,7 +170,7 @@ func TestPolicies(t *testing.T) {
 		"echo from [directory envoy] port 8080",
 		"echo to [telemetry] port 4317",
 		"edge from [] port 8443",
-		"edge from [gmp-system] port 9090",
+		"edge from [gke-gmp-system gmp-system] port 9090",
 		"edge to [directory] port 8080",
 		"edge to [echo] port 8080",
 		"edge to [reverse] port 8080",

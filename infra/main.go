@@ -13,7 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"grpc-edge/envoy"
-	"grpc-edge/infra/admission"
+	"grpc-edge/infra/attestation"
 	"grpc-edge/infra/certificate"
 	"grpc-edge/infra/cluster"
 	"grpc-edge/infra/config"
@@ -59,11 +59,11 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 		return nil, err
 	}
 	// Before anything is changed: a program that does not compile changes nothing.
-	built, err := image.BuildAll(ctx.Context(), sources(ctx.RootDirectory(), c, services))
+	built, err := image.BuildAll(ctx.Context(), filepath.Join(ctx.RootDirectory(), ".cache", "built"), sources(ctx.RootDirectory(), c, services))
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{config: c, edge: edge, built: built, images: map[string]*image.Image{}}
+	s := &stack{config: c, edge: edge, built: built, images: map[string]*image.Image{}, references: map[string]pulumi.StringOutput{}}
 	if err := s.platform(ctx); err != nil {
 		return nil, err
 	}
@@ -88,7 +88,9 @@ type stack struct {
 	delivery    *delivery.Delivery // nil without
 	certificate *certificate.Certificate
 	built       map[string]*image.Built // what is to be in images
+	signer      *attestation.Signer     // nil without
 	images      map[string]*image.Image
+	references  map[string]pulumi.StringOutput // by name, that of an image that pods may use
 }
 
 // platform is what Google Cloud provides.
@@ -103,7 +105,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	s.network, err = network.New(ctx, "network", &network.Args{
 		Region: c.Region,
 		Nodes:  c.Network.Nodes, Pods: c.Network.Pods, Services: c.Network.Services,
-		NAT: c.Network.NAT, Labels: labels(c), Protect: c.DeletionProtection,
+		NAT: c.Network.NAT, FlowLogs: c.Network.FlowLogs, Labels: labels(c), Protect: c.DeletionProtection,
 	}, ready)
 	if err != nil {
 		return err
@@ -134,18 +136,15 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.BinaryAuthorization {
-		_, err := admission.New(ctx, "admission", &admission.Args{Repositories: []string{s.registry.Images, s.registry.DockerHub}}, ready)
-		if err != nil {
-			return err
-		}
+	if err := s.push(ctx, ready); err != nil {
+		return err
 	}
 	s.cluster, err = cluster.New(ctx, "cluster", &cluster.Args{
 		Cluster: c.Cluster, Project: c.Project,
 		Network: s.network.ID, Subnet: s.network.SubnetID,
 		PodsRange: network.PodsRange, ServicesRange: network.ServicesRange,
 		ControlPlaneCIDR: c.Network.ControlPlane, NodeAccount: account.Email,
-		Labels: labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization,
+		Labels: labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization, FlowLogs: c.Network.FlowLogs,
 		DeletionProtection: c.DeletionProtection,
 		// Nodes use the roles of their account from their first minute to their last:
 		// what they may do is granted before they come, and taken back after they go.
@@ -159,7 +158,7 @@ func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount, opts ..
 	s.delivery, err = delivery.New(ctx, "delivery", &delivery.Args{
 		Delivery: c.Delivery,
 		Project:  c.Project, Region: c.Region, Stack: ctx.Stack(), PoolID: ctx.Project() + "-" + ctx.Stack(),
-		NodeAccount: nodes.Email, KMSKey: c.KMSKey, Approve: c.DeletionProtection,
+		NodeAccount: nodes.Email, KMSKey: c.KMSKey, SigningKey: c.SigningKey.Key, Approve: c.DeletionProtection,
 	}, opts...)
 	return err
 }
@@ -170,7 +169,11 @@ func moreAPIs(c *config.Config) []string {
 	if c.BinaryAuthorization {
 		apis = append(apis, "binaryauthorization.googleapis.com")
 	}
-	if c.KMSKey != "" || c.Delivery.Enabled() { // whose secrets have a key
+	signed := c.SigningKey != config.SigningKey{}
+	if signed {
+		apis = append(apis, "containeranalysis.googleapis.com")
+	}
+	if signed || c.KMSKey != "" || c.Delivery.Enabled() { // whose secrets have a key
 		apis = append(apis, "cloudkms.googleapis.com")
 	}
 	if c.Delivery.Repository != "" { // tokens are exchanged for those of an account
@@ -179,8 +182,14 @@ func moreAPIs(c *config.Config) []string {
 	if c.Delivery.CloudBuild.Name != "" {
 		apis = append(apis, "cloudbuild.googleapis.com")
 	}
+	if c.Delivery.TokenSecret != "" {
+		apis = append(apis, "secretmanager.googleapis.com")
+	}
 	if c.Images.Scanning {
 		apis = append(apis, "containerscanning.googleapis.com")
+	}
+	if c.Certificate.Kind == config.CertificateAuthorityService {
+		apis = append(apis, "privateca.googleapis.com")
 	}
 	return apis
 }
@@ -212,22 +221,21 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		}
 	}
 	s.certificate, err = certificate.New(ctx, "certificate", &certificate.Args{
-		DNSName: c.Authority, IPAddress: s.network.Address,
-		Chain: c.Certificate.PEM, Key: c.Certificate.KeyPEM,
+		Certificate: c.Certificate,
+		DNSName:     c.Authority, IPAddress: s.network.Address, Labels: labels(c),
+		Namespace: space.Name, Workload: edge.Name, InCluster: s.cluster.Provider,
+		Ready: s.apis,
 	})
-	if err != nil {
-		return err
-	}
-	drain, err := s.image(ctx, drainName)
 	if err != nil {
 		return err
 	}
 	_, err = edge.New(ctx, "edge", &edge.Args{
 		Namespace: space.Name,
-		Image:     s.registry.DockerHub + "/envoyproxy/envoy@" + c.EnvoyDigest, DrainImage: drain,
+		Image:     s.envoyImage(), DrainImage: s.references[drainName],
 		Replicas: c.EnvoyReplicas, Termination: c.Termination,
+		Autopilot: c.Cluster.Autopilot, NodeSelector: cluster.NodeSelector(c.Cluster),
 		Config: s.edge,
-		Chain:  s.certificate.Chain, Key: s.certificate.Key,
+		Chain:  s.certificate.Chain, Key: s.certificate.Key, Secret: s.certificate.Secret,
 		AddressName:       s.network.AddressName,
 		MetricsNamespaces: c.MetricsNamespaces, CollectorNamespace: collectorNamespace(c.OTLP),
 	}, inCluster)
@@ -263,21 +271,17 @@ func collectorNamespace(collector *config.Collector) string {
 // service is one service, from its source to its pods. With a canary, what the
 // source holds is the second version, and the first is an image of before.
 func (s *stack) service(ctx *pulumi.Context, e entry, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
-	built, err := s.image(ctx, e.Name())
-	if err != nil {
-		return err
-	}
 	args := s.serviceArgs(e.Name(), space)
-	args.Image = built
-	if canary, ok := s.config.Edge.Canaries[e.Name()]; ok {
+	args.Image = s.references[e.Name()]
+	if _, ok := s.config.Edge.Canaries[e.Name()]; ok {
 		second := args
 		second.Name = service.Canary(e.Name())
 		if _, err := service.New(ctx, second.Name, &second, inCluster); err != nil {
 			return err
 		}
-		args.Image = pulumi.String(s.registry.Images + "/" + e.Name() + "@" + canary.Stable)
+		args.Image = s.references[stableOf(e.Name())]
 	}
-	_, err = service.New(ctx, e.Name(), &args, inCluster)
+	_, err := service.New(ctx, e.Name(), &args, inCluster)
 	return err
 }
 
@@ -287,8 +291,9 @@ func (s *stack) serviceArgs(name string, space *namespace.Namespace) service.Arg
 	args := service.Args{
 		Namespace: space.Name, Name: name,
 		Replicas: c.ServiceReplicas, MinReadySeconds: c.ServiceMinReadySeconds, Termination: c.Termination,
-		Callers: []string{edge.Name},
-		OTLP:    c.OTLP,
+		MaxCalls: c.ServiceMaxCalls,
+		Callers:  []string{edge.Name},
+		OTLP:     c.OTLP, NodeSelector: cluster.NodeSelector(c.Cluster),
 	}
 	if c.Edge.Reflection && name != directory.Name {
 		args.Callers = append(args.Callers, directory.Name)
@@ -301,46 +306,10 @@ func (s *stack) serviceArgs(name string, space *namespace.Namespace) service.Arg
 
 // directory answers reflection and health for all services.
 func (s *stack) directory(ctx *pulumi.Context, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
-	built, err := s.image(ctx, directory.Name)
-	if err != nil {
-		return err
-	}
 	args := s.serviceArgs(directory.Name, space)
-	args.Image, args.Zones = built, nil
-	_, err = directory.New(ctx, directory.Name, &directory.Args{
+	args.Image, args.Zones = s.references[directory.Name], nil
+	_, err := directory.New(ctx, directory.Name, &directory.Args{
 		Service: args, Backends: backends(services, s.config), Descriptors: descriptorSet(services),
 	}, inCluster)
 	return err
-}
-
-// drainName is the image of the program that ends Envoy gently.
-const drainName = "drain"
-
-// sources are the programs of the repository that the stack runs.
-func sources(root string, c *config.Config, entries []entry) []image.Source {
-	var list []image.Source
-	for _, e := range entries {
-		list = append(list, source(root, c, e.Name(), e.Folder))
-	}
-	if c.Edge.Reflection {
-		list = append(list, source(root, c, directory.Name, "services/directory"))
-	}
-	return append(list, source(root, c, drainName, "envoy/drain"))
-}
-
-func source(root string, c *config.Config, name, folder string) image.Source {
-	return image.Source{Dir: filepath.Join(root, filepath.FromSlash(folder)), Name: name, Architecture: c.Cluster.Architecture}
-}
-
-// image is in the stack's repository.
-func (s *stack) image(ctx *pulumi.Context, name string) (pulumi.StringOutput, error) {
-	pushed, err := image.New(ctx, name, &image.Args{
-		Built: s.built[name], Repository: s.registry.Images,
-		Ready: s.registry.Ready, Readers: s.registry.Readers,
-	})
-	if err != nil {
-		return pulumi.StringOutput{}, err
-	}
-	s.images[name] = pushed
-	return pushed.Reference, nil
 }

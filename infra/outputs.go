@@ -115,7 +115,7 @@ func (s *stack) commands(entries []entry) (grpcurl, curl pulumi.StringMap, err e
 
 func (s *stack) grpcurl(method, request string) pulumi.StringInput {
 	var flags string
-	if !s.config.Certificate.Provided() {
+	if s.config.Certificate.OwnAuthority() {
 		flags += "-cacert " + caFile + " "
 	}
 	if !s.config.Edge.Reflection {
@@ -127,7 +127,7 @@ func (s *stack) grpcurl(method, request string) pulumi.StringInput {
 
 func (s *stack) curl(verb, path, request string) pulumi.StringInput {
 	var flags string
-	if !s.config.Certificate.Provided() {
+	if s.config.Certificate.OwnAuthority() {
 		flags = "--cacert " + caFile + " "
 	}
 	return pulumi.Sprintf("curl %s--resolve %s:443:%s -X %s -H 'content-type: application/json' -d '%s' https://%[2]s%[6]s",

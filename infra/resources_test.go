@@ -21,6 +21,8 @@ const (
 	clusterType    = "gcp:container/cluster:Cluster"
 	nodePoolType   = "gcp:container/nodePool:NodePool"
 	providerType   = "pulumi:providers:kubernetes"
+
+	attestationType = "gcp:containeranalysis/occurence:Occurence"
 )
 
 // configOf is the configuration of the stack, and what the user of a stack for a

@@ -91,6 +91,7 @@ func newCommand() *cobra.Command {
 	add("down", "Destroy the stack and remove the sandbox", none, down)
 	add("stop", "Stop the sandbox's processes and keep its state", none, stop)
 	add("tools", "Fetch and build what the sandbox runs", none, getTools)
+	add("next-envoy", "Fetch another version of Envoy, for the envoyDigest of a sandbox that is started then", none, getNextEnvoy)
 	add("preview", "Show what `up` would change", none, preview)
 	add("refresh", "Read what really exists and show what differs", none, refresh)
 	add("call [MESSAGE]", "Call both services with a message", cobra.MaximumNArgs(1), call)
@@ -102,6 +103,10 @@ func newCommand() *cobra.Command {
 	fault.Long = "ANSWER is " + strings.Join(gcp.Answers(), ", ") + ".\nOf the keys, kind, verb and name say which calls, " +
 		"count how many, and seconds how much longer an operation takes."
 	fault.Example = "  sandbox faults rate-limit kind=Network count=3\n  sandbox faults slow kind=Cluster seconds=60\n  sandbox faults clear"
+	held := add("hold [request|answer create|update|delete] | off", "Keep Pulumi waiting at each resource, to kill it there; or list where it waits", cobra.MaximumNArgs(2), holdCalls)
+	held.Long = "Of each resource, the first call to create (update, delete) it is never answered: request, the provider did nothing;\n" +
+		"answer, it has done all. The call after it, of the next run, goes."
+	held.Example = "  sandbox hold answer create\n  sandbox hold off"
 	add("drift NAME delete|KEY=VALUE...", "Change or delete an object of the emulated cloud behind Pulumi's back", cobra.MinimumNArgs(2), drift).
 		Example = "  sandbox drift /nodePools/ nodeCount=3\n  sandbox drift /alertPolicies/123 delete"
 	pulumi := add("pulumi -- ARGUMENTS", "Run the Pulumi CLI on the sandbox's stack", cobra.ArbitraryArgs, runPulumi)

@@ -88,6 +88,10 @@ func getTools(ctx context.Context, s sandbox, _ []string) error {
 	return progress.New(os.Stderr).Run(ctx, s.toolStages()...)
 }
 
+func getNextEnvoy(ctx context.Context, s sandbox, _ []string) error {
+	return progress.New(os.Stderr).Run(ctx, progress.Stage{Name: "Fetch the next Envoy", Run: quiet(s.tools.NextEnvoy)})
+}
+
 // compile compiles the packages of the program and of its policy pack, minutes of
 // work the first time, so that Pulumi's own build of them only has to link.
 func (s sandbox) compile(ctx context.Context, status func(string)) (string, error) {

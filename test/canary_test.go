@@ -102,12 +102,20 @@ type background struct {
 
 func callInBackground(ctx context.Context, t *testing.T, e edge) *background {
 	t.Helper()
+	client := echo.NewEchoClient(e.dial(t, e.verified(t)))
+	return repeat(ctx, func(ctx context.Context) error {
+		_, err := client.Echo(ctx, &echo.EchoRequest{Content: "x"})
+		return err
+	})
+}
+
+// repeat calls until it is stopped or a call fails.
+func repeat(ctx context.Context, call func(context.Context) error) *background {
 	ctx, stop := context.WithCancel(ctx)
 	b := &background{stop: stop, result: make(chan error, 1)}
-	client := echo.NewEchoClient(e.dial(t, e.verified(t)))
 	go func() {
 		for ctx.Err() == nil {
-			if _, err := client.Echo(ctx, &echo.EchoRequest{Content: "x"}); err != nil && ctx.Err() == nil {
+			if err := call(ctx); err != nil && ctx.Err() == nil {
 				b.result <- err
 				return
 			}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"sigs.k8s.io/yaml"
+
 	echo "grpc-edge/services/echo/api"
 	"grpc-edge/tools/delivery/github/githubtest"
 )
@@ -20,7 +22,10 @@ import (
 // by the make targets that the workflows call: the sandbox's stack is what CI delivers.
 func TestDelivery(t *testing.T) {
 	ctx := t.Context()
-	d := &delivery{checkout: newCheckout(t), github: &githubtest.Server{}}
+	// An earlier push to the pull request was previewed, and somebody spoke.
+	d := &delivery{checkout: newCheckout(t), github: &githubtest.Server{Comments: []githubtest.Comment{
+		{ID: 1, Body: "Nice."}, {ID: 2, Body: "<!-- grpc-edge preview of sandbox -->\nof an earlier push"},
+	}}}
 	server := httptest.NewServer(d.github)
 	t.Cleanup(func() {
 		// Whatever failed above, nothing is left; t.Context() has ended by now.
@@ -35,9 +40,10 @@ func TestDelivery(t *testing.T) {
 		{"a pull request is previewed in one comment", func(t *testing.T) { d.pullRequest(ctx, t) }},
 		{"a plan that no longer holds is refused", func(t *testing.T) { d.refuseStalePlan(ctx, t) }},
 		{"merged, it is brought up as it was reviewed", func(t *testing.T) { d.merge(ctx, t) }},
-		{"only images that were tried go on", func(t *testing.T) { d.promote(ctx, t) }},
 		{"drift opens an issue, and its mending closes it", func(t *testing.T) { d.drift(ctx, t) }},
+		{"what the jobs leave holds no private key or token", func(t *testing.T) { noSecrets(t, d.checkout) }},
 		{"an earlier deployment comes back", func(t *testing.T) { d.rollback(ctx, t) }},
+		{"Cloud Build runs a plan that was approved", func(t *testing.T) { d.cloudBuild(ctx, t) }},
 		{"teardown wants two confirmations, and takes protection away", func(t *testing.T) { d.teardown(ctx, t) }},
 		{"a labelled pull request gets a stack of its own", func(t *testing.T) { d.review(ctx, t) }},
 	})
@@ -70,19 +76,16 @@ func (d *delivery) commitAll(t *testing.T, message string) {
 
 const plan = ".cache/delivery/sandbox/plan.json"
 
-// pullRequest previews a change of echo twice, as after a second push.
+// pullRequest previews a change of echo, as after a second push.
 func (d *delivery) pullRequest(ctx context.Context, t *testing.T) {
 	d.git(t, "checkout", "--quiet", "-b", "change")
 	d.edit(t, "services/echo/handlers.go", "Content: request.GetContent()", `Content: "changed " + request.GetContent()`)
 	d.git(t, "commit", "--quiet", "--all", "--message", "Say that echo changed")
-	for range 2 {
-		d.must(ctx, t, "make", "plan", "BASE=main")
-		d.must(ctx, t, "make", "comment", "PR=7")
-	}
-	if len(d.github.Comments) != 1 {
+	d.must(ctx, t, "make", "plan", "BASE=main", "TOUCHED=1", "PR=7")
+	if len(d.github.Comments) != 2 {
 		t.Fatalf("got comments %+v, want one that is updated", d.github.Comments)
 	}
-	text := d.github.Comments[0].Body
+	text := d.github.Comments[1].Body
 	for _, want := range []string{"### sandbox: 1 to update\n", "**Images**", "- `echo`: ", " Say that echo changed\n", "Deployment echo"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the comment lacks %q:\n%s", want, text)
@@ -105,15 +108,20 @@ func (d *delivery) merge(ctx context.Context, t *testing.T) {
 	d.git(t, "merge", "--quiet", "--ff-only", "change")
 	d.must(ctx, t, "make", "plan")
 	d.must(ctx, t, "make", "deploy", "PLAN="+plan)
-	answersAnew(ctx, t, outputs(ctx, t, d.checkout))
+	e := outputs(ctx, t, d.checkout)
+	answersAnew(ctx, t, e)
+	digests := d.images(t)
+	for name, reference := range e.Images {
+		if !strings.HasSuffix(reference, "@"+digests[name]) {
+			t.Errorf("image %s is %s, and %s was written down for the next stack", name, reference, digests[name])
+		}
+	}
 }
 
-// promote plans the next stack with the images that were written down, and with
-// another.
-func (d *delivery) promote(ctx context.Context, t *testing.T) {
-	const tried = ".cache/delivery/sandbox/images.json"
-	d.must(ctx, t, "make", "plan", "IMAGES="+tried)
-	text, err := os.ReadFile(filepath.Join(d.dir, tried))
+// images are the digests that a deployment leaves for the next stack.
+func (d *delivery) images(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(d.dir, ".cache/delivery/sandbox/images.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,26 +129,10 @@ func (d *delivery) promote(ctx context.Context, t *testing.T) {
 	if err := json.Unmarshal(text, &digests); err != nil {
 		t.Fatal(err)
 	}
-	for name, reference := range outputs(ctx, t, d.checkout).Images {
-		if !strings.HasSuffix(reference, "@"+digests[name]) {
-			t.Errorf("image %s is %s, and %s was written down", name, reference, digests[name])
-		}
-	}
-	other := strings.Replace(string(text), digests["echo"], digests["reverse"], 1)
-	if err := os.WriteFile(filepath.Join(d.dir, tried), []byte(other), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := d.run(ctx, t, "sh", "-c", "make plan IMAGES="+tried+" 2>&1")
-	if err == nil || !strings.Contains(out, "image echo: "+digests["reverse"]+" was tried") {
-		t.Errorf("planning another image than was tried: %v, want to be told", err)
-	}
+	return digests
 }
 
 func (d *delivery) drift(ctx context.Context, t *testing.T) {
-	d.must(ctx, t, "make", "drift", "ISSUE=1")
-	if len(d.github.Issues) != 0 {
-		t.Errorf("got issues %+v without drift", d.github.Issues)
-	}
 	d.must(ctx, t, ".cache/bin/sandbox", "drift", "/nodePools/", "nodeCount=2")
 	if _, err := d.run(ctx, t, "make", "drift", "ISSUE=1"); err == nil {
 		t.Error("drift was not found")
@@ -188,11 +180,74 @@ func (d *delivery) rollback(ctx context.Context, t *testing.T) {
 	}
 }
 
+// gcloud copies to and from buckets that are folders.
+const gcloud = `#!/bin/bash
+set -eu
+[[ "$1 $2 $3" == "storage cp --quiet" ]]
+from=${4/#gs:\/\//$BUCKETS/} to=${5/#gs:\/\//$BUCKETS/}
+mkdir -p "$(dirname "$to")"
+cp "$from" "$to"
+`
+
+// cloudBuild protects the stack by the builds that a push starts where it is protected:
+// one plans at once, and the other does what was planned, of images that were tried.
+// That another stack runs is what this one does, which the rollback left.
+func (d *delivery) cloudBuild(ctx context.Context, t *testing.T) {
+	d.git(t, "revert", "--no-commit", "HEAD")
+	d.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:deletionProtection: false", "grpc-edge:deletionProtection: true")
+	d.git(t, "commit", "--quiet", "--all", "--message", "Protect, and let echo be as it was")
+	commit := strings.TrimSpace(d.git(t, "rev-parse", "HEAD"))
+	var build struct {
+		Steps         []struct{ Script string }
+		Substitutions map[string]string
+	}
+	text, err := os.ReadFile(filepath.Join(d.dir, "cloudbuild.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &build); err != nil {
+		t.Fatal(err)
+	}
+	bin, buckets := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "gcloud"), []byte(gcloud), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run := func(variables ...string) (string, error) {
+		variables = append(variables, "PATH="+bin+":"+os.Getenv("PATH"), "BUCKETS="+buckets, "PROJECT_ID=sandbox-project", "COMMIT_SHA="+commit, "_STACK=sandbox")
+		for key, value := range build.Substitutions {
+			if key != "_STACK" && key != "_JOB" && key != "_TRIED" {
+				variables = append(variables, key+"="+value)
+			}
+		}
+		return d.run(ctx, t, "env", append(variables, "bash", "-c", build.Steps[0].Script)...)
+	}
+	if out, err := run("_JOB=deploy-plan", "_TRIED="); err == nil {
+		t.Errorf("a deployment without a plan said\n%s", out)
+	}
+	out, err := run("_JOB=plan", "_TRIED=")
+	if err != nil || !strings.Contains(out, "to update") || !strings.Contains(out, "approve the build of the trigger grpc-edge-deploy-sandbox") {
+		t.Fatalf("planning: %v\n%s", err, out)
+	}
+	kept := filepath.Join(buckets, "sandbox-project-pulumi-state", "delivery", "sandbox", commit)
+	if err := os.Rename(filepath.Join(d.dir, ".cache/delivery/sandbox"), filepath.Join(d.dir, ".cache/delivery/gone")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run("_JOB=deploy-plan", "_TRIED=sandbox"); err == nil {
+		t.Error("a commit that runs nowhere was deployed where it must be tried before")
+	}
+	if err := os.Rename(filepath.Join(d.dir, ".cache/delivery/gone/images.json"), filepath.Join(kept, "images.json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run("_JOB=deploy-plan", "_TRIED=sandbox"); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(kept); err != nil || len(left) != 4 {
+		t.Errorf("kept for the commit are %v (%v), want plan, its images, comment and what runs", left, err)
+	}
+}
+
 // teardown destroys a protected stack.
 func (d *delivery) teardown(ctx context.Context, t *testing.T) {
-	d.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:deletionProtection: false", "grpc-edge:deletionProtection: true")
-	d.git(t, "commit", "--quiet", "--all", "--message", "Protect")
-	d.must(ctx, t, "make", "deploy")
 	address := outputs(ctx, t, d.checkout).Address
 	asked := d.must(ctx, t, "make", "teardown")
 	if !strings.Contains(asked, "CONFIRM_STACK=sandbox CONFIRM_ADDRESS="+address) {
@@ -227,14 +282,14 @@ func (d *delivery) review(ctx context.Context, t *testing.T) {
 		t.Fatal(err)
 	}
 	answersAnew(ctx, t, e)
-	if len(d.github.Comments) != 2 || !strings.Contains(d.github.Comments[1].Body, "It answers at "+e.Address) {
+	if len(d.github.Comments) != 3 || !strings.Contains(d.github.Comments[2].Body, "It answers at "+e.Address) {
 		t.Errorf("got comments %+v, want where the review stack answers", d.github.Comments)
 	}
 	for range 2 {
 		d.must(ctx, t, "make", "review-down", "PR=7", "COMMENT=1")
 	}
 	d.nothingLeft(ctx, t)
-	if len(d.github.Comments) != 2 || !strings.Contains(d.github.Comments[1].Body, "review-7 is gone") {
+	if len(d.github.Comments) != 3 || !strings.Contains(d.github.Comments[2].Body, "review-7 is gone") {
 		t.Errorf("got comments %+v, want that the review stack is gone", d.github.Comments)
 	}
 	if changed := d.git(t, "status", "--porcelain", "--ignored", "Pulumi.*"); changed != "" {

@@ -6,20 +6,32 @@ import (
 	"testing"
 )
 
-// mendCloud changes the emulated cloud behind Pulumi's back.
+// drifted are the resources that mendCloud changes, as refresh names them.
+var drifted = []string{"AlertPolicy::", "RepositoryIamMember::registry-images-reader", "NodePool::", "NetworkPolicy::grpc-edge-default-deny", "Deployment::echo"}
+
+// mendCloud changes the emulated cloud and its cluster behind Pulumi's back: rules are
+// deleted, the node pool is resized, and a Deployment is edited.
 func mendCloud(ctx context.Context, t *testing.T, c checkout) {
-	alert := ""
+	alert, reader := "", ""
 	for object := range strings.Lines(c.must(ctx, t, ".cache/bin/sandbox", "objects")) {
-		if strings.Contains(object, "/alertPolicies/") {
-			alert = strings.TrimSpace(object)
+		switch object = strings.TrimSpace(object); {
+		case strings.Contains(object, "/alertPolicies/"):
+			alert = object
+		case strings.Contains(object, "/repositories/grpc-edge-sandbox/iam/"):
+			reader = object
 		}
 	}
 	c.must(ctx, t, ".cache/bin/sandbox", "drift", alert, "delete")
+	c.must(ctx, t, ".cache/bin/sandbox", "drift", reader, "delete")
 	c.must(ctx, t, ".cache/bin/sandbox", "drift", "/nodePools/", "nodeCount=2")
+	kubectl(ctx, t, c, "delete networkpolicy default-deny")
+	kubectl(ctx, t, c, "scale deployment echo --replicas=1")
 
 	out, err := c.pulumi(ctx, t, "refresh", "--preview-only", "--expect-no-changes", "--diff", "--stack", "sandbox")
-	if err == nil || !strings.Contains(out, "AlertPolicy::") || !strings.Contains(out, "NodePool::") {
-		t.Errorf("refresh: %v, want an error, and both changes shown", err)
+	for _, resource := range drifted {
+		if err == nil || !strings.Contains(out, resource) {
+			t.Errorf("refresh: %v, want an error, and %s shown", err, resource)
+		}
 	}
 	if _, err := c.pulumi(ctx, t, "up", "--refresh", "--yes", "--skip-preview", "--suppress-outputs", "--stack", "sandbox"); err != nil {
 		t.Fatal(err)

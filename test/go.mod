@@ -3,12 +3,21 @@ module grpc-edge/test
 go 1.26.0
 
 require (
+	github.com/florianl/go-nfqueue/v2 v2.0.2
 	golang.org/x/net v0.55.0
 	google.golang.org/grpc v1.82.1
 	grpc-edge/services/echo v0.0.0
 	grpc-edge/services/reverse v0.0.0
 	grpc-edge/tools/delivery v0.0.0
 	sigs.k8s.io/yaml v1.6.0
+)
+
+require (
+	github.com/google/go-cmp v0.7.0 // indirect
+	github.com/josharian/native v1.1.0 // indirect
+	github.com/mdlayher/netlink v1.7.2 // indirect
+	github.com/mdlayher/socket v0.4.1 // indirect
+	golang.org/x/sync v0.20.0 // indirect
 )
 
 require (

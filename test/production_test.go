@@ -33,6 +33,7 @@ func TestProduction(t *testing.T) {
 		{"make up brings it up in three zones", func(t *testing.T) { spreadOverZones(ctx, t, c) }},
 		{"preview shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "preview") }},
 		{"refresh shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview") }},
+		{"the cluster refuses what the deployer has not signed", func(t *testing.T) { refuseUnsigned(ctx, t, c) }},
 		{"refresh sees what was changed by hand, and up mends it", func(t *testing.T) { mendDrift(ctx, t, c) }},
 		{"destroy is refused, and nothing is deleted", func(t *testing.T) { refuseDestroy(ctx, t, c) }},
 		{"without protection it is destroyed, and nothing is left", func(t *testing.T) {
@@ -49,6 +50,7 @@ var sandboxOnly = map[string]any{
 	"gcp:project":                      "sandbox-project",
 	"grpc-edge:authorizedNetworks":     []string{"127.0.0.1/32"},
 	"grpc-edge:kmsKey":                 "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
+	"grpc-edge:signingKey":             "projects/sandbox-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images/cryptoKeyVersions/1",
 	"grpc-edge:serviceMinReadySeconds": 10,
 }
 
@@ -99,6 +101,30 @@ func spreadOverZones(ctx context.Context, t *testing.T, c checkout) {
 			return nil
 		})
 	}
+}
+
+// refuseUnsigned tries to run images of the stack's own repository: all that runs is signed,
+// and anything else is refused before a node pulls it, unless somebody breaks the glass.
+func refuseUnsigned(ctx context.Context, t *testing.T, c checkout) {
+	signed := kubectl(ctx, t, c, `get deployment echo --output jsonpath='{.spec.template.spec.containers[0].image}'`)
+	repository, _, _ := strings.Cut(signed, "@")
+	unsigned := repository + "@sha256:" + strings.Repeat("0", 64)
+	const by = `admission webhook "imagepolicywebhook.image-policy.k8s.io" denied the request: `
+	const attestor = " denied by attestor projects/sandbox-project/attestors/grpc-edge-sandbox: "
+	tests := []struct{ name, image, label, want string }{
+		{"signed", signed, "false", ""},
+		{"unsigned", unsigned, "false", by + "Image " + unsigned + " denied by Binary Authorization default admission rule. Image " + unsigned + attestor + "No attestations found"},
+		{"tagged", repository + ":latest", "false", attestor + "Expected digest with sha256 scheme"},
+		{"glass", unsigned, "true", ""},
+	}
+	for _, test := range tests {
+		out, err := c.run(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl --namespace default run `+test.name+
+			` --image=`+test.image+` --labels=image-policy.k8s.io/break-glass=`+test.label+` 2>&1`)
+		if (err == nil) != (test.want == "") || !strings.Contains(out, test.want) {
+			t.Errorf("%s: %v, want %q in %s", test.name, err, test.want, out)
+		}
+	}
+	kubectl(ctx, t, c, `--namespace default delete pods --all --now`)
 }
 
 // mendDrift changes behind Pulumi's back what a person at a console might.

@@ -112,12 +112,12 @@ type binary struct {
 	path, libraries string
 }
 
-// cache is where `make bench` puts the programs, seen from this module.
+// cache is where `make bench-edge` puts the programs, seen from this module.
 const cache = "../.cache"
 
 func cached(path string) binary { return binary{path: filepath.Join(cache, path)} }
 
-// debian is a program of the distribution, unpacked by `make bench` or installed.
+// debian is a program of the distribution, unpacked by `make bench-edge` or installed.
 func debian(name string) binary {
 	root := filepath.Join(cache, "bench", "root")
 	libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu"))
@@ -131,7 +131,7 @@ func debian(name string) binary {
 func (b binary) command(args ...string) (*exec.Cmd, error) {
 	path, err := exec.LookPath(b.path)
 	if err != nil {
-		return nil, fmt.Errorf("looking for a proxy: %w; `make bench` fetches and builds them all", err)
+		return nil, fmt.Errorf("looking for a proxy: %w; `make bench-edge` fetches and builds them all", err)
 	}
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err

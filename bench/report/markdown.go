@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"grpc-edge/bench/chart"
 )
 
 //go:embed benchmark.md.tmpl
@@ -39,8 +41,8 @@ func (r Report) Write(dir string) error {
 // Files are what Write writes, by name.
 func (r Report) Files() (map[string]string, error) {
 	files := map[string]string{}
-	for name, chart := range r.charts() {
-		text, err := chart.svg()
+	for name, c := range r.charts() {
+		text, err := c.SVG()
 		if err != nil {
 			return nil, fmt.Errorf("drawing %s: %w", name, err)
 		}
@@ -171,8 +173,8 @@ func (r Report) Failures() []string {
 	return list
 }
 
-func (r Report) charts() map[string]chart {
-	charts := map[string]chart{
+func (r Report) charts() map[string]chart.Chart {
+	charts := map[string]chart.Chart{
 		"benchmark-throughput.svg": r.loadChart("Calls a second: more is better",
 			func(f Figures) float64 { return f.PerSecond }, thousands),
 		"benchmark-p99.svg": r.loadChart("Latency that 99 % of calls did not exceed: less is better",
@@ -187,10 +189,10 @@ func (r Report) charts() map[string]chart {
 }
 
 // loadChart leaves direct calls to the table: beside them all proxies look alike.
-func (r Report) loadChart(title string, value func(Figures) float64, format func(float64) string) chart {
-	c := chart{Title: title, Accent: -1, Description: title + ". The figures are in the table below."}
+func (r Report) loadChart(title string, value func(Figures) float64, format func(float64) string) chart.Chart {
+	c := chart.Chart{Title: title, Accent: -1, Description: title + ". The figures are in the table below."}
 	for _, load := range r.Loads {
-		c.Panels = append(c.Panels, panel{Title: load.Key, Format: format})
+		c.Panels = append(c.Panels, chart.Panel{Title: load.Key, Format: format})
 	}
 	for _, candidate := range r.Candidates {
 		if candidate.Kind == Direct {
@@ -207,12 +209,12 @@ func (r Report) loadChart(title string, value func(Figures) float64, format func
 	return c
 }
 
-func (r Report) protocolChart() chart {
+func (r Report) protocolChart() chart.Chart {
 	last := len(r.ProtocolLoads) - 1
-	c := chart{Title: "One method, called by gRPC and by REST", Accent: 0,
+	c := chart.Chart{Title: "One method, called by gRPC and by REST", Accent: 0,
 		Description: "Calls a second, bytes on the wire and CPU of the edge. The figures are in the table below."}
 	inFlight := fmt.Sprintf("%d in flight", r.ProtocolLoads[last])
-	c.Panels = []panel{
+	c.Panels = []chart.Panel{
 		{Title: "calls/s, " + inFlight, Format: thousands},
 		{Title: "bytes of a call, both ways", Format: thousands},
 		{Title: "CPU seconds for a million calls", Format: seconds},

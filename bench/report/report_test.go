@@ -23,7 +23,7 @@ func sample() Report {
 		return []Figures{figures(3000*scale, time.Millisecond), figures(25_000*scale, time.Duration(float64(10*time.Millisecond)/scale))}
 	}
 	return Report{
-		Date: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), Command: "make bench",
+		Date: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), Command: "make bench-edge",
 		Machine:   machine.Description{CPUs: 2, Model: "Sample CPU", Memory: "25 GB", Kernel: "Linux 6.1, amd64", Load: "0.10"},
 		ProxyCPUs: "1", LoadCPUs: "0", Rounds: 5, Window: 3 * time.Second, Warmup: 500 * time.Millisecond,
 		Client: "a client", Content: 128, Edge: "Everything.", Notes: "## Notes\n\nWritten by hand.\n",

@@ -57,7 +57,7 @@ func TestCallersCannotEject(t *testing.T) {
 	t.Parallel()
 	p := startPods(t)
 	connection := p.dial(t)
-	for _, code := range []codes.Code{codes.Internal, codes.Unknown, codes.Unimplemented, codes.DataLoss} {
+	for _, code := range []codes.Code{codes.Internal, codes.Unknown, codes.Unimplemented, codes.DataLoss, codes.ResourceExhausted} {
 		for _, b := range p.backends {
 			b.fail(code)
 		}

@@ -107,6 +107,27 @@ service Uploads {
 	}
 }
 
+// TestBusyPodsAreNotAskedAgain has all pods refuse calls as the chassis does that has
+// as many under way as it takes. They may be repeated, and must not be.
+func TestBusyPodsAreNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	p := startPods(t)
+	for _, b := range p.backends {
+		b.fail(codes.ResourceExhausted)
+	}
+	connection := p.dial(t)
+	const calls = 30
+	for range calls {
+		if err := callHeaders(t.Context(), connection); status.Code(err) != codes.ResourceExhausted {
+			t.Fatalf("a call = %v, want RESOURCE_EXHAUSTED", err)
+		}
+	}
+	if shares := p.shares(); shares[0]+shares[1]+shares[2] != calls {
+		t.Errorf("%d calls were sent to pods as %d: some more than once", calls, shares)
+	}
+	p.stat(t, callLimit, "cluster.probe.outlier_detection.ejections_enforced_total", 0)
+}
+
 // TestRetryBudget has all pods fail all calls, ninety at the same time. Each
 // could be sent three times, and without a budget all of them are.
 func TestRetryBudget(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package cluster is a private GKE cluster with one pool of nodes, and the way
-// to talk to it.
+// Package cluster is a private GKE cluster, with one pool of nodes or in Autopilot
+// mode, and the way to talk to it.
 package cluster
 
 import (
@@ -42,6 +42,8 @@ type Args struct {
 	// KMSKey encrypts Kubernetes Secrets and the nodes' disks; empty for Google's
 	// own keys.
 	KMSKey string
+	// FlowLogs has the VPC see, and so log, what pods of one node say to each other.
+	FlowLogs bool
 	// BinaryAuthorization asks the project's policy about each image.
 	BinaryAuthorization bool
 	DeletionProtection  bool
@@ -57,9 +59,13 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := c.newNodePool(ctx, name, gke, args)
-	if err != nil {
-		return nil, err
+	ready := []pulumi.Resource{gke}
+	if !args.Autopilot {
+		nodes, err := c.newNodePool(ctx, name, gke, args)
+		if err != nil {
+			return nil, err
+		}
+		ready = append(ready, nodes)
 	}
 	c.Name, c.Location, c.Kubeconfig = gke.Name, gke.Location, kubeconfig(gke, args.DNSEndpoint)
 	c.Provider, err = kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
@@ -73,7 +79,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		// What someone changed by hand is set back. Otherwise the field stays that
 		// person's, and no update goes through any more (pulumi-kubernetes issue 2257).
 		EnablePatchForce: pulumi.Bool(true),
-	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{nodes}))
+	}, pulumi.Parent(c), pulumi.DependsOn(ready))
 	if err != nil {
 		return nil, fmt.Errorf("configuring the Kubernetes provider of %q: %w", name, err)
 	}
@@ -85,28 +91,37 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*container.Cluster, error) {
 	described := clusterArgs(args)
 	secure(described, args)
-	gke, err := container.NewCluster(ctx, name, described,
-		pulumi.Parent(c),
-		pulumi.Protect(args.DeletionProtection),
+	options := []pulumi.ResourceOption{
+		pulumi.Parent(c), pulumi.Protect(args.DeletionProtection),
+		// Another cluster has the ranges of this one, and that of the control plane can
+		// have one cluster only.
+		pulumi.DeleteBeforeReplace(true),
+	}
+	if args.Autopilot {
+		autopilot(described, args)
+	} else {
+		standard(described, args)
 		// These describe the default pool, which is gone after the first minutes:
 		// GKE reports others than were asked for (pulumi-gcp issues 744, 88).
-		pulumi.IgnoreChanges([]string{"initialNodeCount", "nodeConfig", "nodePools"}))
+		options = append(options, pulumi.IgnoreChanges([]string{"initialNodeCount", "nodeConfig", "nodePools"}))
+	}
+	gke, err := container.NewCluster(ctx, name, described, options...)
 	if err != nil {
 		return nil, fmt.Errorf("creating GKE cluster %q: %w", name, err)
 	}
 	return gke, nil
 }
 
+// clusterArgs are what clusters of both modes have.
 func clusterArgs(args *Args) *container.ClusterArgs {
 	return &container.ClusterArgs{
 		Location:           pulumi.String(args.Location),
 		DeletionProtection: pulumi.Bool(args.DeletionProtection),
 		ReleaseChannel:     container.ClusterReleaseChannelArgs{Channel: pulumi.String(args.ReleaseChannel)},
 
-		Network:          args.Network,
-		Subnetwork:       args.Subnet,
-		NetworkingMode:   pulumi.String("VPC_NATIVE"),
-		DatapathProvider: pulumi.String("ADVANCED_DATAPATH"),
+		Network:        args.Network,
+		Subnetwork:     args.Subnet,
+		NetworkingMode: pulumi.String("VPC_NATIVE"),
 		IpAllocationPolicy: container.ClusterIpAllocationPolicyArgs{
 			ClusterSecondaryRangeName:  pulumi.String(args.PodsRange),
 			ServicesSecondaryRangeName: pulumi.String(args.ServicesRange),
@@ -123,10 +138,6 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 			},
 		},
 
-		WorkloadIdentityConfig: container.ClusterWorkloadIdentityConfigArgs{
-			WorkloadPool: pulumi.String(args.Project + ".svc.id.goog"),
-		},
-		EnableShieldedNodes: pulumi.Bool(true),
 		LoggingConfig: container.ClusterLoggingConfigArgs{
 			EnableComponents: pulumi.ToStringArray(args.Logging),
 		},
@@ -138,24 +149,42 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 		ResourceLabels:    args.Labels,
 		// The bill by namespace and label, free of charge.
 		CostManagementConfig: container.ClusterCostManagementConfigArgs{Enabled: pulumi.Bool(true)},
+	}
+}
 
-		// GKE cannot create a cluster without a default pool. Its nodes live for
-		// minutes, and may need our account: in many organizations the default one
-		// is disabled. They are small, with disks that are no SSDs: three of the
-		// default size, in a regional cluster, exceed the 250 GB of SSD that a new
-		// project may have in a region (terraform-google-kubernetes-engine issue 1795).
-		RemoveDefaultNodePool: pulumi.Bool(true),
-		InitialNodeCount:      pulumi.Int(1),
-		NodeConfig: container.ClusterNodeConfigArgs{
-			MachineType:    pulumi.String("e2-medium"),
-			DiskType:       pulumi.String("pd-standard"),
-			DiskSizeGb:     pulumi.Int(30),
-			ServiceAccount: args.NodeAccount,
-			OauthScopes:    pulumi.ToStringArray([]string{cloudPlatform}),
-			ShieldedInstanceConfig: container.ClusterNodeConfigShieldedInstanceConfigArgs{
-				EnableSecureBoot:          pulumi.Bool(true),
-				EnableIntegrityMonitoring: pulumi.Bool(true),
-			},
+// standard adds what Autopilot clusters have by themselves, and refuse to be told.
+func standard(cluster *container.ClusterArgs, args *Args) {
+	cluster.DatapathProvider = pulumi.String("ADVANCED_DATAPATH")
+	cluster.WorkloadIdentityConfig = container.ClusterWorkloadIdentityConfigArgs{
+		WorkloadPool: pulumi.String(args.Project + ".svc.id.goog"),
+	}
+	cluster.EnableShieldedNodes = pulumi.Bool(true)
+	cluster.EnableIntranodeVisibility = pulumi.Bool(args.FlowLogs)
+	// Envoy finds pods by DNS, which so outlives a pod of kube-dns, and asks by UDP only
+	// within its node (GKE, "Setting up NodeLocal DNSCache"). New clusters have it since
+	// 1.34.1.
+	cluster.AddonsConfig = container.ClusterAddonsConfigArgs{
+		DnsCacheConfig: container.ClusterAddonsConfigDnsCacheConfigArgs{Enabled: pulumi.Bool(true)},
+	}
+	// Nothing here is a Gateway, by which whoever may write to a namespace could open
+	// another way in.
+	cluster.GatewayApiConfig = container.ClusterGatewayApiConfigArgs{Channel: pulumi.String("CHANNEL_DISABLED")}
+	// GKE cannot create a cluster without a default pool. Its nodes live for
+	// minutes, and may need our account: in many organizations the default one
+	// is disabled. They are small, with disks that are no SSDs: three of the
+	// default size, in a regional cluster, exceed the 250 GB of SSD that a new
+	// project may have in a region (terraform-google-kubernetes-engine issue 1795).
+	cluster.RemoveDefaultNodePool = pulumi.Bool(true)
+	cluster.InitialNodeCount = pulumi.Int(1)
+	cluster.NodeConfig = container.ClusterNodeConfigArgs{
+		MachineType:    pulumi.String("e2-medium"),
+		DiskType:       pulumi.String("pd-standard"),
+		DiskSizeGb:     pulumi.Int(30),
+		ServiceAccount: args.NodeAccount,
+		OauthScopes:    pulumi.ToStringArray([]string{cloudPlatform}),
+		ShieldedInstanceConfig: container.ClusterNodeConfigShieldedInstanceConfigArgs{
+			EnableSecureBoot:          pulumi.Bool(true),
+			EnableIntegrityMonitoring: pulumi.Bool(true),
 		},
 	}
 }

@@ -87,6 +87,9 @@ func nodeConfig(args *Args) container.NodePoolNodeConfigArgs {
 		ResourceLabels:         args.Labels,
 		Metadata:               pulumi.StringMap{"disable-legacy-endpoints": pulumi.String("true")},
 		WorkloadMetadataConfig: container.NodePoolNodeConfigWorkloadMetadataConfigArgs{Mode: pulumi.String("GKE_METADATA")},
+		// It tells whoever reaches the node about its pods, without asking who that is (GKE,
+		// "Disable the kubelet read-only port").
+		KubeletConfig: container.NodePoolNodeConfigKubeletConfigArgs{InsecureKubeletReadonlyPortEnabled: pulumi.String("FALSE")},
 		ShieldedInstanceConfig: container.NodePoolNodeConfigShieldedInstanceConfigArgs{
 			EnableSecureBoot:          pulumi.Bool(true),
 			EnableIntegrityMonitoring: pulumi.Bool(true),

@@ -43,7 +43,7 @@ func TestProvidedCertificate(t *testing.T) {
 		if diff := cmp.Diff(test.want, message(err)); diff != "" {
 			t.Errorf("%s: error (-want +got):\n%s", test.name, diff)
 		}
-		if err == nil && !c.Certificate.Provided() {
+		if err == nil && (c.Certificate.Kind != Provided || c.Certificate.PEM != chain || c.Certificate.KeyPEM != key) {
 			t.Errorf("%s: the certificate is not used", test.name)
 		}
 	}
@@ -71,6 +71,62 @@ func TestPlaintextKey(t *testing.T) {
 		if diff := cmp.Diff(test.want, message(err)); diff != "" {
 			t.Errorf("%s: error (-want +got):\n%s", test.name, diff)
 		}
+	}
+}
+
+func TestIssuedCertificate(t *testing.T) {
+	t.Parallel()
+	const pool = "projects/my-project/locations/europe-west1/caPools/My_pool-1"
+	const issuer = `{"name":"letsencrypt","kind":"ClusterIssuer"}`
+	tests := []struct {
+		name                            string
+		kind, issuer, pool, days, await string
+		want                            string
+	}{
+		{"issuer", CertManager, issuer, "", "45", "10", ""},
+		{"issuer with the address", CertManager, `{"name":"a.b","kind":"GoogleCASIssuer","ipAddress":true}`, "", "398", "86400", ""},
+		{"pool", CertificateAuthorityService, "{}", pool, "90", "600", ""},
+		{"kind", "acme", "{}", "", "90", "600",
+			`  grpc-edge:certificate is "acme"; it must be one of self-signed, provided, cert-manager, certificate-authority-service`},
+		{"no issuer", CertManager, "{}", "", "90", "600",
+			`  grpc-edge:certificateIssuer has the name ""; it must be that of an issuer in the cluster, as grpc-edge:certificate is cert-manager`},
+		{"issuer's kind", CertManager, `{"name":"a","kind":"VaultIssuer"}`, "", "90", "600",
+			`  grpc-edge:certificateIssuer has the kind "VaultIssuer"; it must be one of ClusterIssuer, GoogleCASClusterIssuer, GoogleCASIssuer, Issuer`},
+		{"issuer's field", CertManager, `{"name":"a","kind":"Issuer","group":"cert-manager.io"}`, "", "90", "600",
+			`  grpc-edge:certificateIssuer cannot be read: unknown field "group"; Pulumi.yaml says what it holds`},
+		{"no pool", CertificateAuthorityService, "{}", "", "90", "600",
+			`  grpc-edge:certificateAuthorityPool is ""; it must be projects/PROJECT/locations/REGION/caPools/POOL, as grpc-edge:certificate is certificate-authority-service`},
+		{"pool's ID alone", CertificateAuthorityService, "{}", "my-pool", "90", "600",
+			`  grpc-edge:certificateAuthorityPool is "my-pool"; it must be projects/PROJECT/locations/REGION/caPools/POOL, as grpc-edge:certificate is certificate-authority-service`},
+		{"pool in a zone", CertificateAuthorityService, "{}", "projects/my-project/locations/us-central1-a/caPools/p", "90", "600",
+			`  grpc-edge:certificateAuthorityPool is "projects/my-project/locations/us-central1-a/caPools/p"; it must be projects/PROJECT/locations/REGION/caPools/POOL, as grpc-edge:certificate is certificate-authority-service`},
+		{"an authority for a pool", CertificateAuthorityService, "{}", pool + "/certificateAuthorities/ca", "90", "600",
+			`  grpc-edge:certificateAuthorityPool is "` + pool + `/certificateAuthorities/ca"; it must be projects/PROJECT/locations/REGION/caPools/POOL, as grpc-edge:certificate is certificate-authority-service`},
+		{"issuer and pool for nothing", SelfSigned, issuer, pool, "90", "600",
+			"  grpc-edge:certificateAuthorityPool is set, but grpc-edge:certificate is \"self-signed\"; set that to certificate-authority-service, or remove this with: pulumi config rm grpc-edge:certificateAuthorityPool\n" +
+				"  grpc-edge:certificateIssuer is set, but grpc-edge:certificate is \"self-signed\"; set that to cert-manager, or remove this with: pulumi config rm grpc-edge:certificateIssuer"},
+		{"times", SelfSigned, "{}", "", "44", "9",
+			"  grpc-edge:certificateLifetimeDays is \"44\"; it must be a whole number from 45 to 398\n" +
+				"  grpc-edge:certificateWaitSeconds is \"9\"; it must be a whole number from 10 to 86400"},
+	}
+	for _, test := range tests {
+		_, err := load(t, sandbox(t, map[string]string{
+			"grpc-edge:certificate": test.kind, "grpc-edge:certificateIssuer": test.issuer, "grpc-edge:certificateAuthorityPool": test.pool,
+			"grpc-edge:certificateLifetimeDays": test.days, "grpc-edge:certificateWaitSeconds": test.await,
+		}))
+		if diff := cmp.Diff(test.want, message(err)); diff != "" {
+			t.Errorf("%s: error (-want +got):\n%s", test.name, diff)
+		}
+	}
+	c, err := load(t, sandbox(t, map[string]string{"grpc-edge:certificate": CertificateAuthorityService, "grpc-edge:certificateAuthorityPool": pool}))
+	want := Certificate{Kind: CertificateAuthorityService, LifetimeDays: 90, Pool: Pool{"my-project", "europe-west1", "My_pool-1"}}
+	if diff := cmp.Diff(want, c.Certificate); err != nil || diff != "" {
+		t.Errorf("pool: %v (-want +got):\n%s", err, diff)
+	}
+	c, err = load(t, sandbox(t, map[string]string{"grpc-edge:certificate": CertManager, "grpc-edge:certificateIssuer": issuer}))
+	want = Certificate{Kind: CertManager, LifetimeDays: 90, Issuer: Issuer{Name: "letsencrypt", Kind: "ClusterIssuer", Wait: 10 * time.Minute}}
+	if diff := cmp.Diff(want, c.Certificate); err != nil || diff != "" {
+		t.Errorf("issuer: %v (-want +got):\n%s", err, diff)
 	}
 }
 

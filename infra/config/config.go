@@ -3,7 +3,8 @@
 //
 // The keys are declared in Pulumi.yaml, with their types, defaults and
 // descriptions, and nowhere else. Pulumi hands the defaults to the program, so
-// a key without a value is an error here.
+// a key without a value is an error here. See [declared] for the one place where
+// it matters whether a value is the default.
 package config
 
 import (
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/config/declared"
 )
 
 // Config is the whole configuration of a stack.
@@ -30,8 +33,10 @@ type Config struct {
 	// KMSKey is the resource name of the Cloud KMS key that encrypts the cluster's
 	// secrets, the nodes' disks and the repositories; empty for Google's own keys.
 	KMSKey string
-	// BinaryAuthorization lets only images of the stack's repositories run.
+	// BinaryAuthorization lets only images of the stack's repositories run; with a
+	// SigningKey, of its own only those that are signed with it.
 	BinaryAuthorization bool
+	SigningKey          SigningKey
 
 	Network     Network
 	Images      Images
@@ -48,6 +53,9 @@ type Config struct {
 	// ServiceMinReadySeconds is how long a new pod of a service has to be ready
 	// before an old one may go.
 	ServiceMinReadySeconds int
+	// ServiceMaxCalls is how many unary calls a pod of a service has under way at
+	// once; 0 is no limit.
+	ServiceMaxCalls int
 	// Termination is how long a pod may take to stop, of which everything that it
 	// does meanwhile is a share.
 	Termination time.Duration
@@ -62,10 +70,15 @@ type Network struct {
 	Nodes, Pods, Services, ControlPlane string
 	// NAT lets nodes and pods reach the internet.
 	NAT bool
+	// FlowLogs has VPC Flow Logs keep a sample of the connections.
+	FlowLogs bool
 }
 
 // Cluster is the GKE cluster and its nodes.
 type Cluster struct {
+	// Autopilot leaves the nodes to GKE. Of what is below about them, only Spot
+	// holds then.
+	Autopilot bool
 	// Location is a zone, or the region for a regional cluster.
 	Location       string
 	ReleaseChannel string
@@ -91,18 +104,6 @@ type Cluster struct {
 	Spot                    bool
 }
 
-// Certificate is what Envoy shows to clients. The zero value asks for a
-// self-signed one.
-type Certificate struct {
-	// PEM is the chain, leaf first.
-	PEM string
-	// KeyPEM is the private key, a secret.
-	KeyPEM string
-}
-
-// Provided says whether the user brings the certificate.
-func (c Certificate) Provided() bool { return c.PEM != "" }
-
 // Collector is an OpenTelemetry collector in the cluster.
 type Collector struct {
 	// Endpoint is the URL as configured, and Host the name in it.
@@ -116,7 +117,12 @@ type Collector struct {
 // Load reads and checks the configuration of the stack. The error lists every
 // wrong, missing and unknown key, each with what it may be.
 func Load(ctx *pulumi.Context) (*Config, error) {
+	defaults, err := declared.Defaults(ctx.RootDirectory())
+	if err != nil {
+		return nil, err
+	}
 	r := newReader(ctx.GetConfig, ctx.IsConfigSecret, os.Getenv(pulumi.EnvConfig))
+	r.defaults = defaults
 	c := r.read()
 	r.checkStackName(ctx.Stack(), c.Delivery)
 	if len(r.problems) > 0 {
@@ -145,6 +151,7 @@ func (r *reader) read() *Config {
 		ServiceReplicas:     r.replicas("grpc-edge:serviceReplicas"),
 
 		ServiceMinReadySeconds: r.integer("grpc-edge:serviceMinReadySeconds", 0, 300),
+		ServiceMaxCalls:        r.integer("grpc-edge:serviceMaxCalls", 0, 100_000),
 
 		MetricsNamespaces: r.list("grpc-edge:metricsNamespaces", 0, label, "names of Kubernetes namespaces"),
 		OTLP:              r.collector("grpc-edge:otlpEndpoint"),
@@ -155,8 +162,10 @@ func (r *reader) read() *Config {
 		Termination: r.seconds("grpc-edge:terminationSeconds", 10, 3600),
 	}
 	c.KMSKey = r.kms(c.Region)
-	c.Delivery = r.delivery(c.Project)
+	c.SigningKey = r.signingKey(c.BinaryAuthorization)
+	c.Delivery = r.delivery(c.Project, c.DeletionProtection)
 	c.Network.NAT = r.boolean("grpc-edge:nat")
+	c.Network.FlowLogs = r.boolean("grpc-edge:flowLogs")
 	c.Cluster = r.cluster(c.Region)
 	r.checkNodeCounts(c.Cluster)
 	r.checkPods(c)
@@ -167,8 +176,10 @@ func (r *reader) read() *Config {
 }
 
 func (r *reader) cluster(region string) Cluster {
+	autopilot := r.autopilot()
 	dns := r.boolean("grpc-edge:dnsEndpoint")
 	return Cluster{
+		Autopilot:          autopilot,
 		Location:           r.location("grpc-edge:clusterLocation", region),
 		ReleaseChannel:     r.oneOf("grpc-edge:releaseChannel", "RAPID", "REGULAR", "STABLE"),
 		AuthorizedNetworks: r.authorizedNetworks("grpc-edge:authorizedNetworks", dns),

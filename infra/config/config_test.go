@@ -22,6 +22,7 @@ func load(t *testing.T, values map[string]string, secrets ...string) (*Config, e
 	}
 	r := newReader(func(key string) (string, bool) { value, ok := values[key]; return value, ok },
 		func(key string) bool { return slices.Contains(secrets, key) }, string(all))
+	r.defaults = configtest.Load(t, "../..", "")
 	c := r.read()
 	return c, r.err()
 }
@@ -73,10 +74,11 @@ func TestValues(t *testing.T) {
 			},
 			Logging: []string{"SYSTEM_COMPONENTS", "WORKLOADS"}, SecurityPosture: true,
 		},
+		Certificate: Certificate{Kind: SelfSigned, LifetimeDays: 90},
 		Delivery:    Delivery{Branch: "main"},
 		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
-		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500}, ServiceReplicas: Replicas{2, 0, 500}, ServiceMinReadySeconds: 10,
-		MetricsNamespaces: []string{"gmp-system"},
+		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500}, ServiceReplicas: Replicas{2, 0, 500}, ServiceMinReadySeconds: 10, ServiceMaxCalls: 80,
+		MetricsNamespaces: []string{"gmp-system", "gke-gmp-system"},
 		OTLP:              &Collector{Endpoint: "http://collector.telemetry:4317", Host: "collector.telemetry", Namespace: "telemetry", Port: 4317},
 	}
 	want.Edge, want.Monitoring = got.Edge, got.Monitoring // see TestEdgeValues
@@ -117,6 +119,8 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:serviceReplicas", "1.5", arrow + "a whole number from 1 to 100"},
 		{"grpc-edge:serviceMinReadySeconds", "-1", arrow + "a whole number from 0 to 300"},
 		{"grpc-edge:serviceMinReadySeconds", "301", arrow + "a whole number from 0 to 300"},
+		{"grpc-edge:serviceMaxCalls", "-1", arrow + "a whole number from 0 to 100000"},
+		{"grpc-edge:serviceMaxCalls", "100001", arrow + "a whole number from 0 to 100000"},
 		{"grpc-edge:serviceMinReadySeconds", "40s", arrow + "a whole number from 0 to 300"},
 		{"grpc-edge:metricsNamespaces", `["GMP"]`, arrow + "names of Kubernetes namespaces"},
 		{"grpc-edge:metricsNamespaces", `gmp-system`, arrow + "names of Kubernetes namespaces"},
@@ -126,6 +130,10 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:kmsKey", "my-key", arrow + "projects/PROJECT/locations/us-central1/keyRings/RING/cryptoKeys/KEY, in the region of the stack, or empty"},
 		{"grpc-edge:kmsKey", "projects/my-p/locations/europe-west1/keyRings/r/cryptoKeys/k", arrow + "projects/PROJECT/locations/us-central1/keyRings/RING/cryptoKeys/KEY, in the region of the stack, or empty"},
 		{"grpc-edge:binaryAuthorization", "on", arrow + "one of true, false"},
+		{"grpc-edge:signingKey", "my-key", arrow + signingForm},
+		{"grpc-edge:signingKey", testSigningKey, arrow + signingForm},
+		{"grpc-edge:signingKey", testSigningKey + "/cryptoKeyVersions/0", arrow + signingForm},
+		{"grpc-edge:signingKey", testSigningKey + "/cryptoKeyVersions/1", arrow + "empty without grpc-edge:binaryAuthorization"},
 		{"grpc-edge:imageRetentionDays", "0", arrow + "a whole number from 1 to 3650"},
 		{"grpc-edge:imageKeepVersions", "1", arrow + "a whole number from 2 to 1000"},
 		{"grpc-edge:logging", `["WORKLOADS"]`, arrow + "empty, or with SYSTEM_COMPONENTS, without which GKE logs nothing else"},
@@ -134,7 +142,8 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:maintenanceWindow", `{"start":"2026-01-03T02:00:00Z","hours":2,"recurrence":"FREQ=DAILY"}`, arrow + windowForm},
 		{"grpc-edge:maintenanceWindow", `{"start":"2026-01-03T02:00:00Z","hours":4,"recurrence":"daily"}`, arrow + windowForm},
 		{"grpc-edge:maintenanceWindow", `{"hours":4,"recurrence":"FREQ=DAILY"}`, arrow + windowForm},
-		{"grpc-edge:certificate", "acme", arrow + "one of self-signed, provided"},
+		{"grpc-edge:clusterMode", "auto", arrow + "one of standard, autopilot"},
+		{"grpc-edge:certificate", "acme", arrow + "one of self-signed, provided, cert-manager, certificate-authority-service"},
 	}
 	for _, test := range tests {
 		_, err := load(t, sandbox(t, map[string]string{test.key: test.value}))
@@ -143,6 +152,22 @@ func TestOneWrongKey(t *testing.T) {
 		if got := message(err); got != want {
 			t.Errorf("%s = %q:\ngot  %s\nwant %s", test.key, test.value, got, want)
 		}
+	}
+}
+
+const (
+	testSigningKey = "projects/my-project/locations/global/keyRings/r/cryptoKeys/k"
+	signingForm    = "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY/cryptoKeyVersions/NUMBER, or empty"
+)
+
+func TestSigningKey(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, sandbox(t, map[string]string{"grpc-edge:binaryAuthorization": "true", "grpc-edge:signingKey": testSigningKey + "/cryptoKeyVersions/12"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (SigningKey{Key: testSigningKey, Version: 12}); c.SigningKey != want || c.SigningKey.Name() != testSigningKey+"/cryptoKeyVersions/12" {
+		t.Errorf("the key is %v, want %v", c.SigningKey, want)
 	}
 }
 

@@ -19,6 +19,12 @@ type Delivery struct {
 	ReviewStacks bool
 	// CloudBuild is the resource name of the repository whose events start builds; empty for none.
 	CloudBuild CloudBuildRepository
+	// TokenSecret is the ID of the secret with the token by which builds write to
+	// GitHub; empty for none.
+	TokenSecret string
+	// PromotedFrom is the stack that must run the images of a commit before builds
+	// deploy it to this one; empty for none.
+	PromotedFrom string
 }
 
 // CloudBuildRepository is a repository of a connection (Cloud Build, "Repositories overview", 2nd gen).
@@ -37,6 +43,8 @@ const (
 	numberKey       = "grpc-edge:projectNumber"
 	reviewKey       = "grpc-edge:reviewStacks"
 	cloudBuildKey   = "grpc-edge:cloudBuildRepository"
+	tokenKey        = "grpc-edge:cloudBuildTokenSecret"
+	promotedKey     = "grpc-edge:promotedFrom"
 )
 
 var (
@@ -44,6 +52,9 @@ var (
 	githubRepository = regexp.MustCompile(`^([A-Za-z0-9](-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100})?$`)
 	// What git takes is more (git-check-ref-format); no one needs it here.
 	branchName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,98}[A-Za-z0-9])?$`)
+	// Secret Manager, "Create a secret".
+	secretID   = regexp.MustCompile(`^[A-Za-z0-9_-]{0,255}$`)
+	promoted   = regexp.MustCompile(`^([a-z0-9-]{1,20})?$`)
 	numeric    = regexp.MustCompile(`^([1-9][0-9]{0,19})?$`)
 	cloudBuild = regexp.MustCompile(`^projects/([a-z][a-z0-9-]+)/locations/([a-z]+-[a-z]+[0-9]{1,2})/connections/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/repositories/[A-Za-z0-9_.-]{1,100}$`)
 )
@@ -52,7 +63,7 @@ var (
 // Federation", attribute mappings).
 const longestSubject = 127
 
-func (r *reader) delivery(project string) Delivery {
+func (r *reader) delivery(project string, protected bool) Delivery {
 	d := Delivery{
 		Repository:    r.match(repositoryKey, githubRepository, "OWNER/NAME, as GitHub spells it, or empty"),
 		RepositoryID:  r.match(repositoryIDKey, numeric, "the number of the repository, which `gh api repos/OWNER/NAME --jq .id` prints, or empty"),
@@ -60,7 +71,10 @@ func (r *reader) delivery(project string) Delivery {
 		ProjectNumber: r.match(numberKey, numeric, "the number of the project, which `gcloud projects describe PROJECT --format='value(projectNumber)'` prints, or empty"),
 		ReviewStacks:  r.boolean(reviewKey),
 		CloudBuild:    r.cloudBuild(project),
+		TokenSecret:   r.match(tokenKey, secretID, "the ID of a secret in the stack's project, of at most 255 letters, digits, - and _, or empty"),
+		PromotedFrom:  r.match(promotedKey, promoted, "the name of a stack that Cloud Build deploys, such as dev, or empty"),
 	}
+	r.checkCloudBuild(d, protected)
 	if d.Repository != "" {
 		r.checkRepository(d)
 		return d
@@ -83,6 +97,19 @@ func (r *reader) checkRepository(d Delivery) {
 	if len(subject) > longestSubject {
 		r.report(repositoryKey, "is %q; with %s it makes a subject of %d bytes, %s, and Google takes %d: use a shorter branch",
 			d.Repository, branchKey, len(subject), subject, longestSubject)
+	}
+}
+
+// checkCloudBuild refuses what would have no effect.
+func (r *reader) checkCloudBuild(d Delivery, protected bool) {
+	if _, wrong := r.problems[cloudBuildKey]; d.CloudBuild.Name == "" && !wrong {
+		for key, value := range map[string]string{tokenKey: d.TokenSecret, promotedKey: d.PromotedFrom} {
+			if value != "" {
+				r.report(key, "is %q, but there is no %s, whose builds it is for; set that too", value, cloudBuildKey)
+			}
+		}
+	} else if d.PromotedFrom != "" && !protected {
+		r.report(promotedKey, "is %q, but without grpc-edge:deletionProtection every commit is deployed at once; set that to true, or this to empty", d.PromotedFrom)
 	}
 }
 
@@ -115,5 +142,8 @@ func (r *reader) checkStackName(name string, d Delivery) {
 	if d.Enabled() && len(name) > longestDelivered {
 		r.report(key, "must be at most %d characters where %s or %s is set, as it is part of the names of service accounts; "+
 			"rename it with: pulumi stack rename NAME", longestDelivered, repositoryKey, cloudBuildKey)
+	}
+	if d.PromotedFrom == name {
+		r.report(promotedKey, "is %q, which is this stack; it must be another, or empty", name)
 	}
 }

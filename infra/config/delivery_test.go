@@ -20,6 +20,8 @@ func TestDeliveryValues(t *testing.T) {
 		{map[string]string{repositoryKey: "o/r", repositoryIDKey: "42", branchKey: "release/1.x", numberKey: "1", reviewKey: "true"},
 			Delivery{Repository: "o/r", RepositoryID: "42", Branch: "release/1.x", ProjectNumber: "1", ReviewStacks: true}},
 		{map[string]string{cloudBuildKey: connected}, Delivery{Branch: "main", CloudBuild: CloudBuildRepository{connected, "us-east1"}}},
+		{map[string]string{cloudBuildKey: connected, tokenKey: "github-token", promotedKey: "dev", "grpc-edge:deletionProtection": "true"},
+			Delivery{Branch: "main", CloudBuild: CloudBuildRepository{connected, "us-east1"}, TokenSecret: "github-token", PromotedFrom: "dev"}},
 	}
 	for _, test := range tests {
 		c, err := load(t, sandbox(t, test.changes))
@@ -40,6 +42,7 @@ func TestWrongDelivery(t *testing.T) {
 	t.Parallel()
 	const form = "OWNER/NAME, as GitHub spells it, or empty"
 	const connected = "projects/sandbox-project/locations/REGION/connections/CONNECTION/repositories/NAME, in the project of the stack, or empty"
+	const builds = "projects/sandbox-project/locations/us-east1/connections/c/repositories/r"
 	long := "release/" + strings.Repeat("x", 90)
 	tests := []struct {
 		changes map[string]string
@@ -61,6 +64,14 @@ func TestWrongDelivery(t *testing.T) {
 		{map[string]string{cloudBuildKey: "o/r"}, []string{cloudBuildKey + ` is "o/r"; it must be ` + connected}},
 		{map[string]string{cloudBuildKey: "projects/other-project/locations/us-east1/connections/c/repositories/r"},
 			[]string{cloudBuildKey + ` is "projects/other-project/locations/us-east1/connections/c/repositories/r"; it must be ` + connected}},
+		{map[string]string{tokenKey: "github-token"}, []string{tokenKey + ` is "github-token", but there is no ` + cloudBuildKey}},
+		{map[string]string{promotedKey: "dev"}, []string{promotedKey + ` is "dev", but there is no ` + cloudBuildKey}},
+		{map[string]string{cloudBuildKey: builds, tokenKey: "projects/p/secrets/s"},
+			[]string{tokenKey + ` is "projects/p/secrets/s"; it must be the ID of a secret in the stack's project`}},
+		{map[string]string{cloudBuildKey: builds, promotedKey: "Dev", "grpc-edge:deletionProtection": "true"},
+			[]string{promotedKey + ` is "Dev"; it must be the name of a stack`}},
+		{map[string]string{cloudBuildKey: builds, promotedKey: "dev", "grpc-edge:deletionProtection": "false"},
+			[]string{promotedKey + ` is "dev", but without grpc-edge:deletionProtection every commit is deployed at once`}},
 		{map[string]string{repositoryIDKey: "42", reviewKey: "true", branchKey: "-", cloudBuildKey: "x"}, // all at once
 			[]string{cloudBuildKey, branchKey, repositoryIDKey, reviewKey}},
 	}
@@ -91,6 +102,7 @@ func TestNameOfAStack(t *testing.T) {
 		{strings.Repeat("a", 40), Delivery{}, ""},
 		{strings.Repeat("a", 41), Delivery{}, "must be at most 40"},
 		{"Prod", on, "must be at most 40 lower case letters"},
+		{"prod", Delivery{Repository: "o/r", PromotedFrom: "prod"}, `promotedFrom is "prod", which is this stack`},
 	}
 	for _, test := range tests {
 		r := newReader(nil, nil, "")

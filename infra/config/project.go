@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -58,6 +59,42 @@ func (r *reader) kms(region string) string {
 		r.refuse(kmsKeyKey, value, fmt.Sprintf("projects/PROJECT/locations/%s/keyRings/RING/cryptoKeys/KEY, in the region of the stack, or empty", region))
 	}
 	return value
+}
+
+// SigningKey is a version of a Cloud KMS key that signs images; the zero value is none.
+type SigningKey struct {
+	// Key is projects/P/locations/L/keyRings/R/cryptoKeys/K.
+	Key     string
+	Version int
+}
+
+// Name is the resource name of the version.
+func (k SigningKey) Name() string { return fmt.Sprintf("%s/cryptoKeyVersions/%d", k.Key, k.Version) }
+
+const signingKeyKey = "grpc-edge:signingKey"
+
+var signingKey = regexp.MustCompile(`^(projects/[a-z][a-z0-9-]+/locations/[a-z0-9-]+/keyRings/[a-zA-Z0-9_-]{1,63}/cryptoKeys/[a-zA-Z0-9_-]{1,63})/cryptoKeyVersions/([1-9][0-9]{0,8})$`)
+
+// signingKey reads the key, which may be anywhere: a signature is as good from afar. Without
+// Binary Authorization nothing would look at it.
+func (r *reader) signingKey(required bool) SigningKey {
+	value, ok := r.text(signingKeyKey)
+	if !ok || value == "" {
+		return SigningKey{}
+	}
+	parts := signingKey.FindStringSubmatch(value)
+	if parts == nil {
+		r.refuse(signingKeyKey, value, "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY/cryptoKeyVersions/NUMBER, or empty")
+		return SigningKey{}
+	}
+	if !required {
+		r.refuse(signingKeyKey, value, "empty without grpc-edge:binaryAuthorization")
+	}
+	version, err := strconv.Atoi(parts[2])
+	if err != nil {
+		r.refuse(signingKeyKey, value, "a version that is a number: "+err.Error())
+	}
+	return SigningKey{Key: parts[1], Version: version}
 }
 
 const loggingKey = "grpc-edge:logging"

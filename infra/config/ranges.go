@@ -94,8 +94,12 @@ const zonesOfRegion = 3
 
 // checkPods compares the range of the pods with the nodes: GKE gives a node a
 // /24 for its at most 110 pods ("Configure maximum Pods per node"). An upgrade
-// adds one node. The range cannot grow later without a new cluster's subnet.
+// adds one node. The range cannot grow later without a new cluster's subnet. How many
+// nodes an Autopilot cluster will have nobody knows.
 func (r *reader) checkPods(c *Config) {
+	if c.Cluster.Autopilot {
+		return
+	}
 	for _, key := range []string{podsKey, "grpc-edge:nodeCount", "grpc-edge:nodeCountMax", "grpc-edge:clusterLocation"} {
 		if r.problems[key] != "" {
 			return

@@ -19,6 +19,8 @@ type reader struct {
 	secret func(key string) bool
 	// given are all keys of the stack, for the search for unknown ones.
 	given []string
+	// defaults are those of Pulumi.yaml, which get returns for keys that the stack has not.
+	defaults map[string]string
 	// known are the keys the program asked for.
 	known map[string]bool
 	// problems are messages by key: one is enough for each.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/kms"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/projects"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/serviceaccount"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -34,11 +35,16 @@ const (
 	encrypts  = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 	actAs     = "iam.serviceAccounts.actAs"
 	actAsRole = "roles/iam.serviceAccountUser"
+	sign      = "cloudkms.cryptoKeyVersions.useToSign"
+	signRole  = "roles/cloudkms.signer"
 )
 
 var (
 	previewer = job{role: "previewer", title: "Previews", roles: []string{roles.Preview}, bucket: reads, key: decrypts}
 	deployer  = job{role: "deployer", title: "Deploys", roles: []string{roles.Deploy}, bucket: writes, key: decrypts}
+	// The planner previews the branch for whoever approves its deployment by Cloud Build,
+	// and keeps the plan where no build of a pull request could.
+	planner = job{role: "planner", title: "Plans deployments to", roles: []string{roles.Preview}, bucket: reads, key: decrypts}
 	// The destroyer runs `pulumi up` first, to end the deletion protection.
 	destroyer = job{role: "destroyer", title: "Destroys", roles: []string{roles.Deploy, roles.Destroy}, bucket: writes, key: decrypts}
 	// The reviewer makes stacks that are not there yet, with their own nodes.
@@ -50,6 +56,9 @@ var (
 
 func (b *builder) jobs() []job {
 	jobs := []job{previewer, deployer, destroyer}
+	if b.planned() {
+		jobs = append(jobs, planner)
+	}
 	if b.ReviewStacks {
 		jobs = append(jobs, reviewer)
 	}
@@ -101,9 +110,9 @@ func (b *builder) customRoles() (map[string]*projects.IAMCustomRole, error) {
 			Title:       pulumi.String(role.Title + " " + b.Stack),
 			Description: pulumi.String(role.Description),
 			Stage:       pulumi.String(role.Stage),
-			// On the project it would let nodes run as any account of it, the
-			// destroyer included: see nodes.
-			Permissions: pulumi.ToStringArray(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == actAs })),
+			// On the project these would let nodes run as any account of it, the destroyer
+			// included, and sign with any key: see nodes and signing.
+			Permissions: pulumi.ToStringArray(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == actAs || p == sign })),
 		}, b.parent)
 		if err != nil {
 			return nil, fmt.Errorf("creating the role for %s: %w", name, err)
@@ -124,6 +133,9 @@ func (b *builder) grant(j job, a account, custom map[string]*projects.IAMCustomR
 		}
 	}
 	if err := b.nodes(j, a); err != nil {
+		return err
+	}
+	if err := b.signing(j, a); err != nil {
 		return err
 	}
 	return b.state(j, a)
@@ -163,6 +175,20 @@ func (b *builder) nodes(j job, a account) error {
 	}
 	if err != nil {
 		return fmt.Errorf("letting the %s run nodes: %w", j.role, err)
+	}
+	return nil
+}
+
+// signing lets those who push images sign them, with the stack's key alone.
+func (b *builder) signing(j job, a account) error {
+	if b.SigningKey == "" || !slices.Contains(j.roles, roles.Deploy) {
+		return nil
+	}
+	_, err := kms.NewCryptoKeyIAMMember(b.ctx, b.name+"-"+j.role+"-signing", &kms.CryptoKeyIAMMemberArgs{
+		CryptoKeyId: pulumi.String(b.SigningKey), Role: pulumi.String(signRole), Member: a.member,
+	}, b.parent)
+	if err != nil {
+		return fmt.Errorf("letting the %s sign images: %w", j.role, err)
 	}
 	return nil
 }

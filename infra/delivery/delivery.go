@@ -24,7 +24,8 @@ type Delivery struct {
 	pulumi.ResourceState
 
 	// Emails are those of the service accounts, by role: previewer, deployer,
-	// destroyer, and with review stacks reviewer.
+	// destroyer, with review stacks reviewer, and where Cloud Build deploys what was
+	// approved planner.
 	Emails map[string]pulumi.StringOutput
 	// IdentityProvider is the full name of what workflows exchange their tokens at,
 	// with the number of the project; the zero value without a repository on GitHub.
@@ -44,6 +45,8 @@ type Args struct {
 	NodeAccount pulumi.StringInput
 	// KMSKey is the key whose use the stack grants, see [config.Config]; or empty.
 	KMSKey string
+	// SigningKey is the Cloud KMS key that those who deploy sign images with; or empty.
+	SigningKey string
 	// Approve lets Cloud Build deploy only what a person has approved.
 	Approve bool
 }

@@ -10,9 +10,12 @@ import (
 	"grpc-edge/infra/workload"
 )
 
-// newSecret has a fixed name: Envoy watches the files, and a renewed certificate
-// restarts no pod.
-func (e *Edge) newSecret(ctx *pulumi.Context, name string, args *Args) (*corev1.Secret, error) {
+// secret is the name of the Secret with the certificate. Whoever writes it, the name
+// is fixed: Envoy watches the files, and a renewed certificate restarts no pod.
+func (e *Edge) secret(ctx *pulumi.Context, name string, args *Args) (pulumi.StringInput, error) {
+	if args.Secret != nil {
+		return args.Secret, nil
+	}
 	metadata := workload.Metadata(args.Namespace, Name)
 	metadata.Name = pulumi.String(Name + "-certificate")
 	secret, err := corev1.NewSecret(ctx, name+"-certificate", &corev1.SecretArgs{
@@ -24,7 +27,7 @@ func (e *Edge) newSecret(ctx *pulumi.Context, name string, args *Args) (*corev1.
 	if err != nil {
 		return nil, fmt.Errorf("creating the TLS secret of %q: %w", name, err)
 	}
-	return secret, nil
+	return secret.Metadata.Name().Elem(), nil
 }
 
 func encoded(text pulumi.StringInput) pulumi.StringOutput {

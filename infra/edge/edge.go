@@ -46,8 +46,13 @@ type Args struct {
 	Config envoy.Config
 	// Termination is how long a pod may take to stop.
 	Termination time.Duration
-	// Chain and Key are the certificate in PEM; Key is a secret.
-	Chain, Key pulumi.StringInput
+	// Autopilot says that the cluster is in that mode; NodeSelector is for the labels of
+	// nodes that the pods want, nil for any node.
+	Autopilot    bool
+	NodeSelector pulumi.StringMap
+	// Chain and Key are the certificate in PEM; Key is a secret. Secret is the name
+	// of a Secret that holds them already, else nil.
+	Chain, Key, Secret pulumi.StringInput
 	// AddressName is the name of the static address, of which the load balancer
 	// is given nothing else.
 	AddressName pulumi.StringInput
@@ -81,7 +86,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	secret, err := e.newSecret(ctx, name, args)
+	secret, err := e.secret(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
@@ -95,13 +100,14 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Volumes: corev1.VolumeArray{
 			workload.ConfigVolume("config", config),
 			corev1.VolumeArgs{Name: pulumi.String("certificate"), Secret: corev1.SecretVolumeSourceArgs{
-				SecretName: secret.Metadata.Name().Elem(),
+				SecretName: secret.ToStringOutput(),
 				// Readable by the group of the pod, which is Envoy's: 0440.
 				DefaultMode: pulumi.Int(0o440),
 			}},
 		},
-		User:        user,
-		Termination: args.Termination,
+		User:         user,
+		Termination:  args.Termination,
+		NodeSelector: args.NodeSelector,
 	}, pulumi.Parent(e))
 	if err != nil {
 		return nil, err
@@ -157,6 +163,13 @@ func drainTime(termination time.Duration) time.Duration {
 // drain waits for the end of the pod, and then has Envoy send its clients
 // elsewhere. It listens on nothing, so there is nothing to probe.
 func drain(args *Args) *corev1.ContainerArgs {
+	resources := workload.Resources("5m", "8Mi", "32Mi")
+	if args.Autopilot {
+		// The least that a pod asks for (GKE, "Resource requests in Autopilot"), which does
+		// not say whether Envoy counts, as it is a sidecar: Autopilot would raise what is
+		// less, and that would show as a change for ever.
+		resources = workload.Resources("50m", "52Mi", "64Mi")
+	}
 	return &corev1.ContainerArgs{
 		Name:  pulumi.String("drain"),
 		Image: args.DrainImage,
@@ -164,6 +177,6 @@ func drain(args *Args) *corev1.ContainerArgs {
 			"-admin", fmt.Sprintf("127.0.0.1:%d", envoy.AdminPort),
 			"-budget", workload.Budget(args.Termination).String(),
 		}),
-		Resources: workload.Resources("5m", "8Mi", "32Mi"),
+		Resources: resources,
 	}
 }

@@ -3,7 +3,6 @@ package image
 import (
 	"bytes"
 	"context"
-	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
 	"os/exec"
@@ -31,30 +30,25 @@ const (
 	buildType = "urn:grpc-edge:infra:image"
 )
 
-// attach describes a program's image: where it is from, and what is in it. The last
-// is there only if all are.
-func attach(ctx context.Context, source Source, program []byte, to v1.Image) ([]v1.Image, error) {
-	info, err := buildinfo.Read(bytes.NewReader(program))
-	if err != nil {
-		return nil, fmt.Errorf("reading the modules of %s: %w", source.Name, err)
-	}
-	digest, err := to.Digest()
+// attach describes an image: where it is from, and last what is in it.
+func attach(ctx context.Context, b *Built) ([]v1.Image, error) {
+	digest, err := b.Image.Digest()
 	if err != nil {
 		return nil, err
 	}
-	from, err := provenanceOf(ctx, source, digest, info.GoVersion)
+	from, err := provenanceOf(ctx, b.source, digest, b.modules.GoVersion)
 	if err != nil {
-		return nil, fmt.Errorf("describing where %s is from: %w", source.Name, err)
+		return nil, fmt.Errorf("describing where %s is from: %w", b.Name, err)
 	}
-	first, err := attachment(to, provenanceType, from, map[string]string{"in-toto.io/predicate-type": predicateType})
+	first, err := attachment(b.Image, provenanceType, from, map[string]string{"in-toto.io/predicate-type": predicateType})
 	if err != nil {
 		return nil, err
 	}
-	modules, err := bill(source.Name, info)
+	modules, err := bill(b.Name, b.modules)
 	if err != nil {
-		return nil, fmt.Errorf("listing the modules of %s: %w", source.Name, err)
+		return nil, fmt.Errorf("listing the modules of %s: %w", b.Name, err)
 	}
-	last, err := attachment(to, bomType, modules, nil)
+	last, err := attachment(b.Image, bomType, modules, nil)
 	return []v1.Image{first, last}, err
 }
 
@@ -62,10 +56,11 @@ func attach(ctx context.Context, source Source, program []byte, to v1.Image) ([]
 func bill(name string, info *debug.BuildInfo) ([]byte, error) {
 	components := []cdx.Component{component("std", strings.TrimPrefix(info.GoVersion, "go"), "")}
 	for _, m := range info.Deps {
+		version := m.Version
 		if m.Replace != nil && m.Replace.Version == "" {
-			m.Version = "" // a folder of this repository, which has the commit of the image
+			version = "" // a folder of this repository, which has the commit of the image
 		}
-		components = append(components, component(m.Path, m.Version, m.Sum))
+		components = append(components, component(m.Path, version, m.Sum))
 	}
 	bom := cdx.NewBOM()
 	bom.Metadata = &cdx.Metadata{Component: &cdx.Component{Type: cdx.ComponentTypeApplication, Name: name, BOMRef: info.Main.Path}}

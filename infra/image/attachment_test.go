@@ -123,7 +123,16 @@ func TestAttachmentsAreSentOnce(t *testing.T) {
 		}
 		return sent
 	}
-	push(&Built{Image: built.Image, Digest: built.Digest, Attachments: built.Attachments[:1]})
+	if _, err := built.Push(t.Context(), reference, "token"); err != nil {
+		t.Fatal(err)
+	}
+	attachments, err := attach(t.Context(), built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := describe(t.Context(), reference, "token", attachments[:1]); err != nil {
+		t.Fatal(err)
+	}
 	if push(built); server.requests["write manifest"] != 1 {
 		t.Errorf("%d manifests were written, want the missing one", server.requests["write manifest"])
 	}

@@ -12,6 +12,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -45,32 +47,34 @@ type Source struct {
 	Architecture string
 }
 
-// Built is an image that is nowhere but in memory.
+// Built is an image that is in no registry yet.
 type Built struct {
 	v1.Image
 	// Name is that of its source.
 	Name string
 	// Digest is that of the manifest, with sha256:.
-	Digest string
-	// Attachments are artifacts that describe the image; the last one is pushed last.
-	Attachments []v1.Image
+	Digest  string
+	source  Source
+	modules *debug.BuildInfo // what the program was linked from
 }
 
-// BuildAll builds every source and returns the images by name, or all errors. The
+// BuildAll builds every source and returns the images by name, or all errors. What has
+// not changed since it was built last comes from the folder dir. The
 // first is built alone: it compiles what the others share, which side by side each
 // would compile for itself. The others are mostly linked, which uses one CPU, so
 // that there is one at a time for each CPU.
-func BuildAll(ctx context.Context, sources []Source) (map[string]*Built, error) {
+func BuildAll(ctx context.Context, dir string, sources []Source) (map[string]*Built, error) {
+	store := store{dir}
 	built, errs := make([]*Built, len(sources)), make([]error, len(sources))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, source := range sources {
 		if i == 0 {
-			built[i], errs[i] = Build(ctx, source)
+			built[i], errs[i] = store.build(ctx, source)
 			continue
 		}
 		group.Go(func() error {
-			built[i], errs[i] = Build(ctx, source)
+			built[i], errs[i] = store.build(ctx, source)
 			return nil // the others are tried all the same
 		})
 	}
@@ -93,15 +97,19 @@ func Build(ctx context.Context, source Source) (*Built, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packing %s: %w", source.Name, err)
 	}
+	modules, err := buildinfo.Read(bytes.NewReader(program))
+	if err != nil {
+		return nil, fmt.Errorf("reading the modules of %s: %w", source.Name, err)
+	}
+	return newBuilt(source, image, modules)
+}
+
+func newBuilt(source Source, image v1.Image, modules *debug.BuildInfo) (*Built, error) {
 	digest, err := image.Digest()
 	if err != nil {
 		return nil, fmt.Errorf("computing the digest of %s: %w", source.Name, err)
 	}
-	attachments, err := attach(ctx, source, program, image)
-	if err != nil {
-		return nil, err
-	}
-	return &Built{Image: image, Name: source.Name, Digest: digest.String(), Attachments: attachments}, nil
+	return &Built{Image: image, Name: source.Name, Digest: digest.String(), source: source, modules: modules}, nil
 }
 
 func compile(ctx context.Context, source Source) ([]byte, error) {

@@ -139,13 +139,13 @@ func TestBuildAllTellsAllErrors(t *testing.T) {
 		return Source{Dir: dir, Name: name, Architecture: "amd64"}
 	}
 	echo := Source{Dir: filepath.Join(services, "echo"), Name: "echo", Architecture: "amd64"}
-	_, err := BuildAll(t.Context(), []Source{broken("first"), echo, broken("second")})
+	_, err := BuildAll(t.Context(), t.TempDir(), []Source{broken("first"), echo, broken("second")})
 	for _, name := range []string{"undefined: first", "undefined: second"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("error = %v, want it to say %q", err, name)
 		}
 	}
-	images, err := BuildAll(t.Context(), []Source{echo, {Dir: filepath.Join(services, "reverse"), Name: "reverse", Architecture: "amd64"}})
+	images, err := BuildAll(t.Context(), t.TempDir(), []Source{echo, {Dir: filepath.Join(services, "reverse"), Name: "reverse", Architecture: "amd64"}})
 	if err != nil {
 		t.Fatal(err)
 	}

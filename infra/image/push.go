@@ -38,16 +38,25 @@ func (b *Built) Push(ctx context.Context, reference, token string) (bool, error)
 // Describe attaches to an image in the registry what it is made of and from, unless
 // that is there. Pods run without it, so that a caller may go on after an error.
 func (b *Built) Describe(ctx context.Context, reference, token string) error {
+	attachments, err := attach(ctx, b)
+	if err != nil {
+		return err
+	}
+	return describe(ctx, reference, token, attachments)
+}
+
+// describe pushes the last attachment last: it is there only if all are.
+func describe(ctx context.Context, reference, token string, attachments []v1.Image) error {
 	image, err := name.NewDigest(reference)
 	if err != nil {
 		return fmt.Errorf("reading the image reference %q: %w", reference, err)
 	}
 	options := access(ctx, token)
-	described, err := has(image, b.Attachments[len(b.Attachments)-1], options)
+	described, err := has(image, attachments[len(attachments)-1], options)
 	if err != nil || described {
 		return err
 	}
-	for _, attachment := range b.Attachments {
+	for _, attachment := range attachments {
 		digest, err := attachment.Digest()
 		if err != nil {
 			return err

@@ -24,7 +24,8 @@ const (
 
 // serverFaults are the statuses that are not the caller's doing: UNKNOWN,
 // DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS (gRPC,
-// doc/statuscodes.md). UNIMPLEMENTED and RESOURCE_EXHAUSTED answer what callers do.
+// doc/statuscodes.md). UNIMPLEMENTED and RESOURCE_EXHAUSTED answer what
+// callers do, or that they do too much of it.
 const serverFaults = "2|4|13|14|15"
 
 // overview are the charts of all services together.

@@ -37,6 +37,8 @@ type Args struct {
 	Nodes, Pods, Services string
 	// NAT lets what is in the subnet reach the internet.
 	NAT bool
+	// FlowLogs logs a sample of the connections.
+	FlowLogs bool
 	// Labels are those of the address: networks take none.
 	Labels pulumi.StringMapInput
 	// Protect refuses to delete the network and the address.
@@ -83,7 +85,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 }
 
 func (n *Network) newSubnet(ctx *pulumi.Context, name string, vpc *compute.Network, args *Args) (*compute.Subnetwork, error) {
-	subnet, err := compute.NewSubnetwork(ctx, name+"-nodes", &compute.SubnetworkArgs{
+	described := &compute.SubnetworkArgs{
 		Network:     vpc.ID(),
 		Region:      pulumi.String(args.Region),
 		IpCidrRange: pulumi.String(args.Nodes),
@@ -92,7 +94,16 @@ func (n *Network) newSubnet(ctx *pulumi.Context, name string, vpc *compute.Netwo
 			secondaryRange(ServicesRange, args.Services),
 		},
 		PrivateIpGoogleAccess: pulumi.Bool(true),
-	}, pulumi.Parent(n))
+	}
+	if args.FlowLogs {
+		// Half of the connections, each minute's in one entry: what is billed is entries
+		// (VPC, "VPC Flow Logs", log volume).
+		described.LogConfig = compute.SubnetworkLogConfigArgs{
+			AggregationInterval: pulumi.String("INTERVAL_1_MIN"), FlowSampling: pulumi.Float64(0.5),
+			Metadata: pulumi.String("INCLUDE_ALL_METADATA"),
+		}
+	}
+	subnet, err := compute.NewSubnetwork(ctx, name+"-nodes", described, pulumi.Parent(n))
 	if err != nil {
 		return nil, fmt.Errorf("creating the subnet of %q: %w", name, err)
 	}

@@ -41,6 +41,8 @@ type Args struct {
 	// MinReadySeconds is how long a new pod has to be ready before an old one may
 	// go: as long as the caller may take to find it.
 	MinReadySeconds int
+	// MaxCalls is how many unary calls a pod has under way at once; 0 is no limit.
+	MaxCalls int
 	// Callers are the names of the workloads that may call it.
 	Callers []string
 	// Calls are the names of services that it may call; nil is none.
@@ -49,6 +51,8 @@ type Args struct {
 	Zones []string
 	// Termination is how long a pod may take to stop.
 	Termination time.Duration
+	// NodeSelector is for the labels of nodes that the pods want; nil for any node.
+	NodeSelector pulumi.StringMap
 	// Environment, Files and FilesPath are for the program: more variables, and a
 	// ConfigMap that it finds at a path; nil for none.
 	Environment corev1.EnvVarArray
@@ -89,6 +93,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Container: container(args),
 		Volumes:   volumes(args),
 		User:      image.User,
+
+		NodeSelector: args.NodeSelector,
 
 		Termination:     args.Termination,
 		MinReadySeconds: args.MinReadySeconds,
@@ -144,6 +150,7 @@ func container(args *Args) *corev1.ContainerArgs {
 	environment := append(corev1.EnvVarArray{
 		workload.Variable("PORT", strconv.Itoa(Port)),
 		workload.Variable("TERMINATION_BUDGET", workload.Budget(args.Termination).String()),
+		workload.Variable("MAX_CALLS", strconv.Itoa(args.MaxCalls)),
 		workload.Variable("GOMEMLIMIT", goMemory),
 	}, args.Environment...)
 	if args.OTLP != nil {

@@ -29,6 +29,9 @@ func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
 		Containers: corev1.ContainerArray{restricted(args.Container)},
 		Volumes:    args.Volumes,
 	}
+	if args.NodeSelector != nil { // an empty one would be in every list of changes
+		spec.NodeSelector = args.NodeSelector
+	}
 	if args.Sidecar != nil {
 		sidecar := restricted(args.Sidecar)
 		// What makes it one (Kubernetes, "Sidecar Containers").

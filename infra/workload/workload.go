@@ -43,6 +43,8 @@ type Args struct {
 	// which is nil for none, starts before it, and stops after it.
 	Container, Sidecar *corev1.ContainerArgs
 	Volumes            corev1.VolumeArray
+	// NodeSelector is for the labels of nodes that the pods want; nil for any node.
+	NodeSelector pulumi.StringMap
 	// Termination is how long a pod may take to stop, in whole seconds.
 	Termination time.Duration
 	// User is the number of the user that the container runs as.

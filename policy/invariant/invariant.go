@@ -94,6 +94,8 @@ type Settings struct {
 	// DeletionProtection is what the stack says, "true" or "false"; empty if it says
 	// nothing, and then either will do.
 	DeletionProtection string
+	// SigningKey is what signs the stack's images; empty if nothing does.
+	SigningKey string
 }
 
 // SettingsOf reads the settings from a stack's configuration.
@@ -101,13 +103,14 @@ func SettingsOf(config func(key string) (string, bool)) Settings {
 	var s Settings
 	s.Project, _ = config("gcp:project")
 	s.DeletionProtection, _ = config("grpc-edge:deletionProtection")
+	s.SigningKey, _ = config("grpc-edge:signingKey")
 	return s
 }
 
 // Rules is the whole table, in the order in which a reviewer would ask.
 func Rules(s Settings) []Rule {
 	return slices.Concat(clusterRules(s), accessRules(), nodeRules(), networkRules(), trafficRules(),
-		identityRules(), registryRules(s), podRules(), namespaceRules(), secretRules(), projectRules())
+		identityRules(), registryRules(s), admissionRules(s), podRules(), namespaceRules(), secretRules(), projectRules())
 }
 
 // on checks resources of certain types; the value is all that the resource has.

@@ -87,6 +87,7 @@ func TestGoodStackBreaksNoRule(t *testing.T) {
 const (
 	pod       = "spec.template.spec."
 	container = pod + "containers[0]."
+	exempt    = "admissionWhitelistPatterns[0].namePattern"
 	sidecar   = pod + "initContainers[0]."
 	pool      = "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/"
 )
@@ -181,6 +182,15 @@ func TestEachRule(t *testing.T) {
 		{"image-registry", "Deployment app", container + "image", "docker.io/library/app@sha256:" + strings.Repeat("a", 64), "must be in a repository of the stack"},
 		{"image-registry", "Deployment app", container + "image", "us-central1-docker.pkg.dev/other/images/app@sha256:" + strings.Repeat("a", 64), "must be in"},
 		{"image-registry", "Deployment app", container + "image", "us-central1-docker.pkg.dev/demo/images-2/app@sha256:" + strings.Repeat("a", 64), "must be in"},
+		{"images-signed", "Policy admission", "defaultAdmissionRule.enforcementMode", "DRYRUN_AUDIT_LOG_ONLY", `must be "ENFORCED_BLOCK_AND_AUDIT_LOG"`},
+		{"images-signed", "Policy admission", "clusterAdmissionRules[0].evaluationMode", "ALWAYS_ALLOW", `evaluationMode is "ALWAYS_ALLOW", must be "REQUIRE_ATTESTATION" or "ALWAYS_DENY"`},
+		{"images-signed", "Policy admission", exempt, "us-central1-docker.pkg.dev/demo/images/**", `must not cover images of the repository "images"`},
+		{"images-signed", "Policy admission", exempt, "us-central1-docker.pkg.dev/demo/images/echo", "must not cover"},
+		{"images-signed", "Policy admission", exempt, "us-central1-docker.pkg.dev/demo/im**", "must not cover"},
+		{"images-signed", "Policy admission", exempt, "us-central1-docker.pkg.dev/**", "must not cover"},
+		{"images-signed", "Policy admission", exempt, "us-central1-docker.pkg.dev/demo/*", ""}, // which ends at a slash
+		{"images-signed", "Policy admission", exempt, "us-central1-docker.pkg.dev/demo/mirror/**", ""},
+		{"images-signed", "Policy admission", "defaultAdmissionRule.evaluationMode", "ALWAYS_DENY", ""},
 		{"image-tags-fixed", "Repository images", "dockerConfig.immutableTags", false, "dockerConfig.immutableTags is false, must be true"},
 
 		{"pod-not-root", "Deployment app", pod + "securityContext.runAsNonRoot", nil, container + "securityContext.runAsNonRoot is not set, must be true"},
@@ -297,6 +307,20 @@ func TestScaledWorkloadsNeedABudget(t *testing.T) {
 	list = append(list, Resource{Type: autoscalerType, Name: "app", Properties: resource.FromResourcePropertyMap(scaler)})
 	if text := Text(Check(settings, list)); !strings.Contains(text, `workload-budget: kubernetes:apps/v1:Deployment "app"`) {
 		t.Errorf("a scaled workload has no budget, got %q", text)
+	}
+}
+
+// A stack that is told to sign requires it.
+func TestSigningIsRequired(t *testing.T) {
+	t.Parallel()
+	list := with(t, "Policy admission", "defaultAdmissionRule.evaluationMode", "ALWAYS_ALLOW")
+	if found := Check(settings, list); len(found) > 0 {
+		t.Error(Text(found))
+	}
+	signing := settings
+	signing.SigningKey = "projects/demo/locations/global/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
+	if found := Text(Check(signing, list)); !strings.HasPrefix(found, "images-signed: ") || !strings.Contains(found, `"ALWAYS_ALLOW"`) {
+		t.Errorf("with a key: %q, want that the images must be attested", found)
 	}
 }
 

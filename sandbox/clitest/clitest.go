@@ -59,6 +59,8 @@ func (p *Project) Command(args ...string) *exec.Cmd {
 		"PULUMI_BACKEND_URL=file://"+filepath.Join(p.root, "state"),
 		"PULUMI_CONFIG_PASSPHRASE=x",
 		"PULUMI_SKIP_UPDATE_CHECK=true",
+		// The providers are attached, and there is nothing to download.
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
 	)
 	cmd.Env = append(cmd.Env, p.Env...)
 	return cmd

@@ -21,8 +21,8 @@ import (
 )
 
 // installAddons applies what a GKE cluster has before its user's first object:
-// cluster DNS under GKE's names and, with managed collection, its kinds of
-// object. Applying it again changes nothing.
+// cluster DNS under GKE's names, in Autopilot mode what changes and refuses pods, and
+// with managed collection its kinds of object. Applying it again changes nothing.
 func (c *Cluster) installAddons(ctx context.Context, managedPrometheus bool) error {
 	config, err := c.RESTConfig()
 	if err != nil {
@@ -88,11 +88,24 @@ func (c *Cluster) addons(managedPrometheus bool) ([]*unstructured.Unstructured, 
 		"DNS":      nthAddress(c.plane.spec.ServiceCIDR, 10).String(),
 		"Registry": SystemRegistry,
 	})
-	if err != nil || !managedPrometheus {
-		return objects, err
+	if err != nil {
+		return nil, err
 	}
-	more, err := render("files/prometheus", prometheusKinds)
-	return append(objects, more...), err
+	if c.plane.spec.Autopilot {
+		more, err := render("files/autopilot", nil)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, more...)
+	}
+	if managedPrometheus {
+		more, err := render("files/prometheus", prometheusKinds)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, more...)
+	}
+	return objects, nil
 }
 
 // render reads the objects in the files of a folder, in the order of their names.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"grpc-edge/sandbox/addressplan"
 	"grpc-edge/sandbox/gcp"
 	"grpc-edge/sandbox/machine"
 )
@@ -70,17 +71,22 @@ func (c *controlPlane) machineSpec() (machine.Spec, error) {
 			return machine.Spec{}, err
 		}
 	}
+	hosts := fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", addressplan.GoogleAPIs, BinaryAuthorization)
+	if err := os.WriteFile(c.file("hosts"), []byte(hosts), 0o644); err != nil {
+		return machine.Spec{}, err
+	}
 	saKey := filepath.Join(c.dir, "pki", "service-accounts.key")
 	return machine.Spec{
 		Name:   c.spec.Name,
 		LogDir: filepath.Join(c.dir, "log"),
+		Binds:  map[string]string{"/etc/hosts": c.file("hosts")},
 		Processes: []machine.Process{
 			{Name: "etcd", Args: []string{
 				c.bin("etcd"), "--data-dir=" + filepath.Join(c.dir, "etcd"),
 				"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
 				"--listen-peer-urls=http://127.0.0.1:2380", "--log-level=warn",
 			}},
-			{Name: "kube-apiserver", Args: []string{
+			{Name: "kube-apiserver", Args: append([]string{
 				c.bin("kube-apiserver"), "--etcd-servers=http://127.0.0.1:2379",
 				"--secure-port=443", "--advertise-address=" + c.internal.String(), "--allow-privileged=true",
 				"--tls-cert-file=" + serving, "--tls-private-key-file=" + servingKey, "--client-ca-file=" + c.ca.CertFile(),
@@ -91,7 +97,7 @@ func (c *controlPlane) machineSpec() (machine.Spec, error) {
 				"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 				"--service-account-key-file=" + saKey, "--service-account-signing-key-file=" + saKey,
 				"--service-cluster-ip-range=" + c.spec.ServiceCIDR.String(), "--profiling=false",
-			}},
+			}, c.autopilotArgs()...)},
 			{Name: "kube-controller-manager", Args: []string{
 				c.bin("kube-controller-manager"), "--kubeconfig=" + c.file("controller-manager.kubeconfig"),
 				"--service-account-private-key-file=" + saKey, "--root-ca-file=" + c.ca.CertFile(),
@@ -104,6 +110,15 @@ func (c *controlPlane) machineSpec() (machine.Spec, error) {
 			}},
 		},
 	}, nil
+}
+
+// autopilotArgs are for the policies that play Autopilot's webhooks. MutatingAdmissionPolicy
+// is beta in Kubernetes 1.34, and off ("Feature Gates", Kubernetes; KEP-3962).
+func (c *controlPlane) autopilotArgs() []string {
+	if !c.spec.Autopilot {
+		return nil
+	}
+	return []string{featureGates + ",MutatingAdmissionPolicy=true", "--runtime-config=admissionregistration.k8s.io/v1beta1=true"}
 }
 
 func (c *controlPlane) file(name string) string { return filepath.Join(c.dir, name) }

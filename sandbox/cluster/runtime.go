@@ -31,7 +31,7 @@ type Options struct {
 	// IPTablesRestore is the program that loads a node's network policies.
 	IPTablesRestore string
 	Cgroup          string // parent of the machines' cgroups
-	RegistryCA      string // file, PEM: who signs *-docker.pkg.dev here
+	RegistryCA      string // file, PEM: who signs for Google's hosts here
 	Tokens          string // static token file of kube-apiserver
 	// Started is called with each cluster whose API server answers, and told when it stops.
 	Started func(ctx context.Context, c *Cluster)
@@ -87,6 +87,9 @@ func (r *Runtime) StartCluster(ctx context.Context, spec gcp.ClusterSpec) (gcp.C
 		return gcp.ClusterStatus{}, err
 	}
 	if err := c.installAddons(ctx, spec.ManagedPrometheus); err != nil {
+		return gcp.ClusterStatus{}, err
+	}
+	if err := c.enforceImagePolicy(ctx, spec.BinaryAuthorization, r.options.RegistryCA); err != nil {
 		return gcp.ClusterStatus{}, err
 	}
 	if !running {

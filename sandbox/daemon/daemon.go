@@ -32,6 +32,7 @@ import (
 	"grpc-edge/sandbox/gcp"
 	"grpc-edge/sandbox/gcp/provider"
 	"grpc-edge/sandbox/googleapis"
+	"grpc-edge/sandbox/hold"
 	"grpc-edge/sandbox/images"
 	"grpc-edge/sandbox/kubernetes"
 	"grpc-edge/sandbox/loadbalancer"
@@ -52,8 +53,10 @@ type Info struct {
 	Program string `json:"program"`
 	// Providers are the loopback ports of the stand-in providers, by plugin name.
 	Providers map[string]int `json:"providers"`
-	// EnvoyDigest is the digest of Envoy's image in the sandbox.
-	EnvoyDigest string `json:"envoyDigest"`
+	// EnvoyDigest is the digest of Envoy's image in the sandbox, and NextEnvoyDigest
+	// that of another version; empty if there is none.
+	EnvoyDigest     string `json:"envoyDigest"`
+	NextEnvoyDigest string `json:"nextEnvoyDigest,omitempty"`
 	// ImageSizes are compressed sizes in bytes, by repository.
 	ImageSizes map[string]int64 `json:"imageSizes"`
 }
@@ -126,7 +129,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	info := Info{PID: os.Getpid(), Program: program(), Providers: ports, EnvoyDigest: loaded.EnvoyDigest, ImageSizes: loaded.Sizes}
+	info := Info{PID: os.Getpid(), Program: program(), Providers: ports, EnvoyDigest: loaded.EnvoyDigest, NextEnvoyDigest: loaded.NextEnvoyDigest, ImageSizes: loaded.Sizes}
 	if err := d.state.writeInfo(info); err != nil {
 		return err
 	}
@@ -147,7 +150,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 		return fmt.Errorf("listening for the metadata server: %w", err)
 	}
 	const headerTimeout = 10 * time.Second
-	apiServer := &http.Server{Handler: googleapis.Handler(d.cloud.Registry(system), system), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
+	apiServer := &http.Server{Handler: googleapis.Handler(d.cloud.Registry(system), system, googleapis.Signing(d.cloud), googleapis.ImagePolicy(d.cloud)), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
 	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.NodeAccount, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
 	d.servers = append(d.servers, apiServer, metadataServer)
 	go func() { _ = apiServer.ServeTLS(apis, "", "") }()
@@ -158,6 +161,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 // serveProviders serves each stand-in provider on a loopback port of its own.
 func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
+	held := hold.Interceptor(d.state.Dir)
 	for name, server := range map[string]pulumirpc.ResourceProviderServer{
 		"gcp": provider.New(d.cloud), "kubernetes": kubernetes.New(), "tls": tls.New(),
 	} {
@@ -166,7 +170,7 @@ func (d *daemon) serveProviders() (map[string]int, error) {
 				pulumirpc.RegisterResourceProviderServer(s, server)
 				return nil
 			},
-			Options: append(rpcutil.OpenTracingServerInterceptorOptions(nil), grpc.ChainUnaryInterceptor(recovered)),
+			Options: append(rpcutil.OpenTracingServerInterceptorOptions(nil), grpc.ChainUnaryInterceptor(held, recovered)),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("serving the provider %s: %w", name, err)

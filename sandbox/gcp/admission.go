@@ -38,6 +38,9 @@ func (t *change) free(rule *rule) error {
 	if t.old != nil || !was || age < rule.revived || age >= rule.reserved {
 		return nil
 	}
+	if rule.reserved == forever { // it is still there, in a way
+		return alreadyExists(t.new.Name)
+	}
 	return &Error{Code: 409, Reason: "alreadyExists", Message: fmt.Sprintf("Requested entity already exists: the %s %s was deleted, "+
 		"and its ID cannot be used again for %d days.", rule.noun, t.new.Name, int(rule.reserved.Hours()/24))}
 }

@@ -3,19 +3,19 @@ package gcp
 import (
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // admissionPolicyRule is the Binary Authorization policy of a project, which is
 // always there: creating it changes it, and deleting it brings Google's default
-// back ("Policy reference", Binary Authorization). It is kept, and not enforced:
-// the sandbox's nodes run what the registry gives them.
+// back ("Policy reference", Binary Authorization). See [Cloud.Review] for what it does.
 var admissionPolicyRule = &rule{
 	noun: "policy", idempotent: true, check: checkAdmissionPolicy, admit: admitAdmissionPolicy, build: nothing, raze: nothing,
 }
 
-// whitelistPattern is a reference with an asterisk, or two, at its end ("Policy
-// reference", admissionWhitelistPatterns).
-var whitelistPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._:/@-]*(/\*{1,2}|\*)?$`)
+// whitelistPattern is a reference with an asterisk, or two, at its end, in what stands
+// after the registry ("Policy reference", admissionWhitelistPatterns).
+var whitelistPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._:-]*(/[a-z0-9._:/@-]*\*{0,2})?$`)
 
 func checkAdmissionPolicy(p Properties) []Violation {
 	c := &checker{p: p}
@@ -26,7 +26,7 @@ func checkAdmissionPolicy(p Properties) []Violation {
 	}
 	for i, pattern := range p.objects("admissionWhitelistPatterns") {
 		if s := pattern.str("namePattern"); s != "" && !whitelistPattern.MatchString(s) {
-			c.wrong(fmt.Sprintf("admissionWhitelistPatterns[%d].namePattern", i), "%q must be an image's name, which may end in /* or /**", s)
+			c.wrong(fmt.Sprintf("admissionWhitelistPatterns[%d].namePattern", i), "%q must be an image's name, which may end in * or **", s)
 		}
 	}
 	return c.found
@@ -45,7 +45,24 @@ func (c *checker) rule(path string, rule Properties) {
 	}
 }
 
+// attestorsOf are those that the rules of a policy require.
+func attestorsOf(policy Properties) []string {
+	names := policy.strings("defaultAdmissionRule.requireAttestationsBies")
+	for _, r := range policy.objects("clusterAdmissionRules") {
+		names = append(names, r.strings("requireAttestationsBies")...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// admitAdmissionPolicy wants attestors to exist before a policy names them ("Policy",
+// Binary Authorization API: AdmissionRule).
 func admitAdmissionPolicy(t *change) error {
+	for _, name := range attestorsOf(t.new.Config) {
+		if _, err := t.existingOf(KindAttestor, name); err != nil {
+			return badRequest("The attestor %q does not exist: it must, before a policy can require its attestations.", name)
+		}
+	}
 	t.complete(nil, Properties{"globalPolicyEvaluationMode": "DISABLE"})
 	return nil
 }

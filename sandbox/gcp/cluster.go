@@ -18,7 +18,7 @@ var clusterRule = &rule{
 	noun: "cluster", quota: quota{"CLUSTERS", 100, "locations"}, // "Quotas and limits", GKE
 	check: checkCluster, admit: admitCluster,
 	build: func(ctx context.Context, t *change) error {
-		if t.old != nil && managedPrometheus(t.old) == managedPrometheus(t.new) {
+		if t.old != nil && managedPrometheus(t.old) == managedPrometheus(t.new) && enforces(t.old) == enforces(t.new) {
 			return nil
 		}
 		if err := t.startCluster(ctx, t.new); err != nil {
@@ -41,6 +41,11 @@ var monitoringComponents = strings.Fields(`SYSTEM_COMPONENTS APISERVER SCHEDULER
 // collection", Google Cloud Managed Service for Prometheus).
 func managedPrometheus(cluster *Object) bool {
 	return cluster.Properties().boolean("monitoringConfig.managedPrometheus.enabled")
+}
+
+// enforces tells whether a cluster runs only what Binary Authorization lets it.
+func enforces(cluster *Object) bool {
+	return cluster.Config.str("binaryAuthorization.evaluationMode") == "PROJECT_SINGLETON_POLICY_ENFORCE"
 }
 
 // clusterName is stricter than other names ("clusters.create", GKE API).
@@ -86,11 +91,15 @@ func admitCluster(t *change) error {
 	if err := checkClusterPlace(t.new); err != nil {
 		return err
 	}
-	if len(p.objects("nodePools")) > 0 || p.boolean("enableAutopilot") || p.str("networkingMode") == "ROUTES" {
-		return badRequest("Node pools inside a cluster, Autopilot and routes-based networking are not emulated: " +
-			"use a VPC-native Standard cluster and container.NodePool")
+	if len(p.objects("nodePools")) > 0 || p.str("networkingMode") == "ROUTES" {
+		return badRequest("Node pools inside a cluster and routes-based networking are not emulated: " +
+			"use a VPC-native cluster and container.NodePool")
 	}
-	if p.number("initialNodeCount") < 1 {
+	if autopilot(t.new) {
+		if err := admitAutopilot(t); err != nil {
+			return err
+		}
+	} else if p.number("initialNodeCount") < 1 {
 		return badRequest("Cluster.initial_node_count must be greater than zero.")
 	}
 	if pool, want := p.str("workloadIdentityConfig.workloadPool"), t.new.project()+".svc.id.goog"; pool != "" && pool != want {
@@ -109,7 +118,7 @@ func admitCluster(t *change) error {
 	if err := t.mayEncrypt(p.str("databaseEncryption.keyName"), agents["container.googleapis.com"]); err != nil {
 		return err
 	}
-	if p.str("binaryAuthorization.evaluationMode") == "PROJECT_SINGLETON_POLICY_ENFORCE" {
+	if enforces(t.new) {
 		if err := t.requireAPI("binaryauthorization.googleapis.com", t.new.project()); err != nil {
 			return err
 		}
@@ -144,6 +153,9 @@ func (t *change) completeCluster() {
 	p := t.new.Config
 	sum := sha256.Sum256([]byte(t.new.Name))
 	dns := fmt.Sprintf("gke-%s-%s.%s.gke.goog", hex.EncodeToString(sum[:])[:36], ProjectNumber(t.new.project()), regionOf(t.new.Status.str("location")))
+	if autopilot(t.new) {
+		t.completeAutopilot()
+	}
 	t.complete(Properties{
 		"selfLink":                    containerBase + t.new.Name,
 		"controlPlaneEndpointsConfig": Properties{"dnsEndpointConfig": Properties{"endpoint": dns}},
@@ -164,14 +176,18 @@ func (t *change) completeCluster() {
 }
 
 // poolZones are the zones of a cluster's nodes: all of a zonal cluster are in its
-// zone, those of a regional one in three zones ("Regional clusters", GKE).
+// zone, those of a regional one in three zones ("Regional clusters", GKE), or all
+// zones in Autopilot mode.
 func poolZones(cluster *Object) []string {
 	if zones := cluster.Config.strings("nodeLocations"); len(zones) > 0 {
 		return zones
 	}
 	at := cluster.Status.str("location")
-	if at != regionOf(at) {
+	switch {
+	case at != regionOf(at):
 		return []string{at}
+	case autopilot(cluster):
+		return regionZones(at)
 	}
 	return regionZones(at)[:3]
 }

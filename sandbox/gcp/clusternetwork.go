@@ -135,7 +135,7 @@ func (c *Cloud) clusterSpec(o *Object) (ClusterSpec, error) {
 		Name: o.last(), Project: o.project(), Location: p.str("location"),
 		SubnetCIDR: prefix(subnet.Config.str("ipCidrRange")), PodCIDR: prefix(p.str("clusterIpv4Cidr")),
 		ServiceCIDR: prefix(p.str("servicesIpv4Cidr")), ControlPlaneCIDR: controlPlane,
-		ManagedPrometheus: managedPrometheus(o),
+		ManagedPrometheus: managedPrometheus(o), Autopilot: autopilot(o), BinaryAuthorization: enforces(o),
 	}
 	if block := p.str("privateClusterConfig.masterIpv4CidrBlock"); block != "" {
 		spec.ControlPlaneCIDR = prefix(block)

@@ -70,8 +70,10 @@ var predefined = map[string][]string{
 	"roles/storage.objectViewer":           {"resourcemanager.projects.get", "storage.objects.get", "storage.objects.list"},
 	"roles/storage.objectUser": {"resourcemanager.projects.get", "storage.objects.create", "storage.objects.delete", "storage.objects.get",
 		"storage.objects.list", "storage.objects.update"},
+	"roles/cloudkms.signer":                      {"cloudkms.cryptoKeyVersions.useToSign", "resourcemanager.projects.get"},
 	"roles/cloudkms.cryptoKeyDecrypter":          {"cloudkms.cryptoKeyVersions.useToDecrypt", "resourcemanager.projects.get"},
 	"roles/cloudkms.cryptoKeyEncrypterDecrypter": {"cloudkms.cryptoKeyVersions.useToDecrypt", "cloudkms.cryptoKeyVersions.useToEncrypt", "resourcemanager.projects.get"},
+	"roles/secretmanager.secretAccessor":         {"resourcemanager.projects.get", "resourcemanager.projects.list", "secretmanager.versions.access"},
 	"roles/logging.logWriter":                    {"logging.logEntries.create"},
 }
 
@@ -102,7 +104,7 @@ func (c *Cloud) granted(email string, n need) bool {
 	for _, o := range c.objects {
 		on, _, bound := strings.Cut(o.Name, "/iam/")
 		whole := on == "projects/"+project || on == "projects/"+o.project() && ProjectNumber(o.project()) == project // some names have the number
-		if bound && o.made && (on == n.resource || whole) &&
+		if bound && o.made && (on == n.resource || strings.HasPrefix(n.resource, on+"/objects/") || whole) &&
 			slices.Contains(members, o.Config.str("member")) && c.holds(o.Config.str("role"), n.permission) &&
 			n.meets(o.Config.object("condition")) {
 			return true

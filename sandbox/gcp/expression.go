@@ -110,13 +110,22 @@ func (n need) meets(condition Properties) bool {
 	}
 	resource, api := map[string]string{"name": "", "service": ""}, map[string][]string{}
 	if service, _, _ := strings.Cut(n.permission, "."); slices.Contains(namedResources, service) {
-		resource["name"], resource["service"] = n.resource, apiOf(service)
+		resource["name"], resource["service"] = conditionName(service, n.resource), apiOf(service)
 	}
 	if n.role != "" {
 		api[modifiedGrants] = []string{n.role}
 	}
 	result, _, err := program.Eval(map[string]any{"resource": resource, "api": api})
 	return err == nil && result == types.True
+}
+
+// conditionName is the name of a resource in conditions. A bucket has no project there
+// (Cloud Storage, "IAM Conditions").
+func conditionName(service, name string) string {
+	if _, bucket, found := strings.Cut(name, "/buckets/"); service == "storage" && found {
+		return "projects/_/buckets/" + bucket
+	}
+	return name
 }
 
 // apiOf is the service whose permissions begin with a word.

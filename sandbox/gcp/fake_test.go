@@ -15,7 +15,8 @@ type fakeRuntime struct {
 	clusters map[string]ClusterSpec
 	pools    map[string]NodePoolSpec // by cluster/pool
 	fail     error                   // returned by every start
-	started  chan struct{}           // if set, StartCluster waits for ctx after closing it
+	started  chan struct{}           // if set, StartCluster closes it and waits for finish or its context
+	finish   chan struct{}
 }
 
 func newFakeRuntime() *fakeRuntime {
@@ -25,8 +26,11 @@ func newFakeRuntime() *fakeRuntime {
 func (r *fakeRuntime) StartCluster(ctx context.Context, c ClusterSpec) (ClusterStatus, error) {
 	if r.started != nil {
 		close(r.started)
-		<-ctx.Done()
-		return ClusterStatus{}, context.Cause(ctx)
+		select {
+		case <-r.finish:
+		case <-ctx.Done():
+			return ClusterStatus{}, context.Cause(ctx)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,7 +102,7 @@ const (
 // enable enables every API that objects need.
 func enable(t *testing.T, c *Cloud) {
 	t.Helper()
-	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "cloudbuild"} {
+	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "containeranalysis", "cloudbuild", "privateca", "secretmanager"} {
 		create(t, c, KindService, Properties{"service": api + ".googleapis.com"})
 	}
 }

@@ -43,8 +43,8 @@ func checkMember(p Properties) []Violation {
 
 func admitMember(t *change) error {
 	member := t.new.Config.str("member")
-	if t.new.Config.has("condition") && t.new.Kind != KindProjectMember {
-		return badRequest("IAM conditions are emulated on projects only: grant the role without a condition")
+	if t.new.Config.has("condition") && t.new.Kind != KindProjectMember && t.new.Kind != KindBucketMember {
+		return badRequest("IAM conditions are emulated on projects and buckets only: grant the role without a condition")
 	}
 	t.complete(nil, Properties{"etag": fingerprint()})
 	if m := workloadIdentity.FindStringSubmatch(member); m != nil {

@@ -64,6 +64,12 @@ func (t *change) stamp(key string) {
 	}
 }
 
+// updated records when the object was last changed.
+func (t *change) updated() {
+	delete(t.new.Status, "updateTime")
+	t.stamp("updateTime")
+}
+
 // fingerprint changes with each version of an object ("Fingerprints", Compute Engine API).
 func fingerprint() string {
 	b := make([]byte, 8)

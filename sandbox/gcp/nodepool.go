@@ -42,6 +42,7 @@ func checkNodePool(p Properties) []Violation {
 	c.oneOf("nodeConfig.workloadMetadataConfig.mode", "MODE_UNSPECIFIED", "GCE_METADATA", "GKE_METADATA")
 	c.oneOf("autoscaling.locationPolicy", "BALANCED", "ANY")
 	c.oneOf("upgradeSettings.strategy", "SURGE", "BLUE_GREEN")
+	c.oneOf("nodeConfig.kubeletConfig.insecureKubeletReadonlyPortEnabled", "TRUE", "FALSE") // "NodeKubeletConfig", GKE API
 	c.between("nodeCount", 0, 1000)
 	c.between("initialNodeCount", 0, 1000)
 	c.between("nodeConfig.diskSizeGb", 10, 65536)
@@ -67,6 +68,9 @@ func admitNodePool(t *change) error {
 	cluster, err := t.existingOf(KindCluster, name)
 	if err != nil {
 		return err
+	}
+	if autopilot(cluster) {
+		return badRequest("Autopilot node pools cannot be accessed or modified.")
 	}
 	if err := checkClusterPlace(t.new); err != nil {
 		return err
@@ -202,6 +206,9 @@ func nodePoolSpec(o *Object) NodePoolSpec {
 // defaultPool is the pool a cluster is made with, unless it is to be removed
 // right away: then its nodes are never started.
 func defaultPool(cluster *Object) *Object {
+	if autopilot(cluster) {
+		return autopilotPool(cluster)
+	}
 	if cluster.Config.boolean("removeDefaultNodePool") {
 		return nil
 	}

@@ -32,11 +32,16 @@ const (
 	KindServiceIdentity Kind = "serviceusage.googleapis.com/ServiceIdentity"
 	KindCryptoKeyMember Kind = "cloudkms.googleapis.com/IamMember"
 	KindAdmissionPolicy Kind = "binaryauthorization.googleapis.com/Policy"
+	KindAttestor        Kind = "binaryauthorization.googleapis.com/Attestor"
+	KindNote            Kind = "containeranalysis.googleapis.com/Note"
+	KindOccurrence      Kind = "containeranalysis.googleapis.com/Occurrence"
+	KindCertificate     Kind = "privateca.googleapis.com/Certificate"
 
 	KindIdentityPool     Kind = "iam.googleapis.com/WorkloadIdentityPool"
 	KindIdentityProvider Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"
 	KindBucketMember     Kind = "storage.googleapis.com/IamMember"
 	KindTrigger          Kind = "cloudbuild.googleapis.com/BuildTrigger"
+	KindSecretMember     Kind = "secretmanager.googleapis.com/IamMember"
 
 	KindDashboard           Kind = "monitoring.googleapis.com/Dashboard"
 	KindAlertPolicy         Kind = "monitoring.googleapis.com/AlertPolicy"

@@ -15,8 +15,8 @@ type change struct {
 }
 
 // Create makes an object of a kind. Of at, what config leaves out is taken.
-// The object is there, complete, when Create returns; if it fails, or ctx ends
-// first, nothing is left of it.
+// The object is there, complete, when Create returns; if it fails, nothing is left of
+// it. An operation that was accepted goes on when ctx ends.
 func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properties) (Object, error) {
 	rule := rules[kind]
 	name, place, err := locate(kind, at, config)
@@ -140,6 +140,8 @@ type operation struct {
 	undo  func()
 }
 
+// operate returns when the operation has ended. Once accepted, it does not depend on
+// who asked for it: they may only stop waiting (AIP-151, "Long-running operations").
 func (c *Cloud) operate(ctx context.Context, op operation) error {
 	leave, err := c.enter(ctx, op.queue)
 	if err != nil {
@@ -152,7 +154,7 @@ func (c *Cloud) operate(ctx context.Context, op operation) error {
 	if err != nil {
 		return err
 	}
-	err = c.perform(ctx, op)
+	err = c.perform(context.WithoutCancel(ctx), op)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -167,11 +169,7 @@ func (c *Cloud) operate(ctx context.Context, op operation) error {
 // fault makes one slow, or fail at its end, see [Fault].
 func (c *Cloud) perform(ctx context.Context, op operation) error {
 	longer, failure := c.outcome(op.call)
-	select {
-	case <-time.After(c.operationTime + longer):
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	time.Sleep(c.operationTime + longer)
 	if failure != nil {
 		return failure
 	}
@@ -189,6 +187,9 @@ func (c *Cloud) enter(ctx context.Context, name string) (leave func(), err error
 		c.queues[name] = q
 	}
 	c.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	select {
 	case q <- struct{}{}:
 		return func() { <-q }, nil

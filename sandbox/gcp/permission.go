@@ -42,6 +42,8 @@ const (
 	onNetwork     // the network the object is in
 	onNodeAccount // the account that nodes run as
 	onTriggered   // the account that builds run as
+	onNote        // the note that an occurrence is attached to
+	onPool        // the CA pool that the object is in
 )
 
 type grant struct {
@@ -114,9 +116,24 @@ var permissions = map[Kind]verbs{
 		VerbUpdate: on(onProject, "binaryauthorization.policy.update"),
 		VerbDelete: on(onProject, "binaryauthorization.policy.update"),
 	},
+	KindAttestor: crud("binaryauthorization.attestors"),
+	KindNote:     crud("containeranalysis.notes"),
+	KindOccurrence: { // to attach one to a note is a right on the note ("Access control", Artifact Analysis)
+		VerbCreate: append(on(onProject, "containeranalysis.occurrences.create"), attach),
+		VerbGet:    on(onObject, "containeranalysis.occurrences.get"),
+		VerbUpdate: on(onObject, "containeranalysis.occurrences.update"),
+		VerbDelete: on(onObject, "containeranalysis.occurrences.delete"),
+	},
+	KindCertificate: { // to revoke is an update ("certificates.revoke", Certificate Authority Service API)
+		VerbCreate: on(onPool, "privateca.certificates.create"),
+		VerbGet:    on(onObject, "privateca.certificates.get"),
+		VerbUpdate: on(onObject, "privateca.certificates.update"),
+		VerbDelete: on(onObject, "privateca.certificates.update"),
+	},
 	KindIdentityPool:     crud("iam.workloadIdentityPools"),
 	KindIdentityProvider: crud("iam.workloadIdentityPoolProviders"),
 	KindBucketMember:     binding("storage.buckets", onObject),
+	KindSecretMember:     binding("secretmanager.secrets", onObject),
 	KindTrigger: { // each method's page, Cloud Build API: one permission is for builds and to change triggers
 		VerbCreate: append(on(onProject, "cloudbuild.builds.create"), grant{actAs.permission, onTriggered}),
 		VerbGet:    on(onProject, "cloudbuild.builds.get"),
@@ -129,10 +146,11 @@ var permissions = map[Kind]verbs{
 }
 
 // policy is needed besides, to change what belongs to a network; actAs, to run
-// nodes as an account ("Service account permissions", IAM).
+// nodes as an account ("Service account permissions", IAM); attach, to attest.
 var (
 	policy = []grant{{"compute.networks.updatePolicy", onNetwork}}
 	actAs  = grant{"iam.serviceAccounts.actAs", onNodeAccount}
+	attach = grant{"containeranalysis.notes.attachOccurrence", onNote}
 )
 
 func on(s scope, names ...string) []grant {
@@ -172,6 +190,9 @@ func (call Call) needs() []need {
 	}
 	var all []need
 	for _, g := range grants {
+		if call.spares(g) {
+			continue
+		}
 		n := need{permission: g.permission, resource: call.resource(g.on)}
 		if strings.HasSuffix(g.permission, ".setIamPolicy") {
 			n.role = call.Config.str("role")
@@ -180,7 +201,22 @@ func (call Call) needs() []need {
 			all = append(all, n)
 		}
 	}
+	if call.Kind == KindAdmissionPolicy && (call.Verb == VerbCreate || call.Verb == VerbUpdate) {
+		for _, attestor := range attestorsOf(call.Config) {
+			all = append(all, need{permission: "binaryauthorization.attestors.get", resource: attestor})
+		}
+	}
 	return all
+}
+
+// spares tells whether a call for an Autopilot cluster does without what others need:
+// it has no default pool to remove, nor with skipNodePoolRefresh pools to look at.
+func (call Call) spares(g grant) bool {
+	if call.Kind != KindCluster || !call.Config.boolean("enableAutopilot") {
+		return false
+	}
+	return call.Verb == VerbCreate && g.permission == "container.clusters.update" ||
+		call.Config.boolean("skipNodePoolRefresh") && g.permission == "compute.instanceGroupManagers.get"
 }
 
 func (call Call) resource(s scope) string {
@@ -188,12 +224,17 @@ func (call Call) resource(s scope) string {
 	switch s {
 	case onProject:
 		return project
+	case onNote:
+		return call.Config.str("noteName")
 	case onNetwork:
 		return project + "/global/networks/" + lastSegment(call.Config.str("network"))
+	case onPool:
+		pool, _, _ := strings.Cut(call.Name, "/certificates/")
+		return pool
 	case onTriggered:
 		return project + "/serviceAccounts/" + lastSegment(call.Config.str("serviceAccount"))
 	case onNodeAccount:
-		email := call.Config.str("nodeConfig.serviceAccount")
+		email := first(call.Config.str("nodeConfig.serviceAccount"), call.Config.str("clusterAutoscaling.autoProvisioningDefaults.serviceAccount"))
 		if !strings.Contains(email, "@") { // the default of Compute Engine
 			email = ProjectNumber(segment(call.Name, "projects")) + "-compute@developer.gserviceaccount.com"
 		}

@@ -38,11 +38,16 @@ var patterns = map[Kind]string{
 	KindServiceIdentity: "projects/{project}/serviceIdentities/{service}",
 	KindCryptoKeyMember: "{cryptoKeyId}/iam/{role}/{member}",
 	KindAdmissionPolicy: "projects/{project}/policy",
+	KindAttestor:        "projects/{project}/attestors/{name}",
+	KindNote:            "projects/{project}/notes/{name}",
+	KindOccurrence:      "projects/{project}/occurrences/{uuid}",
+	KindCertificate:     "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
 
 	KindIdentityPool:     "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
 	KindIdentityProvider: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
 	KindBucketMember:     "projects/{project}/buckets/{bucket}/iam/{role}/{member}",
 	KindTrigger:          "projects/{project}/locations/{location}/triggers/{uuid}",
+	KindSecretMember:     "projects/{project}/secrets/{secretId}/iam/{role}/{member}",
 
 	KindDashboard:           "projects/{projectNumber}/dashboards/{uuid}",
 	KindAlertPolicy:         "projects/{project}/alertPolicies/{number}",

@@ -3,6 +3,7 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,7 +25,8 @@ type rule struct {
 	release func(t *change) error
 	// build and raze make a change real. They run without the lock.
 	build, raze func(ctx context.Context, t *change) error
-	// reserved is how long nothing new can have the name of a deleted object; for revived
+	// reserved is how long nothing new can have the name of a deleted object, which may be
+	// forever; for revived
 	// of that it comes back instead, when its client makes one of this name.
 	reserved, revived time.Duration
 	// deleted is called with the lock held, when t.old is gone.
@@ -53,16 +55,24 @@ var rules = map[Kind]*rule{
 	KindServiceIdentity: serviceIdentityRule,
 	KindCryptoKeyMember: cryptoKeyMemberRule,
 	KindAdmissionPolicy: admissionPolicyRule,
+	KindAttestor:        attestorRule,
+	KindNote:            noteRule,
+	KindOccurrence:      occurrenceRule,
+	KindCertificate:     certificateRule,
 
 	KindIdentityPool:     identityPoolRule,
 	KindIdentityProvider: identityProviderRule,
 	KindBucketMember:     bucketMemberRule,
 	KindTrigger:          triggerRule,
+	KindSecretMember:     secretMemberRule,
 
 	KindDashboard:           dashboardRule,
 	KindAlertPolicy:         alertPolicyRule,
 	KindNotificationChannel: notificationChannelRule,
 }
+
+// forever is longer than any emulated cloud is used.
+const forever = time.Duration(math.MaxInt64)
 
 // nothing is for objects that exist only on paper.
 func nothing(context.Context, *change) error { return nil }

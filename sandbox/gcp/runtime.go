@@ -11,7 +11,8 @@ import (
 // Runtime makes what the emulated cloud describes real on this machine.
 type Runtime interface {
 	// StartCluster starts a control plane and returns once its API server is
-	// ready. It is idempotent; one that runs gets the custom resources it lacks.
+	// ready. It is idempotent; one that runs gets the custom resources it lacks, and
+	// enforces Binary Authorization or no longer does.
 	StartCluster(ctx context.Context, c ClusterSpec) (ClusterStatus, error)
 	// StopCluster stops a cluster with all its nodes and forgets its data. It is idempotent.
 	StopCluster(ctx context.Context, name string) error
@@ -32,6 +33,16 @@ type ClusterSpec struct {
 	// ManagedPrometheus is true if the cluster has the custom resources of managed
 	// collection. Those that a running cluster has stay when it becomes false.
 	ManagedPrometheus bool
+	// Autopilot has the cluster change and refuse pods as Autopilot does.
+	Autopilot bool
+	// BinaryAuthorization is true if pods run only as the project's policy has it, see
+	// [Cloud.Review].
+	BinaryAuthorization bool
+}
+
+// FullName is the cluster's relative resource name.
+func (c ClusterSpec) FullName() string {
+	return "projects/" + c.Project + "/locations/" + c.Location + "/clusters/" + c.Name
 }
 
 // ClusterStatus is what a started control plane is reached by.

@@ -13,13 +13,16 @@ import (
 var apiTitles = map[string]string{
 	"binaryauthorization.googleapis.com":  "Binary Authorization API",
 	"cloudbuild.googleapis.com":           "Cloud Build API",
+	"secretmanager.googleapis.com":        "Secret Manager API",
 	"cloudkms.googleapis.com":             "Cloud Key Management Service (KMS) API",
 	"artifactregistry.googleapis.com":     "Artifact Registry API",
 	"cloudresourcemanager.googleapis.com": "Cloud Resource Manager API",
 	"compute.googleapis.com":              "Compute Engine API",
 	"container.googleapis.com":            "Kubernetes Engine API",
+	"containeranalysis.googleapis.com":    "Container Analysis API",
 	"monitoring.googleapis.com":           "Cloud Monitoring API",
 	"iam.googleapis.com":                  "Identity and Access Management (IAM) API",
+	"privateca.googleapis.com":            "Certificate Authority API",
 }
 
 // services are the names that can be enabled, without .googleapis.com: those of

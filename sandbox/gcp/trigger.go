@@ -8,7 +8,8 @@ import (
 
 // A trigger starts builds of Cloud Build at events of a repository
 // ("projects.locations.triggers", Cloud Build API). Its repository is connected by a
-// person who proves to own it, and so is there without being created. No build runs.
+// person who proves to own it, and so is there without being created. One without an
+// event is run by hand ("Create manual triggers"). No build runs.
 var triggerRule = &rule{noun: "trigger", check: checkTrigger, admit: admitTrigger, build: nothing, raze: nothing}
 
 var (
@@ -16,19 +17,22 @@ var (
 	triggerAccount     = regexp.MustCompile(`^projects/[^/]+/serviceAccounts/[^/]+$`)
 	triggerVariable    = regexp.MustCompile(`^_[A-Z0-9_]+$`) // "Substituting variable values"
 	connectedLocation  = regexp.MustCompile(`^projects/[^/]+/locations/([^/]+)/connections/[^/]+/repositories/[^/]+$`)
-	triggerUnsupported = strings.Fields("bitbucketServerTriggerConfig developerConnectEventConfig github pubsubConfig triggerTemplate webhookConfig build gitFileSource")
+	triggerUnsupported = strings.Fields("bitbucketServerTriggerConfig developerConnectEventConfig github pubsubConfig triggerTemplate webhookConfig build")
 )
 
 func checkTrigger(p Properties) []Violation {
 	c := &checker{p: p}
 	c.match("name", triggerName, "be 1-64 letters, digits and hyphens, not a hyphen at either end")
 	c.match("serviceAccount", triggerAccount, "be projects/<project>/serviceAccounts/<email>")
-	c.match("repositoryEventConfig.repository", connectedLocation, "be the resource name of a repository of a connection")
+	for _, at := range []string{"repositoryEventConfig.repository", "sourceToBuild.repository", "gitFileSource.repository"} {
+		c.match(at, connectedLocation, "be the resource name of a repository of a connection")
+	}
+	c.match("sourceToBuild.ref", regexp.MustCompile(`^refs/`), "begin with refs/, as refs/heads/main does")
 	c.oneOf("repositoryEventConfig.pullRequest.commentControl",
 		"COMMENTS_DISABLED", "COMMENTS_ENABLED", "COMMENTS_ENABLED_FOR_EXTERNAL_CONTRIBUTORS_ONLY")
 	for _, key := range triggerUnsupported {
 		if p.has(key) {
-			c.wrong(key, "is not emulated: only repositoryEventConfig with a filename is")
+			c.wrong(key, "is not emulated: only repositoryEventConfig with a filename, and sourceToBuild with a gitFileSource are")
 		}
 	}
 	for _, at := range []string{"repositoryEventConfig.pullRequest.branch", "repositoryEventConfig.push.branch", "repositoryEventConfig.push.tag"} {
@@ -46,13 +50,18 @@ func checkTrigger(p Properties) []Violation {
 
 func admitTrigger(t *change) error {
 	p := t.new.Config
-	event := p.object("repositoryEventConfig")
-	location := t.new.Status.str("location")
-	switch parts := connectedLocation.FindStringSubmatch(event.str("repository")); {
-	case parts == nil, event.has("pullRequest") == event.has("push"), p.str("filename") == "":
-		return badRequest("A trigger needs repositoryEventConfig with a repository and either pullRequest or push, and a filename.")
-	case parts[1] != location:
-		return badRequest("The repository %q is not in the location of the trigger, %s.", event.str("repository"), location)
+	event, source := p.object("repositoryEventConfig"), p.object("sourceToBuild")
+	switch {
+	case (event == nil) == (source == nil):
+		return badRequest("A trigger needs either repositoryEventConfig, or sourceToBuild to be run by hand.")
+	case event != nil && (event.has("pullRequest") == event.has("push") || p.str("filename") == ""):
+		return badRequest("A trigger of a repository's events needs either pullRequest or push, and a filename.")
+	case source != nil && (p.has("filename") || p.str("gitFileSource.path") == ""):
+		return badRequest("A trigger that is run by hand needs a gitFileSource with a path, in the place of a filename.")
+	}
+	location, repository := t.new.Status.str("location"), first(event.str("repository"), source.str("repository"))
+	if parts := connectedLocation.FindStringSubmatch(repository); parts == nil || parts[1] != location {
+		return badRequest("The repository %q is not in the location of the trigger, %s.", repository, location)
 	}
 	if account := lastSegment(p.str("serviceAccount")); account != "" && !t.accountExists(account) {
 		return badRequest("Service account %s does not exist.", account)

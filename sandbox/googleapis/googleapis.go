@@ -1,26 +1,35 @@
-// Package googleapis answers, over TLS and at one address, for the Google hosts
-// that nodes and the deployer reach: Artifact Registry and the registry of GKE's
-// own images. It is what Private Google Access is to real nodes.
+// Package googleapis answers, over TLS and at one address, for the Google hosts that
+// nodes, control planes and the deployer reach: Artifact Registry, the registry of GKE's
+// own images, and the few APIs that are asked for more than Pulumi's provider does. It is
+// what Private Google Access is to real nodes.
 package googleapis
 
 import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
 	"grpc-edge/sandbox/cluster"
 )
 
+// KMS is the host of Cloud KMS, where the deployer has images signed.
+const KMS = "cloudkms.googleapis.com"
+
 // Handler routes requests by host name.
-func Handler(artifactRegistry, system http.Handler) http.Handler {
+func Handler(artifactRegistry, system, kms, imagePolicy http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch host, _, _ := strings.Cut(r.Host, ":"); {
 		case isArtifactRegistry(host):
 			artifactRegistry.ServeHTTP(w, r)
 		case host == cluster.SystemRegistry && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			system.ServeHTTP(w, r)
+		case host == KMS:
+			kms.ServeHTTP(w, r)
+		case host == cluster.BinaryAuthorization:
+			imagePolicy.ServeHTTP(w, r)
 		default:
 			http.Error(w, "no such service", http.StatusNotFound)
 		}
@@ -28,6 +37,10 @@ func Handler(artifactRegistry, system http.Handler) http.Handler {
 }
 
 func isArtifactRegistry(host string) bool { return strings.HasSuffix(host, "-docker.pkg.dev") }
+
+func served(host string) bool {
+	return isArtifactRegistry(host) || slices.Contains([]string{cluster.SystemRegistry, KMS, cluster.BinaryAuthorization}, host)
+}
 
 // TLS issues a certificate for each host that is asked for, by the sandbox's authority.
 func TLS(ca *cluster.Authority) *tls.Config {
@@ -37,7 +50,7 @@ func TLS(ca *cluster.Authority) *tls.Config {
 		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			host := hello.ServerName
-			if !isArtifactRegistry(host) && host != cluster.SystemRegistry || strings.Contains(host, "/") {
+			if !served(host) || strings.Contains(host, "/") {
 				return nil, fmt.Errorf("no certificate for %q", host)
 			}
 			mu.Lock()

@@ -21,7 +21,7 @@ func say(text string) http.Handler {
 
 func TestHandler(t *testing.T) {
 	t.Parallel()
-	handler := Handler(say("artifacts"), say("system"))
+	handler := Handler(say("artifacts"), say("system"), say("keys"), say("policy"))
 	tests := []struct{ method, host, want string }{
 		{http.MethodGet, "us-central1-docker.pkg.dev", "artifacts"},
 		{http.MethodPut, "europe-west1-docker.pkg.dev:443", "artifacts"},
@@ -29,6 +29,8 @@ func TestHandler(t *testing.T) {
 		{http.MethodHead, "gke.gcr.io:443", "system"},
 		{http.MethodPut, "gke.gcr.io", ""}, // its images are the sandbox's own
 		{http.MethodDelete, "gke.gcr.io", ""},
+		{http.MethodPost, "cloudkms.googleapis.com", "keys"},
+		{http.MethodPost, "binaryauthorization.googleapis.com:443", "policy"},
 		{http.MethodGet, "other.gcr.io", ""},
 		{http.MethodGet, "us-central1-docker.pkg.dev.example.com", ""},
 		{http.MethodGet, "docker.pkg.dev", ""},
@@ -72,6 +74,7 @@ func TestTLS(t *testing.T) {
 
 	tests := map[string]bool{
 		"us-central1-docker.pkg.dev": true, "europe-west1-docker.pkg.dev": true, cluster.SystemRegistry: true,
+		KMS: true, cluster.BinaryAuthorization: true,
 		"www.googleapis.com": false, "docker.pkg.dev": false, "evil.example": false, "": false,
 		"../../escaped-docker.pkg.dev": false,
 	}
@@ -94,8 +97,8 @@ func TestTLS(t *testing.T) {
 		t.Errorf("a name that is a path gave %v", err)
 	}
 	keys, err := filepath.Glob(filepath.Join(dir, "*.key"))
-	if err != nil || len(keys) != 4 { // the authority's and those of the three names
-		t.Errorf("got the keys %v (%v), want 4", keys, err)
+	if err != nil || len(keys) != 6 { // the authority's and those of the five names
+		t.Errorf("got the keys %v (%v), want 6", keys, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "..", "..", "escaped-docker.pkg.dev.key")); err == nil {
 		t.Error("a name that is a path wrote outside of the authority's folder")

@@ -33,8 +33,9 @@ const Envoy = "envoyproxy/envoy"
 type Images struct {
 	// Handler serves them by the OCI distribution protocol, without credentials.
 	Handler http.Handler
-	// EnvoyDigest is the digest of Envoy's image: sha256:…
-	EnvoyDigest string
+	// EnvoyDigest is the digest of Envoy's image: sha256:…, and NextEnvoyDigest that of
+	// another version; empty if that was not fetched.
+	EnvoyDigest, NextEnvoyDigest string
 	// Sizes are the compressed sizes of the images, in bytes, by repository.
 	Sizes map[string]int64
 }
@@ -77,7 +78,24 @@ func Load(t tools.Tools, dir string) (*Images, error) {
 			images.EnvoyDigest = digest.String()
 		}
 	}
+	if _, err := os.Stat(t.Bin(tools.NextEnvoy)); err == nil {
+		if images.NextEnvoyDigest, err = loadNextEnvoy(t, libc, host); err != nil {
+			return nil, err
+		}
+	}
 	return images, nil
+}
+
+func loadNextEnvoy(t tools.Tools, libc []file, host string) (digest string, err error) {
+	image, err := build(append(libc, file{"usr/local/bin/envoy", t.Bin(tools.NextEnvoy)}))
+	if err != nil {
+		return "", fmt.Errorf("making the image of the next Envoy: %w", err)
+	}
+	hash, err := push(image, host+"/"+Envoy+":next")
+	if err != nil {
+		return "", fmt.Errorf("storing the image of the next Envoy: %w", err)
+	}
+	return hash.String(), nil
 }
 
 func libcFiles(t tools.Tools) ([]file, error) {

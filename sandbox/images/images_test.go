@@ -201,6 +201,28 @@ func TestLoadIsReproducible(t *testing.T) {
 	}
 }
 
+func TestLoadServesTheNextEnvoyIfThereIsOne(t *testing.T) {
+	t.Parallel()
+	source := made(t)
+	without, err := Load(source, t.TempDir())
+	if err != nil || without.NextEnvoyDigest != "" {
+		t.Fatalf("without it: the digest %q, %v", without.NextEnvoyDigest, err)
+	}
+	write(t, source.Bin(tools.NextEnvoy), "the next envoy")
+	images, err := Load(source, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if images.EnvoyDigest != without.EnvoyDigest || images.NextEnvoyDigest == images.EnvoyDigest {
+		t.Errorf("the digests are %s and %s, want another one beside %s", images.EnvoyDigest, images.NextEnvoyDigest, without.EnvoyDigest)
+	}
+	answer := httptest.NewRecorder()
+	images.Handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/v2/"+Envoy+"/manifests/"+images.NextEnvoyDigest, nil))
+	if answer.Code != http.StatusOK {
+		t.Errorf("the next Envoy is answered with status %d, want 200", answer.Code)
+	}
+}
+
 func TestLoadNeedsFiles(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{

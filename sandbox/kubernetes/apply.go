@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil/rpcerror"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -20,12 +21,28 @@ func (p *provider) Create(ctx context.Context, req *pulumirpc.CreateRequest) (*p
 		return nil, err
 	}
 	defer done()
+	if err := i.cluster.absent(ctx, objectOf(req.GetProperties())); err != nil {
+		return nil, err
+	}
 	if req.GetPreview() {
 		properties, err := i.cluster.preview(ctx, "creating", req.GetProperties())
 		return &pulumirpc.CreateResponse{Properties: properties}, err
 	}
 	id, properties, err := i.deploy(ctx, "creating", req.GetUrn(), req.GetProperties(), req.GetTimeout())
 	return &pulumirpc.CreateResponse{Id: id, Properties: properties}, err
+}
+
+// absent refuses to create what exists, which may be somebody else's (pulumi-kubernetes
+// issue 2926). That something can't be looked for comes out at its creation.
+func (c *cluster) absent(ctx context.Context, obj *unstructured.Unstructured) error {
+	if c.upsert || property.HasUnknown(obj.Object) {
+		return nil
+	}
+	if live, err := c.get(ctx, obj); err == nil && live != nil {
+		return fmt.Errorf("creating %s: it already exists in the cluster; adopt it with `pulumi import`, "+
+			"or set upsertExistingObjects on the provider", describe(obj))
+	}
+	return nil
 }
 
 // Update applies an object's new inputs and waits until it is ready.

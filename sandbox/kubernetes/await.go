@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -76,9 +77,14 @@ func (c *cluster) await(
 	}
 }
 
-// readiness is kstatus' opinion, with the official provider's where it is
-// stricter or laxer.
+// readiness is what the object's annotation waits for, else kstatus' opinion, with the
+// official provider's where it is stricter or laxer.
 func readiness(obj *unstructured.Unstructured) (status.Status, string) {
+	if name, value, err := waitFor(obj); err != nil {
+		return status.FailedStatus, err.Error()
+	} else if name != "" {
+		return awaited(obj, name, value)
+	}
 	result, err := status.Compute(obj)
 	if err != nil {
 		return status.FailedStatus, err.Error()
@@ -104,6 +110,41 @@ func readiness(obj *unstructured.Unstructured) (status.Status, string) {
 		return status.InProgressStatus, result.Message
 	}
 	return status.CurrentStatus, ""
+}
+
+// waitFor is the condition, and its value, that an annotation says to wait for, in
+// the words of `kubectl wait --for`: condition=Ready or condition=Ready=True. Of the
+// forms that the official provider knows, JSON paths and lists are not here.
+func waitFor(obj *unstructured.Unstructured) (name, value string, err error) {
+	given := obj.GetAnnotations()[annotationWaitFor]
+	if given == "" {
+		return "", "", nil
+	}
+	expression, isCondition := strings.CutPrefix(given, "condition=")
+	if name, value, _ = strings.Cut(expression, "="); !isCondition || name == "" {
+		return "", "", fmt.Errorf("annotation %s of %s is %q; the sandbox's provider waits for conditions only, such as condition=Ready",
+			annotationWaitFor, describe(obj), given)
+	}
+	if value == "" {
+		value = "True"
+	}
+	return name, value, nil
+}
+
+// awaited tells whether a condition has a value, of what the object is now and not of
+// what it was: as kubectl, the condition's observedGeneration counts where it is there.
+func awaited(obj *unstructured.Unstructured, name, value string) (status.Status, string) {
+	for _, condition := range conditions(obj) {
+		if given, _ := condition["type"].(string); !strings.EqualFold(given, name) {
+			continue
+		}
+		seen, told, _ := unstructured.NestedInt64(condition, "observedGeneration")
+		if now, _ := condition["status"].(string); strings.EqualFold(now, value) && (!told || seen >= obj.GetGeneration()) {
+			return status.CurrentStatus, ""
+		}
+		return status.InProgressStatus, fmt.Sprintf("waiting for condition %s=%s: %v", name, value, condition["message"])
+	}
+	return status.InProgressStatus, fmt.Sprintf("waiting for condition %s=%s, which nothing has set yet", name, value)
 }
 
 func field(obj *unstructured.Unstructured, path ...string) string {

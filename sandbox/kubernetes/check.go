@@ -35,6 +35,9 @@ func (p *provider) Check(ctx context.Context, req *pulumirpc.CheckRequest) (*pul
 		return refuse("metadata.generateName",
 			"has no effect with server-side apply: leave metadata.name out, and a name is chosen"), nil
 	}
+	if _, _, err := waitFor(obj); err != nil {
+		return refuse("metadata.annotations", err.Error()), nil
+	}
 	if obj.GetName() == "" {
 		if err := chooseName(obj, objectOf(req.GetOlds()), req.GetName(), req.GetRandomSeed()); err != nil {
 			return nil, err

@@ -36,6 +36,7 @@ type cluster struct {
 	mutableConfigMaps bool   // enableConfigMapMutable
 	mutableSecrets    bool   // enableSecretMutable
 	patchForce        bool   // enablePatchForce
+	upsert            bool   // upsertExistingObjects
 	objects           dynamic.Interface
 	typed             kubernetes.Interface
 	mapper            *restmapper.DeferredDiscoveryRESTMapper
@@ -71,6 +72,7 @@ func connect(config map[string]any) (*cluster, error) {
 		mutableConfigMaps: text(config, "enableConfigMapMutable") == "true",
 		mutableSecrets:    text(config, "enableSecretMutable") == "true",
 		patchForce:        text(config, "enablePatchForce") == "true",
+		upsert:            text(config, "upsertExistingObjects") == "true",
 	}
 	discover, errDiscover := discovery.NewDiscoveryClientForConfig(rc)
 	objects, errObjects := dynamic.NewForConfig(rc)

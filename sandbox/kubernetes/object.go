@@ -18,6 +18,7 @@ const (
 	annotationForce     = "pulumi.com/patchForce"     // take over fields that others set
 	annotationSkipAwait = "pulumi.com/skipAwait"      // do not wait until it is ready or gone
 	annotationTimeout   = "pulumi.com/timeoutSeconds" // how long to wait
+	annotationWaitFor   = "pulumi.com/waitFor"        // what to wait for, instead of what is known of the kind
 )
 
 // kindOf reads the kind from a type token, "kubernetes:<group>/<version>:<Kind>".

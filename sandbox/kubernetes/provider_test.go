@@ -277,6 +277,67 @@ spec:
 	}
 }
 
+// An object that no rule knows is ready when the condition of its annotation is, of
+// what the object is now.
+func TestWaitForCondition(t *testing.T) {
+	t.Parallel()
+	c, namespace := newClient(t)
+	c.mustCreate("kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition", "crd", `
+metadata: {name: leaves.grpc-edge.test}
+spec:
+  group: grpc-edge.test
+  scope: Namespaced
+  names: {kind: Leaf, plural: leaves}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`)
+	const token, ready = "kubernetes:grpc-edge.test/v1:Leaf", "metadata: {name: leaf, annotations: {pulumi.com/waitFor: condition=Ready, pulumi.com/timeoutSeconds: '2'}}\n"
+	s, err := c.create(token, "leaf", manifest(t, ready+`spec: {a: 1}`))
+	if err == nil || !strings.Contains(err.Error(), "Leaf "+namespace+"/leaf is not ready after 2s: waiting for condition Ready=True, which nothing has set yet") {
+		t.Errorf("nobody makes it ready: %v", err)
+	}
+	set := func(status string, generation int) {
+		t.Helper()
+		live, err := direct(t).get(bounded(t), objectOf(s.outputs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		live.Object["status"] = map[string]any{"conditions": []any{map[string]any{
+			"type": "Ready", "status": status, "message": "no such issuer", "observedGeneration": int64(generation),
+		}}}
+		api, err := direct(t).api(live)
+		if err == nil {
+			_, err = api.UpdateStatus(bounded(t), live, metav1.UpdateOptions{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("False", 1)
+	if _, err := c.read(s); err == nil || !strings.Contains(err.Error(), "no such issuer") {
+		t.Errorf("it is not ready: %v, want the condition's message", err)
+	}
+	set("True", 1)
+	if err := c.update(s, manifest(t, ready+`spec: {a: 1}`)); err != nil {
+		t.Errorf("it is ready: %v", err)
+	}
+	if err := c.update(s, manifest(t, ready+`spec: {a: 2}`)); err == nil {
+		t.Error("it was ready as it was before, and counts as ready")
+	}
+	set("True", 2)
+	if _, err := c.read(s); err != nil {
+		t.Errorf("it is ready again: %v", err)
+	}
+	response, err := c.Check(bounded(t), &pulumirpc.CheckRequest{Type: token, Name: "x", News: manifest(t, `metadata: {annotations: {pulumi.com/waitFor: "jsonpath={.a}"}}`)})
+	if err != nil || len(response.GetFailures()) != 1 || !strings.Contains(response.GetFailures()[0].Reason, "waits for conditions only") {
+		t.Errorf("what it does not wait for: %v, %v, want a refusal", response.GetFailures(), err)
+	}
+}
+
 func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	c, namespace := newClient(t)
@@ -305,6 +366,17 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 		if err := forcing.update(s, manifest(t, `data: {a: "2"}`)); err != nil {
 			t.Errorf("with enablePatchForce: %v", err)
+		}
+	})
+	t.Run("an object that exists", func(t *testing.T) {
+		named := `{metadata: {name: named}, data: {a: "1"}}`
+		c.mustCreate(configMapToken, "named", named)
+		if _, err := c.create(configMapToken, "named", manifest(t, named)); err == nil || !strings.Contains(err.Error(), "already exists") {
+			t.Errorf("creating what exists: %v, want to be told", err)
+		}
+		upserting := dial(t, serve(t), map[string]any{"kubeconfig": kubeconfig, "namespace": namespace, "upsertExistingObjects": "true"})
+		if _, err := upserting.create(configMapToken, "named", manifest(t, named)); err != nil {
+			t.Errorf("with upsertExistingObjects: %v", err)
 		}
 	})
 	t.Run("cluster that does not answer", func(t *testing.T) {

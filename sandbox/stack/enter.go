@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"grpc-edge/sandbox/addressplan"
+	"grpc-edge/sandbox/googleapis"
 )
 
 // EnterName is the name (argv[0]) under which the sandbox's binary puts files over
@@ -24,7 +25,7 @@ func (s Stack) WriteHosts(region string) error {
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	return os.WriteFile(s.hostsFile(), fmt.Appendf(own, "\n%s %s-docker.pkg.dev\n", addressplan.GoogleAPIs, region), 0o644)
+	return os.WriteFile(s.hostsFile(), fmt.Appendf(own, "\n%s %s-docker.pkg.dev %s\n", addressplan.GoogleAPIs, region, googleapis.KMS), 0o644)
 }
 
 // Enter takes arguments of the form FILE TARGET … -- PROGRAM ARGUMENT …: in a

@@ -21,7 +21,7 @@ func TestCommandRunsInTheSandboxsView(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := own + "\n198.51.100.1 us-central1-docker.pkg.dev\n" + "completed: true\n" + "arguments: --cwd " + s.Tools.Root + " --non-interactive preview --json\n"
+	want := own + "\n198.51.100.1 us-central1-docker.pkg.dev cloudkms.googleapis.com\n" + "completed: true\n" + "arguments: --cwd " + s.Tools.Root + " --non-interactive preview --json\n"
 	if string(out) != want {
 		t.Errorf("the CLI wrote\n%s\nwant\n%s", out, want)
 	}

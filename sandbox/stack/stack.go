@@ -109,7 +109,8 @@ func readConfig(file string) (map[string]any, error) {
 }
 
 // configFile is the stack's config as the sandbox completes it: Pulumi.<stack>.yaml
-// and the digest of the Envoy image that there is here.
+// and the digest of the Envoy image that there is here, unless the file names the
+// other one that there is.
 func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."+s.name()+".yaml") }
 
 // envoyKey is where infra/ takes Envoy's digest from.
@@ -128,7 +129,9 @@ func (s Stack) Prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config[envoyKey] = s.Info.EnvoyDigest
+	if digest, _ := config[envoyKey].(string); digest == "" || digest != s.Info.NextEnvoyDigest {
+		config[envoyKey] = s.Info.EnvoyDigest
+	}
 	if err := s.writeConfig(config); err != nil {
 		return err
 	}
@@ -138,14 +141,17 @@ func (s Stack) Prepare(ctx context.Context) error {
 	if err := os.MkdirAll(s.backend(), 0o700); err != nil {
 		return err
 	}
-	if _, err := s.Output(ctx, "stack", "select", "--create", "--stack", s.name()); err != nil {
-		return err
+	if !s.Exists() { // else it costs a start of the CLI to hear so
+		if _, err := s.Output(ctx, "stack", "select", "--create", "--stack", s.name()); err != nil {
+			return err
+		}
 	}
-	if _, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", s.name())); err == nil && alone {
-		_, err := s.Output(ctx, "cancel", "--yes", "--stack", s.name())
-		return err
+	// The folder of locks stays when there are none.
+	locks, err := filepath.Glob(filepath.Join(s.backend(), ".pulumi", "locks", "organization", "grpc-edge", s.name(), "*.json"))
+	if err == nil && len(locks) > 0 && alone {
+		_, err = s.Output(ctx, "cancel", "--yes", "--stack", s.name())
 	}
-	return nil
+	return err
 }
 
 // writeConfig keeps what Pulumi itself wrote to the file, its encryption salt.
@@ -189,7 +195,7 @@ func (s Stack) passphrase() error {
 	return os.WriteFile(s.passphraseFile(), []byte(hex.EncodeToString(random)), 0o600)
 }
 
-// Exists tells whether anything was ever deployed.
+// Exists tells whether the stack was ever made.
 func (s Stack) Exists() bool {
 	_, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "stacks", "grpc-edge", s.name()+".json"))
 	return err == nil
@@ -206,9 +212,13 @@ func (s Stack) Env() []string {
 		"PATH="+filepath.Dir(s.Tools.Bin("pulumi"))+":"+os.Getenv("PATH"),
 		"PULUMI_DEBUG_PROVIDERS="+strings.Join(attach, ","),
 		"PULUMI_BACKEND_URL=file://"+s.backend(),
+		"PULUMI_STACK="+s.name(), // for commands that name none
 		"PULUMI_HOME="+filepath.Join(s.Tools.Cache, "pulumi"),
 		"PULUMI_CONFIG_PASSPHRASE_FILE="+s.passphraseFile(),
 		"PULUMI_SKIP_UPDATE_CHECK=true",
+		// The providers are attached. Pulumi would look for their plugins all the same, and
+		// try five times to download them.
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
 		"SSL_CERT_FILE="+s.State.TrustFile(),
 	)
 }

@@ -108,6 +108,29 @@ func TestReadSettings(t *testing.T) {
 	}
 }
 
+func TestPrepareTakesAnEnvoyThatThereIs(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ configured, next, want string }{
+		"none":                 {"", "sha256:5678", "sha256:1234"},
+		"the next":             {"sha256:5678", "sha256:5678", "sha256:5678"},
+		"one of Docker Hub":    {"sha256:9999", "sha256:5678", "sha256:1234"},
+		"one, but no other is": {"sha256:5678", "", "sha256:1234"},
+		"none, and no other":   {"", "", "sha256:1234"},
+	} {
+		s := newStack(t, "")
+		s.Info.NextEnvoyDigest = test.next
+		if test.configured != "" {
+			write(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml"), settings+"  grpc-edge:envoyDigest: "+test.configured+"\n")
+		}
+		if err := s.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, s.configFile()); !strings.Contains(got, "grpc-edge:envoyDigest: "+test.want+"\n") {
+			t.Errorf("%s: the config is\n%s, want %s", name, got, test.want)
+		}
+	}
+}
+
 func TestPrepare(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, `echo "$@" >> "$PULUMI_HOME.calls"`)
@@ -163,6 +186,18 @@ func TestPrepare(t *testing.T) {
 	}
 	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", read(t, calls)); diff != "" {
 		t.Errorf("beside another command, the calls of Pulumi differ (-want +got):\n%s", diff)
+	}
+	// A stack that was made before is not asked for, nor is its lock taken away if there is none.
+	if err := os.Remove(filepath.Join(s.backend(), ".pulumi/locks/organization/grpc-edge/sandbox/1.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(s.backend(), ".pulumi/stacks/grpc-edge/sandbox.json"), "{}")
+	write(t, calls, "")
+	if err := s.Prepare(t.Context()); err != nil || read(t, calls) != "" {
+		t.Errorf("for a stack that there is, Pulumi was called (%v):\n%s", err, read(t, calls))
 	}
 	if read(t, s.passphraseFile()) != passphrase {
 		t.Error("the passphrase was changed, and what it encrypts is lost")
@@ -254,7 +289,9 @@ func TestEnv(t *testing.T) {
 		"PULUMI_BACKEND_URL=file://" + root + "/.sandbox/pulumi",
 		"PULUMI_HOME=" + root + "/.cache/pulumi",
 		"PULUMI_CONFIG_PASSPHRASE_FILE=" + root + "/.sandbox/credentials/passphrase",
+		"PULUMI_STACK=sandbox",
 		"PULUMI_SKIP_UPDATE_CHECK=true",
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
 		"SSL_CERT_FILE=" + root + "/.sandbox/trust.pem",
 	} {
 		if !slices.Contains(cmd.Environ(), want) {

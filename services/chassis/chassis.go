@@ -9,6 +9,8 @@
 //
 //	PORT                the TCP port to listen on, 1 to 65535; default 8080
 //	LOG_LEVEL           debug, info, warn or error; default info
+//	MAX_CALLS           unary calls under way at once, health checks not counted; further ones
+//	                    get RESOURCE_EXHAUSTED at once; default 0, for no limit
 //	TERMINATION_BUDGET  how long stopping may take, such as 25s (the default);
 //	                    keep it below the pod's terminationGracePeriodSeconds
 //	OTEL_*              the standard OpenTelemetry variables, see below
@@ -77,7 +79,7 @@ func serve(
 		listener.Close()
 		return err
 	}
-	server, err := newServer(log, telemetry.serverOptions, register, options...)
+	server, err := newServer(log, settings.maxCalls, telemetry.serverOptions, register, options...)
 	if err != nil {
 		listener.Close()
 		return err

@@ -17,7 +17,7 @@ import (
 
 // interceptors wrap every call, the first outermost: the log has to see the
 // status that a panic was turned into.
-func interceptors(log *slog.Logger, hostname string) []grpc.ServerOption {
+func interceptors(log *slog.Logger, hostname string, maxCalls int) []grpc.ServerOption {
 	logger, logged := callLogger(log), []logging.Option{
 		logging.WithLogOnEvents(logging.FinishCall),
 		logging.WithCodes(callCode),
@@ -33,6 +33,7 @@ func interceptors(log *slog.Logger, hostname string) []grpc.ServerOption {
 		grpc.ChainUnaryInterceptor(
 			logging.UnaryServerInterceptor(logger, logged...),
 			hostnameUnary(hostname),
+			limitCalls(maxCalls),
 			recovery.UnaryServerInterceptor(recovered),
 		),
 		grpc.ChainStreamInterceptor(

@@ -49,12 +49,12 @@ type server struct {
 	endWatches context.CancelFunc // ends the health watches, which would end by themselves only with the client
 }
 
-func newServer(log *slog.Logger, telemetry []grpc.ServerOption, register Register, changes ...Option) (*server, error) {
+func newServer(log *slog.Logger, maxCalls int, telemetry []grpc.ServerOption, register Register, changes ...Option) (*server, error) {
 	hostname, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("asking for the host name, which every response carries: %w", err)
 	}
-	options := append(interceptors(log, hostname),
+	options := append(interceptors(log, hostname, maxCalls),
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.MaxConcurrentStreams(maxConcurrentStreams),

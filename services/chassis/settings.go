@@ -26,6 +26,7 @@ const (
 type settings struct {
 	port            uint16
 	logLevel        slog.Level
+	maxCalls        int // unary calls at once; 0 for no limit
 	termination     termination
 	traces, metrics bool // whether to export them
 }
@@ -35,13 +36,15 @@ type settings struct {
 func readSettings(getenv func(string) string) (settings, error) {
 	port, portErr := readPort(getenv)
 	level, levelErr := readLogLevel(getenv)
+	maxCalls, maxCallsErr := readMaxCalls(getenv)
 	budget, budgetErr := readTerminationBudget(getenv)
-	if err := errors.Join(portErr, levelErr, budgetErr, checkTelemetry(getenv)); err != nil {
+	if err := errors.Join(portErr, levelErr, maxCallsErr, budgetErr, checkTelemetry(getenv)); err != nil {
 		return settings{}, fmt.Errorf("reading the environment:\n%w", err)
 	}
 	return settings{
 		port:        port,
 		logLevel:    level,
+		maxCalls:    maxCalls,
 		termination: splitBudget(budget),
 		traces:      exports(getenv, "TRACES"),
 		metrics:     exports(getenv, "METRICS"),
@@ -70,6 +73,18 @@ func readLogLevel(getenv func(string) string) (slog.Level, error) {
 		return 0, fmt.Errorf("LOG_LEVEL=%q must be debug, info, warn or error (default %s)", value, defaultLogLevel)
 	}
 	return level, nil
+}
+
+// maxMaxCalls bounds MAX_CALLS: each call under way has a goroutine and its messages.
+const maxMaxCalls = 100_000
+
+func readMaxCalls(getenv func(string) string) (int, error) {
+	value := cmp.Or(getenv("MAX_CALLS"), "0")
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 || n > maxMaxCalls {
+		return 0, fmt.Errorf("MAX_CALLS=%q must be a whole number from 1 to %d, or 0 for no limit (default)", value, maxMaxCalls)
+	}
+	return n, nil
 }
 
 func readTerminationBudget(getenv func(string) string) (time.Duration, error) {

@@ -22,10 +22,10 @@ func TestReadSettings(t *testing.T) {
 		want        settings
 	}{
 		"nothing set": {nil, defaults},
-		"empty":       {map[string]string{"PORT": "", "LOG_LEVEL": "", "TERMINATION_BUDGET": ""}, defaults},
+		"empty":       {map[string]string{"PORT": "", "LOG_LEVEL": "", "MAX_CALLS": "", "TERMINATION_BUDGET": ""}, defaults},
 		"all set": {
-			map[string]string{"PORT": "1", "LOG_LEVEL": "DEBUG", "TERMINATION_BUDGET": "1m30s"},
-			settings{port: 1, logLevel: slog.LevelDebug, termination: splitBudget(90 * time.Second)},
+			map[string]string{"PORT": "1", "LOG_LEVEL": "DEBUG", "MAX_CALLS": "7", "TERMINATION_BUDGET": "1m30s"},
+			settings{port: 1, logLevel: slog.LevelDebug, maxCalls: 7, termination: splitBudget(90 * time.Second)},
 		},
 		"highest port": {map[string]string{"PORT": "65535"}, with(func(s *settings) { s.port = 65535 })},
 		"OTLP endpoint": {
@@ -68,6 +68,9 @@ var wrong = []struct{ name, value, allowed string }{
 	{"PORT", ":8080", "1 to 65535"},
 	{"LOG_LEVEL", "verbose", "debug, info, warn or error"},
 	{"LOG_LEVEL", "INFO+2", "debug, info, warn or error"},
+	{"MAX_CALLS", "-1", "from 1 to 100000, or 0"},
+	{"MAX_CALLS", "100001", "from 1 to 100000, or 0"},
+	{"MAX_CALLS", "many", "from 1 to 100000, or 0"},
 	{"TERMINATION_BUDGET", "25", "such as 25s"},
 	{"TERMINATION_BUDGET", "0s", "above zero"},
 	{"TERMINATION_BUDGET", "-5s", "above zero"},

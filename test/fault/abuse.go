@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	echo "grpc-edge/services/echo/api"
 )
@@ -48,9 +51,9 @@ var abuse = []Event{
 	{Key: "abuse-floods", Title: "Floods of PING, SETTINGS, empty DATA and PRIORITY frames", Promise: undisturbed, Do: attack(floods)},
 	{Key: "abuse-headers", Title: "Header bombs and endless CONTINUATION", Promise: undisturbed, Do: attack(headerBombs)},
 	{Key: "abuse-violations", Title: "Violations of HTTP/2 and HTTP/1.1", Promise: undisturbed, Do: attack(violations)},
-	{Key: "abuse-slow", Title: "Slow clients: half a handshake, half a header, half a message", Promise: undisturbed, Do: attack(slowly)},
+	{Key: "abuse-slow", Title: "Slow clients: half a handshake, half a header, half a message, a reply that is not read", Promise: undisturbed, Do: attack(slowly)},
 	{Key: "abuse-tls", Title: "Malformed TLS and plaintext", Promise: undisturbed, Do: attack(malformedTLS)},
-	{Key: "abuse-oversized", Title: "Messages of 5 MB", Promise: undisturbed, Do: attack(oversized)},
+	{Key: "abuse-oversized", Title: "Messages of 5 MB by gRPC and REST, paths of 100 kB", Promise: undisturbed, Do: attack(oversized)},
 }
 
 // attack has the attackers do it over and over, each with a number that tells them apart.
@@ -252,9 +255,10 @@ func violations(ctx context.Context, s *Sandbox, n int) error {
 	return nil
 }
 
-// slowly stays as long as it may with a handshake, a header or a message begun.
+// slowly stays as long as it may with a handshake, a header or a message begun, or a
+// reply of which it takes none.
 func slowly(ctx context.Context, s *Sandbox, n int) error {
-	if n%3 == 0 {
+	if n%4 == 0 {
 		raw, err := connect(ctx, s)
 		if err != nil {
 			return err
@@ -269,14 +273,37 @@ func slowly(ctx context.Context, s *Sandbox, n int) error {
 		return err
 	}
 	defer f.Close()
-	if n%3 == 1 {
+	switch n % 4 {
+	case 1:
 		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: s.header()})
-	} else {
+	case 2:
 		_ = f.open(1, s.header())
 		_ = f.WriteData(1, false, []byte{0, 0, 1})
+	case 3:
+		_ = f.open(1, s.header())
+		_ = f.writeMessage(1, strings.Repeat("x", unread))
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// unread is more than the window of a client that opens none (RFC 9113, section 6.9.2),
+// and less than that of the edge, so that it is sent without waiting for the edge.
+const unread = 65_000
+
+// writeMessage sends a whole message of api.Echo and ends the request.
+func (f *frames) writeMessage(stream uint32, content string) error {
+	message, err := proto.Marshal(&echo.EchoRequest{Content: content})
+	if err != nil {
+		return err
+	}
+	framed := append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
+	for part := range slices.Chunk(framed, 16<<10) {
+		if err := f.WriteData(stream, false, part); err != nil {
+			return err
+		}
+	}
+	return f.WriteData(stream, true, nil)
 }
 
 func malformedTLS(ctx context.Context, s *Sandbox, n int) error {
@@ -295,18 +322,68 @@ func malformedTLS(ctx context.Context, s *Sandbox, n int) error {
 	return nil
 }
 
-// oversized sends a message that no service takes, which must say so.
+// oversized sends what no service takes, which must be said.
 func oversized(ctx context.Context, s *Sandbox, n int) error {
-	if n%attackers >= 4 { // the others' bytes alone would fill the machine's time
+	switch n % attackers {
+	case 0, 1:
+		return s.oversizedMessage(ctx)
+	case 2:
+		return s.oversizedBody(ctx)
+	case 3:
+		return s.oversizedPath(ctx)
+	default: // the others' bytes alone would fill the machine's time
 		<-ctx.Done()
 		return nil
 	}
+}
+
+// tooLong is more than the 4 MiB that services take.
+var tooLong = strings.Repeat("x", 5<<20)
+
+func (s *Sandbox) oversizedBody(ctx context.Context) error {
+	transport := &http.Transport{TLSClientConfig: s.Target.TLS.Clone(), ForceAttemptHTTP2: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return connect(ctx, s)
+	}}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.Target.TLS.ServerName+"/v1/echo", strings.NewReader(`{"content":"`+tooLong+`"}`))
+	if err != nil {
+		return err
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return fmt.Errorf("a body of 5 MB: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusRequestEntityTooLarge {
+		return fmt.Errorf("a body of 5 MB is answered with %s, want 413", response.Status)
+	}
+	return nil
+}
+
+func (s *Sandbox) oversizedPath(ctx context.Context) error {
+	f, err := greeted(ctx, s, "h2")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var block bytes.Buffer
+	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":path", Value: "/" + strings.Repeat("x", 100_000)}) // to memory
+	parts := slices.Collect(slices.Chunk(block.Bytes(), 16<<10))
+	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: parts[0]})
+	for i, part := range parts[1:] {
+		_ = f.WriteContinuation(1, i == len(parts)-2, part)
+	}
+	_, _ = f.ReadFrame()
+	return nil
+}
+
+func (s *Sandbox) oversizedMessage(ctx context.Context) error {
 	connection, err := grpc.NewClient("passthrough:///"+s.Target.Address, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))
 	if err != nil {
 		return err
 	}
 	defer connection.Close()
-	_, err = echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: strings.Repeat("x", 5<<20)})
+	_, err = echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: tooLong})
 	if status.Code(err) != codes.ResourceExhausted {
 		return fmt.Errorf("a message of 5 MB: %w, want RESOURCE_EXHAUSTED", err)
 	}

@@ -2,11 +2,18 @@ package fault
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -22,7 +29,7 @@ var deployer = []Check{
 	{"two-ups", "Two people run `make up` at once", "one is told that the stack is locked, the other ends well", twoUps},
 	{"state-truncated", "The state file is cut in half", "refused with one message; the backup beside it brings it back", stateTruncated},
 	{"wrong-passphrase", "The passphrase is another one", "refused with one message, and the state is as it was", wrongPassphrase},
-	{"wrong-certificate", "A certificate is provided that is none", "refused before anything is changed, by the key's name", wrongCertificate},
+	{"wrong-certificate", "A certificate is provided with the key of another, one that has expired, one for another name, and one that is none", "each is refused before anything is changed, with what is wrong", wrongCertificates},
 }
 
 // alert makes the next `make up` change something: the percentage that an alert opens at.
@@ -189,10 +196,84 @@ func wrongPassphrase(ctx context.Context, s *Sandbox) error {
 	return errors.Join(err, readErr, s.whole(ctx))
 }
 
-func wrongCertificate(ctx context.Context, s *Sandbox) error {
-	if err := s.configure(map[string]string{"certificate": "provided", "certificatePem": `"none"`}); err != nil {
+// wrongCertificates are provided one after the other, and what is said of each.
+func wrongCertificates(ctx context.Context, s *Sandbox) error {
+	authority := s.Target.TLS.ServerName
+	day := time.Now().Add(24 * time.Hour)
+	var errs []error
+	for _, wrong := range []struct {
+		name    string
+		until   time.Time
+		another bool // the key is that of another certificate
+		said    string
+	}{
+		{authority, day, true, "grpc-edge:certificateKeyPem must be the private key of the first certificate in grpc-edge:certificatePem"},
+		{authority, time.Now().Add(-time.Hour), false, "grpc-edge:certificatePem expired on"},
+		{"other.example.org", day, false, "grpc-edge:certificatePem is for other.example.org, not for grpc-edge:authority " + authority},
+	} {
+		chain, key, err := newPair(wrong.name, wrong.until)
+		if wrong.another && err == nil {
+			_, key, err = newPair(wrong.name, wrong.until)
+		}
+		if err == nil {
+			err = s.provide(ctx, chain, key)
+		}
+		if err == nil {
+			err = s.refused(ctx, wrong.said)
+		}
+		errs = append(errs, err)
+	}
+	if err := s.configure(map[string]string{"certificate": "provided", "certificatePem": `"none"`, "certificateKeyPem": ""}); err != nil {
 		return err
 	}
-	err := s.refused(ctx, "certificatePem", "certificateKeyPem")
-	return errors.Join(err, s.configure(map[string]string{"certificate": "", "certificatePem": ""}), s.whole(ctx))
+	errs = append(errs, s.refused(ctx, "grpc-edge:certificatePem must be a PEM certificate chain"),
+		s.configure(map[string]string{"certificate": "", "certificatePem": ""}), s.whole(ctx))
+	return errors.Join(errs...)
+}
+
+// newPair is a self-signed certificate and its private key, in PEM.
+func newPair(name string, until time.Time) (chain, key string, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", "", err
+	}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: until.Add(-48 * time.Hour), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, private.Public(), private)
+	if err != nil {
+		return "", "", err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	encode := func(kind string, content []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
+	}
+	return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8), err
+}
+
+// provide configures a certificate and its key, which Pulumi encrypts first.
+func (s *Sandbox) provide(ctx context.Context, chain, key string) error {
+	if _, err := s.run(ctx, "sh", "-c", "printf '%s' \"$0\" | .cache/bin/sandbox pulumi -- config set --stack sandbox --secret certificateKeyPem", key); err != nil {
+		return err
+	}
+	completed, err := os.ReadFile(filepath.Join(s.Dir, ".sandbox", "Pulumi.sandbox.yaml"))
+	if err != nil {
+		return err
+	}
+	_, rest, found := strings.Cut(string(completed), "secure: ")
+	if !found {
+		return errors.New("Pulumi did not encrypt the key")
+	}
+	encrypted, _, _ := strings.Cut(rest, "\n")
+	return s.configure(map[string]string{
+		"certificate": "provided", "certificatePem": strconv.Quote(chain), "certificateKeyPem": "{secure: " + encrypted + "}",
+	})
+}
+
+// KillEngine kills (kill -9) the process of Pulumi that a command has started.
+func KillEngine(command int) error {
+	for _, p := range descendants(allProcesses(), command) {
+		if len(p.args) > 0 && p.program() == "pulumi" {
+			return syscall.Kill(p.pid, syscall.SIGKILL)
+		}
+	}
+	return errors.New("the command runs no Pulumi")
 }

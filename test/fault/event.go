@@ -5,6 +5,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -30,10 +31,18 @@ type Event struct {
 	Key, Kind, Title string
 	// Promise is given before, and checked after.
 	Promise Promise
+	// Tool is the command of the sandbox that fetches what the event needs, to be run
+	// before the sandbox is started; empty for none.
+	Tool string
 	// Prepare, if not nil, is done before, without load.
 	Prepare func(ctx context.Context, s *Sandbox) error
 	// Hold is how long the fault lasts; 0 for what is over when it has been done.
 	Hold time.Duration
+	// Restore, if not nil, takes back what Prepare did, without load.
+	Restore func(ctx context.Context, s *Sandbox) error
+	// Overload, if not nil, calls one service by its plan beside the usual load, and
+	// what is counted are these calls.
+	Overload *Overload
 	// Do does it, and returns how to undo it, which is nil if there is nothing to.
 	Do func(ctx context.Context, s *Sandbox) (undo func() error, err error)
 }
@@ -48,6 +57,14 @@ type Promise struct {
 	LateFailed float64
 	// Slower is how many times the p99 of before may be reached, from After on; 0 for no bound.
 	Slower float64
+	// Later, if not 0, is by how much p99 rises while the event lasts. Twice that is what
+	// it may reach, beside twice what it was.
+	Later time.Duration
+	// Flat is that nothing uses more and more of anything.
+	Flat bool
+	// Refuses has calls be refused while the event lasts, 99 % of them sooner than calls
+	// were answered before. They count neither as failed nor as slow.
+	Refuses bool
 }
 
 // String says it as a sentence for the report.
@@ -68,6 +85,15 @@ func (p Promise) String() string {
 			parts = append(parts, fmt.Sprintf("%g %% of those that begin later than %s after", p.LateFailed, p.After))
 		}
 	}
+	if p.Flat {
+		parts = append(parts, "memory, descriptors and goroutines flat")
+	}
+	if p.Later > 0 {
+		parts = append(parts, fmt.Sprintf("p99 more by %s, and not much more", p.Later))
+	}
+	if p.Refuses {
+		parts = append(parts, fmt.Sprintf("what is too much refused (p99) before another call is answered, and hardly any from %s after on; at least %.0f %% of the capacity answered", settled, 100*leastGoodput))
+	}
 	if p.Slower > 0 {
 		parts = append(parts, fmt.Sprintf("p99 within %g times that of before", p.Slower))
 	}
@@ -81,18 +107,24 @@ const deadlineMargin = time.Second
 type Outcome struct {
 	Key, Kind, Title, Promise string
 	Measured                  time.Time
-	Sent, Failed, Retried     int
-	// P99 before the event, from it until its end, and after that.
+	// Refused are not among Failed.
+	Sent, Failed, Refused, Retried int
+	// P99 before the event, from it until its end, and after that, of all calls but
+	// those refused.
 	Before, During, After time.Duration
 	// Happened is when it began, and Over when it was undone or done.
 	Happened, Over time.Duration
-	// Recovered is when the last call that failed ended; 0 if none did.
+	// Recovered is when the last call that failed or was refused ended; 0 if none was.
 	Recovered time.Duration
 	// Failures are the kinds of failures, each with its number.
 	Failures map[string]int
+	// Notes are what else was measured.
+	Notes []string
 	// Broken is what did not hold.
 	Broken  []string
 	Buckets []steady.Bucket
+	// Series are what was used meanwhile, where that was looked at.
+	Series []Series
 }
 
 // moments of a run.
@@ -104,27 +136,57 @@ const (
 	quietAfter  = 10 * time.Second
 )
 
-// Run lets the event happen under load and returns what became of the calls. An
-// error is about the run; a promise that was broken is in the outcome.
-func (e Event) Run(ctx context.Context, s *Sandbox) (outcome Outcome, err error) {
+// Run lets the event happen under load and returns what became of the calls. What
+// went wrong otherwise breaks the promise too, as nothing was shown then.
+func (e Event) Run(ctx context.Context, s *Sandbox) Outcome {
 	fmt.Fprintf(s.Log, "=== %s\n", e.Title)
+	outcome, err := e.run(ctx, s)
+	if e.Restore != nil {
+		err = errors.Join(err, e.Restore(context.WithoutCancel(ctx), s))
+	}
+	outcome.Key, outcome.Kind, outcome.Title, outcome.Promise = e.Key, e.Kind, e.Title, e.Promise.String()
+	if err != nil {
+		outcome.Broken = append(outcome.Broken, "it could not be shown: "+err.Error())
+	}
+	return outcome
+}
+
+func (e Event) run(ctx context.Context, s *Sandbox) (Outcome, error) {
 	if e.Prepare != nil {
 		if err := e.Prepare(ctx, s); err != nil {
-			return Outcome{}, fmt.Errorf("preparing %q: %w", e.Title, err)
+			return Outcome{Measured: time.Now()}, err
 		}
 	}
+	s.notes, s.series = nil, nil
 	load, err := steady.Start(ctx, s.Target, steady.Default)
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{Measured: time.Now()}, err
+	}
+	var planned *steady.Load
+	if e.Overload != nil {
+		planned, err = e.Overload.start(ctx, s)
 	}
 	m := moments{begun: time.Now()}
-	err = e.happen(ctx, s, &m)
+	if err == nil {
+		err = e.happen(ctx, s, &m)
+	}
 	calls := load.Stop()
 	m.ended = time.Now()
-	if err != nil {
-		return Outcome{}, fmt.Errorf("%s: %w", e.Title, err)
+	if m.over.IsZero() { // it went wrong
+		m.over = m.ended
 	}
-	return e.judge(calls, m), nil
+	var broken []string
+	if planned != nil {
+		others := calls
+		calls = planned.Stop()
+		broken = e.Overload.broken(others, calls, m)
+	}
+	outcome := e.judge(calls, m)
+	if err == nil && e.Promise.Flat {
+		err = flat(s.series)
+	}
+	outcome.Notes, outcome.Series, outcome.Broken = s.notes, s.series, append(outcome.Broken, broken...)
+	return outcome, err
 }
 
 func (e Event) happen(ctx context.Context, s *Sandbox, m *moments) (err error) {
@@ -169,22 +231,42 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // judge counts the calls and holds them against the promise.
 func (e Event) judge(calls []steady.Call, m moments) Outcome {
-	before := steady.Between(calls, m.begun, m.happened)
-	since := steady.Between(calls, m.happened, m.ended)
-	failed := steady.Failed(calls)
-	o := Outcome{
-		Key: e.Key, Kind: e.Kind, Title: e.Title, Promise: e.Promise.String(), Measured: m.begun,
-		Sent: len(calls), Failed: len(failed), Retried: steady.Retries(calls),
-		Before: steady.P99(before), During: steady.P99(steady.Between(calls, m.happened, m.over)), After: steady.P99(steady.Between(calls, m.over, m.ended)),
-		Happened: m.happened.Sub(m.begun), Over: m.over.Sub(m.begun),
-		Failures: map[string]int{}, Buckets: steady.Buckets(calls, m.begun),
+	if m.happened.IsZero() { // it went wrong before
+		m.happened = m.over
 	}
-	for _, call := range failed {
+	o := Outcome{Measured: m.begun, Happened: m.happened.Sub(m.begun), Over: m.over.Sub(m.begun), Failures: map[string]int{}}
+	o.Sent, o.Retried, o.Buckets = len(calls), steady.Retries(calls), steady.Buckets(calls, m.begun)
+	for _, call := range steady.Failed(calls) {
 		o.Failures[call.Client+": "+reason(call.Err)]++
 		o.Recovered = max(o.Recovered, call.Ended().Sub(m.happened))
 	}
-	o.Broken = e.Promise.broken(before, since, m)
+	if e.Promise.Refuses {
+		o.Broken = refusals(calls, m)
+		o.Refused, calls = len(steady.Refused(calls)), steady.NotRefused(calls)
+	}
+	before, since := steady.Between(calls, m.begun, m.happened), steady.Between(calls, m.happened, m.ended)
+	o.Failed = len(steady.Failed(calls))
+	o.Before, o.During, o.After = steady.P99(before), steady.P99(steady.Between(calls, m.happened, m.over)), steady.P99(steady.Between(calls, m.over, m.ended))
+	o.Broken = append(o.Broken, e.Promise.broken(before, since, m)...)
 	return o
+}
+
+// refusals says what does not hold of the calls that were refused.
+func refusals(calls []steady.Call, m moments) (list []string) {
+	for when, between := range map[string][]steady.Call{
+		"before anything was done":                              steady.Between(calls, m.begun, m.happened),
+		fmt.Sprintf("later than %s after it was over", settled): steady.Between(calls, m.over.Add(settled), m.ended),
+	} {
+		if n := len(steady.Refused(between)); n > len(between)*refusedAtHalf/100 {
+			list = append(list, fmt.Sprintf("%d of %d calls were refused %s", n, len(between), when))
+		}
+	}
+	answered := steady.P99(steady.NotRefused(steady.Between(calls, m.begun, m.happened)))
+	refused := steady.Refused(steady.Between(calls, m.happened, m.over))
+	if p99 := steady.P99(refused); len(refused) == 0 || p99 > answered {
+		list = append(list, fmt.Sprintf("%d calls were refused within %s (p99), want some, within the %s of calls that were answered before", len(refused), p99, answered))
+	}
+	return list
 }
 
 // broken says what does not hold.
@@ -206,6 +288,9 @@ func (p Promise) broken(before, since []steady.Call, m moments) (list []string) 
 	}
 	if was, is := steady.P99(before), steady.P99(late); p.Slower > 0 && is > time.Duration(p.Slower*float64(was)) {
 		breaks("p99 went from %s to %s, more than %g times", was, is, p.Slower)
+	}
+	if was, is := steady.P99(before), steady.P99(steady.Between(since, m.happened, m.over)); p.Later > 0 && (is < p.Later || is > 2*(was+p.Later)) {
+		breaks("p99 went from %s to %s, which is not %s more", was, is, p.Later)
 	}
 	for _, call := range since {
 		if limit := steady.Default.Deadline + deadlineMargin; call.Took > limit {

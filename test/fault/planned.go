@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -14,6 +15,7 @@ import (
 // events that a person or GKE does on purpose.
 var planned = []Event{
 	{Key: "service-version", Title: "New version of a service", Do: newService},
+	{Key: "envoy-version", Title: "New version of Envoy, and back to the old one", Tool: "next-envoy", Do: changeEnvoy},
 	{Key: "envoy-config", Title: "New configuration of Envoy", Do: reconfigureEnvoy},
 	{Key: "certificate", Title: "New certificate", Do: renewCertificate},
 	{Key: "scale", Title: "Scale each service 3 → 10 → 2 → 3", Do: scale},
@@ -31,6 +33,55 @@ func newService(ctx context.Context, s *Sandbox) (func() error, error) {
 		return nil, err
 	}
 	return nil, s.up(ctx)
+}
+
+// changeEnvoy deploys the other Envoy that the sandbox has, and then its own again.
+func changeEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
+	info, err := s.daemon()
+	if err != nil {
+		return nil, err
+	}
+	if info.NextEnvoyDigest == "" {
+		return nil, errors.New("the sandbox was started without another version of Envoy: `.cache/bin/sandbox next-envoy` fetches it")
+	}
+	var versions []string
+	for _, digest := range []string{info.NextEnvoyDigest, ""} {
+		if err := s.configure(map[string]string{"envoyDigest": digest}); err != nil {
+			return nil, err
+		}
+		if err := s.up(ctx); err != nil {
+			return nil, err
+		}
+		version, err := s.envoyVersion(ctx)
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, version)
+	}
+	if versions[0] == versions[1] {
+		return nil, fmt.Errorf("both Envoys are of version %s", versions[0])
+	}
+	s.note("Envoy %s became %s, and that %s again", versions[1], versions[0], versions[1])
+	return nil, nil
+}
+
+// envoyVersion is what the program in a pod says of itself.
+func (s *Sandbox) envoyVersion(ctx context.Context) (string, error) {
+	_, found, err := s.victim(ctx, "envoy", "envoy")
+	if err != nil {
+		return "", err
+	}
+	root := fmt.Sprintf("/proc/%d/root", found[0].pid)
+	text, err := s.run(ctx, root+"/lib64/ld-linux-x86-64.so.2", "--library-path", root+"/lib/x86_64-linux-gnu", root+"/usr/local/bin/envoy", "--version")
+	// …/envoy  version: COMMIT/VERSION/STATE/BUILD/TLS
+	parts := strings.Split(text, "/")
+	if err == nil && len(parts) < 4 {
+		err = fmt.Errorf("reading the version of Envoy in %q", text)
+	}
+	if err != nil {
+		return "", err
+	}
+	return parts[len(parts)-4], nil
 }
 
 // reconfigureEnvoy changes a key that has no bearing on the calls.

@@ -20,17 +20,27 @@ type process struct {
 	cgroup      string
 }
 
+// daemonInfo is what the sandbox's daemon tells of itself (sandbox/daemon).
+type daemonInfo struct {
+	PID             int
+	NextEnvoyDigest string
+}
+
+func (s *Sandbox) daemon() (info daemonInfo, err error) {
+	text, err := os.ReadFile(filepath.Join(s.Dir, ".sandbox", "daemon.json"))
+	if err != nil {
+		return info, err
+	}
+	return info, json.Unmarshal(text, &info)
+}
+
 func (p process) program() string { return filepath.Base(p.args[0]) }
 
 // processes are all that live below the sandbox's daemon, which tells its number in
 // its state folder: no other is ever touched.
 func (s *Sandbox) processes() ([]process, error) {
-	text, err := os.ReadFile(filepath.Join(s.Dir, ".sandbox", "daemon.json"))
+	daemon, err := s.daemon()
 	if err != nil {
-		return nil, err
-	}
-	var daemon struct{ PID int }
-	if err := json.Unmarshal(text, &daemon); err != nil {
 		return nil, err
 	}
 	all := allProcesses()

@@ -29,11 +29,20 @@ type Sandbox struct {
 	Target steady.Target
 	// Images are the references of what runs, by service.
 	Images map[string]string
+
+	notes  []string // of the event that happens
+	series []Series
+	kept   map[string][]byte // files as they were, by name
+}
+
+// note keeps what was measured for the outcome of the event.
+func (s *Sandbox) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
 // Open reads where the running sandbox is called.
 func Open(ctx context.Context, dir string, log io.Writer) (*Sandbox, error) {
-	s := &Sandbox{Dir: dir, Log: log}
+	s := &Sandbox{Dir: dir, Log: log, kept: map[string][]byte{}}
 	if err := s.readOutputs(ctx); err != nil {
 		return nil, err
 	}
@@ -91,8 +100,14 @@ func (s *Sandbox) kubectl(ctx context.Context, args ...string) (string, error) {
 }
 
 // Up brings the sandbox up with keys of the stack's config changed, and opens it.
-func Up(ctx context.Context, dir string, config map[string]string, log io.Writer) (*Sandbox, error) {
+// The commands of the sandbox are run before, to fetch what only some events need.
+func Up(ctx context.Context, dir string, config map[string]string, tools []string, log io.Writer) (*Sandbox, error) {
 	s := &Sandbox{Dir: dir, Log: log}
+	for _, tool := range tools {
+		if _, err := s.run(ctx, ".cache/bin/sandbox", tool); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.configure(config); err != nil {
 		return nil, err
 	}
@@ -112,6 +127,29 @@ func (s *Sandbox) Down(ctx context.Context) error {
 func (s *Sandbox) up(ctx context.Context) error {
 	_, err := s.run(ctx, "make", "up")
 	return err
+}
+
+// replace gives a file another content, until putBack.
+func (s *Sandbox) replace(file string, content []byte) error {
+	path := filepath.Join(s.Dir, file)
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if _, again := s.kept[file]; !again {
+		s.kept[file] = old
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+// putBack gives a file the content that it had before replace.
+func (s *Sandbox) putBack(file string) error {
+	old, replaced := s.kept[file]
+	if !replaced {
+		return nil
+	}
+	delete(s.kept, file)
+	return os.WriteFile(filepath.Join(s.Dir, file), old, 0o600)
 }
 
 // edit replaces a text that the file must hold.

@@ -28,14 +28,17 @@ func Short() []Event {
 	return list
 }
 
+// Known are all that can be chosen: those that take too long for every day come last.
+func Known() []Event { return append(All(), Soak(SoakTime)) }
+
 // Choose are the events and checks with these keys.
 func Choose(keys ...string) (events []Event, checks []Check, err error) {
 	for _, key := range keys {
-		event := slices.IndexFunc(All(), func(e Event) bool { return e.Key == key })
+		event := slices.IndexFunc(Known(), func(e Event) bool { return e.Key == key })
 		check := slices.IndexFunc(Checks(), func(c Check) bool { return c.Key == key })
 		switch {
 		case event >= 0:
-			events = append(events, All()[event])
+			events = append(events, Known()[event])
 		case check >= 0:
 			checks = append(checks, Checks()[check])
 		default:
@@ -48,7 +51,7 @@ func Choose(keys ...string) (events []Event, checks []Check, err error) {
 // Keys are those of all events and checks.
 func Keys() []string {
 	var keys []string
-	for _, e := range All() {
+	for _, e := range Known() {
 		keys = append(keys, e.Key)
 	}
 	for _, c := range Checks() {

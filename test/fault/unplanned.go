@@ -54,6 +54,10 @@ var unplanned = []Event{
 		Key: "packet-loss", Title: "One packet of a hundred is lost between pods", Do: losePackets, Hold: 20 * time.Second,
 		Promise: Promise{Failed: 1},
 	},
+	{
+		Key: "latency", Title: fmt.Sprintf("Packets to pods of services take %s longer", latency), Do: delayPackets, Hold: 20 * time.Second,
+		Promise: Promise{Later: latency},
+	},
 }
 
 // victim is the first pod of an app, and the processes of one of its containers.
@@ -219,18 +223,18 @@ func losePackets(ctx context.Context, s *Sandbox) (func() error, error) {
 		machines = append(machines, kubelet.pid)
 	}
 	const rule = "FORWARD -m statistic --mode random --probability 0.01 -j DROP"
-	return func() error { return s.iptables(context.WithoutCancel(ctx), machines, "-D "+rule) }, s.iptables(ctx, machines, "-I "+rule)
+	return func() error { return s.iptables(context.WithoutCancel(ctx), machines, "filter", "-D "+rule) }, s.iptables(ctx, machines, "filter", "-I "+rule)
 }
 
-// iptables changes the filter rules in the network namespaces of processes.
-func (s *Sandbox) iptables(ctx context.Context, pids []int, rule string) error {
+// iptables changes a table's rules in the network namespaces of processes.
+func (s *Sandbox) iptables(ctx context.Context, pids []int, table, rule string) error {
 	packages := filepath.Join(s.Dir, ".cache", "packages")
 	lib := filepath.Join(packages, "root/usr/lib/x86_64-linux-gnu")
 	for _, pid := range pids {
 		// The libraries are for iptables alone: the machine's nsenter has its own.
 		_, err := s.run(ctx, "sh", "-c", fmt.Sprintf(
-			`printf '*filter\n%s\nCOMMIT\n' | nsenter --target %d --net env LD_LIBRARY_PATH=%s:%s XTABLES_LIBDIR=%s %s --noflush`,
-			rule, pid, lib, filepath.Join(packages, "root/lib/x86_64-linux-gnu"), filepath.Join(lib, "xtables"), filepath.Join(packages, "alternatives/iptables-restore")))
+			`printf '*%s\n%s\nCOMMIT\n' | nsenter --target %d --net env LD_LIBRARY_PATH=%s:%s XTABLES_LIBDIR=%s %s --noflush`,
+			table, rule, pid, lib, filepath.Join(packages, "root/lib/x86_64-linux-gnu"), filepath.Join(lib, "xtables"), filepath.Join(packages, "alternatives/iptables-restore")))
 		if err != nil {
 			return err
 		}

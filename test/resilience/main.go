@@ -2,6 +2,7 @@
 // counts every call meanwhile, and writes docs/resilience.md.
 //
 //	go run ./resilience                     everything; some 40 minutes on 2 cores
+//	go run ./resilience -only soak          30 minutes of the usual load, which is not part of everything
 //	go run ./resilience -only scale,drain   these events and checks; the report keeps the others as they were before
 //
 // It works on a copy of the checkout, and no other sandbox may run meanwhile. The
@@ -20,6 +21,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"grpc-edge/test/fault"
 	"grpc-edge/test/resilience/report"
@@ -36,18 +38,19 @@ var threeZones = map[string]string{
 
 func main() {
 	only := flag.String("only", "", "the keys of events and checks, with commas between; all by default")
+	soak := flag.Duration("soak", fault.SoakTime, "how long the event soak lasts")
 	verbose := flag.Bool("v", false, "show every command with its output")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *only, *verbose); err != nil {
+	if err := run(ctx, *only, *soak, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, verbose bool) error {
-	events, checks, err := chosen(only)
+func run(ctx context.Context, only string, soak time.Duration, verbose bool) error {
+	events, checks, err := chosen(only, soak)
 	if err != nil {
 		return err
 	}
@@ -75,11 +78,17 @@ func run(ctx context.Context, only string, verbose bool) error {
 	return results.broken()
 }
 
-func chosen(only string) ([]fault.Event, []fault.Check, error) {
+func chosen(only string, soak time.Duration) ([]fault.Event, []fault.Check, error) {
 	if only == "" {
 		return fault.All(), fault.Checks(), nil
 	}
-	return fault.Choose(strings.Split(only, ",")...)
+	events, checks, err := fault.Choose(strings.Split(only, ",")...)
+	for i, event := range events {
+		if event.Key == "soak" {
+			events[i] = fault.Soak(soak)
+		}
+	}
+	return events, checks, err
 }
 
 // measure brings a sandbox up, runs the events and checks on it, and takes it down, whatever happens.
@@ -92,18 +101,23 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 		s := fault.Sandbox{Dir: dir, Log: log}
 		err = errors.Join(err, s.Down(context.WithoutCancel(ctx)), os.RemoveAll(dir))
 	}()
-	s, err := fault.Up(ctx, dir, threeZones, log)
+	var tools []string
+	for _, event := range events {
+		if event.Tool != "" {
+			tools = append(tools, event.Tool)
+		}
+	}
+	s, err := fault.Up(ctx, dir, threeZones, tools, log)
 	if err != nil {
 		return err
 	}
 	for _, event := range events {
 		fmt.Printf("%-70s ", event.Title)
-		outcome, err := event.Run(ctx, s)
-		if err != nil {
-			fmt.Println("could not be run")
-			return err
+		outcome := event.Run(ctx, s)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		fmt.Printf("%d calls, %d failed, %d broken\n", outcome.Sent, outcome.Failed, len(outcome.Broken))
+		fmt.Printf("%d calls, %d failed; %s\n", outcome.Sent, outcome.Failed, cmp.Or(strings.Join(outcome.Broken, "; "), "held"))
 		results.Events[event.Key] = outcome
 		if err := results.write(); err != nil {
 			return err

@@ -44,7 +44,7 @@ func (r *results) write() error {
 
 // outcomes are in the order of the events.
 func (r *results) outcomes() (list []fault.Outcome) {
-	for _, event := range fault.All() {
+	for _, event := range fault.Known() {
 		if outcome, ok := r.Events[event.Key]; ok {
 			list = append(list, outcome)
 		}

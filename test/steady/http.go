@@ -2,6 +2,7 @@ package steady
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -74,7 +75,8 @@ func (c *httpClient) call(ctx context.Context) (retries int, err error) {
 		return 0, err
 	}
 	if err := c.check(response, answer); err != nil {
-		return 0, fmt.Errorf("status %d, grpc-status %q: %w", response.StatusCode, response.Header.Get("grpc-status"), err)
+		err = fmt.Errorf("status %d, grpc-status %q: %w", response.StatusCode, response.Header.Get("grpc-status"), err)
+		return 0, cmp.Or(refusal(response, err), err)
 	}
 	return 0, nil
 }
@@ -85,13 +87,19 @@ func (c *httpClient) close() { c.transport.CloseIdleConnections() }
 type restBody struct{}
 
 func (restBody) request() (string, http.Header, []byte) {
-	text, _ := json.Marshal(map[string]string{"content": content}) // cannot fail
-	return "/v1/echo", http.Header{"Content-Type": {"application/json"}}, text
+	return jsonRequest("/v1/echo", content)
 }
 
-func (restBody) check(_ *http.Response, body []byte) error {
+func (restBody) check(_ *http.Response, body []byte) error { return checkJSON(body, content) }
+
+func jsonRequest(path, content string) (string, http.Header, []byte) {
+	text, _ := json.Marshal(map[string]string{"content": content}) // cannot fail
+	return path, http.Header{"Content-Type": {"application/json"}}, text
+}
+
+func checkJSON(body []byte, want string) error {
 	var reply struct{ Content string }
-	if err := json.Unmarshal(body, &reply); err != nil || reply.Content != content {
+	if err := json.Unmarshal(body, &reply); err != nil || reply.Content != want {
 		return wrongAnswer(string(body))
 	}
 	return nil

@@ -9,6 +9,8 @@ import (
 type Bucket struct {
 	Answered int `json:"answered"`
 	Failed   int `json:"failed"`
+	// Refused are those that were too many; they are not among Failed.
+	Refused int `json:"refused,omitempty"`
 	// Slowest is the longest that one of them took.
 	Slowest time.Duration `json:"slowest"`
 }
@@ -27,9 +29,12 @@ func Buckets(calls []Call, begin time.Time) []Bucket {
 		for len(list) <= i {
 			list = append(list, Bucket{})
 		}
-		if call.Err != nil {
+		switch {
+		case call.Refused():
+			list[i].Refused++
+		case call.Err != nil:
 			list[i].Failed++
-		} else {
+		default:
 			list[i].Answered++
 		}
 		list[i].Slowest = max(list[i].Slowest, call.Took)
@@ -48,9 +53,18 @@ func Between(calls []Call, from, to time.Time) []Call {
 	return list
 }
 
-// Failed are those that failed.
+// Failed are those that failed, refused ones included.
 func Failed(calls []Call) []Call {
-	return slices.DeleteFunc(slices.Clone(calls), func(c Call) bool { return c.Err == nil })
+	return filter(calls, func(c Call) bool { return c.Err != nil })
+}
+
+// NotRefused are those that were answered, or failed in another way.
+func NotRefused(calls []Call) []Call {
+	return filter(calls, func(c Call) bool { return !c.Refused() })
+}
+
+func filter(calls []Call, keep func(Call) bool) []Call {
+	return slices.DeleteFunc(slices.Clone(calls), func(c Call) bool { return !keep(c) })
 }
 
 // Retries is how often clients sent calls anew.

@@ -69,6 +69,7 @@ type Load struct {
 	options Options
 	cancel  context.CancelFunc
 	wait    sync.WaitGroup
+	calling sync.WaitGroup // calls of an open plan
 	mu      sync.Mutex
 	calls   []Call
 }
@@ -101,8 +102,24 @@ func (l *Load) Stop() []Call {
 	return l.calls
 }
 
-// repeat calls until ctx ends. A call that has begun then is ended by its deadline,
-// not by ctx, so that none fails by our own doing.
+// make makes a call. When ctx ends it is ended by its deadline all the same, so that
+// none fails by our own doing.
+func (l *Load) make(ctx context.Context, c client, protocol string, began time.Time) {
+	call := Call{Client: protocol, Began: began}
+	bounded, cancel := context.WithDeadline(context.WithoutCancel(ctx), began.Add(l.options.Deadline))
+	defer cancel()
+	call.Retries, call.Err = c.call(bounded)
+	call.Took = time.Since(began)
+	l.add(call)
+}
+
+func (l *Load) add(call Call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, call)
+}
+
+// repeat calls until ctx ends.
 func (l *Load) repeat(ctx context.Context, protocol string, c client, offset time.Duration) {
 	defer c.close()
 	timer := time.NewTimer(offset)
@@ -113,14 +130,7 @@ func (l *Load) repeat(ctx context.Context, protocol string, c client, offset tim
 			return
 		case <-timer.C:
 		}
-		call := Call{Client: protocol, Began: time.Now()}
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.options.Deadline)
-		call.Retries, call.Err = c.call(bounded)
-		cancel()
-		call.Took = time.Since(call.Began)
-		l.mu.Lock()
-		l.calls = append(l.calls, call)
-		l.mu.Unlock()
+		l.make(ctx, c, protocol, time.Now())
 		if next = next.Add(l.options.Interval); next.Before(time.Now()) {
 			next = time.Now()
 		}

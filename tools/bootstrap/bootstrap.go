@@ -95,8 +95,9 @@ func (b *bootstrap) plan(ctx context.Context) ([]step, error) {
 	}
 	bucket, err1 := b.planBucket(ctx)
 	key, err2 := b.planKey(ctx)
-	edit, err3 := b.planFile(file)
-	return slices.Concat(b.planServices(), bucket, key, edit), errors.Join(err1, err2, err3)
+	signing, err3 := b.planSigning(ctx, file)
+	edit, err4 := b.planFile(file)
+	return slices.Concat(b.planServices(), bucket, key, signing, edit), errors.Join(err1, err2, err3, err4)
 }
 
 func (b *bootstrap) planServices() []step {

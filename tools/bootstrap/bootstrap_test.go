@@ -51,7 +51,8 @@ func ready(t *testing.T, f *fake, file string) {
 		"location":         "US-CENTRAL1",
 		"iamConfiguration": object{"publicAccessPrevention": "enforced", "uniformBucketLevelAccess": object{"enabled": true}},
 		"versioning":       object{"enabled": true},
-		"lifecycle":        object{"rule": []any{object{"action": object{"type": "Delete"}, "condition": object{"daysSinceNoncurrentTime": 90}}}},
+		"lifecycle": object{"rule": []any{object{"action": object{"type": "Delete"}, "condition": object{"daysSinceNoncurrentTime": 90}},
+			object{"action": object{"type": "Delete"}, "condition": object{"age": 90, "matchesPrefix": []any{"delivery/"}}}}},
 	})
 	b := &bootstrap{options: defaults, region: "us-central1"}
 	f.rings[b.ringName()] = object{"name": b.ringName()}
@@ -94,6 +95,11 @@ func edited(old, new string) func(*testing.T, *fake, string) {
 	return func(t *testing.T, _ *fake, file string) { t.Helper(); change(t, file, old, new) }
 }
 
+// asksToSign is a stack that asks for a key to sign with.
+func asksToSign(key string) func(*testing.T, *fake, string) {
+	return edited("  gcp:region: us-central1\n", "  gcp:region: us-central1\n  grpc-edge:signingKey: projects/my-project/locations/us-central1/keyRings/"+key+"/cryptoKeyVersions/1\n")
+}
+
 const keyPath = "projects/my-project/locations/us-central1/keyRings/pulumi/cryptoKeys/dev"
 
 func setBucket(patch object) func(*testing.T, *fake, string) {
@@ -107,13 +113,16 @@ func setBucket(patch object) func(*testing.T, *fake, string) {
 func TestRuns(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]one{
-		"fresh":           {{options: with(func(o *options) { o.yes = false }), answers: "y\n", before: cloudly(func(f *fake) { f.polls, f.settling = 3, 4 })}, {options: defaults}},
-		"ready":           {{options: defaults, before: ready}},
-		"plan":            {{options: with(func(o *options) { o.planOnly = true })}},
-		"plan of nothing": {{options: with(func(o *options) { o.planOnly = true }), before: ready}},
-		"nobody answers":  {{options: with(func(o *options) { o.yes = false })}},
-		"no":              {{options: with(func(o *options) { o.yes = false }), answers: "n\n"}},
-		"no repository":   {{options: with(func(o *options) { o.repository = "" })}},
+		"fresh":                        {{options: with(func(o *options) { o.yes = false }), answers: "y\n", before: cloudly(func(f *fake) { f.polls, f.settling = 3, 4 })}, {options: defaults}},
+		"ready":                        {{options: defaults, before: ready}},
+		"plan":                         {{options: with(func(o *options) { o.planOnly = true })}},
+		"plan of nothing":              {{options: with(func(o *options) { o.planOnly = true }), before: ready}},
+		"nobody answers":               {{options: with(func(o *options) { o.yes = false })}},
+		"no":                           {{options: with(func(o *options) { o.yes = false }), answers: "n\n"}},
+		"a region that is not allowed": {{options: defaults, before: cloudly(func(f *fake) { f.regions = "europe-west1" })}},
+		"plans kept forever": {{options: defaults, before: then(ready, setBucket(object{"lifecycle": object{"rule": []any{
+			object{"action": object{"type": "Delete"}, "condition": object{"daysSinceNoncurrentTime": 400}}}}}))}, {options: defaults}},
+		"no repository": {{options: with(func(o *options) { o.repository = "" })}},
 		"weak bucket": {{options: defaults, before: then(ready, setBucket(object{
 			"iamConfiguration": object{"publicAccessPrevention": "inherited", "uniformBucketLevelAccess": object{"enabled": false}},
 			"versioning":       nil, "softDeletePolicy": object{"retentionDurationSeconds": "0"}, "lifecycle": nil,
@@ -132,14 +141,19 @@ func TestRuns(t *testing.T) {
 			{options: with(func(o *options) { o.yes = false }), answers: "y\nn\n", before: then(ready, setBucket(object{"versioning": nil}), cloudly(func(f *fake) { delete(f.on, storageAPI) }))},
 			{options: with(func(o *options) { o.yes = false }), answers: "y\n"},
 		},
-		"key never rotated":    {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.keys[keyPath] = merge(f.keys[keyPath], object{"rotationPeriod": nil}) }))}, {options: defaults}},
-		"key seldom rotated":   {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.keys[keyPath]["rotationPeriod"] = "31536000s" }))}},
-		"key for signing":      {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.keys[keyPath]["purpose"] = "ASYMMETRIC_SIGN" }))}},
-		"key disabled":         {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.keys[keyPath]["primary"].(object)["state"] = "DISABLED" }))}},
-		"key not to be used":   {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.denied["cloudkms.cryptoKeyVersions.useToEncrypt"] = true }))}},
-		"no billing":           {{options: defaults, before: cloudly(func(f *fake) { f.billing = false })}},
-		"may not enable":       {{options: defaults, before: cloudly(func(f *fake) { f.denied["serviceusage.services.enable"] = true })}},
-		"may not look at keys": {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.denied["cloudkms.keyRings.get"] = true }))}},
+		"key never rotated":  {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.keys[keyPath] = merge(f.keys[keyPath], object{"rotationPeriod": nil}) }))}, {options: defaults}},
+		"key seldom rotated": {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.keys[keyPath]["rotationPeriod"] = "31536000s" }))}},
+		"key for signing":    {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.keys[keyPath]["purpose"] = "ASYMMETRIC_SIGN" }))}},
+		"key disabled":       {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.keys[keyPath]["primary"].(object)["state"] = "DISABLED" }))}},
+		"key not to be used": {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.denied["cloudkms.cryptoKeyVersions.useToEncrypt"] = true }))}},
+		"signing key":        {{options: defaults, before: then(ready, asksToSign("pulumi/cryptoKeys/dev-images"))}, {options: defaults}},
+		"signing key to encrypt": {{options: defaults, before: then(ready, asksToSign("pulumi/cryptoKeys/dev-images"), cloudly(func(f *fake) {
+			f.keys[keyPath+"-images"] = merge(f.keys[keyPath], object{"name": keyPath + "-images"})
+		}))}},
+		"signing key of their own": {{options: defaults, before: then(ready, asksToSign("ours/cryptoKeys/dev-images"))}},
+		"no billing":               {{options: defaults, before: cloudly(func(f *fake) { f.billing = false })}},
+		"may not enable":           {{options: defaults, before: cloudly(func(f *fake) { f.denied["serviceusage.services.enable"] = true })}},
+		"may not look at keys":     {{options: defaults, before: then(ready, cloudly(func(f *fake) { f.denied["cloudkms.keyRings.get"] = true }))}},
 		"may not make buckets": {{options: defaults, before: cloudly(func(f *fake) {
 			f.denied["storage.buckets.get"], f.denied["storage.buckets.create"] = true, true
 		})}},

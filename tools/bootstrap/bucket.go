@@ -17,7 +17,7 @@ const bucketRole = "roles/storage.admin"
 //
 // Pulumi writes the state's object, and a copy of the one before, with each resource
 // of an update: a limit of so many newer versions would drop, within one update, the
-// state from before it. So age alone decides. What is current is never deleted, nor
+// state from before it. So age alone decides. A current state is never deleted, nor
 // are the copies that Pulumi makes of the state after each update (.pulumi/history).
 const (
 	keepDays = 90
@@ -75,7 +75,7 @@ var settings = []setting{
 		},
 	},
 	{
-		name: "lifecycle", wanted: fmt.Sprintf("deletes only what was replaced %d days ago", keepDays),
+		name: "lifecycle", wanted: fmt.Sprintf("deletes only what was replaced, and plans, %d days ago", keepDays),
 		weak: func(b *storage.Bucket) string {
 			return unless(reflect.DeepEqual(wantedRules(b), rules(b)), describe(rules(b)))
 		},

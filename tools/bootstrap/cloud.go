@@ -120,6 +120,8 @@ func (c *cloud) hint(refused *googleapi.Error, role string) string {
 		return fmt.Sprintf("\nAn API that was just enabled takes some minutes until it works everywhere. Service Usage, which enables the others, is itself enabled by: gcloud services enable serviceusage.googleapis.com --project %s", c.projectName)
 	case because(refused, noProject...):
 		return fmt.Sprintf("\nThe project %q does not exist, or you may not use it. `gcloud projects list` shows yours; to use one takes the role roles/serviceusage.serviceUsageConsumer on it. `gcloud projects create` makes one.", c.projectName)
+	case strings.Contains(refused.Message+refused.Body, "constraints/"):
+		return fmt.Sprintf("\nA policy of your organization forbids it, by the constraint that Google names. `gcloud org-policies describe CONSTRAINT --project %s --effective` shows what it allows: change gcp:region in the stack's file to that, or ask who has the role roles/orgpolicy.policyAdmin.", c.projectName)
 	case refused.Code == http.StatusForbidden:
 		return fmt.Sprintf("\nWhoever runs this needs the role %s on the project %s, or roles/owner.", role, c.projectName)
 	}

@@ -34,6 +34,7 @@ type fake struct {
 	polls    int             // of an operation, until it is done
 	settling int             // calls of an API that are refused after it was enabled
 	faults   map[string]int  // status by "METHOD path", once each
+	regions  string          // in which an organization allows buckets; empty for all
 	pending  []string
 	asked    []string // "METHOD path" of each call that changes something
 }
@@ -186,6 +187,10 @@ func (f *fake) insertBucket(w http.ResponseWriter, r *http.Request) {
 		refuse(w, 400, "Invalid bucket name or project.", "invalid")
 		return
 	}
+	if at := fmt.Sprint(request["location"]); f.regions != "" && at != f.regions {
+		refuse(w, 412, fmt.Sprintf("'%s' violates constraint 'constraints/gcp.resourceLocations'", at), "conditionNotMet")
+		return
+	}
 	if _, taken := f.buckets[name]; taken {
 		refuse(w, 409, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.", "conflict")
 		return
@@ -269,7 +274,12 @@ func wrongRotation(key object) string {
 func (f *fake) createKey(w http.ResponseWriter, r *http.Request) {
 	key := body(r)
 	destroy, err := time.ParseDuration(fmt.Sprint(key["destroyScheduledDuration"]))
-	if key["purpose"] != "ENCRYPT_DECRYPT" || wrongRotation(key) != "" || err != nil || destroy < 24*time.Hour || destroy > 120*24*time.Hour {
+	sound := key["purpose"] == "ENCRYPT_DECRYPT" && wrongRotation(key) == ""
+	if key["purpose"] == "ASYMMETRIC_SIGN" { // which has no rotation, and no primary version ("CryptoKey", Cloud KMS API)
+		template, _ := key["versionTemplate"].(object)
+		sound = key["rotationPeriod"] == nil && template["algorithm"] == "EC_SIGN_P256_SHA256"
+	}
+	if !sound || err != nil || destroy < 24*time.Hour || destroy > 120*24*time.Hour {
 		refuse(w, 400, fmt.Sprintf("Invalid CryptoKey: %v", key), "")
 		return
 	}
@@ -277,7 +287,9 @@ func (f *fake) createKey(w http.ResponseWriter, r *http.Request) {
 		refuse(w, 404, "KeyRing not found.", "")
 		return
 	}
-	key["primary"] = object{"name": "cryptoKeyVersions/1", "state": "ENABLED"}
+	if key["purpose"] == "ENCRYPT_DECRYPT" {
+		key["primary"] = object{"name": "cryptoKeyVersions/1", "state": "ENABLED"}
+	}
 	create(w, r, f.keys, r.URL.Query().Get("cryptoKeyId"), key)
 }
 

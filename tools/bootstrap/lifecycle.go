@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/api/storage/v1"
@@ -14,25 +15,25 @@ func rules(b *storage.Bucket) []*storage.BucketLifecycleRule {
 	return b.Lifecycle.Rule
 }
 
-// wantedRules are the bucket's own without those that delete a state too early, and
-// with one that deletes old versions, should none of them do it.
+// plansPrefix is that of what `make plan KEEP=` leaves for a later build (tools/delivery).
+const plansPrefix = "delivery/"
+
+// wantedRules are the bucket's own without those that delete a state too early, and with
+// those that delete old versions and old plans, should none do it.
 func wantedRules(b *storage.Bucket) []*storage.BucketLifecycleRule {
-	var kept []*storage.BucketLifecycleRule
-	limited := false
-	for _, rule := range rules(b) {
-		if deletes(rule) && !keepsLongEnough(rule) {
-			continue
-		}
-		limited = limited || deletes(rule)
-		kept = append(kept, rule)
+	kept := slices.DeleteFunc(slices.Clone(rules(b)), func(r *storage.BucketLifecycleRule) bool { return deletes(r) && !keepsLongEnough(r) })
+	if !slices.ContainsFunc(kept, limitsVersions) {
+		kept = append(kept, deleteRule(&storage.BucketLifecycleRuleCondition{DaysSinceNoncurrentTime: keepDays}))
 	}
-	if !limited {
-		kept = append(kept, &storage.BucketLifecycleRule{
-			Action:    &storage.BucketLifecycleRuleAction{Type: "Delete"},
-			Condition: &storage.BucketLifecycleRuleCondition{DaysSinceNoncurrentTime: keepDays},
-		})
+	if !slices.ContainsFunc(kept, limitsPlans) {
+		age := int64(keepDays)
+		kept = append(kept, deleteRule(&storage.BucketLifecycleRuleCondition{Age: &age, MatchesPrefix: []string{plansPrefix}}))
 	}
 	return kept
+}
+
+func deleteRule(c *storage.BucketLifecycleRuleCondition) *storage.BucketLifecycleRule {
+	return &storage.BucketLifecycleRule{Action: &storage.BucketLifecycleRuleAction{Type: "Delete"}, Condition: c}
 }
 
 func deletes(rule *storage.BucketLifecycleRule) bool {
@@ -40,10 +41,19 @@ func deletes(rule *storage.BucketLifecycleRule) bool {
 }
 
 // keepsLongEnough tells of a rule that deletes whether it spares what is current and
-// what was so in the last days. All conditions of a rule must hold, so the others
-// don't matter ("Object Lifecycle Management").
+// what was so in the last days, or is about plans alone. All conditions of a rule must
+// hold, so the others don't matter ("Object Lifecycle Management").
 func keepsLongEnough(rule *storage.BucketLifecycleRule) bool {
-	return rule.Condition != nil && rule.Condition.DaysSinceNoncurrentTime >= keepDays
+	return rule.Condition != nil && rule.Condition.DaysSinceNoncurrentTime >= keepDays || limitsPlans(rule)
+}
+
+func limitsPlans(rule *storage.BucketLifecycleRule) bool {
+	return deletes(rule) && rule.Condition != nil && len(rule.Condition.MatchesPrefix) > 0 &&
+		!slices.ContainsFunc(rule.Condition.MatchesPrefix, func(p string) bool { return !strings.HasPrefix(p, plansPrefix) })
+}
+
+func limitsVersions(rule *storage.BucketLifecycleRule) bool {
+	return deletes(rule) && !limitsPlans(rule)
 }
 
 // describe says what the rules delete too early.
@@ -54,10 +64,13 @@ func describe(rules []*storage.BucketLifecycleRule) string {
 			all = append(all, conditions(rule.Condition))
 		}
 	}
-	if len(all) == 0 {
+	switch {
+	case len(all) > 0:
+		return "deletes " + strings.Join(all, ", ")
+	case !slices.ContainsFunc(rules, limitsVersions):
 		return "keeps what was replaced forever"
 	}
-	return "deletes " + strings.Join(all, ", ")
+	return "keeps plans forever"
 }
 
 func conditions(c *storage.BucketLifecycleRuleCondition) string {

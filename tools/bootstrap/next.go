@@ -34,7 +34,8 @@ func (b *bootstrap) next(ctx context.Context) error {
 `, bucketName(b.project), stack, b.stack, file.name, b.stack)
 	if b.repository != "" {
 		fmt.Fprintf(b.out, `
-And make the environment %s, with required reviewers, in the repository on GitHub:
+And make the environment %s in the repository on GitHub, for the branch that is deployed alone, and
+with required reviewers if a person approves what is deployed to it:
 
   https://github.com/%s/settings/environments/new
 `, b.stack, b.repository)

@@ -99,6 +99,9 @@ func (b *bootstrap) planFile(f stackFile) ([]step, error) {
 		{key: "secretsprovider", value: b.secretsProvider()},
 		{section: "config", key: "gcp:project", value: b.project},
 	}
+	if version := b.signingVersion(f); version != "" {
+		entries = append(entries, entry{section: "config", key: signingKeyEntry, value: b.signingKey() + "/cryptoKeyVersions/" + version})
+	}
 	if b.repository != "" {
 		entries = append(entries, entry{section: "config", key: "grpc-edge:githubRepository", value: b.repository})
 	}

@@ -2,17 +2,22 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-type deployOptions struct{ plan string }
+type deployOptions struct{ plan, kept, tried, keep string }
 
 // deploy brings the stack up and writes down which images run in it.
 func (j *job) deploy(ctx context.Context, o deployOptions) error {
+	if o.kept != "" {
+		if err := j.fetchPlan(ctx, o.kept, o.tried); err != nil {
+			return err
+		}
+		o.plan = j.file(planFile)
+	}
 	args := []string{"up", "--yes", "--skip-preview", "--suppress-outputs", policyPack}
 	if o.plan != "" {
 		plan, err := filepath.Abs(o.plan)
@@ -27,7 +32,10 @@ func (j *job) deploy(ctx context.Context, o deployOptions) error {
 	if err := j.cli.Run(ctx, args...); err != nil {
 		return fmt.Errorf("%w\n%s", err, j.goOn(o))
 	}
-	return j.writeImages(ctx)
+	if err := j.writeImages(ctx); err != nil {
+		return err
+	}
+	return j.keepImages(ctx, o.keep)
 }
 
 // goOn is how to go on after an `up` that failed.
@@ -61,9 +69,5 @@ func (j *job) writeImages(ctx context.Context) error {
 	for name, reference := range o.Images {
 		_, digests[name], _ = strings.Cut(reference, "@")
 	}
-	text, err := json.MarshalIndent(digests, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(j.file(imagesFile), append(text, '\n'), 0o644)
+	return writeJSON(j.file(imagesFile), digests)
 }

@@ -77,15 +77,17 @@ func commands() *cobra.Command {
 	var planned planOptions
 	c := add("plan", "Preview a stack: write the plan, and the comment about it", func(ctx context.Context, j *job) error { return j.plan(ctx, planned) })
 	c.Flags().StringVar(&planned.base, "base", "", "commit to compare with, to name the commits behind an image")
+	c.Flags().BoolVar(&planned.touched, "touched", false, "do nothing if no commit since the base touches the stack")
 	c.Flags().StringVar(&planned.images, "images", "", "file with the digests that the images must have, as `deploy` of another stack wrote it")
+	c.Flags().IntVar(&planned.pullRequest, "pull-request", 0, "number of the pull request that gets the comment")
+	c.Flags().StringVar(&planned.keep, "keep", "", "commit for which plan and comment are kept in the state's bucket")
 
 	var deployed deployOptions
 	c = add("deploy", "Bring a stack up, exactly as planned if there is a plan", func(ctx context.Context, j *job) error { return j.deploy(ctx, deployed) })
 	c.Flags().StringVar(&deployed.plan, "plan", "", "plan that `plan` wrote")
-
-	var pullRequest int
-	c = add("comment", "Write what `plan` found to a pull request", func(ctx context.Context, j *job) error { return j.comment(ctx, pullRequest) })
-	c.Flags().IntVar(&pullRequest, "pull-request", 0, "number of the pull request")
+	c.Flags().StringVar(&deployed.kept, "kept", "", "commit whose plan `plan --keep` kept")
+	c.Flags().StringVar(&deployed.tried, "tried", "", "stack that must run the images of that plan, as its `deploy --keep` kept them")
+	c.Flags().StringVar(&deployed.keep, "keep", "", "commit for which the digests of the images are kept in the state's bucket")
 
 	var report bool
 	c = add("drift", "Find what was changed behind Pulumi's back; fails if anything was", func(ctx context.Context, j *job) error { return j.drift(ctx, report) })
@@ -96,6 +98,8 @@ func commands() *cobra.Command {
 	reviewFlags(c, &review)
 	c = add("review-down", "Destroy and remove the stack of a pull request", func(ctx context.Context, j *job) error { return j.reviewDown(ctx, review) })
 	reviewFlags(c, &review)
+
+	add("recover", "Settle what an update that was killed left in the state, before the next one", func(ctx context.Context, j *job) error { return j.recover(ctx) })
 
 	var back rollbackOptions
 	c = add("rollback", "Bring up an earlier deployment of a stack again, or list them", func(ctx context.Context, j *job) error { return j.rollback(ctx, back) })

@@ -18,17 +18,32 @@ import (
 const (
 	planFile    = "plan.json"
 	commentFile = "comment.md"
-	imagesFile  = "images.json"
+	imagesFile  = "images.json"  // of what runs
+	plannedFile = "planned.json" // images of what would run
 )
 
 // policyPack has the rules that every stack keeps to; a breach fails a preview.
 const policyPack = "--policy-pack=policy"
 
-type planOptions struct{ base, images string }
+type planOptions struct {
+	base, images, keep string
+	touched            bool
+	pullRequest        int
+}
 
 // plan previews the stack. The comment is written and printed whether or not the
 // preview succeeds, and the plan only if it does.
 func (j *job) plan(ctx context.Context, o planOptions) error {
+	if o.touched {
+		touched, err := touched(j.root, []string{j.stack}, o.base)
+		if err != nil {
+			return err
+		}
+		if len(touched) == 0 {
+			fmt.Printf("No commit since %s touches %s.\n", o.base, j.stack)
+			return nil
+		}
+	}
 	plan := j.file(planFile)
 	if err := os.RemoveAll(plan); err != nil {
 		return err
@@ -42,11 +57,41 @@ func (j *job) plan(ctx context.Context, o planOptions) error {
 		return err
 	}
 	fmt.Println(text)
+	if o.pullRequest > 0 {
+		if err := post(ctx, o.pullRequest, text); err != nil {
+			return err
+		}
+	}
 	if previewed.Failed() {
 		_ = os.RemoveAll(plan) // of a preview that failed it is not whole
 		return fmt.Errorf("the preview of %s failed, see above", j.stack)
 	}
-	return j.sameImages(previewed, o.images)
+	if err := writeJSON(j.file(plannedFile), previewed.Images()); err != nil {
+		return err
+	}
+	if err := j.sameImages(previewed.Images(), o.images); err != nil {
+		return err
+	}
+	return j.keepPlan(ctx, o.keep)
+}
+
+func writeJSON(file string, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o644)
+}
+
+func readJSON(file string, into any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	return nil
 }
 
 // previewed runs a command that prints a preview.
@@ -60,20 +105,15 @@ func (j *job) previewed(ctx context.Context, args ...string) (preview.Preview, e
 
 // sameImages compares the planned images with those that were tried in another
 // stack: what goes to production is what was tried, bit for bit.
-func (j *job) sameImages(p preview.Preview, file string) error {
+func (j *job) sameImages(planned map[string][]string, file string) error {
 	if file == "" {
 		return nil
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
+	var tried map[string]string
+	if err := readJSON(file, &tried); err != nil {
 		return fmt.Errorf("reading the images that were tried: %w", err)
 	}
-	var tried map[string]string
-	if err := json.Unmarshal(text, &tried); err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
-	}
 	var differ []error
-	planned := p.Images()
 	for _, name := range slices.Sorted(maps.Keys(tried)) {
 		if !slices.Contains(planned[name], tried[name]) {
 			differ = append(differ, fmt.Errorf("image %s: %s was tried, %q is planned", name, tried[name], planned[name]))
@@ -85,19 +125,7 @@ func (j *job) sameImages(p preview.Preview, file string) error {
 	return nil
 }
 
-// comment writes the comment of plan to a pull request.
-func (j *job) comment(ctx context.Context, pullRequest int) error {
-	text, err := os.ReadFile(j.file(commentFile))
-	if err != nil {
-		return fmt.Errorf("there is no comment about %s: %w; `make plan STACK=%s` writes it", j.stack, err, j.stack)
-	}
-	return post(ctx, pullRequest, string(text))
-}
-
 func post(ctx context.Context, pullRequest int, text string) error {
-	if pullRequest <= 0 {
-		return errors.New("give the number of the pull request: PR=7")
-	}
 	repository, err := github.FromEnvironment()
 	if err != nil {
 		return err

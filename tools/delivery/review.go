@@ -70,7 +70,11 @@ func (j *job) review(ctx context.Context, o reviewOptions) error {
 // reviewConfig is what differs from the model.
 func (j *job) reviewConfig() []string {
 	var flags []string
-	for key, value := range map[string]string{"deletionProtection": "false", "githubRepository": "", "githubRepositoryId": "", "cloudBuildRepository": "", "reviewStacks": "false"} {
+	off := map[string]string{
+		"deletionProtection": "false", "githubRepository": "", "githubRepositoryId": "", "reviewStacks": "false",
+		"cloudBuildRepository": "", "cloudBuildTokenSecret": "", "promotedFrom": "",
+	}
+	for key, value := range off {
 		if key = j.env.Program + ":" + key; j.env.Value(key) != "" && j.env.Value(key) != value || key == j.env.Program+":deletionProtection" {
 			flags = append(flags, "--config", key+"="+value)
 		}

@@ -40,12 +40,8 @@ func stacks(root *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if *base != "" {
-			files, err := changed(*root, *base)
-			if err != nil {
-				return err
-			}
-			delivered = environment.Touched(delivered, files)
+		if delivered, err = touched(*root, delivered, *base); err != nil {
+			return err
 		}
 		// The order of promotion: production comes last.
 		slices.SortStableFunc(delivered, func(a, b string) int { return production(a) - production(b) })
@@ -59,6 +55,19 @@ func production(stack string) int {
 		return 1
 	}
 	return 0
+}
+
+// touched are those of the stacks that the commits since base can change; without a
+// base, all.
+func touched(root string, stacks []string, base string) ([]string, error) {
+	if base == "" {
+		return stacks, nil
+	}
+	files, err := changed(root, base)
+	if err != nil {
+		return nil, err
+	}
+	return environment.Touched(stacks, files), nil
 }
 
 // changed are the files that differ from what base and HEAD have in common.

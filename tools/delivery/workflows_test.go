@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ const root = "../.."
 type workflow struct {
 	On          map[string]any    `json:"true"` // YAML 1.1 reads the key `on` as a boolean
 	Permissions map[string]string `json:"permissions"`
+	Concurrency *concurrency      `json:"concurrency"`
 	Jobs        map[string]part   `json:"jobs"`
 	Runs        part              `json:"runs"`
 }
@@ -25,7 +27,26 @@ type part struct {
 	Needs       any               `json:"needs"`
 	Permissions map[string]string `json:"permissions"`
 	Timeout     int               `json:"timeout-minutes"`
-	Steps       []struct{ Uses, Run string }
+	Concurrency *concurrency      `json:"concurrency"`
+	Steps       []struct {
+		Uses, Run string
+		With      map[string]any
+	}
+}
+
+type concurrency struct {
+	Group  string `json:"group"`
+	Cancel bool   `json:"cancel-in-progress"`
+}
+
+// login is the stack and the role as which a job logs in; nothing if it doesn't.
+func (p part) login() (stack, as string) {
+	for _, s := range p.Steps {
+		if s.Uses == "./.github/actions/login" {
+			return s.With["stack"].(string), s.With["as"].(string)
+		}
+	}
+	return "", ""
 }
 
 func readWorkflows(t *testing.T) map[string]workflow {
@@ -92,6 +113,86 @@ func TestWorkflowsAreSafe(t *testing.T) {
 					t.Errorf("%s: job %s puts what others write into its script; pass it by `env`: %s", file, name, s.Run)
 				}
 			}
+		}
+	}
+}
+
+// TestStacksChangeOneAtATime makes sure that runs which change the same thing wait for each
+// other, and that none is canceled in the middle of an update.
+func TestStacksChangeOneAtATime(t *testing.T) {
+	t.Parallel()
+	changing := 0
+	for file, w := range readWorkflows(t) {
+		for name, j := range w.Jobs {
+			stack, as := j.login()
+			if as == "" || as == "previewer" {
+				continue
+			}
+			changing++
+			group := "stack-" + stack
+			c := j.Concurrency
+			if as == "reviewer" { // its stack is that of the pull request
+				c, group = w.Concurrency, "review-${{ github.event.number }}"
+			}
+			if c == nil || c.Group != group || c.Cancel {
+				t.Errorf("%s: job %s changes %s with the concurrency %+v, want the group %s, not canceled", file, name, stack, c, group)
+			}
+		}
+	}
+	if changing != 6 {
+		t.Errorf("%d jobs change a stack; adapt this test", changing)
+	}
+}
+
+// TestCachesHoldTheProgram makes sure that the cache which lets a preview be fast is written by
+// jobs that compile the program: GitHub never writes a key twice.
+func TestCachesHoldTheProgram(t *testing.T) {
+	t.Parallel()
+	compiles := regexp.MustCompile(`make (plan|deploy|review|rollback|teardown)\b`)
+	keys := map[any]string{}
+	for file, w := range readWorkflows(t) {
+		for name, j := range w.jobs() {
+			scripts := ""
+			for _, s := range j.Steps {
+				scripts += s.Run + "\n"
+			}
+			for _, s := range j.Steps {
+				if s.Uses == "./.github/actions/tools" && (s.With["compiles"] == "false") == compiles.MatchString(scripts) {
+					t.Errorf("%s: job %s has compiles: %v, and runs %s", file, name, s.With["compiles"], scripts)
+				}
+				if !strings.HasPrefix(s.Uses, "actions/setup-go@") || s.With["cache"] == false {
+					continue
+				}
+				path := s.With["cache-dependency-path"]
+				if other, taken := keys[path]; taken {
+					t.Errorf("%s: job %s has the key of %s", file, name, other)
+				}
+				keys[path] = file + " " + name
+			}
+		}
+	}
+	if len(keys) != 3 {
+		t.Errorf("found the keys %v; adapt this test", keys)
+	}
+}
+
+// TestReviewStacksGo makes sure of both ends of a review stack: the pull request is closed,
+// or loses its label.
+func TestReviewStacksGo(t *testing.T) {
+	t.Parallel()
+	w := readWorkflows(t)[filepath.Join(root, ".github", "workflows", "review.yaml")]
+	for _, want := range []string{
+		"github.event.action == 'closed' && contains(github.event.pull_request.labels.*.name, 'review')",
+		"github.event.action == 'unlabeled' && github.event.label.name == 'review'",
+	} {
+		if !strings.Contains(w.Jobs["down"].If, want) {
+			t.Errorf("the job down runs if %s, want also if %s", w.Jobs["down"].If, want)
+		}
+	}
+	types, _ := w.On["pull_request"].(map[string]any)["types"].([]any)
+	for _, event := range []any{"labeled", "unlabeled", "closed"} {
+		if !slices.Contains(types, event) {
+			t.Errorf("the workflow starts for %v, want also for %s", types, event)
 		}
 	}
 }

@@ -67,6 +67,19 @@ func (v *validator) value(path, goType string, value resource.PropertyValue) {
 	}
 }
 
+// conflicting finds inputs that cannot be given together.
+func (t resourceType) conflicting(inputs resource.PropertyMap) []*pulumirpc.CheckFailure {
+	v := &validator{}
+	for key, others := range t.conflicts {
+		for _, other := range others {
+			if inputs.HasValue(resource.PropertyKey(key)) && has(resource.NewProperty(inputs), other) {
+				v.fail(other, "Conflicting configuration arguments: %q: conflicts with %s", other, key)
+			}
+		}
+	}
+	return v.failures
+}
+
 // describe names a Go type in Pulumi's words.
 func describe(goType string) string {
 	switch {
@@ -85,7 +98,7 @@ func describe(goType string) string {
 func complete(t resourceType, r *pulumirpc.CheckRequest, olds, inputs resource.PropertyMap) error {
 	added := []resource.PropertyValue{}
 	for _, key := range slices.Sorted(maps.Keys(t.defaults)) {
-		if _, given := inputs[resource.PropertyKey(key)]; !given {
+		if _, given := inputs[resource.PropertyKey(key)]; !given && !t.excluded(key, inputs) {
 			inputs[resource.PropertyKey(key)] = resource.NewPropertyValue(t.defaults[key])
 			added = append(added, resource.NewProperty(key))
 		}
@@ -101,6 +114,16 @@ func complete(t resourceType, r *pulumirpc.CheckRequest, olds, inputs resource.P
 	}
 	inputs[defaultsKey] = resource.NewProperty(added)
 	return nil
+}
+
+// excluded tells whether a property conflicts with one that is given.
+func (t resourceType) excluded(key string, inputs resource.PropertyMap) bool {
+	for given, others := range t.conflicts {
+		if inputs.HasValue(resource.PropertyKey(given)) && slices.Contains(others, key) {
+			return true
+		}
+	}
+	return false
 }
 
 // autoname is the old name, or <logical name>-<7 hex digits> as Pulumi's

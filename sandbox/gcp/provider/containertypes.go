@@ -10,6 +10,9 @@ var clusterType = resourceType{
 	kind: gcp.KindCluster, autoname: "name", maxName: 40, labels: "resourceLabels", place: []string{"project", "location"},
 	defaults: map[string]any{"deletionProtection": true, "enableKubernetesAlpha": false, "enableLegacyAbac": false,
 		"enableShieldedNodes": true, "network": "default"},
+	conflicts: map[string][]string{"enableAutopilot": words(`addonsConfig.networkPolicyConfig addonsConfig.dnsCacheConfig
+		addonsConfig.statefulHaConfig clusterAutoscaling.enabled clusterAutoscaling.resourceLimits binaryAuthorization.enabled
+		enableShieldedNodes networkPolicy nodePools removeDefaultNodePool defaultMaxPodsPerNode enableIntranodeVisibility`)},
 	replace: append(words(`name location clusterIpv4Cidr description enableKubernetesAlpha enableTpu enableAutopilot
 		initialNodeCount confidentialNodes masterAuth.clientCertificateConfig network nodePools project subnetwork
 		ipAllocationPolicy networkingMode privateClusterConfig.masterIpv4CidrBlock

@@ -35,8 +35,10 @@ func (e *engine) deliver() map[string]state {
 		if token == customRoleType {
 			var role customRole
 			read(e.t, roleFile(strings.TrimPrefix(name, "delivery-")), &role)
-			// See infra/delivery: this one is granted on the account of nodes alone.
-			r.Inputs["permissions"] = anys(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == "iam.serviceAccounts.actAs" }))
+			// See infra/delivery: these are granted on the account of nodes, and the key, alone.
+			r.Inputs["permissions"] = anys(slices.DeleteFunc(role.Permissions, func(p string) bool {
+				return p == "iam.serviceAccounts.actAs" || p == "cloudkms.cryptoKeyVersions.useToSign"
+			}))
 		}
 		for key, value := range r.Inputs {
 			if text, ok := value.(string); ok { // a list has names and numbers for what is not known yet
@@ -63,7 +65,9 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 	e := newEngine(t, noRuntime{})
 	made := e.deliver()
 	const project, state = "projects/test-project", "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox"
+	const bucket = project + "/buckets/test-project-pulumi-state"
 	const own = "projects/test-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge"
+	const signing = "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox-images"
 	email := func(role string) string { return role + "-sandbox@test-project.iam.gserviceaccount.com" }
 	grant := func(role string) gcp.Call {
 		return gcp.Call{Verb: gcp.VerbCreate, Kind: gcp.KindProjectMember, Name: project + "/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
@@ -85,13 +89,13 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 		}
 		return gcp.Call{Verb: verb, Kind: kind, Name: o.Name, Config: o.Config}
 	}
-	const pdrv = "previewer deployer destroyer reviewer"
+	const all = "previewer planner deployer destroyer reviewer"
 	tests := []struct {
 		what string
 		call gcp.Call
 		may  string // who
 	}{
-		{"read the network", network(gcp.VerbGet), pdrv},
+		{"read the network", network(gcp.VerbGet), all},
 		{"make the network", network(gcp.VerbCreate), "deployer destroyer reviewer"},
 		{"delete the network", network(gcp.VerbDelete), "destroyer reviewer"},
 		{"grant nodes their role", grant("roles/container.defaultNodeServiceAccount"), "deployer destroyer reviewer"},
@@ -103,7 +107,7 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 		{"let others use the state's key", onKey(state, "roles/cloudkms.cryptoKeyEncrypterDecrypter"), ""},
 		{"run nodes as the account of nodes", runAs(nodesEmail), "deployer destroyer reviewer"},
 		{"run nodes as the destroyer", runAs(email("destroyer")), "reviewer"},
-		{"read the identity provider", of(gcp.VerbGet, gcp.KindIdentityProvider, "delivery-github"), pdrv},
+		{"read the identity provider", of(gcp.VerbGet, gcp.KindIdentityProvider, "delivery-github"), all},
 		{"let in another repository", of(gcp.VerbUpdate, gcp.KindIdentityProvider, "delivery-github"), ""},
 		{"delete the pool", of(gcp.VerbDelete, gcp.KindIdentityPool, "delivery"), ""},
 		{"let others be the deployer", of(gcp.VerbCreate, gcp.KindAccountMember, "delivery-deployer-deploy-workflow"), ""},
@@ -113,7 +117,7 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 		{"lift the limit of its role", of(gcp.VerbDelete, gcp.KindProjectMember, "delivery-deployer-deploy"), ""},
 	}
 	for _, test := range tests {
-		for _, role := range strings.Fields(pdrv) {
+		for _, role := range strings.Fields(all) {
 			err := e.cloud.Authorize(gcp.As(context.Background(), email(role)), test.call)
 			if want := slices.Contains(strings.Fields(test.may), role); (err == nil) != want {
 				t.Errorf("the %s wants to %s: %v, want allowed = %t", role, test.what, err, want)
@@ -121,14 +125,21 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 		}
 	}
 	for _, test := range []struct{ permission, resource, may string }{
-		{"storage.objects.get", project + "/buckets/test-project-pulumi-state", pdrv},
-		{"storage.objects.create", project + "/buckets/test-project-pulumi-state", "deployer destroyer reviewer"},
-		{"cloudkms.cryptoKeyVersions.useToDecrypt", state, pdrv},
+		{"storage.objects.get", bucket + "/objects/delivery/sandbox/abc/plan.json", all},
+		{"secretmanager.versions.access", project + "/secrets/github-token", "previewer"},
+		{"secretmanager.versions.access", project + "/secrets/other", ""},
+		{"storage.objects.create", bucket + "/objects/.pulumi/stacks/grpc-edge/sandbox.json", "deployer destroyer reviewer"},
+		{"storage.objects.create", bucket + "/objects/delivery/sandbox/abc/plan.json", "planner deployer destroyer reviewer"},
+		{"storage.objects.create", bucket + "/objects/delivery/prod/abc/plan.json", "deployer destroyer reviewer"},
+		{"cloudkms.cryptoKeyVersions.useToDecrypt", state, all},
 		{"cloudkms.cryptoKeyVersions.useToEncrypt", state, "reviewer"},
 		{"cloudkms.cryptoKeyVersions.useToDecrypt", own, ""},
-		{"logging.logEntries.create", project, "previewer deployer"},
+		{"cloudkms.cryptoKeyVersions.viewPublicKey", signing, all},
+		{"cloudkms.cryptoKeyVersions.useToSign", signing, "deployer destroyer reviewer"},
+		{"cloudkms.cryptoKeyVersions.useToSign", own, ""},
+		{"logging.logEntries.create", project, "previewer planner deployer destroyer"},
 	} {
-		for _, role := range strings.Fields(pdrv) {
+		for _, role := range strings.Fields(all) {
 			err := e.cloud.Permit(gcp.As(context.Background(), email(role)), test.permission, test.resource)
 			if want := slices.Contains(strings.Fields(test.may), role); (err == nil) != want {
 				t.Errorf("%s on %s for the %s: %v, want allowed = %t", test.permission, test.resource, role, err, want)

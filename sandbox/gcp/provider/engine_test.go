@@ -2,9 +2,15 @@ package provider
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,14 +23,14 @@ import (
 	"grpc-edge/sandbox/gcp"
 )
 
-// noRuntime starts nothing and says that all is well.
-type noRuntime struct{ block chan struct{} }
+// noRuntime starts nothing and says that all is well; if begun is set, once it was
+// closed and end has been.
+type noRuntime struct{ begun, end chan struct{} }
 
-func (r noRuntime) StartCluster(ctx context.Context, _ gcp.ClusterSpec) (gcp.ClusterStatus, error) {
-	if r.block != nil {
-		close(r.block)
-		<-ctx.Done()
-		return gcp.ClusterStatus{}, context.Cause(ctx)
+func (r noRuntime) StartCluster(context.Context, gcp.ClusterSpec) (gcp.ClusterStatus, error) {
+	if r.begun != nil {
+		close(r.begun)
+		<-r.end
 	}
 	return gcp.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.34.4-gke.1"}, nil
 }
@@ -70,13 +76,19 @@ func newEngine(t *testing.T, rt gcp.Runtime) *engine {
 	}
 	e.client = e.dial()
 	e.configure(e.client, props{"project": "test-project", "region": "us-central1"})
-	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "cloudbuild"} {
+	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "containeranalysis", "cloudbuild", "privateca", "secretmanager"} {
 		e.create("gcp:projects/service:Service", props{"service": api + ".googleapis.com"})
 	}
 	return e
 }
 
 type props = map[string]any
+
+const (
+	noteType       = "gcp:containeranalysis/note:Note"
+	occurrenceType = "gcp:containeranalysis/occurence:Occurence" // as Pulumi spells it
+	attestorType   = "gcp:binaryauthorization/attestor:Attestor"
+)
 
 func (e *engine) configure(client pulumirpc.ResourceProviderClient, config props) {
 	e.t.Helper()
@@ -185,11 +197,13 @@ const (
 	poolType         = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 	providerType     = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
 	bucketMemberType = "gcp:storage/bucketIAMMember:BucketIAMMember"
+	secretMemberType = "gcp:secretmanager/secretIamMember:SecretIamMember"
 	triggerType      = "gcp:cloudbuild/trigger:Trigger"
 	clusterToken     = "gcp:container/cluster:Cluster"
 	poolToken        = "gcp:container/nodePool:NodePool"
 	dashboardToken   = "gcp:monitoring/dashboard:Dashboard"
 	customRoleType   = "gcp:projects/iAMCustomRole:IAMCustomRole"
+	certificateType  = "gcp:certificateauthority/certificate:Certificate"
 	policyToken      = "gcp:monitoring/alertPolicy:AlertPolicy"
 )
 
@@ -198,6 +212,19 @@ const dashboardJSON = `{
   "mosaicLayout": {"tiles": [{"width": 24, "height": 16, "widget": {"title": "T", "text": {"content": "Hello"}}}], "columns": 48},
   "displayName": "Edge"
 }`
+
+// certificateRequest is for nobody.
+var certificateRequest = sync.OnceValue(func() string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request}))
+})
 
 // program is what a program registers, one of each type, in order.
 func program() []struct {
@@ -247,9 +274,17 @@ func program() []struct {
 		{"gcp:projects/serviceIdentity:ServiceIdentity", "projects/test-project/services/container.googleapis.com", props{"service": "container.googleapis.com"}},
 		{"gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", key + "/roles/cloudkms.cryptoKeyEncrypterDecrypter/serviceAccount:" + account,
 			props{"cryptoKeyId": key, "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter", "member": "serviceAccount:" + account}},
+		{noteType, "projects/test-project/notes/edge", props{"name": "edge", "attestationAuthority": props{"hint": props{"humanReadableName": "Edge"}}}},
+		{occurrenceType, "projects/test-project/occurrences/*-*-*-*-*", props{"noteName": "projects/test-project/notes/edge",
+			"resourceUri": "https://us-central1-docker.pkg.dev/test-project/images/echo@sha256:0", "attestation": props{"serializedPayload": "e30=",
+				"signatures": []any{props{"publicKeyId": "//cloudkms.googleapis.com/v1/" + key + "/cryptoKeyVersions/1", "signature": "AA=="}}}}},
+		{attestorType, "projects/test-project/attestors/edge", props{"name": "edge", "attestationAuthorityNote": props{
+			"noteReference": "projects/test-project/notes/edge"}}},
 		{"gcp:binaryauthorization/policy:Policy", "projects/test-project", props{"globalPolicyEvaluationMode": "ENABLE",
 			"admissionWhitelistPatterns": []any{props{"namePattern": "us-central1-docker.pkg.dev/test-project/images/**"}},
 			"defaultAdmissionRule":       props{"evaluationMode": "ALWAYS_DENY", "enforcementMode": "ENFORCED_BLOCK_AND_AUDIT_LOG"}}},
+		{certificateType, location + "caPools/grpc-edge/certificates/leaf", props{"name": "leaf", "pool": "grpc-edge", "location": "us-central1",
+			"lifetime": "7776000s", "pemCsr": certificateRequest(), "labels": props{"app": "edge"}}},
 		{poolType, pool, props{"workloadIdentityPoolId": "grpc-edge-dev", "description": "CI"}},
 		{providerType, pool + "/providers/github", props{"workloadIdentityPoolId": "grpc-edge-dev", "workloadIdentityPoolProviderId": "github",
 			"oidc":               props{"issuerUri": "https://token.actions.githubusercontent.com"},
@@ -257,6 +292,8 @@ func program() []struct {
 			"attributeCondition": "assertion.repository == 'o/r'"}},
 		{bucketMemberType, "b/test-project-pulumi-state/roles/storage.objectViewer/serviceAccount:" + account,
 			props{"bucket": "test-project-pulumi-state", "role": "roles/storage.objectViewer", "member": "serviceAccount:" + account}},
+		{secretMemberType, "projects/test-project/secrets/github-token/roles/secretmanager.secretAccessor/serviceAccount:" + account,
+			props{"secretId": "github-token", "role": "roles/secretmanager.secretAccessor", "member": "serviceAccount:" + account}},
 		{triggerType, location + "triggers/*-*-*-*-*", props{"name": "preview", "location": "us-central1", "filename": "cloudbuild.yaml",
 			"serviceAccount": "projects/test-project/serviceAccounts/" + account, "substitutions": props{"_STACK": "dev"},
 			"repositoryEventConfig": props{"repository": location + "connections/github/repositories/r", "pullRequest": props{"branch": "^main$"}}}},

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/types/known/emptypb"
-
 	"grpc-edge/sandbox/gcp"
 )
 
@@ -98,31 +96,6 @@ func TestLastingFaultsAreToldOnce(t *testing.T) {
 	}
 }
 
-func TestSlowOperationCanBeCanceled(t *testing.T) {
-	e := newEngine(t, noRuntime{})
-	e.fault("slow kind=Network seconds=3600 count=1")
-	done := make(chan error)
-	go func() {
-		_, err := e.tryCreate(networkType, props{"name": "net"})
-		done <- err
-	}()
-	for { // until the operation is under way, which uses the fault up
-		if faults, err := gcp.Faults(e.dir); err != nil || len(faults) == 0 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if _, err := e.client.Cancel(t.Context(), &emptypb.Empty{}); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err == nil || !strings.Contains(err.Error(), errCanceled.Error()) {
-		t.Errorf("Create = %v, want %v", err, errCanceled)
-	}
-	if left := e.cloud.Objects(); len(left) != 0 {
-		t.Errorf("left %v, want nothing", left)
-	}
-}
-
 func TestFaultsAreCheckedWhole(t *testing.T) {
 	_, err := gcp.ParseFault(strings.Fields("bogus kind=Bucket verb=put name=[ count=0 color=red seconds=1"))
 	for _, want := range []string{`"bogus" is no answer`, "kind=Bucket: it may be ", "verb=put", "name=[", "count=0", `"color"`, "seconds=N"} {
@@ -134,5 +107,61 @@ func TestFaultsAreCheckedWhole(t *testing.T) {
 		if f, err := gcp.ParseFault(strings.Fields(words)); err != nil || f.String() != words {
 			t.Errorf("ParseFault(%q) = %q, %v, want the same", words, f, err)
 		}
+	}
+}
+
+// alwaysOn are kinds of APIs that a new project has.
+var alwaysOn = []gcp.Kind{gcp.KindService, gcp.KindServiceIdentity, gcp.KindBucketMember}
+
+// TestEveryKindFails makes the first call that creates each type fail with each answer:
+// none is left half made, each says in Google's words why, and the next call goes through.
+func TestEveryKindFails(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []struct {
+		name, want string
+		lasts      bool
+	}{
+		{"rate-limit", "", false},
+		{"internal", "", false},
+		{"unavailable", "", false},
+		{"quota", "googleapi: Error 403: Quota '", true},
+		{"denied", "googleapi: Error 403: ", true},
+		{"api-disabled", " API has not been used in project ", true},
+		{"exists", "googleapi: Error 409: ", true},
+		{"failed", "Error waiting to create ", true},
+	} {
+		t.Run(answer.name, func(t *testing.T) {
+			t.Parallel()
+			e := newEngine(t, noRuntime{})
+			for _, step := range program() {
+				if answer.name == "api-disabled" && slices.Contains(alwaysOn, resourceTypes[step.token].kind) {
+					e.create(step.token, step.inputs)
+					continue
+				}
+				kind := string(resourceTypes[step.token].kind)
+				kind = kind[strings.LastIndexByte(kind, '/')+1:]
+				e.fault(answer.name + " verb=create count=1 kind=" + kind)
+				before := len(e.cloud.Objects())
+				s, err := e.tryCreate(step.token, step.inputs)
+				if faults, readErr := gcp.Faults(e.dir); readErr != nil || len(faults) != 0 {
+					t.Errorf("%s: the fault did not strike (%v, %v)", step.token, faults, readErr)
+				}
+				if !answer.lasts {
+					if err != nil {
+						t.Fatalf("%s: Create = %v, want nil", step.token, err)
+					}
+					continue
+				}
+				if err == nil || strings.Count(err.Error(), answer.want) != 1 || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%s: Create = %v, want %q, once, on one line", step.token, err, answer.want)
+				}
+				if after := len(e.cloud.Objects()); after != before {
+					t.Errorf("%s: %d objects after the refused creation, want %d", step.token, after, before)
+				}
+				if s, err = e.tryCreate(step.token, step.inputs); err != nil {
+					t.Fatalf("%s: the next Create of %q = %v", step.token, s.id, err)
+				}
+			}
+		})
 	}
 }

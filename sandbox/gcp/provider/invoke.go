@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -24,9 +25,12 @@ func (p *provider) Invoke(ctx context.Context, r *pulumirpc.InvokeRequest) (*pul
 		result, err = p.clientConfig(s)
 	case "gcp:organizations/getProject:getProject":
 		result, err = p.project(ctx, s, args)
+	case "gcp:kms/getKMSCryptoKeyVersion:getKMSCryptoKeyVersion":
+		result, err = p.keyVersion(ctx, s, args)
 	default:
 		err = status.Errorf(codes.Unimplemented, "the sandbox does not emulate the function %s; it emulates "+
-			"gcp:organizations/getClientConfig:getClientConfig and gcp:organizations/getProject:getProject", r.Tok)
+			"gcp:organizations/getClientConfig:getClientConfig, gcp:organizations/getProject:getProject and "+
+			"gcp:kms/getKMSCryptoKeyVersion:getKMSCryptoKeyVersion", r.Tok)
 	}
 	if err != nil {
 		return nil, err
@@ -77,5 +81,29 @@ func (p *provider) project(ctx context.Context, s *session, args resource.Proper
 		"autoCreateNetwork": resource.NewProperty(false), "billingAccount": resource.NewProperty(""),
 		"deletionPolicy": resource.NewProperty("PREVENT"), "folderId": resource.NewProperty(""),
 		"orgId": resource.NewProperty(""), "labels": empty, "pulumiLabels": empty, "effectiveLabels": empty, "tags": empty,
+	}, nil
+}
+
+// keyVersion describes a version of a Cloud KMS key for signing; the first one if the
+// program names none.
+func (p *provider) keyVersion(ctx context.Context, s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
+	key, _ := plainValue(args["cryptoKey"]).(string)
+	version, given := plainValue(args["version"]).(float64)
+	if !given {
+		version = 1
+	}
+	name := fmt.Sprintf("%s/cryptoKeyVersions/%d", key, int(version))
+	public, err := p.cloud.SigningKey(gcp.As(ctx, s.account), name)
+	if err != nil {
+		return nil, err
+	}
+	const algorithm = "EC_SIGN_P256_SHA256"
+	return resource.PropertyMap{
+		"id": resource.NewProperty("//cloudkms.googleapis.com/v1/" + name), "name": resource.NewProperty(name),
+		"cryptoKey": resource.NewProperty(key), "version": resource.NewProperty(version),
+		"algorithm": resource.NewProperty(algorithm), "protectionLevel": resource.NewProperty("SOFTWARE"), "state": resource.NewProperty("ENABLED"),
+		"publicKeys": resource.NewProperty([]resource.PropertyValue{resource.NewProperty(resource.PropertyMap{
+			"pem": resource.NewProperty(public), "algorithm": resource.NewProperty(algorithm),
+		})}),
 	}, nil
 }

@@ -68,7 +68,7 @@ func (p *provider) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumir
 		return nil, err
 	}
 	delete(news, defaultsKey)
-	failures := validate(schema, news)
+	failures := append(validate(schema, news), t.conflicting(news)...)
 	if len(failures) == 0 {
 		if err := complete(t, r, olds, news); err != nil {
 			return nil, err

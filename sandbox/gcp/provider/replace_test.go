@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"strings"
 	"testing"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -44,6 +45,17 @@ func TestWhatReplaces(t *testing.T) {
 		{"kmsKey", poolToken, node(props{"bootDiskKmsKey": key}), true},
 		{"binaryAuthorization", clusterToken, props{"binaryAuthorization": props{"evaluationMode": "PROJECT_SINGLETON_POLICY_ENFORCE"}}, false},
 		{"binaryAuthorization", "gcp:binaryauthorization/policy:Policy", props{"globalPolicyEvaluationMode": "DISABLE"}, false},
+		{"signingKey", attestorType, props{"attestationAuthorityNote": props{"noteReference": "projects/test-project/notes/edge", "publicKeys": []any{props{
+			"id": "//cloudkms.googleapis.com/v1/" + key + "/cryptoKeyVersions/2", "pkixPublicKey": props{"signatureAlgorithm": "ECDSA_P256_SHA256"}}}}}, false},
+		{"signingKey", occurrenceType, props{"attestation": props{"serializedPayload": "e30=", "signatures": []any{props{
+			"publicKeyId": "//cloudkms.googleapis.com/v1/" + key + "/cryptoKeyVersions/2", "signature": "AA=="}}}}, false},
+		{"an image", occurrenceType, props{"resourceUri": "https://us-central1-docker.pkg.dev/test-project/images/echo@sha256:1"}, true},
+		{"the stack's name", noteType, props{"name": "other"}, true},
+		{"the stack's name", attestorType, props{"attestationAuthorityNote": props{"noteReference": "projects/test-project/notes/other"}}, true},
+		{"labels", certificateType, props{"labels": props{"team": "edge"}}, false},
+		{"certificateLifetimeDays", certificateType, props{"lifetime": "3888000s"}, true},
+		{"certificateAuthorityPool", certificateType, props{"pool": "other"}, true},
+		{"authority", certificateType, props{"pemCsr": strings.TrimSpace(certificateRequest())}, true},
 		{"imageKeepVersions", repositoryType, props{"cleanupPolicies": []any{props{"id": "keep", "action": "KEEP", "mostRecentVersions": props{"keepCount": 5}}}}, false},
 		{"imageScanning", repositoryType, props{"vulnerabilityScanningConfig": props{"enablementConfig": "INHERITED"}}, false},
 		{"clusterLocation", clusterToken, props{"location": "us-central1-a"}, true},
@@ -67,10 +79,14 @@ func TestWhatReplaces(t *testing.T) {
 		{"githubBranch", triggerType, props{"repositoryEventConfig": props{"repository": repository, "pullRequest": props{"branch": "^release$"}}}, false},
 		{"githubBranch", "gcp:serviceaccount/iAMMember:IAMMember", props{"member": "user:a@example.com"}, true},
 		{"deletionProtection", triggerType, props{"approvalConfig": props{"approvalRequired": true}}, false},
+		{"cloudBuildTokenSecret", secretMemberType, props{"secretId": "other"}, true},
+		{"promotedFrom", triggerType, props{"substitutions": props{"_STACK": "dev", "_TRIED": "dev"}}, false},
 		{"cloudBuildRepository, elsewhere", triggerType, props{"location": "europe-west1"}, true},
 		{"nodesCidr, larger", subnetworkType, props{"ipCidrRange": "10.0.0.0/19"}, false},
 		{"nodesCidr, another", subnetworkType, props{"ipCidrRange": "10.64.0.0/20"}, true},
 		{"controlPlaneCidr", clusterToken, props{"privateClusterConfig": props{"enablePrivateNodes": true, "masterIpv4CidrBlock": "172.16.1.0/28"}}, true},
+		{"flowLogs", subnetworkType, props{"logConfig": props{"aggregationInterval": "INTERVAL_1_MIN"}}, false},
+		{"flowLogs", clusterToken, props{"enableIntranodeVisibility": true}, false},
 		{"nat", "gcp:compute/routerNat:RouterNat", props{"logConfig": props{"enable": true, "filter": "ERRORS_ONLY"}}, false},
 		{"alertErrorPercent", policyToken, props{"displayName": "Other"}, false},
 		{"alertEmails", policyToken, props{"notificationChannels": []any{"projects/test-project/notificationChannels/1"}}, false},

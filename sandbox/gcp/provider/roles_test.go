@@ -58,8 +58,12 @@ type run struct {
 	verbs              []gcp.Verb // of calls to Google
 	objects            []string   // verbs on the cluster's objects; the API's watch and patch are list and update
 	registry           []string   // permissions on repositories
+	keys               []string   // permissions on the key that signs images
 	awaits             bool       // what Kubernetes makes of the objects is watched
 }
+
+// publicKey is what it takes to read the public key of a version, of which the attestor is made.
+var publicKey = []string{"cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.viewPublicKey"}
 
 var runs = map[string]run{
 	"deploy": {
@@ -67,10 +71,11 @@ var runs = map[string]run{
 		verbs: []gcp.Verb{gcp.VerbCreate, gcp.VerbUpdate, gcp.VerbGet}, awaits: true,
 		objects:  []string{"create", "update", "get", "list", "delete"}, // a changed ConfigMap is a new one, and the old one goes
 		registry: []string{registry.PermissionDownload, registry.PermissionUpload},
+		keys:     append(publicKey, "cloudkms.cryptoKeyVersions.useToSign"),
 	},
 	"preview": {
 		title: "grpc-edge preview", description: "What `pulumi preview`, also with --refresh, needs to read the stack",
-		verbs: []gcp.Verb{gcp.VerbGet}, objects: []string{"get"},
+		verbs: []gcp.Verb{gcp.VerbGet}, objects: []string{"get"}, keys: publicKey,
 	},
 	"destroy": {
 		title: "grpc-edge destroy", description: "What `pulumi destroy` needs to remove the stack",
@@ -174,8 +179,12 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 	if err != nil {
 		t.Fatalf("naming %s %s: %v", token, name, err)
 	}
+	verbs := r.verbs
+	if rt.kind == gcp.KindOccurrence && slices.Contains(verbs, gcp.VerbCreate) {
+		verbs = append(slices.Clone(verbs), gcp.VerbDelete) // that of an image that is replaced goes
+	}
 	var all []ask
-	for _, verb := range r.verbs {
+	for _, verb := range verbs {
 		if resource.delivered() && verb != gcp.VerbGet {
 			continue
 		}
@@ -183,6 +192,11 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 			continue
 		}
 		all = append(all, ask{call: gcp.Call{Verb: verb, Kind: rt.kind, Name: object, Config: config}})
+	}
+	if rt.kind == gcp.KindAttestor {
+		for _, permission := range r.keys {
+			all = append(all, ask{permission: permission, resource: "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images"})
+		}
 	}
 	if rt.kind == gcp.KindRepository {
 		for _, permission := range r.registry {

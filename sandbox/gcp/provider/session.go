@@ -34,8 +34,8 @@ type sessions struct {
 	last *session
 }
 
-// errCanceled is what an operation fails with when the engine wants to stop.
-var errCanceled = errors.New("canceled: the operation was undone")
+// errCanceled is what a call fails with that was not accepted before the engine wanted to stop.
+var errCanceled = errors.New("canceled: nothing was done")
 
 func (s *sessions) find(ctx context.Context) *session {
 	s.mu.Lock()
@@ -58,6 +58,9 @@ func (s *sessions) begin(ctx context.Context) (*session, context.Context, func()
 	found := s.find(ctx)
 	ctx, cancel := context.WithCancelCause(gcp.As(ctx, found.account))
 	stop := context.AfterFunc(found.context, func() { cancel(context.Cause(found.context)) })
+	if err := context.Cause(found.context); err != nil { // AfterFunc is about to
+		cancel(err)
+	}
 	return found, ctx, func() { stop(); cancel(nil) }
 }
 
@@ -142,8 +145,9 @@ func (p *provider) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest)
 	}, nil
 }
 
-// Cancel implements pulumirpc.ResourceProviderServer: operations under way end
-// and leave nothing, so that a later run starts from what the engine knows.
+// Cancel implements pulumirpc.ResourceProviderServer: nothing is tried again, and
+// nothing new begins. What Google has accepted is waited for, as the Terraform provider
+// does (operation.go, OperationWait), so that the engine knows of it.
 func (p *provider) Cancel(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
 	p.sessions.find(ctx).cancel(errCanceled)
 	return &emptypb.Empty{}, nil

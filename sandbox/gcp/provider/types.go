@@ -22,6 +22,9 @@ type resourceType struct {
 	place []string
 	// defaults are given to inputs that the program leaves out.
 	defaults map[string]any
+	// conflicts are, by a property, those that cannot be given together with it
+	// (ConflictsWith). Nor do they have their defaults then.
+	conflicts map[string][]string
 	// replace are the paths, without indexes, that cannot change in place.
 	replace []string
 	// replaceIf are paths that cannot change in place in one direction.
@@ -139,6 +142,24 @@ var resourceTypes = map[string]resourceType{
 		shortID:  rewrite(`/policy$`, ""),
 		fullName: rewrite(`^(projects/[^/]+)$`, "$1/policy"),
 	},
+	"gcp:binaryauthorization/attestor:Attestor": {
+		kind: gcp.KindAttestor, autoname: "name", maxName: 63, place: []string{"project"},
+		replace:    words("name project attestationAuthorityNote.noteReference"),
+		references: []string{"attestationAuthorityNote.noteReference"},
+		computed:   []string{"attestationAuthorityNote.delegationServiceAccountEmail"},
+	},
+	"gcp:containeranalysis/note:Note": {
+		kind: gcp.KindNote, autoname: "name", maxName: 63, place: []string{"project"},
+		replace: words("attestationAuthority.hint.humanReadableName name project"),
+	},
+	"gcp:containeranalysis/occurence:Occurence": {
+		kind: gcp.KindOccurrence, place: []string{"project"}, replace: words("noteName project resourceUri"),
+	},
+	"gcp:certificateauthority/certificate:Certificate": {
+		kind: gcp.KindCertificate, autoname: "name", maxName: 63, labels: "labels", place: []string{"project"},
+		defaults: map[string]any{"lifetime": "315360000s"},
+		replace:  words("certificateAuthority certificateTemplate config lifetime location name pemCsr pool project"),
+	},
 	"gcp:iam/workloadIdentityPool:WorkloadIdentityPool": {
 		kind: gcp.KindIdentityPool, place: []string{"project"}, replace: words("project workloadIdentityPoolId"),
 	},
@@ -149,6 +170,10 @@ var resourceTypes = map[string]resourceType{
 		kind: gcp.KindBucketMember, replace: words("bucket condition member role"),
 		shortID:  rewrite(`^projects/[^/]+/buckets/([^/]+)/iam/(.+)$`, "b/$1/$2"),
 		fullName: rewrite(`^b/(.+)-pulumi-state[/ ]((?:projects/[^/]+/|organizations/[^/]+/)?roles/[^/ ]+)[/ ](.+)$`, "projects/$1/buckets/$1-pulumi-state/iam/$2/$3"),
+	},
+	"gcp:secretmanager/secretIamMember:SecretIamMember": {
+		kind: gcp.KindSecretMember, place: []string{"project"}, replace: words("condition member project role secretId"),
+		shortID: withoutPolicy, fullName: withPolicy,
 	},
 	"gcp:cloudbuild/trigger:Trigger": {
 		kind: gcp.KindTrigger, autoname: "name", maxName: 64, place: []string{"project"}, replace: words("location project"),

@@ -35,12 +35,15 @@ var functions = template.FuncMap{
 	"recovered": recovered,
 	"failures":  failures,
 	"file":      file,
+	"resources": resourcesFile,
 }
 
 // folder is where the timelines are, beside the page.
 const folder = "resilience"
 
 func file(o fault.Outcome) string { return folder + "/" + o.Key + ".svg" }
+
+func resourcesFile(o fault.Outcome) string { return folder + "/" + o.Key + "-resources.svg" }
 
 // Write writes resilience.md and the timelines into a folder, in the order given.
 func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked) error {
@@ -49,6 +52,7 @@ func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked
 	}
 	type section struct {
 		Title    string
+		Refuses  bool // some calls were refused
 		Outcomes []fault.Outcome
 	}
 	data := struct {
@@ -64,6 +68,7 @@ func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked
 		for _, o := range outcomes {
 			if o.Kind == kind {
 				one.Outcomes = append(one.Outcomes, o)
+				one.Refuses = one.Refuses || o.Refused > 0
 			}
 		}
 		if len(one.Outcomes) > 0 {
@@ -76,6 +81,15 @@ func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, file(o)), []byte(text), 0o644); err != nil {
+			return err
+		}
+		if len(o.Series) == 0 {
+			continue
+		}
+		if text, err = drawResources(o); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, resourcesFile(o)), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
@@ -97,7 +111,7 @@ func milliseconds(d time.Duration) string { return fmt.Sprintf("%.0f ms", d.Seco
 func seconds(d time.Duration) string      { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
 func recovered(o fault.Outcome) string {
-	if o.Failed == 0 {
+	if o.Failed+o.Refused == 0 {
 		return "–"
 	}
 	return seconds(o.Recovered)
@@ -107,14 +121,26 @@ func verdict(o fault.Outcome) string {
 	if len(o.Broken) == 0 {
 		return "held"
 	}
-	return "**broken**: " + strings.Join(o.Broken, "; ")
+	return "**broken**: " + cell(strings.Join(o.Broken, "; "))
 }
 
 func held(c fault.Checked) string {
 	if c.Broken == "" {
 		return "held"
 	}
-	return "**broken**: " + strings.NewReplacer("\n", " ", "|", "\\|").Replace(c.Broken)
+	return "**broken**: " + cell(c.Broken)
+}
+
+// mostInCell is how much of a text a cell of a table has room for: an error may hold
+// the whole output of a command.
+const mostInCell = 400
+
+func cell(text string) string {
+	text = strings.NewReplacer("\n", " ", "|", "\\|").Replace(text)
+	if len(text) > mostInCell {
+		text = strings.ToValidUTF8(text[:mostInCell], "") + "…"
+	}
+	return text
 }
 
 // failures are the kinds of failures of an outcome, the most frequent first.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,10 @@ func TestWrite(t *testing.T) {
 		Failures: map[string]int{"grpc: a `b`": 2}, Broken: []string{"0.67 % of the calls failed"},
 		Buckets: []steady.Bucket{{Answered: 20, Slowest: time.Millisecond}, {}, {Answered: 18, Failed: 2, Slowest: 3 * time.Second}},
 	}
+	outcome.Series = []fault.Series{
+		{What: "memory", App: "envoy", Every: time.Second, Values: []float64{10, 20}}, {What: "memory", App: "echo", Every: time.Second, Values: []float64{10, 20}},
+	}
+	outcome.Notes = []string{"a note"}
 	fine := fault.Outcome{Key: "scale", Kind: fault.Planned, Title: "Scale", Promise: "no failed call", Sent: 10}
 	if err := Write(dir, "a machine", []fault.Outcome{outcome, fine}, []fault.Checked{{Title: "Push", Want: "refused", Took: time.Second}, {Title: "Pull", Want: "refused", Broken: "a\nb|c"}}); err != nil {
 		t.Fatal(err)
@@ -35,13 +40,13 @@ func TestWrite(t *testing.T) {
 		"| A node <gone> | no failed call | **broken**: 0.67 % of the calls failed | 300 | 2 | 0 | 3 ms | 3000 ms | 0 ms | 1.5 s |",
 		"| Scale | no failed call | held | 10 | 0 | 0 | 0 ms | 0 ms | 0 ms | – |",
 		"| Push | refused | held | 1.0 s |", `| Pull | refused | **broken**: a b\|c | 0.0 s |`,
-		"- 2 × `grpc: a 'b'`", `src="resilience/node.svg"`, "a machine",
+		"- a note\n- 2 × `grpc: a 'b'`", `src="resilience/node-resources.svg"`, `src="resilience/node.svg"`, "a machine",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the page has no %q:\n%s", want, text)
 		}
 	}
-	for _, key := range []string{"node", "scale"} {
+	for _, key := range []string{"node", "node-resources", "scale"} {
 		drawn, err := os.ReadFile(filepath.Join(dir, "resilience", key+".svg"))
 		if err != nil {
 			t.Fatal(err)
@@ -53,6 +58,38 @@ func TestWrite(t *testing.T) {
 				t.Fatalf("%s.svg: %v", key, err)
 			}
 		}
+	}
+}
+
+func TestRefusedCallsHaveAColumn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	outcome := fault.Outcome{
+		Key: "overload", Kind: fault.Load, Title: "Overload", Promise: "what is too much refused", Sent: 30, Refused: 10, Recovered: time.Second,
+		Buckets: []steady.Bucket{{Answered: 20, Refused: 10}},
+	}
+	if err := Write(dir, "a machine", []fault.Outcome{outcome}, nil); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "resilience.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| sent | failed | refused | retried |", "| held | 30 | 0 | 10 | 0 | 0 ms | 0 ms | 0 ms | 1.0 s |"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the page has no %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	o := fault.Outcome{Buckets: slices.Repeat([]steady.Bucket{{Answered: 1, Failed: 2, Refused: 3, Slowest: time.Second}}, 1205)}
+	if each := merge(&o); each != time.Second || len(o.Buckets) != 121 {
+		t.Errorf("merge() makes %d columns of %s, want 121 of 1 s", len(o.Buckets), each)
+	}
+	if want := (steady.Bucket{Answered: 10, Failed: 20, Refused: 30, Slowest: time.Second}); o.Buckets[0] != want || o.Buckets[120].Answered != 5 {
+		t.Errorf("merge() = %+v … %+v, want %+v", o.Buckets[0], o.Buckets[120], want)
 	}
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,9 @@ type drawing struct {
 	fault.Outcome
 	Width, Height, Left, Right           int
 	CallsTop, CallsEnd, SlowTop, SlowEnd int
-	Answered, FailedBars, Slowest        string // paths
+	Answered, FailedBars                 string // paths
+	RefusedBars, Slowest                 string
+	Legend, Each                         string
 	HappenedAt, OverAt                   float64
 	Times, Rates, Latencies              []tick
 	Description                          string
@@ -45,36 +48,87 @@ func draw(o fault.Outcome) (string, error) {
 		Outcome: o, Width: width, Height: height, Left: left, Right: width - right,
 		CallsTop: callsTop, CallsEnd: callsEnd, SlowTop: slowTop, SlowEnd: slowEnd,
 		Description: fmt.Sprintf("%d calls, %d failed. The figures are in the table.", o.Sent, o.Failed),
+		Legend:      "calls answered and failed (red)",
 	}
+	if o.Refused > 0 {
+		d.Description = fmt.Sprintf("%d calls, %d failed, %d refused. The figures are in the table.", o.Sent, o.Failed, o.Refused)
+		d.Legend = "calls answered, refused (orange) and failed (red)"
+	}
+	each := merge(&d.Outcome)
+	d.Each = fmt.Sprintf("for each %g s", each.Seconds())
+	o = d.Outcome
 	step := float64(width-left-right) / float64(max(1, len(o.Buckets)))
-	at := func(t time.Duration) float64 { return left + step*float64(t)/float64(steady.BucketWidth) }
+	at := func(t time.Duration) float64 { return left + step*float64(t)/float64(each) }
 	d.HappenedAt, d.OverAt = at(o.Happened), at(o.Over)
 	most, slowest := 1, leastScale*10
 	for _, b := range o.Buckets {
-		most, slowest = max(most, b.Answered+b.Failed), max(slowest, b.Slowest)
+		most, slowest = max(most, b.Answered+b.Failed+b.Refused), max(slowest, b.Slowest)
 	}
 	d.paths(step, most, slowest)
-	end := time.Duration(len(o.Buckets)) * steady.BucketWidth
-	every := 5 * time.Second
-	for end/every > 14 {
-		every *= 2
-	}
+	end := time.Duration(len(o.Buckets)) * each
+	every := timeStep(end)
 	for t := time.Duration(0); t <= end; t += every {
-		d.Times = append(d.Times, tick{at(t), fmt.Sprintf("%d s", int(t.Seconds()))})
+		d.Times = append(d.Times, tick{at(t), moment(t, every)})
 	}
 	d.Rates = []tick{{callsTop, fmt.Sprint(most)}, {callsEnd, "0"}}
 	for l := leastScale; l <= slowest; l *= 10 {
 		d.Latencies = append(d.Latencies, tick{latencyAt(l, slowest), milliseconds(l)})
+	}
+	if last := d.Latencies[len(d.Latencies)-1]; last.At-slowTop > tickHeight {
+		d.Latencies = append(d.Latencies, tick{slowTop, milliseconds(slowest)})
 	}
 	var text strings.Builder
 	err := timeline.Execute(&text, d)
 	return text.String(), err
 }
 
-// paths draws a column for each bucket: what was answered, what failed on top of
-// it, and the slowest.
+// tickHeight is what the text of a tick needs.
+const tickHeight = 13
+
+// timeStep is between two ticks of the time, of which there is room for some fourteen.
+func timeStep(lasting time.Duration) time.Duration {
+	steps := []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute}
+	for _, step := range steps {
+		if lasting/step <= 14 {
+			return step
+		}
+	}
+	return lasting.Truncate(time.Minute) / 10
+}
+
+func moment(t, every time.Duration) string {
+	if every >= time.Minute {
+		return fmt.Sprintf("%.0f min", t.Minutes())
+	}
+	return fmt.Sprintf("%.0f s", t.Seconds())
+}
+
+// mostColumns are as many as can be told apart.
+const mostColumns = 900
+
+// merge makes columns of several buckets where there are too many, and returns the
+// time that each is for.
+func merge(o *fault.Outcome) time.Duration {
+	times := 1
+	for len(o.Buckets)/times > mostColumns {
+		times *= 10
+	}
+	var merged []steady.Bucket
+	for part := range slices.Chunk(o.Buckets, times) {
+		var sum steady.Bucket
+		for _, b := range part {
+			sum = steady.Bucket{Answered: sum.Answered + b.Answered, Failed: sum.Failed + b.Failed, Refused: sum.Refused + b.Refused, Slowest: max(sum.Slowest, b.Slowest)}
+		}
+		merged = append(merged, sum)
+	}
+	o.Buckets = merged
+	return time.Duration(times) * steady.BucketWidth
+}
+
+// paths draws a column for each bucket: what was answered, what was refused and what
+// failed on top of it, and the slowest.
 func (d *drawing) paths(step float64, most int, slowest time.Duration) {
-	var answered, failed, slow strings.Builder
+	var answered, refused, failed, slow strings.Builder
 	scale := float64(callsEnd-callsTop) / float64(most)
 	column := func(path *strings.Builder, i int, from, to float64) {
 		if from > to {
@@ -84,12 +138,14 @@ func (d *drawing) paths(step float64, most int, slowest time.Duration) {
 	for i, b := range d.Buckets {
 		middle := callsEnd - scale*float64(b.Answered)
 		column(&answered, i, callsEnd, middle)
-		column(&failed, i, middle, middle-scale*float64(b.Failed))
+		above := middle - scale*float64(b.Refused)
+		column(&refused, i, middle, above)
+		column(&failed, i, above, above-scale*float64(b.Failed))
 		if b.Slowest > 0 {
 			column(&slow, i, slowEnd, latencyAt(b.Slowest, slowest))
 		}
 	}
-	d.Answered, d.FailedBars, d.Slowest = answered.String(), failed.String(), slow.String()
+	d.Answered, d.RefusedBars, d.FailedBars, d.Slowest = answered.String(), refused.String(), failed.String(), slow.String()
 }
 
 func latencyAt(l, slowest time.Duration) float64 {

@@ -93,8 +93,9 @@ func (h History) sources(dir string) []string {
 	return folders
 }
 
-// special is what Markdown or GitHub gives a meaning: emphasis, links, mentions,
-// HTML.
-var special = regexp.MustCompile("[\\\\`*_{}\\[\\]()<>#|@~!]")
+// special is what Markdown gives a meaning: emphasis, links, HTML.
+var special = regexp.MustCompile("[\\\\`*_{}\\[\\]()<>#|~!&]")
 
-func plain(text string) string { return special.ReplaceAllString(text, `\$0`) }
+func plain(text string) string {
+	return strings.ReplaceAll(special.ReplaceAllString(text, `\$0`), "@", mention)
+}

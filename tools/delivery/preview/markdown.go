@@ -114,7 +114,8 @@ func details(s step) string {
 		return fmt.Sprintf("- %s%s\n", summary, escape(reasons))
 	}
 	const most = limit / 8 // for one resource
-	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s\n</details>\n", summary, fenced("diff", cut(body, most)))
+	// HTML ends at an empty line (CommonMark, "HTML blocks"): without one, a list would be a part of it.
+	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s\n</details>\n\n", summary, fenced("diff", cut(body, most)))
 }
 
 // diff is the property before and after; of text, the lines that differ.
@@ -179,7 +180,11 @@ func codes(texts []string) string {
 	return strings.Join(list, ", ")
 }
 
+// mention is an @ that calls nobody: GitHub looks for names in what Markdown and HTML
+// became, where an escaped @ is like any other (cmark issue 366). A space without width parts them.
+const mention = "@\u200b"
+
 // escape is for text inside HTML, where Markdown is not wanted either.
 func escape(text string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", "&#64;", "`", "'").Replace(text)
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", mention, "`", "'").Replace(text)
 }

@@ -185,10 +185,20 @@ func TestNothingBreaksOut(t *testing.T) {
 	d := one(t, "update", "kubernetes:core/v1:ConfigMap", "{\"a\":\"b\"}", "{\"a\":\"x\\n```\\n</details><script>@someone\"}")
 	d.Steps[0].URN += "<img>@someone`"
 	got := d.Markdown("dev", noCommits)
-	for _, line := range []string{"````diff", "&lt;img&gt;&#64;someone'"} {
+	for _, line := range []string{"````diff", "&lt;img&gt;@\u200bsomeone'"} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in\n%s", line, got)
 		}
+	}
+}
+
+// A change without a diff is an item of a list, and not a part of the HTML before it.
+func TestListAfterDetails(t *testing.T) {
+	t.Parallel()
+	d := one(t, "update", "kubernetes:core/v1:ConfigMap", `{"a":"b"}`, `{"a":"c"}`)
+	d.Steps = append(d.Steps, one(t, "create", "kubernetes:core/v1:ConfigMap", "", "{}").Steps...)
+	if got := d.Markdown("dev", noCommits); !strings.Contains(got, "</details>\n\n- <code>+</code>") {
+		t.Errorf("got\n%s", got)
 	}
 }
 
@@ -253,7 +263,7 @@ func TestCommits(t *testing.T) {
 	commit("services/echo/x.go", "1", "Change echo")
 
 	got := strings.Join(History{Root: root, Base: "base"}.Commits("echo"), "\n")
-	if !strings.Contains(got, "Change echo") || !strings.Contains(got, `the \*chassis\* for \@all`) || strings.Contains(got, "reverse") || strings.Contains(got, "Before") {
+	if !strings.Contains(got, "Change echo") || !strings.Contains(got, "the \\*chassis\\* for @\u200ball") || strings.Contains(got, "reverse") || strings.Contains(got, "Before") {
 		t.Errorf("commits behind echo:\n%s", got)
 	}
 	for i := range mostCommits + 2 {

@@ -56,25 +56,58 @@ func (c CLI) command(ctx context.Context, args []string) *exec.Cmd {
 	return cmd
 }
 
-// Run runs a command that says itself what it does, and what went wrong.
+// A stack that somebody else changes is locked (pulumi v3.258, backend/diy, Lock). Cloud Build
+// runs the builds of two commits at once, where a workflow waits for the other, so this
+// waits for as long as an update takes at most: half an hour.
+const (
+	locked    = "the stack is currently locked by"
+	lockTries = 120
+)
+
+var lockPause = 15 * time.Second
+
+// Run runs a command that says itself what it does, and what went wrong, once nobody
+// else changes the stack.
 func (c CLI) Run(ctx context.Context, args ...string) error {
-	cmd := c.command(ctx, args)
-	cmd.Stdout = c.Out
-	if err := cmd.Run(); err != nil {
-		return c.failed(args, err)
+	for try := 1; ; try++ {
+		var said bytes.Buffer
+		cmd := c.command(ctx, args)
+		both := io.MultiWriter(&said, c.Out) // one writer, so that what is written stays in its order
+		cmd.Stdout, cmd.Stderr = both, both
+		err := cmd.Run()
+		if err == nil {
+			return nil
+		}
+		if try == lockTries || !strings.Contains(said.String(), locked) {
+			return c.failed(args, err)
+		}
+		fmt.Fprintf(c.Out, "Waiting until %s is free. After a killed run nobody frees it but `pulumi cancel --stack %s`.\n", c.Stack, c.Stack)
+		select {
+		case <-ctx.Done():
+			return c.failed(args, ctx.Err())
+		case <-time.After(lockPause):
+		}
 	}
-	return nil
 }
 
-// JSON runs a command and reads what it prints.
-func (c CLI) JSON(ctx context.Context, into any, args ...string) error {
+// Output runs a command and returns what it prints.
+func (c CLI) Output(ctx context.Context, args ...string) ([]byte, error) {
 	var out bytes.Buffer
 	cmd := c.command(ctx, args)
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
-		return c.failed(args, err)
+		return nil, c.failed(args, err)
 	}
-	if err := json.Unmarshal(out.Bytes(), into); err != nil {
+	return out.Bytes(), nil
+}
+
+// JSON runs a command and reads what it prints.
+func (c CLI) JSON(ctx context.Context, into any, args ...string) error {
+	out, err := c.Output(ctx, args...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, into); err != nil {
 		return fmt.Errorf("reading what `pulumi %s` printed: %w", strings.Join(args, " "), err)
 	}
 	return nil

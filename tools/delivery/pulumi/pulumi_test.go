@@ -96,3 +96,17 @@ func TestStopsGently(t *testing.T) {
 		t.Errorf("Pulumi wrote %q (%v), want that it finished", out, err)
 	}
 }
+
+// TestRunWaitsForOthers takes a stack that is free again after two tries, and one that
+// fails for another reason.
+func TestRunWaitsForOthers(t *testing.T) {
+	lockPause = 0
+	c, out := cli(t, `echo x >> tries; [ "$(wc -l < tries)" -gt 2 ] || { echo "error: the stack is currently locked by 1 lock(s)." >&2; exit 255; }`)
+	if err := c.Run(t.Context(), "up"); err != nil || strings.Count(out.String(), "Waiting until dev is free") != 2 {
+		t.Errorf("got %v after\n%s", err, out)
+	}
+	c, out = cli(t, `echo "error: no" >&2; exit 255`)
+	if err := c.Run(t.Context(), "up"); err == nil || out.String() != "error: no\n" {
+		t.Errorf("got %v after\n%s, want one try", err, out)
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"grpc-edge/bench/stack/page"
+)
+
+// variants are settings of `go build` that trade time for memory.
+var variants = []struct {
+	title, short string
+	env, args    []string
+}{
+	{title: "as it is", short: "as it is"},
+	{title: "one package at a time: `-p 1`", short: "-p 1", args: []string{"-p=1"}},
+	{title: "a compiler that collects garbage twice as often: `GOGC=50`", short: "GOGC=50", env: []string{"GOGC=50"}},
+}
+
+// cold measures what is done once, on a copy with empty caches.
+func (c workCopy) cold(ctx context.Context, r *page.Results) (err error) {
+	cold := &page.Cold{Date: time.Now()}
+	if cold.Up, err = c.time(ctx, "make", "up"); err != nil {
+		return err
+	}
+	if _, err := c.time(ctx, "make", "down"); err != nil {
+		return err
+	}
+	for _, v := range variants {
+		if _, err := c.time(ctx, "go", "clean", "-cache"); err != nil {
+			return err
+		}
+		with := workCopy{dir: c.dir, env: append(c.env[:len(c.env):len(c.env)], v.env...)}
+		built, err := with.build(ctx, v.args...)
+		if err != nil {
+			return err
+		}
+		cold.Builds = append(cold.Builds, page.Variant{Title: v.title, Short: v.short, Build: built})
+	}
+	r.Cold = cold
+	return nil
+}
+
+// rebuild measures what a developer waits for after a change in infra: one package is
+// compiled, and the program is linked.
+func (c workCopy) rebuild(ctx context.Context) (page.Build, error) {
+	if _, err := c.build(ctx); err != nil { // so that only the change is left to do
+		return page.Build{}, err
+	}
+	f, err := os.OpenFile(filepath.Join(c.dir, "infra", "main.go"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return page.Build{}, err
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintf(f, "\nvar _ = %d\n", time.Now().UnixNano()); err != nil {
+		return page.Build{}, err
+	}
+	return c.build(ctx)
+}
+
+// build links infra at least, and compiles what the build cache lacks.
+func (c workCopy) build(ctx context.Context, args ...string) (page.Build, error) {
+	stop := peaks(ctx, func(command string) bool {
+		return strings.Contains(command, "/pkg/tool/") || strings.HasPrefix(command, "go build")
+	})
+	took, err := c.time(ctx, "go", append(append([]string{"build", "-o", os.DevNull}, args...), "./infra")...)
+	return page.Build{Took: took, Memory: stop()[0]}, err
+}

@@ -1,0 +1,134 @@
+// Command stack measures what the stack costs who deploys it: how long a preview, `make
+// up` and `make down` take, how that grows with services, and what it takes to compile the
+// program. It writes docs/benchmark-stack.md with its charts, and the table in README.md.
+//
+//	go run ./stack                  what needs no empty caches: some 15 minutes on 2 cores
+//	go run ./stack -cold            also what a newcomer waits for: an hour
+//	go run ./stack -services 2,10   a try, which is printed and written nowhere
+//	go run ./stack -page            measures nothing and writes the page anew, as after a change of notes.md
+//
+// It works on a copy of the commit that is checked out, and no other sandbox may run meanwhile.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"grpc-edge/bench/machine"
+	"grpc-edge/bench/stack/page"
+)
+
+// whole are the numbers of services of a run that counts.
+const whole = "2,10,100"
+
+//go:embed notes.md
+var notes string
+
+func main() {
+	cold := flag.Bool("cold", false, "measure also what takes empty caches")
+	services := flag.String("services", whole, "how many services to measure with")
+	only := flag.Bool("page", false, "measure nothing, write the page from the results that there are")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *services, *cold, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, services string, cold, only bool) error {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		return err
+	}
+	results, err := page.Read(page.File)
+	if err != nil {
+		return err
+	}
+	if !only {
+		numbers, err := parse(services)
+		if err != nil {
+			return err
+		}
+		if err := measure(ctx, root, &results, numbers, cold); err != nil {
+			return err
+		}
+	}
+	if len(results.Scales) == 0 {
+		return errors.New("-page: nothing was measured yet, run `make bench-stack`")
+	}
+	if services != whole {
+		files, err := results.Files(notes)
+		fmt.Println(files[page.Name])
+		return err
+	}
+	if err := results.Save(page.File); err != nil {
+		return err
+	}
+	return results.Write(root, notes)
+}
+
+func parse(services string) ([]int, error) {
+	var list []int
+	for text := range strings.SplitSeq(services, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 2 {
+			return nil, fmt.Errorf("-services: %q must be a number from 2 on, which the repository has", text)
+		}
+		list = append(list, n)
+	}
+	return list, nil
+}
+
+// measure measures the newcomer's wait first, in caches of its own, and then the rest.
+func measure(ctx context.Context, root string, r *page.Results, services []int, cold bool) error {
+	r.Date, r.Machine = time.Now(), machine.Describe(runtime.NumCPU())
+	if cold {
+		if err := in(ctx, root, true, func(c workCopy) error { return c.cold(ctx, r) }); err != nil {
+			return err
+		}
+		if err := r.Save(page.File); err != nil { // which took longest
+			return err
+		}
+	}
+	return in(ctx, root, false, func(c workCopy) (err error) {
+		if r.Rebuilt, err = c.rebuild(ctx); err != nil {
+			return err
+		}
+		r.Scales = nil
+		for i, n := range services {
+			scale, err := c.scale(ctx, n, func() error {
+				if i > 0 {
+					return nil
+				}
+				return c.alone(ctx, r)
+			})
+			if err != nil {
+				return err
+			}
+			r.Scales = append(r.Scales, scale)
+		}
+		return nil
+	})
+}
+
+// in calls f with a copy and removes it, whatever happens.
+func in(ctx context.Context, root string, cold bool, f func(workCopy) error) error {
+	c, err := newCopy(ctx, root, cold)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(c), c.close())
+}

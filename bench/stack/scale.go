@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"grpc-edge/bench/stack/page"
+)
+
+// more adds services to infra/services.go.
+//
+//go:embed more.go.txt
+var more string
+
+// previewsOfScale is how often the preview of each stack is timed.
+const previewsOfScale = 3
+
+// scale brings a stack with n services up from nothing, measures it, lets more be done
+// with it, and takes it down.
+func (c workCopy) scale(ctx context.Context, n int, also func() error) (page.Scale, error) {
+	s := page.Scale{Services: n}
+	if err := c.deployMore(n); err != nil {
+		return s, err
+	}
+	var err error
+	if s.Up, err = c.time(ctx, "make", "up"); err != nil {
+		return s, err
+	}
+	if err := errors.Join(c.previewsOf(ctx, &s), c.state(&s), also()); err != nil {
+		return s, err
+	}
+	s.Down, err = c.time(ctx, "make", "down")
+	return s, err
+}
+
+func (c workCopy) previewsOf(ctx context.Context, s *page.Scale) error {
+	stop := peaks(ctx,
+		func(command string) bool {
+			return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/pulumi/languagehost")+"/")
+		},
+		func(command string) bool {
+			return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/bin/pulumi")+" ")
+		},
+	)
+	for range previewsOfScale {
+		took, err := c.preview(ctx, "--stack", "sandbox")
+		if err != nil {
+			return err
+		}
+		s.Previews = append(s.Previews, took)
+	}
+	highest := stop()
+	s.Program, s.Engine = highest[0], highest[1]
+	if err := os.RemoveAll(filepath.Join(c.dir, ".cache", "built")); err != nil {
+		return err
+	}
+	var err error
+	s.Anew, err = c.preview(ctx, "--stack", "sandbox")
+	return err
+}
+
+// state reads the file that Pulumi keeps.
+func (c workCopy) state(s *page.Scale) error {
+	text, err := os.ReadFile(filepath.Join(c.dir, ".sandbox/pulumi/.pulumi/stacks/grpc-edge/sandbox.json"))
+	if err != nil {
+		return err
+	}
+	var kept struct {
+		Checkpoint struct {
+			Latest struct{ Resources []struct{} }
+		}
+	}
+	if err := json.Unmarshal(text, &kept); err != nil {
+		return fmt.Errorf("reading the stack's state: %w", err)
+	}
+	s.State, s.Resources = int64(len(text)), len(kept.Checkpoint.Latest.Resources)
+	return nil
+}
+
+// podsOfNode is how many pods of services find a place on a node of the sandbox, which has 2
+// cores at least, beside everything else: each asks for a twentieth of a core.
+const podsOfNode = 25
+
+// deployMore has the program deploy n services: the repository's own, and copies of echo
+// that serve it under other names, each compiled, packed and deployed for itself. There is
+// one pod of each then, on as many nodes as that takes.
+func (c workCopy) deployMore(n int) error {
+	if n == 2 {
+		return nil
+	}
+	for i := range n - 2 {
+		if err := c.copyEcho(fmt.Sprintf("s%d", i)); err != nil {
+			return err
+		}
+	}
+	program := strings.ReplaceAll(more, "COUNT", fmt.Sprint(n-2))
+	if err := os.WriteFile(filepath.Join(c.dir, "infra", "more.go"), []byte(program), 0o600); err != nil {
+		return err
+	}
+	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")
+	config, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(config), "serviceReplicas") {
+		config = append(config, "\n  grpc-edge:serviceReplicas: 1\n"...)
+	}
+	before, after, found := strings.Cut(string(config), "grpc-edge:nodeCount: ")
+	_, after, closed := strings.Cut(after, "\n")
+	if !found || !closed {
+		return fmt.Errorf("setting the number of nodes: %s has no line with grpc-edge:nodeCount", file)
+	}
+	return os.WriteFile(file, fmt.Appendf(nil, "%sgrpc-edge:nodeCount: %d\n%s", before, 1+n/podsOfNode, after), 0o600)
+}
+
+// copyEcho makes a service whose package is its name, and whose descriptor infra has from
+// more.go.txt.
+func (c workCopy) copyEcho(name string) error {
+	echo, dir := filepath.Join(c.dir, "services", "echo"), filepath.Join(c.dir, "services", name)
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.CopyFS(dir, os.DirFS(echo)); err != nil {
+		return err
+	}
+	stub := filepath.Join(dir, "api", "echo_grpc.pb.go")
+	text, err := os.ReadFile(stub)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(stub, bytes.ReplaceAll(text, []byte("api.Echo"), []byte(name+".Echo")), 0o600)
+}
+
+// alone measures what is told of the repository's own stack only.
+func (c workCopy) alone(ctx context.Context, r *page.Results) (err error) {
+	if r.Again, err = c.time(ctx, "make", "up"); err != nil {
+		return err
+	}
+	if err := c.sizes(r); err != nil {
+		return err
+	}
+	return c.previews(ctx, r)
+}

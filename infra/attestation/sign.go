@@ -1,0 +1,116 @@
+package attestation
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+// tries cover 15 seconds, in which a busy API recovers. Other answers, such as a missing
+// right, would be the same again.
+const tries = 5
+
+var transient = []int{
+	http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
+	http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+}
+
+// The bodies of "cryptoKeyVersions.asymmetricSign" (Cloud KMS API).
+type (
+	request struct {
+		Digest digest `json:"digest"`
+	}
+	digest struct {
+		SHA256 []byte `json:"sha256"`
+	}
+	response struct {
+		Signature []byte `json:"signature"`
+		Error     struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+)
+
+// sign has Cloud KMS sign a payload with a version of a key, and sees to it that the
+// public key verifies it: what was damaged on its way is not kept.
+func sign(ctx context.Context, version, public, token string, payload []byte) ([]byte, error) {
+	sum := sha256.Sum256(payload)
+	body, err := json.Marshal(request{digest{sum[:]}})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := retried(ctx, "https://cloudkms.googleapis.com/v1/"+version+":asymmetricSign", token, body)
+	if err != nil {
+		return nil, fmt.Errorf("with the key %s: %w", version, err)
+	}
+	block, _ := pem.Decode([]byte(public))
+	if block == nil {
+		return nil, fmt.Errorf("the public key of %s is not PEM", version)
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("reading the public key of %s: %w", version, err)
+	}
+	if ec, ok := key.(*ecdsa.PublicKey); !ok || !ecdsa.VerifyASN1(ec, sum[:], answer) {
+		return nil, fmt.Errorf("the public key of %s does not verify its signature: grpc-edge:signingKey must be of EC_SIGN_P256_SHA256", version)
+	}
+	return answer, nil
+}
+
+// retried asks again after a transient error.
+func retried(ctx context.Context, url, token string, body []byte) ([]byte, error) {
+	for wait, try := time.Second, 1; ; wait, try = 2*wait, try+1 {
+		signature, again, err := post(ctx, url, token, body)
+		if err == nil || !again || try == tries {
+			return signature, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(err, ctx.Err())
+		case <-time.After(wait):
+		}
+	}
+}
+
+// post asks once, and tells whether to ask again.
+func post(ctx context.Context, url, token string, body []byte) (signature []byte, again bool, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, false, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Content-Type", "application/json")
+	// One transport for all that the program calls by itself.
+	answer, err := (&http.Client{Transport: remote.DefaultTransport}).Do(r)
+	if err != nil {
+		return nil, true, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	if err != nil {
+		return nil, true, err
+	}
+	var read response
+	err = json.Unmarshal(text, &read)
+	switch {
+	case answer.StatusCode == http.StatusForbidden:
+		err = fmt.Errorf("the identity that runs Pulumi needs roles/cloudkms.signer on it: answered 403: %s", read.Error.Message)
+	case answer.StatusCode != http.StatusOK:
+		err = fmt.Errorf("answered %d: %s", answer.StatusCode, read.Error.Message)
+	case err == nil && len(read.Signature) == 0:
+		err = errors.New("answered without a signature")
+	}
+	return read.Signature, slices.Contains(transient, answer.StatusCode), err
+}

@@ -1,0 +1,35 @@
+package cluster
+
+import (
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/container"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"grpc-edge/infra/config"
+)
+
+// autopilot leaves the nodes to GKE, but not whom they run as. Dataplane V2, Workload
+// Identity, shielded nodes with secure boot, repairs and upgrades are GKE's, and
+// naming them is refused (GKE, "Compare features in Autopilot and Standard clusters").
+func autopilot(cluster *container.ClusterArgs, args *Args) {
+	nodes := container.ClusterClusterAutoscalingAutoProvisioningDefaultsArgs{
+		ServiceAccount: args.NodeAccount,
+		OauthScopes:    pulumi.ToStringArray([]string{cloudPlatform}),
+	}
+	if args.KMSKey != "" {
+		nodes.BootDiskKmsKey = pulumi.String(args.KMSKey)
+	}
+	cluster.EnableAutopilot = pulumi.Bool(true)
+	cluster.ClusterAutoscaling = container.ClusterClusterAutoscalingArgs{AutoProvisioningDefaults: nodes}
+	// Pools come and go with the pods: in the state, each would be drift.
+	cluster.SkipNodePoolRefresh = pulumi.Bool(true)
+}
+
+// NodeSelector is how pods ask for the kind of nodes that the stack is configured to
+// have. In a Standard cluster all nodes are of that kind, and it is nil.
+func NodeSelector(c config.Cluster) pulumi.StringMap {
+	if !c.Autopilot || !c.Spot {
+		return nil
+	}
+	// GKE, "Run fault-tolerant workloads at lower costs in Spot Pods".
+	return pulumi.StringMap{"cloud.google.com/gke-spot": pulumi.String("true")}
+}

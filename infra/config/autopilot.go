@@ -1,0 +1,36 @@
+package config
+
+const modeKey = "grpc-edge:clusterMode"
+
+// standardOnly are the keys that an Autopilot cluster has no use for (GKE, "Compare
+// features in Autopilot and Standard clusters"), each with what is so instead.
+var standardOnly = []struct{ key, instead string }{
+	{"grpc-edge:clusterLocation", "the cluster is always regional"},
+	{"grpc-edge:nodeMachineType", "GKE chooses the machines"},
+	// Arm is in no compute class whose pods may ask for as little as ours: what they
+	// ask for would be raised, and show as a change for ever.
+	{"grpc-edge:nodeArchitecture", "pods that ask for as little as these run on amd64"},
+	{"grpc-edge:nodeZones", "GKE chooses the zones"},
+	{"grpc-edge:nodeCount", "GKE makes a node when a pod finds no place"},
+	{"grpc-edge:nodeCountMax", "GKE makes a node when a pod finds no place"},
+	{"grpc-edge:nodeDiskGb", "GKE chooses the disks"},
+	{"grpc-edge:zoneAware", "it is not known in which zones pods will be"},
+}
+
+// autopilot reads the mode of the cluster, and refuses what it leaves no choice of: a
+// default says nothing, but any other value somebody has set.
+func (r *reader) autopilot() bool {
+	if r.oneOf(modeKey, "standard", "autopilot") != "autopilot" {
+		return false
+	}
+	for _, only := range standardOnly {
+		if value, ok := r.get(only.key); ok && value != r.defaults[only.key] {
+			r.report(only.key, "is %q, but with %s autopilot %s; remove it with: pulumi config rm %s", value, modeKey, only.instead, only.key)
+		}
+	}
+	// GKE, "About GKE logs": those of the system cannot be switched off.
+	if value, _ := r.get(loggingKey); value == "[]" {
+		r.refuse(loggingKey, value, "a list with SYSTEM_COMPONENTS: an Autopilot cluster always has the logs of the system")
+	}
+	return true
+}

@@ -1,0 +1,57 @@
+package config
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// inAutopilot is the sandbox's stack in Autopilot mode, with changes.
+func inAutopilot(t *testing.T, changes map[string]string) map[string]string {
+	t.Helper()
+	values := sandbox(t, map[string]string{modeKey: "autopilot", "grpc-edge:clusterLocation": ""})
+	maps.Copy(values, changes)
+	return values
+}
+
+// What Pulumi.yaml has as defaults of the keys about nodes is no choice of anybody.
+func TestAutopilotTakesDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, inAutopilot(t, map[string]string{"grpc-edge:nodeSpot": "true", "grpc-edge:nodeCount": "1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.Cluster.Autopilot || !c.Cluster.Spot || c.Cluster.Location != "us-central1" {
+		t.Errorf("cluster = %+v, want Autopilot, with spot machines, in the whole region", c.Cluster)
+	}
+	// As many nodes as there are pods: no range is too small for a number nobody knows.
+	if _, err := load(t, inAutopilot(t, map[string]string{"grpc-edge:podsCidr": "10.20.0.0/23"})); err != nil {
+		t.Errorf("a small range of pods: %v", err)
+	}
+}
+
+func TestAutopilotRefusesKeysOfNodes(t *testing.T) {
+	t.Parallel()
+	const but = ", but with grpc-edge:clusterMode autopilot "
+	_, err := load(t, inAutopilot(t, map[string]string{
+		"grpc-edge:clusterLocation": "us-central1-a", "grpc-edge:nodeMachineType": "n2-standard-4", "grpc-edge:nodeArchitecture": "arm64",
+		"grpc-edge:nodeZones": `["us-central1-a","us-central1-b"]`, "grpc-edge:nodeCount": "2", "grpc-edge:nodeCountMax": "3",
+		"grpc-edge:nodeDiskGb": "100", "grpc-edge:zoneAware": "true", "grpc-edge:logging": "[]",
+	}))
+	want := strings.Join([]string{
+		`  grpc-edge:clusterLocation is "us-central1-a"` + but + `the cluster is always regional; remove it with: pulumi config rm grpc-edge:clusterLocation`,
+		`  grpc-edge:logging is "[]"; it must be a list with SYSTEM_COMPONENTS: an Autopilot cluster always has the logs of the system`,
+		`  grpc-edge:nodeArchitecture is "arm64"` + but + `pods that ask for as little as these run on amd64; remove it with: pulumi config rm grpc-edge:nodeArchitecture`,
+		`  grpc-edge:nodeCount is "2"` + but + `GKE makes a node when a pod finds no place; remove it with: pulumi config rm grpc-edge:nodeCount`,
+		`  grpc-edge:nodeCountMax is "3"` + but + `GKE makes a node when a pod finds no place; remove it with: pulumi config rm grpc-edge:nodeCountMax`,
+		`  grpc-edge:nodeDiskGb is "100"` + but + `GKE chooses the disks; remove it with: pulumi config rm grpc-edge:nodeDiskGb`,
+		`  grpc-edge:nodeMachineType is "n2-standard-4"` + but + `GKE chooses the machines; remove it with: pulumi config rm grpc-edge:nodeMachineType`,
+		`  grpc-edge:nodeZones is "[\"us-central1-a\",\"us-central1-b\"]"` + but + `GKE chooses the zones; remove it with: pulumi config rm grpc-edge:nodeZones`,
+		`  grpc-edge:zoneAware is "true"` + but + `it is not known in which zones pods will be; remove it with: pulumi config rm grpc-edge:zoneAware`,
+	}, "\n")
+	if diff := cmp.Diff(want, message(err)); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
+	}
+}

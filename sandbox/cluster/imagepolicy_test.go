@@ -1,0 +1,31 @@
+package cluster
+
+import (
+	"testing"
+
+	admission "k8s.io/api/admissionregistration/v1"
+
+	"grpc-edge/sandbox/gcp"
+)
+
+// Whoever may change a webhook could reach any host by it: this one asks one host, about
+// pods alone, and lets run what nobody judges.
+func TestImagePolicy(t *testing.T) {
+	t.Parallel()
+	spec := gcp.ClusterSpec{Name: "gke", Project: "p", Location: "us-central1"}
+	webhook := imagePolicy(spec.FullName(), []byte("PEM")).Webhooks[0]
+	want := "https://binaryauthorization.googleapis.com/imagepolicy/projects/p/locations/us-central1/clusters/gke"
+	if got := *webhook.ClientConfig.URL; got != want || string(webhook.ClientConfig.CABundle) != "PEM" {
+		t.Errorf("it asks %s, trusting %s, want %s", got, webhook.ClientConfig.CABundle, want)
+	}
+	if *webhook.FailurePolicy != admission.Ignore {
+		t.Errorf("without an answer it does %s, want %s", *webhook.FailurePolicy, admission.Ignore)
+	}
+	for _, rule := range webhook.Rules {
+		for _, resource := range rule.Resources {
+			if resource != "pods" && resource != "pods/ephemeralcontainers" {
+				t.Errorf("it is asked about %s", resource)
+			}
+		}
+	}
+}

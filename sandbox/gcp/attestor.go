@@ -1,0 +1,106 @@
+package gcp
+
+import (
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+)
+
+// An attestor is whose attestations a policy may require: those that are attached to
+// its note and signed with one of its keys ("projects.attestors", Binary Authorization API).
+var attestorRule = &rule{noun: "attestor", check: checkAttestor, admit: admitAttestor, build: nothing, raze: nothing}
+
+const attestorNote = "attestationAuthorityNote"
+
+// attestorID is what an ID must at least be to be one segment of a name; the API's page
+// says no more.
+var attestorID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+func checkAttestor(p Properties) []Violation {
+	c := &checker{p: p}
+	c.match("name", attestorID, "be letters, digits, periods, underscores and hyphens")
+	for i, key := range p.objects(attestorNote + ".publicKeys") {
+		path := fmt.Sprintf("%s.publicKeys[%d]", attestorNote, i)
+		pkix := key.object("pkixPublicKey")
+		switch id := key.str("id"); {
+		case pkix == nil:
+			c.wrong(path, "only keys with pkixPublicKey are emulated")
+		case id != "" && !isURI(id):
+			c.wrong(path+".id", "%q is not a URI as in RFC 3986, such as //cloudkms.googleapis.com/v1/ and the name of a key's version", id)
+		}
+		if text := pkix.str("publicKeyPem"); text != "" {
+			if _, err := publicKey(text); err != nil {
+				c.wrong(path+".pkixPublicKey.publicKeyPem", "%v", err)
+			}
+		}
+		if a := pkix.str("signatureAlgorithm"); a != "" && a != signingAlgorithm && a != "EC_SIGN_P256_SHA256" { // two names of one
+			c.wrong(path+".pkixPublicKey.signatureAlgorithm", "%q does not match the key, or is not emulated: %s is", a, signingAlgorithm)
+		}
+	}
+	return c.found
+}
+
+// signingAlgorithm is that of the keys that are emulated, in the words of Binary Authorization.
+const signingAlgorithm = "ECDSA_P256_SHA256"
+
+// isURI tells what RFC 3986 calls a URI reference with a scheme or an authority.
+func isURI(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme != "" || u.Host != "")
+}
+
+// publicKey reads a key of P-256 (RFC 7468, section 13).
+func publicKey(text string) (*ecdsa.PublicKey, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil || block.Type != "PUBLIC KEY" {
+		return nil, errors.New("it is not a PEM block of type PUBLIC KEY")
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("it is not a public key: %w", err)
+	}
+	ec, ok := key.(*ecdsa.PublicKey)
+	if !ok || ec.Params().BitSize != 256 {
+		return nil, errors.New("only keys of the curve P-256 are emulated")
+	}
+	return ec, nil
+}
+
+func admitAttestor(t *change) error {
+	note := t.new.Config.object(attestorNote)
+	if _, err := t.noteOf(note.str("noteReference")); err != nil {
+		return err
+	}
+	t.updated()
+	made := Properties{
+		"delegationServiceAccountEmail": fmt.Sprintf("service-%s@gcp-sa-binaryauthorization.iam.gserviceaccount.com", ProjectNumber(t.new.project())),
+	}
+	var keys []any
+	for _, key := range note.objects("publicKeys") {
+		named := key.clone()
+		named["id"] = first(key.str("id"), digestID(key.str("pkixPublicKey.publicKeyPem")))
+		keys = append(keys, named)
+	}
+	if len(keys) > 0 {
+		made["publicKeys"] = keys
+	}
+	t.new.Status[attestorNote] = made
+	return nil
+}
+
+// digestID is the ID that a key has if it is given none: its digest by the name of
+// RFC 6920 ("projects.attestors", PkixPublicKey).
+func digestID(text string) string {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return ""
+	}
+	sum := sha256.Sum256(block.Bytes)
+	return "ni:///sha-256;" + base64.RawURLEncoding.EncodeToString(sum[:])
+}

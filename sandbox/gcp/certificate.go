@@ -1,0 +1,111 @@
+package gcp
+
+import (
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// A certificate is signed when it is created, only its labels change later, and it
+// is never deleted: what deletes it revokes it, and its name stays taken ("certificates",
+// Certificate Authority Service API, and the Terraform provider, which calls revoke).
+var certificateRule = &rule{
+	noun: "certificate", check: checkCertificate, admit: admitCertificate, build: nothing, raze: nothing, reserved: forever,
+}
+
+// certificateID is the form of the IDs of certificates and of pools ("certificates.create",
+// and "caPools.create").
+var certificateID = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,63}$`)
+
+// seconds is a duration as JSON has it (Protocol Buffers, "Duration").
+var seconds = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9})?s$`)
+
+func checkCertificate(p Properties) []Violation {
+	c := &checker{p: p}
+	for _, id := range []string{"name", "pool"} {
+		c.match(id, certificateID, "be 1-63 letters, digits, underscores and hyphens")
+	}
+	c.match("lifetime", seconds, `be a number of seconds with an "s", such as 3600s`)
+	if p.has("config") {
+		c.wrong("config", "is not emulated: give pemCsr")
+	}
+	if csr := p.str("pemCsr"); csr != "" {
+		if _, err := parseRequest(csr); err != nil {
+			c.wrong("pemCsr", "must be a certificate signing request in PEM: %v", err)
+		}
+	}
+	return c.found
+}
+
+func parseRequest(text string) (*x509.CertificateRequest, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil || block.Type != "CERTIFICATE REQUEST" {
+		return nil, fmt.Errorf("there is no block CERTIFICATE REQUEST")
+	}
+	request, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	return request, request.CheckSignature()
+}
+
+func admitCertificate(t *change) error {
+	pool, _, _ := strings.Cut(t.new.Name, "/certificates/")
+	if t.old != nil {
+		t.stampUpdate()
+		return nil
+	}
+	authority, err := t.authorityOf(pool)
+	if err != nil {
+		return err
+	}
+	request, err := parseRequest(t.new.Config.str("pemCsr"))
+	if err != nil {
+		return badRequest("Exactly one of config and pem_csr must be given: %v", err)
+	}
+	life, err := time.ParseDuration(t.new.Config.str("lifetime"))
+	if err != nil {
+		return badRequest("Required field 'lifetime' must be a duration: %v", err)
+	}
+	signed, err := authority.sign(request, life, t.now())
+	if err != nil {
+		return err
+	}
+	t.stampUpdate()
+	t.stamp("createTime")
+	t.complete(Properties{
+		"pemCertificate": signed, "pemCertificateChains": toList(authority.chain),
+		"issuerCertificateAuthority": pool + "/certificateAuthorities/issuing",
+	}, nil)
+	return nil
+}
+
+func (t *change) stampUpdate() {
+	t.complete(Properties{"updateTime": t.now().UTC().Format(time.RFC3339Nano)}, nil)
+}
+
+// sign passes on what the request asks for, as a pool without a policy does ("Issuance
+// policy"), for no longer than the authority itself lives ("certificates", lifetime).
+func (a *authority) sign(request *x509.CertificateRequest, life time.Duration, now time.Time) (string, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return "", fmt.Errorf("choosing a serial number: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, RawSubject: request.RawSubject, ExtraExtensions: request.Extensions,
+		NotBefore: now, NotAfter: now.Add(life),
+	}
+	if template.NotAfter.After(a.certificate.NotAfter) {
+		template.NotAfter = a.certificate.NotAfter
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, request.PublicKey, a.key)
+	if err != nil {
+		return "", fmt.Errorf("signing the certificate: %w", err)
+	}
+	return encodeCertificate(der), nil
+}

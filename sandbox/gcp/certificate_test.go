@@ -1,0 +1,88 @@
+package gcp
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+	"testing"
+	"time"
+)
+
+const certificateName = "projects/test-project/locations/us-central1/caPools/grpc-edge/certificates/leaf"
+
+// certificateConfig asks for a certificate of an hour.
+func certificateConfig(t *testing.T) Properties {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{"grpc.example.com"}}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Properties{
+		"name": "leaf", "pool": "grpc-edge", "location": "us-central1", "lifetime": "3600s",
+		"pemCsr": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request})),
+	}
+}
+
+// verify reads a certificate, which its chain must lead to the root of the pool.
+func verify(t *testing.T, o Object, at time.Time) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode([]byte(o.Properties().str("pemCertificate")))
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := o.Properties().strings("pemCertificateChains")
+	roots, issuers := x509.NewCertPool(), x509.NewCertPool()
+	if len(chain) != 2 || !issuers.AppendCertsFromPEM([]byte(chain[0])) || !roots.AppendCertsFromPEM([]byte(chain[1])) {
+		t.Fatalf("the chain is %q, want the issuer and the root", chain)
+	}
+	if _, err := certificate.Verify(x509.VerifyOptions{Roots: roots, Intermediates: issuers, DNSName: "grpc.example.com", CurrentTime: at}); err != nil {
+		t.Errorf("verifying the certificate: %v", err)
+	}
+	return certificate
+}
+
+func TestCertificatesOfAPool(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	dir, clock := t.TempDir(), WithClock(func() time.Time { return now })
+	c := open(t, dir, newFakeRuntime(), clock)
+	config := certificateConfig(t)
+	if _, err := c.Create(context.Background(), KindCertificate, here, config); code(err) != 403 || !strings.Contains(err.Error(), "Certificate Authority API has not been used") {
+		t.Errorf("without the API: %v, want to be told so", err)
+	}
+	create(t, c, KindService, Properties{"service": "privateca.googleapis.com"})
+	first := create(t, c, KindCertificate, config)
+	if certificate := verify(t, first, now); certificate.NotAfter.Sub(now) != time.Hour {
+		t.Errorf("the certificate ends %s, want an hour after %s", certificate.NotAfter, now)
+	}
+
+	changed, err := c.Update(context.Background(), certificateName, here, with(config, Properties{"labels": Properties{"team": "edge"}}))
+	if err != nil || changed.Properties().str("pemCertificate") != first.Properties().str("pemCertificate") {
+		t.Errorf("another label: %v, want the same certificate", err)
+	}
+
+	// The root is that of the pool, and outlives the emulator.
+	c = open(t, dir, newFakeRuntime(), clock)
+	second := create(t, c, KindCertificate, with(config, Properties{"name": "second", "lifetime": "999999999s"}))
+	if root := second.Properties().strings("pemCertificateChains")[1]; root != first.Properties().strings("pemCertificateChains")[1] {
+		t.Error("the pool has another root after a restart")
+	}
+	if certificate := verify(t, second, now); certificate.NotAfter != now.AddDate(5, 0, 0) {
+		t.Errorf("the certificate ends %s, after its issuer", certificate.NotAfter)
+	}
+
+	remove(t, c, certificateName)
+	now = now.AddDate(50, 0, 0)
+	if _, err := c.Create(context.Background(), KindCertificate, here, config); code(err) != 409 {
+		t.Errorf("the name of a revoked certificate: %v, want 409", err)
+	}
+}

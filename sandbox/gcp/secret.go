@@ -1,0 +1,18 @@
+package gcp
+
+import "regexp"
+
+// secretMemberRule grants the use of a secret of Secret Manager. Secrets are there
+// without being created, as keys are: a person puts a token into one.
+var secretMemberRule = &rule{
+	noun: "IAM binding", idempotent: true, check: checkSecretMember, admit: admitMember, build: nothing, raze: nothing,
+}
+
+// secretID is the form of a secret's ID ("projects.secrets.create", Secret Manager API).
+var secretID = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
+
+func checkSecretMember(p Properties) []Violation {
+	c := &checker{p: p, found: checkMember(p)}
+	c.match("secretId", secretID, "be 1-255 letters, digits, hyphens and underscores")
+	return c.found
+}

@@ -1,0 +1,104 @@
+package gcp
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// A version of a key for signing is there without being created, as keys that encrypt
+// are, and is of EC_SIGN_P256_SHA256. Its private key is made at its first use and lies
+// in a file of its own beside the state.
+
+// keyVersion is the form of a version's name ("Resource IDs", Cloud KMS). Its parts are
+// safe as the name of a file.
+var keyVersion = regexp.MustCompile(`^(projects/[a-z0-9-]+/locations/[a-z0-9-]+/keyRings/[a-zA-Z0-9_-]{1,63}/cryptoKeys/[a-zA-Z0-9_-]{1,63})/cryptoKeyVersions/[1-9][0-9]*$`)
+
+const kmsAPI = "cloudkms.googleapis.com"
+
+// SigningKey returns the public key of a version, PEM ("cryptoKeyVersions.get" and
+// "cryptoKeyVersions.getPublicKey", Cloud KMS API), to the caller, see [As].
+func (c *Cloud) SigningKey(ctx context.Context, version string) (string, error) {
+	key, err := c.keyFor(ctx, version, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
+	if err != nil {
+		return "", err
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), err
+}
+
+// Sign signs a SHA-256 digest ("cryptoKeyVersions.asymmetricSign", Cloud KMS API): the
+// signature is ASN.1 (RFC 5480), and another one each time.
+func (c *Cloud) Sign(ctx context.Context, version string, digest []byte) ([]byte, error) {
+	key, err := c.keyFor(ctx, version, "cloudkms.cryptoKeyVersions.useToSign")
+	if err != nil {
+		return nil, err
+	}
+	if len(digest) != 32 {
+		return nil, badRequest("The digest for EC_SIGN_P256_SHA256 must be of SHA-256, 32 bytes; got %d.", len(digest))
+	}
+	return ecdsa.SignASN1(rand.Reader, key, digest)
+}
+
+// keyFor is the private key of a version for a caller with these permissions, which are
+// granted on the key, or its project.
+func (c *Cloud) keyFor(ctx context.Context, version string, permissions ...string) (*ecdsa.PrivateKey, error) {
+	parts := keyVersion.FindStringSubmatch(version)
+	if parts == nil {
+		return nil, badRequest("The resource name %q is not that of a key's version: "+
+			"projects/*/locations/*/keyRings/*/cryptoKeys/*/cryptoKeyVersions/*.", version)
+	}
+	for _, permission := range permissions {
+		if err := c.Permit(ctx, permission, parts[1]); err != nil {
+			return nil, err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.requireAPI(kmsAPI, segment(version, "projects")); err != nil {
+		return nil, err
+	}
+	return c.privateKey(version)
+}
+
+// privateKey reads the key of a version, or makes it. c.mu must be held.
+func (c *Cloud) privateKey(version string) (*ecdsa.PrivateKey, error) {
+	file := filepath.Join(c.dir, "keys", strings.ReplaceAll(version, "/", "_")+".pem")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeKey(file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the emulated key: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("reading the emulated key: %s is not PEM", file)
+	}
+	return x509.ParseECPrivateKey(block.Bytes)
+}
+
+func makeKey(file string) (*ecdsa.PrivateKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, err
+	}
+	return key, replaceFile(file, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})) // 0600, as os.CreateTemp has it
+}

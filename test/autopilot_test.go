@@ -1,0 +1,54 @@
+package test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAutopilot takes a stack whose nodes are GKE's up and down.
+func TestAutopilot(t *testing.T) {
+	ctx := t.Context()
+	c := newCheckout(t)
+	t.Cleanup(func() {
+		// Whatever failed above, nothing is left; t.Context() has ended by now.
+		_, _ = c.run(context.Background(), t, "make", "down")
+		_ = os.RemoveAll(c.dir)
+	})
+	c.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:clusterLocation: us-central1-a", "grpc-edge:clusterMode: autopilot\n  grpc-edge:nodeSpot: true")
+	runSteps(t, []step{
+		{"make up brings it up", func(t *testing.T) { c.must(ctx, t, "make", "up") }},
+		{"both services answer", func(t *testing.T) {
+			if got := c.must(ctx, t, "make", "call", "MSG=noon"); strings.Count(got, `{"content":"noon"}`) != 2 {
+				t.Errorf("make call: got %q", got)
+			}
+		}},
+		{"the cluster changes and refuses pods as Autopilot does", func(t *testing.T) { adjusted(ctx, t, c) }},
+		{"preview shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "preview") }},
+		{"refresh shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview") }},
+		{"make down removes everything", func(t *testing.T) {
+			c.must(ctx, t, "make", "down")
+			if _, err := os.Stat(filepath.Join(c.dir, ".sandbox")); !os.IsNotExist(err) {
+				t.Errorf("the folder .sandbox is left: %v", err)
+			}
+		}},
+	})
+}
+
+// adjusted looks for what Autopilot adds, without which the steps that expect no change
+// would prove nothing.
+func adjusted(ctx context.Context, t *testing.T, c checkout) {
+	const container = `get deployment echo --output jsonpath='{.spec.template.spec.containers[0].resources.`
+	if got := kubectl(ctx, t, c, container+`requests.ephemeral-storage}'`); got != "1Gi" {
+		t.Errorf("echo asks for %q of ephemeral storage, want 1Gi", got)
+	}
+	if got := kubectl(ctx, t, c, container+`requests.cpu}'`); got != "50m" {
+		t.Errorf("echo asks for %q of CPU, want what the program says", got)
+	}
+	out, err := c.run(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl --namespace default run intruder --image example.com/intruder --privileged 2>&1`)
+	if err == nil || !strings.Contains(out, "autogke-disallow-privilege") {
+		t.Errorf("a privileged pod: %v, %s, want GKE to refuse it", err, out)
+	}
+}

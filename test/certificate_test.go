@@ -1,0 +1,339 @@
+package test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	echo "grpc-edge/services/echo/api"
+	"grpc-edge/test/workcopy"
+)
+
+// changeCertificates has others sign the certificate while clients call: a CA pool of
+// Certificate Authority Service, and then the cert-manager of the cluster. Each
+// certificate that a client is shown has an authority that clients are told of.
+func changeCertificates(ctx context.Context, t *testing.T, c checkout) {
+	e := outputs(ctx, t, c)
+	shown := &handshakes{authority: e.Authority, roots: x509.NewCertPool()}
+	shown.trust(t, e.CACertificate)
+	calls := callAnew(ctx, e, shown)
+
+	running := pods(ctx, t, c)
+	askPool(ctx, t, c, shown)
+	if now := pods(ctx, t, c); !slices.Equal(running, now) {
+		t.Errorf("another certificate of Pulumi's own restarts pods: %v, before %v", now, running)
+	}
+	runCertManager(ctx, t, c)
+	refuseIssuer(ctx, t, c)
+	askCertManager(ctx, t, c, shown)
+
+	calls.mustNotFail(t)
+	shown.mustBeTrusted(t)
+	noSecrets(t, c)
+}
+
+// askPool gets a certificate of the emulated pool, and has it renewed by an update in
+// the last third of its life.
+func askPool(ctx context.Context, t *testing.T, c checkout, shown *handshakes) {
+	setCertificate(t, c, `certificate-authority-service
+  grpc-edge:certificateAuthorityPool: projects/sandbox-project/locations/us-central1/caPools/grpc-edge`)
+	old := shown.serial(ctx, t, outputs(ctx, t, c))
+	mustUp(ctx, t, c)
+	e := outputs(ctx, t, c)
+	shown.trust(t, e.CACertificate)
+	old = served(ctx, t, c, shown, old)
+	expectNoChanges(ctx, t, c, "preview", "--refresh")
+
+	endClock(ctx, t, c)
+	changed := previewChanges(ctx, t, c)
+	for _, want := range []string{
+		"tls:index/selfSignedCert:SelfSignedCert certificate-clock replace",
+		"gcp:certificateauthority/certificate:Certificate certificate-leaf replace",
+		"kubernetes:core/v1:Secret edge-certificate update",
+	} {
+		if !slices.Contains(changed, want) {
+			t.Errorf("in the last third of its life the preview would change %q, want %q too", changed, want)
+		}
+	}
+	mustUp(ctx, t, c)
+	served(ctx, t, c, shown, old)
+	if now := outputs(ctx, t, c); now.CACertificate != e.CACertificate {
+		t.Error("a renewed certificate has another root")
+	}
+}
+
+// endClock makes the state as it is a day before the certificate ends.
+func endClock(ctx context.Context, t *testing.T, c checkout) {
+	t.Helper()
+	file := filepath.Join(c.dir, ".cache", "state.json")
+	if _, err := c.pulumi(ctx, t, "stack", "export", "--stack", "sandbox", "--file", file); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state map[string]any
+	if err := json.Unmarshal(content, &state); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, item := range state["deployment"].(map[string]any)["resources"].([]any) {
+		resource := item.(map[string]any)
+		if strings.HasSuffix(resource["urn"].(string), "SelfSignedCert::certificate-clock") {
+			resource["outputs"].(map[string]any)["validityEndTime"] = time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339)
+			found = true
+		}
+	}
+	if !found {
+		t.Fatal("the state has no certificate-clock")
+	}
+	if content, err = json.Marshal(state); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.pulumi(ctx, t, "stack", "import", "--stack", "sandbox", "--file", file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// company is an issuer as a user may have it: a CA, which signs itself.
+const company = `
+apiVersion: cert-manager.io/v1
+kind: Issuer
+metadata: {name: root}
+spec: {selfSigned: {}}
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: company}
+spec:
+  isCA: true
+  commonName: company
+  secretName: company
+  privateKey: {algorithm: ECDSA, size: 256}
+  issuerRef: {name: root, kind: Issuer}
+---
+apiVersion: cert-manager.io/v1
+kind: Issuer
+metadata: {name: company}
+spec: {ca: {secretName: company}}
+`
+
+// runCertManager runs the real controller on the cluster until the test ends, as its
+// user would before the stack asks it for anything.
+func runCertManager(ctx context.Context, t *testing.T, c checkout) {
+	t.Helper()
+	c.must(ctx, t, "make", "--no-print-directory", ".cache/bin/cert-manager")
+	source := strings.TrimSpace(c.must(ctx, t, "sh", "-c", "cd tools/cert-manager && GOWORK=off go list -m -f '{{.Dir}}' github.com/cert-manager/cert-manager"))
+	kubectl(ctx, t, c, `apply --server-side --filename `+strings.Join([]string{
+		source + "/deploy/crds/cert-manager.io_certificates.yaml", source + "/deploy/crds/cert-manager.io_certificaterequests.yaml",
+		source + "/deploy/crds/cert-manager.io_issuers.yaml", source + "/deploy/crds/cert-manager.io_clusterissuers.yaml",
+	}, " --filename "))
+	kubectl(ctx, t, c, "wait --for condition=Established --timeout 30s customresourcedefinition --all")
+	log, err := os.Create(filepath.Join(c.dir, ".cache", "cert-manager.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(ctx)
+	cmd := exec.CommandContext(running, "sh", "-c", `eval "$(make kubeconfig)" && exec .cache/bin/cert-manager`)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.dir, workcopy.Environment(c.dir), log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop()
+		_ = cmd.Wait() // it was killed
+		_ = log.Close()
+		if text, err := os.ReadFile(log.Name()); t.Failed() && err == nil {
+			t.Logf("cert-manager:\n%s", text)
+		}
+	})
+	file := filepath.Join(c.dir, ".cache", "company.yaml")
+	if err := os.WriteFile(file, []byte(company), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kubectl(ctx, t, c, "apply --server-side --filename "+file)
+	kubectl(ctx, t, c, "wait --for condition=Ready --timeout 60s certificate/company issuer/company")
+}
+
+// refuseIssuer asks an issuer that there is not: the update says so, and Envoy keeps
+// the certificate that it has.
+func refuseIssuer(ctx context.Context, t *testing.T, c checkout) {
+	setCertificate(t, c, `cert-manager
+  grpc-edge:certificateIssuer: {name: missing, kind: Issuer}
+  grpc-edge:certificateWaitSeconds: 10`)
+	running := pods(ctx, t, c)
+	out, err := c.run(ctx, t, "sh", "-c", ".cache/bin/sandbox pulumi -- up --yes --skip-preview --suppress-outputs --stack sandbox 2>&1")
+	if want := "Certificate grpc-edge/envoy-issued is not ready after 10s: waiting for condition Ready=True"; err == nil || !strings.Contains(out, want) {
+		t.Errorf("an issuer that does not exist: %v, want to be told %q", err, want)
+	}
+	if now := pods(ctx, t, c); !slices.Equal(running, now) {
+		t.Errorf("Envoy does not wait for its certificate: pods %v, before %v", now, running)
+	}
+}
+
+// askCertManager gets a certificate of the company, and has cert-manager renew it, which
+// restarts no pod.
+func askCertManager(ctx context.Context, t *testing.T, c checkout, shown *handshakes) {
+	setCertificate(t, c, `cert-manager
+  grpc-edge:certificateIssuer: {name: company, kind: Issuer}`)
+	root, err := base64.StdEncoding.DecodeString(kubectl(ctx, t, c, `get secret company --output jsonpath='{.data.ca\.crt}'`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown.trust(t, string(root))
+	old := shown.serial(ctx, t, outputs(ctx, t, c))
+	mustUp(ctx, t, c)
+	old = served(ctx, t, c, shown, old)
+	expectNoChanges(ctx, t, c, "preview")
+	if authority := outputs(ctx, t, c).CACertificate; authority != "" {
+		t.Errorf("caCertificate = %q, want none: the issuer's is for the user to know", authority)
+	}
+	if left := c.must(ctx, t, ".cache/bin/sandbox", "objects"); strings.Contains(left, "privateca") {
+		t.Errorf("the certificate of the pool is not revoked: %s", left)
+	}
+
+	running := pods(ctx, t, c)
+	// What `cmctl renew` does.
+	kubectl(ctx, t, c, `patch certificate envoy-issued --subresource status --type json --patch '[{"op": "add", "path": "/status/conditions/-",`+
+		` "value": {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "test"}}]'`)
+	served(ctx, t, c, shown, old)
+	if now := pods(ctx, t, c); !slices.Equal(running, now) {
+		t.Errorf("a renewal restarts pods: %v, before %v", now, running)
+	}
+}
+
+// setCertificate sets the key certificate and those that follow it.
+func setCertificate(t *testing.T, c checkout, value string) {
+	t.Helper()
+	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, _ := strings.Cut(string(content), "\n  grpc-edge:certificate:")
+	if err := os.WriteFile(file, []byte(strings.TrimRight(text, "\n")+"\n  grpc-edge:certificate: "+value+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustUp(ctx context.Context, t *testing.T, c checkout) {
+	t.Helper()
+	if _, err := c.pulumi(ctx, t, "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", "sandbox"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// served waits until new connections get another certificate than that of the serial
+// number, from each Envoy, and returns its own.
+func served(ctx context.Context, t *testing.T, c checkout, shown *handshakes, old string) (now string) {
+	t.Helper()
+	e, begun := outputs(ctx, t, c), time.Now()
+	eventually(ctx, t, 2*time.Minute, func() error {
+		// Kubelet looks after a pod that changes at once, and else every minute
+		// (Kubernetes, "ConfigMaps", mounted ConfigMaps are updated automatically).
+		kubectl(ctx, t, c, fmt.Sprintf("annotate pods --selector app.kubernetes.io/name=envoy --overwrite looked=%d", time.Now().UnixNano()))
+		for range 20 { // two pods, by chance
+			if now = shown.serial(ctx, t, e); now == old {
+				return fmt.Errorf("the certificate %s is still served", old)
+			}
+		}
+		return nil
+	})
+	t.Logf("served after %.1f s", time.Since(begun).Seconds())
+	return now
+}
+
+// handshakes keeps the certificates that clients are shown. A client is told of a new
+// authority no sooner than the stack knows it: all are verified at the end.
+type handshakes struct {
+	authority string // the name that clients call
+	mu        sync.Mutex
+	chains    [][]*x509.Certificate
+	roots     *x509.CertPool
+}
+
+func (h *handshakes) trust(t *testing.T, authority string) {
+	t.Helper()
+	if !h.roots.AppendCertsFromPEM([]byte(authority)) {
+		t.Fatalf("%q is no certificate", authority)
+	}
+}
+
+func (h *handshakes) config() *tls.Config {
+	return &tls.Config{
+		ServerName: h.authority, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"}, InsecureSkipVerify: true,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.chains = append(h.chains, state.PeerCertificates)
+			return nil
+		},
+	}
+}
+
+// serial is that of the certificate that a new connection gets.
+func (h *handshakes) serial(ctx context.Context, t *testing.T, e edge) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	connection, err := (&tls.Dialer{Config: h.config()}).DialContext(ctx, "tcp", e.Address+":443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close() }()
+	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String()
+}
+
+func (h *handshakes) mustBeTrusted(t *testing.T) {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := map[string]bool{}
+	for _, chain := range h.chains {
+		issuers := x509.NewCertPool()
+		for _, issuer := range chain[1:] {
+			issuers.AddCert(issuer)
+		}
+		if _, err := chain[0].Verify(x509.VerifyOptions{Roots: h.roots, Intermediates: issuers, DNSName: h.authority}); err != nil {
+			t.Fatalf("a client was shown a certificate that it cannot verify: %v", err)
+		}
+		seen[chain[0].SerialNumber.String()] = true
+	}
+	// The stack's own, two of the pool and two of cert-manager.
+	if len(seen) != 5 {
+		t.Errorf("clients were shown %d certificates, want 5", len(seen))
+	}
+	t.Logf("%d handshakes with %d certificates", len(h.chains), len(seen))
+}
+
+// callAnew calls echo over and over, each time on a connection of its own.
+func callAnew(ctx context.Context, e edge, shown *handshakes) *background {
+	return repeat(ctx, func(ctx context.Context) error {
+		conn, err := grpc.NewClient("passthrough:///"+e.Address+":443",
+			grpc.WithTransportCredentials(credentials.NewTLS(shown.config())), grpc.WithAuthority(e.Authority))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		_, err = echo.NewEchoClient(conn).Echo(ctx, &echo.EchoRequest{Content: "x"})
+		return err
+	})
+}

@@ -1,0 +1,306 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"grpc-edge/test/fault"
+	"grpc-edge/test/workcopy"
+)
+
+// TestKilled kills Pulumi's engine while it makes, and while it removes, each resource
+// of the program. In between only what docs/operations.md says is done.
+func TestKilled(t *testing.T) {
+	ctx := t.Context()
+	k := &killed{checkout: newCheckout(t)}
+	k.env = []string{"PULUMI=.cache/bin/sandbox pulumi --", "STACK=sandbox"}
+	t.Cleanup(func() {
+		// Whatever failed above, nothing is left; t.Context() has ended by now.
+		_, _ = k.run(context.Background(), t, "make", "down")
+		_ = os.RemoveAll(k.dir)
+	})
+	runSteps(t, []step{
+		{"each fault is told once, and make up finishes the job", func(t *testing.T) { k.faults(ctx, t) }},
+		{"destroy is killed at each resource, and ends", func(t *testing.T) { k.atEachDeletion(ctx, t) }},
+		{"up is killed at each resource, and ends", func(t *testing.T) { k.atEachCreation(ctx, t) }},
+		{"make up finds the rest done", func(t *testing.T) { k.must(ctx, t, "make", "up") }},
+		{"nothing is left by make down", func(t *testing.T) { k.must(ctx, t, "make", "down") }},
+	})
+}
+
+type killed struct{ checkout }
+
+// state is what is read of the stack's.
+type state struct {
+	Resources []resource
+	Pending   []struct {
+		Type     string
+		Resource resource
+	} `json:"pending_operations"`
+}
+
+type resource struct {
+	URN, Type, ID string
+	Custom        bool
+	Delete        bool
+}
+
+// written is the state as the engine has written it, while it runs.
+func (k *killed) written(t *testing.T) state {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(k.dir, ".sandbox/pulumi/.pulumi/stacks/grpc-edge/sandbox.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Checkpoint struct{ Latest state } }
+	if err := json.Unmarshal(text, &file); err != nil {
+		return state{} // it is being written
+	}
+	return file.Checkpoint.Latest
+}
+
+// custom are the URNs of the resources that a provider makes, sorted.
+func (s state) custom() []string {
+	var urns []string
+	for _, r := range s.Resources {
+		if r.Custom && !strings.HasPrefix(r.Type, "pulumi:providers:") {
+			urns = append(urns, r.URN)
+		}
+	}
+	slices.Sort(urns)
+	return urns
+}
+
+// untilHeld runs a command of Pulumi until it is held at every resource that it is at,
+// kills its engine, and returns these resources: none if the command has ended well.
+func (k *killed) untilHeld(ctx context.Context, t *testing.T, doing string, args ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, ".cache/bin/sandbox", append([]string{"pulumi", "--"}, args...)...)
+	var out strings.Builder
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = k.dir, workcopy.Environment(k.dir), &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	start := time.Now()
+	for same, last := 0, ""; ; time.Sleep(100 * time.Millisecond) {
+		select {
+		case err := <-ended:
+			t.Logf("pulumi %s ended after %.1f s (%v)\n%s", strings.Join(args, " "), time.Since(start).Seconds(), err, &out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		default:
+		}
+		held := k.held(t)
+		same++
+		if now := strings.Join(held, " "); now != last {
+			same, last = 0, now
+		}
+		// For a second nothing else has begun, so the engine waits for these alone.
+		if same < 10 || len(held) == 0 || !slices.Equal(held, k.written(t).under(doing)) {
+			continue
+		}
+		if err := fault.KillEngine(cmd.Process.Pid); err != nil {
+			t.Fatal(err)
+		}
+		err := <-ended
+		t.Logf("pulumi %s killed after %.1f s (%v) at\n%s", strings.Join(args, " "), time.Since(start).Seconds(), err, strings.Join(held, "\n"))
+		if err == nil {
+			t.Fatal("the command ended well though its engine was killed")
+		}
+		return held
+	}
+}
+
+// under are the URNs of the resources to which something is being done, sorted.
+func (s state) under(doing string) []string {
+	var urns []string
+	for _, p := range s.Pending {
+		if p.Type == doing {
+			urns = append(urns, p.Resource.URN)
+		}
+	}
+	slices.Sort(urns)
+	return urns
+}
+
+// held are the URNs of the resources at which the engine is kept waiting, sorted.
+func (k *killed) held(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(k.dir, ".sandbox/held"))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(text))
+}
+
+// each kills a command at each resource, recovers, and runs it again until it ends.
+func (k *killed) each(ctx context.Context, t *testing.T, verb, doing string, command string) []string {
+	t.Helper()
+	// The hard case: what was asked for is done, and Pulumi does not know.
+	k.must(ctx, t, ".cache/bin/sandbox", "hold", "answer", verb)
+	var all []string
+	for {
+		urns := k.untilHeld(ctx, t, doing, strings.Fields(command)...)
+		if urns == nil {
+			break
+		}
+		all = append(all, urns...)
+		k.unlock(ctx, t)
+		if verb == "create" && slices.ContainsFunc(urns, func(urn string) bool { return strings.HasSuffix(urn, ":Network::network") }) {
+			k.goOn(ctx, t)
+		}
+		k.recover(ctx, t)
+	}
+	k.must(ctx, t, ".cache/bin/sandbox", "hold", "off")
+	slices.Sort(all)
+	return all
+}
+
+// goOn goes on without recovery: what has a random name is made a second time, what has a
+// fixed one is refused. Recovery settles both afterwards.
+func (k *killed) goOn(ctx context.Context, t *testing.T) {
+	t.Helper()
+	out, err := k.pulumi(ctx, t, strings.Fields(up)...)
+	for _, want := range []string{"interrupted while creating", "repositories/grpc-edge-sandbox' already exists"} {
+		if err == nil || !strings.Contains(out, want) {
+			t.Errorf("up without recovery: %v, want to be told %q", err, want)
+		}
+	}
+	if objects := k.must(ctx, t, ".cache/bin/sandbox", "objects"); strings.Count(objects, "/networks/network-") != 2 {
+		t.Errorf("want a second network, so that its removal is tried:\n%s", objects)
+	}
+}
+
+func (k *killed) unlock(ctx context.Context, t *testing.T) {
+	t.Helper()
+	if _, err := k.pulumi(ctx, t, "cancel", "--yes", "--stack", "sandbox"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recover does what docs/operations.md says, but for the list of Google's operations: here
+// they have ended.
+func (k *killed) recover(ctx context.Context, t *testing.T) {
+	t.Helper()
+	if out := k.must(ctx, t, "make", "recover"); strings.Contains(out, "It is not known whether") {
+		k.look(ctx, t)
+	}
+	if s := k.written(t); len(s.Pending) != 0 {
+		t.Errorf("operations are pending after `make recover`: %+v", s.Pending)
+	}
+}
+
+// look deletes what exists, has an ID of Google's, and is not in the state.
+func (k *killed) look(ctx context.Context, t *testing.T) {
+	t.Helper()
+	for _, object := range k.strangers(ctx, t) {
+		if strings.Contains(object, "/alertPolicies/") || strings.Contains(object, "/dashboards/") {
+			k.must(ctx, t, ".cache/bin/sandbox", "drift", object, "delete")
+		}
+	}
+}
+
+// foreign are objects that a stack's state does not have by their names: members of
+// policies, which can be there only once, and what GKE makes for a load balancer.
+var foreign = []string{"/iam/roles/", "/firewalls/", "/forwardingRules/"}
+
+// strangers are the other objects of the emulated cloud that are not in the state.
+func (k *killed) strangers(ctx context.Context, t *testing.T) []string {
+	t.Helper()
+	known := k.written(t)
+	return slices.DeleteFunc(strings.Fields(k.must(ctx, t, ".cache/bin/sandbox", "objects")), func(object string) bool {
+		if slices.ContainsFunc(foreign, func(part string) bool { return strings.Contains(object, part) }) {
+			return true
+		}
+		return slices.ContainsFunc(known.Resources, func(r resource) bool { return r.ID != "" && strings.HasSuffix(object, "/"+r.ID) })
+	})
+}
+
+// up makes everything at once that can be: fewer kills do.
+const up = "up --yes --skip-preview --suppress-outputs --parallel 64 --stack sandbox"
+
+func (k *killed) atEachCreation(ctx context.Context, t *testing.T) {
+	got := k.each(ctx, t, "create", "creating", up)
+	if want := k.written(t).custom(); !slices.Equal(got, want) {
+		t.Errorf("killed at %q\nwant each once of %q", got, want)
+	}
+	k.whole(ctx, t)
+}
+
+func (k *killed) atEachDeletion(ctx context.Context, t *testing.T) {
+	want := k.written(t).custom()
+	got := k.each(ctx, t, "delete", "deleting", "destroy --yes --skip-preview --suppress-outputs --stack sandbox")
+	if !slices.Equal(got, want) {
+		t.Errorf("killed at %q\nwant each once of %q", got, want)
+	}
+	if left := k.must(ctx, t, ".cache/bin/sandbox", "objects"); left != "" {
+		t.Errorf("left in the cloud:\n%s", left)
+	}
+}
+
+// whole expects that nothing is left to do, and that everything is there once.
+func (k *killed) whole(ctx context.Context, t *testing.T) {
+	t.Helper()
+	expectNoChanges(ctx, t, k.checkout, "preview")
+	expectNoChanges(ctx, t, k.checkout, "refresh", "--yes", "--skip-preview")
+	seen := map[string]bool{}
+	for _, r := range k.written(t).Resources {
+		if seen[r.URN] || r.Delete {
+			t.Errorf("%s is in the state twice", r.URN)
+		}
+		seen[r.URN] = true
+	}
+	if strangers := k.strangers(ctx, t); len(strangers) > 0 {
+		t.Errorf("in the cloud, and not in the state:\n%s", strings.Join(strangers, "\n"))
+	}
+}
+
+// lasting are faults that trying again does not mend: each is told once, by the
+// resource, the reason and what it takes.
+var lasting = []struct{ fault, resource, want string }{
+	{"denied kind=Network", "gcp:compute:Network (network)", "Error 403: Required 'compute.networks.create' permission for 'projects/sandbox-project', forbidden"},
+	{"quota kind=Address", "gcp:compute:Address (network-edge)", "Error 403: Quota 'STATIC_ADDRESSES' exceeded.  Limit: 8.0 in region us-central1., quotaExceeded"},
+	{"api-disabled kind=Repository name=grpc-edge-sandbox", "gcp:artifactregistry:Repository (registry-images)", "Error 403: Artifact Registry API has not been used in project "},
+	{"exists kind=Repository name=*-docker-hub", "gcp:artifactregistry:Repository (registry-docker-hub)", "already exists"},
+	{"failed kind=Cluster", "gcp:container:Cluster (cluster)", "the operation ended with INTERNAL_ERROR: Internal error. Please try again or contact Google Support."},
+}
+
+// passing are faults that no one needs to do anything about.
+var passing = []string{
+	"rate-limit kind=Cluster count=2", "internal kind=NodePool count=1", "unavailable kind=AlertPolicy count=2", "slow kind=Dashboard seconds=2 count=1",
+}
+
+func (k *killed) faults(ctx context.Context, t *testing.T) {
+	if err := os.MkdirAll(filepath.Join(k.dir, ".sandbox/cloud"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	set := func(fault string) {
+		k.must(ctx, t, ".cache/bin/sandbox", append([]string{"faults"}, strings.Fields(fault)...)...)
+	}
+	for _, f := range lasting {
+		set(f.fault + " verb=create count=1")
+		out, err := k.run(ctx, t, "sh", "-c", "make up 2>&1")
+		if err == nil || strings.Count(out, f.want) != 1 || strings.Count(out, f.resource) != 1 || strings.Contains(out, "goroutine ") {
+			t.Errorf("make up with %s: %v, want to be told once, of %s, %q", f.fault, err, f.resource, f.want)
+		}
+	}
+	for _, f := range passing {
+		set(f + " verb=create")
+	}
+	k.must(ctx, t, "make", "up")
+	if left := k.must(ctx, t, ".cache/bin/sandbox", "faults"); left != "" {
+		t.Errorf("these did not strike:\n%s", left)
+	}
+	k.whole(ctx, t)
+}

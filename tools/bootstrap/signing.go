@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"google.golang.org/api/cloudkms/v1"
+)
+
+const (
+	signingKeyEntry = "grpc-edge:signingKey"
+	// signingAlgorithm is the one that the stack's attestor takes.
+	signingAlgorithm = "EC_SIGN_P256_SHA256"
+)
+
+// signingName is the ID of the key that signs the stack's images, next to that of its secrets.
+func (b *bootstrap) signingName() string { return b.stack + "-images" }
+func (b *bootstrap) signingKey() string {
+	return b.ringName() + "/cryptoKeys/" + b.signingName()
+}
+
+// signingVersion is the version of that key that the file of the stack asks for, whatever
+// project it still names; "" if it asks for none, or has a key of somebody's own.
+func (b *bootstrap) signingVersion(f stackFile) string {
+	value := f.value("config", signingKeyEntry)
+	if _, version, ok := strings.Cut(value, "/keyRings/"+ring+"/cryptoKeys/"+b.signingName()+"/cryptoKeyVersions/"); ok {
+		return version
+	}
+	return ""
+}
+
+// planSigning compares the key that signs images, if the stack asks for it, with what it must
+// be. It is not rotated: a new version has another public key, which the stack must be told.
+func (b *bootstrap) planSigning(ctx context.Context, f stackFile) ([]step, error) {
+	if b.signingVersion(f) == "" {
+		return nil, nil
+	}
+	name := b.signingName()
+	fresh := step{sign: "+", text: fmt.Sprintf("key %s in it: signs images, %s", name, signingAlgorithm), do: b.createSigning}
+	if b.isOff(kmsAPI) {
+		fresh.note = unseen
+		return []step{fresh}, nil
+	}
+	var key *cloudkms.CryptoKey
+	err := b.call(ctx, "looking at the key "+name, keyRole, func() (err error) {
+		key, err = b.keys.Get(b.signingKey()).Context(ctx).Do()
+		return err
+	})
+	switch {
+	case answered(err, http.StatusNotFound):
+		return []step{fresh}, nil
+	case err != nil:
+		return nil, err
+	case key.Purpose != "ASYMMETRIC_SIGN" || key.VersionTemplate == nil || key.VersionTemplate.Algorithm != signingAlgorithm:
+		return nil, fmt.Errorf("the key %s is not for ASYMMETRIC_SIGN with %s, which cannot be changed: give %s another key", key.Name, signingAlgorithm, signingKeyEntry)
+	}
+	return []step{{sign: "=", text: fmt.Sprintf("key %s in it", name)}}, nil
+}
+
+func (b *bootstrap) createSigning(ctx context.Context) error {
+	key := &cloudkms.CryptoKey{
+		Purpose:                  "ASYMMETRIC_SIGN",
+		VersionTemplate:          &cloudkms.CryptoKeyVersionTemplate{Algorithm: signingAlgorithm, ProtectionLevel: "SOFTWARE"},
+		DestroyScheduledDuration: seconds(destroyDelay),
+	}
+	return b.call(ctx, "making the key "+b.signingName(), keyRole, func() error {
+		_, err := b.keys.Create(b.ringName(), key).CryptoKeyId(b.signingName()).Context(ctx).Do()
+		return err
+	})
+}
