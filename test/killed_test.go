@@ -267,12 +267,13 @@ func (k *killed) whole(ctx context.Context, t *testing.T) {
 }
 
 // lasting are faults that trying again does not mend: each is told once, by the
-// resource, the reason and what it takes.
+// resource, the reason and what it takes. Each keeps from being made what the next
+// ones strike.
 var lasting = []struct{ fault, resource, want string }{
 	{"denied kind=Network", "gcp:compute:Network (network)", "Error 403: Required 'compute.networks.create' permission for 'projects/sandbox-project', forbidden"},
-	{"quota kind=Address", "gcp:compute:Address (network-edge)", "Error 403: Quota 'STATIC_ADDRESSES' exceeded.  Limit: 8.0 in region us-central1., quotaExceeded"},
-	{"api-disabled kind=Repository name=grpc-edge-sandbox", "gcp:artifactregistry:Repository (registry-images)", "Error 403: Artifact Registry API has not been used in project "},
-	{"exists kind=Repository name=*-docker-hub", "gcp:artifactregistry:Repository (registry-docker-hub)", "already exists"},
+	{"quota kind=Subnetwork", "gcp:compute:Subnetwork (network-nodes)", "Error 403: Quota 'SUBNETWORKS' exceeded.  Limit: 100.0 globally., quotaExceeded"},
+	{"api-disabled kind=Cluster", "gcp:container:Cluster (cluster)", "Error 403: Kubernetes Engine API has not been used in project "},
+	{"exists kind=Cluster", "gcp:container:Cluster (cluster)", "already exists"},
 	{"failed kind=Cluster", "gcp:container:Cluster (cluster)", "the operation ended with INTERNAL_ERROR: Internal error. Please try again or contact Google Support."},
 }
 
