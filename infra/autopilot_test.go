@@ -59,12 +59,12 @@ func TestAutopilotCluster(t *testing.T) {
 	}
 }
 
-// A cluster of the other mode takes the range of the control plane over, which no two
-// clusters can have, so that the old one goes first.
-func TestClusterIsDeletedBeforeItIsReplaced(t *testing.T) {
+// A change that needs another cluster is refused by Google, before anything is deleted:
+// no two clusters have one range of the control plane.
+func TestClusterIsNotDeletedForAnother(t *testing.T) {
 	for mode, changes := range map[string]map[string]string{"standard": nil, "autopilot": withAutopilot} {
-		if r := mustRun(t, "sandbox", true, changes).ofType(t, clusterType)[0]; !r.DeleteBeforeReplace {
-			t.Errorf("%s: the new cluster is to be made while the old one has its ranges", mode)
+		if r := mustRun(t, "sandbox", true, changes).ofType(t, clusterType)[0]; r.DeleteBeforeReplace {
+			t.Errorf("%s: everything in the cluster is deleted before another one is there", mode)
 		}
 	}
 }

@@ -20,7 +20,6 @@ const inPlace = `
   grpc-edge:imageScanning: true
   grpc-edge:binaryAuthorization: true
   grpc-edge:releaseChannel: STABLE
-  grpc-edge:dnsEndpoint: true
   grpc-edge:maintenanceWindow: {start: "2026-01-04T02:00:00Z", hours: 6, recurrence: "FREQ=WEEKLY;BYDAY=SU,MO"}
   grpc-edge:logging: [SYSTEM_COMPONENTS]
   grpc-edge:securityPosture: false

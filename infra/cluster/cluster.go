@@ -91,12 +91,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*container.Cluster, error) {
 	described := clusterArgs(args)
 	secure(described, args)
-	options := []pulumi.ResourceOption{
-		pulumi.Parent(c), pulumi.Protect(args.DeletionProtection),
-		// Another cluster has the ranges of this one, and that of the control plane can
-		// have one cluster only.
-		pulumi.DeleteBeforeReplace(true),
-	}
+	// Not deleted before it is replaced: another cluster is refused for as long as this one
+	// has its range of the control plane, which is the time to think again.
+	options := []pulumi.ResourceOption{pulumi.Parent(c), pulumi.Protect(args.DeletionProtection)}
 	if args.Autopilot {
 		autopilot(described, args)
 	} else {
