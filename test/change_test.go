@@ -37,12 +37,12 @@ func changeEcho(ctx context.Context, t *testing.T, c checkout) {
 			t.Errorf("pod %s: kept %v; want echo's pods new and the others kept", pod, kept)
 		}
 	}
-	answersAnew(ctx, t, now)
+	answersAnew(ctx, t, now, "changed hello")
 }
 
 // answersAnew waits until the old pods, which may still drain, get no call any
 // more. No call may fail meanwhile.
-func answersAnew(ctx context.Context, t *testing.T, e edge) {
+func answersAnew(ctx context.Context, t *testing.T, e edge, want string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	client := echo.NewEchoClient(e.dial(t, e.verified(t)))
@@ -52,7 +52,7 @@ func answersAnew(ctx context.Context, t *testing.T, e edge) {
 		if err != nil {
 			t.Fatalf("call %d: %v", calls, err)
 		}
-		if reply.GetContent() == "changed hello" {
+		if reply.GetContent() == want {
 			row++
 		} else {
 			row = 0

@@ -109,7 +109,7 @@ func (d *delivery) merge(ctx context.Context, t *testing.T) {
 	d.must(ctx, t, "make", "plan")
 	d.must(ctx, t, "make", "deploy", "PLAN="+plan)
 	e := outputs(ctx, t, d.checkout)
-	answersAnew(ctx, t, e)
+	answersAnew(ctx, t, e, "changed hello")
 	digests := d.images(t)
 	for name, reference := range e.Images {
 		if !strings.HasSuffix(reference, "@"+digests[name]) {
@@ -281,7 +281,7 @@ func (d *delivery) review(ctx context.Context, t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &e); err != nil {
 		t.Fatal(err)
 	}
-	answersAnew(ctx, t, e)
+	answersAnew(ctx, t, e, "hello")
 	if len(d.github.Comments) != 3 || !strings.Contains(d.github.Comments[2].Body, "It answers at "+e.Address) {
 		t.Errorf("got comments %+v, want where the review stack answers", d.github.Comments)
 	}
