@@ -260,7 +260,7 @@ func (s *Sandbox) provide(ctx context.Context, chain, key string) error {
 	}
 	_, rest, found := strings.Cut(string(completed), "secure: ")
 	if !found {
-		return errors.New("Pulumi did not encrypt the key")
+		return errors.New("the key was not encrypted by Pulumi")
 	}
 	encrypted, _, _ := strings.Cut(rest, "\n")
 	return s.configure(map[string]string{
