@@ -62,14 +62,8 @@ func (c *controlPlane) machineSpec() (machine.Spec, error) {
 	if err := c.serviceAccountKey(); err != nil {
 		return machine.Spec{}, err
 	}
-	for file, identity := range map[string]Identity{
-		"admin":              {Name: "sandbox-admin", Organizations: []string{"system:masters"}},
-		"controller-manager": {Name: "system:kube-controller-manager"},
-		"scheduler":          {Name: "system:kube-scheduler"},
-	} {
-		if err := c.client(file, identity, c.url()); err != nil {
-			return machine.Spec{}, err
-		}
+	if err := c.clients(); err != nil {
+		return machine.Spec{}, err
 	}
 	hosts := fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", addressplan.GoogleAPIs, BinaryAuthorization)
 	if err := os.WriteFile(c.file("hosts"), []byte(hosts), 0o644); err != nil {
@@ -122,6 +116,20 @@ func (c *controlPlane) autopilotArgs() []string {
 }
 
 func (c *controlPlane) file(name string) string { return filepath.Join(c.dir, name) }
+
+// clients are who calls this control plane from within.
+func (c *controlPlane) clients() error {
+	for file, identity := range map[string]Identity{
+		"admin":              {Name: "sandbox-admin", Organizations: []string{"system:masters"}},
+		"controller-manager": {Name: "system:kube-controller-manager"},
+		"scheduler":          {Name: "system:kube-scheduler"},
+	} {
+		if err := c.client(file, identity, c.url()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // client issues a client certificate and writes a kubeconfig with it.
 func (c *controlPlane) client(name string, identity Identity, server string) error {

@@ -12,6 +12,8 @@ import (
 // Import of each type's page in Pulumi's registry.
 var byName = map[string]string{
 	"gcp:artifactregistry/repository:Repository":                        "projects/{project}/locations/{location}/repositories/{repositoryId}",
+	"gcp:binaryauthorization/attestor:Attestor":                         "projects/{project}/attestors/{name}",
+	"gcp:certificateauthority/certificate:Certificate":                  "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
 	"gcp:compute/address:Address":                                       "projects/{project}/regions/{region}/addresses/{name}",
 	"gcp:compute/network:Network":                                       "projects/{project}/global/networks/{name}",
 	"gcp:compute/router:Router":                                         "projects/{project}/regions/{region}/routers/{name}",
@@ -19,6 +21,7 @@ var byName = map[string]string{
 	"gcp:compute/subnetwork:Subnetwork":                                 "projects/{project}/regions/{region}/subnetworks/{name}",
 	"gcp:container/cluster:Cluster":                                     "projects/{project}/locations/{location}/clusters/{name}",
 	"gcp:container/nodePool:NodePool":                                   "{cluster}/nodePools/{name}", // infra gives the cluster's ID
+	"gcp:containeranalysis/note:Note":                                   "projects/{project}/notes/{name}",
 	"gcp:iam/workloadIdentityPool:WorkloadIdentityPool":                 "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
 	"gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
 	"gcp:projects/iAMCustomRole:IAMCustomRole":                          "projects/{project}/roles/{roleId}",
@@ -28,6 +31,7 @@ var byName = map[string]string{
 // numbered are resources that Google gives an ID to, and by which command they are listed.
 var numbered = map[string]string{
 	"gcp:cloudbuild/trigger:Trigger":                         "gcloud builds triggers list --region={region} --project={project}",
+	"gcp:containeranalysis/occurence:Occurence":              `curl -H "Authorization: Bearer $(gcloud auth print-access-token)" "https://containeranalysis.googleapis.com/v1/{noteName}/occurrences"`,
 	"gcp:monitoring/alertPolicy:AlertPolicy":                 "gcloud monitoring policies list --project={project} --filter='displayName=\"{displayName}\"'",
 	"gcp:monitoring/dashboard:Dashboard":                     "gcloud monitoring dashboards list --project={project}",
 	"gcp:monitoring/notificationChannel:NotificationChannel": "gcloud beta monitoring channels list --project={project} --filter='displayName=\"{displayName}\"'",

@@ -117,6 +117,7 @@ var again = []string{
 	"gcp:projects/iAMMember:IAMMember",
 	"gcp:projects/service:Service",
 	"gcp:projects/serviceIdentity:ServiceIdentity",
+	"gcp:secretmanager/secretIamMember:SecretIamMember",
 	"gcp:serviceaccount/iAMMember:IAMMember",
 	"gcp:storage/bucketIAMMember:BucketIAMMember",
 }
