@@ -31,6 +31,7 @@ type node struct {
 	dir     string
 	address netip.Addr
 	plane   *controlPlane
+	disk    string // Options.NodeDisk
 	debs    string // root of the unpacked distribution packages
 	env     []string
 	// registries are the host names that the node's registry addresses answer for.
@@ -62,7 +63,7 @@ func (n *node) file(parts ...string) string {
 // CNIDir, PodLogs and the rest are used by the templates in files/.
 func (n *node) CNIDir() string     { return n.file("cni") }
 func (n *node) CNIBin() string     { return filepath.Join(n.debs, "usr/lib/cni") }
-func (n *node) Containerd() string { return n.file("containerd") }
+func (n *node) Containerd() string { return "/var/lib/containerd" }
 func (n *node) CertsDir() string   { return n.file("certs.d") }
 func (n *node) Pause() string      { return SystemRegistry + "/pause:latest" }
 func (n *node) CA() string         { return n.plane.ca.CertFile() }
@@ -74,6 +75,7 @@ func (n *node) Address() string    { return n.address.String() }
 func (n *node) Kubeconfig() string { return n.plane.file("kube-proxy.kubeconfig") }
 func (n *node) PodRange() string   { return n.plane.spec.PodCIDR.String() }
 func (n *node) Name() string       { return n.name }
+func (n *node) Disk() string       { return n.disk }
 
 func (n *node) machineSpec() (machine.Spec, error) {
 	identity := Identity{Name: "system:node:" + n.name, Organizations: []string{"system:nodes"}, DNSNames: []string{n.name}, Addresses: []netip.Addr{n.address}}
@@ -88,7 +90,7 @@ func (n *node) machineSpec() (machine.Spec, error) {
 		return machine.Spec{}, err
 	}
 	return machine.Spec{
-		Name: n.name, LogDir: n.file("log"), Binds: binds,
+		Name: n.name, LogDir: n.file("log"), Tmpfs: n.tmpfs(), Binds: binds,
 		Sysctls: map[string]string{"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1"},
 		Processes: []machine.Process{
 			{Name: "containerd", Env: n.env, Args: []string{filepath.Join(n.debs, "usr/bin/containerd"), "--config", n.file("containerd.toml")}},
@@ -118,9 +120,18 @@ func (n *node) labels() string {
 	return strings.Join(list, ",")
 }
 
+// tmpfs is the node's disk if it has one of its own. It is mounted once: of several
+// mounts kubelet would not know that they are one file system, as memory has no device.
+func (n *node) tmpfs() map[string]string {
+	if n.disk == "" {
+		return nil
+	}
+	return map[string]string{"/var": n.disk}
+}
+
 // writeFiles writes the configuration of the node's processes and returns what is mounted over the host's files.
 func (n *node) writeFiles() (binds map[string]string, err error) {
-	for _, dir := range []string{"cni", "containerd", "certs.d", "varlog", "varlib", "sys", "log"} {
+	for _, dir := range []string{"cni", "certs.d", "varlog", "varlib", "sys", "log"} {
 		if err := os.MkdirAll(n.file(dir), 0o755); err != nil {
 			return nil, err
 		}
@@ -155,8 +166,10 @@ func (n *node) writeFiles() (binds map[string]string, err error) {
 	}
 	binds = map[string]string{
 		"/etc/hosts": n.file("hosts"), "/etc/resolv.conf": n.file("resolv.conf"),
+	}
+	if n.disk == "" {
 		// kubelet keeps its default folder: its sockets' paths may have 108 bytes, and those of this folder may be long.
-		"/var/log": n.file("varlog"), "/var/lib": n.file("varlib"),
+		binds["/var/log"], binds["/var/lib"] = n.file("varlog"), n.file("varlib")
 	}
 	for key, value := range kernelTunables {
 		file := n.file("sys", filepath.Base(key))

@@ -266,3 +266,39 @@ func TestSince(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// A node with a disk of its own has on it all that fills a disk, and evicts pods before it is full.
+func TestNodeDisk(t *testing.T) {
+	t.Parallel()
+	n := testNode(t, testPlane(t))
+	n.disk = "2g"
+	spec, err := n.machineSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"/var": "2g"}, spec.Tmpfs); diff != "" {
+		t.Errorf("the disks differ (-want +got):\n%s", diff)
+	}
+	for target := range spec.Binds {
+		if strings.HasPrefix(target, "/var") {
+			t.Errorf("%s is on the host's disk", target)
+		}
+	}
+	text, err := os.ReadFile(n.file("kubelet.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kubelet struct{ EvictionHard map[string]string }
+	if err := yaml.Unmarshal(text, &kubelet); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"memory.available": "100Mi", "nodefs.available": "10%", "nodefs.inodesFree": "5%", "imagefs.available": "15%"}
+	if diff := cmp.Diff(want, kubelet.EvictionHard); diff != "" {
+		t.Errorf("kubelet evicts at other thresholds (-want +got):\n%s", diff)
+	}
+	for _, folder := range []string{n.Containerd(), n.PodLogs()} {
+		if !strings.HasPrefix(folder, "/var/") {
+			t.Errorf("%s is not on the node's disk", folder)
+		}
+	}
+}

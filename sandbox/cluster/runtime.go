@@ -30,9 +30,12 @@ type Options struct {
 	NodeEnv []string                 // environment that those packages' programs need
 	// IPTablesRestore is the program that loads a node's network policies.
 	IPTablesRestore string
-	Cgroup          string // parent of the machines' cgroups
-	RegistryCA      string // file, PEM: who signs for Google's hosts here
-	Tokens          string // static token file of kube-apiserver
+	// NodeDisk is the size of each node's disk, as of tmpfs(5): it is in memory. Empty is
+	// to have the nodes' files in Dir, which is faster to start again and costs no memory.
+	NodeDisk   string
+	Cgroup     string // parent of the machines' cgroups
+	RegistryCA string // file, PEM: who signs for Google's hosts here
+	Tokens     string // static token file of kube-apiserver
 	// Started is called with each cluster whose API server answers, and told when it stops.
 	Started func(ctx context.Context, c *Cluster)
 }

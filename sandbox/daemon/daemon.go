@@ -42,6 +42,10 @@ import (
 	"grpc-edge/sandbox/tools"
 )
 
+// NodeDisk is the environment variable that gives each node a disk of its own, of that
+// size (cluster.Options). Only a test that fills one has a use for it.
+const NodeDisk = "SANDBOX_NODE_DISK"
+
 // CgroupParent is the cgroup that all machines of the sandbox are in.
 const CgroupParent = "grpc-edge-sandbox"
 
@@ -114,7 +118,8 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	d.runtime = cluster.NewRuntime(cluster.Options{
 		Dir: d.state.path("clusters"), Network: d.network, Bin: d.tools.Bin, Debs: d.tools.Debs(), NodeEnv: d.tools.Env(), IPTablesRestore: d.tools.IPTablesRestore(),
-		Cgroup: CgroupParent, RegistryCA: ca.CertFile(), Tokens: tokens, Started: d.clusterStarted,
+		NodeDisk: os.Getenv(NodeDisk),
+		Cgroup:   CgroupParent, RegistryCA: ca.CertFile(), Tokens: tokens, Started: d.clusterStarted,
 	})
 	if d.cloud, err = gcp.Open(d.state.path("cloud"), d.runtime); err != nil {
 		return err

@@ -54,6 +54,11 @@ func prepare(spec Spec) error {
 	if err := os.MkdirAll("/run/lock", 0o755); err != nil {
 		return err
 	}
+	for target, size := range spec.Tmpfs {
+		if err := unix.Mount("tmpfs", target, "tmpfs", 0, "mode=0755,size="+size); err != nil {
+			return fmt.Errorf("mounting %s of memory on %s: %w", size, target, err)
+		}
+	}
 	for _, target := range slices.Sorted(maps.Keys(spec.Binds)) {
 		if err := unix.Mount(spec.Binds[target], target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 			return fmt.Errorf("mounting %s on %s: %w", spec.Binds[target], target, err)

@@ -21,6 +21,9 @@ const InitName = "machine-init"
 type Spec struct {
 	// Name is the host name.
 	Name string `json:"name"`
+	// Tmpfs are file systems in memory, target to size (tmpfs(5)): a disk that can be full
+	// while the host's is not. They are mounted before Binds, and are gone with the machine.
+	Tmpfs map[string]string `json:"tmpfs,omitempty"`
 	// Binds are bind mounts, target to source; both must exist.
 	Binds map[string]string `json:"binds"`
 	// Sysctls are set in the machine's own namespaces, keyed as below /proc/sys.

@@ -36,12 +36,16 @@ func TestMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	disk := filepath.Join(dir, "disk")
+	if err := os.Mkdir(disk, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	cgroup := testCgroup(t)
-	script := `echo "start name=$(hostname) env=$KEY dir=$(pwd) file=$(cat ` + target + `) ports=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)` +
-		` run=$(ls /run | tr '\n' ,) pids=$(ls -d /proc/[0-9]* | wc -l) pid=$(readlink /proc/self/ns/pid) cgroup=$(readlink /proc/self/ns/cgroup)"; exec sleep 1000`
+	script := `head -c 2M /dev/zero 2>/dev/null >` + disk + `/full; echo "start name=$(hostname) env=$KEY dir=$(pwd) file=$(cat ` + target + `) ports=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)` +
+		` run=$(ls /run | tr '\n' ,) pids=$(ls -d /proc/[0-9]* | wc -l) pid=$(readlink /proc/self/ns/pid) cgroup=$(readlink /proc/self/ns/cgroup) full=$(stat -c %s ` + disk + `/full)"; exec sleep 1000`
 	connected := 0
 	m, err := Start(Spec{
-		Name: "node-1", LogDir: filepath.Join(dir, "log"), Binds: map[string]string{target: bound},
+		Name: "node-1", LogDir: filepath.Join(dir, "log"), Tmpfs: map[string]string{disk: "1m"}, Binds: map[string]string{target: bound},
 		Sysctls:   map[string]string{"net/ipv4/ip_unprivileged_port_start": "53"},
 		Processes: []Process{{Name: "main", Args: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=" + os.Getenv("PATH"), "KEY=value"}, Dir: "/usr"}},
 	}, cgroup, func(pid int) error { connected = pid; return nil })
@@ -54,7 +58,7 @@ func TestMachine(t *testing.T) {
 	}
 	log := awaitLog(t, filepath.Join(dir, "log", "main.log"), 1)
 	space := namespace(t, m.Pid(), "pid")
-	for _, want := range []string{"name=node-1 ", "env=value ", "dir=/usr ", "file=bound ", "ports=53 ", "run=lock, ", "pid=" + space} {
+	for _, want := range []string{"name=node-1 ", "env=value ", "dir=/usr ", "file=bound ", "ports=53 ", "run=lock, ", "pid=" + space, "full=1048576"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the process does not see %q:\n%s", want, log)
 		}
@@ -76,6 +80,9 @@ func TestMachine(t *testing.T) {
 	}
 	if text, err := os.ReadFile(target); err != nil || string(text) != "target" {
 		t.Errorf("the host sees the machine's mount: %q (%v)", text, err)
+	}
+	if list, err := os.ReadDir(disk); err != nil || len(list) > 0 {
+		t.Errorf("the host sees what is on the machine's disk: %v (%v)", list, err)
 	}
 	testRun(t, m)
 	testRestart(t, m, filepath.Join(dir, "log", "main.log"), space)

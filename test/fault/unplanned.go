@@ -48,6 +48,12 @@ var unplanned = []Event{
 		// 10 and 2 s, and until then calls on them wait for their deadlines.
 		Promise: Promise{Failed: 20, After: 15 * time.Second, LateFailed: 1},
 	},
+	{
+		Key: "full-disk", Title: "The disk of a node is full", Do: fillDisk, Hold: time.Minute,
+		// kubelet looks every 10 s, and evicts one pod after the other without time to end:
+		// the connections to Envoy's are lost, with the calls on them.
+		Promise: Promise{Failed: 1, After: time.Minute},
+	},
 	{Key: "dns-gone", Title: "DNS is gone for a minute", Do: stopDNS, Hold: time.Minute},
 	{Key: "api-server-gone", Title: "The API server is gone for five minutes", Do: stopAPIServer, Hold: 5 * time.Minute},
 	{

@@ -36,6 +36,10 @@ var threeZones = map[string]string{
 	"serviceReplicas": "3",
 }
 
+// nodeDisk is the size of each node's disk, so that one can be filled. It is in the
+// machine's memory: as much as is written, some 250 MB in each.
+const nodeDisk = "2g"
+
 func main() {
 	only := flag.String("only", "", "the keys of events and checks, with commas between; all by default")
 	soak := flag.Duration("soak", fault.SoakTime, "how long the event soak lasts")
@@ -106,6 +110,9 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 		if event.Tool != "" {
 			tools = append(tools, event.Tool)
 		}
+	}
+	if err := os.Setenv("SANDBOX_NODE_DISK", nodeDisk); err != nil {
+		return err
 	}
 	s, err := fault.Up(ctx, dir, threeZones, tools, log)
 	if err != nil {

@@ -1,0 +1,134 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// fillDisk fills the disk of a node that has clients' connections, and waits until
+// kubelet has noticed. It evicts pods until the file is removed, as they are not what fills it.
+func fillDisk(ctx context.Context, s *Sandbox) (func() error, error) {
+	pods, err := s.pods(ctx, "envoy")
+	if err != nil {
+		return nil, err
+	}
+	node := pods[0].Node
+	kubelet, err := s.kubelet(node)
+	if err != nil {
+		return nil, err
+	}
+	file := fmt.Sprintf("/proc/%d/root/var/lib/full", kubelet.pid)
+	undo := func() error { return s.emptied(context.WithoutCancel(ctx), node, file) }
+	size, err := fill(file, filepath.Join(s.Dir, ".sandbox"))
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(file))
+	}
+	s.note("%d MiB filled the disk of %s", size>>20, node)
+	return undo, s.pressure(ctx, node, "True", time.Minute)
+}
+
+// fill writes a file until its file system, which must not be that of the folder, has no
+// space, and returns its size in bytes.
+func fill(file, folder string) (size int, err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var filled, spared syscall.Stat_t
+	if err := errors.Join(syscall.Fstat(int(f.Fd()), &filled), syscall.Stat(folder, &spared)); err != nil {
+		return 0, err
+	}
+	if filled.Dev == spared.Dev {
+		return 0, errors.New("the node has no disk of its own, and the machine's is not to be filled: was the sandbox started with SANDBOX_NODE_DISK?")
+	}
+	for part := make([]byte, 1<<20); ; {
+		n, err := f.Write(part)
+		size += n
+		if errors.Is(err, syscall.ENOSPC) {
+			return size, nil
+		}
+		if err != nil {
+			return size, err
+		}
+	}
+}
+
+// pressure waits for the node's DiskPressure.
+func (s *Sandbox) pressure(ctx context.Context, node, status string, timeout time.Duration) error {
+	_, err := s.kubectl(ctx, "wait", "--for=condition=DiskPressure="+status, "node/"+node, "--timeout="+timeout.String())
+	return err
+}
+
+// emptied sees that pods were evicted and are elsewhere, removes what fills the
+// node's disk, and sees that the node takes pods again.
+func (s *Sandbox) emptied(ctx context.Context, node, file string) error {
+	evicted, err := s.evicted(ctx, node)
+	err = errors.Join(err, s.ready(ctx), os.Remove(file))
+	if err != nil {
+		return err
+	}
+	s.note("kubelet evicted %d pods, which came up on other nodes", evicted)
+	begun := time.Now()
+	if err := s.pressure(ctx, node, "False", 2*time.Minute); err != nil {
+		return err
+	}
+	s.note("the node was without pressure %.0f s after its disk was", time.Since(begun).Seconds())
+	if _, err := s.kubectl(ctx, "delete", "pods", "--field-selector", "status.phase=Failed"); err != nil {
+		return err
+	}
+	return s.refilled(ctx, node)
+}
+
+// evicted is how many pods were evicted from the node, which must not be none.
+func (s *Sandbox) evicted(ctx context.Context, node string) (int, error) {
+	text, err := s.kubectl(ctx, "get", "pods", "--field-selector", "status.phase=Failed,spec.nodeName="+node, "--output", `jsonpath={.items[?(@.status.reason=="Evicted")].metadata.name}`)
+	n := len(strings.Fields(text))
+	if err == nil && n == 0 {
+		err = fmt.Errorf("kubelet evicted no pod from %s", node)
+	}
+	return n, err
+}
+
+// refilled has each app that has no pod on the node make one of its pods anew, which is
+// where Kubernetes spreads them.
+func (s *Sandbox) refilled(ctx context.Context, node string) error {
+	for _, app := range apps {
+		pods, err := s.pods(ctx, app)
+		if err != nil {
+			return err
+		}
+		names := map[string]string{} // by node
+		for _, p := range pods {
+			if _, two := names[p.Node]; two && names[node] == "" {
+				_, err = s.kubectl(ctx, "delete", "pod", p.Name)
+				break
+			}
+			names[p.Node] = p.Name
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	for _, app := range apps {
+		pods, err := s.pods(ctx, app)
+		if err != nil {
+			return err
+		}
+		for _, p := range pods {
+			if p.Node == node {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("node %s got no pod again", node)
+}
