@@ -274,7 +274,7 @@ func pods(ctx context.Context, t *testing.T, c checkout) []string {
 
 // keyPlaces are where a sandbox keeps the keys of what it plays, which a project has
 // not: Google's own, the control plane's, and the disks of nodes.
-var keyPlaces = []string{"credentials", "pki", "clusters"}
+var keyPlaces = []string{"credentials", "pki", "clusters", "cloud/keys"}
 
 // noSecrets looks for private keys and tokens in everything else that a sandbox writes:
 // state, config, logs, the emulated cloud with its images, and what jobs of CI leave.
@@ -293,7 +293,7 @@ func noSecrets(t *testing.T, c checkout) {
 			if os.IsNotExist(err) {
 				return nil // there may be no job, and files come and go
 			}
-			if err == nil && d.IsDir() && filepath.Dir(path) == state && slices.Contains(keyPlaces, d.Name()) {
+			if place, _ := filepath.Rel(state, path); err == nil && d.IsDir() && slices.Contains(keyPlaces, place) {
 				return filepath.SkipDir
 			}
 			if err != nil || !d.Type().IsRegular() {

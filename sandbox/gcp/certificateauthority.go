@@ -13,8 +13,6 @@ import (
 	"io/fs"
 	"math/big"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -37,11 +35,11 @@ func (c *Cloud) authorityOf(pool string) (*authority, error) {
 		return nil, &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf(
 			"Resource '%s' was not found: emulated is the pool %s of each region.", pool, emulatedPool)}
 	}
-	file := filepath.Join(c.dir, strings.ReplaceAll(pool, "/", ".")+".pem")
+	file := c.keyFile(pool)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = newAuthority(c.now()); err == nil {
-			err = replaceFile(file, text)
+			err = keepKey(file, text)
 		}
 	}
 	if err != nil {

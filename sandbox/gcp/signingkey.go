@@ -73,7 +73,7 @@ func (c *Cloud) keyFor(ctx context.Context, version string, permissions ...strin
 
 // privateKey reads the key of a version, or makes it. c.mu must be held.
 func (c *Cloud) privateKey(version string) (*ecdsa.PrivateKey, error) {
-	file := filepath.Join(c.dir, "keys", strings.ReplaceAll(version, "/", "_")+".pem")
+	file := c.keyFile(version)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeKey(file)
@@ -97,8 +97,17 @@ func makeKey(file string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	return key, keepKey(file, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
+}
+
+// keyFile is where the cloud keeps the key of a resource, which Google never shows.
+func (c *Cloud) keyFile(resource string) string {
+	return filepath.Join(c.dir, "keys", strings.ReplaceAll(resource, "/", "_")+".pem")
+}
+
+func keepKey(file string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return nil, err
+		return err
 	}
-	return key, replaceFile(file, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})) // 0600, as os.CreateTemp has it
+	return replaceFile(file, text) // 0600, as os.CreateTemp has it
 }
