@@ -14,12 +14,7 @@ import (
 // fillDisk fills the disk of a node that has clients' connections, and waits until
 // kubelet has noticed. It evicts pods until the file is removed, as they are not what fills it.
 func fillDisk(ctx context.Context, s *Sandbox) (func() error, error) {
-	pods, err := s.pods(ctx, "envoy")
-	if err != nil {
-		return nil, err
-	}
-	node := pods[0].Node
-	kubelet, err := s.kubelet(node)
+	node, kubelet, err := s.called(ctx)
 	if err != nil {
 		return nil, err
 	}

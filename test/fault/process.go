@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -113,6 +114,16 @@ func (s *Sandbox) kubelet(node string) (process, error) {
 		return process{}, err
 	}
 	return found[0], nil
+}
+
+// called is a node that has clients' connections, with its kubelet.
+func (s *Sandbox) called(ctx context.Context) (string, process, error) {
+	pods, err := s.pods(ctx, "envoy")
+	if err != nil {
+		return "", process{}, err
+	}
+	kubelet, err := s.kubelet(pods[0].Node)
+	return pods[0].Node, kubelet, err
 }
 
 // program are the processes of a program of the control plane.

@@ -153,12 +153,7 @@ func killRuntime(ctx context.Context, s *Sandbox) (func() error, error) {
 // killNode ends the first process of a node's machine, and so all, as pulling the plug
 // does. It is one that has clients' connections. The pool repairs itself.
 func killNode(ctx context.Context, s *Sandbox) (func() error, error) {
-	pods, err := s.pods(ctx, "envoy")
-	if err != nil {
-		return nil, err
-	}
-	node := pods[0].Node
-	kubelet, err := s.kubelet(node)
+	node, kubelet, err := s.called(ctx)
 	if err != nil {
 		return nil, err
 	}
