@@ -1,7 +1,6 @@
 package main
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -17,11 +16,7 @@ var withAutopilot = map[string]string{
 	"grpc-edge:kmsKey": "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
 }
 
-func autopilotWith(changes map[string]string) map[string]string {
-	keys := maps.Clone(withAutopilot)
-	maps.Copy(keys, changes)
-	return keys
-}
+func autopilotWith(changes map[string]string) map[string]string { return with(withAutopilot, changes) }
 
 // inAutopilot is what of the sandbox's stack is otherwise in Autopilot mode.
 func inAutopilot(t *testing.T) stackRun {

@@ -33,11 +33,7 @@ var withDelivery = map[string]string{
 	"grpc-edge:signingKey":          "projects/sandbox-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox-images/cryptoKeyVersions/1",
 }
 
-func deliveryWith(changes map[string]string) map[string]string {
-	keys := maps.Clone(withDelivery)
-	maps.Copy(keys, changes)
-	return keys
-}
+func deliveryWith(changes map[string]string) map[string]string { return with(withDelivery, changes) }
 
 // delivered is what delivery adds to the sandbox's stack.
 func delivered(t *testing.T) stackRun {
