@@ -37,7 +37,9 @@ func declaredMethods(backends []Backend) *corev3.GrpcMethodList {
 			for i := range service.Methods().Len() {
 				entry.MethodNames = append(entry.MethodNames, string(service.Methods().Get(i).Name()))
 			}
-			list.Services = append(list.Services, entry)
+			if len(entry.MethodNames) > 0 { // Envoy refuses an entry without
+				list.Services = append(list.Services, entry)
+			}
 		}
 	}
 	return list
