@@ -64,7 +64,7 @@ type Config struct {
 	// refuses work with UNAVAILABLE instead of being killed. 0 is no limit.
 	MemoryLimit int64
 	// DrainTime is for how long Envoy tells more and more clients to go when it
-	// drains, in whole seconds; default 15 s. The program drain leaves time for it
+	// drains, in whole seconds; default 15 s. The program lifecycle leaves time for it
 	// if it is at most half of its budget.
 	DrainTime time.Duration
 

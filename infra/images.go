@@ -14,8 +14,8 @@ import (
 	"grpc-edge/infra/image"
 )
 
-// drainName is the image of the program that ends Envoy gently.
-const drainName = "drain"
+// lifecycleName is the image of the program that begins and ends the service of Envoy.
+const lifecycleName = "lifecycle"
 
 // sources are the programs of the repository that the stack runs.
 func sources(root string, c *config.Config, entries []entry) []image.Source {
@@ -26,7 +26,7 @@ func sources(root string, c *config.Config, entries []entry) []image.Source {
 	if c.Edge.Reflection {
 		list = append(list, source(root, c, directory.Name, "services/directory"))
 	}
-	return append(list, source(root, c, drainName, "envoy/drain"))
+	return append(list, source(root, c, lifecycleName, "envoy/lifecycle"))
 }
 
 func source(root string, c *config.Config, name, folder string) image.Source {

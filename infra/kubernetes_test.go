@@ -35,7 +35,7 @@ func TestPodsAreRestricted(t *testing.T) {
 				t.Errorf("%s: image %q can change or comes from elsewhere", r.Name, image)
 			}
 			wanted := []string{"resources.requests.cpu", "resources.requests.memory", "resources.limits.memory"}
-			if at(r.Inputs, container+"name").StringValue() != "drain" { // which listens on nothing
+			if name := at(r.Inputs, container+"name").StringValue(); name != "await" && name != "drain" { // which listen on nothing
 				wanted = append(wanted, "startupProbe", "readinessProbe", "livenessProbe")
 			}
 			for _, path := range wanted {
@@ -80,8 +80,10 @@ func TestTermination(t *testing.T) {
 		check(t, r, map[string]any{
 			pod + "initContainers[0].name":          "envoy",
 			pod + "initContainers[0].restartPolicy": "Always",
+			pod + "initContainers[1].name":          "await",
+			pod + "initContainers[1].restartPolicy": nil,
 			pod + "containers[0].name":              "drain",
-			pod + "containers[0].args":              []any{"-admin", "127.0.0.1:9901", "-budget", "1m0s"},
+			pod + "containers[0].args":              []any{"drain", "-admin", "127.0.0.1:9901", "-budget", "1m0s"},
 		})
 	}
 }

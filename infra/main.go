@@ -231,7 +231,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	}
 	_, err = edge.New(ctx, "edge", &edge.Args{
 		Namespace: space.Name,
-		Image:     s.envoyImage(), DrainImage: s.references[drainName],
+		Image:     s.envoyImage(), LifecycleImage: s.references[lifecycleName],
 		Replicas: c.EnvoyReplicas, Termination: c.Termination,
 		Autopilot: c.Cluster.Autopilot, NodeSelector: cluster.NodeSelector(c.Cluster),
 		Config: s.edge,

@@ -4,11 +4,8 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -79,51 +76,18 @@ func startCallers(t *testing.T, client *grpc.ClientConn) *callers {
 	return c
 }
 
-// drainer is the program drain at work on an Envoy.
-type drainer struct {
-	ended chan error
-	log   lines
-}
-
-// startDrain builds and runs it, and sends it SIGTERM.
-func startDrain(t *testing.T, e *edge, budget time.Duration) *drainer {
+// startDrain has an Envoy drained, as at the end of its pod.
+func startDrain(t *testing.T, e *edge, budget time.Duration) *lifecycle {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "drain")
-	if out, err := exec.Command("go", "build", "-o", binary, "../drain").CombinedOutput(); err != nil {
-		t.Fatalf("building drain: %v\n%s", err, out)
-	}
-	d := &drainer{ended: make(chan error, 1)}
-	command := exec.Command(binary, "-admin", fmt.Sprintf("127.0.0.1:%d", e.config.AdminPort), "-budget", budget.String())
-	command.Stdout = &d.log
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = command.Process.Kill() })
-	go func() { d.ended <- command.Wait() }()
+	l := startLifecycle(t, e, "drain", budget)
 	eventually(t, startLimit, func() error {
-		_, err := d.log.find("waiting for SIGTERM")
+		_, err := l.log.find("waiting for SIGTERM")
 		return err
 	})
-	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := l.process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	return d
-}
-
-// expect waits for the program to end well, having said the text last.
-func (d *drainer) expect(t *testing.T, text string) {
-	t.Helper()
-	select {
-	case err := <-d.ended:
-		if err != nil {
-			t.Errorf("drain ended with %v", err)
-		}
-	case <-time.After(time.Minute):
-		t.Fatal("drain has not ended within a minute")
-	}
-	if _, err := d.log.find(text); err != nil {
-		t.Error(err)
-	}
+	return l
 }
 
 // openStream starts a call that gets one message at once and then the end after

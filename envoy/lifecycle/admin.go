@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -49,6 +50,24 @@ func (a *admin) ask(ctx context.Context, method, path string) (string, error) {
 	return string(body), nil
 }
 
+// healthyPods is how many pods of each backend pass health checks. Only clusters
+// with health checks have the statistic, which are those of backends.
+func (a *admin) healthyPods(ctx context.Context) (map[string]int64, error) {
+	const prefix, suffix = "cluster.", ".health_check.healthy"
+	stats, err := a.stats(ctx, `^cluster\..+\.health_check\.healthy$`)
+	if err != nil {
+		return nil, err
+	}
+	if len(stats) == 0 {
+		return nil, errors.New("GET /stats knows no backend")
+	}
+	pods := map[string]int64{}
+	for name, value := range stats {
+		pods[strings.TrimSuffix(strings.TrimPrefix(name, prefix), suffix)] = value
+	}
+	return pods, nil
+}
+
 // traffic is what clients do. The statistics are those of the listener for
 // clients, which package envoy names https.
 type traffic struct {
@@ -62,28 +81,33 @@ func (t traffic) String() string {
 }
 
 func (a *admin) traffic(ctx context.Context) (traffic, error) {
-	var t traffic
-	wanted := map[string]*int64{
-		"http.https.downstream_cx_active": &t.connections,
-		"http.https.downstream_rq_active": &t.active,
-		"http.https.downstream_rq_total":  &t.calls,
-	}
-	body, err := a.ask(ctx, http.MethodGet, "/stats?filter="+url.QueryEscape(`^http\.https\.downstream_(cx_active|rq_active|rq_total)$`))
+	const prefix = "http.https.downstream_"
+	stats, err := a.stats(ctx, `^http\.https\.downstream_(cx_active|rq_active|rq_total)$`)
 	if err != nil {
-		return t, err
+		return traffic{}, err
 	}
-	found := 0
+	if len(stats) != 3 {
+		return traffic{}, fmt.Errorf("GET /stats has %d of 3 statistics of clients: %v", len(stats), stats)
+	}
+	return traffic{
+		connections: stats[prefix+"cx_active"],
+		active:      stats[prefix+"rq_active"],
+		calls:       stats[prefix+"rq_total"],
+	}, nil
+}
+
+// stats are the statistics whose names match the regular expression.
+func (a *admin) stats(ctx context.Context, filter string) (map[string]int64, error) {
+	body, err := a.ask(ctx, http.MethodGet, "/stats?filter="+url.QueryEscape(filter))
+	if err != nil {
+		return nil, err
+	}
+	stats := map[string]int64{}
 	for line := range strings.Lines(body) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		if into := wanted[name]; into != nil {
-			if *into, err = strconv.ParseInt(value, 10, 64); err != nil {
-				return t, fmt.Errorf("reading %s: %w", name, err)
-			}
-			found++
+		if stats[name], err = strconv.ParseInt(value, 10, 64); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
 	}
-	if found != len(wanted) {
-		return t, fmt.Errorf("GET /stats has %d of %d statistics of clients: %.200q", found, len(wanted), body)
-	}
-	return t, nil
+	return stats, nil
 }

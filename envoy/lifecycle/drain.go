@@ -6,13 +6,20 @@ import (
 	"time"
 )
 
-// phases are how long each phase may last.
+// phases are how long each phase of draining may last.
 type phases struct {
-	notice time.Duration // for the load balancer, in full
-	finish time.Duration // for clients, at most
+	// notice is for the load balancer, in full. POST /healthcheck/fail: readiness
+	// fails while clients are still taken, so that it sends new ones elsewhere.
+	notice time.Duration
+	// finish is for clients, at most. POST /drain_listeners?graceful&skip_exit: Envoy
+	// tells them to go (GOAWAY), a growing share of them over its --drain-time-s, and
+	// calls under way finish. It ends as soon as no client is connected, or none has
+	// called for a second. If Envoy gives no answer it lasts in full: who is served in
+	// the meantime needs the time all the same.
+	finish time.Duration
 }
 
-// splitBudget shares out the budget as the package comment says.
+// splitBudget leaves a tenth of the budget for Envoy to stop.
 func splitBudget(budget time.Duration) phases {
 	return phases{notice: budget * 4 / 10, finish: budget * 5 / 10}
 }
@@ -55,7 +62,7 @@ func insist(ctx context.Context, log *slog.Logger, ask func() error) {
 		}
 		if ctx.Err() == nil && err.Error() != last {
 			last = err.Error()
-			log.Error("draining: asking Envoy", "error", last)
+			log.Error("asking Envoy", "error", last)
 		}
 		sleep(ctx, pollInterval)
 	}

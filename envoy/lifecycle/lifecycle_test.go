@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,7 +92,7 @@ func TestDrain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				envoy := &fakeEnvoy{began: time.Now(), state: test.state}
 				var log bytes.Buffer
-				drain(&admin{address: "envoy", client: &http.Client{Transport: envoy}}, splitBudget(20*time.Second), slog.New(slog.NewJSONHandler(&log, nil)))
+				drain(&admin{address: "envoy", client: &http.Client{Transport: envoy}}, splitBudget(20*time.Second), newLogger(&log))
 				if took := time.Since(envoy.began); took != test.took {
 					t.Errorf("draining took %v, want %v", took, test.took)
 				}
@@ -111,22 +110,65 @@ func TestDrain(t *testing.T) {
 func TestTrafficNeedsAllStatistics(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "http.https.downstream_cx_active: 1\n", "http.https.downstream_cx_active: many\n"} {
-		client := &http.Client{Transport: answer(body)}
+		client := &http.Client{Transport: answer(func() string { return body })}
 		if got, err := (&admin{address: "envoy", client: client}).traffic(t.Context()); err == nil {
 			t.Errorf("traffic() of %q = %v and no error", body, got)
 		}
 	}
 }
 
-type answer string
+type answer func() string
 
 func (a answer) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(a)))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(a()))}, nil
+}
+
+// TestAwait has a budget of 20 s.
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	stats := func(echo, reverse int) string {
+		return fmt.Sprintf("cluster.echo.health_check.healthy: %d\ncluster.reverse-canary.health_check.healthy: %d\n", echo, reverse)
+	}
+	for name, test := range map[string]struct {
+		stats func(at time.Duration) string
+		took  time.Duration
+		log   string
+	}{
+		"all are there": {
+			func(time.Duration) string { return stats(2, 1) }, 0, `"after":"0s"`,
+		},
+		"one comes later": {
+			func(at time.Duration) string { return stats(1, int(at/(4*time.Second))) }, 4 * time.Second, `"after":"4s"`,
+		},
+		"one never comes": {
+			func(time.Duration) string { return stats(3, 0) }, 20 * time.Second, `"WARNING","message":"serving without a healthy pod of some backends: calls to them are answered UNAVAILABLE","backends":"reverse-canary"`,
+		},
+		"Envoy knows no backend": {
+			func(time.Duration) string { return "" }, 20 * time.Second, `"backends":"unknown"`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now()
+				var log bytes.Buffer
+				await(t.Context(), &admin{address: "envoy", client: &http.Client{Transport: answer(func() string {
+					return test.stats(time.Since(begun))
+				})}}, 20*time.Second, newLogger(&log))
+				if took := time.Since(begun); took != test.took {
+					t.Errorf("it took %v, want %v", took, test.took)
+				}
+				if !strings.Contains(log.String(), test.log) {
+					t.Errorf("the log has no %s:\n%s", test.log, &log)
+				}
+			})
+		})
+	}
 }
 
 func TestRunRefuses(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-budget", "0s"}, {"-budget", "soon"}, {"-nonsense"}, {"more"}} {
+	for _, args := range [][]string{nil, {"wait"}, {"drain", "-budget", "0s"}, {"await", "-budget", "soon"}, {"drain", "-nonsense"}, {"drain", "more"}} {
 		if err := run(t.Context(), args, io.Discard); err == nil {
 			t.Errorf("run(%q) gave no error", args)
 		}

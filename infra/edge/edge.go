@@ -29,6 +29,11 @@ const (
 	maxConnections = memoryLimit / 4 * 3 / (32 << 10)
 )
 
+// awaitBudget is for how long a new Envoy gets no clients because a backend has no
+// healthy pod that it can reach. A second or two are the rule; a backend that is
+// down makes each rollout of Envoy so much longer.
+const awaitBudget = 20 * time.Second
+
 // Edge is the deployed edge.
 type Edge struct {
 	pulumi.ResourceState
@@ -37,10 +42,10 @@ type Edge struct {
 // Args describe the edge.
 type Args struct {
 	Namespace pulumi.StringInput
-	// Image is a reference with a digest; DrainImage is that of envoy/drain.
-	Image      string
-	DrainImage pulumi.StringInput
-	Replicas   config.Replicas
+	// Image is a reference with a digest; LifecycleImage is that of envoy/lifecycle.
+	Image          string
+	LifecycleImage pulumi.StringInput
+	Replicas       config.Replicas
 	// Config is what Envoy does. The Name of each backend is that of the workload
 	// behind it.
 	Config envoy.Config
@@ -95,8 +100,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Name:      Name,
 		Replicas:  args.Replicas,
 		// Envoy is the sidecar: it stops when the drain has ended, and not before.
-		Container: drain(args),
 		Sidecar:   container(args),
+		Gate:      lifecycle(args, "await", awaitBudget),
+		Container: lifecycle(args, "drain", workload.Budget(args.Termination)),
 		Volumes: corev1.VolumeArray{
 			workload.ConfigVolume("config", config),
 			corev1.VolumeArgs{Name: pulumi.String("certificate"), Secret: corev1.SecretVolumeSourceArgs{
@@ -151,7 +157,7 @@ func port(name string, number int) corev1.ContainerPortArgs {
 func mebibytes(bytes int) string { return fmt.Sprintf("%dMi", bytes>>20) }
 
 // drainTime is for how long a growing share of calls tells its client to go: a
-// quarter of the time that envoy/drain has clients finish in, which is half of the
+// quarter of the time that envoy/lifecycle has clients finish in, which is half of the
 // budget, in whole seconds. Envoy tells a client as it answers its next call. One
 // that makes a call after the other may begin its last one just before the time is
 // over, and is told with the one after that: both fit into what is left of the half
@@ -160,9 +166,9 @@ func drainTime(termination time.Duration) time.Duration {
 	return max(time.Second, (workload.Budget(termination) / 8).Truncate(time.Second))
 }
 
-// drain waits for the end of the pod, and then has Envoy send its clients
-// elsewhere. It listens on nothing, so there is nothing to probe.
-func drain(args *Args) *corev1.ContainerArgs {
+// lifecycle is a container of the program of that name, which listens on nothing, so
+// that there is nothing to probe.
+func lifecycle(args *Args, command string, budget time.Duration) *corev1.ContainerArgs {
 	resources := workload.Resources("5m", "8Mi", "32Mi")
 	if args.Autopilot {
 		// The least that a pod asks for (GKE, "Resource requests in Autopilot"), which does
@@ -171,11 +177,12 @@ func drain(args *Args) *corev1.ContainerArgs {
 		resources = workload.Resources("50m", "52Mi", "64Mi")
 	}
 	return &corev1.ContainerArgs{
-		Name:  pulumi.String("drain"),
-		Image: args.DrainImage,
+		Name:  pulumi.String(command),
+		Image: args.LifecycleImage,
 		Args: pulumi.ToStringArray([]string{
+			command,
 			"-admin", fmt.Sprintf("127.0.0.1:%d", envoy.AdminPort),
-			"-budget", workload.Budget(args.Termination).String(),
+			"-budget", budget.String(),
 		}),
 		Resources: resources,
 	}

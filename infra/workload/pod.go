@@ -37,6 +37,9 @@ func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
 		// What makes it one (Kubernetes, "Sidecar Containers").
 		sidecar.RestartPolicy = pulumi.String("Always")
 		spec.InitContainers = corev1.ContainerArray{sidecar}
+		if args.Gate != nil {
+			spec.InitContainers = corev1.ContainerArray{sidecar, restricted(args.Gate)}
+		}
 	}
 	return spec
 }

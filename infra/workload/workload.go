@@ -39,9 +39,10 @@ type Args struct {
 	// MinReadySeconds is how long a new pod has to be ready before a rollout goes
 	// on; 0, the default, is no time.
 	MinReadySeconds int
-	// Container is completed with what every container of ours has, as is Sidecar,
-	// which is nil for none, starts before it, and stops after it.
-	Container, Sidecar *corev1.ContainerArgs
+	// Container is completed with what every container of ours has, as are the others,
+	// which are nil for none: Sidecar starts before it and stops after it, and Gate runs
+	// to its end in between, until when the pod is not ready.
+	Sidecar, Gate, Container *corev1.ContainerArgs
 	Volumes            corev1.VolumeArray
 	// NodeSelector is for the labels of nodes that the pods want; nil for any node.
 	NodeSelector pulumi.StringMap
