@@ -324,18 +324,11 @@ func (h *handshakes) mustBeTrusted(t *testing.T) {
 	t.Logf("%d handshakes with %d certificates", len(h.chains), len(seen))
 }
 
-// retries are those of a client with gRPC's retry policy ("Retry", gRPC guides). A new pod
-// of Envoy is ready some moments before its first health checks of a service are, and
-// calls on connections that it gets meanwhile are answered UNAVAILABLE, "no healthy upstream".
-const retries = `{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": 5,
-	"initialBackoff": "0.5s", "maxBackoff": "2s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}]}`
-
 // callAnew calls echo over and over, each time on a connection of its own.
 func callAnew(ctx context.Context, e edge, shown *handshakes) *background {
 	return repeat(ctx, func(ctx context.Context) error {
 		conn, err := grpc.NewClient("passthrough:///"+e.Address+":443",
-			grpc.WithTransportCredentials(credentials.NewTLS(shown.config())), grpc.WithAuthority(e.Authority),
-			grpc.WithDefaultServiceConfig(retries))
+			grpc.WithTransportCredentials(credentials.NewTLS(shown.config())), grpc.WithAuthority(e.Authority))
 		if err != nil {
 			return err
 		}

@@ -72,6 +72,24 @@ func (u *unary) call(ctx context.Context) (retries int, err error) {
 
 func (u *unary) close() { u.connection.Close() }
 
+// connecting calls api.Echo on a connection of its own for each call.
+type connecting struct{ target Target }
+
+func (c connecting) call(ctx context.Context) (retries int, err error) {
+	connection, err := dial(c.target)
+	if err != nil {
+		return 0, err
+	}
+	defer connection.Close()
+	reply, err := echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: content})
+	if err == nil && reply.GetContent() != content {
+		err = wrongAnswer(reply.GetContent())
+	}
+	return 0, err
+}
+
+func (connecting) close() {}
+
 // attempts counts what grpc-go sends anew by itself: calls that a server said it
 // has not begun (grpc-go, "Retry": transparent retries).
 type attempts struct{ transparent atomic.Int32 }

@@ -30,8 +30,10 @@ func (c Call) Ended() time.Time { return c.Began.Add(c.Took) }
 
 // Protocols are the kinds of clients. A call of "stream" is a message and its
 // answer on a bidirectional stream; a stream that breaks fails the call that it has
-// under way, or, if it has none, the one that is next.
-var Protocols = []string{"grpc", "stream", "web", "rest"}
+// under way, or, if it has none, the one that is next. "connect" is gRPC too, and
+// each call is on a connection of its own: it is what finds an Envoy that takes
+// connections before it can serve them, or for longer.
+var Protocols = []string{"grpc", "stream", "web", "rest", "connect"}
 
 // Target is where the clients call.
 type Target struct {
@@ -42,7 +44,7 @@ type Target struct {
 
 // Options say how much is called.
 type Options struct {
-	// Clients are those of each protocol. Each has a connection of its own.
+	// Clients are those of each protocol. Each has a connection of its own, or more.
 	Clients int
 	// Interval is between two calls of a client. A client whose call takes longer
 	// than that makes the next one at once: it never has two under way.
@@ -54,7 +56,7 @@ type Options struct {
 	StreamLife time.Duration
 }
 
-// Default is some 270 calls a second: enough that a tenth of a second without
+// Default is some 330 calls a second: enough that a tenth of a second without
 // answers is seen, and few enough that two cores serve a cluster beside it.
 var Default = Options{Clients: 8, Interval: 120 * time.Millisecond, Deadline: 3 * time.Second, StreamLife: 4 * time.Second}
 
@@ -148,6 +150,8 @@ func newClient(protocol string, target Target, o Options, n int) (client, error)
 		return newHTTP(target, webBody{}), nil
 	case "rest":
 		return newHTTP(target, restBody{}), nil
+	case "connect":
+		return connecting{target}, nil
 	}
 	return nil, fmt.Errorf("there is no protocol %q", protocol)
 }
