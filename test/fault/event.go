@@ -121,8 +121,9 @@ type Outcome struct {
 	// Notes are what else was measured.
 	Notes []string
 	// Broken is what did not hold.
-	Broken  []string
-	Buckets []steady.Bucket
+	Broken []string
+	// Buckets are for the timeline, and not kept.
+	Buckets []steady.Bucket `json:"-"`
 	// Series are what was used meanwhile, where that was looked at.
 	Series []Series
 }

@@ -5,6 +5,7 @@
 //	go run ./resilience -only soak          30 minutes of the usual load, which is not part of everything
 //	go run ./resilience -only scale,drain   these events and checks; the report keeps the others as they were before
 //
+// What was measured is kept in results.json, and each timeline in docs/resilience.
 // It works on a copy of the checkout, and no other sandbox may run meanwhile. The
 // exit code is 1 if something that was promised did not hold.
 package main
@@ -62,11 +63,9 @@ func run(ctx context.Context, only string, soak time.Duration, verbose bool) err
 	if err != nil {
 		return err
 	}
-	results := newResults(filepath.Join(root, ".cache", "resilience.json"))
-	if only != "" {
-		if err := results.read(); err != nil {
-			return err
-		}
+	results := newResults(filepath.Join(root, filepath.FromSlash(resultsFile)))
+	if err := results.read(); err != nil {
+		return err
 	}
 	log, err := openLog(root, verbose)
 	if err != nil {

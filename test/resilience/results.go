@@ -12,7 +12,11 @@ import (
 	"grpc-edge/test/fault"
 )
 
-// results are the newest of each event and check, kept between runs.
+// resultsFile is beside this program: what the page says of an event stays when others
+// are measured anew.
+const resultsFile = "test/resilience/results.json"
+
+// results are the newest of each event and check.
 type results struct {
 	file   string
 	Events map[string]fault.Outcome
@@ -35,11 +39,11 @@ func (r *results) read() error {
 }
 
 func (r *results) write() error {
-	text, err := json.Marshal(r)
+	text, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(r.file, text, 0o600)
+	return os.WriteFile(r.file, append(text, '\n'), 0o644)
 }
 
 // outcomes are in the order of the events.

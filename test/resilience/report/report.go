@@ -45,24 +45,40 @@ func file(o fault.Outcome) string { return folder + "/" + o.Key + ".svg" }
 
 func resourcesFile(o fault.Outcome) string { return folder + "/" + o.Key + "-resources.svg" }
 
-// Write writes resilience.md and the timelines into a folder, in the order given.
+// section is a table of the page.
+type section struct {
+	Title    string
+	Refuses  bool // some calls were refused
+	Outcomes []fault.Outcome
+}
+
+// Write writes resilience.md and the timelines of what was measured now into a folder,
+// in the order given.
 func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked) error {
 	if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
 		return err
 	}
-	type section struct {
-		Title    string
-		Refuses  bool // some calls were refused
-		Outcomes []fault.Outcome
+	for _, o := range outcomes {
+		if err := drawAll(dir, o); err != nil {
+			return err
+		}
 	}
 	data := struct {
-		Machine  string
-		Options  steady.Options
-		Rate     int
-		Sections []section
-		Checks   []fault.Checked
-	}{Machine: machine, Options: steady.Default, Checks: checks}
+		Machine, Days string
+		Options       steady.Options
+		Rate          int
+		Sections      []section
+		Checks        []fault.Checked
+	}{Machine: machine, Days: days(outcomes, checks), Options: steady.Default, Sections: sections(outcomes), Checks: checks}
 	data.Rate = int(time.Second/steady.Default.Interval) * steady.Default.Clients * len(steady.Protocols)
+	var text strings.Builder
+	if err := page.Execute(&text, data); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "resilience.md"), []byte(text.String()), 0o644)
+}
+
+func sections(outcomes []fault.Outcome) (list []section) {
 	for _, kind := range fault.Kinds {
 		one := section{Title: titles[kind]}
 		for _, o := range outcomes {
@@ -72,32 +88,41 @@ func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked
 			}
 		}
 		if len(one.Outcomes) > 0 {
-			data.Sections = append(data.Sections, one)
+			list = append(list, one)
 		}
 	}
-	for _, o := range outcomes {
-		text, err := draw(o)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, file(o)), []byte(text), 0o644); err != nil {
-			return err
-		}
-		if len(o.Series) == 0 {
-			continue
-		}
-		if text, err = drawResources(o); err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, resourcesFile(o)), []byte(text), 0o644); err != nil {
-			return err
-		}
+	return list
+}
+
+// drawAll draws what came of an event, but not what another run has measured and drawn.
+func drawAll(dir string, o fault.Outcome) error {
+	if len(o.Buckets) == 0 {
+		return nil
 	}
-	var text strings.Builder
-	if err := page.Execute(&text, data); err != nil {
+	text, err := draw(o)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, file(o)), []byte(text), 0o644)
+	}
+	if err != nil || len(o.Series) == 0 {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "resilience.md"), []byte(text.String()), 0o644)
+	if text, err = drawResources(o); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, resourcesFile(o)), []byte(text), 0o644)
+}
+
+// days are when it was measured: one day, or the first and the last.
+func days(outcomes []fault.Outcome, checks []fault.Checked) string {
+	var list []string
+	for _, o := range outcomes {
+		list = append(list, o.Measured.Format(time.DateOnly))
+	}
+	for _, c := range checks {
+		list = append(list, c.Measured.Format(time.DateOnly))
+	}
+	slices.Sort(list)
+	return strings.Join(slices.Compact([]string{list[0], list[len(list)-1]}), " to ")
 }
 
 var titles = map[string]string{

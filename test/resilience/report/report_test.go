@@ -28,8 +28,17 @@ func TestWrite(t *testing.T) {
 		{What: "memory", App: "envoy", Every: time.Second, Values: []float64{10, 20}}, {What: "memory", App: "echo", Every: time.Second, Values: []float64{10, 20}},
 	}
 	outcome.Notes = []string{"a note"}
-	fine := fault.Outcome{Key: "scale", Kind: fault.Planned, Title: "Scale", Promise: "no failed call", Sent: 10}
-	if err := Write(dir, "a machine", []fault.Outcome{outcome, fine}, []fault.Checked{{Title: "Push", Want: "refused", Took: time.Second}, {Title: "Pull", Want: "refused", Broken: "a\nb|c"}}); err != nil {
+	outcome.Measured = time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC)
+	// Measured and drawn by another run.
+	fine := fault.Outcome{Key: "scale", Kind: fault.Planned, Title: "Scale", Promise: "no failed call", Sent: 10, Measured: outcome.Measured.AddDate(0, 0, -1)}
+	const drawn = "<svg/>"
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, folder), 0o755), os.WriteFile(filepath.Join(dir, file(fine)), []byte(drawn), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	checks := []fault.Checked{
+		{Title: "Push", Want: "refused", Took: time.Second, Measured: outcome.Measured}, {Title: "Pull", Want: "refused", Broken: "a\nb|c", Measured: outcome.Measured},
+	}
+	if err := Write(dir, "a machine", []fault.Outcome{outcome, fine}, checks); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "resilience.md"))
@@ -40,13 +49,16 @@ func TestWrite(t *testing.T) {
 		"| A node <gone> | no failed call | **broken**: 0.67 % of the calls failed | 300 | 2 | 0 | 3 ms | 3000 ms | 0 ms | 1.5 s |",
 		"| Scale | no failed call | held | 10 | 0 | 0 | 0 ms | 0 ms | 0 ms | – |",
 		"| Push | refused | held | 1.0 s |", `| Pull | refused | **broken**: a b\|c | 0.0 s |`,
-		"- a note\n- 2 × `grpc: a 'b'`", `src="resilience/node-resources.svg"`, `src="resilience/node.svg"`, "a machine",
+		"- a note\n- 2 × `grpc: a 'b'`", `src="resilience/node-resources.svg"`, `src="resilience/node.svg"`, `src="resilience/scale.svg"`, "a machine; 2026-05-01 to 2026-05-02.",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the page has no %q:\n%s", want, text)
 		}
 	}
-	for _, key := range []string{"node", "node-resources", "scale"} {
+	if kept, err := os.ReadFile(filepath.Join(dir, file(fine))); err != nil || string(kept) != drawn {
+		t.Errorf("the timeline of another run became %q, %v", kept, err)
+	}
+	for _, key := range []string{"node", "node-resources"} {
 		drawn, err := os.ReadFile(filepath.Join(dir, "resilience", key+".svg"))
 		if err != nil {
 			t.Fatal(err)
