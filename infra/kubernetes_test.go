@@ -108,7 +108,8 @@ func TestOnlyPort443IsPublic(t *testing.T) {
 }
 
 // A rollout of a service waits until Envoy has found each new pod, and Pulumi
-// waits for the rollout; nobody looks for Envoy's pods in DNS.
+// waits for the rollout; nobody looks for Envoy's pods in DNS, each of the two of
+// which may wait 20 s for services.
 func TestRolloutsWait(t *testing.T) {
 	tests := []struct {
 		name, seconds, replicas string
@@ -127,7 +128,7 @@ func TestRolloutsWait(t *testing.T) {
 		for _, r := range result.ofType(t, deploymentType) {
 			want, timeout := test.want, test.timeout
 			if r.Name == "edge" {
-				want, timeout = nil, "10m0s"
+				want, timeout = nil, "10m40s"
 			}
 			check(t, r, map[string]any{"spec.minReadySeconds": want})
 			if r.UpdateTimeout != timeout {

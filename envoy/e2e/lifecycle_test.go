@@ -74,7 +74,7 @@ func TestAwait(t *testing.T) {
 	case <-time.After(time.Second):
 	}
 	serve(t, "127.0.0.1", port)
-	await.expect(t, "each backend has a healthy pod")
+	await.expect(t, "each backend has healthy pods")
 	if err := callCount(t.Context(), client); err != nil {
 		t.Errorf("a call after await: %v", err)
 	}

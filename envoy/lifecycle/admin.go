@@ -50,22 +50,26 @@ func (a *admin) ask(ctx context.Context, method, path string) (string, error) {
 	return string(body), nil
 }
 
-// healthyPods is how many pods of each backend pass health checks. Only clusters
-// with health checks have the statistic, which are those of backends.
-func (a *admin) healthyPods(ctx context.Context) (map[string]int64, error) {
-	const prefix, suffix = "cluster.", ".health_check.healthy"
-	stats, err := a.stats(ctx, `^cluster\..+\.health_check\.healthy$`)
+// pods are those of a backend.
+type pods struct{ found, healthy int64 }
+
+// pods are those of each backend. Only backends have health checks, and Envoy's
+// statistics of them.
+func (a *admin) pods(ctx context.Context) (map[string]pods, error) {
+	stats, err := a.stats(ctx, `^cluster\..+\.(membership_total|health_check\.healthy)$`)
 	if err != nil {
 		return nil, err
 	}
-	if len(stats) == 0 {
+	backends := map[string]pods{}
+	for stat, healthy := range stats {
+		if cluster, ok := strings.CutSuffix(stat, ".health_check.healthy"); ok {
+			backends[strings.TrimPrefix(cluster, "cluster.")] = pods{stats[cluster+".membership_total"], healthy}
+		}
+	}
+	if len(backends) == 0 {
 		return nil, errors.New("GET /stats knows no backend")
 	}
-	pods := map[string]int64{}
-	for name, value := range stats {
-		pods[strings.TrimSuffix(strings.TrimPrefix(name, prefix), suffix)] = value
-	}
-	return pods, nil
+	return backends, nil
 }
 
 // traffic is what clients do. The statistics are those of the listener for

@@ -3,14 +3,14 @@ package main
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// await returns when Envoy has found a healthy pod of each backend, or after the
-// budget: a backend that is down is not to keep the others from being served.
+// await returns when Envoy has found all pods of each backend healthy; when half of the
+// budget is over, one of each is enough, and in the end none: a pod or backend that is
+// down is not to keep the others from being served.
 //
 // Envoy is live after one round of health checks, whatever came of them, and a pod
 // that failed its first one has two more to pass. That is the rule where the network
@@ -18,24 +18,38 @@ import (
 // to know some seconds after it has started (Kubernetes, "Network Policies", pod
 // lifecycle).
 func await(ctx context.Context, envoy *admin, budget time.Duration, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, budget)
+	log.Info("waiting for healthy pods of each backend", "at_most", budget.String())
+	waiting, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	begun := time.Now()
 	sick := []string{"unknown"}
-	for ctx.Err() == nil {
-		insist(ctx, log, func() error {
-			pods, err := envoy.healthyPods(ctx)
+	for waiting.Err() == nil {
+		insist(waiting, log, func() error {
+			pods, err := envoy.pods(waiting)
 			if err == nil {
-				maps.DeleteFunc(pods, func(_ string, healthy int64) bool { return healthy > 0 })
-				sick = slices.Sorted(maps.Keys(pods))
+				sick = notReady(pods, time.Since(begun) >= budget/2)
 			}
 			return err
 		})
 		if len(sick) == 0 {
-			log.Info("each backend has a healthy pod", "after", time.Since(begun).String())
+			log.Info("each backend has healthy pods", "after", time.Since(begun).String())
 			return
 		}
-		sleep(ctx, pollInterval)
+		sleep(waiting, pollInterval)
 	}
-	log.Warn("serving without a healthy pod of some backends: calls to them are answered UNAVAILABLE", "backends", strings.Join(sick, " "))
+	if ctx.Err() == nil { // else the pod is to end
+		log.Warn("serving without a healthy pod of some backends: calls to them are answered UNAVAILABLE", "backends", strings.Join(sick, " "))
+	}
+}
+
+// notReady are the backends that are to be waited for, sorted.
+func notReady(backends map[string]pods, oneIsEnough bool) []string {
+	var list []string
+	for name, p := range backends {
+		if p.healthy == 0 || p.healthy < p.found && !oneIsEnough {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list
 }

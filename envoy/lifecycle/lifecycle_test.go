@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -123,29 +124,21 @@ func (a answer) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(a()))}, nil
 }
 
-// TestAwait has a budget of 20 s.
+// TestAwait has a budget of 20 s, and two pods of a backend.
 func TestAwait(t *testing.T) {
 	t.Parallel()
-	stats := func(echo, reverse int) string {
-		return fmt.Sprintf("cluster.echo.health_check.healthy: %d\ncluster.reverse-canary.health_check.healthy: %d\n", echo, reverse)
-	}
+	const serving = `"WARNING","message":"serving without a healthy pod of some backends: calls to them are answered UNAVAILABLE"`
 	for name, test := range map[string]struct {
-		stats func(at time.Duration) string
-		took  time.Duration
-		log   string
+		healthy func(at time.Duration) int // of 2; -1 has Envoy give no answer
+		took    time.Duration
+		log     string
 	}{
-		"all are there": {
-			func(time.Duration) string { return stats(2, 1) }, 0, `"after":"0s"`,
-		},
-		"one comes later": {
-			func(at time.Duration) string { return stats(1, int(at/(4*time.Second))) }, 4 * time.Second, `"after":"4s"`,
-		},
-		"one never comes": {
-			func(time.Duration) string { return stats(3, 0) }, 20 * time.Second, `"WARNING","message":"serving without a healthy pod of some backends: calls to them are answered UNAVAILABLE","backends":"reverse-canary"`,
-		},
-		"Envoy knows no backend": {
-			func(time.Duration) string { return "" }, 20 * time.Second, `"backends":"unknown"`,
-		},
+		"all are there":    {func(time.Duration) int { return 2 }, 0, `"after":"0s"`},
+		"they come later":  {func(at time.Duration) int { return int(at / (2 * time.Second)) }, 4 * time.Second, `"after":"4s"`},
+		"one never comes":  {func(time.Duration) int { return 1 }, 10 * time.Second, `"after":"10s"`},
+		"none ever comes":  {func(time.Duration) int { return 0 }, 20 * time.Second, serving + `,"backends":"echo"`},
+		"Envoy is gone":    {func(time.Duration) int { return -1 }, 20 * time.Second, serving + `,"backends":"unknown"`},
+		"Envoy comes late": {func(at time.Duration) int { return min(int(at/time.Second), 3) - 1 }, 3 * time.Second, `"after":"3s"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -153,7 +146,13 @@ func TestAwait(t *testing.T) {
 				begun := time.Now()
 				var log bytes.Buffer
 				await(t.Context(), &admin{address: "envoy", client: &http.Client{Transport: answer(func() string {
-					return test.stats(time.Since(begun))
+					healthy := test.healthy(time.Since(begun))
+					if healthy < 0 {
+						return ""
+					}
+					return fmt.Sprintf("cluster.echo.health_check.healthy: %d\ncluster.echo.membership_total: 2\n"+
+						"cluster.reverse-canary.health_check.healthy: 1\ncluster.reverse-canary.membership_total: 1\n"+
+						"cluster.envoy_admin.membership_total: 0\n", healthy)
 				})}}, 20*time.Second, newLogger(&log))
 				if took := time.Since(begun); took != test.took {
 					t.Errorf("it took %v, want %v", took, test.took)
@@ -164,6 +163,21 @@ func TestAwait(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAwaitEnds with its pod, and says nothing of serving.
+func TestAwaitEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		var log bytes.Buffer
+		await(ctx, &admin{address: "envoy", client: &http.Client{Transport: answer(func() string { return "" })}}, 20*time.Second, newLogger(&log))
+		if took := time.Since(begun); took != time.Second || strings.Contains(log.String(), "serving") {
+			t.Errorf("it took %v, and said:\n%s", took, &log)
+		}
+	})
 }
 
 func TestRunRefuses(t *testing.T) {

@@ -4,7 +4,7 @@
 // stops it only when the main container has ended.
 //
 //	lifecycle await   an init container after Envoy: it ends when Envoy has found
-//	                  a healthy pod of each backend, or when its budget is over.
+//	                  the pods of each backend healthy, or when its budget is over.
 //	                  Until then the pod is not ready, and gets no clients
 //	lifecycle drain   the main container: it does nothing before SIGTERM, and then
 //	                  takes Envoy out of service. Envoy by itself ends at once on

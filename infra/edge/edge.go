@@ -30,8 +30,8 @@ const (
 )
 
 // awaitBudget is for how long a new Envoy gets no clients because a backend has no
-// healthy pod that it can reach. A second or two are the rule; a backend that is
-// down makes each rollout of Envoy so much longer.
+// healthy pod that it can reach, and half of it because not all are. A second or two
+// are the rule; a backend that is down makes each pod of a rollout so much later.
 const awaitBudget = 20 * time.Second
 
 // Edge is the deployed edge.
@@ -102,6 +102,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		// Envoy is the sidecar: it stops when the drain has ended, and not before.
 		Sidecar:   container(args),
 		Gate:      lifecycle(args, "await", awaitBudget),
+		GateTime:  awaitBudget,
 		Container: lifecycle(args, "drain", workload.Budget(args.Termination)),
 		Volumes: corev1.VolumeArray{
 			workload.ConfigVolume("config", config),

@@ -41,9 +41,10 @@ type Args struct {
 	MinReadySeconds int
 	// Container is completed with what every container of ours has, as are the others,
 	// which are nil for none: Sidecar starts before it and stops after it, and Gate runs
-	// to its end in between, until when the pod is not ready.
+	// to its end in between, until when the pod is not ready, for at most GateTime.
 	Sidecar, Gate, Container *corev1.ContainerArgs
-	Volumes            corev1.VolumeArray
+	GateTime                 time.Duration
+	Volumes                  corev1.VolumeArray
 	// NodeSelector is for the labels of nodes that the pods want; nil for any node.
 	NodeSelector pulumi.StringMap
 	// Termination is how long a pod may take to stop, in whole seconds.
@@ -115,10 +116,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 }
 
 // rollout is how long Pulumi waits for the pods: its 10 minutes
-// (pulumi-kubernetes pull request 721), and the time that they have to be ready,
-// as one comes after the other.
+// (pulumi-kubernetes pull request 721), and the time that each waits before it is
+// ready and has to be ready, as one comes after the other.
 func rollout(args *Args) string {
-	return (10*time.Minute + time.Duration(max(args.Replicas.Least, args.Replicas.Most)*args.MinReadySeconds)*time.Second).String()
+	each := args.GateTime + time.Duration(args.MinReadySeconds)*time.Second
+	return (10*time.Minute + time.Duration(max(args.Replicas.Least, args.Replicas.Most))*each).String()
 }
 
 func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.DeploymentSpecArgs {
