@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	echo "grpc-edge/services/echo/api"
 )
@@ -51,7 +50,7 @@ var abuse = []Event{
 	{Key: "abuse-floods", Title: "Floods of PING, SETTINGS, empty DATA and PRIORITY frames", Promise: undisturbed, Do: attack(floods)},
 	{Key: "abuse-headers", Title: "Header bombs and endless CONTINUATION", Promise: undisturbed, Do: attack(headerBombs)},
 	{Key: "abuse-violations", Title: "Violations of HTTP/2 and HTTP/1.1", Promise: undisturbed, Do: attack(violations)},
-	{Key: "abuse-slow", Title: "Slow clients: half a handshake, half a header, half a message, a reply that is not read", Promise: undisturbed, Do: attack(slowly)},
+	{Key: "abuse-slow", Title: "A thousand slow clients: half a handshake, half a header, half a message, a reply that is not read", Promise: Promise{Slower: 5, After: 5 * time.Second}, Do: stallClients},
 	{Key: "abuse-tls", Title: "Malformed TLS and plaintext", Promise: undisturbed, Do: attack(malformedTLS)},
 	{Key: "abuse-oversized", Title: "Messages of 5 MB by gRPC and REST, paths of 100 kB", Promise: undisturbed, Do: attack(oversized)},
 }
@@ -253,57 +252,6 @@ func violations(ctx context.Context, s *Sandbox, n int) error {
 		_, err = f.ReadFrame()
 	}
 	return nil
-}
-
-// slowly stays as long as it may with a handshake, a header or a message begun, or a
-// reply of which it takes none.
-func slowly(ctx context.Context, s *Sandbox, n int) error {
-	if n%4 == 0 {
-		raw, err := connect(ctx, s)
-		if err != nil {
-			return err
-		}
-		defer raw.Close()
-		_, _ = raw.Write([]byte{22, 3, 1})
-		<-ctx.Done()
-		return nil
-	}
-	f, err := greeted(ctx, s, "h2")
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	switch n % 4 {
-	case 1:
-		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: s.header()})
-	case 2:
-		_ = f.open(1, s.header())
-		_ = f.WriteData(1, false, []byte{0, 0, 1})
-	case 3:
-		_ = f.open(1, s.header())
-		_ = f.writeMessage(1, strings.Repeat("x", unread))
-	}
-	<-ctx.Done()
-	return nil
-}
-
-// unread is more than the window of a client that opens none (RFC 9113, section 6.9.2),
-// and less than that of the edge, so that it is sent without waiting for the edge.
-const unread = 65_000
-
-// writeMessage sends a whole message of api.Echo and ends the request.
-func (f *frames) writeMessage(stream uint32, content string) error {
-	message, err := proto.Marshal(&echo.EchoRequest{Content: content})
-	if err != nil {
-		return err
-	}
-	framed := append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
-	for part := range slices.Chunk(framed, 16<<10) {
-		if err := f.WriteData(stream, false, part); err != nil {
-			return err
-		}
-	}
-	return f.WriteData(stream, true, nil)
 }
 
 func malformedTLS(ctx context.Context, s *Sandbox, n int) error {

@@ -102,14 +102,31 @@ func podNetwork(ctx context.Context, s *Sandbox) error {
 		if err != nil {
 			return err
 		}
+		kubelet, err := s.kubelet(p.Node)
+		if err != nil {
+			return err
+		}
 		forbidden := [][2]string{{api, "443"}, {node, "10250"}, {"169.254.169.254", "80"}, {"198.51.100.1", "443"}}
+		// What must work shows that the tries mean something.
+		for _, f := range forbidden {
+			if !s.connects(ctx, kubelet, f[0], f[1]) {
+				return fmt.Errorf("its node cannot reach %s:%s, which it must", f[0], f[1])
+			}
+		}
+		own := "8080"
+		if app == "envoy" {
+			own = "8443"
+		}
+		if !s.connects(ctx, first, "127.0.0.1", own) {
+			return fmt.Errorf("it cannot reach its own port %s, which it must", own)
+		}
 		switch app {
 		case "envoy":
-			// What must work shows that the tries mean something.
 			if !s.connects(ctx, first, addresses["echo"], "8080") {
 				return errors.New("it cannot reach echo, which it must")
 			}
 		case "directory": // it asks services for their health
+			forbidden = append(forbidden, [2]string{addresses["envoy"], "8443"})
 		default:
 			for _, other := range apps {
 				forbidden = append(forbidden, [2]string{addresses[other], "8080"})

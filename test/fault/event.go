@@ -38,8 +38,9 @@ type Event struct {
 	Prepare func(ctx context.Context, s *Sandbox) error
 	// Hold is how long the fault lasts; 0 for what is over when it has been done.
 	Hold time.Duration
-	// Restore, if not nil, takes back what Prepare did, without load.
-	Restore func(ctx context.Context, s *Sandbox) error
+	// Reverts has the files that the event has changed be put back after it, without
+	// load. An event that goes wrong is always taken back.
+	Reverts bool
 	// Overload, if not nil, calls one service by its plan beside the usual load, and
 	// what is counted are these calls.
 	Overload *Overload
@@ -51,8 +52,8 @@ type Event struct {
 type Promise struct {
 	// Failed is how many percent of all calls may fail from the event until the end.
 	Failed float64
-	// After that long, only LateFailed percent of those that begin may fail. 0 is
-	// to have no bound beyond Failed.
+	// After that long, only LateFailed percent of those that begin may fail, and some
+	// must begin. 0 is to have no bound beyond Failed.
 	After      time.Duration
 	LateFailed float64
 	// Slower is how many times the p99 of before may be reached, from After on; 0 for no bound.
@@ -109,8 +110,8 @@ type Outcome struct {
 	Measured                  time.Time
 	// Refused are not among Failed.
 	Sent, Failed, Refused, Retried int
-	// P99 before the event, from it until its end, and after that, of all calls but
-	// those refused.
+	// P99 before the event, from it until its end, and after that, of all calls on
+	// connections that are kept but those refused.
 	Before, During, After time.Duration
 	// Happened is when it began, and Over when it was undone or done.
 	Happened, Over time.Duration
@@ -141,9 +142,13 @@ const (
 // went wrong otherwise breaks the promise too, as nothing was shown then.
 func (e Event) Run(ctx context.Context, s *Sandbox) Outcome {
 	fmt.Fprintf(s.Log, "=== %s\n", e.Title)
+	s.kept = map[string]*[]byte{}
 	outcome, err := e.run(ctx, s)
-	if e.Restore != nil {
-		err = errors.Join(err, e.Restore(context.WithoutCancel(ctx), s))
+	if ctx.Err() == nil && (err != nil || e.Reverts) {
+		err = errors.Join(err, s.revert(ctx))
+	}
+	if ctx.Err() == nil {
+		err = errors.Join(err, s.sound(ctx))
 	}
 	outcome.Key, outcome.Kind, outcome.Title, outcome.Promise = e.Key, e.Kind, e.Title, e.Promise.String()
 	if err != nil {
@@ -247,10 +252,14 @@ func (e Event) judge(calls []steady.Call, m moments) Outcome {
 	}
 	before, since := steady.Between(calls, m.begun, m.happened), steady.Between(calls, m.happened, m.ended)
 	o.Failed = len(steady.Failed(calls))
-	o.Before, o.During, o.After = steady.P99(before), steady.P99(steady.Between(calls, m.happened, m.over)), steady.P99(steady.Between(calls, m.over, m.ended))
+	o.Before, o.During, o.After = p99(before), p99(steady.Between(calls, m.happened, m.over)), p99(steady.Between(calls, m.over, m.ended))
 	o.Broken = append(o.Broken, e.Promise.broken(before, since, m)...)
 	return o
 }
+
+// p99 leaves out calls that open a connection: with their handshakes they take several
+// times as long, and would be the slowest always.
+func p99(calls []steady.Call) time.Duration { return steady.P99(steady.Kept(calls)) }
 
 // refusals says what does not hold of the calls that were refused.
 func refusals(calls []steady.Call, m moments) (list []string) {
@@ -284,13 +293,16 @@ func (p Promise) broken(before, since []steady.Call, m moments) (list []string) 
 		breaks("%.2f %% of the calls failed, more than %g %%", share, p.Failed)
 	}
 	late := steady.Between(since, m.happened.Add(p.After), m.ended)
+	if len(late) == 0 {
+		breaks("no call began later than %s after", p.After)
+	}
 	if share := percent(late); p.After > 0 && share > p.LateFailed {
 		breaks("%.2f %% of the calls that began later than %s after failed, more than %g %%", share, p.After, p.LateFailed)
 	}
-	if was, is := steady.P99(before), steady.P99(late); p.Slower > 0 && is > time.Duration(p.Slower*float64(was)) {
+	if was, is := p99(before), p99(late); p.Slower > 0 && is > time.Duration(p.Slower*float64(was)) {
 		breaks("p99 went from %s to %s, more than %g times", was, is, p.Slower)
 	}
-	if was, is := steady.P99(before), steady.P99(steady.Between(since, m.happened, m.over)); p.Later > 0 && (is < p.Later || is > 2*(was+p.Later)) {
+	if was, is := p99(before), p99(steady.Between(since, m.happened, m.over)); p.Later > 0 && (is < p.Later || is > 2*(was+p.Later)) {
 		breaks("p99 went from %s to %s, which is not %s more", was, is, p.Later)
 	}
 	for _, call := range since {
@@ -312,5 +324,5 @@ func percent(calls []steady.Call) float64 {
 // reason is the first words of an error, so that failures of one kind are one.
 func reason(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
-	return text[:min(len(text), 120)]
+	return text[:min(len(text), 200)]
 }

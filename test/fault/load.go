@@ -14,13 +14,13 @@ import (
 // load is more than usual, by clients without bad intentions.
 var load = []Event{
 	{
-		Key: "connections", Title: "Ten thousand connections more", Do: tenThousand, Hold: 10 * time.Second,
+		Key: "connections", Title: "Ten thousand connections more", Do: tenThousand, Hold: 30 * time.Second,
 		// Opening them takes the machine's time; later than that they cost nothing.
-		Promise: Promise{Slower: 20, After: openingTime},
+		Promise: Promise{Slower: 5, After: openingTime},
 	},
 	{
 		Key: "overload", Title: "A service is asked for half of what it can do, all, three times as much, and half again",
-		Prepare: smallReverse, Restore: usualReverse, Overload: &Overload{}, Do: watchMemory,
+		Prepare: smallReverse, Reverts: true, Overload: &Overload{}, Do: watchMemory,
 		Promise: Promise{Slower: 2, Refuses: true},
 	},
 }
@@ -28,7 +28,7 @@ var load = []Event{
 const (
 	manyConnections = 10_000
 	openers         = 16
-	openingTime     = time.Minute
+	openingTime     = 25 * time.Second
 )
 
 // tenThousand opens them, each with TLS and HTTP/2, and looks at Envoy's memory.
@@ -58,10 +58,15 @@ func tenThousand(ctx context.Context, s *Sandbox) (func() error, error) {
 	close(work)
 	wait.Wait()
 	undo := func() error {
+		held, err := s.envoyStat(ctx, "http.https.downstream_cx_active")
+		s.note("the Envoys hold %d connections at the end", held)
+		if err == nil && held < manyConnections {
+			err = fmt.Errorf("the Envoys hold %d connections", held)
+		}
 		for _, connection := range open {
 			connection.Close()
 		}
-		return nil
+		return err
 	}
 	if len(errs) > 0 {
 		return undo, fmt.Errorf("%d of %d connections were not opened, the first: %w", len(errs), manyConnections, errs[0])
@@ -88,6 +93,9 @@ func (s *Sandbox) idle(ctx context.Context) (net.Conn, error) {
 	}
 	if _, err = connection.Write([]byte(http2.ClientPreface)); err == nil {
 		err = http2.NewFramer(connection, connection).WriteSettings()
+	}
+	if err != nil {
+		connection.Close()
 	}
 	return connection, err
 }

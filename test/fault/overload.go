@@ -82,17 +82,11 @@ func (o *Overload) broken(usual, planned []steady.Call, m moments) (list []strin
 //go:embed faulty/reverse.go.txt
 var smallHandlers []byte
 
-const reverseHandlers = "services/reverse/handlers.go"
-
 func smallReverse(ctx context.Context, s *Sandbox) error {
-	if err := s.replace(reverseHandlers, smallHandlers); err != nil {
+	if err := s.write("services/reverse/handlers.go", smallHandlers); err != nil {
 		return err
 	}
 	return errors.Join(s.configure(map[string]string{"serviceMaxCalls": strconv.Itoa(maxCalls)}), s.up(ctx))
-}
-
-func usualReverse(ctx context.Context, s *Sandbox) error {
-	return errors.Join(s.putBack(reverseHandlers), s.configure(map[string]string{"serviceMaxCalls": ""}), s.up(ctx))
 }
 
 // watchMemory looks at the memory of the edge and of the service while it is too much.

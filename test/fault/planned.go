@@ -9,12 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // events that a person or GKE does on purpose.
 var planned = []Event{
-	{Key: "service-version", Title: "New version of a service", Do: newService},
+	{Key: "service-version", Title: "New version of every service", Do: newServices},
 	{Key: "envoy-version", Title: "New version of Envoy, and back to the old one", Tool: "next-envoy", Do: changeEnvoy},
 	{Key: "envoy-config", Title: "New configuration of Envoy", Do: reconfigureEnvoy},
 	{Key: "certificate", Title: "New certificate", Do: renewCertificate},
@@ -25,14 +26,28 @@ var planned = []Event{
 	{Key: "node-upgrade", Title: "Node pool doubled, old nodes drained in turn, then the new ones, which go", Do: surge},
 }
 
-// newService changes api.Reverse in a way that its clients do not see.
-func newService(ctx context.Context, s *Sandbox) (func() error, error) {
-	const file = "services/reverse/main.go"
-	changed := fmt.Sprintf("fmt.Fprintln(os.Stderr, \"release\", %d)\n\terr := chassis.Run(", time.Now().Unix())
-	if err := s.edit(file, "err := chassis.Run(", changed); err != nil {
+// newServices changes all services in a way that their clients do not see.
+func newServices(ctx context.Context, s *Sandbox) (func() error, error) {
+	for _, app := range programs {
+		if err := s.release(app); err != nil {
+			return nil, err
+		}
+	}
+	before := s.Images
+	if err := errors.Join(s.up(ctx), s.readOutputs(ctx)); err != nil {
 		return nil, err
 	}
-	return nil, s.up(ctx)
+	for _, app := range programs {
+		if s.Images[app] == before[app] {
+			return nil, fmt.Errorf("the image of %s is what it was, %s", app, before[app])
+		}
+	}
+	return nil, nil
+}
+
+// release changes a program.
+func (s *Sandbox) release(app string) error {
+	return s.edit("services/"+app+"/main.go", "func main() {", fmt.Sprintf("func init() { _, _ = os.Stderr.WriteString(\"release %d\\n\") }\n\nfunc main() {", time.Now().UnixNano()))
 }
 
 // changeEnvoy deploys the other Envoy that the sandbox has, and then its own again.
@@ -119,23 +134,18 @@ func renewCertificate(ctx context.Context, s *Sandbox) (func() error, error) {
 	if _, err := s.pulumi(ctx, "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", "sandbox", "--replace", urn); err != nil {
 		return nil, err
 	}
-	for begun, row := time.Now(), 0; row < 20; {
-		serial, err := s.serial(ctx)
-		switch {
-		case err != nil:
-			return nil, err
-		case serial != old:
-			row++
-		case time.Since(begun) > servedIn:
-			return nil, fmt.Errorf("after %s the old certificate is still served", servedIn)
-		default:
-			row = 0
-			if err := sleep(ctx, time.Second); err != nil {
-				return nil, err
+	return nil, eventually(ctx, servedIn, func() error {
+		for range 20 { // by chance, at each Envoy
+			serial, err := s.serial(ctx)
+			if err != nil {
+				return err
+			}
+			if serial == old {
+				return errors.New("the old certificate is still served")
 			}
 		}
-	}
-	return nil, nil
+		return nil
+	})
 }
 
 // serial is that of the certificate that a new connection gets.
@@ -165,8 +175,7 @@ func scale(ctx context.Context, s *Sandbox) (func() error, error) {
 // canary releases a change of api.Echo to half of the calls, and then to all.
 func canary(ctx context.Context, s *Sandbox) (func() error, error) {
 	_, stable, _ := strings.Cut(s.Images["echo"], "@")
-	changed := fmt.Sprintf("fmt.Fprintln(os.Stderr, \"release\", %d)\n\terr := chassis.Run(", time.Now().Unix())
-	if err := s.edit("services/echo/main.go", "err := chassis.Run(", changed); err != nil {
+	if err := s.release("echo"); err != nil {
 		return nil, err
 	}
 	for _, value := range []string{fmt.Sprintf("[{service: echo, stable: %q, weight: 50}]", stable), ""} {
@@ -225,27 +234,30 @@ func drain(ctx context.Context, s *Sandbox) (func() error, error) {
 
 // restartControlPlane ends its programs, the store first, which are started again.
 func restartControlPlane(ctx context.Context, s *Sandbox) (func() error, error) {
+	old := map[string][]process{}
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		found, err := s.program(name)
 		if err != nil {
 			return nil, err
 		}
-		if err := signal(found, 15); err != nil {
+		old[name] = found
+		if err := signal(found, syscall.SIGTERM); err != nil {
 			return nil, err
 		}
 	}
-	for begun := time.Now(); ; {
+	return nil, eventually(ctx, 2*time.Minute, func() error {
+		for name, were := range old {
+			found, err := s.program(name)
+			if err != nil {
+				return err
+			}
+			if found[0].pid == were[0].pid {
+				return fmt.Errorf("%s was not restarted", name)
+			}
+		}
 		_, err := s.kubectl(ctx, "get", "--raw", "/readyz")
-		if err == nil {
-			return nil, nil
-		}
-		if time.Since(begun) > 2*time.Minute {
-			return nil, err
-		}
-		if err := sleep(ctx, time.Second); err != nil {
-			return nil, err
-		}
-	}
+		return err
+	})
 }
 
 // surge is a surge upgrade by hand, as the emulated cloud has one version only: each

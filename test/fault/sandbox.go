@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,7 @@ type Sandbox struct {
 
 	notes  []string // of the event that happens
 	series []Series
-	kept   map[string][]byte // files as they were, by name
+	kept   map[string]*[]byte // files as they were before the event, by name; nil for none
 }
 
 // note keeps what was measured for the outcome of the event.
@@ -42,7 +43,7 @@ func (s *Sandbox) note(format string, args ...any) {
 
 // Open reads where the running sandbox is called.
 func Open(ctx context.Context, dir string, log io.Writer) (*Sandbox, error) {
-	s := &Sandbox{Dir: dir, Log: log, kept: map[string][]byte{}}
+	s := &Sandbox{Dir: dir, Log: log, kept: map[string]*[]byte{}}
 	if err := s.readOutputs(ctx); err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (s *Sandbox) kubectl(ctx context.Context, args ...string) (string, error) {
 // Up brings the sandbox up with keys of the stack's config changed, and opens it.
 // The commands of the sandbox are run before, to fetch what only some events need.
 func Up(ctx context.Context, dir string, config map[string]string, tools []string, log io.Writer) (*Sandbox, error) {
-	s := &Sandbox{Dir: dir, Log: log}
+	s := &Sandbox{Dir: dir, Log: log, kept: map[string]*[]byte{}}
 	for _, tool := range tools {
 		if _, err := s.run(ctx, ".cache/bin/sandbox", tool); err != nil {
 			return nil, err
@@ -129,32 +130,25 @@ func (s *Sandbox) up(ctx context.Context) error {
 	return err
 }
 
-// replace gives a file another content, until putBack.
-func (s *Sandbox) replace(file string, content []byte) error {
-	path := filepath.Join(s.Dir, file)
-	old, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
+// write gives a file another content, until revert.
+func (s *Sandbox) write(file string, content []byte) error {
+	path := filepath.Join(s.Dir, filepath.FromSlash(file))
 	if _, again := s.kept[file]; !again {
-		s.kept[file] = old
+		switch old, err := os.ReadFile(path); {
+		case err == nil:
+			s.kept[file] = &old
+		case errors.Is(err, fs.ErrNotExist):
+			s.kept[file] = nil
+		default:
+			return err
+		}
 	}
 	return os.WriteFile(path, content, 0o600)
 }
 
-// putBack gives a file the content that it had before replace.
-func (s *Sandbox) putBack(file string) error {
-	old, replaced := s.kept[file]
-	if !replaced {
-		return nil
-	}
-	delete(s.kept, file)
-	return os.WriteFile(filepath.Join(s.Dir, file), old, 0o600)
-}
-
 // edit replaces a text that the file must hold.
 func (s *Sandbox) edit(file, old, replacement string) error {
-	path := filepath.Join(s.Dir, file)
+	path := filepath.Join(s.Dir, filepath.FromSlash(file))
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -162,14 +156,65 @@ func (s *Sandbox) edit(file, old, replacement string) error {
 	if !strings.Contains(string(content), old) {
 		return fmt.Errorf("%s does not contain %q: adapt this event", path, old)
 	}
-	return os.WriteFile(path, []byte(strings.Replace(string(content), old, replacement, 1)), 0o600)
+	return s.write(file, []byte(strings.Replace(string(content), old, replacement, 1)))
+}
+
+// revert puts back all files as they were before the event, and has nodes take pods.
+func (s *Sandbox) revert(ctx context.Context) error {
+	for file, old := range s.kept {
+		path := filepath.Join(s.Dir, filepath.FromSlash(file))
+		if old == nil {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := os.WriteFile(path, *old, 0o600); err != nil {
+			return err
+		}
+	}
+	s.kept = map[string]*[]byte{}
+	nodes, err := s.nodes(ctx)
+	if err == nil {
+		_, err = s.kubectl(ctx, append([]string{"uncordon"}, nodes...)...)
+	}
+	return errors.Join(err, s.up(ctx), s.readOutputs(ctx))
+}
+
+// sound waits until all nodes take pods and all pods are ready, so that no event has
+// to do with what another one left.
+func (s *Sandbox) sound(ctx context.Context) error {
+	if _, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s"); err != nil {
+		return err
+	}
+	cordoned, err := s.kubectl(ctx, "get", "nodes", "--field-selector", "spec.unschedulable=true", "--output", "name")
+	if err == nil && cordoned != "" {
+		err = fmt.Errorf("it leaves nodes that take no pods: %s", cordoned)
+	}
+	return errors.Join(err, s.ready(ctx))
+}
+
+// eventually tries again each half second until there is no error.
+func eventually(ctx context.Context, limit time.Duration, try func() error) error {
+	for begun := time.Now(); ; {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		if time.Since(begun) > limit {
+			return fmt.Errorf("after %s: %w", limit, err)
+		}
+		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // configure sets keys of the stack's config, each to a value in YAML's flow style;
 // an empty value removes the key.
 func (s *Sandbox) configure(values map[string]string) error {
-	path := filepath.Join(s.Dir, "Pulumi.sandbox.yaml")
-	content, err := os.ReadFile(path)
+	const file = "Pulumi.sandbox.yaml"
+	content, err := os.ReadFile(filepath.Join(s.Dir, file))
 	if err != nil {
 		return err
 	}
@@ -185,7 +230,7 @@ func (s *Sandbox) configure(values map[string]string) error {
 			kept = append(kept, fmt.Sprintf("  grpc-edge:%s: %s", key, value))
 		}
 	}
-	return os.WriteFile(path, []byte(strings.Join(kept, "\n")+"\n"), 0o600)
+	return s.write(file, []byte(strings.Join(kept, "\n")+"\n"))
 }
 
 // pod is what is to be known of one.

@@ -5,8 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +18,7 @@ const SoakTime = 30 * time.Minute
 func Soak(lasting time.Duration) Event {
 	return Event{
 		Key: "soak", Kind: Load, Title: "The usual load for " + Minutes(lasting),
-		Prepare: tellGoroutines, Restore: tellNothing,
+		Prepare: tellGoroutines, Reverts: true,
 		Do: func(ctx context.Context, s *Sandbox) (func() error, error) { return nil, s.soak(ctx, lasting) },
 		// Nothing happens, and so nothing may fail.
 		Promise: Promise{Flat: true},
@@ -71,22 +69,9 @@ var programs = []string{"echo", "reverse", "directory"}
 //go:embed faulty/goroutines.go.txt
 var goroutines []byte
 
-func goroutinesFile(s *Sandbox, app string) string {
-	return filepath.Join(s.Dir, "services", app, "goroutines.go")
-}
-
 func tellGoroutines(ctx context.Context, s *Sandbox) error {
 	for _, app := range programs {
-		if err := os.WriteFile(goroutinesFile(s, app), goroutines, 0o600); err != nil {
-			return err
-		}
-	}
-	return s.up(ctx)
-}
-
-func tellNothing(ctx context.Context, s *Sandbox) error {
-	for _, app := range programs {
-		if err := os.RemoveAll(goroutinesFile(s, app)); err != nil {
+		if err := s.write("services/"+app+"/goroutines.go", goroutines); err != nil {
 			return err
 		}
 	}

@@ -5,9 +5,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,27 +19,28 @@ import (
 
 // unplanned events. What holds for the kinds of failure is in docs/edge.md.
 var unplanned = []Event{
-	{Key: "service-killed", Title: "A pod of a service is killed (kill -9)", Do: killService},
+	{Key: "service-killed", Title: "A pod of each of two services is killed (kill -9)", Do: killServices},
 	{
 		Key: "envoy-killed", Title: "A pod of Envoy is killed (kill -9)", Do: killEnvoy,
 		// Its connections are lost, with the calls on them.
 		Promise: Promise{Failed: 5, After: 5 * time.Second},
 	},
 	{
-		Key: "backend-hung", Title: "A pod of a service hangs", Do: hangService, Hold: 20 * time.Second,
+		Key: "backend-hung", Title: "A pod of each of two services hangs", Do: hangServices, Hold: 20 * time.Second,
 		// Two health checks have to fail.
 		Promise: Promise{Failed: 20, After: 6 * time.Second, LateFailed: 1},
 	},
 	{
-		Key: "handler-hung", Title: "A pod of a service answers health checks and no call (least-request)", Prepare: faultyEcho("least-request"), Do: ill("hang"), Hold: illFor,
+		Key: "handler-hung", Title: "A pod of a service answers health checks and no call (least-request)", Prepare: faultyEcho("least-request"), Reverts: true, Do: ill("hang"), Hold: illFor,
 		// Each Envoy gives it one call at a time, which ends by its deadline.
 		Promise: Promise{Failed: 5, After: 5 * time.Second, LateFailed: 1},
 	},
 	{
-		Key: "service-slow", Title: "A pod of a service takes half a second longer", Prepare: faultyEcho("round-robin"), Do: ill("slow"), Hold: illFor,
+		Key: "service-slow", Title: "A pod of a service takes half a second longer", Prepare: faultyEcho("round-robin"), Reverts: true, Do: ill("slow"), Hold: illFor,
+		Promise: Promise{Later: slower},
 	},
 	{
-		Key: "service-failing", Title: "A pod of a service fails half of its calls (UNAVAILABLE)", Prepare: faultyEcho("round-robin"), Do: ill("fail"), Hold: illFor,
+		Key: "service-failing", Title: "A pod of a service fails half of its calls (UNAVAILABLE)", Prepare: faultyEcho("round-robin"), Reverts: true, Do: failHalf, Hold: illFor,
 	},
 	{Key: "runtime-killed", Title: "The container runtime of a node is killed (kill -9)", Do: killRuntime, Hold: 5 * time.Second},
 	{
@@ -51,8 +52,10 @@ var unplanned = []Event{
 	{
 		Key: "full-disk", Title: "The disk of a node is full", Do: fillDisk, Hold: time.Minute,
 		// kubelet looks every 10 s, and evicts one pod after the other without time to end:
-		// the connections to Envoy's are lost, with the calls on them.
-		Promise: Promise{Failed: 1, After: time.Minute},
+		// the connections to Envoy's are lost, with the calls on them. containerd has no
+		// space to note that Envoy has ended, which kubelet so learns half a minute later;
+		// until then the node counts as one that serves, and refuses connections.
+		Promise: Promise{Failed: 3, After: time.Minute},
 	},
 	{Key: "dns-gone", Title: "DNS is gone for a minute", Do: stopDNS, Hold: time.Minute},
 	{Key: "api-server-gone", Title: "The API server is gone for five minutes", Do: stopAPIServer, Hold: 5 * time.Minute},
@@ -66,6 +69,9 @@ var unplanned = []Event{
 	},
 }
 
+// victims are services of which one is called by unary calls, and the other by streams.
+var victims = []string{"echo", "directory"}
+
 // victim is the first pod of an app, and the processes of one of its containers.
 func (s *Sandbox) victim(ctx context.Context, app, container string) (pod, []process, error) {
 	pods, err := s.pods(ctx, app)
@@ -76,29 +82,65 @@ func (s *Sandbox) victim(ctx context.Context, app, container string) (pod, []pro
 	return pods[0], found, err
 }
 
-func killService(ctx context.Context, s *Sandbox) (func() error, error) {
-	_, found, err := s.victim(ctx, "echo", "echo")
-	if err != nil {
-		return nil, err
-	}
-	return nil, errors.Join(signal(found, syscall.SIGKILL), s.ready(ctx))
+func killServices(ctx context.Context, s *Sandbox) (func() error, error) {
+	return nil, s.kill(ctx, victims...)
 }
 
 func killEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
-	_, found, err := s.victim(ctx, "envoy", "envoy")
-	if err != nil {
-		return nil, err
-	}
-	return nil, errors.Join(signal(found, syscall.SIGKILL), s.ready(ctx))
+	return nil, s.kill(ctx, "envoy")
 }
 
-// hangService stops a pod's process: the kernel takes connections for it, and nothing answers.
-func hangService(ctx context.Context, s *Sandbox) (func() error, error) {
-	_, found, err := s.victim(ctx, "echo", "echo")
-	if err != nil {
-		return nil, err
+// kill kills a container of each app, and waits until another one is ready in its place.
+func (s *Sandbox) kill(ctx context.Context, apps ...string) error {
+	killed := map[string]pod{}
+	for _, app := range apps {
+		p, found, err := s.victim(ctx, app, app)
+		if err != nil {
+			return err
+		}
+		killed[app] = p
+		if err := signal(found, syscall.SIGKILL); err != nil {
+			return err
+		}
 	}
-	return pause(found, time.Minute)
+	for app, p := range killed {
+		if err := eventually(ctx, time.Minute, func() error { return s.another(ctx, app, p) }); err != nil {
+			return err
+		}
+		if _, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "pod/"+p.Name, "--timeout=60s"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// another says whether the pod's container is another one.
+func (s *Sandbox) another(ctx context.Context, app string, was pod) error {
+	pods, err := s.pods(ctx, app)
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		if p.Name == was.Name && p.Containers[app] != was.Containers[app] {
+			_, err := s.container(p, app)
+			return err
+		}
+	}
+	return fmt.Errorf("the container of %s was not restarted", was.Name)
+}
+
+// hangServices stops the process of a pod of each: the kernel takes connections for it,
+// and nothing answers.
+func hangServices(ctx context.Context, s *Sandbox) (func() error, error) {
+	var stopped []process
+	for _, app := range victims {
+		_, found, err := s.victim(ctx, app, app)
+		if err != nil {
+			return nil, err
+		}
+		stopped = append(stopped, found...)
+	}
+	return pause(stopped, time.Minute)
 }
 
 //go:embed faulty/handlers.go.txt
@@ -107,15 +149,15 @@ var faultyHandlers []byte
 // faultyEcho has api.Echo do what it is told by its calls, and Envoy balance so.
 func faultyEcho(balance string) func(context.Context, *Sandbox) error {
 	return func(ctx context.Context, s *Sandbox) error {
-		if err := os.WriteFile(filepath.Join(s.Dir, "services/echo/handlers.go"), faultyHandlers, 0o600); err != nil {
+		if err := s.write("services/echo/handlers.go", faultyHandlers); err != nil {
 			return err
 		}
-		if err := s.configure(map[string]string{"balance": balance}); err != nil {
-			return err
-		}
-		return s.up(ctx)
+		return errors.Join(s.configure(map[string]string{"balance": balance}), s.up(ctx))
 	}
 }
+
+// slower is by how much a pod is that is told to be slow (faulty/handlers.go.txt).
+const slower = 500 * time.Millisecond
 
 // illFor is for how long.
 const illFor = 20 * time.Second
@@ -133,6 +175,50 @@ func ill(mode string) func(context.Context, *Sandbox) (func() error, error) {
 	}
 }
 
+// failHalf has one pod fail, and sees that Envoy sends calls anew.
+func failHalf(ctx context.Context, s *Sandbox) (func() error, error) {
+	const retries = "cluster.echo.upstream_rq_retry"
+	before, err := s.envoyStat(ctx, retries)
+	if err != nil {
+		return nil, err
+	}
+	undo := func() error {
+		after, err := s.envoyStat(ctx, retries)
+		s.note("Envoy sent %d calls anew", after-before)
+		if err == nil && after == before {
+			err = errors.New("no call failed at the pod")
+		}
+		return err
+	}
+	_, err = ill("fail")(ctx, s)
+	return undo, err
+}
+
+// envoyStat is the sum of a statistic of all Envoys.
+func (s *Sandbox) envoyStat(ctx context.Context, name string) (sum int64, err error) {
+	pods, err := s.pods(ctx, "envoy")
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range pods {
+		found, err := s.container(p, "envoy")
+		if err != nil {
+			return 0, err
+		}
+		text, err := s.run(ctx, "nsenter", "--target", strconv.Itoa(found[0].pid), "--net", "curl", "--silent", "--fail", "http://127.0.0.1:9901/stats?filter=^"+name+"$")
+		if err != nil {
+			return 0, err
+		}
+		_, value, _ := strings.Cut(strings.TrimSpace(text), ": ")
+		one, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("reading %s of %s: %w", name, p.Name, err)
+		}
+		sum += one
+	}
+	return sum, nil
+}
+
 // killRuntime kills containerd, which is started again; the containers live on.
 func killRuntime(ctx context.Context, s *Sandbox) (func() error, error) {
 	nodes, err := s.nodes(ctx)
@@ -143,11 +229,23 @@ func killRuntime(ctx context.Context, s *Sandbox) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.find("containerd of "+nodes[0], func(p process) bool { return p.program() == "containerd" && p.parent == kubelet.parent })
+	runtime := func() ([]process, error) {
+		return s.find("containerd of "+nodes[0], func(p process) bool { return p.program() == "containerd" && p.parent == kubelet.parent })
+	}
+	killed, err := runtime()
 	if err != nil {
 		return nil, err
 	}
-	return nil, signal(found, syscall.SIGKILL)
+	if err := signal(killed, syscall.SIGKILL); err != nil {
+		return nil, err
+	}
+	return nil, eventually(ctx, time.Minute, func() error {
+		found, err := runtime()
+		if err == nil && found[0].pid == killed[0].pid {
+			err = errors.New("the container runtime was not restarted")
+		}
+		return err
+	})
 }
 
 // killNode ends the first process of a node's machine, and so all, as pulling the plug
@@ -172,41 +270,57 @@ func killNode(ctx context.Context, s *Sandbox) (func() error, error) {
 // repaired waits until the node is another machine, and ready, with its pods.
 func (s *Sandbox) repaired(ctx context.Context, node string, machine int) func() error {
 	return func() error {
-		for begun := time.Now(); time.Since(begun) < 3*time.Minute; {
-			if kubelet, err := s.kubelet(node); err == nil && kubelet.parent != machine {
-				_, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "node/"+node, "--timeout=120s")
-				return errors.Join(err, s.ready(ctx))
+		err := eventually(ctx, 3*time.Minute, func() error {
+			kubelet, err := s.kubelet(node)
+			if err == nil && kubelet.parent == machine {
+				err = fmt.Errorf("node %s was not repaired", node)
 			}
-			if err := sleep(ctx, time.Second); err != nil {
-				return err
-			}
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return fmt.Errorf("node %s was not repaired", node)
+		_, err = s.kubectl(ctx, "wait", "--for=condition=Ready", "node/"+node, "--timeout=120s")
+		return errors.Join(err, s.ready(ctx))
 	}
 }
 
 // stopDNS takes the cluster's DNS servers away.
 func stopDNS(ctx context.Context, s *Sandbox) (func() error, error) {
-	replicas := func(n int) error {
-		_, err := s.kubectl(ctx, "scale", "deployment/kube-dns", "--namespace", "kube-system", "--replicas", strconv.Itoa(n))
+	scale := func(replicas int) error {
+		_, err := s.kubectl(ctx, "scale", "deployment/kube-dns", "--namespace", "kube-system", "--replicas", strconv.Itoa(replicas))
 		return err
 	}
-	return func() error {
-		if err := replicas(1); err != nil {
+	undo := func() error {
+		if err := scale(1); err != nil {
 			return err
 		}
 		_, err := s.kubectl(ctx, "rollout", "status", "deployment/kube-dns", "--namespace", "kube-system", "--timeout=120s")
 		return err
-	}, replicas(0)
+	}
+	if err := scale(0); err != nil {
+		return undo, err
+	}
+	_, err := s.kubectl(ctx, "wait", "--for=delete", "pods", "--namespace", "kube-system", "--selector", "k8s-app=kube-dns", "--timeout=60s")
+	return undo, err
 }
 
 // stopAPIServer has it take connections and answer nothing.
-func stopAPIServer(_ context.Context, s *Sandbox) (func() error, error) {
+func stopAPIServer(ctx context.Context, s *Sandbox) (func() error, error) {
 	found, err := s.program("kube-apiserver")
 	if err != nil {
 		return nil, err
 	}
-	return pause(found, 6*time.Minute)
+	resume, err := pause(found, 6*time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		return errors.Join(resume(), eventually(ctx, 2*time.Minute, func() error {
+			_, err := s.kubectl(ctx, "get", "--raw", "/readyz")
+			return err
+		}))
+	}, nil
 }
 
 // losePackets drops packets at random on the way from and to each pod of each node.
@@ -224,21 +338,49 @@ func losePackets(ctx context.Context, s *Sandbox) (func() error, error) {
 		machines = append(machines, kubelet.pid)
 	}
 	const rule = "FORWARD -m statistic --mode random --probability 0.01 -j DROP"
-	return func() error { return s.iptables(context.WithoutCancel(ctx), machines, "filter", "-D "+rule) }, s.iptables(ctx, machines, "filter", "-I "+rule)
+	undo := func() error {
+		dropped, err := s.dropped(ctx, machines)
+		s.note("%d packets were dropped", dropped)
+		if err == nil && dropped == 0 {
+			err = errors.New("no packet was dropped")
+		}
+		return errors.Join(err, s.iptables(context.WithoutCancel(ctx), machines, "filter", "-D "+rule))
+	}
+	return undo, s.iptables(ctx, machines, "filter", "-I "+rule)
+}
+
+// dropped are the packets that losePackets' rules have dropped.
+func (s *Sandbox) dropped(ctx context.Context, machines []int) (sum int, err error) {
+	for _, pid := range machines {
+		text, err := s.xtables(ctx, pid, "iptables-save", "--counters --table filter")
+		if err != nil {
+			return 0, err
+		}
+		for line := range strings.Lines(text) {
+			var packets int
+			if _, err := fmt.Sscanf(line, "[%d:", &packets); err == nil && strings.Contains(line, "-A FORWARD -m statistic") {
+				sum += packets
+			}
+		}
+	}
+	return sum, nil
 }
 
 // iptables changes a table's rules in the network namespaces of processes.
 func (s *Sandbox) iptables(ctx context.Context, pids []int, table, rule string) error {
-	packages := filepath.Join(s.Dir, ".cache", "packages")
-	lib := filepath.Join(packages, "root/usr/lib/x86_64-linux-gnu")
 	for _, pid := range pids {
-		// The libraries are for iptables alone: the machine's nsenter has its own.
-		_, err := s.run(ctx, "sh", "-c", fmt.Sprintf(
-			`printf '*%s\n%s\nCOMMIT\n' | nsenter --target %d --net env LD_LIBRARY_PATH=%s:%s XTABLES_LIBDIR=%s %s --noflush`,
-			table, rule, pid, lib, filepath.Join(packages, "root/lib/x86_64-linux-gnu"), filepath.Join(lib, "xtables"), filepath.Join(packages, "alternatives/iptables-restore")))
-		if err != nil {
+		if _, err := s.xtables(ctx, pid, "iptables-restore", fmt.Sprintf(`--noflush <<< $'*%s\n%s\nCOMMIT'`, table, rule)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// xtables runs a program of the nodes' iptables in the network namespace of a process.
+func (s *Sandbox) xtables(ctx context.Context, pid int, program, args string) (string, error) {
+	packages := filepath.Join(s.Dir, ".cache", "packages")
+	lib := filepath.Join(packages, "root/usr/lib/x86_64-linux-gnu")
+	// The libraries are for iptables alone: the machine's nsenter has its own.
+	return s.run(ctx, "bash", "-c", fmt.Sprintf(`nsenter --target %d --net env LD_LIBRARY_PATH=%s:%s XTABLES_LIBDIR=%s %s %s`,
+		pid, lib, filepath.Join(packages, "root/lib/x86_64-linux-gnu"), filepath.Join(lib, "xtables"), filepath.Join(packages, "alternatives", program), args))
 }

@@ -72,13 +72,14 @@ func run(ctx context.Context, only string, soak time.Duration, verbose bool) err
 		return err
 	}
 	defer log.Close()
+	if results.Machine != machine() && only != "" && results.Machine != "" {
+		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", resultsFile, results.Machine)
+	}
+	results.Machine = machine()
 	if err := measure(ctx, root, events, checks, results, log); err != nil {
 		return err
 	}
-	if err := report.Write(filepath.Join(root, "docs"), machine(), results.outcomes(), results.checked()); err != nil {
-		return err
-	}
-	return results.broken()
+	return results.broken(events, checks)
 }
 
 func chosen(only string, soak time.Duration) ([]fault.Event, []fault.Check, error) {
@@ -125,19 +126,30 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 		}
 		fmt.Printf("%d calls, %d failed; %s\n", outcome.Sent, outcome.Failed, cmp.Or(strings.Join(outcome.Broken, "; "), "held"))
 		results.Events[event.Key] = outcome
-		if err := results.write(); err != nil {
+		if err := publish(root, results); err != nil {
 			return err
 		}
 	}
 	for _, check := range checks {
 		checked := check.Run(ctx, s)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		fmt.Printf("%-70s %s\n", check.Title, cmp.Or(checked.Broken, "held"))
 		results.Checks[check.Key] = checked
-		if err := results.write(); err != nil {
+		if err := publish(root, results); err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	return nil
+}
+
+// publish keeps the results and writes the page anew, which so agree after each event.
+func publish(root string, r *results) error {
+	if err := r.write(); err != nil {
+		return err
+	}
+	return report.Write(filepath.Join(root, "docs"), r.Machine, r.outcomes(), r.checked())
 }
 
 // logFile keeps every command, and shows it if asked to.

@@ -18,9 +18,11 @@ const resultsFile = "test/resilience/results.json"
 
 // results are the newest of each event and check.
 type results struct {
-	file   string
-	Events map[string]fault.Outcome
-	Checks map[string]fault.Checked
+	file string
+	// Machine is the one that measured all of them.
+	Machine string
+	Events  map[string]fault.Outcome
+	Checks  map[string]fault.Checked
 }
 
 func newResults(file string) *results {
@@ -66,16 +68,16 @@ func (r *results) checked() (list []fault.Checked) {
 	return list
 }
 
-// broken is an error that lists what did not hold.
-func (r *results) broken() error {
+// broken is an error that lists what did not hold of these.
+func (r *results) broken(events []fault.Event, checks []fault.Check) error {
 	var errs []error
-	for _, outcome := range r.outcomes() {
-		if len(outcome.Broken) > 0 {
+	for _, event := range events {
+		if outcome := r.Events[event.Key]; len(outcome.Broken) > 0 {
 			errs = append(errs, fmt.Errorf("%s: %s", outcome.Title, strings.Join(outcome.Broken, "; ")))
 		}
 	}
-	for _, checked := range r.checked() {
-		if checked.Broken != "" {
+	for _, check := range checks {
+		if checked := r.Checks[check.Key]; checked.Broken != "" {
 			errs = append(errs, fmt.Errorf("%s: %s", checked.Title, checked.Broken))
 		}
 	}

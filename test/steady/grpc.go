@@ -26,131 +26,147 @@ const (
 	reversed = "yalp on dna krow lla"
 )
 
-// dial opens a connection, which reconnects by itself.
-func dial(target Target, options ...grpc.DialOption) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+target.Address, append(options,
-		grpc.WithTransportCredentials(credentials.NewTLS(target.TLS)),
-		grpc.WithAuthority(target.TLS.ServerName),
+// pingTimeout is after how long without an answer to a PING a connection is lost.
+const pingTimeout = 2 * time.Second
+
+// keep opens a connection, which reconnects by itself.
+func keep(target Target, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return dial(target, append(options,
 		// As a client that keeps up a service would: the default goes up to two minutes.
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: fastBackoff, MinConnectTimeout: time.Second}),
 		// Without it a connection to a node that has vanished is used until TCP gives up.
 		// 10 s is the least that grpc-go takes (keepalive.ClientParameters).
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 2 * time.Second}))...)
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: pingTimeout}))...)
 }
 
-// unary calls api.Echo and api.Reverse in turn.
-type unary struct {
-	connection *grpc.ClientConn
-	attempts   *attempts
-	turn       int
+func dial(target Target, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+target.Address, append(options,
+		grpc.WithTransportCredentials(credentials.NewTLS(target.TLS)),
+		grpc.WithAuthority(target.TLS.ServerName),
+		grpc.WithStatsHandler(attempts{}))...)
 }
-
-func newUnary(target Target, n int) (client, error) {
-	a := &attempts{}
-	connection, err := dial(target, grpc.WithStatsHandler(a))
-	return &unary{connection, a, n}, err
-}
-
-func (u *unary) call(ctx context.Context) (retries int, err error) {
-	u.attempts.transparent.Store(0)
-	u.turn++
-	var got, want string
-	if u.turn%2 == 0 {
-		var reply *echo.EchoResponse
-		reply, err = echo.NewEchoClient(u.connection).Echo(ctx, &echo.EchoRequest{Content: content})
-		got, want = reply.GetContent(), content
-	} else {
-		var reply *reverse.ReverseResponse
-		reply, err = reverse.NewReverseClient(u.connection).Reverse(ctx, &reverse.ReverseRequest{Content: content})
-		got, want = reply.GetContent(), reversed
-	}
-	if err == nil && got != want {
-		err = wrongAnswer(got)
-	}
-	return int(u.attempts.transparent.Load()), err
-}
-
-func (u *unary) close() { u.connection.Close() }
-
-// connecting calls api.Echo on a connection of its own for each call.
-type connecting struct{ target Target }
-
-func (c connecting) call(ctx context.Context) (retries int, err error) {
-	connection, err := dial(c.target)
-	if err != nil {
-		return 0, err
-	}
-	defer connection.Close()
-	reply, err := echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: content})
-	if err == nil && reply.GetContent() != content {
-		err = wrongAnswer(reply.GetContent())
-	}
-	return 0, err
-}
-
-func (connecting) close() {}
 
 // attempts counts what grpc-go sends anew by itself: calls that a server said it
 // has not begun (grpc-go, "Retry": transparent retries).
-type attempts struct{ transparent atomic.Int32 }
+type attempts struct{}
 
 // HandleRPC implements stats.Handler.
-func (a *attempts) HandleRPC(_ context.Context, s stats.RPCStats) {
+func (attempts) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	if begin, ok := s.(*stats.Begin); ok && begin.IsTransparentRetryAttempt {
-		a.transparent.Add(1)
+		addRetries(ctx, 1)
 	}
 }
 
 // TagRPC implements stats.Handler.
-func (a *attempts) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+func (attempts) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
 // TagConn implements stats.Handler.
-func (a *attempts) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (attempts) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 
 // HandleConn implements stats.Handler.
-func (a *attempts) HandleConn(context.Context, stats.ConnStats) {}
+func (attempts) HandleConn(context.Context, stats.ConnStats) {}
 
-// stream asks for the list of services on a bidirectional stream of reflection.
+// unary calls api.Echo and api.Reverse in turn.
+type unary struct {
+	connection *grpc.ClientConn
+	turn       atomic.Int64
+}
+
+func newUnary(target Target, n int) (client, error) {
+	connection, err := keep(target)
+	u := &unary{connection: connection}
+	u.turn.Store(int64(n))
+	return u, err
+}
+
+func (u *unary) call(ctx context.Context) error {
+	if u.turn.Add(1)%2 == 0 {
+		return callEcho(ctx, u.connection)
+	}
+	reply, err := reverse.NewReverseClient(u.connection).Reverse(ctx, &reverse.ReverseRequest{Content: content})
+	if err == nil && reply.GetContent() != reversed {
+		err = wrongAnswer(reply.GetContent())
+	}
+	return err
+}
+
+func (u *unary) close() { u.connection.Close() }
+
+func callEcho(ctx context.Context, connection *grpc.ClientConn) error {
+	reply, err := echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: content})
+	if err == nil && reply.GetContent() != content {
+		err = wrongAnswer(reply.GetContent())
+	}
+	return err
+}
+
+// connecting calls api.Echo on a connection of its own for each call, which may take
+// as long to open as the call may take.
+type connecting struct{ target Target }
+
+func (c connecting) call(ctx context.Context) error {
+	connection, err := dial(c.target)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	return callEcho(ctx, connection)
+}
+
+func (connecting) close() {}
+
+// stream asks for the list of services on a bidirectional stream of reflection, one
+// call after the other.
 type stream struct {
 	connection *grpc.ClientConn
 	life       time.Duration
-	open       grpc_reflection_v1.ServerReflection_ServerReflectionInfoClient
-	cancel     context.CancelFunc
+	turn       chan struct{}                                                  // holds something while a call is under way
+	open       grpc_reflection_v1.ServerReflection_ServerReflectionInfoClient // nil for none
+	cancel     context.CancelFunc                                             // of open
 	until      time.Time
 }
 
 func newStream(target Target, life time.Duration) (client, error) {
-	connection, err := dial(target)
-	return &stream{connection: connection, life: life}, err
+	connection, err := keep(target)
+	return &stream{connection: connection, life: life, turn: make(chan struct{}, 1)}, err
 }
 
 // call sends one message and waits for its answer. The stream outlives the call.
-func (s *stream) call(ctx context.Context) (retries int, err error) {
-	stop := context.AfterFunc(ctx, func() {
-		if s.cancel != nil {
-			s.cancel()
-		}
-	})
-	defer stop()
+func (s *stream) call(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return errLate
+	}
 	if err := s.renew(ctx); err != nil {
-		return 0, err
+		return err
 	}
-	if err := s.exchange(); err != nil {
-		s.cancel()
-		s.open = nil
-		if ctx.Err() != nil {
-			err = fmt.Errorf("no answer by the deadline: %w", context.DeadlineExceeded)
-		}
-		return 0, err
+	err := bounded(ctx, s.cancel, s.exchange)
+	if err != nil {
+		s.drop()
 	}
-	return 0, nil
+	return err
+}
+
+// errLate is how a call ends by its deadline.
+var errLate = fmt.Errorf("no answer by the deadline: %w", context.DeadlineExceeded)
+
+// bounded does something that cancel ends, which is done when ctx ends.
+func bounded(ctx context.Context, cancel func(), do func() error) error {
+	stop := context.AfterFunc(ctx, cancel)
+	err := do()
+	if !stop() {
+		return errLate
+	}
+	return err
 }
 
 // renew ends a stream that has lived long enough, and opens one where none is.
 func (s *stream) renew(ctx context.Context) error {
 	if s.open != nil && time.Now().After(s.until) {
-		err := s.end()
-		s.open = nil
+		err := bounded(ctx, s.cancel, s.end)
+		s.drop()
 		if err != nil {
 			return err
 		}
@@ -158,24 +174,33 @@ func (s *stream) renew(ctx context.Context) error {
 	if s.open != nil {
 		return nil
 	}
-	var life context.Context
-	life, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	open, err := grpc_reflection_v1.NewServerReflectionClient(s.connection).ServerReflectionInfo(life)
-	if err != nil {
-		s.cancel()
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel, s.until = cancel, time.Now().Add(s.life)
+	err := bounded(ctx, cancel, func() (err error) {
+		s.open, err = grpc_reflection_v1.NewServerReflectionClient(s.connection).ServerReflectionInfo(life)
 		return err
+	})
+	if err != nil {
+		s.drop()
 	}
-	s.open, s.until = open, time.Now().Add(s.life)
-	return nil
+	return err
+}
+
+// drop forgets the stream.
+func (s *stream) drop() {
+	s.cancel()
+	s.open = nil
 }
 
 // end half-closes the stream: the server must end it well.
 func (s *stream) end() error {
-	defer s.cancel()
 	if err := s.open.CloseSend(); err != nil {
 		return err
 	}
-	if _, err := s.open.Recv(); !errors.Is(err, io.EOF) {
+	switch reply, err := s.open.Recv(); {
+	case err == nil:
+		return fmt.Errorf("a stream that was half-closed got one more answer: %w", wrongAnswer(reply.String()))
+	case !errors.Is(err, io.EOF):
 		return fmt.Errorf("a stream that was half-closed ended with: %w", err)
 	}
 	return nil
@@ -205,7 +230,7 @@ func (s *stream) exchange() error {
 
 func (s *stream) close() {
 	if s.open != nil {
-		s.cancel()
+		s.drop()
 	}
 	s.connection.Close()
 }

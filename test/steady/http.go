@@ -43,8 +43,8 @@ func newHTTP(target Target, b body) client {
 	return &httpClient{body: b, url: "https://" + target.TLS.ServerName, transport: &http.Transport{
 		TLSClientConfig:   target.TLS.Clone(),
 		ForceAttemptHTTP2: true,
-		// A connection that has died without a word is found, as gRPC does by default.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: time.Second},
+		// A connection that has died without a word is found.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: pingTimeout},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, target.Address)
 		},
@@ -52,14 +52,14 @@ func newHTTP(target Target, b body) client {
 }
 
 // call counts connections taken: net/http takes another when it sends a request anew.
-func (c *httpClient) call(ctx context.Context) (retries int, err error) {
+func (c *httpClient) call(ctx context.Context) error {
 	var taken atomic.Int32
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { taken.Add(1) }})
-	defer func() { retries = max(0, int(taken.Load())-1) }()
+	defer func() { addRetries(ctx, max(0, int(taken.Load())-1)) }()
 	path, header, sent := c.request()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, bytes.NewReader(sent))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	request.Header = header
 	if deadline, ok := ctx.Deadline(); ok {
@@ -67,18 +67,18 @@ func (c *httpClient) call(ctx context.Context) (retries int, err error) {
 	}
 	response, err := c.transport.RoundTrip(request)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if err := c.check(response, answer); err != nil {
 		err = fmt.Errorf("status %d, grpc-status %q: %w", response.StatusCode, response.Header.Get("grpc-status"), err)
-		return 0, cmp.Or(refusal(response, err), err)
+		return cmp.Or(refusal(response, err), err)
 	}
-	return 0, nil
+	return nil
 }
 
 func (c *httpClient) close() { c.transport.CloseIdleConnections() }

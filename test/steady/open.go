@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,13 +48,14 @@ func StartOpen(ctx context.Context, target Target, deadline time.Duration, steps
 	for n := range openConnections {
 		c, err := newOpen(target, n)
 		if err == nil {
+			clients = append(clients, c)
 			err = l.greet(ctx, c)
 		}
 		if err != nil {
 			cancel()
+			closeAll(clients)
 			return nil, fmt.Errorf("making a client of an open plan: %w", err)
 		}
-		clients = append(clients, c)
 	}
 	l.wait.Go(func() { l.follow(ctx, steps, clients) })
 	return l, nil
@@ -67,7 +69,7 @@ const greetings = 10
 func (l *Load) greet(ctx context.Context, c client) (err error) {
 	for range greetings {
 		bounded, cancel := context.WithTimeout(ctx, l.options.Deadline)
-		_, err = c.call(bounded)
+		err = c.call(bounded)
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -83,18 +85,15 @@ func newOpen(target Target, n int) (client, error) {
 	if openClients[n%len(openClients)] == "rest" {
 		return newHTTP(target, workBody{}), nil
 	}
-	connection, err := dial(target, grpc.WithDisableRetry())
+	connection, err := keep(target, grpc.WithDisableRetry())
 	return worker{connection}, err
 }
 
 // follow begins a call whenever one is due.
 func (l *Load) follow(ctx context.Context, steps []Step, clients []client) {
-	defer func() {
-		for _, c := range clients {
-			defer c.close()
-		}
-		l.calling.Wait()
-	}()
+	defer closeAll(clients)
+	var calling sync.WaitGroup
+	defer calling.Wait()
 	due, underWay := time.Now(), &atomic.Int64{}
 	end, n := due, 0
 	for i, step := range steps {
@@ -109,7 +108,7 @@ func (l *Load) follow(ctx context.Context, steps []Step, clients []client) {
 				underWay.Add(-1)
 				l.add(Call{Client: protocol, Began: began, Err: errTooMany})
 			} else {
-				l.calling.Go(func() {
+				calling.Go(func() {
 					defer underWay.Add(-1)
 					l.make(ctx, c, protocol, began)
 				})
@@ -119,27 +118,21 @@ func (l *Load) follow(ctx context.Context, steps []Step, clients []client) {
 	}
 }
 
-func waitUntil(ctx context.Context, due time.Time) bool {
-	if wait := time.Until(due); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
+func closeAll(clients []client) {
+	for _, c := range clients {
+		c.close()
 	}
-	return ctx.Err() == nil
 }
 
 // worker calls by gRPC.
 type worker struct{ connection *grpc.ClientConn }
 
-func (w worker) call(ctx context.Context) (retries int, err error) {
+func (w worker) call(ctx context.Context) error {
 	reply, err := reverse.NewReverseClient(w.connection).Reverse(ctx, &reverse.ReverseRequest{Content: work})
 	if err == nil && reply.GetContent() != worked {
 		err = wrongAnswer(reply.GetContent())
 	}
-	return 0, err
+	return err
 }
 
 func (w worker) close() { w.connection.Close() }

@@ -108,7 +108,7 @@ func TestOpenClientsTellARefusal(t *testing.T) {
 		defer c.close()
 		for _, refused := range []bool{false, true} {
 			w.first.Store(map[bool]int64{true: openConnections}[refused])
-			_, err := c.call(t.Context())
+			err := c.call(t.Context())
 			if (err != nil) != refused || (Call{Err: err}).Refused() != refused {
 				t.Errorf("a call by %s = %v, want refused %v", protocol, err, refused)
 			}

@@ -58,6 +58,11 @@ func Failed(calls []Call) []Call {
 	return filter(calls, func(c Call) bool { return c.Err != nil })
 }
 
+// Kept are those on connections that were there already, or are kept for others.
+func Kept(calls []Call) []Call {
+	return filter(calls, func(c Call) bool { return c.Client != connects })
+}
+
 // NotRefused are those that were answered, or failed in another way.
 func NotRefused(calls []Call) []Call {
 	return filter(calls, func(c Call) bool { return !c.Refused() })

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,11 +30,13 @@ type Call struct {
 func (c Call) Ended() time.Time { return c.Began.Add(c.Took) }
 
 // Protocols are the kinds of clients. A call of "stream" is a message and its
-// answer on a bidirectional stream; a stream that breaks fails the call that it has
-// under way, or, if it has none, the one that is next. "connect" is gRPC too, and
+// answer on a bidirectional stream, and waits its turn there; a stream that breaks
+// fails the call that it has under way, or, if it has none, the one that is next. connects is gRPC too, and
 // each call is on a connection of its own: it is what finds an Envoy that takes
 // connections before it can serve them, or for longer.
-var Protocols = []string{"grpc", "stream", "web", "rest", "connect"}
+var Protocols = []string{"grpc", "stream", "web", "rest", connects}
+
+const connects = "connect"
 
 // Target is where the clients call.
 type Target struct {
@@ -46,8 +49,8 @@ type Target struct {
 type Options struct {
 	// Clients are those of each protocol. Each has a connection of its own, or more.
 	Clients int
-	// Interval is between two calls of a client. A client whose call takes longer
-	// than that makes the next one at once: it never has two under way.
+	// Interval is between two calls of a client. A call begins when it is due, whatever
+	// became of those before, and its time counts from then.
 	Interval time.Duration
 	// Deadline bounds each call, and is sent with it.
 	Deadline time.Duration
@@ -60,9 +63,9 @@ type Options struct {
 // answers is seen, and few enough that two cores serve a cluster beside it.
 var Default = Options{Clients: 8, Interval: 120 * time.Millisecond, Deadline: 3 * time.Second, StreamLife: 4 * time.Second}
 
-// client makes one call after the other.
+// client makes calls, several at a time.
 type client interface {
-	call(ctx context.Context) (retries int, err error)
+	call(ctx context.Context) error
 	close()
 }
 
@@ -71,7 +74,6 @@ type Load struct {
 	options Options
 	cancel  context.CancelFunc
 	wait    sync.WaitGroup
-	calling sync.WaitGroup // calls of an open plan
 	mu      sync.Mutex
 	calls   []Call
 }
@@ -104,14 +106,15 @@ func (l *Load) Stop() []Call {
 	return l.calls
 }
 
-// make makes a call. When ctx ends it is ended by its deadline all the same, so that
-// none fails by our own doing.
-func (l *Load) make(ctx context.Context, c client, protocol string, began time.Time) {
-	call := Call{Client: protocol, Began: began}
-	bounded, cancel := context.WithDeadline(context.WithoutCancel(ctx), began.Add(l.options.Deadline))
+// make makes a call that was due then. When ctx ends it is ended by its deadline all
+// the same, so that none fails by our own doing.
+func (l *Load) make(ctx context.Context, c client, protocol string, due time.Time) {
+	call := Call{Client: protocol, Began: due}
+	bounded, cancel := context.WithDeadline(context.WithoutCancel(ctx), due.Add(l.options.Deadline))
 	defer cancel()
-	call.Retries, call.Err = c.call(bounded)
-	call.Took = time.Since(began)
+	bounded, retries := countRetries(bounded)
+	call.Err = c.call(bounded)
+	call.Took, call.Retries = time.Since(due), int(retries.Load())
 	l.add(call)
 }
 
@@ -124,19 +127,37 @@ func (l *Load) add(call Call) {
 // repeat calls until ctx ends.
 func (l *Load) repeat(ctx context.Context, protocol string, c client, offset time.Duration) {
 	defer c.close()
-	timer := time.NewTimer(offset)
-	defer timer.Stop()
-	for next := time.Now().Add(offset); ; {
+	var calling sync.WaitGroup
+	defer calling.Wait()
+	for due := time.Now().Add(offset); waitUntil(ctx, due); due = due.Add(l.options.Interval) {
+		calling.Go(func() { l.make(ctx, c, protocol, due) })
+	}
+}
+
+// waitUntil says whether ctx has not ended by then.
+func waitUntil(ctx context.Context, due time.Time) bool {
+	if wait := time.Until(due); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
 		select {
 		case <-ctx.Done():
-			return
 		case <-timer.C:
 		}
-		l.make(ctx, c, protocol, time.Now())
-		if next = next.Add(l.options.Interval); next.Before(time.Now()) {
-			next = time.Now()
-		}
-		timer.Reset(time.Until(next))
+	}
+	return ctx.Err() == nil
+}
+
+// retriesKey is where the context of a call has the number of its retries.
+type retriesKey struct{}
+
+func countRetries(ctx context.Context) (context.Context, *atomic.Int32) {
+	retries := new(atomic.Int32)
+	return context.WithValue(ctx, retriesKey{}, retries), retries
+}
+
+func addRetries(ctx context.Context, n int) {
+	if retries, ok := ctx.Value(retriesKey{}).(*atomic.Int32); ok {
+		retries.Add(int32(n))
 	}
 }
 
@@ -150,7 +171,7 @@ func newClient(protocol string, target Target, o Options, n int) (client, error)
 		return newHTTP(target, webBody{}), nil
 	case "rest":
 		return newHTTP(target, restBody{}), nil
-	case "connect":
+	case connects:
 		return connecting{target}, nil
 	}
 	return nil, fmt.Errorf("there is no protocol %q", protocol)

@@ -70,7 +70,7 @@ func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked
 		Sections      []section
 		Checks        []fault.Checked
 	}{Machine: machine, Days: days(outcomes, checks), Options: steady.Default, Sections: sections(outcomes), Checks: checks}
-	data.Rate = int(time.Second/steady.Default.Interval) * steady.Default.Clients * len(steady.Protocols)
+	data.Rate = int(float64(steady.Default.Clients*len(steady.Protocols)) / steady.Default.Interval.Seconds())
 	var text strings.Builder
 	if err := page.Execute(&text, data); err != nil {
 		return err
