@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -152,9 +153,11 @@ func pause(processes []process, atMost time.Duration) (resume func() error, err 
 	if err := guard.Start(); err != nil {
 		return nil, err
 	}
-	if err := signal(processes, syscall.SIGSTOP); err != nil {
-		_ = signal(processes, syscall.SIGCONT)
-		return nil, err
+	for _, p := range processes { // one may have ended by itself
+		if err := syscall.Kill(p.pid, syscall.SIGSTOP); err != nil && !errors.Is(err, syscall.ESRCH) {
+			_ = signal(processes, syscall.SIGCONT)
+			return nil, fmt.Errorf("stopping process %d (%s): %w", p.pid, p.args[0], err)
+		}
 	}
 	return func() error {
 		// One that has been killed meanwhile needs nothing.

@@ -47,8 +47,10 @@ type Target struct {
 
 // Options say how much is called.
 type Options struct {
-	// Clients are those of each protocol. Each has a connection of its own, or more.
-	Clients int
+	// Clients are those of each protocol that keeps its connection, of which each has its
+	// own. Connecting are those that connect for each call: their handshakes take as much
+	// of the machine as all else.
+	Clients, Connecting int
 	// Interval is between two calls of a client. A call begins when it is due, whatever
 	// became of those before, and its time counts from then.
 	Interval time.Duration
@@ -59,9 +61,25 @@ type Options struct {
 	StreamLife time.Duration
 }
 
-// Default is some 330 calls a second: enough that a tenth of a second without
+// Default is some 280 calls a second: enough that a tenth of a second without
 // answers is seen, and few enough that two cores serve a cluster beside it.
-var Default = Options{Clients: 8, Interval: 120 * time.Millisecond, Deadline: 3 * time.Second, StreamLife: 4 * time.Second}
+var Default = Options{Clients: 8, Connecting: 2, Interval: 120 * time.Millisecond, Deadline: 3 * time.Second, StreamLife: 4 * time.Second}
+
+func (o Options) clients(protocol string) int {
+	if protocol == connects {
+		return o.Connecting
+	}
+	return o.Clients
+}
+
+// Rate is how many calls begin in a second.
+func (o Options) Rate() float64 {
+	clients := 0
+	for _, protocol := range Protocols {
+		clients += o.clients(protocol)
+	}
+	return float64(clients) / o.Interval.Seconds()
+}
 
 // client makes calls, several at a time.
 type client interface {
@@ -83,14 +101,15 @@ func Start(ctx context.Context, target Target, o Options) (*Load, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &Load{options: o, cancel: cancel}
 	for i, protocol := range Protocols {
-		for n := range o.Clients {
+		clients := o.clients(protocol)
+		for n := range clients {
 			c, err := newClient(protocol, target, o, n)
 			if err != nil {
 				l.Stop()
 				return nil, fmt.Errorf("making a client of %s: %w", protocol, err)
 			}
 			// Clients begin one after the other, so that calls are spread evenly.
-			offset := o.Interval * time.Duration(n*len(Protocols)+i) / time.Duration(o.Clients*len(Protocols))
+			offset := o.Interval * time.Duration(n*len(Protocols)+i) / time.Duration(clients*len(Protocols))
 			l.wait.Go(func() { l.repeat(ctx, protocol, c, offset) })
 		}
 	}

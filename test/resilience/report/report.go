@@ -66,11 +66,9 @@ func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked
 	data := struct {
 		Machine, Days string
 		Options       steady.Options
-		Rate          int
 		Sections      []section
 		Checks        []fault.Checked
 	}{Machine: machine, Days: days(outcomes, checks), Options: steady.Default, Sections: sections(outcomes), Checks: checks}
-	data.Rate = int(float64(steady.Default.Clients*len(steady.Protocols)) / steady.Default.Interval.Seconds())
 	var text strings.Builder
 	if err := page.Execute(&text, data); err != nil {
 		return err
