@@ -31,17 +31,23 @@ const (
 // slowClients are those of each kind.
 const slowClients = 250
 
-// slowKinds begin something and do not go on. The edge ends all but half a message,
-// which may be a stream that has nothing to say for now.
-var slowKinds = []struct {
-	what   string
-	begin  func(ctx context.Context, s *Sandbox) (net.Conn, error)
-	within time.Duration // 0 if it may stay
-}{
-	{"half a handshake", halfHandshake, handshakeTimeout},
-	{"half a header", halfHeader, headerTimeout},
-	{"half a message", halfMessage, 0},
-	{"a reply that is not read", unreadReply, flushTimeout},
+// slow clients begin something and do not go on.
+type slow struct {
+	what  string
+	begin func(ctx context.Context, s *Sandbox) (net.Conn, error)
+	// within is how long the edge bears with it; 0 is for ever.
+	within time.Duration
+	// deaf is to read nothing meanwhile.
+	deaf bool
+}
+
+// slowKinds are what the edge ends, and half a message, which may be of a stream that
+// has nothing to say for now.
+var slowKinds = []slow{
+	{what: "half a handshake", begin: halfHandshake, within: handshakeTimeout},
+	{what: "half a header", begin: halfHeader, within: headerTimeout},
+	{what: "half a message", begin: halfMessage},
+	{what: "a reply that is not read", begin: unreadReply, within: flushTimeout, deaf: true},
 }
 
 // stallClients opens all, and waits until the edge has ended those that it does not
@@ -65,7 +71,7 @@ func stallClients(ctx context.Context, s *Sandbox) (func() error, error) {
 					return
 				}
 				defer connection.Close()
-				errs <- ended(connection, kind.what, kind.within)
+				errs <- kind.ended(connection)
 			})
 		}
 	}
@@ -84,19 +90,19 @@ func stallClients(ctx context.Context, s *Sandbox) (func() error, error) {
 }
 
 // ended waits for the edge to end a connection or its stream.
-func ended(connection net.Conn, what string, within time.Duration) error {
-	if within == 0 {
+func (k slow) ended(connection net.Conn) error {
+	if k.within == 0 {
 		time.Sleep(flushTimeout) // with the others
 		return nil
 	}
-	if what == "a reply that is not read" {
-		time.Sleep(within) // reading is what it does not do
+	if k.deaf {
+		time.Sleep(k.within)
 	}
-	_ = connection.SetReadDeadline(time.Now().Add(within + slowMargin))
+	_ = connection.SetReadDeadline(time.Now().Add(k.within + slowMargin))
 	for framer := http2.NewFramer(io.Discard, connection); ; {
 		frame, err := framer.ReadFrame()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("%s is not ended within %s", what, within+slowMargin)
+			return fmt.Errorf("%s is not ended within %s", k.what, k.within+slowMargin)
 		}
 		if err != nil { // the connection was ended
 			return nil

@@ -19,7 +19,11 @@ import (
 
 // unplanned events. What holds for the kinds of failure is in docs/edge.md.
 var unplanned = []Event{
-	{Key: "service-killed", Title: "A pod of each of two services is killed (kill -9)", Do: killServices},
+	{
+		Key: "service-killed", Title: "A pod of each of two services is killed (kill -9)", Do: killServices,
+		// Unary calls go to another pod. Streams are lost.
+		Promise: Promise{Failed: 1, After: 2 * time.Second},
+	},
 	{
 		Key: "envoy-killed", Title: "A pod of Envoy is killed (kill -9)", Do: killEnvoy,
 		// Its connections are lost, with the calls on them.

@@ -1,7 +1,7 @@
 // Command resilience breaks a sandbox with three nodes in three zones on purpose,
 // counts every call meanwhile, and writes docs/resilience.md.
 //
-//	go run ./resilience                     everything; some 40 minutes on 2 cores
+//	go run ./resilience                     everything; some 50 minutes on 2 cores
 //	go run ./resilience -only soak          30 minutes of the usual load, which is not part of everything
 //	go run ./resilience -only scale,drain   these events and checks; the report keeps the others as they were before
 //
