@@ -94,5 +94,5 @@ func machine() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%d cores of a %s, which run clients, nodes and control plane alike", runtime.NumCPU(), model)
+	return fmt.Sprintf("%d cores (%s), which run clients, nodes and control plane alike", runtime.NumCPU(), model)
 }
