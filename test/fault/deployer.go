@@ -218,10 +218,18 @@ func stateTruncated(ctx context.Context, s *Sandbox) error {
 }
 
 func wrongPassphrase(ctx context.Context, s *Sandbox) error {
-	err := s.broken(filepath.Join(s.Dir, ".sandbox/credentials/passphrase"), []byte("another"), func() error {
+	before, err := os.ReadFile(s.stateFile())
+	if err != nil {
+		return err
+	}
+	err = s.broken(filepath.Join(s.Dir, ".sandbox/credentials/passphrase"), []byte("another"), func() error {
 		return s.refused(ctx, "incorrect passphrase")
 	})
-	return errors.Join(err, s.whole(ctx))
+	after, readErr := os.ReadFile(s.stateFile())
+	if string(before) != string(after) {
+		err = errors.Join(err, errors.New("the state file was written"))
+	}
+	return errors.Join(err, readErr, s.whole(ctx))
 }
 
 // wrongCertificates are provided one after the other, and what is said of each.

@@ -255,9 +255,14 @@ func restartControlPlane(ctx context.Context, s *Sandbox) (func() error, error) 
 				return fmt.Errorf("%s was not restarted", name)
 			}
 		}
-		_, err := s.kubectl(ctx, "get", "--raw", "/readyz")
-		return err
+		return s.apiReady(ctx)
 	})
+}
+
+// apiReady asks the API server whether it serves.
+func (s *Sandbox) apiReady(ctx context.Context) error {
+	_, err := s.kubectl(ctx, "get", "--raw", "/readyz")
+	return err
 }
 
 // surge is a surge upgrade by hand, as the emulated cloud has one version only: each

@@ -320,10 +320,7 @@ func stopAPIServer(ctx context.Context, s *Sandbox) (func() error, error) {
 		return nil, err
 	}
 	return func() error {
-		return errors.Join(resume(), eventually(ctx, 2*time.Minute, func() error {
-			_, err := s.kubectl(ctx, "get", "--raw", "/readyz")
-			return err
-		}))
+		return errors.Join(resume(), eventually(ctx, 2*time.Minute, func() error { return s.apiReady(ctx) }))
 	}, nil
 }
 

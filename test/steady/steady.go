@@ -31,9 +31,9 @@ func (c Call) Ended() time.Time { return c.Began.Add(c.Took) }
 
 // Protocols are the kinds of clients. A call of "stream" is a message and its
 // answer on a bidirectional stream, and waits its turn there; a stream that breaks
-// fails the call that it has under way, or, if it has none, the one that is next. connects is gRPC too, and
-// each call is on a connection of its own: it is what finds an Envoy that takes
-// connections before it can serve them, or for longer.
+// fails the call that it has under way, or, if it has none, the one that is next.
+// connects is gRPC too, and each call is on a connection of its own: it is what finds
+// an Envoy that takes connections before it can serve them, or for longer.
 var Protocols = []string{"grpc", "stream", "web", "rest", connects}
 
 const connects = "connect"
