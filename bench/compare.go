@@ -10,10 +10,10 @@ import (
 
 	"google.golang.org/grpc"
 
-	"grpc-edge/bench/load"
-	"grpc-edge/bench/machine"
-	"grpc-edge/bench/proxy"
-	"grpc-edge/bench/report"
+	"example.com/grpc-edge/bench/load"
+	"example.com/grpc-edge/bench/machine"
+	"example.com/grpc-edge/bench/proxy"
+	"example.com/grpc-edge/bench/report"
 )
 
 // connections are what the clients of one load have: 512 calls are 64 on each, and the

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"grpc-edge/bench/machine"
-	"grpc-edge/bench/report"
+	"example.com/grpc-edge/bench/machine"
+	"example.com/grpc-edge/bench/report"
 )
 
 // TestCompare runs what needs nothing that is built for the benchmark alone.

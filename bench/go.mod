@@ -1,4 +1,4 @@
-module grpc-edge/bench
+module example.com/grpc-edge/bench
 
 go 1.26.0
 
@@ -7,8 +7,8 @@ require (
 	golang.org/x/sys v0.45.0
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
-	grpc-edge/envoy v0.0.0
-	grpc-edge/services/echo v0.0.0
+	example.com/grpc-edge/envoy v0.0.0
+	example.com/grpc-edge/services/echo v0.0.0
 	sigs.k8s.io/yaml v1.6.0
 )
 
@@ -25,7 +25,7 @@ require (
 )
 
 replace (
-	grpc-edge/envoy => ../envoy
-	grpc-edge/services/chassis => ../services/chassis
-	grpc-edge/services/echo => ../services/echo
+	example.com/grpc-edge/envoy => ../envoy
+	example.com/grpc-edge/services/chassis => ../services/chassis
+	example.com/grpc-edge/services/echo => ../services/echo
 )

@@ -21,7 +21,7 @@ import (
 	"syscall"
 	"time"
 
-	"grpc-edge/bench/machine"
+	"example.com/grpc-edge/bench/machine"
 )
 
 // options are how much is measured, and where the report goes.

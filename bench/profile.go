@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"grpc-edge/bench/proxy"
-	"grpc-edge/bench/report"
+	"example.com/grpc-edge/bench/proxy"
+	"example.com/grpc-edge/bench/report"
 )
 
 // profileShape is the load under which the proxy, and not the client, is the limit.

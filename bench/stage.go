@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"grpc-edge/bench/backend"
-	"grpc-edge/bench/load"
-	"grpc-edge/bench/proxy"
-	"grpc-edge/bench/report"
+	"example.com/grpc-edge/bench/backend"
+	"example.com/grpc-edge/bench/load"
+	"example.com/grpc-edge/bench/proxy"
+	"example.com/grpc-edge/bench/report"
 )
 
 // stage is what every candidate is measured with.

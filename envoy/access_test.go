@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/envoy"
+	"example.com/grpc-edge/envoy"
 )
 
 // TestFilesRefusesAccess is about who may call.

@@ -12,8 +12,8 @@ import (
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"grpc-edge/envoy"
-	"grpc-edge/envoy/prototest"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
 )
 
 // tutorial is the system of Google's tutorial: two services of one method each.
@@ -136,8 +136,8 @@ func TestImports(t *testing.T) {
 	}
 	for imported := range strings.Lines(string(out)) {
 		imported = strings.TrimSpace(imported)
-		for _, foreign := range []string{"pulumi", "cloud.google.com/", "k8s.io/api", "grpc-edge/"} {
-			if strings.Contains(imported, foreign) && imported != "grpc-edge/envoy" {
+		for _, foreign := range []string{"pulumi", "cloud.google.com/", "k8s.io/api", "example.com/grpc-edge/"} {
+			if strings.Contains(imported, foreign) && imported != "example.com/grpc-edge/envoy" {
 				t.Errorf("package envoy imports %s", imported)
 			}
 		}

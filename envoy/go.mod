@@ -1,4 +1,4 @@
-module grpc-edge/envoy
+module example.com/grpc-edge/envoy
 
 go 1.26
 

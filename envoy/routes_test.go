@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"grpc-edge/envoy"
+	"example.com/grpc-edge/envoy"
 )
 
 func TestRoutesRefuse(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"grpc-edge/envoy/prototest"
+	"example.com/grpc-edge/envoy/prototest"
 )
 
 // shelves are two services at a path each, and one at none.

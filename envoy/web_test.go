@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/envoy"
+	"example.com/grpc-edge/envoy"
 )
 
 func TestOrigins(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"grpc-edge/envoy"
-	"grpc-edge/infra/config"
-	"grpc-edge/infra/edge"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/edge"
 )
 
 // edgeConfig is what Envoy does: the services, and what the stack says about

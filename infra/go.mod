@@ -1,4 +1,4 @@
-module grpc-edge/infra
+module example.com/grpc-edge/infra
 
 go 1.26.0
 
@@ -13,9 +13,9 @@ require (
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
 	gopkg.in/yaml.v3 v3.0.1
-	grpc-edge/envoy v0.0.0
-	grpc-edge/services/echo v0.0.0
-	grpc-edge/services/reverse v0.0.0
+	example.com/grpc-edge/envoy v0.0.0
+	example.com/grpc-edge/services/echo v0.0.0
+	example.com/grpc-edge/services/reverse v0.0.0
 )
 
 require github.com/CycloneDX/cyclonedx-go v0.12.0
@@ -135,16 +135,16 @@ require (
 	golang.org/x/tools v0.49.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 	gotest.tools/v3 v3.5.2 // indirect
-	grpc-edge/policy v0.0.0
+	example.com/grpc-edge/policy v0.0.0
 	lukechampine.com/frand v1.5.1 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
 replace (
-	grpc-edge/envoy => ../envoy
-	grpc-edge/services/chassis => ../services/chassis
-	grpc-edge/services/echo => ../services/echo
-	grpc-edge/services/reverse => ../services/reverse
+	example.com/grpc-edge/envoy => ../envoy
+	example.com/grpc-edge/services/chassis => ../services/chassis
+	example.com/grpc-edge/services/echo => ../services/echo
+	example.com/grpc-edge/services/reverse => ../services/reverse
 )
 
-replace grpc-edge/policy => ../policy
+replace example.com/grpc-edge/policy => ../policy

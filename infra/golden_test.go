@@ -12,7 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"gopkg.in/yaml.v3"
 
-	"grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/config"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/infra/config/configtest"
+	"example.com/grpc-edge/infra/config/configtest"
 )
 
 // keyName is a key in docs/hardening.md.

@@ -7,11 +7,11 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/admission"
-	"grpc-edge/infra/attestation"
-	"grpc-edge/infra/config"
-	"grpc-edge/infra/directory"
-	"grpc-edge/infra/image"
+	"example.com/grpc-edge/infra/admission"
+	"example.com/grpc-edge/infra/attestation"
+	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/directory"
+	"example.com/grpc-edge/infra/image"
 )
 
 // lifecycleName is the image of the program that begins and ends the service of Envoy.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
-	"grpc-edge/policy/invariant"
+	"example.com/grpc-edge/policy/invariant"
 )
 
 // stacks are those that have a Pulumi.STACK.yaml.

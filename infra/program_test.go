@@ -11,7 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/config"
 )
 
 func TestEverythingDescendsFromAComponent(t *testing.T) {

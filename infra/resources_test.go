@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
-	"grpc-edge/infra/config/configtest"
+	"example.com/grpc-edge/infra/config/configtest"
 )
 
 // root is the root of the repository, where Pulumi.yaml is.

@@ -8,12 +8,12 @@ import (
 	reflectionalphapb "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"grpc-edge/envoy"
-	"grpc-edge/infra/config"
-	"grpc-edge/infra/directory"
-	"grpc-edge/infra/service"
-	echo "grpc-edge/services/echo/api"
-	reverse "grpc-edge/services/reverse/api"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/directory"
+	"example.com/grpc-edge/infra/service"
+	echo "example.com/grpc-edge/services/echo/api"
+	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
 // services is the list of what is deployed: image, pods, routes and network

@@ -1,4 +1,4 @@
-module grpc-edge/policy
+module example.com/grpc-edge/policy
 
 go 1.26.0
 

@@ -15,7 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/policyx"
 
-	"grpc-edge/policy/invariant"
+	"example.com/grpc-edge/policy/invariant"
 )
 
 func main() {

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/stack"
 )
 
 // Files that the stack's commands may name, written to the state folder, and the

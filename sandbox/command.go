@@ -10,11 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"grpc-edge/sandbox/credentials"
-	"grpc-edge/sandbox/daemon"
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/stack"
-	"grpc-edge/sandbox/tools"
+	"example.com/grpc-edge/sandbox/credentials"
+	"example.com/grpc-edge/sandbox/daemon"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/tools"
 )
 
 // sandbox is where this sandbox's files are.

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/gcp/provider"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/provider"
 )
 
 // drift changes or deletes an object of the emulated cloud without Pulumi.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // faults lists the faults of the emulated cloud, adds one, or clears all. The

@@ -1,4 +1,4 @@
-module grpc-edge/sandbox
+module example.com/grpc-edge/sandbox
 
 go 1.26.0
 

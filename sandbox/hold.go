@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"grpc-edge/sandbox/hold"
+	"example.com/grpc-edge/sandbox/hold"
 )
 
 // holdCalls keeps the engine waiting at each resource, lets it go, or lists where it waits.

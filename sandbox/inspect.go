@@ -11,9 +11,9 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 
-	"grpc-edge/sandbox/credentials"
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/credentials"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/stack"
 )
 
 // namespace is where the stack's pods are.

@@ -11,13 +11,13 @@ import (
 	"strings"
 	"time"
 
-	"grpc-edge/sandbox/daemon"
-	"grpc-edge/sandbox/host"
-	"grpc-edge/sandbox/machine"
-	"grpc-edge/sandbox/network"
-	"grpc-edge/sandbox/progress"
-	"grpc-edge/sandbox/stack"
-	"grpc-edge/sandbox/tools"
+	"example.com/grpc-edge/sandbox/daemon"
+	"example.com/grpc-edge/sandbox/host"
+	"example.com/grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/network"
+	"example.com/grpc-edge/sandbox/progress"
+	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/tools"
 )
 
 // runStage is the body of a stage.

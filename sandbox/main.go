@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"grpc-edge/sandbox/credentials"
-	"grpc-edge/sandbox/languagehost"
-	"grpc-edge/sandbox/machine"
-	"grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/credentials"
+	"example.com/grpc-edge/sandbox/languagehost"
+	"example.com/grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/stack"
 )
 
 func main() {

@@ -19,8 +19,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
-	echo "grpc-edge/services/echo/api"
-	"grpc-edge/test/workcopy"
+	echo "example.com/grpc-edge/services/echo/api"
+	"example.com/grpc-edge/test/workcopy"
 )
 
 // changeCertificates has others sign the certificate while clients call: a CA pool of

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	echo "grpc-edge/services/echo/api"
+	echo "example.com/grpc-edge/services/echo/api"
 )
 
 // changeEcho changes what echo answers: the preview shows one new digest and

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"grpc-edge/test/workcopy"
+	"example.com/grpc-edge/test/workcopy"
 )
 
 // checkout is a copy of the repository that a test may change, and what its commands

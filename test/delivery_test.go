@@ -14,8 +14,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	echo "grpc-edge/services/echo/api"
-	"grpc-edge/tools/delivery/github/githubtest"
+	echo "example.com/grpc-edge/services/echo/api"
+	"example.com/grpc-edge/tools/delivery/github/githubtest"
 )
 
 // TestDelivery goes the way of a change from its pull request to production and back,

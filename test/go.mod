@@ -1,4 +1,4 @@
-module grpc-edge/test
+module example.com/grpc-edge/test
 
 go 1.26.0
 
@@ -6,9 +6,9 @@ require (
 	github.com/florianl/go-nfqueue/v2 v2.0.2
 	golang.org/x/net v0.55.0
 	google.golang.org/grpc v1.82.1
-	grpc-edge/services/echo v0.0.0
-	grpc-edge/services/reverse v0.0.0
-	grpc-edge/tools/delivery v0.0.0
+	example.com/grpc-edge/services/echo v0.0.0
+	example.com/grpc-edge/services/reverse v0.0.0
+	example.com/grpc-edge/tools/delivery v0.0.0
 	sigs.k8s.io/yaml v1.6.0
 )
 
@@ -30,8 +30,8 @@ require (
 )
 
 replace (
-	grpc-edge/services/chassis => ../services/chassis
-	grpc-edge/services/echo => ../services/echo
-	grpc-edge/services/reverse => ../services/reverse
-	grpc-edge/tools/delivery => ../tools/delivery
+	example.com/grpc-edge/services/chassis => ../services/chassis
+	example.com/grpc-edge/services/echo => ../services/echo
+	example.com/grpc-edge/services/reverse => ../services/reverse
+	example.com/grpc-edge/tools/delivery => ../tools/delivery
 )

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"grpc-edge/test/fault"
-	"grpc-edge/test/workcopy"
+	"example.com/grpc-edge/test/fault"
+	"example.com/grpc-edge/test/workcopy"
 )
 
 // TestKilled kills Pulumi's engine while it makes, and while it removes, each resource

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 	"sigs.k8s.io/yaml"
 
-	echo "grpc-edge/services/echo/api"
+	echo "example.com/grpc-edge/services/echo/api"
 )
 
 // TestProduction walks through the life of a stack with the configuration of

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"grpc-edge/test/fault"
+	"example.com/grpc-edge/test/fault"
 )
 
 // breakThings lets the events happen that one node is enough for. The whole suite is

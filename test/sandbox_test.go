@@ -21,8 +21,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	echo "grpc-edge/services/echo/api"
-	reverse "grpc-edge/services/reverse/api"
+	echo "example.com/grpc-edge/services/echo/api"
+	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
 // TestSandbox walks through the life of a sandbox. Each step needs the one before.

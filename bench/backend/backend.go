@@ -18,8 +18,8 @@ import (
 	benchpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"grpc-edge/envoy"
-	"grpc-edge/services/echo/api"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/services/echo/api"
 )
 
 // Name is the DNS name of the servers. The final dot keeps resolvers from

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	benchpb "google.golang.org/grpc/interop/grpc_testing"
 
-	"grpc-edge/services/echo/api"
+	"example.com/grpc-edge/services/echo/api"
 )
 
 // Content is what every call sends and gets back: 128 bytes of text.

@@ -9,9 +9,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"sigs.k8s.io/yaml"
 
-	"grpc-edge/bench/backend"
-	"grpc-edge/envoy"
-	"grpc-edge/services/echo/api"
+	"example.com/grpc-edge/bench/backend"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/services/echo/api"
 )
 
 // Change takes something off the edge, to see what it costs.

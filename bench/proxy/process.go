@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"grpc-edge/bench/machine"
+	"example.com/grpc-edge/bench/machine"
 )
 
 // version is how all of them write theirs.

@@ -9,7 +9,7 @@ import (
 	"text/template"
 	"time"
 
-	"grpc-edge/bench/chart"
+	"example.com/grpc-edge/bench/chart"
 )
 
 //go:embed benchmark.md.tmpl

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"grpc-edge/bench/machine"
+	"example.com/grpc-edge/bench/machine"
 )
 
 // Report is one run of the benchmark.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/stack/page"
 )
 
 // variants are settings of `go build` that trade time for memory.

@@ -25,8 +25,8 @@ import (
 	"syscall"
 	"time"
 
-	"grpc-edge/bench/machine"
-	"grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/machine"
+	"example.com/grpc-edge/bench/stack/page"
 )
 
 // whole are the numbers of services of a run that counts.

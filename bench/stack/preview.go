@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/stack/page"
 )
 
 // turns is how often each preview is timed. They take turns: the machine may be slower

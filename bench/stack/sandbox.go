@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/stack/page"
 )
 
 // sandboxCgroup is what the sandbox's machines are in, pods included.

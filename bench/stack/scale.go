@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/stack/page"
 )
 
 // more adds services to infra/services.go.

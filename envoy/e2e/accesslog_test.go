@@ -18,7 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"grpc-edge/envoy"
+	"example.com/grpc-edge/envoy"
 )
 
 func TestAccessLog(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"grpc-edge/envoy"
+	"example.com/grpc-edge/envoy"
 )
 
 // errNotYet says that a check may pass later.

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"grpc-edge/envoy"
+	"example.com/grpc-edge/envoy"
 )
 
 // from has a client connect from this address, of loopback.

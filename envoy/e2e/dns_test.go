@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"grpc-edge/envoy"
-	"grpc-edge/envoy/prototest"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
 )
 
 // podsName is a name as of a headless Service. The final dot keeps Envoy from

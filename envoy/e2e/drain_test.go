@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"grpc-edge/envoy"
+	"example.com/grpc-edge/envoy"
 )
 
 // startTwo runs two Envoys in front of one backend, and a client of both, as

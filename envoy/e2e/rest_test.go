@@ -23,8 +23,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
-	"grpc-edge/envoy"
-	"grpc-edge/envoy/prototest"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
 )
 
 // libraryProto has a method of every kind that REST can reach, and one that it

@@ -22,8 +22,8 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"grpc-edge/envoy"
-	"grpc-edge/envoy/prototest"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
 )
 
 // callHeaders calls the method that may be repeated.

@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"grpc-edge/envoy"
-	"grpc-edge/envoy/prototest"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
 )
 
 // TestServicesAreReached calls the programs in services/ through one connection.

@@ -8,7 +8,7 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/binaryauthorization"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/attestation"
+	"example.com/grpc-edge/infra/attestation"
 )
 
 // Admission is the policy.

@@ -7,8 +7,8 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/config"
-	"grpc-edge/infra/workload"
+	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/workload"
 )
 
 // askCertManager has the cert-manager of the cluster keep a certificate in a Secret

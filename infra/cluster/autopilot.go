@@ -4,7 +4,7 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/container"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/config"
 )
 
 // autopilot leaves the nodes to GKE, but not whom they run as. Dataplane V2, Workload

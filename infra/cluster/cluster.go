@@ -9,7 +9,7 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/config"
 )
 
 // cloudPlatform leaves it to IAM what a node may do, as Google advises: scopes

@@ -14,7 +14,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/config/declared"
+	"example.com/grpc-edge/infra/config/declared"
 )
 
 // Config is the whole configuration of a stack.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"grpc-edge/infra/config/configtest"
+	"example.com/grpc-edge/infra/config/configtest"
 )
 
 // load checks a configuration without an engine, with these keys encrypted.

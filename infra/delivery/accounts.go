@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/serviceaccount"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/roles"
+	"example.com/grpc-edge/infra/roles"
 )
 
 // job is one thing that CI does, and the account that does it.

@@ -12,9 +12,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"grpc-edge/envoy"
-	"grpc-edge/infra/service"
-	"grpc-edge/infra/workload"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/service"
+	"example.com/grpc-edge/infra/workload"
 )
 
 // Name is that of the workload.

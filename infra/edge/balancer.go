@@ -6,8 +6,8 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/envoy"
-	"grpc-edge/infra/workload"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/workload"
 )
 
 // newLoadBalancer asks GKE for an external passthrough Network Load Balancer on

@@ -7,7 +7,7 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/workload"
+	"example.com/grpc-edge/infra/workload"
 )
 
 // secret is the name of the Secret with the certificate. Whoever writes it, the name

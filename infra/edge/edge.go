@@ -9,9 +9,9 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/envoy"
-	"grpc-edge/infra/config"
-	"grpc-edge/infra/workload"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/workload"
 )
 
 // Name is that of the workload, which services name as their caller.

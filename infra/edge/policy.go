@@ -6,10 +6,10 @@ import (
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/envoy"
-	"grpc-edge/infra/policy"
-	"grpc-edge/infra/service"
-	"grpc-edge/infra/workload"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/policy"
+	"example.com/grpc-edge/infra/service"
+	"example.com/grpc-edge/infra/workload"
 )
 
 // newPolicy opens the TLS port to the world, the metrics port to monitoring, and

@@ -82,7 +82,7 @@ func TestAttachments(t *testing.T) {
 	has := func(url string) bool {
 		return slices.ContainsFunc(*bom.Components, func(c cdx.Component) bool { return strings.HasPrefix(c.PackageURL, url) })
 	}
-	for _, url := range []string{"pkg:golang/std@1.", "pkg:golang/google.golang.org/grpc@v1.", "pkg:golang/grpc-edge/services/chassis"} {
+	for _, url := range []string{"pkg:golang/std@1.", "pkg:golang/google.golang.org/grpc@v1.", "pkg:golang/example.com/grpc-edge/services/chassis"} {
 		if !has(url) {
 			t.Errorf("the modules lack %s", url)
 		}

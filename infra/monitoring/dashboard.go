@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"grpc-edge/envoy"
+	"example.com/grpc-edge/envoy"
 )
 
 // The grid of a mosaic layout, in its columns (Cloud Monitoring API,

@@ -10,8 +10,8 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/envoy"
-	"grpc-edge/infra/workload"
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/workload"
 )
 
 // Monitoring is what watches the edge.

@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"grpc-edge/envoy"
+	"example.com/grpc-edge/envoy"
 )
 
 // selector narrows a metric to the Envoys of one stack, by the labels that

@@ -10,7 +10,7 @@ import (
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/policy"
+	"example.com/grpc-edge/infra/policy"
 )
 
 // Namespace is a Kubernetes namespace.

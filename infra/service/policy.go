@@ -6,8 +6,8 @@ import (
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/policy"
-	"grpc-edge/infra/workload"
+	"example.com/grpc-edge/infra/policy"
+	"example.com/grpc-edge/infra/workload"
 )
 
 // newPolicy lets calls in from the callers, and telemetry out to the collector.

@@ -10,9 +10,9 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/config"
-	"grpc-edge/infra/image"
-	"grpc-edge/infra/workload"
+	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/image"
+	"example.com/grpc-edge/infra/workload"
 )
 
 // Port is what every service listens on: each pod has an address of its own.

@@ -13,7 +13,7 @@ import (
 	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/config"
 )
 
 // kubeletShare is what is left of a pod's grace period for the kubelet and the

@@ -11,9 +11,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"grpc-edge/sandbox/addressplan"
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/machine"
 )
 
 // controlPlane is what the processes of one control plane are configured from.

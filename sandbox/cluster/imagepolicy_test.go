@@ -5,7 +5,7 @@ import (
 
 	admission "k8s.io/api/admissionregistration/v1"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // Whoever may change a webhook could reach any host by it: this one asks one host, about

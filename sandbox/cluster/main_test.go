@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"grpc-edge/sandbox/controlplanetest"
+	"example.com/grpc-edge/sandbox/controlplanetest"
 )
 
 // apiServer is a real API server with the feature gates of the sandbox's. It has

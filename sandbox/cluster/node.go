@@ -12,9 +12,9 @@ import (
 	"text/template"
 	"time"
 
-	"grpc-edge/sandbox/addressplan"
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/machine"
 )
 
 //go:embed files

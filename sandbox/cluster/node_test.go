@@ -17,8 +17,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/machine"
 )
 
 var update = flag.Bool("update", false, "write the golden files in testdata instead of comparing with them")

@@ -18,9 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/machine"
-	"grpc-edge/sandbox/netpol"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/netpol"
 )
 
 // nodeReadyTimeout is generous: a loaded laptop pulls and starts everything at once.

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/yaml"
 
-	"grpc-edge/sandbox/kubernetes"
+	"example.com/grpc-edge/sandbox/kubernetes"
 )
 
 const monitoringToken = "kubernetes:monitoring.googleapis.com/v1:PodMonitoring"

@@ -12,10 +12,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"grpc-edge/sandbox/addressplan"
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/machine"
-	"grpc-edge/sandbox/network"
+	"example.com/grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/network"
 )
 
 // Version of Kubernetes that tools/kubernetes builds.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // running is a runtime with a cluster whose nodes have these addresses; nothing really runs.

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"grpc-edge/sandbox/credentials"
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/credentials"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 func TestDeployerToken(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/addressplan"
 )
 
 var addressRule = &rule{

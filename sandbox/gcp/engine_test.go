@@ -9,9 +9,9 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc"
 
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/gcp/provider"
-	"grpc-edge/sandbox/languagehost"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/provider"
+	"example.com/grpc-edge/sandbox/languagehost"
 )
 
 // TestMain lets the test binary be the CLI's language plugin, see clitest.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"grpc-edge/sandbox/gcp/registry"
+	"example.com/grpc-edge/sandbox/gcp/registry"
 )
 
 var repositoryRule = &rule{

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/sandbox/clitest"
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/clitest"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // TestPipelinesTeardownLeavesDelivery runs the command of docs/permissions.md with the

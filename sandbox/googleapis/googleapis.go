@@ -12,7 +12,7 @@ import (
 	"strings"
 	"sync"
 
-	"grpc-edge/sandbox/cluster"
+	"example.com/grpc-edge/sandbox/cluster"
 )
 
 // KMS is the host of Cloud KMS, where the deployer has images signed.

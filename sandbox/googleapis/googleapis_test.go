@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/sandbox/cluster"
+	"example.com/grpc-edge/sandbox/cluster"
 )
 
 func say(text string) http.Handler {

@@ -10,8 +10,8 @@ import (
 	core "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"grpc-edge/sandbox/cluster"
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/cluster"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // Reviewer is the part of the cloud that knows the policy.

@@ -10,7 +10,7 @@ import (
 
 	admission "k8s.io/api/admission/v1"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // fakePolicy refuses images that are called bad, except in the cluster that is open.

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // Signer is the part of the cloud that signs.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 type fakeKey struct{ err error }

@@ -23,7 +23,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
-	"grpc-edge/sandbox/tools"
+	"example.com/grpc-edge/sandbox/tools"
 )
 
 // Envoy is the repository of Envoy's image on Docker Hub.

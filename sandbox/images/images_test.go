@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"grpc-edge/sandbox/tools"
+	"example.com/grpc-edge/sandbox/tools"
 )
 
 // made are tools whose programs are made up: each file holds its own name.

@@ -11,7 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"grpc-edge/sandbox/property"
+	"example.com/grpc-edge/sandbox/property"
 )
 
 // Create applies a new object and waits until it is ready.

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"grpc-edge/sandbox/controlplanetest"
-	"grpc-edge/sandbox/languagehost"
+	"example.com/grpc-edge/sandbox/controlplanetest"
+	"example.com/grpc-edge/sandbox/languagehost"
 )
 
 // kubeconfig leads to a real API server with its controllers, but no scheduler

@@ -10,8 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"grpc-edge/sandbox/clitest"
-	"grpc-edge/sandbox/tls"
+	"example.com/grpc-edge/sandbox/clitest"
+	"example.com/grpc-edge/sandbox/tls"
 )
 
 // The real engine drives the providers through a stack's whole life.

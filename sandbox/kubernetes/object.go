@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"grpc-edge/sandbox/property"
+	"example.com/grpc-edge/sandbox/property"
 )
 
 // Annotations with a meaning for the provider:

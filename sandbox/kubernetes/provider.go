@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"grpc-edge/sandbox/property"
+	"example.com/grpc-edge/sandbox/property"
 )
 
 // version is the version of the provider whose rules these are.

@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"grpc-edge/sandbox/controlplanetest"
+	"example.com/grpc-edge/sandbox/controlplanetest"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"grpc-edge/sandbox/clitest"
+	"example.com/grpc-edge/sandbox/clitest"
 )
 
 func newProject(t *testing.T, program, runtimeOptions string) *clitest.Project {

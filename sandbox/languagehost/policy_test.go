@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"grpc-edge/sandbox/clitest"
+	"example.com/grpc-edge/sandbox/clitest"
 )
 
 // policyPack is the repository's own.

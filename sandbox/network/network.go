@@ -19,7 +19,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
-	"grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/addressplan"
 )
 
 const (

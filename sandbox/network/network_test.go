@@ -20,7 +20,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 
-	"grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/addressplan"
 )
 
 // namespaceName is the name (argv[0]) under which the test binary is in a network namespace of its own.

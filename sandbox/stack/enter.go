@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"grpc-edge/sandbox/addressplan"
-	"grpc-edge/sandbox/googleapis"
+	"example.com/grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/googleapis"
 )
 
 // EnterName is the name (argv[0]) under which the sandbox's binary puts files over

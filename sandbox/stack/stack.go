@@ -25,8 +25,8 @@ import (
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
-	"grpc-edge/sandbox/daemon"
-	"grpc-edge/sandbox/tools"
+	"example.com/grpc-edge/sandbox/daemon"
+	"example.com/grpc-edge/sandbox/tools"
 )
 
 // Name of the sandbox's stack.

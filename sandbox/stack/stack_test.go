@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 	"sigs.k8s.io/yaml"
 
-	"grpc-edge/sandbox/daemon"
-	"grpc-edge/sandbox/tools"
+	"example.com/grpc-edge/sandbox/daemon"
+	"example.com/grpc-edge/sandbox/tools"
 )
 
 // The stack runs the CLI through its own binary, which here is the test's.

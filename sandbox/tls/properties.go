@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"grpc-edge/sandbox/property"
+	"example.com/grpc-edge/sandbox/property"
 )
 
 // outputs copies the properties, with those that are always secret marked.

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"grpc-edge/sandbox/property"
+	"example.com/grpc-edge/sandbox/property"
 )
 
 // version is the version of the provider whose resources these are.

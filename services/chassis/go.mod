@@ -1,4 +1,4 @@
-module grpc-edge/services/chassis
+module example.com/grpc-edge/services/chassis
 
 go 1.26.0
 

@@ -1,11 +1,11 @@
-module grpc-edge/services/directory
+module example.com/grpc-edge/services/directory
 
 go 1.26.0
 
 require (
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
-	grpc-edge/services/chassis v0.0.0
+	example.com/grpc-edge/services/chassis v0.0.0
 )
 
 require (
@@ -55,4 +55,4 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 )
 
-replace grpc-edge/services/chassis => ../chassis
+replace example.com/grpc-edge/services/chassis => ../chassis

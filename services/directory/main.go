@@ -38,7 +38,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	"grpc-edge/services/chassis"
+	"example.com/grpc-edge/services/chassis"
 )
 
 func main() {

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"grpc-edge/services/chassis/chassistest"
+	"example.com/grpc-edge/services/chassis/chassistest"
 )
 
 func TestMain(m *testing.M) { chassistest.Main(m, main) }

@@ -1,4 +1,4 @@
-module grpc-edge/services/echo
+module example.com/grpc-edge/services/echo
 
 go 1.26.0
 
@@ -6,7 +6,7 @@ require (
 	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
-	grpc-edge/services/chassis v0.0.0
+	example.com/grpc-edge/services/chassis v0.0.0
 )
 
 require (
@@ -55,4 +55,4 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 )
 
-replace grpc-edge/services/chassis => ../chassis
+replace example.com/grpc-edge/services/chassis => ../chassis

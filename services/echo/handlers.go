@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"grpc-edge/services/echo/api"
+	"example.com/grpc-edge/services/echo/api"
 )
 
 // handlers answers the calls of api.Echo.

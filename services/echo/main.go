@@ -11,8 +11,8 @@ import (
 
 	"google.golang.org/grpc"
 
-	"grpc-edge/services/chassis"
-	"grpc-edge/services/echo/api"
+	"example.com/grpc-edge/services/chassis"
+	"example.com/grpc-edge/services/echo/api"
 )
 
 func main() {

@@ -1,4 +1,4 @@
-module grpc-edge/services/openapi
+module example.com/grpc-edge/services/openapi
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module grpc-edge/services/reverse
+module example.com/grpc-edge/services/reverse
 
 go 1.26.0
 
@@ -7,7 +7,7 @@ require (
 	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
-	grpc-edge/services/chassis v0.0.0
+	example.com/grpc-edge/services/chassis v0.0.0
 )
 
 require (
@@ -56,4 +56,4 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 )
 
-replace grpc-edge/services/chassis => ../chassis
+replace example.com/grpc-edge/services/chassis => ../chassis

@@ -5,7 +5,7 @@ import (
 
 	"github.com/rivo/uniseg"
 
-	"grpc-edge/services/reverse/api"
+	"example.com/grpc-edge/services/reverse/api"
 )
 
 // handlers answers the calls of api.Reverse.

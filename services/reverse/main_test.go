@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"grpc-edge/services/chassis/chassistest"
-	"grpc-edge/services/reverse/api"
+	"example.com/grpc-edge/services/chassis/chassistest"
+	"example.com/grpc-edge/services/reverse/api"
 )
 
 func TestMain(m *testing.M) { chassistest.Main(m, main) }

@@ -20,7 +20,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
-	echo "grpc-edge/services/echo/api"
+	echo "example.com/grpc-edge/services/echo/api"
 )
 
 // How much abuse there is: so many clients, each of which comes back with a new

@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"grpc-edge/test/workcopy"
+	"example.com/grpc-edge/test/workcopy"
 )
 
 // deployer is what happens to who runs Pulumi. Each check changes the alerts' bound,

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"grpc-edge/test/steady"
+	"example.com/grpc-edge/test/steady"
 )
 
 // Kinds of events, in the order of the report.

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"grpc-edge/test/steady"
+	"example.com/grpc-edge/test/steady"
 )
 
 // run is a second of quiet, four of the event, and one after it, with a call each

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"grpc-edge/test/steady"
+	"example.com/grpc-edge/test/steady"
 )
 
 // What a pod of the service can do is small and known, so that it is the service

@@ -17,8 +17,8 @@ import (
 	"syscall"
 	"time"
 
-	"grpc-edge/test/steady"
-	"grpc-edge/test/workcopy"
+	"example.com/grpc-edge/test/steady"
+	"example.com/grpc-edge/test/workcopy"
 )
 
 // Sandbox is a running sandbox in a copy of the repository that may be changed.

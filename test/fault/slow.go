@@ -16,7 +16,7 @@ import (
 	"golang.org/x/net/http2"
 	"google.golang.org/protobuf/proto"
 
-	echo "grpc-edge/services/echo/api"
+	echo "example.com/grpc-edge/services/echo/api"
 )
 
 // What the edge bears with (envoy/listener.go, envoy/limits.go), and by how much later

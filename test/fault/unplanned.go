@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
-	echo "grpc-edge/services/echo/api"
+	echo "example.com/grpc-edge/services/echo/api"
 )
 
 // unplanned events. What holds for the kinds of failure is in docs/edge.md.

@@ -24,9 +24,9 @@ import (
 	"syscall"
 	"time"
 
-	"grpc-edge/test/fault"
-	"grpc-edge/test/resilience/report"
-	"grpc-edge/test/workcopy"
+	"example.com/grpc-edge/test/fault"
+	"example.com/grpc-edge/test/resilience/report"
+	"example.com/grpc-edge/test/workcopy"
 )
 
 // threeZones is the stack: each zone has a node, and a pod of everything.

@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"strings"
 
-	"grpc-edge/test/fault"
+	"example.com/grpc-edge/test/fault"
 )
 
 // resultsFile is beside this program: what the page says of an event stays when others

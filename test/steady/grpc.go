@@ -16,8 +16,8 @@ import (
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/stats"
 
-	echo "grpc-edge/services/echo/api"
-	reverse "grpc-edge/services/reverse/api"
+	echo "example.com/grpc-edge/services/echo/api"
+	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
 // content is what calls send, and reversed what api.Reverse makes of it.

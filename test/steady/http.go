@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/protobuf/proto"
 
-	echo "grpc-edge/services/echo/api"
+	echo "example.com/grpc-edge/services/echo/api"
 )
 
 var fastBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	reverse "grpc-edge/services/reverse/api"
+	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
 // Step is a time in which so many calls begin in each second.

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	reverse "grpc-edge/services/reverse/api"
+	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
 // worksLater answers the first call of each client, tells when further ones come, and

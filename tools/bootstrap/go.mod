@@ -1,4 +1,4 @@
-module grpc-edge/tools/bootstrap
+module example.com/grpc-edge/tools/bootstrap
 
 go 1.26.0
 

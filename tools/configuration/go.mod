@@ -1,4 +1,4 @@
-module grpc-edge/tools/configuration
+module example.com/grpc-edge/tools/configuration
 
 go 1.26.0
 

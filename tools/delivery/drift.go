@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"grpc-edge/tools/delivery/github"
+	"example.com/grpc-edge/tools/delivery/github"
 )
 
 const driftLabel = "drift"

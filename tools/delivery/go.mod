@@ -1,4 +1,4 @@
-module grpc-edge/tools/delivery
+module example.com/grpc-edge/tools/delivery
 
 go 1.26.0
 

@@ -7,7 +7,7 @@ import (
 	"os"
 	"os/exec"
 
-	"grpc-edge/tools/delivery/environment"
+	"example.com/grpc-edge/tools/delivery/environment"
 )
 
 // keptURL is where a build of Cloud Build leaves a file for a later build of the same

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"grpc-edge/tools/delivery/github"
-	"grpc-edge/tools/delivery/preview"
+	"example.com/grpc-edge/tools/delivery/github"
+	"example.com/grpc-edge/tools/delivery/preview"
 )
 
 // The files that jobs leave for one another.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/tools/delivery/github/githubtest"
+	"example.com/grpc-edge/tools/delivery/github/githubtest"
 )
 
 // newPlanned is a job of dev whose Pulumi prints a preview that the engine made.

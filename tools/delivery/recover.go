@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 
-	"grpc-edge/tools/delivery/recovery"
+	"example.com/grpc-edge/tools/delivery/recovery"
 )
 
 // recover settles what an update that was killed left in the state, so that the next

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"grpc-edge/tools/delivery/environment"
-	"grpc-edge/tools/delivery/pulumi"
+	"example.com/grpc-edge/tools/delivery/environment"
+	"example.com/grpc-edge/tools/delivery/pulumi"
 )
 
 type reviewOptions struct {

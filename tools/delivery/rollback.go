@@ -11,7 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"grpc-edge/tools/delivery/preview"
+	"example.com/grpc-edge/tools/delivery/preview"
 )
 
 type rollbackOptions struct {

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"grpc-edge/tools/delivery/environment"
+	"example.com/grpc-edge/tools/delivery/environment"
 )
 
 type teardownOptions struct{ stack, address string }

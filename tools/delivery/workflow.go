@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"grpc-edge/tools/delivery/environment"
+	"example.com/grpc-edge/tools/delivery/environment"
 )
 
 // identity prints what a workflow needs to log in, as lines for $GITHUB_OUTPUT.

@@ -1,4 +1,4 @@
-module grpc-edge/tools/licences
+module example.com/grpc-edge/tools/licences
 
 go 1.26.0
 

@@ -27,7 +27,7 @@ import (
 var allowed = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "Unicode-DFS-2016", "Unlicense", "CC0-1.0"}
 
 // own begins the paths of the modules of this repository.
-const own = "grpc-edge/"
+const own = "example.com/grpc-edge/"
 
 // enough is how much of a licence's file, in percent, must be text of licences: less is
 // a text that nobody knows (licensecheck, "Coverage").

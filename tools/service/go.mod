@@ -1,3 +1,3 @@
-module grpc-edge/tools/service
+module example.com/grpc-edge/tools/service
 
 go 1.26.0

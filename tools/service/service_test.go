@@ -52,11 +52,11 @@ func TestListsGetLines(t *testing.T) {
 		"go.work":  {"./services/greeter"},
 		"buf.yaml": {"- path: services/greeter"},
 		"infra/go.mod": {
-			"grpc-edge/services/greeter v0.0.0",
-			"grpc-edge/services/greeter => ../services/greeter",
+			"example.com/grpc-edge/services/greeter v0.0.0",
+			"example.com/grpc-edge/services/greeter => ../services/greeter",
 		},
 		"infra/services.go": {
-			`greeter "grpc-edge/services/greeter/api"`,
+			`greeter "example.com/grpc-edge/services/greeter/api"`,
 			`{Folder: "services/greeter", File: greeter.File_api_greeter_proto},`,
 		},
 	}
@@ -177,7 +177,7 @@ func TestServiceWorks(t *testing.T) {
 	if unformatted := execute(t, folder, "gofmt", "-l", ".", "../../infra/services.go"); unformatted != "" {
 		t.Errorf("gofmt would change %s", unformatted)
 	}
-	execute(t, filepath.Join(root, "infra"), "go", "list", "grpc-edge/services/greeter/api")
+	execute(t, filepath.Join(root, "infra"), "go", "list", "example.com/grpc-edge/services/greeter/api")
 	document, err := os.ReadFile(filepath.Join(root, "docs", "openapi.yaml"))
 	if err != nil || !bytes.Contains(document, []byte("/v1/greeter:")) {
 		t.Errorf("the OpenAPI document lacks /v1/greeter (%v):\n%s", err, document)

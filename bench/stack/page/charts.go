@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"grpc-edge/bench/chart"
+	"example.com/grpc-edge/bench/chart"
 )
 
 func (r Results) charts() map[string]chart.Chart {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"grpc-edge/bench/machine"
+	"example.com/grpc-edge/bench/machine"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata from what the code now gives")

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"grpc-edge/bench/machine"
+	"example.com/grpc-edge/bench/machine"
 )
 
 // Results are kept between runs, so that a short one leaves what only a long one measures.

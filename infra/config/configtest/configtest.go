@@ -10,7 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"grpc-edge/infra/config/declared"
+	"example.com/grpc-edge/infra/config/declared"
 )
 
 // Load reads the defaults of Pulumi.yaml in the folder, and over them the values

@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // validate checks inputs against the SDK's schema: their names, their types,

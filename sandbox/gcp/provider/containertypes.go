@@ -3,7 +3,7 @@ package provider
 import (
 	"net/netip"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var clusterType = resourceType{

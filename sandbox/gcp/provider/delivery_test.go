@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // fault sets one fault in the engine's cloud.

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // Invoke implements pulumirpc.ResourceProviderServer.

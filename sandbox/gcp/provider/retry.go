@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // The Terraform provider's: which answers are tried again (error_retry_predicates.go,

@@ -14,8 +14,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"grpc-edge/sandbox/gcp"
-	"grpc-edge/sandbox/gcp/registry"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/registry"
 )
 
 var update = flag.Bool("update", false, "write infra/roles from the program's golden lists")

@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // resourceType is what the SDK's schema does not say of a type. Replacements and

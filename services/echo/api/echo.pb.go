@@ -128,7 +128,7 @@ const file_api_echo_proto_rawDesc = "" +
 	"\fEchoResponse\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\tR\acontent2K\n" +
 	"\x04Echo\x12C\n" +
-	"\x04Echo\x12\x10.api.EchoRequest\x1a\x11.api.EchoResponse\"\x16\x82\xd3\xe4\x93\x02\r:\x01*\"\b/v1/echo\x90\x02\x01B!Z\x1fgrpc-edge/services/echo/api;apib\x06proto3"
+	"\x04Echo\x12\x10.api.EchoRequest\x1a\x11.api.EchoResponse\"\x16\x82\xd3\xe4\x93\x02\r:\x01*\"\b/v1/echo\x90\x02\x01B-Z+example.com/grpc-edge/services/echo/api;apib\x06proto3"
 
 var (
 	file_api_echo_proto_rawDescOnce sync.Once

@@ -130,7 +130,7 @@ const file_api_reverse_proto_rawDesc = "" +
 	"\x0fReverseResponse\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\tR\acontent2Z\n" +
 	"\aReverse\x12O\n" +
-	"\aReverse\x12\x13.api.ReverseRequest\x1a\x14.api.ReverseResponse\"\x19\x82\xd3\xe4\x93\x02\x10:\x01*\"\v/v1/reverse\x90\x02\x01B$Z\"grpc-edge/services/reverse/api;apib\x06proto3"
+	"\aReverse\x12\x13.api.ReverseRequest\x1a\x14.api.ReverseResponse\"\x19\x82\xd3\xe4\x93\x02\x10:\x01*\"\v/v1/reverse\x90\x02\x01B0Z.example.com/grpc-edge/services/reverse/api;apib\x06proto3"
 
 var (
 	file_api_reverse_proto_rawDescOnce sync.Once

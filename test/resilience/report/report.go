@@ -12,8 +12,8 @@ import (
 	"text/template"
 	"time"
 
-	"grpc-edge/test/fault"
-	"grpc-edge/test/steady"
+	"example.com/grpc-edge/test/fault"
+	"example.com/grpc-edge/test/steady"
 )
 
 //go:embed resilience.md.tmpl

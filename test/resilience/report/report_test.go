@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"grpc-edge/test/fault"
-	"grpc-edge/test/steady"
+	"example.com/grpc-edge/test/fault"
+	"example.com/grpc-edge/test/steady"
 )
 
 func TestWrite(t *testing.T) {

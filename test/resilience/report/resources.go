@@ -9,7 +9,7 @@ import (
 	"text/template"
 	"time"
 
-	"grpc-edge/test/fault"
+	"example.com/grpc-edge/test/fault"
 )
 
 //go:embed resources.svg.tmpl

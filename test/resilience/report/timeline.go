@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"grpc-edge/test/fault"
-	"grpc-edge/test/steady"
+	"example.com/grpc-edge/test/fault"
+	"example.com/grpc-edge/test/steady"
 )
 
 // The measures of a timeline in its own units, which are pixels at full size.

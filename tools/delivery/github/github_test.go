@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"grpc-edge/tools/delivery/github/githubtest"
+	"example.com/grpc-edge/tools/delivery/github/githubtest"
 )
 
 func start(t *testing.T, f *githubtest.Server) *Repository {

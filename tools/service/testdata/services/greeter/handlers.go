@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"grpc-edge/services/greeter/api"
+	"example.com/grpc-edge/services/greeter/api"
 )
 
 // handlers answers the calls of api.Greeter.

@@ -6,8 +6,8 @@ import (
 
 	"google.golang.org/grpc/health/grpc_health_v1"
 
-	"grpc-edge/services/chassis/chassistest"
-	"grpc-edge/services/greeter/api"
+	"example.com/grpc-edge/services/chassis/chassistest"
+	"example.com/grpc-edge/services/greeter/api"
 )
 
 func TestMain(m *testing.M) { chassistest.Main(m, main) }
