@@ -60,14 +60,18 @@ func TestFilesRefusesAccess(t *testing.T) {
 			[]string{"Issuers[0].JWKS"}},
 		"a point not on the curve": {
 			func(c *envoy.Config) { c.Issuers[0].JWKS = strings.Replace(jwks, "f83O", "f83P", 1) }, []string{"Issuers[0].JWKS"}},
-		"a short key":             {func(c *envoy.Config) { c.Issuers[0].JWKS = `{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}` }, []string{"Issuers[0].JWKS"}},
-		"keys by plain HTTP":      {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "http://a.example/jwks" }, []string{"Issuers[1].JWKSURI"}},
-		"keys from an address":    {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "https://192.0.2.1/jwks" }, []string{"Issuers[1].JWKSURI"}},
-		"keys with a password":    {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "https://a:b@a.example/jwks" }, []string{"Issuers[1].JWKSURI"}},
-		"keys from port 0":        {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "https://a.example:0/jwks" }, []string{"Issuers[1].JWKSURI"}},
-		"rule for no service":     {func(c *envoy.Config) { c.Rules[0].Service = "api.Ech" }, []string{`Rules[0].Service: "api.Ech"`}},
-		"rule for no method":      {func(c *envoy.Config) { c.Rules[0].Method = "Ech" }, []string{`Rules[0].Method: "Ech"`, "api.Echo"}},
-		"rule twice":              {func(c *envoy.Config) { c.Rules[1] = c.Rules[0] }, []string{"Rules[1]", "Rules[0]"}},
+		"a short key":           {func(c *envoy.Config) { c.Issuers[0].JWKS = `{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}` }, []string{"Issuers[0].JWKS"}},
+		"keys by plain HTTP":    {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "http://a.example/jwks" }, []string{"Issuers[1].JWKSURI"}},
+		"keys from an address":  {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "https://192.0.2.1/jwks" }, []string{"Issuers[1].JWKSURI"}},
+		"keys with a password":  {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "https://a:b@a.example/jwks" }, []string{"Issuers[1].JWKSURI"}},
+		"keys from port 0":      {func(c *envoy.Config) { c.Issuers[1].JWKSURI = "https://a.example:0/jwks" }, []string{"Issuers[1].JWKSURI"}},
+		"rule for no service":   {func(c *envoy.Config) { c.Rules[0].Service = "api.Ech" }, []string{`Rules[0].Service: "api.Ech"`}},
+		"rule for no method":    {func(c *envoy.Config) { c.Rules[0].Method = "Ech" }, []string{`Rules[0].Method: "Ech"`, "api.Echo"}},
+		"rule twice":            {func(c *envoy.Config) { c.Rules[1] = c.Rules[0] }, []string{"Rules[1]", "Rules[0]"}},
+		"rule for no authority": {func(c *envoy.Config) { c.Rules[0].Authority = "c.example" }, []string{`Rules[0].Authority: "c.example"`, "one of Authorities"}},
+		"rule twice by a name": {
+			func(c *envoy.Config) { c.Rules[0].Authority = "a.example"; c.Rules[1] = c.Rules[0] },
+			[]string{"Rules[1]", "Rules[0]"}},
 		"rule for unknown issuer": {func(c *envoy.Config) { c.Rules[0].Issuers = []string{"thre"} }, []string{`Rules[0].Issuers[0]: "thre"`}},
 		"rule's rate":             {func(c *envoy.Config) { c.Rules[1].Rate.PerSecond = 0 }, []string{"Rules[1].Rate.PerSecond: 0"}},
 		"rule's clients": {
@@ -91,6 +95,7 @@ const jwks = `{"keys":[{"kty":"EC","crv":"P-256","kid":"one","alg":"ES256",` +
 func guarded(t testing.TB) envoy.Config {
 	t.Helper()
 	config := tutorial(t)
+	config.Authorities = []string{"a.example", "b.example"}
 	config.Issuers = []envoy.Issuer{
 		{Name: "one", Issuer: "https://one.example", Audiences: []string{"api"}, JWKS: jwks},
 		{Name: "two", Issuer: "https://two.example", Audiences: []string{"api", "web"}, JWKSURI: "https://two.example:8443/jwks?all"},

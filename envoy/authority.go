@@ -11,6 +11,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
@@ -30,37 +31,51 @@ func acceptAuthorities(c Config, listener *listenerv3.Listener) {
 	}
 }
 
-// virtualHosts serve the routes for the authorities, and tell the others that
-// they are in the wrong place: 421, as RFC 9110 (section 15.5.20) has it, or to
-// gRPC UNIMPLEMENTED, as for a service that is not here. The gRPC status of 421
-// would be UNKNOWN, and UNAVAILABLE would invite to try again.
+// virtualHosts returns the virtual host of each authority that has rules of its own, that
+// of the other authorities, and that of all other names, whose calls are misdirected.
+// routes returns the routes for an authority; empty for those without rules of their own.
 //
 // A name counts with any port: RouteConfiguration.ignore_port_in_host_matching.
-func virtualHosts(c Config, routes []*routev3.Route) []*routev3.VirtualHost {
+func virtualHosts(c Config, routes func(authority string) []*routev3.Route) []*routev3.VirtualHost {
 	if len(c.Authorities) == 0 {
-		return []*routev3.VirtualHost{{Name: "services", Domains: []string{"*"}, Routes: routes}}
+		return []*routev3.VirtualHost{{Name: "services", Domains: []string{"*"}, Routes: routes("")}}
 	}
-	everything := &routev3.RouteMatch_Prefix{Prefix: "/"}
-	return []*routev3.VirtualHost{
-		{Name: "services", Domains: c.Authorities, Routes: routes},
-		{Name: "misdirected", Domains: []string{"*"}, Routes: []*routev3.Route{
-			misdirected(&routev3.RouteMatch{PathSpecifier: everything, Grpc: &routev3.RouteMatch_GrpcRouteMatchOptions{}}, http.StatusNotFound),
-			misdirected(&routev3.RouteMatch{PathSpecifier: everything}, http.StatusMisdirectedRequest),
-		}},
+	var hosts []*routev3.VirtualHost
+	var others []string
+	for _, name := range c.Authorities {
+		if !c.hasRules(name) {
+			others = append(others, name)
+			continue
+		}
+		hosts = append(hosts, &routev3.VirtualHost{Name: name, Domains: []string{name}, Routes: routes(name)})
 	}
+	if len(others) > 0 {
+		hosts = append(hosts, &routev3.VirtualHost{Name: "services", Domains: others, Routes: routes("")})
+	}
+	everything := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
+	return append(hosts, &routev3.VirtualHost{
+		Name: "misdirected", Domains: []string{"*"}, Routes: misdirected(everything, "this :authority is not served here"),
+	})
 }
 
-func misdirected(match *routev3.RouteMatch, status uint32) *routev3.Route {
-	return &routev3.Route{
-		Name:  "misdirected",
-		Match: match,
-		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
-			Status: status,
-			Body: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{
-				InlineString: "this :authority is not served here",
+// misdirected returns the routes that tell a caller to be in the wrong place: by 421, as
+// RFC 9110 (section 15.5.20) has it, or to gRPC by UNIMPLEMENTED, as for a service that is
+// not here. The gRPC status of 421 would be UNKNOWN, and UNAVAILABLE would invite to retry.
+func misdirected(match *routev3.RouteMatch, reason string) []*routev3.Route {
+	answer := func(match *routev3.RouteMatch, status uint32) *routev3.Route {
+		return &routev3.Route{
+			Name:  "misdirected",
+			Match: match,
+			Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
+				Status: status,
+				Body:   &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: reason}},
 			}},
-		}},
+		}
 	}
+	fromGRPC := proto.CloneOf(match)
+	fromGRPC.Grpc = &routev3.RouteMatch_GrpcRouteMatchOptions{}
+	fromGRPC.Headers = append(fromGRPC.Headers, not(transcoded()))
+	return []*routev3.Route{answer(fromGRPC, http.StatusNotFound), answer(match, http.StatusMisdirectedRequest)}
 }
 
 func (c Config) validateAuthorities() error {

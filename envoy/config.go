@@ -127,12 +127,16 @@ type Issuer struct {
 	JWKS, JWKSURI string
 }
 
-// Rule holds for the calls of a service or of one of its methods. The rule of a
-// method replaces that of its service.
+// Rule holds for the calls of a service or of one of its methods. The rules of a
+// method replace those of its service.
 type Rule struct {
 	Service protoreflect.FullName
 	// Method is empty for the whole service.
 	Method protoreflect.Name
+	// Authority is one of Authorities: the rule holds for calls by that name. The rule
+	// without one holds for calls by all other names. Where there is none, calls by other
+	// names are refused, with 421 or, to gRPC, UNIMPLEMENTED.
+	Authority string
 	// Issuers are names of those one of which must have issued the caller's
 	// token; none asks for no token.
 	Issuers []string

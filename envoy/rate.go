@@ -50,7 +50,7 @@ func ruleRateFilters(c Config) []*hcmv3.HttpFilter {
 			continue
 		}
 		const key = "rule"
-		value := fmt.Sprintf("%s/%s", rule.Service, rule.Method)
+		value := fmt.Sprintf("%s/%s/%s", rule.Authority, rule.Service, rule.Method)
 		limit.Descriptors = append(limit.Descriptors, &ratev3.LocalRateLimitDescriptor{
 			Entries:     []*ratev3.RateLimitDescriptor_Entry{{Key: key, Value: value}},
 			TokenBucket: rule.Rate.bucket(),
@@ -67,34 +67,63 @@ func ruleRateFilters(c Config) []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{httpFilter("rule_rate", limit)}
 }
 
-// callsOf matches the calls that a rule is about by their path, as routes do.
+// callsOf matches the calls that a rule is about by their path and authority, as routes
+// do.
 func (c Config) callsOf(rule Rule) []*routev3.HeaderMatcher {
+	matchers := c.namesOf(rule)
 	prefix := "/" + string(rule.Service) + "/"
 	if rule.Method != "" {
-		return []*routev3.HeaderMatcher{pathIs(prefix + string(rule.Method))}
+		return append(matchers, pathIs(prefix+string(rule.Method)))
 	}
-	matchers := []*routev3.HeaderMatcher{{
+	matchers = append(matchers, &routev3.HeaderMatcher{
 		Name: ":path",
 		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
 			MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix},
 		}},
-	}}
+	})
 	for _, method := range c.methodsWithRules(rule.Service) {
-		other := pathIs(prefix + string(method))
-		other.InvertMatch = true
-		matchers = append(matchers, other)
+		matchers = append(matchers, not(pathIs(prefix+string(method))))
 	}
 	return matchers
 }
 
+// namesOf matches the authority of a rule, or else none of those that the other rules
+// about the same calls have.
+func (c Config) namesOf(rule Rule) []*routev3.HeaderMatcher {
+	if rule.Authority != "" {
+		return []*routev3.HeaderMatcher{authorityIs(rule.Authority)}
+	}
+	var matchers []*routev3.HeaderMatcher
+	for _, other := range c.Rules {
+		if other.Service == rule.Service && other.Method == rule.Method && other.Authority != "" {
+			matchers = append(matchers, not(authorityIs(other.Authority)))
+		}
+	}
+	return matchers
+}
+
+// not inverts a matcher.
+func not(matcher *routev3.HeaderMatcher) *routev3.HeaderMatcher {
+	matcher.InvertMatch = true
+	return matcher
+}
+
 // pathIs ignores the query, which is part of this header.
 func pathIs(path string) *routev3.HeaderMatcher {
+	return headerMatches(":path", regexp.QuoteMeta(path)+`(\?.*)?`)
+}
+
+// authorityIs ignores case and port, as virtual hosts do.
+func authorityIs(name string) *routev3.HeaderMatcher {
+	return headerMatches(":authority", "(?i)"+regexp.QuoteMeta(name)+"(:[0-9]+)?")
+}
+
+// headerMatches wants all of the header to match.
+func headerMatches(header, pattern string) *routev3.HeaderMatcher {
 	return &routev3.HeaderMatcher{
-		Name: ":path",
+		Name: header,
 		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-			MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{
-				Regex: regexp.QuoteMeta(path) + `(\?.*)?`,
-			}},
+			MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: pattern}},
 		}},
 	}
 }

@@ -24,6 +24,7 @@ var restCodes = []struct {
 	{http.StatusNotFound, code.Code_NOT_FOUND},
 	{http.StatusRequestTimeout, code.Code_DEADLINE_EXCEEDED},
 	{http.StatusRequestEntityTooLarge, code.Code_RESOURCE_EXHAUSTED},
+	{http.StatusMisdirectedRequest, code.Code_UNIMPLEMENTED}, // as to gRPC
 	{http.StatusTooManyRequests, code.Code_RESOURCE_EXHAUSTED},
 	{http.StatusInternalServerError, code.Code_INTERNAL},
 	{http.StatusServiceUnavailable, code.Code_UNAVAILABLE},
@@ -59,16 +60,18 @@ func jsonReplyMapper(code code.Code, filter *accesslogv3.AccessLogFilter) *hcmv3
 	}
 }
 
-// notGRPC holds for requests that came as neither gRPC nor gRPC-Web. A request
-// that was transcoded looks like gRPC, but for the path that it came with.
+// notGRPC matches requests that came as neither gRPC nor gRPC-Web.
 func notGRPC() *accesslogv3.AccessLogFilter {
-	return anyOf(
-		headerFilter(&routev3.HeaderMatcher{
-			Name:                 "x-envoy-original-path",
-			HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
-		}),
-		headerFilter(contentTypeIsNotGRPC()),
-	)
+	return anyOf(headerFilter(transcoded()), headerFilter(contentTypeIsNotGRPC()))
+}
+
+// transcoded matches requests that REST made look like gRPC, by the path that they came
+// with.
+func transcoded() *routev3.HeaderMatcher {
+	return &routev3.HeaderMatcher{
+		Name:                 "x-envoy-original-path",
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
+	}
 }
 
 func contentTypeIsNotGRPC() *routev3.HeaderMatcher {

@@ -12,32 +12,36 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// serviceRoutes has the routes of all gRPC services, in the order of the
+// serviceRoutes returns the routes of all gRPC services, in the order of the
 // backends. No prefix is the prefix of another, since all end in a slash.
 //
 // A request is matched by its path alone and not by its content type, which
 // filters for gRPC-Web or REST change only after the route is known.
 func serviceRoutes(c Config) *routev3.RouteConfiguration {
-	var routes []*routev3.Route
-	for _, backend := range c.Backends {
-		for _, service := range backend.Services {
-			routes = append(routes, routesOf(c, backend, service)...)
+	hosts := virtualHosts(c, func(authority string) []*routev3.Route {
+		var routes []*routev3.Route
+		for _, backend := range c.Backends {
+			for _, service := range backend.Services {
+				routes = append(routes, routesOf(c, authority, backend, service)...)
+			}
 		}
-	}
-	return &routev3.RouteConfiguration{
-		Name:                     "services",
-		VirtualHosts:             virtualHosts(c, routes),
-		IgnorePortInHostMatching: true,
-	}
+		return routes
+	})
+	return &routev3.RouteConfiguration{Name: "services", VirtualHosts: hosts, IgnorePortInHostMatching: true}
 }
 
-// routesOf has one route for the whole service, and before it one for each
+// routesOf returns one route for the whole service, and before it one for each
 // method whose calls are treated differently: they have a rule, or may be
 // repeated.
-func routesOf(c Config, backend Backend, service protoreflect.ServiceDescriptor) []*routev3.Route {
+func routesOf(c Config, authority string, backend Backend, service protoreflect.ServiceDescriptor) []*routev3.Route {
 	var routes []*routev3.Route
 	add := func(method protoreflect.Name, route *routev3.Route, retry *routev3.RetryPolicy) {
-		route.TypedPerFilterConfig = c.overrides(service.FullName(), method)
+		rule, served := c.ruleFor(authority, service.FullName(), method)
+		if !served {
+			routes = append(routes, misdirected(route.Match, "this :authority does not serve this method")...)
+			return
+		}
+		route.TypedPerFilterConfig = rule.overrides()
 		action := forward(c)
 		action.RetryPolicy = retry
 		routes = append(routes, releases(backend, route, action)...)

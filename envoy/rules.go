@@ -11,49 +11,58 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// overrides are the settings of filters, by name, for the calls of a method as
-// Rules have it; with an empty method, for those of the service that no rule of a
-// method is about.
+// overrides returns the settings of filters for the calls that a rule is about, by the
+// names of the filters.
 //
 // Rates are not among them: a bucket that is set on a route belongs to that route
 // alone, and the calls of one rule may take several.
-func (c Config) overrides(service protoreflect.FullName, method protoreflect.Name) map[string]*anypb.Any {
-	rule, ok := c.ruleFor(service, method)
-	if !ok {
-		return nil
-	}
+func (r Rule) overrides() map[string]*anypb.Any {
 	settings := map[string]*anypb.Any{}
-	if len(rule.Issuers) > 0 {
+	if len(r.Issuers) > 0 {
 		settings[tokenFilterName] = typed(&jwtv3.PerRouteConfig{
-			RequirementSpecifier: &jwtv3.PerRouteConfig_RequirementName{RequirementName: requirementName(rule.Issuers)},
+			RequirementSpecifier: &jwtv3.PerRouteConfig_RequirementName{RequirementName: requirementName(r.Issuers)},
 		})
 	}
-	if len(rule.Clients) > 0 {
-		settings[ruleClientsFilterName] = typed(&httprbacv3.RBACPerRoute{Rbac: allowOnly(rule.Clients)})
+	if len(r.Clients) > 0 {
+		settings[ruleClientsFilterName] = typed(&httprbacv3.RBACPerRoute{Rbac: allowOnly(r.Clients)})
 	}
 	return settings
 }
 
-// ruleFor is the rule for the calls of a method: that of the method itself, or
-// else that of its service.
-func (c Config) ruleFor(service protoreflect.FullName, method protoreflect.Name) (Rule, bool) {
-	var whole *Rule
-	for i, rule := range c.Rules {
+// ruleFor returns the rule for the calls of a method by an authority. With an empty
+// method, these are the calls of the service that no rule of a method is about; with an
+// empty authority, those by a name that no rule is about. The rule is the zero value where
+// there is none. It reports whether such calls are served: they are not if all rules are
+// for other authorities.
+func (c Config) ruleFor(authority string, service protoreflect.FullName, method protoreflect.Name) (Rule, bool) {
+	var ofService, ofMethod []Rule
+	for _, rule := range c.Rules {
 		switch {
 		case rule.Service != service:
-		case rule.Method == method:
-			return rule, true
 		case rule.Method == "":
-			whole = &c.Rules[i]
+			ofService = append(ofService, rule)
+		case rule.Method == method:
+			ofMethod = append(ofMethod, rule)
 		}
 	}
-	if whole == nil {
-		return Rule{}, false
+	rules := ofMethod
+	if len(rules) == 0 {
+		rules = ofService
 	}
-	return *whole, true
+	for _, name := range []string{authority, ""} {
+		if i := slices.IndexFunc(rules, func(rule Rule) bool { return rule.Authority == name }); i >= 0 {
+			return rules[i], true
+		}
+	}
+	return Rule{}, len(rules) == 0
 }
 
-// methodsWithRules are those methods of a service that have a rule of their own,
+// hasRules reports whether any rule is about the calls by this authority alone.
+func (c Config) hasRules(authority string) bool {
+	return slices.ContainsFunc(c.Rules, func(rule Rule) bool { return rule.Authority == authority })
+}
+
+// methodsWithRules returns the methods of a service that have a rule of their own,
 // in the order of their names.
 func (c Config) methodsWithRules(service protoreflect.FullName) []protoreflect.Name {
 	var methods []protoreflect.Name
@@ -63,14 +72,15 @@ func (c Config) methodsWithRules(service protoreflect.FullName) []protoreflect.N
 		}
 	}
 	slices.Sort(methods)
-	return methods
+	return slices.Compact(methods)
 }
 
 func (c Config) validateRules() error {
 	var errs []error
 	type subject struct {
-		service protoreflect.FullName
-		method  protoreflect.Name
+		service   protoreflect.FullName
+		method    protoreflect.Name
+		authority string
 	}
 	first := map[subject]int{}
 	for i, rule := range c.Rules {
@@ -81,7 +91,10 @@ func (c Config) validateRules() error {
 				errs = append(errs, fmt.Errorf("%s.Issuers[%d]: %q must be the name of one of Issuers", field, j, name))
 			}
 		}
-		about := subject{rule.Service, rule.Method}
+		if rule.Authority != "" && !slices.Contains(c.Authorities, rule.Authority) {
+			errs = append(errs, fmt.Errorf("%s.Authority: %q must be one of Authorities, or empty for all that no other rule is about", field, rule.Authority))
+		}
+		about := subject{rule.Service, rule.Method, rule.Authority}
 		if j, taken := first[about]; taken {
 			errs = append(errs, fmt.Errorf("%s: Rules[%d] is already about the same", field, j))
 		} else {

@@ -104,6 +104,35 @@ func TestRuleRate(t *testing.T) {
 	}
 }
 
+// TestRuleRateByAuthority has a bucket for one name, however it is spelt, and one for the
+// others together.
+func TestRuleRateByAuthority(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	config.Authorities = []string{"one.example.com", "two.example.com", serverName}
+	config.Rules = []envoy.Rule{
+		{Service: probe, Authority: "one.example.com", Rate: envoy.Rate{PerSecond: 1, Burst: 20}},
+		{Service: probe, Rate: envoy.Rate{PerSecond: 1, Burst: 40}},
+	}
+	e := start(t, config)
+	for _, test := range []struct {
+		authority, alias string
+		burst            int
+	}{
+		{"one.example.com", "ONE.example.com:443", 20}, {serverName, "two.example.com:8443", 40},
+	} {
+		client := e.ca.client()
+		client.ServerName, client.InsecureSkipVerify = test.authority, true // the certificate is for one name alone
+		if got := taken(t, e.dialTLS(t, client), count); !within(got, test.burst) {
+			t.Errorf("by %s %d calls were answered, want %d", test.authority, got, test.burst)
+		}
+		got, err := e.raw(t, count, func(r *http.Request) { r.Host = test.alias })
+		if err != nil || got.code != codes.ResourceExhausted {
+			t.Errorf("by %s when the bucket of %s is empty: %v, %v, want RESOURCE_EXHAUSTED", test.alias, test.authority, got.code, err)
+		}
+	}
+}
+
 // TestRefusedCallsTakeNoTokens has a client without a token try to use up the rate
 // of a rule.
 func TestRefusedCallsTakeNoTokens(t *testing.T) {
