@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	matchingv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -36,9 +37,9 @@ func acceptAuthorities(c Config, listener *listenerv3.Listener) {
 // routes returns the routes for an authority; empty for those without rules of their own.
 //
 // A name counts with any port: RouteConfiguration.ignore_port_in_host_matching.
-func virtualHosts(c Config, routes func(authority string) []*routev3.Route) []*routev3.VirtualHost {
+func virtualHosts(c Config, routes func(authority string) *matchingv3.Matcher) []*routev3.VirtualHost {
 	if len(c.Authorities) == 0 {
-		return []*routev3.VirtualHost{{Name: "services", Domains: []string{"*"}, Routes: routes("")}}
+		return []*routev3.VirtualHost{{Name: "services", Domains: []string{"*"}, Matcher: routes(""), ResponseHeadersToAdd: varyByOrigin(c)}}
 	}
 	var hosts []*routev3.VirtualHost
 	var others []string
@@ -47,20 +48,26 @@ func virtualHosts(c Config, routes func(authority string) []*routev3.Route) []*r
 			others = append(others, name)
 			continue
 		}
-		hosts = append(hosts, &routev3.VirtualHost{Name: name, Domains: []string{name}, Routes: routes(name)})
+		hosts = append(hosts, &routev3.VirtualHost{Name: name, Domains: []string{name}, Matcher: routes(name)})
 	}
 	if len(others) > 0 {
-		hosts = append(hosts, &routev3.VirtualHost{Name: "services", Domains: others, Routes: routes("")})
+		hosts = append(hosts, &routev3.VirtualHost{Name: "services", Domains: others, Matcher: routes("")})
 	}
 	everything := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
-	return append(hosts, &routev3.VirtualHost{
-		Name: "misdirected", Domains: []string{"*"}, Routes: misdirected(everything, "this :authority is not served here"),
+	hosts = append(hosts, &routev3.VirtualHost{
+		Name: "misdirected", Domains: []string{"*"}, TypedPerFilterConfig: webSettings(c),
+		Routes: misdirected(everything, "this :authority is not served here"),
 	})
+	for _, host := range hosts {
+		host.ResponseHeadersToAdd = varyByOrigin(c)
+	}
+	return hosts
 }
 
 // misdirected returns the routes that tell a caller to be in the wrong place: by 421, as
 // RFC 9110 (section 15.5.20) has it, or to gRPC by UNIMPLEMENTED, as for a service that is
 // not here. The gRPC status of 421 would be UNKNOWN, and UNAVAILABLE would invite to retry.
+// gRPC-Web gets HTTP's 404, which its clients read as UNIMPLEMENTED.
 func misdirected(match *routev3.RouteMatch, reason string) []*routev3.Route {
 	answer := func(match *routev3.RouteMatch, status uint32) *routev3.Route {
 		return &routev3.Route{
@@ -73,8 +80,7 @@ func misdirected(match *routev3.RouteMatch, reason string) []*routev3.Route {
 		}
 	}
 	fromGRPC := proto.CloneOf(match)
-	fromGRPC.Grpc = &routev3.RouteMatch_GrpcRouteMatchOptions{}
-	fromGRPC.Headers = append(fromGRPC.Headers, not(transcoded()))
+	fromGRPC.Headers = append(fromGRPC.Headers, contentTypeIsGRPC(), not(transcoded()))
 	return []*routev3.Route{answer(fromGRPC, http.StatusNotFound), answer(match, http.StatusMisdirectedRequest)}
 }
 

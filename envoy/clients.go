@@ -34,8 +34,8 @@ func clientFilters(c Config) []*hcmv3.HttpFilter {
 			clientsFrom(rbacv3.RBAC_ALLOW, "allowed_clients", c.AllowedClients)))
 	}
 	if slices.ContainsFunc(c.Rules, func(rule Rule) bool { return len(rule.Clients) > 0 }) {
-		filters = append(filters, httpFilter(ruleClientsFilterName,
-			&httprbacv3.RBAC{RulesStatPrefix: ruleClientsFilterName})) // the rest is on the routes
+		filters = append(filters, off(httpFilter(ruleClientsFilterName,
+			&httprbacv3.RBAC{RulesStatPrefix: ruleClientsFilterName}))) // the rest is on the routes
 	}
 	return filters
 }

@@ -61,7 +61,7 @@ func httpsListener(c Config) *listenerv3.Listener {
 func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 	manager := &hcmv3.HttpConnectionManager{
 		StatPrefix:       httpsName,
-		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: allowOrigins(c, acceptREST(c, serviceRoutes(c)))},
+		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: serviceRoutes(c)},
 		HttpFilters:      edgeFilters(c),
 		LocalReplyConfig: localReplies(c),
 		AccessLog:        accessLog(),
@@ -115,6 +115,7 @@ func edgeFilters(c Config) []*hcmv3.HttpFilter {
 		trailerFilters(),
 		webFilters(c),
 		transcodingFilters(c),
+		[]*hcmv3.HttpFilter{translatedFilter()},
 		statsFilters(c),
 		clientFilters(c),
 		clientRateFilters(c),

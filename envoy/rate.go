@@ -3,7 +3,6 @@ package envoy
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -11,7 +10,6 @@ import (
 	ratev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	localratev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/local_ratelimit/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -41,65 +39,30 @@ func clientRateFilters(c Config) []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{httpFilter("client_rate", limit)}
 }
 
+// What routes call the filter that bounds the calls of a rule, and the key of the
+// descriptors by which they name their bucket.
+const (
+	ruleRateFilterName = "rule_rate"
+	ruleKey            = "rule"
+)
+
 // ruleRateFilters bounds the calls of each rule, after all else that refuses
-// calls: those that are refused take nothing from the others.
+// calls: those that are refused take nothing from the others. A route names the bucket that
+// its calls take from, so that the routes of one rule share it.
 func ruleRateFilters(c Config) []*hcmv3.HttpFilter {
-	limit := rateLimit("rule_rate")
+	limit := rateLimit(ruleRateFilterName)
 	for _, rule := range c.Rules {
-		if rule.Rate == (Rate{}) {
-			continue
+		if rule.Rate != (Rate{}) {
+			limit.Descriptors = append(limit.Descriptors, &ratev3.LocalRateLimitDescriptor{
+				Entries:     []*ratev3.RateLimitDescriptor_Entry{{Key: ruleKey, Value: rule.bucketName()}},
+				TokenBucket: rule.Rate.bucket(),
+			})
 		}
-		const key = "rule"
-		value := fmt.Sprintf("%s/%s/%s", rule.Authority, rule.Service, rule.Method)
-		limit.Descriptors = append(limit.Descriptors, &ratev3.LocalRateLimitDescriptor{
-			Entries:     []*ratev3.RateLimitDescriptor_Entry{{Key: key, Value: value}},
-			TokenBucket: rule.Rate.bucket(),
-		})
-		limit.RateLimits = append(limit.RateLimits, &routev3.RateLimit{Actions: []*routev3.RateLimit_Action{{
-			ActionSpecifier: &routev3.RateLimit_Action_HeaderValueMatch_{HeaderValueMatch: &routev3.RateLimit_Action_HeaderValueMatch{
-				DescriptorKey: key, DescriptorValue: value, Headers: c.callsOf(rule),
-			}},
-		}}})
 	}
 	if len(limit.Descriptors) == 0 {
 		return nil
 	}
-	return []*hcmv3.HttpFilter{httpFilter("rule_rate", limit)}
-}
-
-// callsOf matches the calls that a rule is about by their path and authority, as routes
-// do.
-func (c Config) callsOf(rule Rule) []*routev3.HeaderMatcher {
-	matchers := c.namesOf(rule)
-	prefix := "/" + string(rule.Service) + "/"
-	if rule.Method != "" {
-		return append(matchers, pathIs(prefix+string(rule.Method)))
-	}
-	matchers = append(matchers, &routev3.HeaderMatcher{
-		Name: ":path",
-		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-			MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: prefix},
-		}},
-	})
-	for _, method := range c.methodsWithRules(rule.Service) {
-		matchers = append(matchers, not(pathIs(prefix+string(method))))
-	}
-	return matchers
-}
-
-// namesOf matches the authority of a rule, or else none of those that the other rules
-// about the same calls have.
-func (c Config) namesOf(rule Rule) []*routev3.HeaderMatcher {
-	if rule.Authority != "" {
-		return []*routev3.HeaderMatcher{authorityIs(rule.Authority)}
-	}
-	var matchers []*routev3.HeaderMatcher
-	for _, other := range c.Rules {
-		if other.Service == rule.Service && other.Method == rule.Method && other.Authority != "" {
-			matchers = append(matchers, not(authorityIs(other.Authority)))
-		}
-	}
-	return matchers
+	return []*hcmv3.HttpFilter{off(httpFilter(ruleRateFilterName, limit))}
 }
 
 // not inverts a matcher.
@@ -108,25 +71,16 @@ func not(matcher *routev3.HeaderMatcher) *routev3.HeaderMatcher {
 	return matcher
 }
 
-// pathIs ignores the query, which is part of this header.
-func pathIs(path string) *routev3.HeaderMatcher {
-	return headerMatches(":path", regexp.QuoteMeta(path)+`(\?.*)?`)
-}
-
-// authorityIs ignores case and port, as virtual hosts do.
-func authorityIs(name string) *routev3.HeaderMatcher {
-	return headerMatches(":authority", "(?i)"+regexp.QuoteMeta(name)+"(:[0-9]+)?")
-}
-
-// headerMatches wants all of the header to match.
-func headerMatches(header, pattern string) *routev3.HeaderMatcher {
-	return &routev3.HeaderMatcher{
-		Name: header,
-		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-			MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: pattern}},
+// takesFrom has the calls of a route take from the bucket of the rule.
+func takesFrom(rule Rule) []*routev3.RateLimit {
+	return []*routev3.RateLimit{{Actions: []*routev3.RateLimit_Action{{
+		ActionSpecifier: &routev3.RateLimit_Action_GenericKey_{GenericKey: &routev3.RateLimit_Action_GenericKey{
+			DescriptorKey: ruleKey, DescriptorValue: rule.bucketName(),
 		}},
-	}
+	}}}}
 }
+
+func (r Rule) bucketName() string { return fmt.Sprintf("%s/%s/%s", r.Authority, r.Service, r.Method) }
 
 // rateLimit answers RESOURCE_EXHAUSTED, or 429, to who calls too often. Its
 // buckets are those of the process, not of a connection. One that is empty has a

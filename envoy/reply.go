@@ -74,16 +74,18 @@ func transcoded() *routev3.HeaderMatcher {
 	}
 }
 
-func contentTypeIsNotGRPC() *routev3.HeaderMatcher {
+// contentTypeIsGRPC matches gRPC and gRPC-Web.
+func contentTypeIsGRPC() *routev3.HeaderMatcher {
 	return &routev3.HeaderMatcher{
 		Name: "content-type",
 		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
 			MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: "application/grpc"},
 		}},
-		InvertMatch:               true,
 		TreatMissingHeaderAsEmpty: true,
 	}
 }
+
+func contentTypeIsNotGRPC() *routev3.HeaderMatcher { return not(contentTypeIsGRPC()) }
 
 func headerFilter(matcher *routev3.HeaderMatcher) *accesslogv3.AccessLogFilter {
 	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_HeaderFilter{

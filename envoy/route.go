@@ -3,6 +3,7 @@ package envoy
 import (
 	"slices"
 
+	matchingv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -10,60 +11,100 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// serviceRoutes returns the routes of all gRPC services, in the order of the
-// backends. No prefix is the prefix of another, since all end in a slash.
-//
-// A request is matched by its path alone and not by its content type, which
-// filters for gRPC-Web or REST change only after the route is known.
+// serviceRoutes returns the routes of all gRPC services. Finding one takes as long with
+// many services as with few.
 func serviceRoutes(c Config) *routev3.RouteConfiguration {
-	hosts := virtualHosts(c, func(authority string) []*routev3.Route {
-		var routes []*routev3.Route
-		for _, backend := range c.Backends {
-			for _, service := range backend.Services {
-				routes = append(routes, routesOf(c, authority, backend, service)...)
-			}
-		}
-		return routes
+	hosts := virtualHosts(c, func(authority string) *matchingv3.Matcher {
+		first := when(needsTranslation(c), toRoutes(translationRoutes(c)...))
+		first.OnNoMatch = orElse(methodTable(c, authority))
+		return first
 	})
-	return &routev3.RouteConfiguration{Name: "services", VirtualHosts: hosts, IgnorePortInHostMatching: true}
+	return &routev3.RouteConfiguration{
+		Name: "services", VirtualHosts: hosts, IgnorePortInHostMatching: true,
+		ValidateClusters: wrapperspb.Bool(false), // toNowhere leads to none
+	}
 }
 
-// routesOf returns one route for the whole service, and before it one for each
-// method whose calls are treated differently: they have a rule, or may be
-// repeated.
-func routesOf(c Config, authority string, backend Backend, service protoreflect.ServiceDescriptor) []*routev3.Route {
-	var routes []*routev3.Route
-	add := func(method protoreflect.Name, route *routev3.Route, retry *routev3.RetryPolicy) {
-		rule, served := c.ruleFor(authority, service.FullName(), method)
-		if !served {
-			routes = append(routes, misdirected(route.Match, "this :authority does not serve this method")...)
-			return
+// methodTable finds the route of a method by the whole path and, where there is none, the
+// one of its service by the beginning of the path. In the list of a service come before it
+// the routes of methods that have a rule, since these hold for a path with a query, too.
+func methodTable(c Config, authority string) *matchingv3.Matcher {
+	methods, services := map[string]*matchingv3.Matcher_OnMatch{}, map[string]*matchingv3.Matcher_OnMatch{}
+	for _, backend := range c.Backends {
+		for _, service := range backend.Services {
+			var list []*routev3.Route
+			withRules := c.methodsWithRules(service.FullName())
+			for i := range service.Methods().Len() {
+				method := service.Methods().Get(i)
+				hasRule := slices.Contains(withRules, method.Name())
+				if !repeatable(method) && !hasRule {
+					continue
+				}
+				routes := methodRoutes(c, authority, backend, method)
+				methods[pathOf(method)] = toRoutes(routes...)
+				if hasRule {
+					list = append(list, routes...)
+				}
+			}
+			prefix := "/" + string(service.FullName()) + "/"
+			services[prefix] = toRoutes(append(list, restRoutes(c, authority, backend, service)...)...)
 		}
-		route.TypedPerFilterConfig = rule.overrides()
-		action := forward(c)
-		action.RetryPolicy = retry
-		routes = append(routes, releases(backend, route, action)...)
 	}
-	withRules, methods := c.methodsWithRules(service.FullName()), service.Methods()
-	for i := range methods.Len() {
-		method := methods.Get(i)
-		if !repeatable(method) && !slices.Contains(withRules, method.Name()) {
-			continue
-		}
-		name := string(service.FullName()) + "/" + string(method.Name())
-		add(method.Name(), &routev3.Route{
-			Name:  name,
-			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: "/" + name}},
-		}, retryPolicy(method))
+	byService := beginsWith(header(":path"), services)
+	if len(c.Origins) > 0 {
+		// A page can read why a call failed by the headers of the virtual host, which only a
+		// request with a route has.
+		byService.OnNoMatch = toRoutes(toNowhere("unrouted"))
 	}
+	if len(methods) == 0 {
+		return byService
+	}
+	table := equals(header(":path"), methods)
+	table.OnNoMatch = orElse(byService)
+	return table
+}
+
+// pathOf returns the path of a method in gRPC.
+func pathOf(method protoreflect.MethodDescriptor) string {
+	return "/" + string(method.Parent().FullName()) + "/" + string(method.Name())
+}
+
+// methodRoutes returns the routes of a method whose calls are treated in another way than
+// those of the rest of its service: it has a rule, or may be repeated.
+func methodRoutes(c Config, authority string, backend Backend, method protoreflect.MethodDescriptor) []*routev3.Route {
+	path := pathOf(method)
+	route := &routev3.Route{
+		Name:  path[1:],
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: path}},
+	}
+	rule, served := c.ruleFor(authority, method.Parent().FullName(), method.Name())
+	return ruledRoutes(c, backend, route, retryPolicy(method), rule, served)
+}
+
+// restRoutes returns the routes for the methods of a service that have none of their own,
+// and for those that only its pods know.
+func restRoutes(c Config, authority string, backend Backend, service protoreflect.ServiceDescriptor) []*routev3.Route {
 	name := string(service.FullName())
-	add("", &routev3.Route{
+	route := &routev3.Route{
 		Name:  name,
 		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/" + name + "/"}},
-	}, retryUnsent())
-	return routes
+	}
+	rule, served := c.ruleFor(authority, service.FullName(), "")
+	return ruledRoutes(c, backend, route, retryUnsent(), rule, served)
+}
+
+// ruledRoutes completes a route, with the rule for its calls if they are served.
+func ruledRoutes(c Config, backend Backend, route *routev3.Route, retry *routev3.RetryPolicy, rule Rule, served bool) []*routev3.Route {
+	if !served {
+		return misdirected(route.Match, "this :authority does not serve this method")
+	}
+	action := forward(c)
+	action.RetryPolicy = retry
+	rule.apply(route, action)
+	return releases(backend, route, action)
 }
 
 // forward lets a call last as long as its caller wants: no timeout of ours on

@@ -5,28 +5,28 @@ import (
 	"fmt"
 	"slices"
 
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	jwtv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3"
 	httprbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// overrides returns the settings of filters for the calls that a rule is about, by the
-// names of the filters.
-//
-// Rates are not among them: a bucket that is set on a route belongs to that route
-// alone, and the calls of one rule may take several.
-func (r Rule) overrides() map[string]*anypb.Any {
-	settings := map[string]*anypb.Any{}
+// apply has a route and its action do what a rule says about its calls.
+func (r Rule) apply(route *routev3.Route, action *routev3.RouteAction) {
+	route.TypedPerFilterConfig = map[string]*anypb.Any{}
 	if len(r.Issuers) > 0 {
-		settings[tokenFilterName] = typed(&jwtv3.PerRouteConfig{
+		route.TypedPerFilterConfig[tokenFilterName] = typed(&jwtv3.PerRouteConfig{
 			RequirementSpecifier: &jwtv3.PerRouteConfig_RequirementName{RequirementName: requirementName(r.Issuers)},
 		})
 	}
 	if len(r.Clients) > 0 {
-		settings[ruleClientsFilterName] = typed(&httprbacv3.RBACPerRoute{Rbac: allowOnly(r.Clients)})
+		route.TypedPerFilterConfig[ruleClientsFilterName] = typed(&httprbacv3.RBACPerRoute{Rbac: allowOnly(r.Clients)})
 	}
-	return settings
+	if r.Rate != (Rate{}) {
+		route.TypedPerFilterConfig[ruleRateFilterName] = switchedOn()
+		action.RateLimits = takesFrom(r)
+	}
 }
 
 // ruleFor returns the rule for the calls of a method by an authority. With an empty

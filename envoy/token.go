@@ -63,7 +63,7 @@ func tokenFilters(c Config) []*hcmv3.HttpFilter {
 	if len(config.RequirementMap) == 0 {
 		return nil
 	}
-	return []*hcmv3.HttpFilter{httpFilter(tokenFilterName, config)}
+	return []*hcmv3.HttpFilter{off(httpFilter(tokenFilterName, config))}
 }
 
 func (i Issuer) provider() *jwtv3.JwtProvider {

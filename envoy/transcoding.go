@@ -3,7 +3,6 @@ package envoy
 import (
 	"fmt"
 
-	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	bufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/buffer/v3"
 	transcoderv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/grpc_json_transcoder/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -12,7 +11,6 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
-	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -50,30 +48,14 @@ func transcodingFilters(c Config) []*hcmv3.HttpFilter {
 	for _, service := range services {
 		config.Services = append(config.Services, string(service.FullName()))
 	}
-	buffer := httpFilter(bufferFilter, &bufferv3.Buffer{MaxRequestBytes: wrapperspb.UInt32(jsonRequest)})
-	buffer.Disabled = true // but for the route of acceptREST
-	return []*hcmv3.HttpFilter{buffer, httpFilter("envoy.filters.http.grpc_json_transcoder", config)}
+	return []*hcmv3.HttpFilter{
+		off(httpFilter(bufferFilter, jsonBuffer())),
+		off(httpFilter("envoy.filters.http.grpc_json_transcoder", config)),
+	}
 }
 
-// acceptREST gives a route to what is not gRPC, until transcoding makes it so and
-// finds another. It bounds the body: the transcoder's own bound is for pieces of
-// it, and what makes no whole piece, such as one long string, it would keep
-// without end.
-func acceptREST(c Config, routes *routev3.RouteConfiguration) *routev3.RouteConfiguration {
-	if len(restServices(c)) == 0 {
-		return routes
-	}
-	rest := toNowhere("rest", contentTypeIsNotGRPC())
-	rest.TypedPerFilterConfig = map[string]*anypb.Any{
-		bufferFilter: typed(&bufferv3.BufferPerRoute{Override: &bufferv3.BufferPerRoute_Buffer{
-			Buffer: &bufferv3.Buffer{MaxRequestBytes: wrapperspb.UInt32(jsonRequest)},
-		}}),
-	}
-	for _, host := range routes.VirtualHosts {
-		host.Routes = append([]*routev3.Route{rest}, host.Routes...)
-	}
-	routes.ValidateClusters = wrapperspb.Bool(false)
-	return routes
+func jsonBuffer() *bufferv3.Buffer {
+	return &bufferv3.Buffer{MaxRequestBytes: wrapperspb.UInt32(jsonRequest)}
 }
 
 // descriptorSet is the FileDescriptorSet of the services' files and of all that

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
 	grpcwebv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/grpc_web/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -18,8 +17,11 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// corsFilter names the filter and the policy that routes have for it.
-const corsFilter = "envoy.filters.http.cors"
+// What routes call the filters.
+const (
+	corsFilter    = "envoy.filters.http.cors"
+	grpcWebFilter = "envoy.filters.http.grpc_web"
+)
 
 // What a page of one of the origins may send and read, besides what the Fetch
 // standard always allows: what gRPC-Web (gRPC's doc/PROTOCOL-WEB.md), tokens and
@@ -35,52 +37,29 @@ const (
 
 // webFilters answers web pages: CORS and gRPC-Web.
 func webFilters(c Config) []*hcmv3.HttpFilter {
-	web := []*hcmv3.HttpFilter{httpFilter("envoy.filters.http.grpc_web", &grpcwebv3.GrpcWeb{})}
+	web := []*hcmv3.HttpFilter{off(httpFilter(grpcWebFilter, &grpcwebv3.GrpcWeb{}))}
 	if len(c.Origins) == 0 {
 		return web
 	}
-	return append([]*hcmv3.HttpFilter{httpFilter(corsFilter, &corsv3.Cors{})}, web...)
+	return append([]*hcmv3.HttpFilter{off(httpFilter(corsFilter, &corsv3.Cors{}))}, web...)
 }
 
-// allowOrigins gives the policy of CORS to all routes.
-//
-// The filter does nothing for a request that has no route, so one from a page
-// always has: its preflight is answered, and the page can read why a call failed.
-func allowOrigins(c Config, routes *routev3.RouteConfiguration) *routev3.RouteConfiguration {
+// webSettings switch these filters on, in a route or in all of a virtual host.
+func webSettings(c Config) map[string]*anypb.Any {
+	settings := map[string]*anypb.Any{grpcWebFilter: switchedOn()}
+	if len(c.Origins) > 0 {
+		settings[corsFilter] = typed(corsPolicy(c))
+	}
+	return settings
+}
+
+// varyByOrigin is the Fetch standard's advice to servers whose answer depends on the origin
+// ("CORS protocol and HTTP caches").
+func varyByOrigin(c Config) []*corev3.HeaderValueOption {
 	if len(c.Origins) == 0 {
-		return routes
+		return nil
 	}
-	for _, host := range routes.VirtualHosts {
-		host.TypedPerFilterConfig = map[string]*anypb.Any{corsFilter: typed(corsPolicy(c))}
-		// The Fetch standard's advice to servers whose answer depends on the
-		// origin ("CORS protocol and HTTP caches").
-		host.ResponseHeadersToAdd = append(host.ResponseHeadersToAdd, &corev3.HeaderValueOption{
-			Header: &corev3.HeaderValue{Key: "vary", Value: "origin"},
-		})
-		host.Routes = append(host.Routes, toNowhere("unrouted", &routev3.HeaderMatcher{
-			Name:                 "origin",
-			HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
-		}))
-	}
-	routes.ValidateClusters = wrapperspb.Bool(false)
-	return routes
-}
-
-// toNowhere is a route to a cluster that does not exist, for filters that do
-// nothing without a route; with the underscore no backend can have its name.
-// Envoy answers 404 unless a filter answers, or leads to another route.
-func toNowhere(name string, match *routev3.HeaderMatcher) *routev3.Route {
-	return &routev3.Route{
-		Name: name,
-		Match: &routev3.RouteMatch{
-			PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"},
-			Headers:       []*routev3.HeaderMatcher{match},
-		},
-		Action: &routev3.Route_Route{Route: &routev3.RouteAction{
-			ClusterSpecifier:            &routev3.RouteAction_Cluster{Cluster: "envoy_none"},
-			ClusterNotFoundResponseCode: routev3.RouteAction_NOT_FOUND,
-		}},
-	}
+	return []*corev3.HeaderValueOption{{Header: &corev3.HeaderValue{Key: "vary", Value: "origin"}}}
 }
 
 // corsPolicy allows no credentials: a page sends its token in a header of its own

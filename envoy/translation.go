@@ -1,0 +1,115 @@
+package envoy
+
+import (
+	"maps"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	statev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
+	bufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/buffer/v3"
+	setstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/set_filter_state/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// A call by native gRPC, which most calls are, passes no filter that has nothing to do
+// for it. Envoy builds the chain of filters by the first route of a request
+// (envoy.config.route.v3.FilterConfig). Filters for pages and REST, and those that only some
+// routes have settings for, are therefore off in the chain, and are switched on
+//
+//   - by the route of a method that has a setting for them, and
+//   - all together by the routes of what is not native gRPC. Such a request is translated
+//     to gRPC first. The filter translated then notes that, and has Envoy look for the
+//     route of the method, whose settings hold from there on.
+
+// translatedName names the filter that ends the translation, and translatedKey what it notes.
+const (
+	translatedName = "translated"
+	translatedKey  = "edge.translated"
+)
+
+// needsTranslation holds for what is not native gRPC and not translated yet. A page that
+// sends native gRPC is among it, since the answer needs the headers of CORS.
+func needsTranslation(c Config) *predicate {
+	contentType := header("content-type")
+	foreign := fails(or(
+		is(contentType, exactly("application/grpc")),
+		is(contentType, startingWith("application/grpc+")), // gRPC's doc/PROTOCOL-HTTP2.md, "Content-Type"
+		is(contentType, startingWith("application/grpc;")),
+	))
+	if len(c.Origins) > 0 {
+		foreign = or(foreign, is(header("origin"), startingWith("http"))) // as all of c.Origins do
+	}
+	return and(foreign, fails(is(filterState(translatedKey), exactly("yes"))))
+}
+
+// translatedFilter comes after the filters that translate.
+func translatedFilter() *hcmv3.HttpFilter {
+	return off(httpFilter(translatedName, &setstatev3.Config{
+		OnRequestHeaders: []*statev3.FilterStateValue{{
+			Key:        &statev3.FilterStateValue_ObjectKey{ObjectKey: translatedKey},
+			FactoryKey: "envoy.string",
+			Value: &statev3.FilterStateValue_FormatString{FormatString: &corev3.SubstitutionFormatString{
+				Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
+					Specifier: &corev3.DataSource_InlineString{InlineString: "yes"},
+				}},
+			}},
+		}},
+		ClearRouteCache: true,
+	}))
+}
+
+// translationRoutes are the first routes of requests that are not native gRPC. They lead
+// nowhere: what the filters cannot translate is not found.
+func translationRoutes(c Config) []*routev3.Route {
+	web := toNowhere("web")
+	web.TypedPerFilterConfig = translationFilters(c)
+	if len(restServices(c)) == 0 {
+		return []*routev3.Route{web}
+	}
+	rest := toNowhere("rest", contentTypeIsNotGRPC())
+	rest.TypedPerFilterConfig = translationFilters(c)
+	// Bounds the body: the transcoder's own bound is for pieces of it, and what makes no
+	// whole piece, such as one long string, it would keep without end.
+	rest.TypedPerFilterConfig[bufferFilter] = typed(&bufferv3.BufferPerRoute{Override: &bufferv3.BufferPerRoute_Buffer{
+		Buffer: jsonBuffer(),
+	}})
+	return []*routev3.Route{rest, web}
+}
+
+// translationFilters switches on all filters that are off, but for the one that buffers.
+func translationFilters(c Config) map[string]*anypb.Any {
+	settings := map[string]*anypb.Any{}
+	for _, filter := range edgeFilters(c) {
+		if filter.Disabled && filter.Name != bufferFilter {
+			settings[filter.Name] = switchedOn()
+		}
+	}
+	maps.Copy(settings, webSettings(c))
+	return settings
+}
+
+// off has a filter in the chain only of requests whose first route has a setting for it.
+func off(filter *hcmv3.HttpFilter) *hcmv3.HttpFilter {
+	filter.Disabled = true
+	return filter
+}
+
+// switchedOn is the setting for a filter that is to do what it does by default.
+func switchedOn() *anypb.Any {
+	return typed(&routev3.FilterConfig{Config: &anypb.Any{}})
+}
+
+// toNowhere is a route to a cluster that does not exist, for filters that do nothing
+// without a route; with the underscore no backend can have its name. Envoy answers 404
+// unless a filter answers, or leads to another route.
+func toNowhere(name string, headers ...*routev3.HeaderMatcher) *routev3.Route {
+	return &routev3.Route{
+		Name:  name,
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}, Headers: headers},
+		Action: &routev3.Route_Route{Route: &routev3.RouteAction{
+			ClusterSpecifier:            &routev3.RouteAction_Cluster{Cluster: "envoy_none"},
+			ClusterNotFoundResponseCode: routev3.RouteAction_NOT_FOUND,
+		}},
+	}
+}
