@@ -14,6 +14,7 @@
 //	TERMINATION_BUDGET  how long stopping may take, such as 25s (the default);
 //	                    keep it below the pod's terminationGracePeriodSeconds
 //	OTEL_*              the standard OpenTelemetry variables, see below
+//	NAME_TARGET         the address of the service "name", for [Dial]
 //
 // # Stopping
 //

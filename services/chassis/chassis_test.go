@@ -57,7 +57,13 @@ type running struct {
 // start serves the handlers until the test ends.
 func start(t *testing.T, s settings, h handlers, options ...Option) *running {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return startAt(t, "127.0.0.1:0", s, h, options...)
+}
+
+// startAt serves the handlers at an address until the test ends.
+func startAt(t *testing.T, address string, s settings, h handlers, options ...Option) *running {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
