@@ -31,7 +31,7 @@ var accessLogFields = map[string]string{
 	"duration_ms":      "%DURATION%",
 	// As the pod was told it: in milliseconds whatever the client's unit, 7000m for
 	// 7S, and no longer than MaxDeadline.
-	"deadline": "%REQ(GRPC-TIMEOUT):16%",
+	"deadline": "%REQ(X-GRPC-TIMEOUT?GRPC-TIMEOUT):16%",
 	// That of the caller or, where it traces nothing, of Envoy's own span.
 	"trace_id": "%TRACE_ID%",
 	// Who the client's certificate says it is.

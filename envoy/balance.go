@@ -19,8 +19,13 @@ import (
 const slowStart = 10 * time.Second
 
 // A pod is ejected, which is to get no calls for a while, after so many calls
-// in a row that it answered UNAVAILABLE or DEADLINE_EXCEEDED, or did not take, or
-// broke off. Other errors can be the caller's doing, who could eject pods with them.
+// in a row that it did not take, broke off, or answered with nothing but the status
+// UNAVAILABLE or DEADLINE_EXCEEDED (Trailers-Only; gRPC over HTTP2, "Responses"). Other
+// errors can be the caller's doing, who could eject pods with them. A deadline is too:
+// [moveDeadline] keeps it from the libraries of backends, and services/chassis sends
+// headers before the status. Envoy has no setting for it: its error_matcher is not asked
+// about gRPC, and a reset by a pod counts as a connection that failed (both seen with
+// 1.39.1).
 //
 // At most half of the pods can be ejected, and so never the only one. Each time
 // a pod is ejected it is for one ejectionTime longer than before, up to ejectionMost.

@@ -12,7 +12,7 @@ import (
 // edgeOnly are the beginnings of the names of headers that only an edge may
 // write: what Envoy takes orders from, what tells a backend how a call came in
 // (also by RFC 7239), and the claims of a token.
-var edgeOnly = []string{"x-envoy-", "x-forwarded-", "forwarded", "x-real-ip", payloadHeader}
+var edgeOnly = []string{"x-envoy-", "x-forwarded-", "forwarded", "x-real-ip", payloadHeader, DeadlineHeader}
 
 // dropForged removes them from what a client sends, before Envoy reads any header.
 // Of its own accord Envoy drops only some

@@ -61,7 +61,7 @@ func httpsListener(c Config) *listenerv3.Listener {
 func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 	manager := &hcmv3.HttpConnectionManager{
 		StatPrefix:       httpsName,
-		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: serviceRoutes(c)},
+		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: moveDeadline(serviceRoutes(c))},
 		HttpFilters:      edgeFilters(c),
 		LocalReplyConfig: localReplies(c),
 		AccessLog:        accessLog(),

@@ -12,6 +12,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"example.com/grpc-edge/envoy"
 )
 
 // TestStreamsAreNotCut holds one stream that talks and one that is silent for
@@ -102,7 +104,10 @@ func TestDeadlineIsCapped(t *testing.T) {
 	t.Parallel()
 	told := make(chan string, 1)
 	config := httpBackend(t, func(_ http.ResponseWriter, r *http.Request) {
-		told <- r.Header.Get("Grpc-Timeout")
+		if r.Header.Get("Grpc-Timeout") != "" {
+			t.Error("the backend received grpc-timeout, which its gRPC library would act on")
+		}
+		told <- r.Header.Get(envoy.DeadlineHeader)
 		<-r.Context().Done()
 	})
 	config.MaxDeadline = time.Second
@@ -138,7 +143,7 @@ func TestNoDeadlineIsNoCap(t *testing.T) {
 		time.Sleep(5 * limit)
 		w.Header().Set("Content-Type", "application/grpc")
 		w.Header().Set("Grpc-Status", "0")
-		w.Header().Set("Grpc-Message", "told:"+r.Header.Get("Grpc-Timeout"))
+		w.Header().Set("Grpc-Message", "told:"+r.Header.Get(envoy.DeadlineHeader))
 	})
 	config.MaxDeadline = limit
 	header, took := callRaw(t, start(t, config), count, "")

@@ -16,6 +16,13 @@
 //	OTEL_*              the standard OpenTelemetry variables, see below
 //	NAME_TARGET         the address of the service "name", for [Dial]
 //
+// # Deadlines and errors
+//
+// The context of a handler ends at the deadline that the edge hands on in
+// x-grpc-timeout. A stream ends then with DEADLINE_EXCEEDED, whatever its handler does.
+// Details of an error above 32 KiB are dropped, and a message is cut at 4 KiB; the
+// message says so.
+//
 // # Stopping
 //
 // When the context of [Run] ends (SIGTERM), three phases share

@@ -32,13 +32,17 @@ func interceptors(log *slog.Logger, hostname string, maxCalls int) []grpc.Server
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(
 			logging.UnaryServerInterceptor(logger, logged...),
+			smallErrorUnary,
 			hostnameUnary(hostname),
+			deadlineUnary,
 			limitCalls(maxCalls),
 			recovery.UnaryServerInterceptor(recovered),
 		),
 		grpc.ChainStreamInterceptor(
 			logging.StreamServerInterceptor(logger, logged...),
+			smallErrorStream,
 			hostnameStream(hostname),
+			deadlineStream,
 			recovery.StreamServerInterceptor(recovered),
 		),
 	}
@@ -49,7 +53,9 @@ func interceptors(log *slog.Logger, hostname string, maxCalls int) []grpc.Server
 //
 // A call that fails has it in its trailers: with a header, the status would come
 // after the headers, and Envoy repeats a call only if its status is all there is of
-// the answer (Trailers-Only; gRPC over HTTP2, "Responses").
+// the answer (Trailers-Only; gRPC over HTTP2, "Responses"). DEADLINE_EXCEEDED is to come
+// after the headers: as all of the answer Envoy counts it against the pod, and deadlines
+// are the caller's.
 //
 // That the name can't be set, as the handler has sent headers or the caller has
 // gone, is no reason to fail a call.
@@ -57,10 +63,13 @@ func hostnameUnary(hostname string) grpc.UnaryServerInterceptor {
 	name := metadata.Pairs("hostname", hostname)
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		reply, err := handler(ctx, request)
-		if err != nil {
-			_ = grpc.SetTrailer(ctx, name)
-		} else {
+		switch {
+		case err == nil:
 			_ = grpc.SetHeader(ctx, name)
+		case callCode(err) == codes.DeadlineExceeded:
+			_ = grpc.SendHeader(ctx, name)
+		default:
+			_ = grpc.SetTrailer(ctx, name)
 		}
 		return reply, err
 	}
@@ -73,9 +82,12 @@ func hostnameStream(hostname string) grpc.StreamServerInterceptor {
 	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		named := &namedStream{ServerStream: stream, name: name}
 		err := handler(service, named)
-		if err != nil && !named.done.Load() {
+		switch {
+		case callCode(err) == codes.DeadlineExceeded:
+			_ = named.SendHeader(nil)
+		case err != nil && !named.done.Load():
 			stream.SetTrailer(name)
-		} else {
+		default:
 			named.setName()
 		}
 		return err

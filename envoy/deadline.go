@@ -1,0 +1,34 @@
+package envoy
+
+import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+)
+
+const (
+	// timeoutHeader is how long a client gives a call (gRPC's doc/PROTOCOL-HTTP2.md).
+	timeoutHeader = "grpc-timeout"
+	// DeadlineHeader tells a backend how long it has for a call, in the format of
+	// grpc-timeout: as long as the client said, and no longer than MaxDeadline. Only
+	// the edge writes it, and it is not there if the client set no deadline.
+	DeadlineHeader = "x-grpc-timeout"
+)
+
+// moveDeadline hands the deadline to backends under another name, so that the edge
+// ends the call and not the gRPC library of the backend. Libraries answer a deadline
+// that is over with a reset of the stream (grpc-go's http2_server.go), which looks
+// like a broken pod: with deadlines shorter than a method takes, any client could
+// have healthy pods ejected.
+//
+// Envoy applies what a virtual host says before what the route configuration says,
+// and both after it has capped the deadline. Every kind of call needs this.
+func moveDeadline(routes *routev3.RouteConfiguration) *routev3.RouteConfiguration {
+	for _, host := range routes.VirtualHosts {
+		host.RequestHeadersToAdd = append(host.RequestHeadersToAdd, &corev3.HeaderValueOption{
+			Header:       &corev3.HeaderValue{Key: DeadlineHeader, Value: "%REQ(" + timeoutHeader + ")%"},
+			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+		})
+	}
+	routes.RequestHeadersToRemove = append(routes.RequestHeadersToRemove, timeoutHeader)
+	return routes
+}

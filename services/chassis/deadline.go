@@ -1,0 +1,108 @@
+package chassis
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+)
+
+// deadlineHeader is how long the edge gives a call, in the format of grpc-timeout
+// (gRPC over HTTP2, "Requests"). The edge does not send grpc-timeout itself: grpc-go
+// answers that with a reset of the stream, which the edge would take for a broken pod.
+const deadlineHeader = "x-grpc-timeout"
+
+// A stream ends a little before the edge would end it, by the smaller of a twentieth of
+// its time and maxEarly. Once headers are sent the edge can only reset a stream, which
+// callers without a timer of their own read as INTERNAL, while the pod can still send
+// the status DEADLINE_EXCEEDED.
+const (
+	earlyShare = 20
+	maxEarly   = 100 * time.Millisecond
+)
+
+// errDeadline is what a stream ends with when its time is over.
+var errDeadline = status.Error(codes.DeadlineExceeded, "the deadline of the call is over")
+
+// deadlineUnary gives the handler the caller's deadline. The edge ends the call by
+// itself, so that nothing has to be taken off.
+func deadlineUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	timeout, ok := timeoutOf(ctx)
+	if !ok {
+		return handler(ctx, request)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return handler(ctx, request)
+}
+
+// deadlineStream ends a stream at its deadline, whether or not the handler heeds its
+// context. A handler that waits for a message of the caller can't: it gets an error
+// from the stream once the status is sent.
+func deadlineStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	timeout, ok := timeoutOf(stream.Context())
+	if !ok {
+		return handler(service, stream)
+	}
+	ctx, cancel := context.WithTimeout(stream.Context(), timeout-min(timeout/earlyShare, maxEarly))
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- handler(service, boundedStream{stream, ctx}) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	if stream.Context().Err() != nil { // the caller has gone
+		return <-ended
+	}
+	return errDeadline
+}
+
+// boundedStream is a stream whose context has a deadline.
+type boundedStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+// Context returns the context that ends at the deadline, or before with the stream.
+func (s boundedStream) Context() context.Context { return s.ctx }
+
+// timeoutOf reads the deadline that the edge wrote. What is not in the format counts as
+// none, as for the edge.
+func timeoutOf(ctx context.Context) (time.Duration, bool) {
+	values := metadata.ValueFromIncomingContext(ctx, deadlineHeader)
+	if len(values) != 1 {
+		return 0, false
+	}
+	return parseTimeout(values[0])
+}
+
+// timeoutUnits are those of grpc-timeout.
+var timeoutUnits = map[byte]time.Duration{
+	'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
+}
+
+// parseTimeout reads up to eight digits and a unit.
+func parseTimeout(text string) (time.Duration, bool) {
+	if len(text) < 2 || len(text) > 9 {
+		return 0, false
+	}
+	last := len(text) - 1
+	unit, known := timeoutUnits[text[last]]
+	number, err := strconv.ParseUint(text[:last], 10, 32)
+	if err != nil || !known {
+		return 0, false
+	}
+	if unit == time.Hour && number > maxTimeoutHours {
+		number = maxTimeoutHours
+	}
+	return time.Duration(number) * unit, true
+}
+
+// maxTimeoutHours is about a hundred years; a [time.Duration] holds no more than 292.
+const maxTimeoutHours = 100 * 365 * 24
