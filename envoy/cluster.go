@@ -40,6 +40,16 @@ const (
 	podProbes       = 3
 )
 
+// The largest headers that a pod may answer with, in KiB: all together, and one of them.
+// An error travels in headers, its details in base64 in one of them. With Envoy's
+// defaults, 60 and 64, a large error counts against the pod, and a larger one closes the
+// connection with the calls of other clients on it. 256 is the most that Envoy allows
+// (Http2ProtocolOptions.max_header_field_size_kb).
+const (
+	podHeaders     = 1024
+	podHeaderField = 256
+)
+
 // clusters are those of all backends and of their canaries.
 func (c Config) clusters() []*clusterv3.Cluster {
 	var clusters []*clusterv3.Cluster
@@ -127,12 +137,17 @@ func grpcHealthCheck() *corev3.HealthCheck {
 func upstreamHTTP2(b Backend) map[string]*anypb.Any {
 	return map[string]*anypb.Any{
 		"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(&upstreamv3.HttpProtocolOptions{
+			CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
+				MaxResponseHeadersKb: wrapperspb.UInt32(podHeaders),
+			},
 			UpstreamProtocolOptions: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
 				ExplicitHttpConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig{
 					ProtocolConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
 						Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
 							InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
 							InitialConnectionWindowSize: wrapperspb.UInt32(connectionWindow),
+							MaxHeaderFieldSizeKb:        wrapperspb.UInt32(podHeaderField),
+							CustomSettingsParameters:    []*corev3.Http2ProtocolOptions_SettingsParameter{maxHeaderList()},
 							ConnectionKeepalive: &corev3.KeepaliveSettings{
 								Interval: durationpb.New(podPingInterval),
 								Timeout:  durationpb.New(podPingTimeout),
@@ -143,6 +158,14 @@ func upstreamHTTP2(b Backend) map[string]*anypb.Any {
 			},
 			RequestMirrorPolicies: mirror(b),
 		}),
+	}
+}
+
+// maxHeaderList tells pods how much fits (SETTINGS_MAX_HEADER_LIST_SIZE; RFC 9113, section
+// 6.5.2). Libraries that heed it end only the call whose headers are too large.
+func maxHeaderList() *corev3.Http2ProtocolOptions_SettingsParameter {
+	return &corev3.Http2ProtocolOptions_SettingsParameter{
+		Identifier: wrapperspb.UInt32(6), Value: wrapperspb.UInt32(podHeaderField << 10),
 	}
 }
 

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // slowMethod is how long a call takes in the tests of short deadlines.
@@ -109,5 +112,81 @@ func (p *pods) expectNoEjection(t *testing.T) {
 	p.stat(t, callLimit, "cluster.probe.outlier_detection.ejections_enforced_total", 0)
 	if got := p.counter(t, "cluster.probe.upstream_rq_total"); got == 0 {
 		t.Error("no call reached a pod: this test proved nothing")
+	}
+}
+
+// TestLargeErrors has backends answer errors with ever larger details, while another
+// client holds a stream on the same connection to each pod.
+func TestLargeErrors(t *testing.T) {
+	t.Parallel()
+	p := startPods(t)
+	end := p.largeErrors(t)
+	connection := p.dial(t)
+	for _, size := range []int32{1 << 10, 46 << 10, 70 << 10, 128 << 10, 190 << 10} {
+		for i := range 60 {
+			err := connection.Invoke(callContext(t), headers, wrapperspb.Int32(size), &emptypb.Empty{})
+			if got := status.Convert(err); got.Code() != codes.FailedPrecondition || len(got.Details()) != 1 {
+				t.Errorf("call %d with details of %d bytes = %.200v, want FAILED_PRECONDITION and the details", i, size, err)
+				break
+			}
+		}
+	}
+	end()
+	p.expectNoEjection(t)
+	if got := p.counter(t, "cluster.probe.upstream_rq_retry"); got != 0 {
+		t.Errorf("calls were repeated %d times, want none", got)
+	}
+}
+
+// TestTooLargeErrors has errors that no header of Envoy holds. They cost the call they
+// belong to, and no other.
+func TestTooLargeErrors(t *testing.T) {
+	t.Parallel()
+	p := startPods(t)
+	end := p.largeErrors(t)
+	connection := p.dial(t)
+	for range 3 {
+		if err := connection.Invoke(callContext(t), count, wrapperspb.Int32(400<<10), &emptypb.Empty{}); status.Code(err) != codes.Unavailable {
+			t.Errorf("a call with an error of 400 KiB = %.200v, want UNAVAILABLE", err)
+		}
+	}
+	end()
+}
+
+// largeErrors has backends answer with details of the size that they are asked for, and
+// begins a stream of another client to each. The result ends them, which must be OK.
+func (p *pods) largeErrors(t *testing.T) (end func()) {
+	t.Helper()
+	release, neighbours := make(chan struct{}), make(chan error)
+	for _, b := range p.backends {
+		b.answer(func(stream grpc.ServerStream) error {
+			if method, _ := grpc.MethodFromServerStream(stream); method == ticks {
+				<-release
+				return nil
+			}
+			var size wrapperspb.Int32Value
+			if err := stream.RecvMsg(&size); err != nil {
+				return err
+			}
+			failure, err := status.New(codes.FailedPrecondition, "no").WithDetails(&errdetails.DebugInfo{Detail: strings.Repeat("d", int(size.Value))})
+			if err != nil {
+				return err
+			}
+			return failure.Err()
+		})
+	}
+	for range p.backends {
+		connection := p.dial(t)
+		go func() { neighbours <- callTicks(t.Context(), connection) }()
+	}
+	p.stat(t, callLimit, "cluster.probe.upstream_rq_active", int64(len(p.backends)))
+	return func() {
+		t.Helper()
+		close(release)
+		for range p.backends {
+			if err := <-neighbours; err != nil {
+				t.Errorf("another client's stream = %v, want OK", err)
+			}
+		}
 	}
 }
