@@ -56,4 +56,4 @@ identity: $(DELIVERY) ## Print who a job logs in as (ROLE=deployer), and where t
 
 .PHONY: $(DELIVERY)
 $(DELIVERY):
-	@cd tools/delivery && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o ../../$(BIN)/ .
+	@cd tools/delivery && CGO_ENABLED=0 go build -trimpath -o ../../$(BIN)/ .

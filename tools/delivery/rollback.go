@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"example.com/grpc-edge/tools/delivery/git"
 	"example.com/grpc-edge/tools/delivery/preview"
 )
 
@@ -106,13 +106,13 @@ func repeatable(d deployment) error {
 
 // worktree checks a commit out beside what is worked on.
 func (j *job) worktree(commit string) (folder string, remove func(), err error) {
-	if exec.Command("git", "-C", j.root, "cat-file", "-e", commit+"^{commit}").Run() != nil {
+	if git.Command(j.root, "cat-file", "-e", commit+"^{commit}").Run() != nil {
 		return "", nil, fmt.Errorf("commit %s is not in this clone: `git fetch --unshallow`, or fetch the branch that it is on", commit)
 	}
 	folder = j.file("rollback")
-	remove = func() { _ = exec.Command("git", "-C", j.root, "worktree", "remove", "--force", folder).Run() }
+	remove = func() { _ = git.Command(j.root, "worktree", "remove", "--force", folder).Run() }
 	remove() // what an interrupted rollback left
-	if out, err := exec.Command("git", "-C", j.root, "worktree", "add", "--detach", folder, commit).CombinedOutput(); err != nil {
+	if out, err := git.Command(j.root, "worktree", "add", "--detach", folder, commit).CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("checking out %s: %w\n%s", commit, err, out)
 	}
 	return folder, remove, nil

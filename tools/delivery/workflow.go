@@ -3,13 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"example.com/grpc-edge/tools/delivery/environment"
+	"example.com/grpc-edge/tools/delivery/git"
 )
 
 // identity prints what a workflow needs to log in, as lines for $GITHUB_OUTPUT.
@@ -72,9 +72,12 @@ func touched(root string, stacks []string, base string) ([]string, error) {
 
 // changed are the files that differ from what base and HEAD have in common.
 func changed(root, base string) ([]string, error) {
-	out, err := exec.Command("git", "-C", root, "diff", "--name-only", "--no-renames", base+"...HEAD").Output()
+	cmd := git.Command(root, "diff", "--name-only", "--no-renames", base+"...HEAD")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("comparing with %s, which must be in the clone (fetch-depth: 0): %w", base, err)
+		return nil, fmt.Errorf("comparing with %s, which must be in the clone (fetch-depth: 0): %w\n%s", base, err, strings.TrimSpace(stderr.String()))
 	}
 	return strings.Fields(string(out)), nil
 }

@@ -3,12 +3,13 @@ package preview
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"example.com/grpc-edge/tools/delivery/git"
 )
 
 // History finds the commits behind an image in a clone of the repository.
@@ -45,8 +46,8 @@ func (h History) Commits(image string) []string {
 }
 
 func (h History) log(folders []string) ([]string, error) {
-	args := append([]string{"-C", h.Root, "log", "--no-merges", "--format=%h %s", h.Base + "..HEAD", "--"}, folders...)
-	out, err := exec.Command("git", args...).Output()
+	args := append([]string{"log", "--no-merges", "--format=%h %s", h.Base + "..HEAD", "--"}, folders...)
+	out, err := git.Command(h.Root, args...).Output()
 	if err != nil {
 		return nil, fmt.Errorf("listing the commits since %s, which must be in the clone (fetch-depth: 0): %w", h.Base, err)
 	}
