@@ -1,9 +1,13 @@
-# Everything a person or CI does with this repository. `make help` lists it.
+# Everything a person or CI does with this repository. `make help` lists where to begin,
+# `make help-all` the rest.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 # The linter's cache holds paths: shared between two checkouts, it fails one of them.
 export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
+# Go asks git for the commit to stamp a program with, and git refuses to answer where the
+# folder belongs to another user, as on the volume of a container.
+export GOFLAGS := $(strip $(shell go env GOFLAGS 2>/dev/null) -buildvcs=false)
 
 BIN := .cache/bin
 SANDBOX := $(BIN)/sandbox
@@ -59,7 +63,7 @@ kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$(
 
 .PHONY: service
 service: ## Write a new service, which works and is tested (NAME=greeter)
-	@go -C tools/service run . -root $(CURDIR) "$(NAME)"
+	@go -C tools/service run . -root "$(CURDIR)" "$(NAME)"
 
 .PHONY: test
 test: tools ## Run the tests of every module, then the end-to-end test
@@ -80,7 +84,7 @@ lint: $(BIN)/golangci-lint $(BIN)/actionlint ## Lint the Go code of every module
 	@echo "== licences"
 	@$(MAKE) --no-print-directory licences
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff) || { echo "$$m/go.mod is not tidy outside the workspace, where the program is run: cd $$m && GOWORK=off go mod tidy" >&2; exit 1; }; done
-	@for m in $(MODULES); do echo "== lint of $$m"; (cd $$m && $(CURDIR)/$(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...); done
+	@for m in $(MODULES); do echo "== lint of $$m"; (cd $$m && "$(CURDIR)/$(BIN)/golangci-lint" run --config "$(CURDIR)/.golangci.yaml" ./...); done
 
 # The folders whose programs run in the cluster, or with rights to change it.
 SHIPPED = $(filter-out services/openapi,$(filter services/% envoy infra policy tools/bootstrap tools/delivery,$(MODULES)))
@@ -91,7 +95,7 @@ licences: ## Check the licence of each module that goes into a program
 
 .PHONY: vulnerabilities
 vulnerabilities: $(BIN)/govulncheck ## Look up known vulnerabilities in what the programs call (DB=file://… for a copy of the database)
-	@for m in $(SHIPPED); do echo "== vulnerabilities of $$m"; (cd $$m && GOWORK=off $(CURDIR)/$(BIN)/govulncheck $(if $(DB),-db $(DB)) ./...); done
+	@for m in $(SHIPPED); do echo "== vulnerabilities of $$m"; (cd $$m && GOWORK=off "$(CURDIR)/$(BIN)/govulncheck" $(if $(DB),-db $(DB)) ./...); done
 
 .PHONY: check
 check: lint vulnerabilities ## Check what a container without privileges can: lint, vulnerabilities, tests without a sandbox
@@ -128,7 +132,7 @@ tools: $(SANDBOX) ## Fetch and build what the sandbox and the tests run
 .PHONY: $(SANDBOX)
 $(SANDBOX): host
 	@[ -x $@ ] || echo "Building the sandbox's own program (some minutes the first time)"
-	@cd sandbox && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o ../$(BIN)/ . ./pause
+	@cd sandbox && CGO_ENABLED=0 go build -trimpath -o ../$(BIN)/ . ./pause
 
 .PHONY: host
 host:
@@ -151,6 +155,17 @@ $(BIN)/cert-manager: tools/cert-manager/main.go tools/cert-manager/go.sum
 $(BIN)/actionlint: tools/actionlint/go.sum
 	@cd tools/actionlint && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
 
+##@ Help
+
+# Where to begin, in this order.
+FIRST := up call status logs preview service down
+
 .PHONY: help
-help: ## Show this help
+help: ## Show where to begin
+	@echo "Where to begin:"
+	@for target in $(FIRST); do sed -n "s|^$$target:.*## \(.*\)|  make $$target\t\1|p" $(MAKEFILE_LIST); done | expand -t 16
+	@echo "make help-all lists all targets: tests, benchmarks, generators and what CI runs."
+
+.PHONY: help-all
+help-all: ## Show all targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

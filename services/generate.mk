@@ -11,13 +11,13 @@ GOOGLEAPIS_FILES := .cache/googleapis/google/api/annotations.proto .cache/google
 
 generate: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Generate Go code, the OpenAPI document and docs/configuration.md
 	.cache/bin/buf generate
-	GOWORK=off go -C tools/configuration run . -root $(CURDIR)
+	GOWORK=off go -C tools/configuration run . -root "$(CURDIR)"
 
 generate-check: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Fail, with the difference, if what is generated is not up to date
 	rm -rf .cache/generated
 	.cache/bin/buf generate --output .cache/generated
 	for api in services/*/api; do diff --recursive --unified --exclude='*.proto' $$api .cache/generated/$$api; done
-	GOWORK=off go -C tools/configuration run . -root $(CURDIR) -output $(CURDIR)/.cache/generated/docs/configuration.md
+	GOWORK=off go -C tools/configuration run . -root "$(CURDIR)" -output "$(CURDIR)/.cache/generated/docs/configuration.md"
 	for document in openapi.yaml configuration.md; do diff --unified docs/$$document .cache/generated/docs/$$document; done
 
 proto-lint: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Lint the protos and check their format
@@ -25,11 +25,11 @@ proto-lint: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Lint the protos and check thei
 	.cache/bin/buf format --diff --exit-code --exclude-path .cache/googleapis/google
 
 $(PROTO_TOOLS) &: tools/buf/go.mod tools/buf/go.sum
-	cd tools/buf && GOWORK=off go build -o $(CURDIR)/.cache/bin/ tool
+	cd tools/buf && GOWORK=off go build -o "$(CURDIR)/.cache/bin/" tool
 	touch $(PROTO_TOOLS)
 
 $(GOOGLEAPIS_FILES) &: services/generate.mk
 	mkdir -p .cache/googleapis/google/api
-	cd $$(cd tools/buf && GOWORK=off go mod download -json $(GOOGLEAPIS) | sed -n 's/.*"Dir": "\(.*\)",\{0,1\}$$/\1/p') \
+	cd "$$(cd tools/buf && GOWORK=off go mod download -json $(GOOGLEAPIS) | sed -n 's/.*"Dir": "\(.*\)",\{0,1\}$$/\1/p')" \
 		&& install -m 644 third_party/googleapis/google/api/annotations.proto third_party/googleapis/google/api/http.proto \
-			$(CURDIR)/.cache/googleapis/google/api/
+			"$(CURDIR)"/.cache/googleapis/google/api/

@@ -67,6 +67,6 @@ func (c workCopy) build(ctx context.Context, args ...string) (page.Build, error)
 	stop := peaks(ctx, func(command string) bool {
 		return strings.Contains(command, "/pkg/tool/") || strings.HasPrefix(command, "go build")
 	})
-	took, err := c.time(ctx, "go", append(append([]string{"build", "-o", os.DevNull}, args...), "./infra")...)
+	took, err := c.time(ctx, "go", append(append([]string{"build", "-buildvcs=false", "-o", os.DevNull}, args...), "./infra")...)
 	return page.Build{Took: took, Memory: stop()[0]}, err
 }

@@ -26,7 +26,7 @@ type lifecycle struct {
 func startLifecycle(t *testing.T, e *edge, name string, budget time.Duration) *lifecycle {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "lifecycle")
-	if out, err := exec.Command("go", "build", "-o", binary, "../lifecycle").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "../lifecycle").CombinedOutput(); err != nil {
 		t.Fatalf("building lifecycle: %v\n%s", err, out)
 	}
 	l := &lifecycle{ended: make(chan error, 1)}

@@ -56,7 +56,7 @@ func TestServicesAreReached(t *testing.T) {
 func runService(t *testing.T, name string) uint32 {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), name)
-	build := exec.Command("go", "build", "-o", binary, ".")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, ".")
 	build.Dir = filepath.Join("..", "..", "services", name)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building services/%s: %v\n%s", name, err, out)

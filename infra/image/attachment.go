@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 
@@ -135,13 +137,27 @@ func provenanceOf(ctx context.Context, source Source, digest v1.Hash, goVersion 
 	return json.Marshal(s)
 }
 
-// git is what git prints in a folder; nothing where there is no clone.
+// git returns what git prints in a folder of the repository, or nothing outside a clone.
+// The repository may belong to another user than the one who deploys, as in a container
+// with the folder on a volume.
 func git(ctx context.Context, dir string, args ...string) string {
-	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
+	trusted := "safe.directory=" + workspaceOf(dir)
+	out, err := exec.CommandContext(ctx, "git", append([]string{"-c", trusted, "-C", dir}, args...)...).Output()
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// workspaceOf returns the nearest folder above dir with a go.work, the repository's root;
+// dir itself where there is none.
+func workspaceOf(dir string) string {
+	for folder := dir; folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "go.work")); err == nil {
+			return folder
+		}
+	}
+	return dir
 }
 
 // attachment is a file, as an OCI artifact that refers to the image (OCI image

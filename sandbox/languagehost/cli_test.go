@@ -3,6 +3,7 @@ package languagehost
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -100,6 +101,36 @@ func TestRuntimeOptions(t *testing.T) {
 	both := newProject(t, "program", "binary: a, buildTarget: b")
 	if output, err := both.Run("preview"); err == nil || !strings.Contains(output, "exclude each other") {
 		t.Errorf("binary and buildTarget together: got error %v and\n%s", err, output)
+	}
+}
+
+// A clone that belongs to another user, as on the volume of a container, compiles too: git
+// refuses to tell its commit there.
+func TestProgramOfAnotherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a folder to another user")
+	}
+	t.Setenv("GOFLAGS", "")
+	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+	dir := filepath.Join(t.TempDir(), "a program")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for file, content := range map[string]string{"go.mod": "module program\n", "main.go": "package main\n\nfunc main() {}\n"} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{{"git", "init", "--quiet", dir}, {"chown", "-R", "65534", dir}} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	if out, err := exec.Command("git", "-C", dir, "status").CombinedOutput(); err == nil {
+		t.Fatalf("git works in the folder of another user, so this test shows nothing:\n%s", out)
+	}
+	if err := build(t.Context(), dir, filepath.Join(t.TempDir(), "built")); err != nil {
+		t.Error(err)
 	}
 }
 

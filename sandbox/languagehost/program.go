@@ -82,8 +82,9 @@ func buildTarget(directory string, opts options) (string, error) {
 	return path, nil
 }
 
-// build compiles the main package in the directory. Its error is what the
-// compiler said.
+// build compiles the main package in the directory. Its error holds the compiler's
+// output. The program is not stamped with its commit: git refuses to answer in a folder
+// that belongs to another user, and go build would then fail.
 func build(ctx context.Context, directory, target string) error {
 	gobin, err := exec.LookPath("go")
 	if err != nil {
@@ -92,7 +93,7 @@ func build(ctx context.Context, directory, target string) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return fmt.Errorf("making the folder to build in: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, gobin, "build", "-o", target, ".")
+	cmd := exec.CommandContext(ctx, gobin, "build", "-buildvcs=false", "-o", target, ".")
 	cmd.Dir = directory
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {

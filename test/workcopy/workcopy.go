@@ -18,20 +18,29 @@ var parts = []string{"bin", "packages", "stamps", "wheels", "images", "pulumi"}
 // Make copies to dir what git would clone of root, uncommitted changes included,
 // and links the tools. What was at dir is removed; it must be on root's file system.
 func Make(root, dir string) error {
+	if err := Sources(root, dir); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if err := linkTree(filepath.Join(root, ".cache", part), filepath.Join(dir, ".cache", part)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sources copies to dir what git would clone of root, uncommitted changes included. What
+// was at dir is removed.
+func Sources(root, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	list, err := exec.Command("git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "-z").Output()
+	list, err := exec.Command("git", "-c", "safe.directory="+root, "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "-z").Output()
 	if err != nil {
 		return fmt.Errorf("listing the repository's files: %w", err)
 	}
 	for file := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
 		if err := copyFile(filepath.Join(root, file), filepath.Join(dir, file)); err != nil {
-			return err
-		}
-	}
-	for _, part := range parts {
-		if err := linkTree(filepath.Join(root, ".cache", part), filepath.Join(dir, ".cache", part)); err != nil {
 			return err
 		}
 	}
