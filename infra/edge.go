@@ -1,20 +1,14 @@
 package main
 
 import (
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-
 	"example.com/grpc-edge/envoy"
 	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/infra/edge"
 )
 
-// edgeConfig is what Envoy does: the services, and what the stack says about
-// calling them. The error lists everything that does not fit together, before
-// anything is created.
-func edgeConfig(c *config.Config, entries []entry) (envoy.Config, error) {
+// edgeConfig returns what Envoy does: the services, and what the stack says about
+// calling them. See [config.Config.CheckEdge] for what may be wrong with it.
+func edgeConfig(c *config.Config, entries []entry) envoy.Config {
 	e := c.Edge
 	result := edge.Complete(envoy.Config{
 		Backends:    backends(entries, c),
@@ -35,25 +29,13 @@ func edgeConfig(c *config.Config, entries []entry) (envoy.Config, error) {
 	if c.OTLP != nil {
 		result.Collector = &envoy.Collector{Address: c.OTLP.Host, Port: uint32(c.OTLP.Port), Sampling: float64(e.Sampling)}
 	}
-	if err := checkCanaries(e.Canaries, entries); err != nil {
-		return result, err
-	}
-	if _, err := envoy.Files(result); err != nil {
-		return result, fmt.Errorf("checking the keys of the edge (jwtIssuers, rules, canaries, clientCaPem):\n%w", err)
-	}
-	return result, nil
+	return result
 }
 
-func checkCanaries(canaries map[string]config.Canary, entries []entry) error {
-	known := map[string]bool{}
+func serviceNames(entries []entry) []string {
+	var names []string
 	for _, e := range entries {
-		known[e.Name()] = true
+		names = append(names, e.Name())
 	}
-	for _, name := range slices.Sorted(maps.Keys(canaries)) {
-		if !known[name] {
-			return fmt.Errorf("checking grpc-edge:canaries: there is no service %q; it must be one of %s",
-				name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
-		}
-	}
-	return nil
+	return names
 }

@@ -3,6 +3,9 @@ module example.com/grpc-edge/infra
 go 1.26.0
 
 require (
+	example.com/grpc-edge/envoy v0.0.0
+	example.com/grpc-edge/services/echo v0.0.0
+	example.com/grpc-edge/services/reverse v0.0.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1
 	github.com/pulumi/pulumi-gcp/sdk/v9 v9.33.0
@@ -13,19 +16,17 @@ require (
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
 	gopkg.in/yaml.v3 v3.0.1
-	example.com/grpc-edge/envoy v0.0.0
-	example.com/grpc-edge/services/echo v0.0.0
-	example.com/grpc-edge/services/reverse v0.0.0
 )
 
 require github.com/CycloneDX/cyclonedx-go v0.12.0
 
 require (
 	cel.dev/expr v0.25.1 // indirect
+	example.com/grpc-edge/policy v0.0.0
 	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/ProtonMail/go-crypto v1.4.1 // indirect
-	github.com/agext/levenshtein v1.2.3 // indirect
+	github.com/agext/levenshtein v1.2.3
 	github.com/apparentlymart/go-textseg/v15 v15.0.0 // indirect
 	github.com/aymanbagabas/go-osc52/v2 v2.0.1 // indirect
 	github.com/blang/semver v3.5.1+incompatible // indirect
@@ -135,7 +136,6 @@ require (
 	golang.org/x/tools v0.49.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 	gotest.tools/v3 v3.5.2 // indirect
-	example.com/grpc-edge/policy v0.0.0
 	lukechampine.com/frand v1.5.1 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )

@@ -46,11 +46,11 @@ func program(ctx *pulumi.Context) error {
 
 // deploy describes everything and returns the outputs of the stack.
 func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
-	c, err := config.Load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	edge, err := edgeConfig(c, services)
+	var edge envoy.Config
+	c, err := config.Load(ctx, providerKeys(), func(c *config.Config, report config.Report) {
+		edge = edgeConfig(c, services)
+		c.CheckEdge(edge, serviceNames(services), report)
+	})
 	if err != nil {
 		return nil, err
 	}

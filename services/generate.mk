@@ -7,18 +7,24 @@ PROTO_TOOLS      := $(addprefix .cache/bin/,buf protoc-gen-go protoc-gen-go-grpc
 GOOGLEAPIS       := github.com/grpc-ecosystem/grpc-gateway@v1.16.0
 GOOGLEAPIS_FILES := .cache/googleapis/google/api/annotations.proto .cache/googleapis/google/api/http.proto
 
-.PHONY: generate generate-check proto-lint
+.PHONY: generate generate-check proto-lint configuration
 
 generate: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Generate Go code, the OpenAPI document and docs/configuration.md
 	.cache/bin/buf generate
+	$(MAKE) --no-print-directory configuration
+
+configuration: ## Generate docs/configuration.md and the schema of the stacks' files, after a change of keys
+	mkdir -p .cache
+	go -C infra run ./config/schema -root "$(CURDIR)" > .cache/stack.schema.json && mv .cache/stack.schema.json docs/
 	GOWORK=off go -C tools/configuration run . -root "$(CURDIR)"
 
 generate-check: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Fail, with the difference, if what is generated is not up to date
 	rm -rf .cache/generated
 	.cache/bin/buf generate --output .cache/generated
 	for api in services/*/api; do diff --recursive --unified --exclude='*.proto' $$api .cache/generated/$$api; done
+	go -C infra run ./config/schema -root "$(CURDIR)" > .cache/generated/docs/stack.schema.json
 	GOWORK=off go -C tools/configuration run . -root "$(CURDIR)" -output "$(CURDIR)/.cache/generated/docs/configuration.md"
-	for document in openapi.yaml configuration.md; do diff --unified docs/$$document .cache/generated/docs/$$document; done
+	for document in openapi.yaml configuration.md stack.schema.json; do diff --unified docs/$$document .cache/generated/docs/$$document; done
 
 proto-lint: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Lint the protos and check their format
 	.cache/bin/buf lint

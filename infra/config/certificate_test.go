@@ -93,7 +93,7 @@ func TestIssuedCertificate(t *testing.T) {
 		{"issuer's kind", CertManager, `{"name":"a","kind":"VaultIssuer"}`, "", "90", "600",
 			`  grpc-edge:certificateIssuer has the kind "VaultIssuer"; it must be one of ClusterIssuer, GoogleCASClusterIssuer, GoogleCASIssuer, Issuer`},
 		{"issuer's field", CertManager, `{"name":"a","kind":"Issuer","group":"cert-manager.io"}`, "", "90", "600",
-			`  grpc-edge:certificateIssuer cannot be read: unknown field "group"; Pulumi.yaml says what it holds`},
+			`  grpc-edge:certificateIssuer.group is unknown; there may be name, kind, ipAddress`},
 		{"no pool", CertificateAuthorityService, "{}", "", "90", "600",
 			`  grpc-edge:certificateAuthorityPool is ""; it must be projects/PROJECT/locations/REGION/caPools/POOL, as grpc-edge:certificate is certificate-authority-service`},
 		{"pool's ID alone", CertificateAuthorityService, "{}", "my-pool", "90", "600",

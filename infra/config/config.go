@@ -114,17 +114,31 @@ type Collector struct {
 	Port      int
 }
 
-// Load reads and checks the configuration of the stack. The error lists every
-// wrong, missing and unknown key, each with what it may be.
-func Load(ctx *pulumi.Context) (*Config, error) {
+// Report notes that a key is wrong. The message follows the key and says what it must be;
+// one that begins with [ or . is about a part of the value, such as "[0].service is …". Of
+// several messages about the same part, the first counts.
+type Report func(key, format string, args ...any)
+
+// Check compares a configuration with what only the caller of [Load] knows, such as the
+// gRPC services that there are. The values may be wrong: what was wrong by itself is
+// reported already, and another report about it is dropped.
+type Check func(c *Config, report Report)
+
+// Load reads and checks the configuration of the stack. Providers lists the keys of each
+// other namespace that something reads. The error lists every wrong, missing and unknown
+// key, each with what it may be, those that the checks report included.
+func Load(ctx *pulumi.Context, providers map[string][]string, checks ...Check) (*Config, error) {
 	defaults, err := declared.Defaults(ctx.RootDirectory())
 	if err != nil {
 		return nil, err
 	}
 	r := newReader(ctx.GetConfig, ctx.IsConfigSecret, os.Getenv(pulumi.EnvConfig))
-	r.defaults = defaults
+	r.defaults, r.providers = defaults, providers
 	c := r.read()
 	r.checkStackName(ctx.Stack(), c.Delivery)
+	for _, check := range checks {
+		check(c, r.report)
+	}
 	if len(r.problems) > 0 {
 		return nil, fmt.Errorf("checking the configuration of stack %q:\n%w", ctx.Stack(), r.err())
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,13 +17,18 @@ import (
 // load checks a configuration without an engine, with these keys encrypted.
 func load(t *testing.T, values map[string]string, secrets ...string) (*Config, error) {
 	t.Helper()
+	return loadWith(t, values, nil, secrets...)
+}
+
+func loadWith(t *testing.T, values map[string]string, providers map[string][]string, secrets ...string) (*Config, error) {
+	t.Helper()
 	all, err := json.Marshal(values)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newReader(func(key string) (string, bool) { value, ok := values[key]; return value, ok },
 		func(key string) bool { return slices.Contains(secrets, key) }, string(all))
-	r.defaults = configtest.Load(t, "../..", "")
+	r.defaults, r.providers = configtest.Load(t, "../..", ""), providers
 	c := r.read()
 	return c, r.err()
 }
@@ -190,9 +196,8 @@ func TestWrongTogether(t *testing.T) {
 		{map[string]string{exclusions: exclusion("xmas", "2026-11-24T00:00:00Z", "NO_UPGRADES")}, exclusions + `[0] is from "2026-12-01T00:00:00Z" to "2026-11-24T00:00:00Z"; start must be before end`},
 		{map[string]string{exclusions: exclusion("xmas", "2026-12-24T00:00:00Z", "ALL")}, exclusions + `[0].scope is "ALL"; it must be one of NO_UPGRADES, NO_MINOR_UPGRADES, NO_MINOR_OR_NODE_UPGRADES`},
 		{map[string]string{exclusions: exclusion("xmas", "2027-02-24T00:00:00Z", "NO_UPGRADES")}, exclusions + `[0] is longer than 30 days`},
-		{map[string]string{exclusions: `[{"from":"x"}]`}, exclusions + ` cannot be read: unknown field "from"; Pulumi.yaml says what`},
 		{map[string]string{labels: `{"Team":"edge"}`}, labels + ` has "Team": "edge"; a key and its value must be`},
-		{map[string]string{labels: `["edge"]`}, labels + ` cannot be read`},
+		{map[string]string{labels: `["edge"]`}, labels + ` is ["edge"]; it must be an object`},
 	}
 	for _, test := range tests {
 		_, err := load(t, sandbox(t, test.changes))
@@ -205,29 +210,99 @@ func TestWrongTogether(t *testing.T) {
 	}
 }
 
-// Nothing is fixed only to find the next mistake.
+// Nothing is fixed only to find the next mistake: types, values, fields within items and
+// names of keys are all reported together.
 func TestAllWrongKeysAtOnce(t *testing.T) {
 	t.Parallel()
 	values := sandbox(t, map[string]string{
-		"gcp:region":          "mars",
-		"grpc-edge:nodeCount": "many",
-		"grpc-edge:podsCidr":  "everything",
-		"grpc-edge:replicas":  "3",
-		"other:key":           "is none of our business",
+		"gcp:region":                       "mars",
+		"gcp:regoin":                       "us-central1",
+		"gcp:userProjectOverride":          "true",
+		"gpc:region":                       "us-central1",
+		"grpc-edge:autority":               "grpc.example.com",
+		"grpc-edg:authority":               "grpc.example.com",
+		"edge:nodeCount":                   "2",
+		"grpc-edge:deletionProtection":     `["true"]`,
+		"grpc-edge:envoyDigest":            `{"sha256": "0"}`,
+		"grpc-edge:kmsKey":                 `["projects/p"]`,
+		"grpc-edge:nodeCount":              "many",
+		"grpc-edge:podsCidr":               "everything",
+		"grpc-edge:replicas":               "3",
+		"grpc-edge:labels":                 `["edge"]`,
+		"grpc-edge:jwtIssuers":             `{"name": "main"}`,
+		"grpc-edge:webOrigins":             "https://app.example.com",
+		"grpc-edge:maintenanceWindow":      `{"start": "Saturday", "hours": "8", "recurence": "FREQ=DAILY"}`,
+		"grpc-edge:rules":                  `[{"service": "api.Echo", "clients": ["all"]}, {"sevice": "api.Echo", "callsPerSecond": -1}, "api.Echo"]`,
+		"other:key":                        "is none of our business",
+		"aws:region":                       "us-east-1",
+		"pulumi:tags":                      `{"team": "edge"}`,
+		"pulumi:disable-default-providers": "[]",
 	})
 	delete(values, "gcp:project")
 	delete(values, "grpc-edge:authority")
-	_, err := load(t, values)
+	_, err := loadWith(t, values, map[string][]string{"gcp": {"project", "region", "userProjectOverride"}})
 	want := strings.Join([]string{
+		`  edge:nodeCount is unknown; did you mean grpc-edge:nodeCount? Rename it, or remove it with: pulumi config rm edge:nodeCount`,
 		`  gcp:project is missing; set it with: pulumi config set gcp:project VALUE`,
 		`  gcp:region is "mars"; it must be a region, such as us-central1`,
+		`  gcp:regoin is unknown; did you mean gcp:region? Rename it, or remove it with: pulumi config rm gcp:regoin`,
+		`  gpc:region is unknown; did you mean gcp:region? Rename it, or remove it with: pulumi config rm gpc:region`,
+		`  grpc-edg:authority is unknown; did you mean grpc-edge:authority? Rename it, or remove it with: pulumi config rm grpc-edg:authority`,
 		`  grpc-edge:authority is missing; set it with: pulumi config set grpc-edge:authority VALUE`,
+		`  grpc-edge:autority is unknown; did you mean grpc-edge:authority? Rename it, or remove it with: pulumi config rm grpc-edge:autority`,
+		`  grpc-edge:deletionProtection is "[\"true\"]"; it must be one of true, false`,
+		`  grpc-edge:envoyDigest is "{\"sha256\": \"0\"}"; it must be sha256: and 64 hexadecimal digits`,
+		`  grpc-edge:jwtIssuers is {"name":"main"}; it must be a list`,
+		`  grpc-edge:kmsKey is "[\"projects/p\"]"; it must be text`,
+		`  grpc-edge:labels is ["edge"]; it must be an object`,
+		`  grpc-edge:maintenanceWindow.hours is "8"; it must be a whole number`,
+		`  grpc-edge:maintenanceWindow.recurence is unknown; did you mean recurrence? there may be start, hours, recurrence`,
+		`  grpc-edge:maintenanceWindow.start is "Saturday"; it must be a time such as "2026-01-03T02:00:00Z"`,
 		`  grpc-edge:nodeCount is "many"; it must be a whole number from 1 to 1000`,
 		`  grpc-edge:podsCidr is "everything"; it must be a private IPv4 CIDR block of size /9 to /23, such as 10.10.0.0/23`,
-		`  grpc-edge:replicas is unknown; Pulumi.yaml lists the keys; remove it with: pulumi config rm grpc-edge:replicas`,
+		`  grpc-edge:replicas is unknown; docs/configuration.md lists the keys; remove it with: pulumi config rm grpc-edge:replicas`,
+		`  grpc-edge:rules[0].clients is ["all"]; it must be a list of CIDR blocks, such as [10.0.0.0/8]`,
+		`  grpc-edge:rules[1].callsPerSecond is -1; it must be a whole number, 0 or more`,
+		`  grpc-edge:rules[1].sevice is unknown; did you mean service? there may be service, method, issuers, clients, callsPerSecond, burst`,
+		`  grpc-edge:rules[2] is "api.Echo"; it must be an object`,
+		`  grpc-edge:webOrigins is "https://app.example.com"; it must be origins of web pages, such as [https://app.example.com]`,
 	}, "\n")
 	if diff := cmp.Diff(want, message(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
+	}
+}
+
+// The schema that editors read is what the program reads now.
+func TestSchemaIsUpToDate(t *testing.T) {
+	t.Parallel()
+	want, err := StackSchema("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../docs/stack.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Error("docs/stack.schema.json is not what the keys are now; run `make configuration`")
+	}
+}
+
+// Checks of the caller add their reports to the others; what was wrong before stays as it was.
+func TestChecksReportInTheSameRound(t *testing.T) {
+	t.Parallel()
+	r := &reader{problems: map[string]string{}}
+	r.report("grpc-edge:rules", "[1].clients is wrong")
+	var check Check = func(_ *Config, report Report) {
+		report("grpc-edge:rules", "[0].service is unknown")
+		report("grpc-edge:rules", "[1] is dropped")
+		report("grpc-edge:rules", "is dropped")
+		report("grpc-edge:rulesOfOthers", "is kept")
+	}
+	check(nil, r.report)
+	const want = "  grpc-edge:rulesOfOthers is kept\n  grpc-edge:rules[0].service is unknown\n  grpc-edge:rules[1].clients is wrong"
+	if got := message(r.err()); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -244,7 +319,7 @@ func TestDeclaredKeysAreRead(t *testing.T) {
 		}
 	}
 	for key := range declared {
-		if !r.known[key] {
+		if r.known[key] == nil {
 			t.Errorf("%s is declared in Pulumi.yaml, but not read", key)
 		}
 	}

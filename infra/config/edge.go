@@ -81,10 +81,6 @@ func (r *reader) edge() Edge {
 	}
 }
 
-func (r *reader) seconds(key string, least, most int) time.Duration {
-	return time.Duration(r.integer(key, least, most)) * time.Second
-}
-
 func (r *reader) clientCA() string {
 	const key, required = "grpc-edge:clientCaPem", "grpc-edge:clientCertificateRequired"
 	ca, _ := r.text(key)

@@ -93,7 +93,7 @@ func TestOneWrongKeyOfTheEdge(t *testing.T) {
 		{"allowedClients", `["10.0.0.1/8"]`, ` is "[\"10.0.0.1/8\"]"; it must be a list of CIDR blocks, such as [10.0.0.0/8]`},
 		{"deniedClients", `["all"]`, ` is "[\"all\"]"; it must be a list of CIDR blocks, such as [10.0.0.0/8]`},
 		{"clientCallsPerSecond", "-1", ` is "-1"; it must be a whole number from 0 to 1000000`},
-		{"jwtIssuers", `[{"url": "x"}]`, ` cannot be read: unknown field "url"; Pulumi.yaml says what it holds`},
+		{"jwtIssuers", `[{"url": "x"}]`, `[0].url is unknown; there may be name, issuer, audiences, jwks, jwksUri`},
 		{"rules", `{"service": "api.Echo"}`, ``},
 		{"rules", `[{"service": "api.Echo", "clients": ["all"]}]`, `[0].clients is ["all"]; it must be a list of CIDR blocks, such as [10.0.0.0/8]`},
 		{"maxDeadlineSeconds", "90000", ` is "90000"; it must be a whole number from 0 to 86400`},

@@ -9,28 +9,48 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"example.com/grpc-edge/infra/config/declared"
 )
 
-// reader reads keys and collects what is wrong with them, instead of stopping
-// at the first.
+// reader reads the keys of a stack, and collects everything that is wrong with them
+// instead of stopping at the first problem.
+//
+// To add a key, declare it in Pulumi.yaml with a default and a description, and without a
+// type: Pulumi would report wrong types one at a time, before the program can report
+// anything (ValidateStackConfigAndApplyProjectConfig of the CLI). Then read it with one of
+// the methods below, of which each checks the type and the value, and describes both for
+// docs/stack.schema.json:
+//
+//   - text, match and oneOf read text: any, of a pattern, one of some words;
+//   - boolean, integer and seconds read what their names say;
+//   - list reads a list of texts of a pattern;
+//   - object and [objects] read an object and a list of objects into a struct (or a map),
+//     whose JSON tags are the fields that there may be, at any depth. They report each
+//     unknown field and each field of a wrong type.
+//
+// Report what they cannot know with report or refuse. Last run `make generate`.
 type reader struct {
 	get func(key string) (string, bool)
-	// secret says whether the stack keeps the value encrypted.
+	// secret reports whether the stack keeps the value encrypted.
 	secret func(key string) bool
-	// given are all keys of the stack, for the search for unknown ones.
+	// given lists all keys of the stack, for the search for unknown ones.
 	given []string
-	// defaults are those of Pulumi.yaml, which get returns for keys that the stack has not.
+	// defaults holds the defaults of Pulumi.yaml, which get returns for keys that the stack lacks.
 	defaults map[string]string
-	// known are the keys the program asked for.
-	known map[string]bool
-	// problems are messages by key: one is enough for each.
+	// providers lists the keys of each provider's namespace.
+	providers map[string][]string
+	// known describes the keys that the program asked for.
+	known map[string]*Schema
+	// problems holds messages by the path of a value, such as grpc-edge:rules[0].clients.
 	problems map[string]string
 }
 
-// newReader takes two lookups of single keys, and the JSON object of all of them
-// that the engine hands to a program ([pulumi.EnvConfig]): the SDK cannot list keys.
+// newReader takes two lookups of single keys, and the JSON object of all keys that the
+// engine hands to a program ([pulumi.EnvConfig]), as the SDK cannot list them.
 func newReader(get func(string) (string, bool), secret func(string) bool, all string) *reader {
-	r := &reader{get: get, secret: secret, known: map[string]bool{}, problems: map[string]string{}}
+	r := &reader{get: get, secret: secret, known: map[string]*Schema{}, problems: map[string]string{}}
 	var object map[string]string
 	if json.Unmarshal([]byte(all), &object) == nil { // absent where no engine is, as in a unit test
 		r.given = slices.Collect(maps.Keys(object))
@@ -41,29 +61,54 @@ func newReader(get func(string) (string, bool), secret func(string) bool, all st
 // err joins the problems in the order of their keys.
 func (r *reader) err() error {
 	var errs []error
-	for _, key := range slices.Sorted(maps.Keys(r.problems)) {
-		errs = append(errs, errors.New("  "+r.problems[key]))
+	for _, path := range slices.Sorted(maps.Keys(r.problems)) {
+		errs = append(errs, errors.New("  "+r.problems[path]))
 	}
 	return errors.Join(errs...)
 }
 
+// report notes a problem of a key. A message that begins with [ or . is about a part of
+// the value, such as "[0].clients is …". There is one message for each part: it stands for
+// the parts within it, too.
 func (r *reader) report(key, format string, args ...any) {
-	if _, reported := r.problems[key]; !reported {
-		message := fmt.Sprintf(format, args...)
-		if !strings.HasPrefix(message, "[") { // an item of the key's list
-			message = " " + message
-		}
-		r.problems[key] = key + message
+	message := fmt.Sprintf(format, args...)
+	path := key
+	if strings.HasPrefix(message, "[") || strings.HasPrefix(message, ".") {
+		part, _, _ := strings.Cut(message, " ")
+		path += part
+		message = strings.TrimPrefix(message, part+" ")
 	}
+	if !r.wrong(path) {
+		r.problems[path] = path + " " + message
+	}
+}
+
+// wrong reports whether there is a problem of the value, of what it is part of, or of a
+// part of it.
+func (r *reader) wrong(path string) bool {
+	for other := range r.problems {
+		if within(path, other) || within(other, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether part is the path, or one below it.
+func within(part, path string) bool {
+	rest, ok := strings.CutPrefix(part, path)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 func (r *reader) refuse(key, value, allowed string) {
 	r.report(key, "is %q; it must be %s", value, allowed)
 }
 
-// text returns a value that may be empty, and whether there is one.
-func (r *reader) text(key string) (string, bool) {
-	r.known[key] = true
+// value returns the value of a key as Pulumi hands it over: lists and objects as JSON.
+func (r *reader) value(key string, schema *Schema) (string, bool) {
+	if r.known[key] == nil {
+		r.known[key] = schema
+	}
 	value, ok := r.get(key)
 	if !ok {
 		r.report(key, "is missing; set it with: pulumi config set %s VALUE", key)
@@ -71,8 +116,25 @@ func (r *reader) text(key string) (string, bool) {
 	return value, ok
 }
 
+// text returns a value that may be empty, and whether there is one.
+func (r *reader) text(key string) (string, bool) {
+	return r.textOf(key, &Schema{Type: "string"}, "text")
+}
+
+// textOf returns a text, and reports a list or an object in its place.
+func (r *reader) textOf(key string, schema *Schema, allowed string) (string, bool) {
+	value, ok := r.value(key, schema)
+	var list []any
+	var object map[string]any
+	if json.Unmarshal([]byte(value), &list) == nil && list != nil || json.Unmarshal([]byte(value), &object) == nil && object != nil {
+		r.refuse(key, value, allowed)
+		return "", false
+	}
+	return value, ok
+}
+
 func (r *reader) match(key string, pattern *regexp.Regexp, allowed string) string {
-	value, ok := r.text(key)
+	value, ok := r.textOf(key, &Schema{Type: "string", Pattern: pattern.String()}, allowed)
 	if ok && !pattern.MatchString(value) {
 		r.refuse(key, value, allowed)
 	}
@@ -80,7 +142,15 @@ func (r *reader) match(key string, pattern *regexp.Regexp, allowed string) strin
 }
 
 func (r *reader) oneOf(key string, allowed ...string) string {
-	value, ok := r.text(key)
+	schema := &Schema{Type: "string"}
+	for _, word := range allowed {
+		schema.Enum = append(schema.Enum, word)
+	}
+	return r.choice(key, schema, allowed)
+}
+
+func (r *reader) choice(key string, schema *Schema, allowed []string) string {
+	value, ok := r.value(key, schema)
 	if ok && !slices.Contains(allowed, value) {
 		r.refuse(key, value, "one of "+strings.Join(allowed, ", "))
 	}
@@ -88,11 +158,11 @@ func (r *reader) oneOf(key string, allowed ...string) string {
 }
 
 func (r *reader) boolean(key string) bool {
-	return r.oneOf(key, "true", "false") == "true"
+	return r.choice(key, &Schema{Type: "boolean"}, []string{"true", "false"}) == "true"
 }
 
 func (r *reader) integer(key string, least, most int) int {
-	value, ok := r.text(key)
+	value, ok := r.value(key, &Schema{Type: "integer", Minimum: &least, Maximum: &most})
 	number, err := strconv.Atoi(value)
 	if ok && (err != nil || number < least || number > most) {
 		r.refuse(key, value, fmt.Sprintf("a whole number from %d to %d", least, most))
@@ -100,9 +170,14 @@ func (r *reader) integer(key string, least, most int) int {
 	return number
 }
 
+// seconds reads a whole number of seconds.
+func (r *reader) seconds(key string, least, most int) time.Duration {
+	return time.Duration(r.integer(key, least, most)) * time.Second
+}
+
 // list reads an array of at least so many texts that all match.
 func (r *reader) list(key string, least int, pattern *regexp.Regexp, allowed string) []string {
-	value, ok := r.text(key)
+	value, ok := r.value(key, &Schema{Type: "array", MinItems: least, Items: &Schema{Type: "string", Pattern: pattern.String()}})
 	if !ok {
 		return nil
 	}
@@ -117,32 +192,62 @@ func (r *reader) list(key string, least int, pattern *regexp.Regexp, allowed str
 	return items
 }
 
-// objects reads an array of objects with these fields and no others.
+// objects reads an array of objects with the fields of T and no others.
 func objects[T any](r *reader, key string) []T {
 	var items []T
 	r.object(key, &items)
 	return items
 }
 
-// object reads one object with the fields of into and no others.
+// object reads one object with the fields of into, which is a pointer, and no others.
 func (r *reader) object(key string, into any) {
-	value, ok := r.text(key)
+	value, ok := r.value(key, schemaOf(into))
 	if !ok {
 		return
 	}
-	decoder := json.NewDecoder(strings.NewReader(value))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		r.report(key, "cannot be read: %s; Pulumi.yaml says what it holds", strings.TrimPrefix(err.Error(), "json: "))
+	r.decode(key, value, into)
+}
+
+// refuseUnknown reports keys that nothing reads, which are mostly misspelt ones. It comes
+// last, when all keys are known.
+func (r *reader) refuseUnknown() {
+	names := maps.Clone(r.providers)
+	if names == nil {
+		names = map[string][]string{}
+	}
+	for key := range r.known {
+		namespace, name, _ := strings.Cut(key, ":")
+		names[namespace] = append(slices.Clone(names[namespace]), name)
+	}
+	for _, key := range r.given {
+		namespace, name, _ := strings.Cut(key, ":")
+		meant := namespace
+		if _, ours := names[namespace]; !ours {
+			meant = namespaceMeant(namespace, name, names)
+		}
+		if meant == "" || slices.Contains(names[namespace], name) {
+			continue
+		}
+		advice := "docs/configuration.md lists the keys; "
+		if best := nearest(name, names[meant]); best != "" {
+			advice = fmt.Sprintf("did you mean %s:%s? Rename it, or ", meant, best)
+		}
+		r.report(key, "is unknown; %sremove it with: pulumi config rm %s", advice, key)
 	}
 }
 
-// refuseUnknown reports the program's own keys that nothing asked for, which
-// are mostly misspelt ones. It comes last.
-func (r *reader) refuseUnknown() {
-	for _, key := range r.given {
-		if strings.HasPrefix(key, "grpc-edge:") && !r.known[key] {
-			r.report(key, "is unknown; Pulumi.yaml lists the keys; remove it with: pulumi config rm %s", key)
-		}
+// namespaceMeant returns which of the namespaces a key of another one is likely meant for:
+// one that is spelt nearly the same, or the program's own if it has a key of the name; else
+// nothing, as an environment may set keys for several programs.
+func namespaceMeant(namespace, name string, names map[string][]string) string {
+	if namespace == "pulumi" { // the engine's own
+		return ""
 	}
+	if best := nearest(namespace, slices.Collect(maps.Keys(names))); best != "" {
+		return best
+	}
+	if slices.Contains(names[declared.Namespace], name) {
+		return declared.Namespace
+	}
+	return ""
 }

@@ -30,12 +30,9 @@ config:
   ##@ Place
   # Why it is here.
   zone:
-    type: string
     default: ""
     description: Where a | b.
   names:
-    type: array
-    items: {type: string}
     default: [a]
     description: >-
       Some
@@ -43,35 +40,20 @@ config:
 
   ##@ Rules
   rules:
-    type: array
-    items: {type: object}
     default: []
     description: What callers may do, by service, with rate and clients.
   window:
-    type: object
     default: {start: now}
     description: When, from start.
 `
 
-const program = `package config
-
-type window struct {
-	Start *string ` + "`json:\"start,omitempty\"`" + `
-	Unread string
-}
-
-const windowKey = "edge:window"
-
-func load(r *reader) { r.rules("edge:rules"); object[window](r, windowKey); other[int](r, "edge:zone") }
-
-func (r *reader) rules(key string) {
-	objects[struct {
-		Service string   ` + "`json:\"service\"`" + `
-		Rate    uint32   ` + "`json:\"rate\"`" + `
-		Clients []string ` + "`json:\"clients\"`" + `
-	}](r, key)
-}
-`
+const schemas = `{"properties": {"config": {"properties": {
+	"edge:zone": {"anyOf": [{"type": "string"}, {"type": "object"}]},
+	"edge:names": {"type": "array", "items": {"type": "string"}},
+	"edge:rules": {"type": "array", "items": {"type": "object", "properties": {
+		"service": {"type": "string"}, "rate": {"type": "integer"}, "clients": {"type": "array", "items": {"type": "string"}}}}},
+	"edge:window": {"type": ["object", "string"], "properties": {"start": {"type": "string"}}}
+}}}}`
 
 const dev = `config:
   gcp:project: mine
@@ -104,7 +86,7 @@ func TestDocument(t *testing.T) {
 
 | key | type | default | what it is |
 |---|---|---|---|
-| ¤rules¤ | list of object | ¤[]¤ | What callers may do, by service, with rate and clients.<br>Fields: ¤service¤ string, ¤rate¤ integer, ¤clients¤ list of string. |
+| ¤rules¤ | list of object | ¤[]¤ | What callers may do, by service, with rate and clients.<br>Fields: ¤clients¤ list of string, ¤rate¤ integer, ¤service¤ string. |
 | ¤window¤ | object | ¤{start: now}¤ | When, from start.<br>Fields: ¤start¤ string. |
 
 ## The stacks of this repository
@@ -117,7 +99,7 @@ Keys that a stack sets; an empty cell is the default.
 | ¤zone¤ | ¤""¤ | ¤a¤ | (secret) |
 | ¤names¤ | ¤[a]¤ | ¤[b, c\|d]¤ |  |
 `
-	_, body, _ := strings.Cut(string(got), "reported at once.\n")
+	_, body, _ := strings.Cut(string(got), "stack.schema.json).\n")
 	if body != strings.ReplaceAll(want, "¤", "`") {
 		t.Errorf("the document is\n%s", body)
 	}
@@ -127,7 +109,8 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]struct{ from, to, stack, want string }{
 		"no description":   {"description: Where a | b.", "", dev, "key zone of Pulumi.yaml has no description"},
-		"no type":          {"  zone:\n    type: string", "  zone:", dev, "key zone of Pulumi.yaml has no type"},
+		"a type":           {"  zone:\n", "  zone:\n    type: string\n", dev, "key zone of Pulumi.yaml has a type"},
+		"not read":         {"  zone:\n", "  zoen:\n    description: x\n  zone:\n", dev, "key zoen of Pulumi.yaml is not in docs/stack.schema.json"},
 		"unnamed field":    {"with rate and", "with rates and", dev, "key rules of Pulumi.yaml has the field rate,"},
 		"undeclared in it": {"", "", "config:\n  edge:zoe: a\n", "key edge:zoe of Pulumi.dev.yaml is not declared"},
 	} {
@@ -146,7 +129,7 @@ func TestRefused(t *testing.T) {
 func repositoryOf(t *testing.T, project string, stacks map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
-	files := map[string]string{"Pulumi.yaml": project, "infra/config/config.go": program}
+	files := map[string]string{"Pulumi.yaml": project, "docs/stack.schema.json": schemas}
 	for name, content := range stacks {
 		files["Pulumi."+name+".yaml"] = content
 	}

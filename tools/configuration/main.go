@@ -3,9 +3,10 @@
 //
 //	configuration [-root ROOT] [-output FILE]
 //
-// It fails if a key lacks a type or a description, if an item of a list has a
-// field that the key's description does not name, or if a stack sets a key that
-// is not declared.
+// The types come from docs/stack.schema.json, which the program's reader of keys writes
+// first (`make generate`). It fails if a key has a type in Pulumi.yaml or none in the
+// schema, lacks a description, or has a field that its description does not name, and
+// if a stack sets a key that is not declared.
 package main
 
 import (
@@ -48,7 +49,7 @@ func document(root string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields, err := readFields(filepath.Join(root, "infra", "config"), project.name)
+	schemas, err := readSchemas(filepath.Join(root, "docs", "stack.schema.json"))
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +57,8 @@ func document(root string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := check(project, fields, stacks); err != nil {
+	if err := check(project, schemas, stacks); err != nil {
 		return nil, err
 	}
-	return render(project, fields, stacks), nil
+	return render(project, schemas, stacks), nil
 }

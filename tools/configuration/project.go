@@ -27,13 +27,8 @@ type group struct {
 type key struct {
 	name        string
 	Type        string    `yaml:"type"`
-	Items       *items    `yaml:"items"`
 	Default     yaml.Node `yaml:"default"`
 	Description string    `yaml:"description"`
-}
-
-type items struct {
-	Type string `yaml:"type"`
 }
 
 // stack is what Pulumi.NAME.yaml sets, in its order.
@@ -125,19 +120,23 @@ func read(path string, into any) error {
 }
 
 // check says all that a reader would miss or be misled by.
-func check(p *project, fields map[string][]field, stacks []stack) error {
+func check(p *project, schemas map[string]schema, stacks []stack) error {
 	var errs []error
 	declared := map[string]bool{}
 	for _, k := range p.keys() {
 		declared[p.full(k.name)] = true
-		if k.Type == "" {
-			errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml has no type; give it one", k.name))
+		if k.Type != "" {
+			errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml has a type; remove it, or Pulumi reports wrong values one at a time", k.name))
+		}
+		s, ok := schemas[p.full(k.name)]
+		if !ok {
+			errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml is not in docs/stack.schema.json; read it in infra/config, then run `make generate`", k.name))
 		}
 		if strings.TrimSpace(k.Description) == "" {
 			errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml has no description; say what it is for", k.name))
 			continue
 		}
-		for _, f := range fields[k.name] {
+		for _, f := range s.fields() {
 			if !regexp.MustCompile(`\b` + regexp.QuoteMeta(f.name) + `\b`).MatchString(k.Description) {
 				errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml has the field %s, which its description does not name; say there what it is for", k.name, f.name))
 			}

@@ -9,19 +9,21 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const preamble = "<!-- Written by `make generate` from Pulumi.yaml, the stacks' files and infra/config. Do not edit. -->\n\n" +
+const preamble = "<!-- Written by `make generate` from Pulumi.yaml, the stacks' files and docs/stack.schema.json. Do not edit. -->\n\n" +
 	"# Configuration\n\n" +
 	"Every key of the program. Set one with `pulumi config set KEY VALUE`, in the file of a stack as `%s:KEY`; " +
-	"besides these the program reads `gcp:project` and `gcp:region`. All values are checked before anything is created, " +
-	"and every wrong one is reported at once.\n"
+	"besides these the program reads `gcp:project` and `gcp:region`. All keys and values are checked before anything is created, " +
+	"and everything that is wrong is reported together. Editors with a YAML language server complete and check the stacks' files by " +
+	"[a JSON Schema](stack.schema.json).\n"
 
-func render(p *project, fields map[string][]field, stacks []stack) []byte {
+func render(p *project, schemas map[string]schema, stacks []stack) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, preamble, p.name)
 	for _, g := range p.groups {
 		fmt.Fprintf(&out, "\n## %s\n\n| key | type | default | what it is |\n|---|---|---|---|\n", g.title)
 		for _, k := range g.keys {
-			fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", k.name, k.kind(), value(&k.Default), k.text(fields[k.name]))
+			s := schemas[p.full(k.name)]
+			fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", k.name, s.kind(), value(&k.Default), k.text(s.fields()))
 		}
 	}
 	renderStacks(&out, p, stacks)
@@ -69,13 +71,6 @@ func setKeys(p *project, stacks []stack) []string {
 		}
 	}
 	return names
-}
-
-func (k key) kind() string {
-	if k.Items == nil {
-		return k.Type
-	}
-	return "list of " + k.Items.Type
 }
 
 // text is the description, with what an object may hold.

@@ -1,4 +1,4 @@
-// Package declared reads the defaults of the keys that Pulumi.yaml declares, as the
+// Package declared reads the keys that Pulumi.yaml declares, and their defaults as the
 // Pulumi CLI hands them to a program. A program cannot tell a default from the same
 // value in the file of a stack; with these it can tell any other value from it.
 package declared
@@ -12,13 +12,39 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Defaults are the defaults by key, with the project's prefix, that Pulumi.yaml in a
-// folder declares.
+// Namespace is that of the program's own keys: the name of the project in Pulumi.yaml.
+const Namespace = "grpc-edge"
+
+// Key is what Pulumi.yaml declares of a key. It declares no type: see [Keys].
+type Key struct {
+	Default     any    `yaml:"default"`
+	Description string `yaml:"description"`
+	// Type must be empty. Pulumi checks the types that a project declares one key at a
+	// time, before the program can report all wrong values together.
+	Type string `yaml:"type"`
+}
+
+// Defaults returns the default of each key, with the project's prefix, that Pulumi.yaml in
+// a folder declares.
 func Defaults(root string) (map[string]string, error) {
+	keys, err := Keys(root)
+	if err != nil {
+		return nil, err
+	}
+	defaults := map[string]string{}
+	for name, key := range keys {
+		if defaults[name], err = Text(key.Default); err != nil {
+			return nil, fmt.Errorf("reading the default of %s in Pulumi.yaml: %w", name, err)
+		}
+	}
+	return defaults, nil
+}
+
+// Keys returns what Pulumi.yaml in a folder declares of each key, by its name with the
+// project's prefix. The type of a key follows from how package config reads it.
+func Keys(root string) (map[string]Key, error) {
 	var project struct {
-		Config map[string]struct {
-			Default any `yaml:"default"`
-		} `yaml:"config"`
+		Config map[string]Key `yaml:"config"`
 	}
 	file := filepath.Join(root, "Pulumi.yaml")
 	content, err := os.ReadFile(file)
@@ -28,13 +54,11 @@ func Defaults(root string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the keys that %s declares: %w", file, err)
 	}
-	defaults := map[string]string{}
-	for key, declared := range project.Config {
-		if defaults["grpc-edge:"+key], err = Text(declared.Default); err != nil {
-			return nil, fmt.Errorf("reading the default of %s in %s: %w", key, file, err)
-		}
+	keys := map[string]Key{}
+	for name, key := range project.Config {
+		keys[Namespace+":"+name] = key
 	}
-	return defaults, nil
+	return keys, nil
 }
 
 // Text is how a value of a YAML file reaches a program: lists and objects as JSON,

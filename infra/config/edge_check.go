@@ -1,0 +1,119 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+
+	"example.com/grpc-edge/envoy"
+)
+
+// edgeKeys are the keys that fields of [envoy.Config] come from.
+var edgeKeys = map[string]string{
+	"AllowedClients": "allowedClients", "Authorities": "authority", "ClientCA": "clientCaPem",
+	"ClientCertificateRequired": "clientCertificateRequired", "ClientRate": "clientCallsPerSecond", "Collector": "otlpEndpoint",
+	"DeniedClients": "deniedClients", "Issuers": "jwtIssuers", "MaxConnectionAge": "maxConnectionAgeSeconds",
+	"MaxDeadline": "maxDeadlineSeconds", "Origins": "webOrigins", "Rules": "rules",
+}
+
+// edgeFields are the fields of the objects in these keys whose names are not those of
+// Envoy's configuration in another case.
+var edgeFields = map[string]string{
+	"JWKS": "jwks", "JWKSURI": "jwksUri", "Rate.PerSecond": "callsPerSecond", "Rate.Burst": "burst",
+}
+
+// CheckEdge reports everything about the edge that does not fit together: names of services
+// that there are not, and all that Envoy would refuse. Services lists the names of those
+// that may have a canary.
+func (c *Config) CheckEdge(edge envoy.Config, services []string, report Report) {
+	c.checkCanaries(services, report)
+	checkRules(edge, report)
+	others := map[string][]string{}
+	for _, p := range envoy.Problems(edge) {
+		if key, part := edgeKey(p.Field); key != "" {
+			report(key, "%s", strings.TrimSpace(part+" is wrong: "+inKeys(p.Message)))
+		} else {
+			others[p.Field] = append(others[p.Field], p.Message)
+		}
+	}
+	for _, field := range slices.Sorted(maps.Keys(others)) {
+		report("the edge", "cannot be made of the services: %s: %s", field, strings.Join(others[field], "; "))
+	}
+}
+
+// edgeKey returns the key that a field of the edge comes from, and the part of its value.
+func edgeKey(field string) (key, part string) {
+	end := strings.IndexAny(field+".", ".[")
+	name, ok := edgeKeys[field[:end]]
+	if !ok {
+		return "", ""
+	}
+	part = field[end:]
+	for from, to := range edgeFields {
+		if rest, ok := strings.CutSuffix(part, "."+from); ok {
+			part = rest + "." + to
+		}
+	}
+	if name == "authority" || !strings.HasPrefix(part, "[") { // the key is one value
+		return "grpc-edge:" + name, ""
+	}
+	return "grpc-edge:" + name, lowerFields(part)
+}
+
+// lowerFields returns [0].Service as [0].service.
+func lowerFields(part string) string {
+	letters := []rune(part)
+	for i := 1; i < len(letters); i++ {
+		if letters[i-1] == '.' {
+			letters[i] = unicode.ToLower(letters[i])
+		}
+	}
+	return string(letters)
+}
+
+// inKeys names keys in the place of the fields in a message of the edge.
+func inKeys(message string) string {
+	var pairs []string
+	for _, field := range slices.Backward(slices.Sorted(maps.Keys(edgeKeys))) {
+		pairs = append(pairs, field, "grpc-edge:"+edgeKeys[field])
+	}
+	return strings.NewReplacer(pairs...).Replace(message)
+}
+
+// checkCanaries reports canaries of services that there are not.
+func (c *Config) checkCanaries(known []string, report Report) {
+	var unknown []string
+	for _, name := range slices.Sorted(maps.Keys(c.Edge.Canaries)) {
+		if !slices.Contains(known, name) {
+			unknown = append(unknown, fmt.Sprintf("%q", name)+didYouMean(name, known))
+		}
+	}
+	if len(unknown) > 0 {
+		report("grpc-edge:canaries", "is for services that there are not: %s; it must be for some of %s", strings.Join(unknown, ", "), strings.Join(known, ", "))
+	}
+}
+
+// checkRules reports rules about services, and for issuers, that there are not.
+func checkRules(edge envoy.Config, report Report) {
+	var services, issuers []string
+	for _, backend := range edge.Backends {
+		for _, service := range backend.Services {
+			services = append(services, string(service.FullName()))
+		}
+	}
+	for _, issuer := range edge.Issuers {
+		issuers = append(issuers, issuer.Name)
+	}
+	for i, rule := range edge.Rules {
+		if !slices.Contains(services, string(rule.Service)) {
+			report("grpc-edge:rules", "[%d].service is %q%s; it must be one of %s", i, rule.Service, didYouMean(string(rule.Service), services), strings.Join(services, ", "))
+		}
+		for j, name := range rule.Issuers {
+			if !slices.Contains(issuers, name) {
+				report("grpc-edge:rules", "[%d].issuers[%d] is %q%s; it must be the name of one in grpc-edge:jwtIssuers", i, j, name, didYouMean(name, issuers))
+			}
+		}
+	}
+}
