@@ -30,7 +30,7 @@ func (j *job) deploy(ctx context.Context, o deployOptions) error {
 		args = append(args, "--plan", plan)
 	}
 	if err := j.cli.Run(ctx, args...); err != nil {
-		return fmt.Errorf("%w\n%s", err, j.goOn(o))
+		return fmt.Errorf("%w\n%s%s", err, j.refusal(ctx, o.plan, err), j.goOn(o))
 	}
 	if err := j.writeImages(ctx); err != nil {
 		return err
@@ -38,10 +38,10 @@ func (j *job) deploy(ctx context.Context, o deployOptions) error {
 	return j.keepImages(ctx, o.keep)
 }
 
-// goOn is how to go on after an `up` that failed.
+// goOn says how to go on after an `up` that failed.
 func (j *job) goOn(o deployOptions) string {
 	if o.plan != "" {
-		return "What is done is done, and in the state. If the message above speaks of the plan, the stack has changed since it was made: plan and review again. Else plan again to finish the rest, or `make rollback STACK=" + j.stack + "`."
+		return "What is done is done, and in the state. If what is above speaks of the plan, the stack has changed since it was made: plan and review again. Else plan again to finish the rest, or `make rollback STACK=" + j.stack + "`."
 	}
 	return "What is done is done, and in the state: the same command goes on from there. To go back: `make rollback STACK=" + j.stack + "`."
 }

@@ -66,6 +66,16 @@ const (
 
 var lockPause = 15 * time.Second
 
+// Failure is the error of a command that [CLI.Run] ran.
+type Failure struct {
+	err error
+	// Said is all that the command printed.
+	Said string
+}
+
+func (f *Failure) Error() string { return f.err.Error() }
+func (f *Failure) Unwrap() error { return f.err }
+
 // Run runs a command that says itself what it does, and what went wrong, once nobody
 // else changes the stack.
 func (c CLI) Run(ctx context.Context, args ...string) error {
@@ -79,7 +89,7 @@ func (c CLI) Run(ctx context.Context, args ...string) error {
 			return nil
 		}
 		if try == lockTries || !strings.Contains(said.String(), locked) {
-			return c.failed(args, err)
+			return &Failure{err: c.failed(args, err), Said: said.String()}
 		}
 		fmt.Fprintf(c.Out, "Waiting until %s is free. After a killed run nobody frees it but `pulumi cancel --stack %s`.\n", c.Stack, c.Stack)
 		select {
