@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -24,16 +25,21 @@ func (p *pulumiOutput) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// section returns the lines below a heading, up to the next one.
+// headings begin the sections of the CLI's output.
+var headings = []string{"Policies:", "Diagnostics:", "Outputs:", "Resources:", "Duration:"}
+
+// section returns the lines below a heading, up to the next one. Text of a program or of a
+// provider may begin at the left margin, too.
 func (p *pulumiOutput) section(heading string) []string {
 	var lines []string
 	inside := false
 	for line := range strings.Lines(p.text.String()) {
 		line = strings.TrimRight(line, "\n")
+		word, _, _ := strings.Cut(line, " ")
 		switch {
 		case line == heading:
 			inside = true
-		case inside && line != "" && !strings.HasPrefix(line, " "):
+		case inside && slices.Contains(headings, word):
 			return lines
 		case inside:
 			lines = append(lines, line)
@@ -42,9 +48,14 @@ func (p *pulumiOutput) section(heading string) []string {
 	return lines
 }
 
-// diagnostics is what a person needs of a failed run.
+// diagnostics returns what a person needs of a failed run: the errors, or everything where
+// there is none. After a run that was cut off the engine warns at length about the
+// operations that it does not know the end of; that would hide the error.
 func (p *pulumiOutput) diagnostics() string {
 	lines := p.section("Diagnostics:")
+	if failed := withoutWarnings(lines); strings.Contains(strings.Join(failed, "\n"), "error:") {
+		lines = failed
+	}
 	if policies := p.section("Policies:"); strings.Contains(strings.Join(policies, "\n"), "[mandatory]") {
 		lines = append(policies, lines...)
 	}
@@ -53,6 +64,33 @@ func (p *pulumiOutput) diagnostics() string {
 	}
 	text := p.text.String()
 	return strings.TrimSpace(text[max(0, len(text)-2000):])
+}
+
+// withoutWarnings returns the lines of the diagnostics without the warnings, and without the
+// resources that have nothing else.
+func withoutWarnings(lines []string) []string {
+	var kept []string
+	resource, warning := "", false
+	for _, line := range lines {
+		text := strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "   ") && strings.HasSuffix(line, ":"):
+			resource, warning = line, false
+			continue
+		case strings.HasPrefix(text, "warning:"):
+			warning = true
+		case strings.HasPrefix(text, "error:"):
+			warning = false
+		}
+		if warning || text == "" {
+			continue
+		}
+		if resource != "" {
+			kept, resource = append(kept, resource), ""
+		}
+		kept = append(kept, line)
+	}
+	return kept
 }
 
 // verdict is the counts in one line, such as "+ 41 created".

@@ -71,3 +71,39 @@ func TestDiagnosticsWithoutASection(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// The warning about a run that was cut off does not hide the error of this one, and what a
+// program prints at the left margin does not end the diagnostics.
+func TestErrorAfterACutOff(t *testing.T) {
+	t.Parallel()
+	const cutOff = `Diagnostics:
+  pulumi:pulumi:Stack (grpc-edge-sandbox):
+    warning: Attempting to deploy or update resources with 1 pending operations from previous deployment.
+      * urn:pulumi:sandbox::grpc-edge::gcp:container/cluster:Cluster::cluster, interrupted while creating
+    These resources are in an unknown state because the Pulumi CLI was interrupted while
+    waiting for changes to these resources to complete.
+
+    error: update failed
+printed by the program
+  kubernetes:core/v1:Namespace (grpc-edge):
+    warning: it took long
+
+  gcp:compute:Network (vpc):
+    error: quota exceeded
+
+Resources:
+    1 errored
+`
+	out := &pulumiOutput{status: func(string) {}}
+	if _, err := out.Write([]byte(cutOff)); err != nil {
+		t.Fatal(err)
+	}
+	const want = `pulumi:pulumi:Stack (grpc-edge-sandbox):
+    error: update failed
+printed by the program
+  gcp:compute:Network (vpc):
+    error: quota exceeded`
+	if got := out.diagnostics(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
