@@ -115,9 +115,15 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{})
 }
 
-// rollout is how long Pulumi waits for the pods: its 10 minutes
+// surge is how many pods a rollout starts beside the old ones, rounded up: it takes two
+// waves, however many replicas there are. Half of the old pods serve until the second
+// wave is ready, so that a new version which fails at once takes no more than half of the
+// calls. Where the nodes have no room for so many, as many start as fit.
+const surge = "50%"
+
+// rollout returns how long Pulumi waits for the pods: its 10 minutes
 // (pulumi-kubernetes pull request 721), and the time that each waits before it is
-// ready and has to be ready, as one comes after the other.
+// ready and has to be ready, as they come one by one where there is room for one only.
 func rollout(args *Args) string {
 	each := args.GateTime + time.Duration(args.MinReadySeconds)*time.Second
 	return (10*time.Minute + time.Duration(max(args.Replicas.Least, args.Replicas.Most))*each).String()
@@ -129,7 +135,7 @@ func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.Deploymen
 		Strategy: appsv1.DeploymentStrategyArgs{
 			Type: pulumi.String("RollingUpdate"),
 			RollingUpdate: appsv1.RollingUpdateDeploymentArgs{
-				MaxSurge:       pulumi.Int(1),
+				MaxSurge:       pulumi.String(surge),
 				MaxUnavailable: pulumi.Int(0),
 			},
 		},
