@@ -20,7 +20,7 @@ func shelves(t *testing.T, first, second string) Config {
 	method := "rpc Get(Name) returns (Name) { option (google.api.http) = {get: %q}; }"
 	return Config{REST: true, Backends: []Backend{{
 		Name: "shelves", Address: "shelves.example", Port: 1,
-		Services: prototest.Services(t, `package test; import "google/api/annotations.proto"; message Name { string name = 1; }`+
+		Services: prototest.Services(t, `package test; import "google/api/annotations.proto"; message Name { string name = 1; Name book = 2; }`+
 			fmt.Sprintf("service First { "+method+" }", first)+
 			fmt.Sprintf("service Second { "+method+" }", second)+
 			"service Third { rpc Get(Name) returns (Name); }"),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bufbuild/protocompile"
 	_ "google.golang.org/genproto/googleapis/api/annotations" // google/api/annotations.proto, for imports
+	_ "google.golang.org/genproto/googleapis/api/httpbody"    // google/api/httpbody.proto
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 )

@@ -1,0 +1,186 @@
+// Package rest reads the google.api.http annotations of gRPC methods, so that the
+// configuration of Envoy and the OpenAPI document follow from one reading of them.
+package rest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+)
+
+// HTTPBody is the message that carries a body as it is, whatever its content type.
+const HTTPBody protoreflect.FullName = "google.api.HttpBody"
+
+// Binding is one way to call a method by REST.
+type Binding struct {
+	Method protoreflect.MethodDescriptor
+	// Verb is the method of HTTP; * stands for any.
+	Verb string
+	// Template is the path with its variables, such as /v1/{name=shelves/*}.
+	Template string
+	// Body names the field that the body is; * is the whole request and empty is none.
+	Body string
+	// ResponseBody names the field that is answered; empty is the whole response.
+	ResponseBody string
+}
+
+// Bindings lists the ways to call a method by REST: that of its annotation first,
+// then the additional ones.
+func Bindings(method protoreflect.MethodDescriptor) []Binding {
+	rule := annotation(method)
+	if rule == nil {
+		return nil
+	}
+	var list []Binding
+	for _, rule := range append([]*annotations.HttpRule{rule}, rule.AdditionalBindings...) {
+		binding := Binding{Method: method, Body: rule.Body, ResponseBody: rule.ResponseBody}
+		switch pattern := rule.Pattern.(type) {
+		case *annotations.HttpRule_Get:
+			binding.Verb, binding.Template = "GET", pattern.Get
+		case *annotations.HttpRule_Put:
+			binding.Verb, binding.Template = "PUT", pattern.Put
+		case *annotations.HttpRule_Post:
+			binding.Verb, binding.Template = "POST", pattern.Post
+		case *annotations.HttpRule_Delete:
+			binding.Verb, binding.Template = "DELETE", pattern.Delete
+		case *annotations.HttpRule_Patch:
+			binding.Verb, binding.Template = "PATCH", pattern.Patch
+		case *annotations.HttpRule_Custom:
+			binding.Verb, binding.Template = pattern.Custom.GetKind(), pattern.Custom.GetPath()
+		}
+		list = append(list, binding)
+	}
+	return list
+}
+
+// annotation reads the options anew: what made the descriptor may not have known
+// the annotation's type.
+func annotation(method protoreflect.MethodDescriptor) *annotations.HttpRule {
+	options := &descriptorpb.MethodOptions{}
+	content, err := proto.Marshal(method.Options())
+	if err == nil {
+		err = proto.Unmarshal(content, options)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("reading the options of %s: %v", method.FullName(), err)) // they were read once already
+	}
+	if !proto.HasExtension(options, annotations.E_Http) {
+		return nil
+	}
+	return proto.GetExtension(options, annotations.E_Http).(*annotations.HttpRule)
+}
+
+// The grammar of templates in google/api/http.proto.
+const (
+	literal      = `[^/{}*=:]+`
+	segment      = `(?:\*\*?|` + literal + `)`
+	fieldPath    = `[a-zA-Z_0-9]+(?:\.[a-zA-Z_0-9]+)*`
+	variableRule = `\{(` + fieldPath + `)(?:=(` + segment + `(?:/` + segment + `)*))?\}`
+)
+
+var (
+	templateRule = regexp.MustCompile(`^(?:/(?:` + segment + `|` + variableRule + `))+(?::` + literal + `)?$`)
+	variable     = regexp.MustCompile(variableRule)
+	// innerStars finds a ** that is not the last segment.
+	innerStars = regexp.MustCompile(`\*\*\}?/`)
+)
+
+// Variable is a part of a template that fills in a field of the request.
+type Variable struct {
+	// Field is its path, such as book.name.
+	Field string
+	// Pattern is what the part may be, such as shelves/*; * is one segment and ** are
+	// all that follow.
+	Pattern string
+}
+
+// Variables lists those of the template, in order.
+func (b Binding) Variables() []Variable {
+	var list []Variable
+	for _, found := range variable.FindAllStringSubmatch(b.Template, -1) {
+		list = append(list, Variable{Field: found[1], Pattern: cmp.Or(found[2], "*")})
+	}
+	return list
+}
+
+// Pattern returns what the template matches, without the names of its variables: two
+// templates with one pattern are one path.
+func (b Binding) Pattern() string {
+	return variable.ReplaceAllStringFunc(b.Template, func(text string) string {
+		return cmp.Or(variable.FindStringSubmatch(text)[2], "*")
+	})
+}
+
+// Check returns everything for which Envoy would not start, or would answer each
+// call with an error.
+func (b Binding) Check() error {
+	var errs []error
+	report := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("google.api.http of %s: %w", b.Method.FullName(), fmt.Errorf(format, args...)))
+	}
+	switch {
+	case !templateRule.MatchString(b.Template) || innerStars.MatchString(b.Template):
+		report("%q is not a path; it looks like /v1/{name=shelves/*}", b.Template)
+	case b.Verb == "":
+		report("the custom pattern of %s has no kind; name a method of HTTP, such as HEAD", b.Template)
+	}
+	for _, v := range b.Variables() {
+		if field := Field(b.Method.Input(), v.Field); field == nil {
+			report("the variable {%s} names no field of %s", v.Field, b.Method.Input().FullName())
+		} else if field.Message() != nil || field.IsList() {
+			report("the variable {%s} is a %s, and a path holds only text, a number, a boolean or an enum", v.Field, kind(field))
+		}
+	}
+	if b.Body != "" && b.Body != "*" && topLevel(b.Method.Input(), b.Body) == nil {
+		report("body is %q, which names no field of %s; it must be one of them, or \"*\"", b.Body, b.Method.Input().FullName())
+	}
+	if b.ResponseBody != "" {
+		field := topLevel(b.Method.Output(), b.ResponseBody)
+		if field == nil {
+			report("response_body is %q, which names no field of %s", b.ResponseBody, b.Method.Output().FullName())
+		} else if field.IsList() || field.Message() == nil || field.Message().FullName() != HTTPBody {
+			report("response_body is %q, and Envoy answers with a field only if it is a %s; leave response_body out, and the whole %s is answered",
+				b.ResponseBody, HTTPBody, b.Method.Output().Name())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func kind(field protoreflect.FieldDescriptor) string {
+	switch {
+	case field.IsMap():
+		return "map"
+	case field.IsList():
+		return "list"
+	}
+	return "message"
+}
+
+// Field finds a field by its path from a message, such as book.name; nil for none.
+func Field(message protoreflect.MessageDescriptor, path string) protoreflect.FieldDescriptor {
+	var field protoreflect.FieldDescriptor
+	for name := range strings.SplitSeq(path, ".") {
+		if field != nil && (field.IsList() || field.IsMap()) {
+			return nil
+		}
+		if message == nil {
+			return nil
+		}
+		if field = topLevel(message, name); field == nil {
+			return nil
+		}
+		message = field.Message()
+	}
+	return field
+}
+
+func topLevel(message protoreflect.MessageDescriptor, name string) protoreflect.FieldDescriptor {
+	return message.Fields().ByName(protoreflect.Name(name))
+}
