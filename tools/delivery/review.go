@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"example.com/grpc-edge/tools/delivery/environment"
 	"example.com/grpc-edge/tools/delivery/pulumi"
 )
@@ -19,11 +17,6 @@ import (
 type reviewOptions struct {
 	pullRequest int
 	comment     bool
-}
-
-func reviewFlags(c *cobra.Command, o *reviewOptions) {
-	c.Flags().IntVar(&o.pullRequest, "pull-request", 0, "number of the pull request")
-	c.Flags().BoolVar(&o.comment, "comment", false, "say so in the pull request")
 }
 
 // reviewStack is the stack of a pull request, with the config of the job's stack.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -13,15 +15,14 @@ import (
 )
 
 // identity prints what a workflow needs to log in, as lines for $GITHUB_OUTPUT.
-func identity(root, stack *string) *cobra.Command {
+func identity() *cobra.Command {
 	c := &cobra.Command{Use: "identity", Short: "Print who a job of a stack logs in as, and where its state is", Args: cobra.NoArgs}
-	as := c.Flags().String("as", "previewer", "role: previewer, deployer, destroyer or reviewer")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		env, err := environment.Read(*root, *stack)
+		env, err := environment.Read(".", os.Getenv("STACK"))
 		if err != nil {
 			return err
 		}
-		provider, account, err := env.Identity(*as)
+		provider, account, err := env.Identity(cmp.Or(os.Getenv("ROLE"), "previewer"))
 		if err != nil {
 			return err
 		}
@@ -32,15 +33,14 @@ func identity(root, stack *string) *cobra.Command {
 }
 
 // stacks prints the stacks that CI delivers, as JSON for a matrix of jobs.
-func stacks(root *string) *cobra.Command {
-	c := &cobra.Command{Use: "stacks", Short: "Print which stacks are delivered, or touched by the commits since --base", Args: cobra.NoArgs}
-	base := c.Flags().String("base", "", "commit to compare with; without, all delivered stacks are printed")
+func stacks() *cobra.Command {
+	c := &cobra.Command{Use: "stacks", Short: "Print which stacks are delivered, or touched by the commits since BASE", Args: cobra.NoArgs}
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		delivered, err := environment.Delivered(*root)
+		delivered, err := environment.Delivered(".")
 		if err != nil {
 			return err
 		}
-		if delivered, err = touched(*root, delivered, *base); err != nil {
+		if delivered, err = touched(".", delivered, os.Getenv("BASE")); err != nil {
 			return err
 		}
 		// The order of promotion: production comes last.
