@@ -8,6 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,10 +31,13 @@ type runStage = func(ctx context.Context, status func(string)) (string, error)
 func up(ctx context.Context, s sandbox, _ []string) error {
 	p := progress.New(os.Stderr)
 	st := stack.Stack{Tools: s.tools, State: s.state}
-	stages := []progress.Stage{{Name: "Check this machine", Run: s.check}}
-	stages = append(stages, s.toolStages()...)
+	if err := s.build(ctx, p); err != nil {
+		return stopped(ctx, err)
+	}
+	stages := []progress.Stage{
+		{Name: "Link plugins", Run: func(context.Context, func(string)) (string, error) { return "", s.link() }},
+	}
 	stages = append(stages,
-		progress.Stage{Name: "Compile the Pulumi program", Run: s.compile},
 		progress.Stage{Name: "Start the sandbox", Run: func(ctx context.Context, _ func(string)) (summary string, err error) {
 			st.Info, err = s.state.Start(ctx, s.self)
 			return "", err
@@ -44,13 +50,43 @@ func up(ctx context.Context, s sandbox, _ []string) error {
 		return "", err
 	}})
 	if err := p.Run(ctx, stages...); err != nil {
-		if ctx.Err() != nil {
-			return errors.New("stopped: `make up` goes on from here, `make down` removes what there is")
-		}
-		return err
+		return stopped(ctx, err)
 	}
 	p.Table()
 	return printGreeting(ctx, st, replies)
+}
+
+// stopped says how to go on where a person has stopped the command.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("stopped: `make up` goes on from here, `make down` removes what there is")
+	}
+	return err
+}
+
+// build fetches and compiles what is missing. It says before it begins how long that takes.
+func (s sandbox) build(ctx context.Context, p *progress.Printer) error {
+	check := progress.Stage{Name: "Check this machine", Run: s.check}
+	program := progress.Stage{Name: "Compile the Pulumi program", Run: s.compile, Expect: s.tools.Left(tools.Program).On(runtime.NumCPU())}
+	lanes := s.toolLanes()
+	if s.enoughForTwo() {
+		lanes = append(lanes, []progress.Stage{program})
+	} else {
+		lanes[1] = append(lanes[1], program)
+	}
+	p.Plan(append(slices.Concat(lanes...), check)...)
+	if err := p.Run(ctx, check); err != nil {
+		return err
+	}
+	fmt.Fprint(os.Stderr, s.tools.Forecast(runtime.NumCPU()))
+	return p.Lanes(ctx, lanes...)
+}
+
+// enoughForTwo reports whether the program can be compiled beside the tools: its largest
+// packages keep one core busy each for minutes, and others idle.
+func (s sandbox) enoughForTwo() bool {
+	memory, err := host.AvailableMemory()
+	return err == nil && runtime.NumCPU() > 2 && memory >= 2*host.MinBuildMemory
 }
 
 // check refuses a machine that can't run the sandbox before anything is changed.
@@ -66,18 +102,23 @@ func (s sandbox) check(context.Context, func(string)) (string, error) {
 	return "", facts.Check(!s.tools.Fresh())
 }
 
-// toolStages fetch and build what is missing.
-func (s sandbox) toolStages() []progress.Stage {
-	stages := []progress.Stage{
-		{Name: "Fetch node packages", Run: quiet(s.tools.Packages)},
-		{Name: "Fetch Envoy", Run: quiet(s.tools.Envoy)},
+// toolLanes returns the stages that get the tools: what is fetched, and beside that what is
+// compiled.
+func (s sandbox) toolLanes() [][]progress.Stage {
+	stage := func(title, name string, run runStage) progress.Stage {
+		return progress.Stage{Name: title, Run: run, Expect: s.tools.Left(name).On(runtime.NumCPU())}
 	}
+	fetched := []progress.Stage{
+		stage("Fetch node packages", "packages", quiet(s.tools.Packages)),
+		stage("Fetch Envoy", "envoy", quiet(s.tools.Envoy)),
+	}
+	var built []progress.Stage
 	for _, name := range tools.Modules() {
-		stages = append(stages, progress.Stage{Name: "Build " + name, Run: func(ctx context.Context, status func(string)) (string, error) {
+		built = append(built, stage("Build "+name, name, func(ctx context.Context, status func(string)) (string, error) {
 			return "", s.tools.Build(ctx, name, status)
-		}})
+		}))
 	}
-	return append(stages, progress.Stage{Name: "Link plugins", Run: func(context.Context, func(string)) (string, error) { return "", s.link() }})
+	return [][]progress.Stage{fetched, built}
 }
 
 func quiet(f func(context.Context, func(string)) error) runStage {
@@ -85,7 +126,12 @@ func quiet(f func(context.Context, func(string)) error) runStage {
 }
 
 func getTools(ctx context.Context, s sandbox, _ []string) error {
-	return progress.New(os.Stderr).Run(ctx, s.toolStages()...)
+	p, lanes := progress.New(os.Stderr), s.toolLanes()
+	p.Plan(slices.Concat(lanes...)...)
+	if err := p.Lanes(ctx, lanes...); err != nil {
+		return err
+	}
+	return s.link()
 }
 
 func getNextEnvoy(ctx context.Context, s sandbox, _ []string) error {
@@ -96,12 +142,17 @@ func getNextEnvoy(ctx context.Context, s sandbox, _ []string) error {
 // work the first time, so that Pulumi's own build of them only has to link.
 func (s sandbox) compile(ctx context.Context, status func(string)) (string, error) {
 	status("the Google Cloud SDK takes minutes the first time")
-	cmd := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-f", "", "./infra", "./policy")
+	memory, err := host.AvailableMemory()
+	if err != nil {
+		return "", err
+	}
+	atOnce := strconv.Itoa(tools.AtOnce(runtime.NumCPU(), memory))
+	cmd := exec.CommandContext(ctx, "go", "list", "-buildvcs=false", "-p", atOnce, "-export", "-deps", "-f", "", "./infra", "./policy")
 	cmd.Dir = s.tools.Root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("compiling infra and policy: %w\n%s", err, out)
 	}
-	return "", nil
+	return "", s.tools.Done(tools.Program)
 }
 
 // deploy runs `pulumi up`; its whole output goes to a file, its newest line to status.

