@@ -65,6 +65,10 @@ kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$(
 service: ## Write a new service, which works and is tested (NAME=greeter)
 	@go -C tools/service run . -root "$(CURDIR)" "$(NAME)"
 
+.PHONY: contract
+contract: ## Run an image of a service as a pod would, and say what of docs/contract.md it breaks (IMAGE=registry/path@sha256:…, ENV="A=1 B=2")
+	@go -C tools/contract run . $(addprefix -env ,$(ENV)) "$(IMAGE)"
+
 .PHONY: test
 test: tools ## Run the tests of every module, then the end-to-end test
 	@$(call unit,$(filter-out test,$(MODULES)))

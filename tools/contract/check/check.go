@@ -1,0 +1,167 @@
+// Package check reads the configuration of an image that was built elsewhere, and
+// says what of docs/contract.md it breaks, before a pod fails by it.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// User is the number that pods run as, whatever the image says.
+const User = 65532
+
+// Port is what pods get as PORT.
+const Port = 8080
+
+// timeout bounds the whole check: a registry that does not answer must not hold up a preview.
+const timeout = 10 * time.Second
+
+// Problem is one thing that an image breaks.
+type Problem struct {
+	// Text says what is wrong, what it must be and how to mend it.
+	Text string
+	// Warning is true if pods may run all the same, or if the image could not be looked at.
+	Warning bool
+}
+
+// Image reports what the image breaks, or nothing. The reference is
+// REPOSITORY@sha256:…, and the architecture a GOARCH. Without options it asks the
+// registry with the credentials of Docker's configuration, if there are any.
+//
+// A registry that cannot be reached, or that wants other credentials, is a
+// warning: the nodes may be able to read what this machine cannot.
+func Image(ctx context.Context, reference, architecture string, options ...remote.Option) []Problem {
+	digest, err := name.NewDigest(reference)
+	if err != nil {
+		return []Problem{{Text: fmt.Sprintf("the image %q must be named by digest, such as registry/path@sha256:…: %v", reference, err)}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if len(options) == 0 {
+		options = []remote.Option{remote.WithAuthFromKeychain(authn.DefaultKeychain)}
+	}
+	descriptor, err := remote.Get(digest, append(options, remote.WithContext(ctx))...)
+	if err != nil {
+		return []Problem{unreadable(err)}
+	}
+	image, problem := forArchitecture(descriptor, architecture)
+	if problem != nil {
+		return []Problem{*problem}
+	}
+	file, err := image.ConfigFile()
+	if err != nil {
+		return []Problem{unreadable(err)}
+	}
+	return Config(file, architecture)
+}
+
+func unreadable(err error) Problem {
+	var answer *transport.Error
+	switch {
+	case errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound:
+		return Problem{Text: "the registry does not have it: push it first, or correct the digest: " + err.Error()}
+	case errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden):
+		return Problem{Warning: true, Text: "it could not be checked, as the registry refuses this machine's credentials: " + err.Error()}
+	}
+	return Problem{Warning: true, Text: "it could not be checked: " + err.Error()}
+}
+
+// forArchitecture returns the image itself, or that of an index for the architecture.
+func forArchitecture(descriptor *remote.Descriptor, architecture string) (v1.Image, *Problem) {
+	if !descriptor.MediaType.IsIndex() {
+		if !descriptor.MediaType.IsImage() {
+			return nil, &Problem{Text: fmt.Sprintf("it is no image, but %s", descriptor.MediaType)}
+		}
+		image, err := descriptor.Image()
+		if err != nil {
+			problem := unreadable(err)
+			return nil, &problem
+		}
+		return image, nil
+	}
+	index, err := descriptor.ImageIndex()
+	if err != nil {
+		problem := unreadable(err)
+		return nil, &problem
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		problem := unreadable(err)
+		return nil, &problem
+	}
+	var offered []string
+	for _, m := range manifest.Manifests {
+		if m.Platform == nil {
+			continue
+		}
+		if m.Platform.OS == "linux" && m.Platform.Architecture == architecture {
+			image, err := index.Image(m.Digest)
+			if err != nil {
+				problem := unreadable(err)
+				return nil, &problem
+			}
+			return image, nil
+		}
+		offered = append(offered, m.Platform.OS+"/"+m.Platform.Architecture)
+	}
+	return nil, &Problem{Text: fmt.Sprintf("it has no image for linux/%s, which the nodes are: only for %s", architecture, strings.Join(offered, ", "))}
+}
+
+// Config reports what the configuration of an image breaks.
+func Config(file *v1.ConfigFile, architecture string) []Problem {
+	var problems []Problem
+	if file.OS != "linux" || file.Architecture != architecture {
+		problems = append(problems, Problem{Text: fmt.Sprintf(
+			"it is built for %s/%s, and the nodes are linux/%s: build it for them, such as with `docker build --platform linux/%s`",
+			file.OS, file.Architecture, architecture, architecture)})
+	}
+	if len(file.Config.Entrypoint) == 0 && len(file.Config.Cmd) == 0 {
+		problems = append(problems, Problem{Text: "it does not say what to run: it has neither ENTRYPOINT nor CMD"})
+	}
+	problems = append(problems, user(file.Config.User)...)
+	return append(problems, ports(file.Config.ExposedPorts)...)
+}
+
+func user(text string) []Problem {
+	who, _, _ := strings.Cut(text, ":")
+	number, err := strconv.ParseUint(who, 10, 32)
+	switch {
+	case who == "" || who == "root" || err == nil && number == 0:
+		return []Problem{{Text: fmt.Sprintf("it runs as root (USER %q), and pods run as %d, who may not: end its Dockerfile with `USER %d:%d`, "+
+			"and let that user read all that it needs", text, User, User, User)}}
+	case err != nil:
+		return []Problem{{Text: fmt.Sprintf("its user is the name %q, which Kubernetes cannot tell from root: use a number, such as `USER %d:%d`", who, User, User)}}
+	}
+	return nil
+}
+
+// ports warns of ports that the image names and pods do not use: EXPOSE changes
+// nothing, but whoever wrote it listens there.
+func ports(exposed map[string]struct{}) []Problem {
+	var others []string
+	for port := range exposed {
+		number, protocol, _ := strings.Cut(port, "/")
+		if number == strconv.Itoa(Port) && (protocol == "" || protocol == "tcp") {
+			return nil
+		}
+		others = append(others, port)
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	slices.Sort(others)
+	return []Problem{{Warning: true, Text: fmt.Sprintf("it exposes %s and not %d: it has to listen on the port that the variable PORT says, which is %d",
+		strings.Join(others, ", "), Port, Port)}}
+}
