@@ -3,26 +3,34 @@ module example.com/grpc-edge/test
 go 1.26.0
 
 require (
-	github.com/florianl/go-nfqueue/v2 v2.0.2
-	golang.org/x/net v0.55.0
-	google.golang.org/grpc v1.82.1
 	example.com/grpc-edge/services/echo v0.0.0
 	example.com/grpc-edge/services/reverse v0.0.0
+	example.com/grpc-edge/tools/contract v0.0.0
 	example.com/grpc-edge/tools/delivery v0.0.0
+	github.com/florianl/go-nfqueue/v2 v2.0.2
+	github.com/google/go-containerregistry v0.22.1
+	golang.org/x/net v0.55.0
+	google.golang.org/grpc v1.82.1
 	sigs.k8s.io/yaml v1.6.0
 )
 
 require (
+	github.com/docker/cli v29.7.2+incompatible // indirect
+	github.com/docker/docker-credential-helpers v0.9.3 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/josharian/native v1.1.0 // indirect
+	github.com/klauspost/compress v1.19.2 // indirect
 	github.com/mdlayher/netlink v1.7.2 // indirect
 	github.com/mdlayher/socket v0.4.1 // indirect
-	golang.org/x/sync v0.20.0 // indirect
+	github.com/opencontainers/go-digest v1.0.0 // indirect
+	github.com/opencontainers/image-spec v1.1.1 // indirect
+	github.com/sirupsen/logrus v1.9.4 // indirect
+	golang.org/x/sync v0.22.0 // indirect
 )
 
 require (
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
-	golang.org/x/sys v0.45.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
 	golang.org/x/text v0.37.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
@@ -33,5 +41,6 @@ replace (
 	example.com/grpc-edge/services/chassis => ../services/chassis
 	example.com/grpc-edge/services/echo => ../services/echo
 	example.com/grpc-edge/services/reverse => ../services/reverse
+	example.com/grpc-edge/tools/contract => ../tools/contract
 	example.com/grpc-edge/tools/delivery => ../tools/delivery
 )

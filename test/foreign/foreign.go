@@ -1,0 +1,185 @@
+// Package foreign assembles the image of a service that is not written in Go, without
+// a container engine: Python from the distribution's packages, grpcio from PyPI by
+// hash, and the program in testdata/recommendation. Whoever has the same packages gets the same image.
+package foreign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// Source is the folder of the program and its proto, below the repository's root.
+const Source = "test/testdata/recommendation"
+
+// Where things are in the image.
+const (
+	appDir   = "app"
+	wheelDir = "usr/lib/wheels"
+)
+
+// libraries are the packages that Python and the wheels need besides of Python's own.
+var libraries = []string{"libc6", "libgcc-s1", "libstdc++6", "libexpat1", "zlib1g"}
+
+// Build makes the image for x86-64, from the repository at root. What it downloads
+// stays in .cache/foreign there.
+func Build(ctx context.Context, root string) (v1.Image, error) {
+	cache := filepath.Join(root, ".cache", "foreign")
+	version, err := pythonVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	python, err := unpackPython(ctx, filepath.Join(cache, "python-"+version), version)
+	if err != nil {
+		return nil, fmt.Errorf("fetching Python %s: %w", version, err)
+	}
+	wheels, err := unpackWheels(ctx, root, filepath.Join(cache, "wheels-"+version), version)
+	if err != nil {
+		return nil, fmt.Errorf("fetching the wheels of %s: %w", Source, err)
+	}
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	image, err := mutate.ConfigFile(base, &v1.ConfigFile{
+		OS: "linux", Architecture: "amd64", RootFS: v1.RootFS{Type: "layers"},
+		Config: v1.Config{
+			User: "65532:65532", WorkingDir: "/" + appDir,
+			Entrypoint: []string{"/usr/bin/python" + version, "-u", "server.py"},
+			Env: []string{
+				"PATH=/usr/bin", "PYTHONPATH=/" + wheelDir,
+				"PYTHONDONTWRITEBYTECODE=1", // the root is read-only
+			},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, from := range []struct{ dir, to string }{{python, ""}, {wheels, wheelDir}, {filepath.Join(root, Source), appDir}} {
+		layer, err := newLayer(from.dir, from.to)
+		if err != nil {
+			return nil, fmt.Errorf("packing %s: %w", from.dir, err)
+		}
+		if image, err = mutate.AppendLayers(image, layer); err != nil {
+			return nil, err
+		}
+	}
+	return image, nil
+}
+
+// Push puts the image into a registry and returns REPOSITORY@sha256:…. The
+// transport is how the registry is reached; nil for the default one. The token is an
+// access token of Google's; empty for none.
+func Push(ctx context.Context, image v1.Image, repository, token string, transport http.RoundTripper) (string, error) {
+	digest, err := image.Digest()
+	if err != nil {
+		return "", err
+	}
+	reference, err := name.NewDigest(repository + "@" + digest.String())
+	if err != nil {
+		return "", err
+	}
+	options := []remote.Option{remote.WithContext(ctx)}
+	if token != "" {
+		options = append(options, remote.WithAuth(&authn.Basic{Username: "oauth2accesstoken", Password: token}))
+	}
+	if transport != nil {
+		options = append(options, remote.WithTransport(transport))
+	}
+	if err := remote.Write(reference, image, options...); err != nil {
+		return "", fmt.Errorf("pushing %s: %w", reference, err)
+	}
+	return reference.String(), nil
+}
+
+// pythonVersion returns that of the distribution's Python, such as 3.11.
+func pythonVersion(ctx context.Context) (string, error) {
+	text, err := exec.CommandContext(ctx, "apt-cache", "depends", "python3-minimal").Output()
+	if err != nil {
+		return "", fmt.Errorf("looking for the distribution's Python: %w", err)
+	}
+	match := regexp.MustCompile(`Depends: python(3\.\d+)-minimal`).FindSubmatch(text)
+	if match == nil {
+		return "", errors.New("looking for the distribution's Python: python3-minimal depends on no version of it; run apt-get update")
+	}
+	return string(match[1]), nil
+}
+
+// once makes a folder if it is not there. What make leaves unfinished is not kept.
+func once(folder string, make func(temporary string) error) (string, error) {
+	if _, err := os.Stat(folder); err == nil {
+		return folder, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
+		return "", err
+	}
+	temporary, err := os.MkdirTemp(filepath.Dir(folder), "new-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temporary)
+	if err := make(temporary); err != nil {
+		return "", err
+	}
+	return folder, os.Rename(temporary, folder)
+}
+
+func unpackPython(ctx context.Context, folder, version string) (string, error) {
+	return once(folder, func(temporary string) error {
+		names := append([]string{"python" + version + "-minimal", "libpython" + version + "-minimal", "libpython" + version + "-stdlib"}, libraries...)
+		debs, err := os.MkdirTemp("", "debs-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(debs)
+		// Otherwise apt wants the folder to be one that the user _apt can enter.
+		if err := execute(ctx, debs, nil, "apt-get", append([]string{"-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "download"}, names...)...); err != nil {
+			return err
+		}
+		found, err := filepath.Glob(filepath.Join(debs, "*.deb"))
+		if err != nil {
+			return err
+		}
+		for _, deb := range found {
+			if err := execute(ctx, debs, nil, "dpkg-deb", "-x", deb, temporary); err != nil {
+				return err
+			}
+		}
+		for _, unused := range []string{"usr/share", "etc", "usr/lib/valgrind"} {
+			if err := os.RemoveAll(filepath.Join(temporary, unused)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// unpackWheels unpacks into a folder what requirements.txt names for a version of Python.
+func unpackWheels(ctx context.Context, root, folder, version string) (string, error) {
+	return once(folder, func(temporary string) error {
+		// A Python that comes without pip has that which `make tools` fetched.
+		environment := append(os.Environ(), "PYTHONPATH="+filepath.Join(root, ".cache/packages/pip-root/usr/lib/python3/dist-packages"))
+		return execute(ctx, filepath.Join(root, Source), environment, "python3", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", "install", "-q",
+			"--no-deps", "--no-compile", "--only-binary=:all:", "--require-hashes", "-r", "requirements.txt", "--target", temporary,
+			"--python-version", version, "--implementation", "cp", "--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_17_x86_64")
+	})
+}
+
+func execute(ctx context.Context, dir string, environment []string, program string, arguments ...string) error {
+	command := exec.CommandContext(ctx, program, arguments...)
+	command.Dir, command.Env = dir, environment
+	if text, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", command, err, text)
+	}
+	return nil
+}

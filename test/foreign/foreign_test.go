@@ -1,0 +1,147 @@
+package foreign
+
+import (
+	"context"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"example.com/grpc-edge/tools/contract/check"
+	"example.com/grpc-edge/tools/contract/run"
+)
+
+// start is how long Python may take on a busy machine.
+const start = 2 * time.Minute
+
+func build(t *testing.T) v1.Image {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := Build(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func launch(t *testing.T, image v1.Image, environment ...string) *run.Program {
+	t.Helper()
+	// Not t.TempDir, whose parents only root may enter.
+	folder := filepath.Join("/var/tmp", "foreign-"+strings.ReplaceAll(t.Name(), "/", "-"))
+	t.Cleanup(func() {
+		if err := os.RemoveAll(folder); err != nil {
+			t.Error(err)
+		}
+	})
+	program, err := run.Start(t.Context(), image, folder, run.Options{Environment: environment})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := program.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return program
+}
+
+// TestImageKeepsToTheContract builds the image twice, reads it back from a registry,
+// runs it as a pod would and calls it.
+func TestImageKeepsToTheContract(t *testing.T) {
+	image := build(t)
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+	defer server.Close()
+	repository := strings.TrimPrefix(server.URL, "http://") + "/shop/recommendation"
+	reference, err := Push(t.Context(), image, repository, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Push(t.Context(), build(t), repository, "", nil); err != nil || again != reference {
+		t.Errorf("built again it is %s (%v), want %s", again, err, reference)
+	}
+	if problems := check.Image(t.Context(), reference, "amd64"); len(problems) != 0 {
+		t.Errorf("its configuration breaks %+v", problems)
+	}
+
+	program := launch(t, image)
+	connection, err := program.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	list(t.Context(), t, connection)
+	for _, problem := range run.Check(t.Context(), program, run.Checks{Start: start, Pings: true}) {
+		t.Error(problem.Text)
+	}
+}
+
+// list calls the service by its wire format: the field product_id is number 1.
+func list(ctx context.Context, t *testing.T, connection *grpc.ClientConn) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, start)
+	defer cancel()
+	const method = "/shop.recommendation.v1.RecommendationService/ListRecommendations"
+	request, reply := new(emptypb.Empty), new(emptypb.Empty)
+	err := connection.Invoke(ctx, method, request, reply, grpc.WaitForReady(true))
+	if status.Code(err) != codes.InvalidArgument {
+		t.Errorf("a request without a product ends with %v, want INVALID_ARGUMENT", err)
+	}
+	request.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "mug"))
+	if err := connection.Invoke(ctx, method, request, reply); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := proto.Marshal(reply); err != nil || strings.Count(string(text), "\x0a") != 3 {
+		t.Errorf("got %q (%v), want 3 products", text, err)
+	}
+}
+
+// TestWhatAnImageBreaksIsNamed has the program break the contract in every way that it can.
+func TestWhatAnImageBreaksIsNamed(t *testing.T) {
+	image := build(t)
+	for broken, want := range map[string]string{
+		"health":   "has no health service",
+		"port":     "nothing listens on port",
+		"loopback": "listens on 127.0.0.1 alone",
+		"exit":     "the program ended with exit code 0",
+		"write":    "Read-only file system",
+		"sigterm":  "after SIGTERM the program still runs",
+	} {
+		t.Run(broken, func(t *testing.T) {
+			program, patience := launch(t, image, "BREAK="+broken), start
+			if slices.Contains([]string{"health", "port", "loopback"}, broken) {
+				waitForLog(t, program, "serving")
+				patience = time.Second // nothing will change
+			}
+			problems := run.Check(t.Context(), program, run.Checks{Start: patience})
+			if len(problems) == 0 || !strings.Contains(problems[len(problems)-1].Text, want) {
+				t.Errorf("got %+v, want what says %q", problems, want)
+			}
+		})
+	}
+}
+
+func waitForLog(t *testing.T, program *run.Program, text string) {
+	t.Helper()
+	for !strings.Contains(program.Log(), text) {
+		if program.Wait(50 * time.Millisecond) {
+			t.Fatalf("the program ended: %s", program.Log())
+		}
+	}
+}
