@@ -38,9 +38,9 @@ const (
 
 const (
 	// bootstrapFile is what Envoy is started with.
-	bootstrapFile = "envoy.yaml"
+	bootstrapFile = "envoy.json"
 	// certificateFile is the SDS resource that the bootstrap points at.
-	certificateFile = "certificate.yaml"
+	certificateFile = "certificate.json"
 )
 
 // Files returns the files to mount at [ConfigDir], by name. The same Config

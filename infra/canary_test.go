@@ -25,7 +25,7 @@ func TestCanary(t *testing.T) {
 		`spec.selector["app.kubernetes.io/name"]`: "echo-canary",
 	})
 	for _, r := range result.ofType(t, configMapType) {
-		if text := at(r.Inputs, `data["envoy.yaml"]`); text.IsString() && !strings.Contains(text.StringValue(), "echo-canary.grpc-edge.svc.cluster.local.") {
+		if text := at(r.Inputs, `data["envoy.json"]`); text.IsString() && !strings.Contains(text.StringValue(), "echo-canary.grpc-edge.svc.cluster.local.") {
 			t.Error("Envoy knows no canary")
 		}
 	}

@@ -1,11 +1,10 @@
 package proxy
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
-
-	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/envoy"
 )
@@ -140,7 +139,7 @@ func filterNames(identity *Identity) ([]string, error) {
 		return nil, err
 	}
 	tree := map[string]any{}
-	if err := yaml.Unmarshal([]byte(files[bootstrapFile]), &tree); err != nil {
+	if err := json.Unmarshal([]byte(files[bootstrapFile]), &tree); err != nil {
 		return nil, fmt.Errorf("reading the edge's configuration: %w", err)
 	}
 	var names []string

@@ -1,13 +1,13 @@
 package proxy
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"time"
 
 	benchpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/bench/backend"
 	"example.com/grpc-edge/envoy"
@@ -90,7 +90,7 @@ func Edge(change *Change) Proxy {
 }
 
 // bootstrapFile is that of envoy.Files.
-const bootstrapFile = "envoy.yaml"
+const bootstrapFile = "envoy.json"
 
 func edgeFiles(s Setting, change *Change) (map[string]string, error) {
 	config, err := everything(s)
@@ -105,11 +105,11 @@ func edgeFiles(s Setting, change *Change) (map[string]string, error) {
 		return files, err
 	}
 	tree := map[string]any{}
-	if err := yaml.Unmarshal([]byte(files[bootstrapFile]), &tree); err != nil {
+	if err := json.Unmarshal([]byte(files[bootstrapFile]), &tree); err != nil {
 		return nil, fmt.Errorf("reading the edge's configuration: %w", err)
 	}
 	change.Bootstrap(tree)
-	text, err := yaml.Marshal(tree)
+	text, err := json.Marshal(tree)
 	files[bootstrapFile] = string(text)
 	return files, err
 }

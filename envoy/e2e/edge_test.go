@@ -96,7 +96,7 @@ func prepare(t *testing.T, config envoy.Config, replace ...string) envoy.Config 
 	}
 	for name, content := range files {
 		if *translated {
-			content = strings.ReplaceAll(content, "exact: application/grpc\n", "exact: nothing\n")
+			content = strings.ReplaceAll(content, `"exact": "application/grpc"`, `"exact": "nothing"`)
 		}
 		writeFile(t, filepath.Join(dir, name), []byte(strings.NewReplacer(replace...).Replace(content)))
 	}
