@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,13 +16,25 @@ import (
 
 const cgroupRoot = "/sys/fs/cgroup"
 
+// others is the cgroup of all processes that are in the root of a container's hierarchy.
+const others = "grpc-edge-others"
+
 // Cgroup is a path below the root of every cgroup hierarchy of the host: one
 // hierarchy where it has cgroup v2, one for each controller where it has v1.
 type Cgroup string
 
+// changing guards the root of the hierarchies: while one cgroup is made, the last other one
+// may be removed.
+var changing sync.Mutex
+
 // Add makes the cgroup where it is missing and moves process pid into it.
 func (c Cgroup) Add(pid int) error {
+	changing.Lock()
+	defer changing.Unlock()
 	for _, h := range hierarchies() {
+		if err := h.clearRoot(); err != nil {
+			return err
+		}
 		dir := filepath.Join(h.dir, string(c))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("making cgroup %s: %w", dir, err)
@@ -39,11 +52,82 @@ func (c Cgroup) Add(pid int) error {
 // Remove removes the cgroup and all below it. Processes in it must have ended;
 // the kernel may take a moment to notice that, which Remove waits for.
 func (c Cgroup) Remove() error {
+	changing.Lock()
+	defer changing.Unlock()
 	var errs []error
 	for _, h := range hierarchies() {
-		errs = append(errs, removeTree(filepath.Join(h.dir, string(c))))
+		errs = append(errs, removeTree(filepath.Join(h.dir, string(c))), h.restoreRoot())
 	}
 	return errors.Join(errs...)
+}
+
+// clearRoot moves the processes out of the root of a hierarchy that is a container's. Its
+// root is a cgroup like others there, and one with processes cannot hand controllers down
+// to its children (kernel, "Control Group v2", no internal processes).
+func (h hierarchy) clearRoot() error {
+	if !h.v2 {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(h.dir, "cgroup.type")); err != nil {
+		return nil // the machine's own root, which may have both
+	}
+	if list, err := os.ReadFile(filepath.Join(h.dir, "cgroup.procs")); err != nil || len(list) == 0 {
+		return err
+	}
+	target := filepath.Join(h.dir, others)
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return fmt.Errorf("making cgroup %s: %w", target, err)
+	}
+	return moveProcesses(h.dir, target)
+}
+
+// restoreRoot moves the processes back that clearRoot moved, once no cgroup is left that
+// they stood in the way of.
+func (h hierarchy) restoreRoot() error {
+	from := filepath.Join(h.dir, others)
+	if _, err := os.Stat(from); !h.v2 || err != nil {
+		return nil
+	}
+	entries, err := os.ReadDir(h.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() && e.Name() != others {
+			return nil
+		}
+	}
+	enabled, err := os.ReadFile(filepath.Join(h.dir, "cgroup.subtree_control"))
+	if err != nil {
+		return err
+	}
+	for _, c := range strings.Fields(string(enabled)) {
+		if err := os.WriteFile(filepath.Join(h.dir, "cgroup.subtree_control"), []byte("-"+c), 0o644); err != nil {
+			return fmt.Errorf("taking the controller %s back from the children of %s: %w", c, h.dir, err)
+		}
+	}
+	if err := moveProcesses(from, h.dir); err != nil {
+		return err
+	}
+	return removeTree(from)
+}
+
+// moveProcesses moves all processes from one cgroup to another, those that start meanwhile
+// included.
+func moveProcesses(from, to string) error {
+	for range 50 {
+		list, err := os.ReadFile(filepath.Join(from, "cgroup.procs"))
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for pid := range strings.FieldsSeq(string(list)) {
+			err := os.WriteFile(filepath.Join(to, "cgroup.procs"), []byte(pid), 0o644)
+			if err != nil && !errors.Is(err, unix.ESRCH) { // it has ended
+				return fmt.Errorf("moving process %s to cgroup %s: %w", pid, to, err)
+			}
+		}
+	}
+	return fmt.Errorf("moving the processes of cgroup %s to %s: new ones come all the time", from, to)
 }
 
 func removeTree(dir string) error {
