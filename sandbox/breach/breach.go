@@ -1,0 +1,151 @@
+// Package breach names what of docs/contract.md the image of a pod breaks, from
+// what Kubernetes and the program itself say about it. Their own words
+// speak of probes and exit codes; those who wrote the program look for what to change.
+package breach
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// contract is where each sentence is explained.
+const contract = "docs/contract.md"
+
+// Of lists what the image of a pod breaks, each as one sentence with what to do,
+// most telling first; nothing if the pod says nothing of that kind. The events are
+// those of the pod, and the log is the newest lines of the container that does not
+// run, of its last run if it has ended.
+func Of(pod *corev1.Pod, events []corev1.Event, log string) []string {
+	said := said{
+		log:    log,
+		events: messages(events),
+		status: statuses(pod),
+	}
+	var found []string
+	for _, sign := range signs {
+		if text, ok := sign.find(said); ok && sign.pattern.MatchString(text) {
+			found = append(found, sign.breach+" ("+contract+", "+sign.section+")")
+		}
+	}
+	return append(found, ended(pod, len(found) > 0)...)
+}
+
+// said is all that is known of a pod, as text.
+type said struct{ log, events, status string }
+
+func logged(s said) (string, bool)   { return s.log, s.log != "" }
+func reported(s said) (string, bool) { return s.status + "\n" + s.events, true }
+func probed(s said) (string, bool)   { return s.events, s.events != "" }
+
+// signs lead from words to what is broken. The words of probes are those of
+// Kubernetes' pkg/probe/grpc, those about users of its kuberuntime/security_context,
+// those about starting of runc and containerd.
+var signs = []struct {
+	find    func(said) (string, bool)
+	pattern *regexp.Regexp
+	breach  string
+	section string
+}{
+	{
+		reported, regexp.MustCompile(`image will run as root|image has non-numeric user|runAsUser breaks non-root policy`),
+		"the image runs as root, or as a user with a name: its Dockerfile must end with `USER 65532:65532`", "User",
+	},
+	{
+		func(s said) (string, bool) { return s.log + "\n" + s.status + "\n" + s.events, true },
+		regexp.MustCompile(`exec format error|no match for platform in manifest`),
+		"the image is built for another processor than the nodes have", "Image",
+	},
+	{
+		reported, regexp.MustCompile(`(StartError|RunContainerError|failed to create containerd task)[^\n]*no such file or directory`),
+		"the program that ENTRYPOINT names is not in the image, or needs a loader or an interpreter that is not", "Image",
+	},
+	{
+		reported, regexp.MustCompile(`(StartError|RunContainerError|failed to create containerd task)[^\n]*permission denied`),
+		"the program that ENTRYPOINT names may not be run by user 65532: give it the mode 0755, and its folders too", "User",
+	},
+	{
+		reported, regexp.MustCompile(`no command specified`),
+		"the image does not say what to run: it has neither ENTRYPOINT nor CMD", "Image",
+	},
+	{
+		logged, regexp.MustCompile(`(?i)read-only file ?system|EROFS`),
+		"the program writes to the root, which is read-only: have it write to the scratch space, or not at all", "Files",
+	},
+	{
+		logged, regexp.MustCompile(`(?i)(bind|listen)[^\n]*(permission denied|EACCES)|EACCES[^\n]*(bind|listen)`),
+		"the program listens on a port below 1024, which takes root: it must listen on the port that the variable PORT says", "Port",
+	},
+	{
+		logged, regexp.MustCompile(`(?i)permission denied|EACCES`),
+		"a file of the image may not be read or written by user 65532, whom pods run as: `COPY --chown=65532:65532`, or let all read it", "User",
+	},
+	{
+		probed, regexp.MustCompile(`does not implement the grpc health protocol`),
+		"the program answers by gRPC on port 8080, and has no health service: it must serve grpc.health.v1.Health there", "Health",
+	},
+	{
+		probed, regexp.MustCompile(`failed to connect service`),
+		"nothing speaks gRPC on port 8080: the program must listen on the port that the variable PORT says, on all addresses (not 127.0.0.1) and without TLS", "Port",
+	},
+	{
+		probed, regexp.MustCompile(`health rpc did not complete`),
+		"the health service does not answer within a second: it must not wait for anything", "Health",
+	},
+	{
+		probed, regexp.MustCompile(`responded with \\?"(NOT_SERVING|UNKNOWN|SERVICE_UNKNOWN)`),
+		"the health of the whole server, which has the empty name, is not SERVING: the program must set it once it can take calls", "Health",
+	},
+}
+
+// ended names a program that ended by itself, unless a better reason is known.
+func ended(pod *corev1.Pod, known bool) []string {
+	if known {
+		return nil
+	}
+	var found []string
+	for _, status := range containers(pod) {
+		for _, last := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
+			if last == nil || last.ExitCode != 0 {
+				continue
+			}
+			found = append(found, fmt.Sprintf("the program of container %s ended by itself, without an error: a service runs until it gets SIGTERM (%s, Start and stop)",
+				status.Name, contract))
+			break
+		}
+	}
+	return found
+}
+
+// containers are those that are to run as long as the pod.
+func containers(pod *corev1.Pod) []corev1.ContainerStatus {
+	if pod.DeletionTimestamp != nil {
+		return nil // it was told to end
+	}
+	return pod.Status.ContainerStatuses
+}
+
+func messages(events []corev1.Event) string {
+	var text strings.Builder
+	for _, event := range events {
+		fmt.Fprintf(&text, "%s: %s\n", event.Reason, event.Message)
+	}
+	return text.String()
+}
+
+func statuses(pod *corev1.Pod) string {
+	var text strings.Builder
+	for _, status := range containers(pod) {
+		if waiting := status.State.Waiting; waiting != nil {
+			fmt.Fprintf(&text, "%s: %s\n", waiting.Reason, waiting.Message)
+		}
+		for _, last := range []*corev1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
+			if last != nil {
+				fmt.Fprintf(&text, "%s: %s\n", last.Reason, last.Message)
+			}
+		}
+	}
+	return text.String()
+}
