@@ -101,6 +101,10 @@ licences: ## Check the licence of each module that goes into a program
 vulnerabilities: $(BIN)/govulncheck ## Look up known vulnerabilities in what the programs call (DB=file://… for a copy of the database)
 	@for m in $(SHIPPED); do echo "== vulnerabilities of $$m"; (cd $$m && GOWORK=off "$(CURDIR)/$(BIN)/govulncheck" $(if $(DB),-db $(DB)) ./...); done
 
+.PHONY: outdated
+outdated: ## List the pinned versions that are behind what the registries have (IN=tools/pulumi: of a folder)
+	@cd tools/outdated && go run . -root ../.. $(IN)
+
 .PHONY: check
 check: lint vulnerabilities ## Check what a container without privileges can: lint, vulnerabilities, tests without a sandbox
 	@$(call unit,$(filter-out envoy,$(SHIPPED)))
