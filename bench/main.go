@@ -70,6 +70,11 @@ func start(short bool, only string, profile bool) error {
 	if only != "" {
 		o.only, o.out = strings.Split(only, ","), quick.out
 	}
+	if o.out == whole.out && !profile {
+		if err := machine.Quiet(); err != nil {
+			return err
+		}
+	}
 	o.command = "make bench-edge"
 	if flags := os.Args[1:]; len(flags) > 0 {
 		o.command += fmt.Sprintf(" BENCH_FLAGS='%s'", strings.Join(flags, " "))

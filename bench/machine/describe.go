@@ -45,3 +45,8 @@ func field(file, name string) string {
 	}
 	return "unknown"
 }
+
+// Same reports whether figures of both machines may stand in one table.
+func (d Description) Same(other Description) bool {
+	return d.CPUs == other.CPUs && d.Model == other.Model && d.Memory == other.Memory
+}

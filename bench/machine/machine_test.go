@@ -91,3 +91,12 @@ func TestTree(t *testing.T) {
 		t.Error("CPUTime() of a process that has ended is no error")
 	}
 }
+
+func TestQuiet(t *testing.T) {
+	t.Parallel()
+	for loadavg, want := range map[string]bool{"0.00 1.00 2.00 1/2 3": true, "0.50 0 0 1/2 3": true, "0.51 0 0 1/2 3": false, "38.02 0 0 1/2 3": false, "": false} {
+		if err := quiet(loadavg); (err == nil) != want {
+			t.Errorf("with a load of %q: %v", loadavg, err)
+		}
+	}
+}

@@ -4,10 +4,13 @@
 //
 //	go run ./stack                  what needs no empty caches: some 15 minutes on 2 cores
 //	go run ./stack -cold            also what a newcomer waits for: an hour
-//	go run ./stack -services 2,10   a try, which is printed and written nowhere
+//	go run ./stack -services 10     measures this row again; the page keeps the others
+//	go run ./stack -services 2,4    a try, as there is no row for 4: it is printed and written nowhere
 //	go run ./stack -page            measures nothing and writes the page anew, as after a change of notes.md
 //
-// It works on a copy of the commit that is checked out, and no other sandbox may run meanwhile.
+// What was measured is kept in results.json, row by row. It works on a copy of the commit that
+// is checked out, and no other sandbox may run meanwhile. Figures of a busy machine are not
+// published.
 package main
 
 import (
@@ -20,6 +23,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,19 +69,22 @@ func run(ctx context.Context, services string, cold, only bool) error {
 		if err := measure(ctx, root, &results, numbers, cold); err != nil {
 			return err
 		}
+		if !published(numbers) {
+			files, err := results.Files(notes)
+			fmt.Println(files[page.Name])
+			return err
+		}
 	}
 	if len(results.Scales) == 0 {
 		return errors.New("-page: nothing was measured yet, run `make bench-stack`")
 	}
-	if services != whole {
-		files, err := results.Files(notes)
-		fmt.Println(files[page.Name])
-		return err
-	}
-	if err := results.Save(page.File); err != nil {
-		return err
-	}
 	return results.Write(root, notes)
+}
+
+// published reports whether the page has a row for each of the numbers of services.
+func published(services []int) bool {
+	rows, err := parse(whole)
+	return err == nil && !slices.ContainsFunc(services, func(n int) bool { return !slices.Contains(rows, n) })
 }
 
 func parse(services string) ([]int, error) {
@@ -92,14 +99,28 @@ func parse(services string) ([]int, error) {
 	return list, nil
 }
 
-// measure measures the newcomer's wait first, in caches of its own, and then the rest.
+// measure measures the newcomer's wait first, in caches of its own, and then the rest. Each
+// row is saved as it comes, so that an interrupted run loses one.
 func measure(ctx context.Context, root string, r *page.Results, services []int, cold bool) error {
-	r.Date, r.Machine = time.Now(), machine.Describe(runtime.NumCPU())
+	save := func() error { return nil }
+	here := machine.Describe(runtime.NumCPU())
+	if published(services) {
+		if err := machine.Quiet(); err != nil {
+			return err
+		}
+		if rows, _ := parse(whole); len(services) < len(rows) && !r.Machine.Same(here) {
+			return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", page.File, r.Machine.Model)
+		}
+		save = func() error { return r.Save(page.File) }
+	} else {
+		r.Scales = nil
+	}
+	r.Date, r.Machine = time.Now(), here
 	if cold {
 		if err := in(ctx, root, true, func(c workCopy) error { return c.cold(ctx, r) }); err != nil {
 			return err
 		}
-		if err := r.Save(page.File); err != nil { // which took longest
+		if err := save(); err != nil { // which took longest
 			return err
 		}
 	}
@@ -107,7 +128,6 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 		if r.Rebuilt, err = c.rebuild(ctx); err != nil {
 			return err
 		}
-		r.Scales = nil
 		for i, n := range services {
 			scale, err := c.scale(ctx, n, func() error {
 				if i > 0 {
@@ -118,7 +138,10 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 			if err != nil {
 				return err
 			}
-			r.Scales = append(r.Scales, scale)
+			r.Put(scale)
+			if err := save(); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

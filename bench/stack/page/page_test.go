@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -158,5 +159,18 @@ func TestCharts(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
+	}
+}
+
+// A row that is measured again takes the place of what was before; the others stay.
+func TestPut(t *testing.T) {
+	t.Parallel()
+	r := Results{Scales: []Scale{{Services: 2, Resources: 1}, {Services: 100, Resources: 2}}}
+	for _, scale := range []Scale{{Services: 10, Resources: 3}, {Services: 2, Resources: 4}} {
+		r.Put(scale)
+	}
+	want := []Scale{{Services: 2, Resources: 4}, {Services: 10, Resources: 3}, {Services: 100, Resources: 2}}
+	if !reflect.DeepEqual(r.Scales, want) {
+		t.Errorf("the rows are %+v, want %+v", r.Scales, want)
 	}
 }

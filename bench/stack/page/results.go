@@ -126,3 +126,13 @@ func median(times []time.Duration) time.Duration {
 	}
 	return slices.Sorted(slices.Values(times))[len(times)/2]
 }
+
+// Put adds what was measured with so many services, in the place of what was before.
+func (r *Results) Put(scale Scale) {
+	at, found := slices.BinarySearchFunc(r.Scales, scale.Services, func(s Scale, n int) int { return s.Services - n })
+	if found {
+		r.Scales[at] = scale
+		return
+	}
+	r.Scales = slices.Insert(r.Scales, at, scale)
+}

@@ -1,0 +1,30 @@
+package machine
+
+import (
+	"fmt"
+	"os"
+)
+
+// MostLoad is the load average of the last minute above which figures are not published: a
+// machine with more to do measures its other work, too.
+const MostLoad = 0.5
+
+// Quiet returns an error if the machine is too busy for figures that are published.
+func Quiet() error {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return fmt.Errorf("reading how busy the machine is: %w", err)
+	}
+	return quiet(string(text))
+}
+
+func quiet(loadavg string) error {
+	var load float64
+	if _, err := fmt.Sscan(loadavg, &load); err != nil {
+		return fmt.Errorf("reading /proc/loadavg %q: %w", loadavg, err)
+	}
+	if load > MostLoad {
+		return fmt.Errorf("the load of this machine is %.2f, and figures are published up to %.1f only: end what else runs and wait two minutes", load, MostLoad)
+	}
+	return nil
+}
