@@ -107,7 +107,9 @@ func (j *job) unprotect(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(file, before, 0o644)) }()
-	if err := j.cli.Run(ctx, "up", "--yes", "--skip-preview", "--suppress-outputs", "--exclude", identities, "--config", j.env.Program+":deletionProtection=false"); err != nil {
+	// Production that is deployed after another stack is refused without protection: both go.
+	off := []string{"--config", j.env.Program + ":deletionProtection=false", "--config", j.env.Program + ":promotedFrom="}
+	if err := j.cli.Run(ctx, append([]string{"up", "--yes", "--skip-preview", "--suppress-outputs", "--exclude", identities}, off...)...); err != nil {
 		return fmt.Errorf("taking the deletion protection away: %w\nNothing is destroyed yet; what failed must work before", err)
 	}
 	return nil
