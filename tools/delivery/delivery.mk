@@ -46,6 +46,10 @@ review-down: $(DELIVERY) ## Destroy and remove the stack of a pull request (PR=7
 teardown: $(DELIVERY) ## Destroy a stack, once both confirmations are given that it asks for
 	@$(DELIVERY) teardown
 
+.PHONY: preflight
+preflight: $(DELIVERY) ## Preview every stack, and stacks that set every key, with Pulumi's official plugins and no account (ONLY="dev prod")
+	@$(DELIVERY) preflight
+
 .PHONY: stacks
 stacks: $(DELIVERY) ## Print the stacks that CI delivers, as JSON (BASE=origin/main: that a change touches)
 	@$(DELIVERY) stacks

@@ -17,11 +17,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"example.com/grpc-edge/tools/delivery/environment"
+	"example.com/grpc-edge/tools/delivery/preflight"
 	"example.com/grpc-edge/tools/delivery/pulumi"
 )
 
@@ -97,6 +99,15 @@ func commands() *cobra.Command {
 	add("teardown", "Destroy a stack; without both confirmations, tell what would be", func(ctx context.Context, j *job, v *variables) error {
 		return j.teardown(ctx, teardownOptions{stack: v.text("CONFIRM_STACK"), address: v.text("CONFIRM_ADDRESS")})
 	})
-	root.AddCommand(identity(), stacks())
+	root.AddCommand(identity(), stacks(), preflights())
 	return root
+}
+
+// preflights previews stacks with the official plugins, and without an account.
+func preflights() *cobra.Command {
+	c := &cobra.Command{Use: "preflight", Short: "Preview every stack, and stacks that set every key, with the official plugins; or those that ONLY names", Args: cobra.NoArgs}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return preflight.Run(c.Context(), preflight.Options{Root: ".", Only: strings.Fields(os.Getenv("ONLY")), Out: c.OutOrStdout()})
+	}
+	return c
 }

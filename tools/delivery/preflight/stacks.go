@@ -1,0 +1,156 @@
+package preflight
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Stack is one that is previewed.
+type Stack struct {
+	Name string
+	// Config are its keys, with their prefix.
+	Config map[string]any
+}
+
+var stackFile = regexp.MustCompile(`^Pulumi\.([a-z0-9-]+)\.yaml$`)
+
+// program is before the keys of the program.
+const program = "grpc-edge:"
+
+// Stacks are those of the repository, and those of infra/variants.yaml, each of which is
+// the sandbox's with other keys.
+func Stacks(root string) ([]Stack, error) {
+	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var stacks []Stack
+	var sandbox map[string]any
+	for _, file := range files {
+		var content struct{ Config map[string]any }
+		if err := readYAML(file, &content); err != nil {
+			return nil, err
+		}
+		name := stackFile.FindStringSubmatch(filepath.Base(file))
+		if name == nil {
+			continue
+		}
+		stacks = append(stacks, Stack{name[1], content.Config})
+		if name[1] == "sandbox" {
+			sandbox = content.Config
+		}
+	}
+	variants := map[string]map[string]any{}
+	if err := readYAML(filepath.Join(root, "infra", "variants.yaml"), &variants); err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(variants)) {
+		config := maps.Clone(sandbox)
+		for key, value := range variants[name] {
+			config[program+key] = value
+		}
+		stacks = append(stacks, Stack{name, config})
+	}
+	return stacks, nil
+}
+
+func readYAML(file string, into any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := yaml.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	return nil
+}
+
+// documentation are ranges that nobody has (RFC 5737), which the program refuses until a
+// user puts his own in their place; benchmark is one that it takes (RFC 2544).
+var documentation = []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"}
+
+const benchmark = "198.18.0.0/24"
+
+// file is the stack's file: its keys, but secrets, with what lets the provider do without
+// Google.
+func (s Stack) file(google string) ([]byte, error) {
+	config := maps.Clone(s.Config)
+	for key := range s.secrets() {
+		delete(config, key)
+	}
+	certificate := provided()
+	for key, value := range config {
+		if value == placeholder {
+			config[key] = certificate.chain
+		}
+	}
+	if networks, _ := config[program+"authorizedNetworks"].([]any); len(networks) > 0 && slices.Contains(documentation, fmt.Sprint(networks[0])) {
+		config[program+"authorizedNetworks"] = []any{benchmark}
+	}
+	maps.Copy(config, map[string]any{
+		"gcp:skipRegionValidation":          true,
+		"gcp:resourceManagerCustomEndpoint": google + "/resourcemanager/v1/",
+		"gcp:cloudBillingCustomEndpoint":    google + "/billing/v1/",
+		"gcp:kmsCustomEndpoint":             google + "/kms/v1/",
+	})
+	return yaml.Marshal(map[string]any{"config": config})
+}
+
+// placeholder stands for a certificate in infra/variants.yaml, and for its key.
+const placeholder = "PROVIDED"
+
+// secrets are the keys that are set encrypted.
+func (s Stack) secrets() map[string]string {
+	key := program + "certificateKeyPem"
+	if s.Config[key] != placeholder {
+		return nil
+	}
+	return map[string]string{key: provided().key}
+}
+
+// pair is a certificate and its key, PEM.
+type pair struct{ chain, key string }
+
+var made *pair
+
+// provided is a certificate of grpc.example.com for an hour.
+func provided() pair {
+	if made != nil {
+		return *made
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err) // the system has no random numbers
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"grpc.example.com"}, NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour),
+	}
+	chain, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	encoded := func(kind string, bytes []byte) string {
+		return strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}))) + "\n"
+	}
+	made = &pair{encoded("CERTIFICATE", chain), encoded("PRIVATE KEY", der)}
+	return *made
+}
