@@ -61,24 +61,29 @@ func (w Work) On(cores int) time.Duration {
 // takes with so many cores. It is empty where everything is built.
 func (t Tools) Forecast(cores int) string {
 	var sum Work
-	var compiled []string
+	var compiled []string // lines of names
 	for _, name := range append(append([]string{"packages", "envoy"}, Modules()...), Program) {
 		left := t.Left(name)
 		sum.CPU += left.CPU
 		sum.Megabytes += left.Megabytes
-		if left.CPU > 0 {
+		switch last := len(compiled) - 1; {
+		case left.CPU == 0:
+		case last >= 0 && len(compiled[last])+len(name) < 60:
+			compiled[last] += ", " + name
+		default:
 			compiled = append(compiled, name)
 		}
 	}
 	if sum.CPU == 0 {
 		return ""
 	}
-	const text = `The first run on this machine, with %d cores, takes about %.0f min. It fetches up to
-%d MB from package registries (Go modules, packages of Debian, a wheel of PyPI)
-and compiles %s.
-An interrupted run goes on where it was; later runs take seconds.
+	const text = `The first run on this machine takes about %.0f min with %d cores.
+  Fetched from package registries (Go modules, Debian, PyPI): up to %d MB
+  Compiled: %s
+An interrupted run goes on where it was. Later runs take seconds.
+
 `
-	return fmt.Sprintf(text, cores, max(1, sum.On(cores).Minutes()), sum.Megabytes, strings.Join(compiled, ", "))
+	return fmt.Sprintf(text, max(1, sum.On(cores).Minutes()), cores, sum.Megabytes, strings.Join(compiled, ",\n            "))
 }
 
 // compilerMemory is what one run of the compiler takes for the largest packages of the

@@ -9,13 +9,13 @@ func TestForecast(t *testing.T) {
 	t.Parallel()
 	tools := In(t.TempDir())
 	first := tools.Forecast(2)
-	for _, want := range []string{"with 2 cores, takes about", "MB from package registries", "kubernetes, pulumi", Program} {
+	for _, want := range []string{"min with 2 cores", "from package registries", "kubernetes, pulumi", Program} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the forecast lacks %q:\n%s", want, first)
 		}
 	}
 	for line := range strings.Lines(first) {
-		if len(line) > 100 {
+		if len(line) > 80 {
 			t.Errorf("a line is %d characters long: %s", len(line), line)
 		}
 	}
@@ -27,7 +27,7 @@ func TestForecast(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if rest := tools.Forecast(2); !strings.Contains(rest, "compiles "+Program+".") {
+	if rest := tools.Forecast(2); !strings.Contains(rest, "Compiled: "+Program+"\n") {
 		t.Errorf("the program alone is left, and the forecast says:\n%s", rest)
 	}
 	if tools.Left(Program).On(4) >= tools.Left(Program).On(2) {
