@@ -104,17 +104,24 @@ type Variable struct {
 // Variables lists those of the template, in order.
 func (b Binding) Variables() []Variable {
 	var list []Variable
-	for _, found := range variable.FindAllStringSubmatch(b.Template, -1) {
-		list = append(list, Variable{Field: found[1], Pattern: cmp.Or(found[2], "*")})
-	}
+	b.Expand(func(v Variable) string {
+		list = append(list, v)
+		return ""
+	})
 	return list
 }
 
 // Pattern returns what the template matches, without the names of its variables: two
 // templates with one pattern are one path.
 func (b Binding) Pattern() string {
-	return variable.ReplaceAllStringFunc(b.Template, func(text string) string {
-		return cmp.Or(variable.FindStringSubmatch(text)[2], "*")
+	return b.Expand(func(v Variable) string { return v.Pattern })
+}
+
+// Expand returns the template with a text in the place of each variable.
+func (b Binding) Expand(text func(Variable) string) string {
+	return variable.ReplaceAllStringFunc(b.Template, func(found string) string {
+		parts := variable.FindStringSubmatch(found)
+		return text(Variable{Field: parts[1], Pattern: cmp.Or(parts[2], "*")})
 	})
 }
 
