@@ -96,6 +96,9 @@ func (t Tools) Build(ctx context.Context, name string, status func(string)) erro
 		return err
 	}
 	return t.once(m.name, stamp, m.binaries, func() error {
+		if _, version, _ := strings.Cut(m.ldflags, "Version="); m.name == "pulumi" && t.adopt("pulumi", version, dir) {
+			return nil
+		}
 		bin := filepath.Join(t.Cache, "bin") + "/"
 		if m.name == "etcd" {
 			bin += "etcd" // the module's path ends in server/v3, and go would name it server
