@@ -45,7 +45,12 @@ func newAuthority(t *testing.T) *authority {
 // sign makes a key and a certificate for it; with no signer, a self-signed one.
 func sign(t *testing.T, template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*ecdsa.PrivateKey, []byte) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return signOn(t, elliptic.P256(), template, parent, signer)
+}
+
+func signOn(t *testing.T, curve elliptic.Curve, template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*ecdsa.PrivateKey, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +73,14 @@ func sign(t *testing.T, template, parent *x509.Certificate, signer *ecdsa.Privat
 // issue puts a new certificate in the directory and returns its serial number.
 func (a *authority) issue(t *testing.T, dir string) int64 {
 	t.Helper()
+	return a.issueOn(t, elliptic.P256(), dir)
+}
+
+// issueOn has the key of the certificate on a curve.
+func (a *authority) issueOn(t *testing.T, curve elliptic.Curve, dir string) int64 {
+	t.Helper()
 	a.serial++
-	key, der := sign(t, &x509.Certificate{
+	key, der := signOn(t, curve, &x509.Certificate{
 		SerialNumber: big.NewInt(a.serial),
 		DNSNames:     []string{serverName},
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},

@@ -6,6 +6,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/elliptic"
 	"crypto/tls"
 	"flag"
 	"fmt"
@@ -51,8 +52,14 @@ type edge struct {
 // image, as for strings.NewReplacer.
 func start(t *testing.T, config envoy.Config, replace ...string) *edge {
 	t.Helper()
+	return startWith(t, elliptic.P256(), config, replace...)
+}
+
+// startWith has the key of the first certificate on a curve.
+func startWith(t *testing.T, curve elliptic.Curve, config envoy.Config, replace ...string) *edge {
+	t.Helper()
 	e := &edge{config: prepare(t, config, replace...), ca: newAuthority(t)}
-	e.ca.issue(t, e.config.CertificateDir)
+	e.ca.issueOn(t, curve, e.config.CertificateDir)
 
 	var stderr bytes.Buffer
 	command := exec.Command(envoyBinary(t), arguments(e.config)...)

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"crypto/elliptic"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +33,7 @@ func startLifecycle(t *testing.T, e *edge, name string, budget time.Duration) *l
 	}
 	l := &lifecycle{ended: make(chan error, 1)}
 	command := exec.Command(binary, name, "-admin", fmt.Sprintf("127.0.0.1:%d", e.config.AdminPort), "-budget", budget.String())
-	command.Stdout = &l.log
+	command.Stdout, command.Stderr = &l.log, &l.log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -88,4 +90,27 @@ func TestAwaitGivesUp(t *testing.T) {
 	down.Name, down.Services = "down", prototest.Services(t, "package test; service Down {}")
 	config.Backends = append(config.Backends, down)
 	startLifecycle(t, start(t, config), "await", 2*time.Second).expect(t, `"backends":"down"`)
+}
+
+// TestAwaitCertificate has Envoy refuse the first certificate, as on the curve P-224:
+// await fails, so that the pod gets no clients, and ends well once another one is there.
+func TestAwaitCertificate(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e := startWith(t, elliptic.P224(), config)
+	if err := expectStatus(e.readyURL(), http.StatusOK); err != nil {
+		t.Errorf("Envoy itself says that it is ready: %v", err)
+	}
+	refused := startLifecycle(t, e, "await", 2*time.Second)
+	if err := <-refused.ended; err == nil {
+		t.Error("await ended well without a certificate")
+	}
+	if _, err := refused.log.find("Envoy accepted no certificate"); err != nil {
+		t.Error(err)
+	}
+	e.ca.issue(t, e.config.CertificateDir)
+	startLifecycle(t, e, "await", startLimit).expect(t, "each backend has healthy pods")
+	if err := callCount(t.Context(), e.dial(t)); err != nil {
+		t.Errorf("a call with the second certificate: %v", err)
+	}
 }

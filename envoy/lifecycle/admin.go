@@ -72,6 +72,22 @@ func (a *admin) pods(ctx context.Context) (map[string]pods, error) {
 	return backends, nil
 }
 
+// servesTLS reports whether Envoy has accepted a certificate at least once. Later it goes
+// on with the one it has if it refuses the next, and counts that in
+// sds.server.key_rotation_failed.
+func (a *admin) servesTLS(ctx context.Context) (bool, error) {
+	stats, err := a.stats(ctx, `^listener\..+\.server_ssl_socket_factory\.ssl_context_update_by_sds$`)
+	if err != nil {
+		return false, err
+	}
+	for _, accepted := range stats {
+		if accepted > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // traffic is what clients do. The statistics are those of the listener for
 // clients, which package envoy names https.
 type traffic struct {

@@ -2,26 +2,36 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
 	"time"
 )
 
-// await returns when Envoy has found all pods of each backend healthy; when half of the
-// budget is over, one of each is enough, and in the end none: a pod or backend that is
-// down is not to keep the others from being served.
+// errCertificate ends the container, which Kubernetes starts again: Envoy takes a mended
+// Secret by itself.
+var errCertificate = errors.New("Envoy accepted no certificate, so no client could connect; its own log says why; " +
+	"mend what grpc-edge:certificate gives it, the Secret of this pod")
+
+// await returns when Envoy can serve TLS and has found all pods of each backend healthy.
+// When half of the budget is over, one pod of each is enough, and in the end none: a pod
+// or backend that is down is not to keep the others from being served. The error says
+// that there is no certificate.
 //
 // Envoy is live after one round of health checks, whatever came of them, and a pod
 // that failed its first one has two more to pass. That is the rule where the network
 // policies of the pods do not know the address of a new Envoy yet, which they may come
 // to know some seconds after it has started (Kubernetes, "Network Policies", pod
 // lifecycle).
-func await(ctx context.Context, envoy *admin, budget time.Duration, log *slog.Logger) {
-	log.Info("waiting for healthy pods of each backend", "at_most", budget.String())
+func await(ctx context.Context, envoy *admin, budget time.Duration, log *slog.Logger) error {
+	log.Info("waiting for the certificate and for healthy pods of each backend", "at_most", budget.String())
 	waiting, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	begun := time.Now()
+	if !awaitTLS(waiting, envoy, log) && ctx.Err() == nil {
+		return errCertificate
+	}
 	sick := []string{"unknown"}
 	for waiting.Err() == nil {
 		insist(waiting, log, func() error {
@@ -33,13 +43,30 @@ func await(ctx context.Context, envoy *admin, budget time.Duration, log *slog.Lo
 		})
 		if len(sick) == 0 {
 			log.Info("each backend has healthy pods", "after", time.Since(begun).String())
-			return
+			return nil
 		}
 		sleep(waiting, pollInterval)
 	}
 	if ctx.Err() == nil { // else the pod is to end
 		log.Warn("serving without a healthy pod of some backends: calls to them are answered UNAVAILABLE", "backends", strings.Join(sick, " "))
 	}
+	return nil
+}
+
+// awaitTLS reports whether Envoy has accepted a certificate before ctx ends.
+func awaitTLS(ctx context.Context, envoy *admin, log *slog.Logger) bool {
+	for ctx.Err() == nil {
+		accepted := false
+		insist(ctx, log, func() (err error) {
+			accepted, err = envoy.servesTLS(ctx)
+			return err
+		})
+		if accepted {
+			return true
+		}
+		sleep(ctx, pollInterval)
+	}
+	return false
 }
 
 // notReady are the backends that are to be waited for, sorted.

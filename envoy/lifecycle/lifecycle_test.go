@@ -111,17 +111,23 @@ func TestDrain(t *testing.T) {
 func TestTrafficNeedsAllStatistics(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "http.https.downstream_cx_active: 1\n", "http.https.downstream_cx_active: many\n"} {
-		client := &http.Client{Transport: answer(func() string { return body })}
+		client := &http.Client{Transport: answer(func(string) string { return body })}
 		if got, err := (&admin{address: "envoy", client: client}).traffic(t.Context()); err == nil {
 			t.Errorf("traffic() of %q = %v and no error", body, got)
 		}
 	}
 }
 
-type answer func() string
+// answer gives the body for the query of a request.
+type answer func(query string) string
 
-func (a answer) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(a()))}, nil
+func (a answer) RoundTrip(request *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(a(request.URL.RawQuery)))}, nil
+}
+
+// accepted is the statistic of a listener that has taken so many certificates.
+func accepted(certificates int) string {
+	return fmt.Sprintf("listener.0.0.0.0_8443.server_ssl_socket_factory.ssl_context_update_by_sds: %d\n", certificates)
 }
 
 // TestAwait has a budget of 20 s, and two pods of a backend.
@@ -145,7 +151,10 @@ func TestAwait(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
 				var log bytes.Buffer
-				await(t.Context(), &admin{address: "envoy", client: &http.Client{Transport: answer(func() string {
+				err := await(t.Context(), &admin{address: "envoy", client: &http.Client{Transport: answer(func(query string) string {
+					if strings.Contains(query, "ssl_context") {
+						return accepted(1)
+					}
 					healthy := test.healthy(time.Since(begun))
 					if healthy < 0 {
 						return ""
@@ -154,11 +163,45 @@ func TestAwait(t *testing.T) {
 						"cluster.reverse-canary.health_check.healthy: 1\ncluster.reverse-canary.membership_total: 1\n"+
 						"cluster.envoy_admin.membership_total: 0\n", healthy)
 				})}}, 20*time.Second, newLogger(&log))
-				if took := time.Since(begun); took != test.took {
-					t.Errorf("it took %v, want %v", took, test.took)
+				if took := time.Since(begun); took != test.took || err != nil {
+					t.Errorf("it took %v, want %v; %v", took, test.took, err)
 				}
 				if !strings.Contains(log.String(), test.log) {
 					t.Errorf("the log has no %s:\n%s", test.log, &log)
+				}
+			})
+		})
+	}
+}
+
+// TestAwaitCertificate has a budget of 20 s, and all pods are healthy.
+func TestAwaitCertificate(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		after time.Duration // until Envoy accepts a certificate
+		took  time.Duration
+		want  error
+	}{
+		"it is there":     {0, 0, nil},
+		"it comes later":  {5 * time.Second, 5 * time.Second, nil},
+		"it never comes":  {time.Hour, 20 * time.Second, errCertificate},
+		"it is too late ": {21 * time.Second, 20 * time.Second, errCertificate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now()
+				err := await(t.Context(), &admin{address: "envoy", client: &http.Client{Transport: answer(func(query string) string {
+					if !strings.Contains(query, "ssl_context") {
+						return "cluster.echo.health_check.healthy: 2\ncluster.echo.membership_total: 2\n"
+					}
+					if time.Since(begun) < test.after {
+						return accepted(0)
+					}
+					return accepted(1)
+				})}}, 20*time.Second, newLogger(io.Discard))
+				if took := time.Since(begun); took != test.took || !errors.Is(err, test.want) {
+					t.Errorf("it took %v with %v, want %v with %v", took, err, test.took, test.want)
 				}
 			})
 		})
@@ -173,8 +216,8 @@ func TestAwaitEnds(t *testing.T) {
 		defer cancel()
 		begun := time.Now()
 		var log bytes.Buffer
-		await(ctx, &admin{address: "envoy", client: &http.Client{Transport: answer(func() string { return "" })}}, 20*time.Second, newLogger(&log))
-		if took := time.Since(begun); took != time.Second || strings.Contains(log.String(), "serving") {
+		err := await(ctx, &admin{address: "envoy", client: &http.Client{Transport: answer(func(string) string { return "" })}}, 20*time.Second, newLogger(&log))
+		if took := time.Since(begun); err != nil || took != time.Second || strings.Contains(log.String(), "serving") {
 			t.Errorf("it took %v, and said:\n%s", took, &log)
 		}
 	})

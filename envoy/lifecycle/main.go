@@ -3,9 +3,10 @@
 // (an init container with restartPolicy Always): it starts before, and Kubernetes
 // stops it only when the main container has ended.
 //
-//	lifecycle await   an init container after Envoy: it ends when Envoy has found
-//	                  the pods of each backend healthy, or when its budget is over.
-//	                  Until then the pod is not ready, and gets no clients
+//	lifecycle await   an init container after Envoy: it ends when Envoy has accepted
+//	                  its certificate and found the pods of each backend healthy, or
+//	                  when its budget is over; without a certificate it fails then.
+//	                  Until it has ended well the pod is not ready, and gets no clients
 //	lifecycle drain   the main container: it does nothing before SIGTERM, and then
 //	                  takes Envoy out of service. Envoy by itself ends at once on
 //	                  SIGTERM, with every call it has under way
@@ -43,7 +44,7 @@ func main() {
 	}
 }
 
-// run awaits until ctx ends, or drains when it ends. The error is one of the arguments.
+// run awaits until ctx ends, or drains when it ends. The error is one of the arguments, or that Envoy has no certificate.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 || args[0] != "await" && args[0] != "drain" {
 		return errors.New("say what to do: await or drain")
@@ -59,8 +60,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	envoy, log := newAdmin(*address), newLogger(stdout)
 	if args[0] == "await" {
-		await(ctx, envoy, *budget, log)
-		return nil
+		return await(ctx, envoy, *budget, log)
 	}
 	log.Info("waiting for SIGTERM")
 	<-ctx.Done()
