@@ -76,11 +76,10 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 		// The caller can quote the id under which the call is logged.
 		AlwaysSetRequestIdInResponse: true,
 
-		// A path has one spelling. Rejecting, not redirecting, escaped slashes
-		// is what the edge guide advises for gRPC, whose clients follow no redirect.
-		NormalizePath:                wrapperspb.Bool(true),
-		MergeSlashes:                 true,
-		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_REJECT_REQUEST,
+		// A path is compared and handed on as it came: what a method is found by has one
+		// spelling anyway, and Envoy would change a value in the path of REST in silence.
+		NormalizePath:                wrapperspb.Bool(false),
+		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
 
 		MaxRequestHeadersKb:   wrapperspb.UInt32(requestHeaders),
 		RequestHeadersTimeout: durationpb.New(requestHeaderTimeout),
@@ -92,6 +91,8 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 			// x_user and x-user are one header to many a backend.
 			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST,
 		},
+		// A client of HTTP/1.1 sees by the trailers that a stream has failed half-way.
+		HttpProtocolOptions: &corev3.Http1ProtocolOptions{EnableTrailers: true},
 		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
 			MaxConcurrentStreams:        wrapperspb.UInt32(concurrentStreams),
 			InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),

@@ -22,6 +22,8 @@ var restCodes = []struct {
 	{http.StatusUnauthorized, code.Code_UNAUTHENTICATED},
 	{http.StatusForbidden, code.Code_PERMISSION_DENIED},
 	{http.StatusNotFound, code.Code_NOT_FOUND},
+	{http.StatusMethodNotAllowed, code.Code_UNIMPLEMENTED},
+	{http.StatusUnsupportedMediaType, code.Code_INVALID_ARGUMENT},
 	{http.StatusRequestTimeout, code.Code_DEADLINE_EXCEEDED},
 	{http.StatusRequestEntityTooLarge, code.Code_RESOURCE_EXHAUSTED},
 	{http.StatusMisdirectedRequest, code.Code_UNIMPLEMENTED}, // as to gRPC

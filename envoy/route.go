@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"regexp"
 	"slices"
 
 	matchingv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
@@ -8,6 +9,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -18,7 +20,7 @@ import (
 // many services as with few.
 func serviceRoutes(c Config) *routev3.RouteConfiguration {
 	hosts := virtualHosts(c, func(authority string) *matchingv3.Matcher {
-		first := when(needsTranslation(c), toRoutes(translationRoutes(c)...))
+		first := when(needsTranslation(c), translation(c))
 		first.OnNoMatch = orElse(methodTable(c, authority))
 		return first
 	})
@@ -84,13 +86,20 @@ func methodRoutes(c Config, authority string, backend Backend, method protorefle
 	return ruledRoutes(c, backend, route, retryPolicy(method), rule, served)
 }
 
+// methodName matches what a proto may call a method. Another spelling of the path, such as
+// one with %6f for o, is none: a backend that reads it as the method would have the rule of
+// the method passed by.
+const methodName = "[A-Za-z_][A-Za-z0-9_]*"
+
 // restRoutes returns the routes for the methods of a service that have none of their own,
 // and for those that only its pods know.
 func restRoutes(c Config, authority string, backend Backend, service protoreflect.ServiceDescriptor) []*routev3.Route {
 	name := string(service.FullName())
 	route := &routev3.Route{
-		Name:  name,
-		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/" + name + "/"}},
+		Name: name,
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{
+			Regex: "/" + regexp.QuoteMeta(name) + "/" + methodName,
+		}}},
 	}
 	rule, served := c.ruleFor(authority, service.FullName(), "")
 	return ruledRoutes(c, backend, route, retryUnsent(), rule, served)

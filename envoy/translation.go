@@ -3,6 +3,7 @@ package envoy
 import (
 	"maps"
 
+	matchingv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	statev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
@@ -59,11 +60,24 @@ func translatedFilter() *hcmv3.HttpFilter {
 	}))
 }
 
+// translation answers what REST refuses, and leads the rest to the first routes.
+func translation(c Config) *matchingv3.Matcher_OnMatch {
+	routes := toRoutes(translationRoutes(c)...)
+	if len(restServices(c)) == 0 {
+		return routes
+	}
+	isREST := fails(is(header("content-type"), startingWith("application/grpc")))
+	list := when(isREST, orElse(refuse(c, restRefusals(c)))).GetMatcherList()
+	list.Matchers = append(list.Matchers, when(isREST, refuseByPath(c)).GetMatcherList().Matchers...)
+	return orElse(&matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: list}, OnNoMatch: routes})
+}
+
 // translationRoutes are the first routes of requests that are not native gRPC. They lead
 // nowhere: what the filters cannot translate is not found.
 func translationRoutes(c Config) []*routev3.Route {
 	web := toNowhere("web")
 	web.TypedPerFilterConfig = translationFilters(c)
+	delete(web.TypedPerFilterConfig, restFilter)
 	if len(restServices(c)) == 0 {
 		return []*routev3.Route{web}
 	}

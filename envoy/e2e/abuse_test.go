@@ -67,7 +67,7 @@ var badCalls = []abuse{
 	{"large headers", whole(call(count, filler("x-a", 9<<10), filler("x-b", 9<<10))), reset, "http2.header_list_size_too_large"},
 	{"many headers", whole(call(count, many(101)...)), reset, "http2.header_overflow"},
 	{"underscore", whole(call(count, field("x_user", "root"))), reset, "http2.requests_rejected_with_underscores_in_headers"},
-	{"escaped slash", whole(call("/test.Probe%2fCount")), ":status 200 grpc-status 13", "http.https.downstream_rq_failed_path_normalization"},
+	{"escaped slash", whole(call("/test.Probe%2fCount")), ":status 200 grpc-status 12", "http.https.no_route"},
 	{"unknown service", whole(call("/api.Nope/Nope")), ":status 200 grpc-status 12", "http.https.no_route"},
 	{"unknown method", whole(call("/test.Probe/Nope")), ":status 200 grpc-status 12", "cluster.probe.upstream_rq_200"},
 	{"wrong content-type", whole(append(call(count)[:4], field("content-type", "text/plain"))), ":status 415 grpc-status 3", "http.https.downstream_rq_4xx"},

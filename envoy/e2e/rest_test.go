@@ -169,12 +169,12 @@ func TestRESTErrors(t *testing.T) {
 		{"PATCH", "/v1/shelves/a/books/b", `{"name": "shelves/a/books/c"}`, 400, codes.InvalidArgument, "name"},
 		{"GET", "/v1/shelves/a/books/b?nope=1", "", 400, codes.InvalidArgument, "nope"},
 		{"GET", "/v1/shelves/a/books/b?pageCount=x", "", 400, codes.InvalidArgument, "x"},
-		{"DELETE", "/v1/shelves/a/books/b", "", 404, codes.NotFound, "/v1/shelves/a/books/b"},
+		{"DELETE", "/v1/shelves/a/books/b", "", 405, codes.Unimplemented, "GET, HEAD, PATCH"},
 		{"GET", "/v2/nope", "", 404, codes.NotFound, "/v2/nope"},
 		{"GET", "/", "", 404, codes.NotFound, "/"},
 		{"POST", "/test.Library/Hidden", "{}", 404, codes.NotFound, "/test.Library/Hidden"},
 		{"POST", "/test.Library/Get", "{}", 404, codes.NotFound, "/test.Library/Get"},
-		{"GET", "/v1%2fshelves", "", 400, codes.InvalidArgument, ""},
+		{"GET", "/v1%2fshelves", "", 400, codes.InvalidArgument, "%2F"},
 	} {
 		response, body := e.rest(t, true, test.method, test.path, strings.NewReader(test.body))
 		var got struct {

@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"example.com/grpc-edge/envoy"
@@ -99,7 +101,7 @@ func TestUnroutedPaths(t *testing.T) {
 		"out of a service":           {"POST", "/test.Probe/../api.Nope/Nope", "application/grpc", true, 200, "12", ""},
 		"plain HTTP/2":               {"GET", "/", "", true, 404, "", message},
 		"plain HTTP/1.1":             {"GET", "/index.html", "text/html", false, 404, "", message},
-		"escaped slash":              {"POST", "/test.Probe%2fCount", "text/plain", true, 400, "", ""},
+		"escaped slash":              {"POST", "/test.Probe%2fCount", "text/plain", true, 404, "", message},
 		"the ready path is not here": {"GET", envoy.ReadyPath, "", false, 404, "", message},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,18 +137,22 @@ func TestUnroutedPaths(t *testing.T) {
 	}
 }
 
-// TestPathHasOneSpelling sends spellings that Envoy must bring to the one the
-// backend knows.
+// TestPathHasOneSpelling sends others, which a backend might read as a method whose
+// rule they do not have.
 func TestPathHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	config, backend := oneBackend(t)
 	connection := start(t, config).dial(t)
-	for i, path := range []string{count, "//test.Probe///Count", "/api.Nope/../test.Probe/Count"} {
-		if err := connection.Invoke(callContext(t), path, wrapperspb.String(""), &wrapperspb.StringValue{}); err != nil {
-			t.Errorf("%s: %v", path, err)
+	for _, path := range []string{
+		"//test.Probe///Count", "/api.Nope/../test.Probe/Count", "/test.Probe//Count", "/test.Probe/./Count", "/test.Probe/Count/",
+		"/test.Probe/C%6funt", "/test.Probe%2FCount", `/test.Probe\Count`, "/test.Probe/",
+	} {
+		err := connection.Invoke(callContext(t), path, wrapperspb.String(""), &wrapperspb.StringValue{})
+		if status.Code(err) != codes.Unimplemented {
+			t.Errorf("%s = %v, want UNIMPLEMENTED", path, err)
 		}
-		if got := backend.calls.Load(); got != int64(i+1) {
-			t.Errorf("%s did not reach %s", path, count)
-		}
+	}
+	if got := backend.calls.Load(); got != 0 {
+		t.Errorf("%d calls reached %s", got, count)
 	}
 }

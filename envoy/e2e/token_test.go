@@ -243,11 +243,11 @@ func TestRulesOfMethods(t *testing.T) {
 		{count, people, codes.Unauthenticated},
 		{count, staff, codes.OK},
 		{count + "?x", "", codes.Unauthenticated},
-		{"/test.Probe//./Count", people, codes.Unauthenticated},
-		{"/x/../test.Probe/Count", people, codes.Unauthenticated},
+		{"/test.Probe//./Count", people, codes.Unimplemented},
+		{"/x/../test.Probe/Count", people, codes.Unimplemented},
 		{nosuch, "", codes.Unauthenticated},
 		{nosuch, people, codes.Unimplemented},
-		{"/test.Probe/C%6funt", people, codes.Unauthenticated},
+		{"/test.Probe/C%6funt", people, codes.Unimplemented},
 		{"/test.Probe/count", "", codes.Unauthenticated},
 	} {
 		got, err := e.raw(t, test.method, withToken(t, test.token))

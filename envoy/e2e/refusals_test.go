@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
+)
+
+// usersProto has paths with variables in two spellings, and of several segments.
+const usersProto = `
+package test;
+import "google/api/annotations.proto";
+service Users {
+  rpc Get(User) returns (User) { option (google.api.http) = {get: "/v1/users/{user_id}"}; }
+  rpc Set(User) returns (User) { option (google.api.http) = {post: "/v1/users/{user_id}" body: "*"}; }
+  rpc File(User) returns (User) { option (google.api.http) = {get: "/v1/files/{name=**}"}; }
+  rpc Fail(User) returns (User) { option (google.api.http) = {get: "/v1/fail/{name}"}; }
+  rpc Slow(User) returns (User) { option (google.api.http) = {get: "/v1/slow"}; }
+  rpc List(User) returns (stream User) { option (google.api.http) = {get: "/v1/list/{name}"}; }
+}
+message User { int64 user_id = 1; string name = 2; string title = 3; }`
+
+// startUsers runs Envoy in front of a backend that answers with what it was asked. Fail
+// fails with a detail that no proto declares, and List after its second message.
+func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
+	t.Helper()
+	services, port := prototest.Services(t, usersProto), freePort(t)
+	listenAndServe(t, "127.0.0.1", port, func(s *grpc.Server) { healthpb.RegisterHealthServer(s, health.NewServer()) },
+		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			name, _ := grpc.MethodFromServerStream(stream)
+			method := services[0].Methods().ByName(protoreflect.Name(path.Base(name)))
+			user := dynamicpb.NewMessage(method.Input())
+			if err := stream.RecvMsg(user); err != nil {
+				return err
+			}
+			switch method.Name() {
+			case "Fail":
+				return status.FromProto(&statuspb.Status{
+					Code: int32(codes.FailedPrecondition), Message: `it "failed"`, Details: []*anypb.Any{{TypeUrl: "type.googleapis.com/test.Unknown"}},
+				}).Err()
+			case "Slow":
+				<-stream.Context().Done()
+				return stream.Context().Err()
+			case "List":
+				if err := errors.Join(stream.SendMsg(user), stream.SendMsg(user)); err != nil {
+					return err
+				}
+				return status.Error(codes.DataLoss, "half-way")
+			}
+			return stream.SendMsg(user)
+		}))
+	config := envoy.Config{REST: true, Backends: []envoy.Backend{{Name: "users", Address: "localhost", Port: port, Services: services}}}
+	if change != nil {
+		change(&config)
+	}
+	e := start(t, config)
+	eventually(t, startLimit, func() error { // the pod may need its second health check
+		if response, _ := e.rest(t, true, "GET", "/v1/users/7", nil); response.StatusCode != http.StatusOK {
+			return errNotYet
+		}
+		return nil
+	})
+	return e
+}
+
+// TestRESTInput sends what other servers of google.api.http take in one way, and Envoy by
+// itself in another. Each answer has a part of what is said.
+func TestRESTInput(t *testing.T) {
+	t.Parallel()
+	e := startUsers(t, nil)
+	for _, test := range []struct {
+		method, path, body, contentType string
+		status                          int
+		want                            string
+	}{
+		{"GET", "/v1/users/7?title=a+b%2Bc", "", "", 200, `"title":"a b+c"`},
+		// Neither the query nor the body replaces what the path says.
+		{"GET", "/v1/users/7?user_id=8", "", "", 400, "user_id"},
+		{"GET", "/v1/users/7?title=x&userId=8", "", "", 400, "user_id"},
+		{"GET", "/v1/users/7?user%5Fid=8", "", "", 400, "user_id"},
+		{"GET", "/v1/users/7?user_id", "", "", 400, "user_id"},
+		{"POST", "/v1/users/7?userId=9", "{}", "application/json", 400, "user_id"},
+		{"POST", "/v1/users/7", `{"user_id":8}`, "application/json", 400, "user_id"},
+		{"POST", "/v1/users/7", `{"userId":"8"}`, "application/json", 200, `"userId":"7"`},
+		{"GET", "/v1/users/7?title=user_id=8", "", "", 200, `"title":"user_id=8"`},
+		// Bytes that are no UTF-8.
+		{"GET", "/v1/users/7?title=%ff", "", "", 400, "not UTF-8"},
+		{"GET", "/v1/files/%C3%28", "", "", 400, "not UTF-8"},
+		{"GET", "/v1/files/%ED%A0%80", "", "", 400, "not UTF-8"}, // half of a surrogate pair
+		{"GET", "/v1/files/%C3%A9%E2%82%AC%F0%9F%98%80", "", "", 200, "é€😀"},
+		// A value in the path arrives as it was sent, or not at all.
+		{"GET", "/v1/files/https://e.com/x", "", "", 200, `"name":"https://e.com/x"`},
+		{"GET", "/v1/files/a//b", "", "", 200, `"name":"a//b"`},
+		{"GET", `/v1/files/a\b`, "", "", 200, `"name":"a\\b"`},
+		{"GET", "/v1/files/a/../b", "", "", 200, `"name":"a/../b"`},
+		{"GET", "/v1/files/a+b%20c", "", "", 200, `"name":"a+b c"`},
+		{"GET", "/v1/files/a/", "", "", 400, "slash"},
+		{"GET", "/v1/files/a%2Fb", "", "", 400, "%2F"},
+		{"GET", "/v1/files/a%5cb", "", "", 400, "%5C"},
+		// Types of bodies.
+		{"POST", "/v1/users/7", "{}", "application/json; charset=utf-8", 200, `"userId":"7"`},
+		{"POST", "/v1/users/7", "{}", "Application/vnd.api+JSON", 200, `"userId":"7"`},
+		{"POST", "/v1/users/7", "{}", "text/plain", 415, "application/json"},
+		{"POST", "/v1/users/7", "{}", "text/plain;application/json", 415, "application/json"},
+		{"POST", "/v1/users/7", "{}", "application/x-www-form-urlencoded", 415, "application/json"},
+		{"POST", "/v1/users/7", "{}", "multipart/form-data; boundary=x", 415, "application/json"},
+		{"POST", "/v1/users/7", "{}", "", 415, "application/json"},
+		{"DELETE", "/v1/users/7", "", "", 405, "GET, HEAD, POST"},
+		{"PUT", "/v1/users/7", "{}", "application/json", 405, "GET, HEAD, POST"},
+		{"OPTIONS", "/v1/users/7", "", "", 405, "GET, HEAD, POST"},
+		{"POST", "/v1/nope", "{}", "application/json", 404, "/v1/nope"},
+		// A detail of an unknown type costs neither code nor message.
+		{"GET", "/v1/fail/x", "", "", 400, `{"code":9,"message":"it \u0022failed\u0022","details":[]}`},
+	} {
+		for _, h2 := range []bool{true, false} {
+			var header []string
+			if test.contentType != "" {
+				header = []string{"Content-Type", test.contentType}
+			}
+			var body io.Reader
+			if test.body != "" && test.contentType != "" {
+				body = strings.NewReader(test.body)
+			}
+			response, text := e.rest(t, h2, test.method, test.path, body, header...)
+			if response.StatusCode != test.status || !strings.Contains(text, test.want) || response.Header.Get("Content-Type") != "application/json" {
+				t.Errorf("%s %s of %q = %s %s %s, want %d and %q", test.method, test.path, test.contentType, response.Status,
+					response.Header.Get("Content-Type"), text, test.status, test.want)
+			}
+			if allow := response.Header.Get("Allow"); test.status == http.StatusMethodNotAllowed && allow != test.want {
+				t.Errorf("%s %s has Allow %q, want %q", test.method, test.path, allow, test.want)
+			}
+		}
+	}
+	if response, text := e.rest(t, true, "POST", "/v1/users/7", strings.NewReader("{}"), "Content-Encoding", "gzip"); response.StatusCode != http.StatusUnsupportedMediaType {
+		t.Errorf("a compressed body = %s %s, want 415", response.Status, text)
+	}
+}
+
+// TestHEAD is what GET is, without the body. Go's client complains of one.
+func TestHEAD(t *testing.T) {
+	t.Parallel()
+	e := startUsers(t, nil)
+	for path, want := range map[string]int{"/v1/users/7": 200, "/v1/list/x": 200, "/v1/fail/x": 400, "/v1/users/x": 400, "/v1/nope": 404} {
+		for _, h2 := range []bool{true, false} {
+			if response, body := e.rest(t, h2, "HEAD", path, nil); response.StatusCode != want || body != "" {
+				t.Errorf("HEAD %s = %s %q, want %d and nothing", path, response.Status, body, want)
+			}
+		}
+	}
+}
+
+// TestRESTStreamFails half-way. By the trailers, HTTP/1.1 has it, too.
+func TestRESTStreamFails(t *testing.T) {
+	t.Parallel()
+	e := startUsers(t, nil)
+	for _, h2 := range []bool{true, false} {
+		response, body := e.rest(t, h2, "GET", "/v1/list/x", nil)
+		if code, message := response.Trailer.Get("Grpc-Status"), response.Trailer.Get("Grpc-Message"); code != "15" || message != "half-way" {
+			t.Errorf("the stream %s has the trailers %v, want grpc-status 15", body, response.Trailer)
+		}
+	}
+}
+
+// TestRESTDeadline gives a call less time than it takes, in every unit.
+func TestRESTDeadline(t *testing.T) {
+	t.Parallel()
+	e := startUsers(t, nil)
+	for _, timeout := range []string{"30000000n", "30000u", "30m", "1S"} {
+		began := time.Now()
+		response, body := e.rest(t, true, "GET", "/v1/slow", nil, "Grpc-Timeout", timeout)
+		if response.StatusCode != http.StatusGatewayTimeout || !strings.Contains(body, `"code":4`) {
+			t.Errorf("with grpc-timeout %s, after %v: %s %s, want 504 and code 4", timeout, time.Since(began), response.Status, body)
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package envoy
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	matchingv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"example.com/grpc-edge/envoy/rest"
+)
+
+// Envoy's transcoder takes what other servers of google.api.http would not, or refuses it
+// without a reason. What is refused here never reaches it. All of it is for requests that
+// are neither gRPC nor gRPC-Web; native calls are not compared with any of it.
+
+const (
+	// jsonType matches the content types of JSON (RFC 8259, section 11, and RFC 6839,
+	// section 3.1). A browser asks before a page may send one to another origin.
+	jsonType = `(?i)application/([a-z0-9.!#$&^_-]+\+)?json\s*(;.*)?`
+	// simpleType matches what a page may send to any origin without asking (Fetch
+	// standard, "CORS-safelisted request-header").
+	simpleType = `(?i)\s*(text/plain|application/x-www-form-urlencoded|multipart/form-data)\s*(;.*)?`
+	// utf8Path matches a path and query in ASCII whose percent-encoded bytes are UTF-8
+	// (RFC 3629, section 4).
+	utf8Path = `([!-$&-~]|%[0-7][0-9A-Fa-f]|%([Cc][2-9A-Fa-f]|[Dd][0-9A-Fa-f])` + utf8Tail +
+		`|%[Ee]0%[AaBb][0-9A-Fa-f]` + utf8Tail + `|%([Ee][1-9A-Ca-cEeFf])` + utf8Tail + utf8Tail + `|%[Ee][Dd]%[89][0-9A-Fa-f]` + utf8Tail +
+		`|%[Ff]0%[9AaBb][0-9A-Fa-f]` + utf8Tail + utf8Tail + `|%[Ff][1-3]` + utf8Tail + utf8Tail + utf8Tail + `|%[Ff]4%8[0-9A-Fa-f]` + utf8Tail + utf8Tail + `)*`
+	utf8Tail = `%[89AaBb][0-9A-Fa-f]`
+)
+
+// refusal is an answer to what the predicate holds for.
+type refusal struct {
+	when   *predicate
+	status uint32
+	reason string
+	allow  string // the header of that name; empty for none
+}
+
+// restRefusals returns what is refused at any path.
+func restRefusals(c Config) []refusal {
+	path, contentType := header(":path"), header("content-type")
+	writes := is(header(":method"), matching("POST|PUT|PATCH|DELETE"))
+	posts := is(header(":method"), exactly(http.MethodPost))
+	json := is(contentType, matching(jsonType))
+	list := []refusal{
+		{fails(is(path, matching(utf8Path))), http.StatusBadRequest, "a percent-encoded byte in the path or query is not UTF-8", ""},
+		{is(path, matching(`[^?]*%(2[Ff]|5[Cc]).*`)), http.StatusBadRequest,
+			"%2F and %5C are not taken in a path: whether they part it is not clear; send the value in the query or in the body", ""},
+		{is(path, matching(`[^?]+/(\?.*)?`)), http.StatusBadRequest, "a path must not end in a slash, which would be lost", ""},
+		{and(is(header("content-encoding"), matching(".+")), fails(is(header("content-encoding"), matching("(?i)identity")))),
+			http.StatusUnsupportedMediaType, "compressed bodies are not taken; send this one as it is", ""},
+	}
+	notJSON := and(writes, fails(json), or(posts, is(contentType, matching(".+"))))
+	if paths := filePaths(c); len(paths) > 0 {
+		file := is(path, matching("("+strings.Join(paths, "|")+`)(\?.*)?`))
+		list = append(list, refusal{
+			and(posts, file, is(header("origin"), matching(".+")), or(fails(is(contentType, matching(".+"))), is(contentType, matching(simpleType)))),
+			http.StatusUnsupportedMediaType, "a page must name a content-type that a browser asks for first, such as application/octet-stream", "",
+		})
+		notJSON = and(notJSON, fails(file))
+	}
+	return append(list, refusal{notJSON, http.StatusUnsupportedMediaType, "the content-type must be application/json", ""})
+}
+
+// filePaths returns the patterns of paths whose requests have a body of any type, a
+// google.api.HttpBody.
+func filePaths(c Config) []string {
+	paths := map[string]bool{}
+	for _, service := range restServices(c) {
+		for _, binding := range restBindings(service) {
+			if takesFile(binding) {
+				paths[pathPattern(binding)] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(paths))
+}
+
+// refuseByPath finds by the beginning of a path what is refused at it: a method of HTTP
+// that it does not have, and a query that names what the path already has. The longest
+// beginning counts, so each entry has what shorter ones have, too.
+func refuseByPath(c Config) *matchingv3.Matcher_OnMatch {
+	var bindings []rest.Binding
+	for _, service := range restServices(c) {
+		bindings = append(bindings, restBindings(service)...)
+	}
+	begins := map[string]bool{}
+	for _, binding := range bindings {
+		begins[literalPrefix(binding)] = true
+	}
+	table := map[string]*matchingv3.Matcher_OnMatch{}
+	for prefix := range begins {
+		var near []rest.Binding
+		for _, binding := range bindings {
+			if strings.HasPrefix(prefix, literalPrefix(binding)) {
+				near = append(near, binding)
+			}
+		}
+		table[prefix] = orElse(refuse(c, append(wrongVerbs(near), queriesOverPaths(near)...)))
+	}
+	return orElse(beginsWith(header(":path"), table))
+}
+
+// wrongVerbs answers 405 with the methods that a path has (RFC 9110, section 15.5.6).
+// HEAD is one where GET is. A preflight is for the filter of CORS.
+func wrongVerbs(bindings []rest.Binding) []refusal {
+	verbs := map[string][]string{} // by pattern
+	for _, binding := range bindings {
+		pattern := pathPattern(binding)
+		for _, other := range bindings {
+			if overlap(binding, other) && !slices.Contains(verbs[pattern], other.Verb) {
+				verbs[pattern] = append(verbs[pattern], other.Verb)
+				if other.Verb == http.MethodGet {
+					verbs[pattern] = append(verbs[pattern], http.MethodHead)
+				}
+			}
+		}
+	}
+	var list []refusal
+	preflight := and(is(header(":method"), exactly(http.MethodOptions)), is(header("access-control-request-method"), matching(".+")))
+	for _, pattern := range slices.Sorted(maps.Keys(verbs)) {
+		if slices.Contains(verbs[pattern], "*") { // any
+			continue
+		}
+		slices.Sort(verbs[pattern])
+		list = append(list, refusal{
+			and(is(header(":path"), matching(pattern+`(\?.*)?`)), fails(is(header(":method"), matching(strings.Join(verbs[pattern], "|")))), fails(preflight)),
+			http.StatusMethodNotAllowed, "this path has no such method; it has " + strings.Join(verbs[pattern], ", "), strings.Join(verbs[pattern], ", "),
+		})
+	}
+	return list
+}
+
+// queriesOverPaths refuses a query that has a variable of the path, in either spelling,
+// which would replace what the path says, and one with an escaped name, which may be one.
+func queriesOverPaths(bindings []rest.Binding) []refusal {
+	var list []refusal
+	for _, binding := range bindings {
+		var fields, names []string
+		for _, variable := range binding.Variables() {
+			fields = append(fields, variable.Field)
+			for _, name := range []string{variable.Field, jsonPath(binding.Method.Input(), variable.Field)} {
+				if name = regexp.QuoteMeta(name); !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+		if len(names) == 0 {
+			continue
+		}
+		named := "(" + strings.Join(names, "|") + `|[^=&]*%[^=&]*)`
+		list = append(list, refusal{
+			and(is(header(":method"), matching(verbPattern(binding.Verb))), is(header(":path"), matching(pathPattern(binding)+`\?(.*&)?`+named+`(=.*|&.*)?`))),
+			http.StatusBadRequest, "the query names what the path says already, or escapes a name: " + strings.Join(fields, ", "), "",
+		})
+	}
+	return list
+}
+
+// verbPattern returns a regular expression for the methods of HTTP that a binding takes.
+func verbPattern(verb string) string {
+	switch verb {
+	case "*":
+		return ".*"
+	case http.MethodGet:
+		return "GET|HEAD"
+	}
+	return regexp.QuoteMeta(verb)
+}
+
+// refuse answers by the first refusal that holds.
+func refuse(c Config, list []refusal) *matchingv3.Matcher {
+	m := &matchingv3.Matcher_MatcherList{}
+	for _, r := range list {
+		route := &routev3.Route{
+			Name:                 "refused",
+			Match:                &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+			TypedPerFilterConfig: webSettings(c),
+			Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
+				Status: r.status,
+				Body:   &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: r.reason}},
+			}},
+		}
+		if r.allow != "" {
+			route.ResponseHeadersToAdd = []*corev3.HeaderValueOption{{Header: &corev3.HeaderValue{Key: "allow", Value: r.allow}}}
+		}
+		m.Matchers = append(m.Matchers, &matchingv3.Matcher_MatcherList_FieldMatcher{Predicate: r.when, OnMatch: toRoutes(route)})
+	}
+	return &matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: m}}
+}
+
+// overlap reports whether a path may fit both templates. It errs on the side of yes, where
+// a method is refused later, as not found.
+func overlap(one, other rest.Binding) bool {
+	a, b := strings.Split(one.Pattern(), "/"), strings.Split(other.Pattern(), "/")
+	for i := range max(len(a), len(b)) {
+		if i < len(a) && a[i] == "**" || i < len(b) && b[i] == "**" {
+			return true
+		}
+		if i >= len(a) || i >= len(b) {
+			return false
+		}
+		if a[i] != b[i] && !strings.HasPrefix(a[i], "*") && !strings.HasPrefix(b[i], "*") {
+			return false
+		}
+	}
+	return true
+}
+
+// literalPrefix returns what every path of a binding begins with.
+func literalPrefix(binding rest.Binding) string {
+	prefix, _, _ := strings.Cut(binding.Pattern(), "*")
+	return prefix
+}
+
+// pathPattern returns a regular expression for the paths of a binding.
+func pathPattern(binding rest.Binding) string {
+	pattern := regexp.QuoteMeta(binding.Pattern())
+	pattern = strings.ReplaceAll(pattern, `\*\*`, `[^?]*`)
+	return strings.ReplaceAll(pattern, `\*`, `[^/?]+`)
+}
+
+// jsonPath returns the path of a field as JSON spells it.
+func jsonPath(message protoreflect.MessageDescriptor, path string) string {
+	var names []string
+	for i := range strings.Split(path, ".") {
+		field := rest.Field(message, strings.Join(strings.Split(path, ".")[:i+1], "."))
+		if field == nil {
+			return path // not a field: refused elsewhere
+		}
+		names = append(names, field.JSONName())
+	}
+	return strings.Join(names, ".")
+}
+
+// takesFile reports whether the body of a request may be of any content type.
+func takesFile(binding rest.Binding) bool {
+	message := binding.Method.Input()
+	if field := rest.Field(message, binding.Body); field != nil && field.Message() != nil {
+		message = field.Message()
+	}
+	return binding.Body != "" && message.FullName() == rest.HTTPBody
+}
+
+func matching(pattern string) *matchingv3.StringMatcher {
+	return &matchingv3.StringMatcher{MatchPattern: &matchingv3.StringMatcher_SafeRegex{SafeRegex: &matchingv3.RegexMatcher{
+		EngineType: &matchingv3.RegexMatcher_GoogleRe2{GoogleRe2: &matchingv3.RegexMatcher_GoogleRE2{}},
+		Regex:      fmt.Sprintf("^(?:%s)$", pattern),
+	}}}
+}
