@@ -11,7 +11,10 @@
 //	                  takes Envoy out of service. Envoy by itself ends at once on
 //	                  SIGTERM, with every call it has under way
 //
-// The flags of both:
+//	lifecycle unpack  an init container before Envoy, where its configuration is too large
+//	                  for a ConfigMap: it unpacks what gzip has packed, from -from to -to
+//
+// The flags of await and drain:
 //
 //	-admin   the address of Envoy's admin interface; default 127.0.0.1:9901
 //	-budget  how long all of it may take, such as 25s (the default); for drain,
@@ -31,6 +34,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -44,12 +48,15 @@ func main() {
 	}
 }
 
-// run awaits until ctx ends, or drains when it ends. The error is one of the arguments, or that Envoy has no certificate.
+// run awaits until ctx ends, or drains when it ends, or unpacks. The error is one of the
+// arguments or of the files, or that Envoy has no certificate.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
-	if len(args) == 0 || args[0] != "await" && args[0] != "drain" {
-		return errors.New("say what to do: await or drain")
+	if len(args) == 0 || !slices.Contains([]string{"await", "drain", "unpack"}, args[0]) {
+		return errors.New("say what to do: await, drain or unpack")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	from := flags.String("from", "", "the `folder` with packed files")
+	to := flags.String("to", "", "the `folder` for what was in them")
 	address := flags.String("admin", "127.0.0.1:9901", "the `address` of Envoy's admin interface")
 	budget := flags.Duration("budget", 25*time.Second, "how long it may take")
 	if err := flags.Parse(args[1:]); err != nil {
@@ -57,6 +64,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	if *budget <= 0 || flags.NArg() > 0 {
 		return fmt.Errorf("-budget %v must be more than 0, and nothing may follow the flags, but %q does", *budget, flags.Args())
+	}
+	if args[0] == "unpack" {
+		return unpack(*from, *to)
 	}
 	envoy, log := newAdmin(*address), newLogger(stdout)
 	if args[0] == "await" {

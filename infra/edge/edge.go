@@ -3,6 +3,7 @@
 package edge
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -83,11 +84,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := e.newPolicy(ctx, name, args); err != nil {
 		return nil, err
 	}
-	files, err := envoy.Files(args.Config)
-	if err != nil {
-		return nil, err
-	}
-	config, err := workload.NewFiles(ctx, name+"-config", args.Namespace, Name, workload.Files{Text: files}, pulumi.Parent(e))
+	config, err := e.newConfig(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
@@ -100,18 +97,16 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Name:      Name,
 		Replicas:  args.Replicas,
 		// Envoy is the sidecar: it stops when the drain has ended, and not before.
-		Sidecar:   container(args),
+		First:     config.unpack,
+		Sidecar:   container(args, config.envoy),
 		Gate:      lifecycle(args, "await", awaitBudget),
 		GateTime:  awaitBudget,
 		Container: lifecycle(args, "drain", workload.Budget(args.Termination)),
-		Volumes: corev1.VolumeArray{
-			workload.ConfigVolume("config", config),
-			corev1.VolumeArgs{Name: pulumi.String("certificate"), Secret: corev1.SecretVolumeSourceArgs{
-				SecretName: secret.ToStringOutput(),
-				// Readable by the group of the pod, which is Envoy's: 0440.
-				DefaultMode: pulumi.Int(0o440),
-			}},
-		},
+		Volumes: append(config.volumes, corev1.VolumeArgs{Name: pulumi.String("certificate"), Secret: corev1.SecretVolumeSourceArgs{
+			SecretName: secret.ToStringOutput(),
+			// Readable by the group of the pod, which is Envoy's: 0440.
+			DefaultMode: pulumi.Int(0o440),
+		}}),
 		User:         user,
 		Termination:  args.Termination,
 		NodeSelector: args.NodeSelector,
@@ -125,20 +120,21 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{})
 }
 
-func container(args *Args) *corev1.ContainerArgs {
+// container returns that of Envoy with its configuration.
+func container(args *Args, config envoy.Config) *corev1.ContainerArgs {
 	c := &corev1.ContainerArgs{
 		Name:  pulumi.String(Name),
 		Image: pulumi.String(args.Image),
-		Args:  pulumi.ToStringArray(envoy.Args(args.Config)),
+		Args:  pulumi.ToStringArray(envoy.Args(config)),
 		Ports: corev1.ContainerPortArray{
 			port("https", envoy.HTTPSPort), port("metrics", envoy.MetricsPort), port("ready", envoy.ReadyPort),
 		},
 		VolumeMounts: corev1.VolumeMountArray{
-			workload.Mount("config", envoy.ConfigDir), workload.Mount("certificate", envoy.CertificateDir),
+			workload.Mount(configVolume, cmp.Or(config.ConfigDir, envoy.ConfigDir)), workload.Mount("certificate", envoy.CertificateDir),
 		},
 		Resources: workload.Resources("100m", mebibytes(memoryRequest), mebibytes(memoryLimit)),
 	}
-	if args.Config.ZoneAware() {
+	if config.ZoneAware() {
 		// Expanded in the arguments. Kubernetes copies the label from the node
 		// (Kubernetes, "Pod topology labels").
 		c.Env = corev1.EnvVarArray{corev1.EnvVarArgs{Name: pulumi.String("ZONE"), ValueFrom: corev1.EnvVarSourceArgs{
@@ -170,6 +166,11 @@ func drainTime(termination time.Duration) time.Duration {
 // lifecycle is a container of the program of that name, which listens on nothing, so
 // that there is nothing to probe.
 func lifecycle(args *Args, command string, budget time.Duration) *corev1.ContainerArgs {
+	return lifecycleContainer(args, command,
+		"-admin", fmt.Sprintf("127.0.0.1:%d", envoy.AdminPort), "-budget", budget.String())
+}
+
+func lifecycleContainer(args *Args, command string, flags ...string) *corev1.ContainerArgs {
 	resources := workload.Resources("5m", "8Mi", "32Mi")
 	if args.Autopilot {
 		// The least that a pod asks for (GKE, "Resource requests in Autopilot"), which does
@@ -178,13 +179,9 @@ func lifecycle(args *Args, command string, budget time.Duration) *corev1.Contain
 		resources = workload.Resources("50m", "52Mi", "64Mi")
 	}
 	return &corev1.ContainerArgs{
-		Name:  pulumi.String(command),
-		Image: args.LifecycleImage,
-		Args: pulumi.ToStringArray([]string{
-			command,
-			"-admin", fmt.Sprintf("127.0.0.1:%d", envoy.AdminPort),
-			"-budget", budget.String(),
-		}),
+		Name:      pulumi.String(command),
+		Image:     args.LifecycleImage,
+		Args:      pulumi.ToStringArray(append([]string{command}, flags...)),
 		Resources: resources,
 	}
 }

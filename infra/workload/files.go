@@ -16,10 +16,31 @@ type Files struct {
 	Binary map[string][]byte
 }
 
+// fileLimit is what a ConfigMap holds, in bytes (Kubernetes, "ConfigMaps").
+const fileLimit = 1 << 20
+
+// Fit reports whether one ConfigMap holds the files.
+func (f Files) Fit() bool { return f.size() <= fileLimit }
+
+func (f Files) size() int {
+	size := 0
+	for name, text := range f.Text {
+		size += len(name) + len(text)
+	}
+	for name, content := range f.Binary {
+		size += len(name) + len(content)
+	}
+	return size
+}
+
 // NewFiles puts the hash of the files into the name of their ConfigMap, so that
 // other files are another object: pods roll, and those that are still of the old
 // version keep reading theirs.
 func NewFiles(ctx *pulumi.Context, name string, namespace pulumi.StringInput, workload string, files Files, opts ...pulumi.ResourceOption) (*corev1.ConfigMap, error) {
+	if !files.Fit() {
+		return nil, fmt.Errorf("the files of %q take %d bytes, and a ConfigMap holds %d: deploy fewer services, or methods, in this stack",
+			name, files.size(), fileLimit)
+	}
 	// JSON has the keys in order, and bytes in base64 as the API wants them.
 	content, err := json.Marshal(files)
 	if err != nil {

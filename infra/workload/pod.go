@@ -36,10 +36,15 @@ func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
 		sidecar := restricted(args.Sidecar)
 		// What makes it one (Kubernetes, "Sidecar Containers").
 		sidecar.RestartPolicy = pulumi.String("Always")
-		spec.InitContainers = corev1.ContainerArray{sidecar}
-		if args.Gate != nil {
-			spec.InitContainers = corev1.ContainerArray{sidecar, restricted(args.Gate)}
+		var list corev1.ContainerArray
+		if args.First != nil {
+			list = append(list, restricted(args.First))
 		}
+		list = append(list, sidecar)
+		if args.Gate != nil {
+			list = append(list, restricted(args.Gate))
+		}
+		spec.InitContainers = list
 	}
 	return spec
 }

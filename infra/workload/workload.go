@@ -40,11 +40,12 @@ type Args struct {
 	// on; 0, the default, is no time.
 	MinReadySeconds int
 	// Container is completed with what every container of ours has, as are the others,
-	// which are nil for none: Sidecar starts before it and stops after it, and Gate runs
-	// to its end in between, until when the pod is not ready, for at most GateTime.
-	Sidecar, Gate, Container *corev1.ContainerArgs
-	GateTime                 time.Duration
-	Volumes                  corev1.VolumeArray
+	// which are nil for none: First runs to its end before all of them, Sidecar starts before
+	// Container and stops after it, and Gate runs to its end in between, until when the pod is
+	// not ready, for at most GateTime. First and Gate need Sidecar.
+	First, Sidecar, Gate, Container *corev1.ContainerArgs
+	GateTime                        time.Duration
+	Volumes                         corev1.VolumeArray
 	// NodeSelector is for the labels of nodes that the pods want; nil for any node.
 	NodeSelector pulumi.StringMap
 	// Termination is how long a pod may take to stop, in whole seconds.

@@ -1,0 +1,86 @@
+package edge
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/workload"
+)
+
+// configVolume and packedVolume name the volumes with Envoy's files, as it reads them and as
+// gzip has packed them; packedDir is where the latter is mounted. What is unpacked goes to a
+// folder of its own: the certificate is mounted below the usual one.
+const (
+	configVolume = "config"
+	packedVolume = "packed"
+	packedDir    = "/packed"
+	unpackedDir  = "/run/envoy"
+)
+
+// configuration is Envoy's, and how its pods get at it.
+type configuration struct {
+	envoy   envoy.Config
+	volumes corev1.VolumeArray
+	unpack  *corev1.ContainerArgs // nil where the files are mounted as they are
+}
+
+// newConfig puts Envoy's files into a ConfigMap as they are, so that whoever wants can read
+// them and each change to them, or packs them where they do not fit. With
+// 500 services of 10 methods they are packed to a tenth of what fits.
+func (e *Edge) newConfig(ctx *pulumi.Context, name string, args *Args) (*configuration, error) {
+	c := &configuration{envoy: args.Config}
+	texts, err := envoy.Files(c.envoy)
+	if err != nil {
+		return nil, err
+	}
+	files, volume := workload.Files{Text: texts}, configVolume
+	if !files.Fit() {
+		volume = packedVolume
+		if files, err = c.pack(); err != nil {
+			return nil, err
+		}
+		c.volumes = append(c.volumes, corev1.VolumeArgs{Name: pulumi.String(configVolume), EmptyDir: corev1.EmptyDirVolumeSourceArgs{}})
+		c.unpack = lifecycleContainer(args, "unpack", "-from", packedDir, "-to", unpackedDir)
+		c.unpack.VolumeMounts = corev1.VolumeMountArray{
+			workload.Mount(packedVolume, packedDir),
+			corev1.VolumeMountArgs{Name: pulumi.String(configVolume), MountPath: pulumi.String(unpackedDir)},
+		}
+	}
+	config, err := workload.NewFiles(ctx, name+"-config", args.Namespace, Name, files, pulumi.Parent(e))
+	if err != nil {
+		return nil, err
+	}
+	c.volumes = append(c.volumes, workload.ConfigVolume(volume, config))
+	return c, nil
+}
+
+// pack returns the files for unpackedDir. The same configuration gives the same bytes.
+func (c *configuration) pack() (workload.Files, error) {
+	c.envoy.ConfigDir = unpackedDir
+	texts, err := envoy.Files(c.envoy)
+	if err != nil {
+		return workload.Files{}, err
+	}
+	packed := workload.Files{Binary: map[string][]byte{}}
+	for name, text := range texts {
+		var content bytes.Buffer
+		writer, err := gzip.NewWriterLevel(&content, gzip.BestCompression)
+		if err != nil {
+			return workload.Files{}, err
+		}
+		if _, err := io.WriteString(writer, text); err != nil {
+			return workload.Files{}, fmt.Errorf("packing %s: %w", name, err)
+		}
+		if err := writer.Close(); err != nil {
+			return workload.Files{}, fmt.Errorf("packing %s: %w", name, err)
+		}
+		packed.Binary[name+".gz"] = content.Bytes()
+	}
+	return packed, nil
+}
