@@ -8,6 +8,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/config/configtest"
 )
 
 // What is wrong with the edge is reported by its key, with everything else.
@@ -44,5 +45,16 @@ func TestCheckEdge(t *testing.T) {
 	}, "\n")
 	if diff := cmp.Diff(want, message(r.err())); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
+	}
+}
+
+// The keys that fields of the edge are said to come from are declared.
+func TestEdgeKeysAreDeclared(t *testing.T) {
+	t.Parallel()
+	declared := configtest.Load(t, "../..", "")
+	for field, key := range edgeKeys {
+		if _, ok := declared["grpc-edge:"+key]; !ok {
+			t.Errorf("%s is said to come from the key %s, which Pulumi.yaml does not declare", field, key)
+		}
 	}
 }
