@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"example.com/grpc-edge/envoy"
 	"example.com/grpc-edge/envoy/prototest"
@@ -61,6 +62,13 @@ func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
 			case "List":
 				if err := errors.Join(stream.SendMsg(user), stream.SendMsg(user)); err != nil {
 					return err
+				}
+				if user.Get(method.Input().Fields().ByName("name")).String() == "break" {
+					unreadable := &emptypb.Empty{} // as services/chassis does
+					unreadable.ProtoReflect().SetUnknown([]byte{1<<3 | 4})
+					if err := stream.SendMsg(unreadable); err != nil {
+						return err
+					}
 				}
 				return status.Error(codes.DataLoss, "half-way")
 			}
@@ -166,7 +174,8 @@ func TestHEAD(t *testing.T) {
 	}
 }
 
-// TestRESTStreamFails half-way. By the trailers, HTTP/1.1 has it, too.
+// TestRESTStreamFails half-way. HTTP/1.1 has the trailers, too. A page can't read them, and
+// sees by the end of the stream alone that a pod on the chassis failed.
 func TestRESTStreamFails(t *testing.T) {
 	t.Parallel()
 	e := startUsers(t, nil)
@@ -175,6 +184,18 @@ func TestRESTStreamFails(t *testing.T) {
 		if code, message := response.Trailer.Get("Grpc-Status"), response.Trailer.Get("Grpc-Message"); code != "15" || message != "half-way" {
 			t.Errorf("the stream %s has the trailers %v, want grpc-status 15", body, response.Trailer)
 		}
+		request, err := http.NewRequestWithContext(callContext(t), http.MethodGet, "https://"+e.address()+"/v1/list/break", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken, err := e.browser(t, h2).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(broken.Body); err == nil {
+			t.Errorf("a stream that its pod breaks off is read to its end as %s", text)
+		}
+		_ = broken.Body.Close()
 	}
 }
 

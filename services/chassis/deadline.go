@@ -48,7 +48,10 @@ func deadlineStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerI
 	if !ok {
 		return handler(service, stream)
 	}
-	ctx, cancel := context.WithTimeout(stream.Context(), timeout-min(timeout/earlyShare, maxEarly))
+	if !fromREST(stream.Context()) { // which the edge is to reset, see breakREST
+		timeout -= min(timeout/earlyShare, maxEarly)
+	}
+	ctx, cancel := context.WithTimeout(stream.Context(), timeout)
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- handler(service, boundedStream{stream, ctx}) }()

@@ -43,6 +43,7 @@ func interceptors(log *slog.Logger, hostname string, maxCalls int) []grpc.Server
 			smallErrorStream,
 			hostnameStream(hostname),
 			deadlineStream,
+			breakREST,
 			recovery.StreamServerInterceptor(recovered),
 		),
 	}

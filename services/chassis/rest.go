@@ -1,0 +1,53 @@
+package chassis
+
+import (
+	"context"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+// originalPathHeader is what the edge adds to a call that came by REST, and takes from
+// callers (Envoy, grpc_json_transcoder filter).
+const originalPathHeader = "x-envoy-original-path"
+
+// fromREST reports whether the call came by REST.
+func fromREST(ctx context.Context) bool {
+	return len(metadata.ValueFromIncomingContext(ctx, originalPathHeader)) > 0
+}
+
+// breakREST has the edge break a stream by REST off that fails after its first message. It
+// has the status 200 by then, and a page can't read trailers: a whole list would look as if
+// all of it were there. The edge resets a stream whose message it can't read.
+func breakREST(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if !fromREST(stream.Context()) {
+		return handler(service, stream)
+	}
+	counted := &countedStream{ServerStream: stream}
+	err := handler(service, counted)
+	if err != nil && counted.sent.Load() {
+		_ = stream.SendMsg(unreadable())
+	}
+	return err
+}
+
+// unreadable returns a message that is one of no type: it ends a group that has not begun.
+func unreadable() *emptypb.Empty {
+	message := &emptypb.Empty{}
+	message.ProtoReflect().SetUnknown([]byte{1<<3 | 4})
+	return message
+}
+
+// countedStream notes whether a message was sent.
+type countedStream struct {
+	grpc.ServerStream
+	sent atomic.Bool
+}
+
+// SendMsg implements grpc.ServerStream.
+func (s *countedStream) SendMsg(message any) error {
+	s.sent.Store(true)
+	return s.ServerStream.SendMsg(message)
+}
