@@ -1,6 +1,12 @@
 package config
 
 import (
+	"bytes"
+	"cmp"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -162,24 +168,133 @@ func (r *reader) checkPair(chain, key, authority string) {
 	if !isChain || !isKey {
 		return
 	}
-	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))
-	if err != nil {
+	if _, err := tls.X509KeyPair([]byte(chain), []byte(key)); err != nil {
 		r.report(keyKey, "must be the private key of the first certificate in %s: %v", chainKey, err)
 		return
 	}
-	if problem := checkLeaf(pair.Leaf, authority, time.Now()); problem != "" {
+	certificates, problem := parseChain(chain)
+	if problem == "" {
+		problem = cmp.Or(checkLeaf(certificates[0], authority, time.Now()), checkChain(certificates, time.Now()))
+	}
+	if problem != "" {
 		r.report(chainKey, "%s", problem)
+		return
+	}
+	r.warnings = append(r.warnings, weaknesses(certificates)...)
+}
+
+// parseChain reads every block, of which [tls.X509KeyPair] reads the first alone. Envoy
+// refuses all of a chain for one that is broken.
+func parseChain(chain string) (certificates []*x509.Certificate, problem string) {
+	rest := []byte(chain)
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return certificates, ""
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Sprintf("holds a %s; leave only certificates", block.Type)
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Sprintf("has a certificate at place %d that can't be read: %v", len(certificates)+1, err)
+		}
+		certificates = append(certificates, certificate)
 	}
 }
 
+// checkLeaf returns why no client would take the certificate, or Envoy not serve it;
+// "" for nothing.
 func checkLeaf(leaf *x509.Certificate, authority string, now time.Time) string {
+	problem := checkTimes(leaf, now)
 	switch {
-	case now.After(leaf.NotAfter):
-		return fmt.Sprintf("expired on %s; renew it", leaf.NotAfter.Format(time.DateOnly))
-	case now.Before(leaf.NotBefore):
-		return fmt.Sprintf("is not valid before %s; use one that is valid now", leaf.NotBefore.Format(time.DateOnly))
+	case problem != "":
+		return problem
 	case leaf.VerifyHostname(authority) != nil:
 		return fmt.Sprintf("is for %s, not for grpc-edge:authority %s; change one of them", strings.Join(leaf.DNSNames, ", "), authority)
+	case !servableKey(leaf):
+		return fmt.Sprintf("has a key of %s, which Envoy does not serve; use ECDSA on P-256, or RSA with 2048 bits or more", keyKind(leaf))
+	case leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
+		return "has a key usage without digital signature, which Envoy does not serve; have it issued for TLS servers"
+	case !forServers(leaf):
+		return "has an extended key usage without TLS server authentication, which no client takes; have it issued for TLS servers"
 	}
 	return ""
+}
+
+func checkTimes(certificate *x509.Certificate, now time.Time) string {
+	switch {
+	case now.After(certificate.NotAfter):
+		return fmt.Sprintf("expired on %s; renew it", certificate.NotAfter.Format(time.DateOnly))
+	case now.Before(certificate.NotBefore):
+		return fmt.Sprintf("is not valid before %s; use one that is valid now", certificate.NotBefore.Format(time.DateOnly))
+	}
+	return ""
+}
+
+// checkChain returns why clients could not follow the chain from the leaf upwards.
+func checkChain(certificates []*x509.Certificate, now time.Time) string {
+	for i, certificate := range certificates {
+		if selfSigned := bytes.Equal(certificate.RawSubject, certificate.RawIssuer); !selfSigned && slices.Contains(brokenSignatures, certificate.SignatureAlgorithm) {
+			return fmt.Sprintf("has the certificate of %s at place %d, signed with %s, which no client of today takes; have it issued anew",
+				certificate.Subject, i+1, certificate.SignatureAlgorithm)
+		}
+	}
+	for i, issuer := range certificates[1:] {
+		if problem := checkTimes(issuer, now); problem != "" {
+			return fmt.Sprintf("has the certificate of %s at place %d, which %s", issuer.Subject, i+2, problem)
+		}
+		if err := certificates[i].CheckSignatureFrom(issuer); err != nil {
+			return fmt.Sprintf("has the certificate of %s at place %d, which has not signed the one before (%v); order them from the leaf upwards, each followed by its issuer",
+				issuer.Subject, i+2, err)
+		}
+	}
+	return ""
+}
+
+// brokenSignatures can be forged (RFC 9155).
+var brokenSignatures = []x509.SignatureAlgorithm{x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1}
+
+// leastRSA is what Envoy serves at least (its ServerContextImpl refuses less).
+const leastRSA = 2048
+
+// servableKey reports whether Envoy serves a certificate with this kind of key, as seen
+// with Envoy 1.39.1.
+func servableKey(leaf *x509.Certificate) bool {
+	switch key := leaf.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return key.N.BitLen() >= leastRSA
+	case *ecdsa.PublicKey:
+		return key.Curve != elliptic.P224()
+	case ed25519.PublicKey:
+		return true
+	}
+	return false
+}
+
+// keyKind names the key as people do.
+func keyKind(leaf *x509.Certificate) string {
+	switch key := leaf.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA with %d bits", key.N.BitLen())
+	case *ecdsa.PublicKey:
+		return "ECDSA on " + key.Params().Name
+	}
+	return leaf.PublicKeyAlgorithm.String()
+}
+
+func forServers(leaf *x509.Certificate) bool {
+	return len(leaf.ExtKeyUsage)+len(leaf.UnknownExtKeyUsage) == 0 ||
+		slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
+}
+
+// weaknesses are for what Envoy serves and few clients take.
+func weaknesses(certificates []*x509.Certificate) []string {
+	var list []string
+	leaf := certificates[0]
+	curve, onCurve := leaf.PublicKey.(*ecdsa.PublicKey)
+	if _, ed := leaf.PublicKey.(ed25519.PublicKey); ed || onCurve && curve.Curve == elliptic.P521() {
+		list = append(list, fmt.Sprintf("%s has a key of %s, which no browser takes; ECDSA on P-256 works everywhere", chainKey, keyKind(leaf)))
+	}
+	return list
 }

@@ -126,7 +126,8 @@ type Check func(c *Config, report Report)
 
 // Load reads and checks the configuration of the stack. Providers lists the keys of each
 // other namespace that something reads. The error lists every wrong, missing and unknown
-// key, each with what it may be, those that the checks report included.
+// key, each with what it may be, those that the checks report included. What works for few
+// clients only is a warning.
 func Load(ctx *pulumi.Context, providers map[string][]string, checks ...Check) (*Config, error) {
 	defaults, err := declared.Defaults(ctx.RootDirectory())
 	if err != nil {
@@ -141,6 +142,11 @@ func Load(ctx *pulumi.Context, providers map[string][]string, checks ...Check) (
 	}
 	if len(r.problems) > 0 {
 		return nil, fmt.Errorf("checking the configuration of stack %q:\n%w", ctx.Stack(), r.err())
+	}
+	for _, warning := range r.warnings {
+		if err := ctx.Log.Warn(warning, nil); err != nil {
+			return nil, fmt.Errorf("logging a warning about the configuration: %w", err)
+		}
 	}
 	return c, nil
 }

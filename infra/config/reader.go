@@ -45,6 +45,8 @@ type reader struct {
 	known map[string]*Schema
 	// problems holds messages by the path of a value, such as grpc-edge:rules[0].clients.
 	problems map[string]string
+	// warnings are about values that are taken.
+	warnings []string
 }
 
 // newReader takes two lookups of single keys, and the JSON object of all keys that the

@@ -1,0 +1,140 @@
+package config
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+)
+
+// issued is a certificate with its key.
+type issued struct {
+	*x509.Certificate
+	key crypto.Signer
+}
+
+// issueTo has an issuer, or with nil the key itself, sign a certificate for servers that
+// change may make a worse one.
+func issueTo(t *testing.T, key crypto.Signer, issuer *issued, change func(*x509.Certificate)) *issued {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: t.Name()},
+		DNSNames: []string{"grpc.example.com"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	if change != nil {
+		change(template)
+	}
+	parent, signer := template, key
+	if issuer != nil {
+		parent, signer = issuer.Certificate, issuer.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &issued{certificate, key}
+}
+
+func authority(name string) func(*x509.Certificate) {
+	return func(c *x509.Certificate) {
+		c.Subject, c.IsCA, c.BasicConstraintsValid, c.KeyUsage, c.ExtKeyUsage = pkix.Name{CommonName: name}, true, true, x509.KeyUsageCertSign, nil
+	}
+}
+
+func onCurve(t *testing.T, curve elliptic.Curve) crypto.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func withRSA(t *testing.T, bits int) crypto.Signer {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func encoded(certificates ...*issued) string {
+	var text strings.Builder
+	for _, c := range certificates {
+		text.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+	}
+	return text.String()
+}
+
+// TestServableCertificates has what real Envoy refuses, which envoy/e2e shows for a curve,
+// and what its clients would.
+func TestServableCertificates(t *testing.T) {
+	t.Parallel()
+	p256 := onCurve(t, elliptic.P256())
+	_, ed, _ := ed25519.GenerateKey(rand.Reader)
+	rsa1024, p224, p521 := withRSA(t, 1024), onCurve(t, elliptic.P224()), onCurve(t, elliptic.P521())
+	root := issueTo(t, onCurve(t, elliptic.P256()), nil, authority("root"))
+	intermediate := issueTo(t, onCurve(t, elliptic.P256()), root, authority("intermediate"))
+	expired := issueTo(t, intermediate.key, root, func(c *x509.Certificate) {
+		authority("intermediate")(c)
+		c.NotBefore, c.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour)
+	})
+	leaf := issueTo(t, p256, intermediate, nil)
+	usage := func(usage x509.KeyUsage, extended ...x509.ExtKeyUsage) *issued {
+		return issueTo(t, p256, nil, func(c *x509.Certificate) { c.KeyUsage, c.ExtKeyUsage = usage, extended })
+	}
+	sha1 := issueTo(t, p256, issueTo(t, withRSA(t, 2048), nil, authority("RSA root")), func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })
+	both := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
+	for _, test := range []struct {
+		name, chain   string
+		key           crypto.Signer
+		problem, warn string
+	}{
+		{"chain", encoded(leaf, intermediate), p256, "", ""},
+		{"chain with its root", encoded(leaf, intermediate, root), p256, "", ""},
+		{"both usages", encoded(usage(x509.KeyUsageDigitalSignature, both...)), p256, "", ""},
+		{"no usages", encoded(usage(0)), p256, "", ""},
+		{"RSA 1024", encoded(issueTo(t, rsa1024, nil, nil)), rsa1024, "has a key of RSA with 1024 bits, which Envoy does not serve", ""},
+		{"P-224", encoded(issueTo(t, p224, nil, nil)), p224, "has a key of ECDSA on P-224, which Envoy does not serve", ""},
+		{"P-521", encoded(issueTo(t, p521, nil, nil)), p521, "", "has a key of ECDSA on P-521, which no browser takes"},
+		{"Ed25519", encoded(issueTo(t, ed, nil, nil)), ed, "", "has a key of Ed25519, which no browser takes"},
+		{"clients only", encoded(usage(x509.KeyUsageDigitalSignature, x509.ExtKeyUsageClientAuth)), p256, "without TLS server authentication", ""},
+		{"signing only", encoded(usage(x509.KeyUsageCertSign)), p256, "without digital signature, which Envoy does not serve", ""},
+		{"broken intermediate", encoded(leaf) + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", p256, "a certificate at place 2 that can't be read", ""},
+		{"key in the chain", encoded(leaf) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", p256, "holds a PRIVATE KEY; leave only certificates", ""},
+		{"wrong order", encoded(leaf, root, intermediate), p256, "at place 2, which has not signed the one before", ""},
+		{"expired intermediate", encoded(leaf, expired), p256, "at place 2, which expired on", ""},
+		{"SHA-1", encoded(sha1), p256, "signed with SHA1-RSA, which no client of today takes", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			der, err := x509.MarshalPKCS8PrivateKey(test.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &reader{problems: map[string]string{}}
+			r.checkPair(test.chain, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "grpc.example.com")
+			if got := message(r.err()); (test.problem == "") != (got == "") || !strings.Contains(got, test.problem) {
+				t.Errorf("problem %q, want %q", got, test.problem)
+			}
+			if got := strings.Join(r.warnings, "; "); (test.warn == "") != (got == "") || !strings.Contains(got, test.warn) {
+				t.Errorf("warning %q, want %q", got, test.warn)
+			}
+		})
+	}
+}
