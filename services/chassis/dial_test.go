@@ -19,6 +19,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+// patience bounds the tests that wait for DNS to be asked again, many times on a busy machine.
+const patience = 2 * time.Minute
+
+func patient(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // cluster is the DNS server and the pods of one called service. Like pods, they
 // have an address each and the same port.
 type cluster struct {
@@ -187,7 +196,7 @@ func TestDialSaysThatTheAddressIsMissing(t *testing.T) {
 // connection breaks.
 func TestDialBalancesOverThePodsThereAre(t *testing.T) {
 	t.Parallel()
-	ctx, c := bounded(t), newCluster(t)
+	ctx, c := patient(t), newCluster(t)
 	for n := 1; n <= 3; n++ {
 		c.start(n, termination{})
 	}
@@ -214,7 +223,7 @@ func TestDialBalancesOverThePodsThereAre(t *testing.T) {
 // TestDialSkipsAPodThatIsNotHealthy asks a pod that DNS lists and that would answer.
 func TestDialSkipsAPodThatIsNotHealthy(t *testing.T) {
 	t.Parallel()
-	ctx, c := bounded(t), newCluster(t)
+	ctx, c := patient(t), newCluster(t)
 	leaving := c.start(1, termination{wait: 2 * time.Second, drain: timeout / 2})
 	c.start(2, termination{})
 	c.name(1, 2)
@@ -262,7 +271,7 @@ func (l *load) repeat(ctx context.Context, call func(context.Context) error) {
 	l.done.Go(func() {
 		for ctx.Err() == nil {
 			// A call under way when the load ends is let finish.
-			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 			err := call(bounded)
 			cancel()
 			l.count.Add(1)
@@ -282,7 +291,7 @@ func (l *load) repeat(ctx context.Context, call func(context.Context) error) {
 // longer than it serves, as answers are cached. The methods may not be tried again.
 func TestDialIsNotBrokenByARollout(t *testing.T) {
 	t.Parallel()
-	ctx, c := bounded(t), newCluster(t)
+	ctx, c := patient(t), newCluster(t)
 	budget := termination{wait: 300 * time.Millisecond, drain: timeout / 2}
 	pods := map[int]*running{1: c.start(1, budget), 2: c.start(2, budget)}
 	c.name(1, 2)
@@ -328,7 +337,7 @@ func numbers(pods []int) []string {
 // TestDialWaitsForAPod calls before there is one, and then when there is none again.
 func TestDialWaitsForAPod(t *testing.T) {
 	t.Parallel()
-	ctx, c := bounded(t), newCluster(t)
+	ctx, c := patient(t), newCluster(t)
 	client := grpc_testing.NewTestServiceClient(c.dial())
 	answered := make(chan error, 1)
 	go func() {

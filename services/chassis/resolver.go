@@ -5,23 +5,18 @@ import (
 	"time"
 
 	"google.golang.org/grpc/resolver"
-	"google.golang.org/grpc/resolver/dns"
 )
 
-// dnsInterval is how often the pods of a called service are asked for, in DNS. It is
-// Envoy's dnsRefresh.
+// dnsInterval is the time between an answer of DNS and the next question for the pods of
+// a called service. It is Envoy's dnsRefresh.
 const dnsInterval = 2 * time.Second
 
-func init() {
-	// grpc-go's resolver asks again only when a connection breaks, and then not within
-	// 30 seconds of the last answer (grpc-go, MinResolutionInterval). It can be
-	// changed for the whole program only, and before any use.
-	dns.SetMinResolutionInterval(dnsInterval)
-}
-
-// pollingDNS builds grpc-go's own DNS resolver, and has it ask again every
-// dnsInterval. A headless Service's name lists one address for each ready pod, and
-// the connections to those that are known do not break when others join them.
+// pollingDNS builds grpc-go's own DNS resolver, and another one whenever dnsInterval
+// has passed since the last one's answer. A headless Service's name lists one address
+// for each ready pod. grpc-go asks for it once, and again only when a connection
+// breaks, and then not within 30 seconds of the last answer (grpc-go,
+// MinResolutionInterval, which can be changed for a whole program only). The
+// connections to known pods do not break when others join them.
 //
 // The other known way is a server that closes connections now and then
 // (MaxConnectionAge). It finds pods as late as connections get old, and
@@ -35,59 +30,103 @@ func (pollingDNS) Scheme() string { return "dns" }
 func (p pollingDNS) Build(
 	target resolver.Target, connection resolver.ClientConn, options resolver.BuildOptions,
 ) (resolver.Resolver, error) {
-	asked, err := resolver.Get(p.Scheme()).Build(target, &changes{ClientConn: connection}, options)
+	answers := &answers{ClientConn: connection, come: make(chan struct{}, 1)}
+	r := &polledResolver{
+		build: func() (resolver.Resolver, error) {
+			return resolver.Get(p.Scheme()).Build(target, answers, options)
+		},
+		answered: answers.come,
+		closed:   make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	first, err := r.build()
 	if err != nil {
 		return nil, err
 	}
-	polled := &polledResolver{Resolver: asked, closed: make(chan struct{})}
-	go polled.poll()
-	return polled, nil
+	r.current = first
+	go r.poll()
+	return r, nil
 }
 
+// polledResolver is one resolver after another.
 type polledResolver struct {
-	resolver.Resolver
-	closed chan struct{}
+	build    func() (resolver.Resolver, error)
+	answered <-chan struct{}
+	closed   chan struct{}     // is closed by Close
+	done     chan struct{}     // is closed once no more are built
+	current  resolver.Resolver // of poll, and of Close once that is done
 }
 
 func (r *polledResolver) poll() {
-	ticker := time.NewTicker(dnsInterval)
-	defer ticker.Stop()
+	defer close(r.done)
 	for {
 		select {
-		case <-ticker.C:
-			r.ResolveNow(resolver.ResolveNowOptions{})
+		case <-r.answered:
 		case <-r.closed:
 			return
 		}
+		select {
+		case <-time.After(dnsInterval):
+		case <-r.closed:
+			return
+		}
+		r.replace()
 	}
 }
+
+// replace ends the resolver, whose question is answered, and asks by a new one.
+func (r *polledResolver) replace() {
+	r.current.Close()
+	if next, err := r.build(); err == nil { // the first was built from the same
+		r.current = next
+	}
+}
+
+// ResolveNow implements resolver.Resolver. It does nothing: the next question is near.
+func (r *polledResolver) ResolveNow(resolver.ResolveNowOptions) {}
 
 // Close implements resolver.Resolver.
 func (r *polledResolver) Close() {
 	close(r.closed)
-	r.Resolver.Close()
+	<-r.done
+	r.current.Close()
 }
 
-// changes passes on answers that differ from the last one. With each that it is
+// answers passes on answers that differ from the last one. With each that it is
 // given, grpc-go begins anew to count the failures that stop calls from being tried again.
-type changes struct {
+type answers struct {
 	resolver.ClientConn
-	known []string // the addresses of the last answer, sorted; nil if it was not taken
+	come  chan struct{} // has an element if an answer has come
+	known []string      // the addresses of the last answer, sorted; nil if it was not taken
 }
 
-// UpdateState implements resolver.ClientConn. It is called by one goroutine.
-func (c *changes) UpdateState(state resolver.State) error {
+func (a *answers) has() {
+	select {
+	case a.come <- struct{}{}:
+	default:
+	}
+}
+
+// UpdateState implements resolver.ClientConn. It is called by one resolver at a time.
+func (a *answers) UpdateState(state resolver.State) error {
+	defer a.has()
 	addresses := []string{}
 	for _, address := range state.Addresses {
 		addresses = append(addresses, address.Addr)
 	}
 	slices.Sort(addresses)
-	if c.known != nil && slices.Equal(addresses, c.known) {
+	if a.known != nil && slices.Equal(addresses, a.known) {
 		return nil
 	}
-	err := c.ClientConn.UpdateState(state)
-	if c.known = addresses; err != nil {
-		c.known = nil
+	err := a.ClientConn.UpdateState(state)
+	if a.known = addresses; err != nil {
+		a.known = nil
 	}
 	return err
+}
+
+// ReportError implements resolver.ClientConn.
+func (a *answers) ReportError(err error) {
+	defer a.has()
+	a.ClientConn.ReportError(err)
 }
