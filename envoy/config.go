@@ -37,6 +37,16 @@ type Config struct {
 	// Origins are those of web pages that may call, by gRPC-Web or REST, such as
 	// https://app.example.com.
 	Origins []string
+	// PageRequestHeaders and PageResponseHeaders are names of headers that such pages may
+	// send and read besides those of gRPC-Web, tokens and traces, in lower case. The header
+	// of a canary is always among the first.
+	PageRequestHeaders, PageResponseHeaders []string
+	// IgnoreUnknownQuery takes parameters of REST's queries that no field has, instead of
+	// refusing the request with 400.
+	IgnoreUnknownQuery bool
+	// Underscores is what becomes of request headers with an underscore in their name;
+	// the zero value drops them.
+	Underscores Underscores
 
 	// AllowedClients and DeniedClients are ranges of client addresses: without
 	// the first all are allowed, and the second wins. The others' calls get
@@ -57,6 +67,9 @@ type Config struct {
 	// MaxConnectionAge is after how long a client is told to connect anew, so
 	// that clients spread over new Envoys; default 10 minutes, negative for never.
 	MaxConnectionAge time.Duration
+	// MaxStreams is how many calls one connection of a client may have under way at once;
+	// further ones wait in the client. Default 100.
+	MaxStreams uint32
 	// MaxConnections is how many connections of clients Envoy holds at once; it
 	// closes further ones as they arrive. Default 50,000.
 	MaxConnections int64
@@ -154,6 +167,22 @@ type Rate struct {
 	Burst uint32
 }
 
+// Underscores is what becomes of request headers with an underscore in their name. To many
+// a backend that is not gRPC, x_user and x-user are one header, of which the edge writes or
+// drops the second.
+type Underscores string
+
+// The values of [Underscores].
+const (
+	// DropUnderscores takes the call without such headers.
+	DropUnderscores Underscores = ""
+	// RefuseUnderscores refuses the call: by 400, or over HTTP/2 by a reset of the stream,
+	// for which Envoy gives the reason in its access log alone.
+	RefuseUnderscores Underscores = "refuse"
+	// AllowUnderscores hands them on, as metadata of gRPC may be named so.
+	AllowUnderscores Underscores = "allow"
+)
+
 // Collector is an OpenTelemetry collector.
 type Collector struct {
 	// Address is a DNS name, and Port where it serves OTLP over gRPC.
@@ -168,6 +197,7 @@ const (
 	// defaultMaxConnections is the global limit in Envoy's edge guide
 	// (docs/root/configuration/best_practices/edge.rst).
 	defaultMaxConnections   = 50_000
+	defaultMaxStreams       = 100
 	defaultMaxConnectionAge = 10 * time.Minute
 	defaultDrainTime        = 15 * time.Second
 )
@@ -179,6 +209,7 @@ func (c Config) withDefaults() Config {
 	c.MetricsPort = cmp.Or(c.MetricsPort, MetricsPort)
 	c.ReadyPort = cmp.Or(c.ReadyPort, ReadyPort)
 	c.AdminPort = cmp.Or(c.AdminPort, AdminPort)
+	c.MaxStreams = cmp.Or(c.MaxStreams, defaultMaxStreams)
 	c.MaxConnections = cmp.Or(c.MaxConnections, defaultMaxConnections)
 	c.MaxConnectionAge = cmp.Or(c.MaxConnectionAge, defaultMaxConnectionAge)
 	c.DrainTime = cmp.Or(c.DrainTime, defaultDrainTime)

@@ -18,7 +18,6 @@ import (
 // listener or a connection that clients nobody trusts can open.
 const (
 	connectionBuffer     = 32 << 10 // bytes
-	concurrentStreams    = 100      // per connection
 	streamWindow         = 64 << 10 // bytes
 	connectionWindow     = 1 << 20  // bytes
 	idleConnection       = time.Hour
@@ -85,16 +84,15 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 		RequestHeadersTimeout: durationpb.New(requestHeaderTimeout),
 		StreamFlushTimeout:    durationpb.New(flushTimeout),
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
-			IdleTimeout:                 durationpb.New(idleConnection),
-			MaxConnectionDuration:       maxConnectionAge(c),
-			MaxConnectionDurationJitter: &typev3.Percent{Value: connectionAgeJitter},
-			// x_user and x-user are one header to many a backend.
-			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST,
+			IdleTimeout:                  durationpb.New(idleConnection),
+			MaxConnectionDuration:        maxConnectionAge(c),
+			MaxConnectionDurationJitter:  &typev3.Percent{Value: connectionAgeJitter},
+			HeadersWithUnderscoresAction: c.Underscores.action(),
 		},
 		// A client of HTTP/1.1 sees by the trailers that a stream has failed half-way.
 		HttpProtocolOptions: &corev3.Http1ProtocolOptions{EnableTrailers: true},
 		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
-			MaxConcurrentStreams:        wrapperspb.UInt32(concurrentStreams),
+			MaxConcurrentStreams:        wrapperspb.UInt32(c.MaxStreams),
 			InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
 			InitialConnectionWindowSize: wrapperspb.UInt32(connectionWindow),
 			ConnectionKeepalive: &corev3.KeepaliveSettings{
@@ -106,6 +104,16 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 	}
 	forwardIdentity(c, manager)
 	return manager
+}
+
+func (u Underscores) action() corev3.HttpProtocolOptions_HeadersWithUnderscoresAction {
+	switch u {
+	case AllowUnderscores:
+		return corev3.HttpProtocolOptions_ALLOW
+	case RefuseUnderscores:
+		return corev3.HttpProtocolOptions_REJECT_REQUEST
+	}
+	return corev3.HttpProtocolOptions_DROP_HEADER
 }
 
 // edgeFilters see a request in this order. What comes before transcoding sees

@@ -52,8 +52,9 @@ func transcodingFilters(c Config) []*hcmv3.HttpFilter {
 			RejectUnknownQueryParameters:     true,
 			RejectBindingBodyFieldCollisions: true,
 		},
-		QueryParamUnescapePlus: true,
-		MaxResponseBodySize:    wrapperspb.UInt32(jsonReply),
+		QueryParamUnescapePlus:       true,
+		IgnoreUnknownQueryParameters: c.IgnoreUnknownQuery,
+		MaxResponseBodySize:          wrapperspb.UInt32(jsonReply),
 	}
 	for _, service := range services {
 		config.Services = append(config.Services, string(service.FullName()))

@@ -33,7 +33,7 @@ func (c Config) validate() error {
 	}
 	errs = append(errs, c.validateTLS(), c.validateAuthorities(), c.validateIssuers(), c.validateRules(), c.ClientRate.validate("ClientRate"), c.validateMemoryLimit(),
 		validateClients("AllowedClients", c.AllowedClients), validateClients("DeniedClients", c.DeniedClients))
-	errs = append(errs, c.validateOrigins(), c.validateCollector(), c.validateREST())
+	errs = append(errs, c.validateOrigins(), c.validatePageHeaders(), c.validateCollector(), c.validateREST())
 	return errors.Join(errs...)
 }
 

@@ -67,8 +67,8 @@ func varyByOrigin(c Config) []*corev3.HeaderValueOption {
 func corsPolicy(c Config) *corsv3.CorsPolicy {
 	policy := &corsv3.CorsPolicy{
 		AllowMethods:                 webMethods,
-		AllowHeaders:                 webRequestHeaders,
-		ExposeHeaders:                webResponseHeaders,
+		AllowHeaders:                 strings.Join(c.pageRequestHeaders(), ","),
+		ExposeHeaders:                strings.Join(append([]string{webResponseHeaders}, c.PageResponseHeaders...), ","),
 		MaxAge:                       preflightAge,
 		ForwardNotMatchingPreflights: wrapperspb.Bool(false),
 	}
@@ -81,6 +81,35 @@ func corsPolicy(c Config) *corsv3.CorsPolicy {
 		})
 	}
 	return policy
+}
+
+// pageRequestHeaders lists what pages may send, with the headers that choose a canary.
+func (c Config) pageRequestHeaders() []string {
+	list := append([]string{webRequestHeaders}, c.PageRequestHeaders...)
+	for _, backend := range c.Backends {
+		if backend.Canary != nil && backend.Canary.Header != "" && !slices.Contains(list, backend.Canary.Header) {
+			list = append(list, backend.Canary.Header)
+		}
+	}
+	return list
+}
+
+func (c Config) validatePageHeaders() error {
+	var errs []error
+	for _, field := range []struct {
+		name string
+		list []string
+	}{{"PageRequestHeaders", c.PageRequestHeaders}, {"PageResponseHeaders", c.PageResponseHeaders}} {
+		for i, name := range field.list {
+			if !headerName.MatchString(name) {
+				errs = append(errs, fmt.Errorf("%s[%d]: %q must be the name of a header in a-z, 0-9 and -, such as x-tenant", field.name, i, name))
+			}
+		}
+	}
+	if !slices.Contains([]Underscores{DropUnderscores, RefuseUnderscores, AllowUnderscores}, c.Underscores) {
+		errs = append(errs, fmt.Errorf("Underscores: %q must be empty, %s or %s", c.Underscores, RefuseUnderscores, AllowUnderscores))
+	}
+	return errors.Join(errs...)
 }
 
 func (c Config) validateOrigins() error {

@@ -66,7 +66,7 @@ var badCalls = []abuse{
 	{"large header", whole(call(count, filler("x-large", 17<<10))), reset, "http2.header_list_size_too_large"},
 	{"large headers", whole(call(count, filler("x-a", 9<<10), filler("x-b", 9<<10))), reset, "http2.header_list_size_too_large"},
 	{"many headers", whole(call(count, many(101)...)), reset, "http2.header_overflow"},
-	{"underscore", whole(call(count, field("x_user", "root"))), reset, "http2.requests_rejected_with_underscores_in_headers"},
+	{"underscore", whole(call(count, field("x_user", "root"))), ":status 200 grpc-status 0", "http2.dropped_headers_with_underscores"},
 	{"escaped slash", whole(call("/test.Probe%2fCount")), ":status 200 grpc-status 12", "http.https.no_route"},
 	{"unknown service", whole(call("/api.Nope/Nope")), ":status 200 grpc-status 12", "http.https.no_route"},
 	{"unknown method", whole(call("/test.Probe/Nope")), ":status 200 grpc-status 12", "cluster.probe.upstream_rq_200"},

@@ -5,9 +5,13 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"example.com/grpc-edge/envoy"
 )
 
 // TestForgedHeaders sends what a client could use to steer Envoy or to mislead a
@@ -55,6 +59,32 @@ func TestForgedHeaders(t *testing.T) {
 	for key := range header {
 		if key == "server" || strings.HasPrefix(key, "x-envoy-") {
 			t.Errorf("the reply tells clients %s: %s", key, header.Get(key))
+		}
+	}
+}
+
+// TestUnderscores has metadata with an underscore in its name.
+func TestUnderscores(t *testing.T) {
+	t.Parallel()
+	for underscores, want := range map[envoy.Underscores]struct {
+		code     codes.Code
+		received bool
+	}{
+		envoy.DropUnderscores: {codes.OK, false}, envoy.AllowUnderscores: {codes.OK, true}, envoy.RefuseUnderscores: {codes.Internal, false},
+	} {
+		config, _ := oneBackend(t)
+		config.Underscores = underscores
+		e := start(t, config)
+		var reply wrapperspb.StringValue
+		ctx := metadata.AppendToOutgoingContext(callContext(t), "user_id", "7")
+		err := e.dial(t).Invoke(ctx, headers, &emptypb.Empty{}, &reply, grpc.WaitForReady(true))
+		if received := strings.Contains(reply.Value, "user_id: 7"); status.Code(err) != want.code || received != want.received {
+			t.Errorf("with %q: %v, and the backend received it: %v, want %v, %v", underscores, err, received, want.code, want.received)
+		}
+		if want.code != codes.OK {
+			if got := e.logged(t, "underscore")["response_details"]; got != "http2.unexpected_underscore" {
+				t.Errorf("the access log gives the reason %v", got)
+			}
 		}
 	}
 }

@@ -211,3 +211,16 @@ func TestRESTDeadline(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownQueryIsIgnored where the configuration says so.
+func TestUnknownQueryIsIgnored(t *testing.T) {
+	t.Parallel()
+	e := startUsers(t, func(c *envoy.Config) { c.IgnoreUnknownQuery = true })
+	response, body := e.rest(t, true, "GET", "/v1/users/7?utm_source=x&title=y", nil)
+	if response.StatusCode != http.StatusOK || !strings.Contains(body, `"title":"y"`) {
+		t.Errorf("an unknown parameter = %s %s, want 200", response.Status, body)
+	}
+	if response, body := e.rest(t, true, "GET", "/v1/users/7?user_id=8", nil); response.StatusCode != http.StatusBadRequest {
+		t.Errorf("a parameter that the path has = %s %s, want 400", response.Status, body)
+	}
+}

@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"example.com/grpc-edge/envoy"
 )
 
 // page is the origin that the tests allow.
@@ -161,6 +163,21 @@ func TestCORS(t *testing.T) {
 		expectNoCORS(t, refused, "Allow-Origin")
 		expectNoCORS(t, e.fromPage(t, http.MethodPost, path, foreign), "")
 		expectNoCORS(t, e.fromPage(t, http.MethodPost, path, ""), "")
+	}
+}
+
+// TestHeadersOfPages adds what pages may send and read, and the header of a canary.
+func TestHeadersOfPages(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	config.Origins, config.PageRequestHeaders, config.PageResponseHeaders = []string{page}, []string{"x-tenant"}, []string{"x-cost"}
+	config.Backends[0].Canary = &envoy.Canary{Address: "localhost", Header: "x-release"}
+	e := start(t, config)
+	if got := e.fromPage(t, http.MethodOptions, count, page).Header.Get("Access-Control-Allow-Headers"); !strings.HasSuffix(got, ",x-tenant,x-release") {
+		t.Errorf("pages may send %s, want x-tenant and x-release among it", got)
+	}
+	if got := e.fromPage(t, http.MethodPost, count, page).Header.Get("Access-Control-Expose-Headers"); !strings.HasSuffix(got, ",x-cost") {
+		t.Errorf("pages may read %s, want x-cost among it", got)
 	}
 }
 
