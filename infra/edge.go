@@ -15,6 +15,8 @@ func edgeConfig(c *config.Config, entries []entry) envoy.Config {
 		Authorities: []string{c.Authority},
 		ClientCA:    e.ClientCA, ClientCertificateRequired: e.ClientCertificateRequired,
 		REST: e.REST, Origins: e.Origins,
+		PageRequestHeaders: e.PageRequestHeaders, PageResponseHeaders: e.PageResponseHeaders,
+		IgnoreUnknownQuery: e.IgnoreUnknownQuery, Underscores: e.Underscores, MaxStreams: e.MaxStreams,
 		AllowedClients: e.AllowedClients, DeniedClients: e.DeniedClients,
 		Issuers: e.Issuers, Rules: e.Rules, ClientRate: e.ClientRate,
 		MaxDeadline: e.MaxDeadline, MaxConnectionAge: e.MaxConnectionAge,

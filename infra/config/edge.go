@@ -19,6 +19,11 @@ type Edge struct {
 	Reflection bool
 	REST       bool
 	Origins    []string
+	// PageRequestHeaders and PageResponseHeaders are for pages of Origins.
+	PageRequestHeaders, PageResponseHeaders []string
+	IgnoreUnknownQuery                      bool
+	Underscores                             envoy.Underscores
+	MaxStreams                              uint32
 
 	ClientCA                  string
 	ClientCertificateRequired bool
@@ -56,11 +61,27 @@ var (
 	headerName = regexp.MustCompile(`^(x-[a-z0-9-]{1,60})?$`)
 )
 
+// pageHeader matches what browsers compare with (Fetch standard, "CORS protocol").
+var pageHeader = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,99}$`)
+
+const pageHeaders = "names of headers in lower case, such as [x-tenant]"
+
+// underscores gives the values of grpc-edge:underscoreHeaders their meaning.
+var underscores = map[string]envoy.Underscores{
+	"drop": envoy.DropUnderscores, "refuse": envoy.RefuseUnderscores, "allow": envoy.AllowUnderscores,
+}
+
 func (r *reader) edge() Edge {
 	return Edge{
 		Reflection: r.boolean("grpc-edge:reflection"),
 		REST:       r.boolean("grpc-edge:rest"),
 		Origins:    r.list("grpc-edge:webOrigins", 0, origin, "origins of web pages, such as [https://app.example.com]"),
+
+		PageRequestHeaders:  r.list("grpc-edge:webRequestHeaders", 0, pageHeader, pageHeaders),
+		PageResponseHeaders: r.list("grpc-edge:webResponseHeaders", 0, pageHeader, pageHeaders),
+		IgnoreUnknownQuery:  r.oneOf("grpc-edge:unknownQueryParameters", "refuse", "ignore") == "ignore",
+		Underscores:         underscores[r.oneOf("grpc-edge:underscoreHeaders", "drop", "refuse", "allow")],
+		MaxStreams:          uint32(r.integer("grpc-edge:maxStreamsPerConnection", 1, 10_000)),
 
 		ClientCA:                  r.clientCA(),
 		ClientCertificateRequired: r.boolean("grpc-edge:clientCertificateRequired"),
