@@ -109,14 +109,14 @@ func (d document) addBinding(binding rest.Binding, n int) bool {
 		if len(documented) > 1 {
 			id += "." + strings.ToLower(verb)
 		}
-		item.SetOperation(verb, d.operation(id, binding, parameters))
+		item.SetOperation(verb, d.operation(id, verb, binding, parameters))
 		d.Paths.Set(template, item)
 		added = true
 	}
 	return added
 }
 
-func (d document) operation(id string, binding rest.Binding, parameters openapi3.Parameters) *openapi3.Operation {
+func (d document) operation(id, verb string, binding rest.Binding, parameters openapi3.Parameters) *openapi3.Operation {
 	method := binding.Method
 	options, _ := method.Options().(*descriptorpb.MethodOptions)
 	o := &openapi3.Operation{
@@ -124,6 +124,11 @@ func (d document) operation(id string, binding rest.Binding, parameters openapi3
 		Description: comment(method), Deprecated: options.GetDeprecated(),
 		Parameters: append(parameters, d.query(binding)...),
 		Responses:  openapi3.NewResponses(),
+	}
+	if binding.Body == "" && verb == http.MethodPost { // to which the edge wants a content type
+		o.RequestBody = &openapi3.RequestBodyRef{Value: &openapi3.RequestBody{
+			Description: "An empty object, or nothing with the content-type application/json.", Content: inJSON(openapi3.NewObjectSchema().NewRef()),
+		}}
 	}
 	if binding.Body != "" {
 		o.RequestBody = &openapi3.RequestBodyRef{Value: &openapi3.RequestBody{Required: true, Content: d.body(binding)}}
