@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -46,6 +47,8 @@ type candidate struct {
 	kind       report.Kind
 	proxy      *proxy.Proxy
 	tls        bool
+	// scale has it measured at one load only, with many services.
+	scale bool
 }
 
 func candidates() []candidate {
@@ -55,15 +58,37 @@ func candidates() []candidate {
 	}
 	for _, p := range proxy.All() {
 		kind := report.Rival
-		switch p.Key {
-		case "edge":
+		switch {
+		case strings.HasPrefix(p.Key, "edge"):
 			kind = report.Edge
-		case "minimal":
+		case p.Key == "minimal":
 			kind = report.Minimal
 		}
-		list = append(list, candidate{p.Key, p.Title, kind, &p, true})
+		list = append(list, candidate{key: p.Key, title: p.Title, kind: kind, proxy: &p, tls: true})
+	}
+	for _, p := range proxy.Scales() {
+		list = append(list, candidate{key: p.Key, title: p.Title, kind: report.Edge, proxy: &p, tls: true, scale: true})
 	}
 	return list
+}
+
+// wants returns the targets of an edge beside the tutorial's Envoy, and beside nginx, which
+// is the faster one with a single call in flight and no limit then (issue 16).
+func wants(key string) []report.Want {
+	const minimal, nginx = "Envoy as in the tutorial", "nginx"
+	unary := []string{"1 in flight", "16", "128", "512"}
+	streams := report.Want{Of: minimal, Share: 0.98, Loads: []string{"stream"}}
+	switch key {
+	case "edge":
+		return []report.Want{
+			{Of: minimal, Share: 0.95, Loads: unary}, streams,
+			{Of: nginx, Share: 1, Loads: append(unary[1:len(unary):len(unary)], "stream")},
+		}
+	case "edge-everything":
+		return []report.Want{{Of: minimal, Share: 0.80, Loads: unary}, streams}
+	default:
+		return nil
+	}
 }
 
 // measured is what all rounds gave for a candidate.
@@ -89,7 +114,7 @@ func compare(ctx context.Context, o options) (report.Report, error) {
 		return report.Report{}, err
 	}
 	description := machine.Describe(len(slices.Compact(slices.Concat(o.loadOn, o.proxyOn))))
-	result, err := o.newReport(description, list)
+	result, err := o.newReport(description)
 	if err != nil {
 		return result, err
 	}
@@ -109,16 +134,29 @@ func compare(ctx context.Context, o options) (report.Report, error) {
 			}
 		}
 	}
-	for i := range list {
-		result.Candidates[i] = all[i].summarize(result.Candidates[i])
-		if list[i].kind == report.Edge {
+	for i, c := range list {
+		if c.scale {
+			result.Scales = append(result.Scales, report.Scale{
+				Title: c.title, Figures: report.Median(all[i].figures[0]), Memory: report.MedianOf(all[i].memory),
+			})
+			continue
+		}
+		version := "–"
+		if c.proxy != nil {
+			if version, err = c.proxy.Version(); err != nil {
+				return result, err
+			}
+		}
+		result.Candidates = append(result.Candidates, all[i].summarize(
+			report.Candidate{Kind: c.kind, Title: c.title, Version: version, Wants: wants(c.key)}))
+		if len(all[i].protocols) > 0 {
 			result.Protocols = summarizeProtocols(all[i].protocols)
 		}
 	}
 	return result, nil
 }
 
-func (o options) newReport(description machine.Description, list []candidate) (report.Report, error) {
+func (o options) newReport(description machine.Description) (report.Report, error) {
 	notes, err := os.ReadFile("notes.md")
 	if err != nil {
 		return report.Report{}, fmt.Errorf("reading the notes: %w", err)
@@ -128,20 +166,11 @@ func (o options) newReport(description machine.Description, list []candidate) (r
 		ProxyCPUs: o.proxyOn.String(), LoadCPUs: o.loadOn.String(),
 		Rounds: o.rounds, Window: o.window, Warmup: o.warmup,
 		Client:  fmt.Sprintf("grpc-go %s and net/http, %s", grpc.Version, runtime.Version()),
-		Content: len(load.Content), Edge: proxy.EdgeFeatures, Notes: string(notes),
-		ProtocolLoads: protocolLoads,
+		Content: len(load.Content), Edge: proxy.EdgeFeatures, Default: proxy.DefaultFeatures, Notes: string(notes),
+		ProtocolLoads: protocolLoads, ScaleLoad: profileShape.Title,
 	}
 	for _, shape := range shapes {
 		r.Loads = append(r.Loads, shape.Load)
-	}
-	for _, c := range list {
-		version := "–"
-		if c.proxy != nil {
-			if version, err = c.proxy.Version(); err != nil {
-				return r, err
-			}
-		}
-		r.Candidates = append(r.Candidates, report.Candidate{Kind: c.kind, Title: c.title, Version: version})
 	}
 	return r, nil
 }

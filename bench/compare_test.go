@@ -36,6 +36,9 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: peak memory %d, spread %v, want a megabyte at least and 1 to 1.05", c.Title, c.Memory, c.Spread)
 		}
 	}
+	if len(result.Scales) != 2 || result.Scales[1].Figures.PerSecond <= 0 || result.Scales[1].Memory < 1<<20 {
+		t.Errorf("with many services: %+v, want two rows with figures", result.Scales)
+	}
 	if got, want := len(result.Protocols), len(protocols); got != want {
 		t.Errorf("%d protocols were measured, want %d", got, want)
 	}
@@ -75,7 +78,7 @@ func testOptions(t *testing.T) options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := options{rounds: 1, window: 300 * time.Millisecond, warmup: 50 * time.Millisecond, only: []string{"direct", "direct-tls", "edge", "minimal"}}
+	o := options{rounds: 1, window: 300 * time.Millisecond, warmup: 50 * time.Millisecond, only: []string{"direct", "direct-tls", "edge", "minimal", "edge-2", "edge-200-last"}}
 	o.proxyOn, o.loadOn = machine.Divide(cpus)
 	return o
 }

@@ -2,10 +2,12 @@
 // same backends through it, through Envoy with next to no configuration, through
 // nginx, HAProxy and Traefik, and without a proxy. It writes docs/benchmark.md.
 //
-//	go run . [-quick] [-only edge,minimal]   compares; a whole run takes under 15 minutes
+//	go run . [-quick] [-only edge,minimal]   compares; a whole run takes some 25 minutes
 //	go run . -profile                        takes one feature after the other off the edge
+//	go run . -page                           measures nothing and writes the page anew, as after a change of notes.md
 //
-// Only a whole run writes docs/; others write .cache/bench/report. It runs in this
+// Only a whole run writes docs/; others write .cache/bench/report. What was measured is
+// kept in benchmark.json beside the page. It runs in this
 // folder, on loopback, and ends with everything that it started.
 package main
 
@@ -22,6 +24,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/bench/machine"
+	"example.com/grpc-edge/bench/report"
 )
 
 // options are how much is measured, and where the report goes.
@@ -44,13 +47,32 @@ const limit = 30 * time.Minute
 
 func main() {
 	short := flag.Bool("quick", false, "measure for a moment only, to try it")
-	only := flag.String("only", "", "which candidates, as direct,direct-tls,edge,minimal,nginx,haproxy,traefik; all by default")
+	only := flag.String("only", "", "which candidates, as direct,direct-tls,edge,edge-everything,edge-few,minimal,nginx,haproxy,traefik,edge-2,edge-200-first,edge-200-last; all by default")
 	profile := flag.Bool("profile", false, "measure this edge without one feature after the other")
+	page := flag.Bool("page", false, "write the page from what was measured")
 	flag.Parse()
-	if err := start(*short, *only, *profile); err != nil {
+	run := func() error { return start(*short, *only, *profile) }
+	if *page {
+		run = rewrite
+	}
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
+}
+
+// rewrite writes the page of the last whole run with the notes as they are now.
+func rewrite() error {
+	r, err := report.Read(whole.out)
+	if err != nil {
+		return err
+	}
+	notes, err := os.ReadFile("notes.md")
+	if err != nil {
+		return fmt.Errorf("reading the notes: %w", err)
+	}
+	r.Notes = string(notes)
+	return r.Write(whole.out)
 }
 
 func start(short bool, only string, profile bool) error {

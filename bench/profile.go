@@ -12,7 +12,7 @@ import (
 )
 
 // profileShape is the load under which the proxy, and not the client, is the limit.
-var profileShape = shape{inFlight: 128}
+var profileShape = shape{Load: report.Load{Key: "128", Title: "128 in flight"}, inFlight: 128}
 
 // profileEdge measures the edge with everything on, and without one feature after the
 // other: what a feature costs is what is gained without it.
@@ -64,6 +64,11 @@ func (s *stage) profileTurn(ctx context.Context, c candidate, m *measured) error
 			m.figures = make([][]report.Figures, 1)
 		}
 		m.figures[0] = append(m.figures[0], figures)
+		if err != nil {
+			return err
+		}
+		memory, err := t.process.PeakMemory()
+		m.memory = append(m.memory, memory)
 		return err
 	})
 }

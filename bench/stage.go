@@ -120,10 +120,12 @@ func (t *target) dial(connections int) (*load.GRPC, error) {
 
 // turn measures a candidate once under every load.
 func (s *stage) turn(ctx context.Context, c candidate, m *measured) error {
+	if c.scale {
+		return s.profileTurn(ctx, c, m)
+	}
 	return s.with(ctx, c, func(t *target) error {
 		if m.figures == nil {
 			m.figures = make([][]report.Figures, len(shapes))
-			m.protocols = make([][]report.Figures, len(protocols)*len(protocolLoads))
 		}
 		for i, shape := range shapes {
 			figures, err := t.measure(ctx, shape, m)
@@ -138,7 +140,7 @@ func (s *stage) turn(ctx context.Context, c candidate, m *measured) error {
 		if err := t.spread(ctx, m); err != nil {
 			return err
 		}
-		if c.kind == report.Edge {
+		if c.key == "edge" {
 			if err := t.compareProtocols(ctx, m); err != nil {
 				return err
 			}
@@ -213,8 +215,7 @@ func (t *target) spread(ctx context.Context, m *measured) error {
 	t.stage.backends.Counts()
 	m.count(load.Run(ctx, client.Unary(16), t.stage.window/3))
 	counts := t.stage.backends.Counts()
-	// A backend without any call makes this infinite, as it is.
-	m.spread = append(m.spread, float64(slices.Max(counts))/float64(slices.Min(counts)))
+	m.spread = append(m.spread, float64(slices.Max(counts))/float64(max(1, slices.Min(counts))))
 	return nil
 }
 
@@ -233,6 +234,9 @@ var protocols = []protocol{
 
 // compareProtocols measures the edge by each protocol.
 func (t *target) compareProtocols(ctx context.Context, m *measured) error {
+	if m.protocols == nil {
+		m.protocols = make([][]report.Figures, len(protocols)*len(protocolLoads))
+	}
 	for i, p := range protocols {
 		for j, inFlight := range protocolLoads {
 			figures, err := t.measureProtocol(ctx, p, inFlight, m)

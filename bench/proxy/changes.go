@@ -47,13 +47,18 @@ func configChanges() []Change {
 		change("no connection age", func(c *envoy.Config) { c.MaxConnectionAge = -1 }),
 		change("no memory limit", func(c *envoy.Config) { c.MemoryLimit = 0 }),
 		change("least request", func(c *envoy.Config) { c.LeastRequest = true }),
-		change("as few keys as possible", func(c *envoy.Config) {
-			*c = envoy.Config{
-				Backends: c.Backends, Resolvers: c.Resolvers, ConfigDir: c.ConfigDir, CertificateDir: c.CertificateDir,
-				HTTPSPort: c.HTTPSPort, MetricsPort: c.MetricsPort, ReadyPort: c.ReadyPort, AdminPort: c.AdminPort,
-			}
-		}),
+		*Few(),
 	}
+}
+
+// Few returns the change that leaves no key set but those without which nothing works.
+func Few() *Change {
+	return &Change{Name: "as few keys as possible", Config: func(c *envoy.Config) {
+		*c = envoy.Config{
+			Backends: c.Backends, Resolvers: c.Resolvers, ConfigDir: c.ConfigDir, CertificateDir: c.CertificateDir,
+			HTTPSPort: c.HTTPSPort, MetricsPort: c.MetricsPort, ReadyPort: c.ReadyPort, AdminPort: c.AdminPort,
+		}
+	}}
 }
 
 // bootstrapChanges leave out fields, by their names in Envoy's configuration, wherever

@@ -7,7 +7,11 @@ import (
 	"time"
 
 	benchpb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	"example.com/grpc-edge/bench/backend"
 	"example.com/grpc-edge/envoy"
@@ -35,13 +39,14 @@ version: tracing, canary, mirror and zones.`
 // never is a rate that no load here reaches.
 var never = envoy.Rate{PerSecond: 1_000_000, Burst: 1_000_000}
 
-// everything is the edge with all on that needs no other server.
-func everything(s Setting) (envoy.Config, error) {
-	jwks, err := s.Identity.jwks()
-	if err != nil {
-		return envoy.Config{}, err
-	}
-	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+// DefaultFeatures says in the report what the stack has on by default.
+const DefaultFeatures = `What the keys of the stack have by default: one authority, REST, deadlines capped at an hour, the memory limit, and
+whatever this repository's configuration of Envoy always has: gRPC-Web, retries, health checks, outlier detection, circuit
+breakers, limits, the overload manager, forged headers and trailers dropped, request ids, an access log in JSON, and statistics by
+method.`
+
+// defaults returns what the keys of the stack have by default.
+func defaults(s Setting) envoy.Config {
 	return envoy.Config{
 		Backends: []envoy.Backend{{
 			Name: "backends", Address: s.Name, Port: uint32(s.BackendPort), Services: backend.Services(),
@@ -54,35 +59,87 @@ func everything(s Setting) (envoy.Config, error) {
 		ReadyPort:      uint32(s.OtherPorts[1]),
 		AdminPort:      uint32(s.OtherPorts[2]),
 
-		Authorities:    []string{Authority},
-		ClientCA:       s.Identity.ca,
-		REST:           true,
-		Origins:        []string{"https://app.example.com"},
-		AllowedClients: loopback,
-		DeniedClients:  []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
-		Issuers: []envoy.Issuer{{
-			Name: "bench", Issuer: "https://issuer.example.com", Audiences: []string{"grpc-edge"}, JWKS: jwks,
-		}},
-		Rules: []envoy.Rule{
-			{Service: name(api.File_api_echo_proto, 0), Method: "Echo", Clients: loopback, Rate: never},
-			{Service: name(benchpb.File_grpc_testing_benchmark_service_proto, 0), Method: "StreamingCall", Clients: loopback, Rate: never},
-			{Service: name(benchpb.File_grpc_testing_benchmark_service_proto, 0), Method: "UnaryCall", Issuers: []string{"bench"}},
-		},
-		ClientRate:  never,
+		Authorities: []string{Authority},
+		REST:        true,
 		MaxDeadline: time.Hour,
 		MemoryLimit: 1 << 30,
-	}, nil
+	}
+}
+
+// everything returns the edge with all on that needs no other server.
+func everything(s Setting) (envoy.Config, error) {
+	jwks, err := s.Identity.jwks()
+	if err != nil {
+		return envoy.Config{}, err
+	}
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	c := defaults(s)
+	c.ClientCA = s.Identity.ca
+	c.Origins = []string{"https://app.example.com"}
+	c.AllowedClients, c.DeniedClients = loopback, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	c.Issuers = []envoy.Issuer{{
+		Name: "bench", Issuer: "https://issuer.example.com", Audiences: []string{"grpc-edge"}, JWKS: jwks,
+	}}
+	c.Rules = []envoy.Rule{
+		{Service: name(api.File_api_echo_proto, 0), Method: "Echo", Clients: loopback, Rate: never},
+		{Service: name(benchpb.File_grpc_testing_benchmark_service_proto, 0), Method: "StreamingCall", Clients: loopback, Rate: never},
+		{Service: name(benchpb.File_grpc_testing_benchmark_service_proto, 0), Method: "UnaryCall", Issuers: []string{"bench"}},
+	}
+	c.ClientRate = never
+	return c, nil
 }
 
 func name(file protoreflect.FileDescriptor, i int) protoreflect.FullName {
 	return file.Services().Get(i).FullName()
 }
 
-// Edge is this repository's Envoy with everything on, but for the change, which may be nil.
+// others returns so many more backends of a service with ten methods each, at the address of
+// the first.
+func others(c *envoy.Config, n int) []envoy.Backend {
+	var list []envoy.Backend
+	for i := range n {
+		service := &descriptorpb.ServiceDescriptorProto{Name: proto.String("Other")}
+		for j := range 10 {
+			service.Method = append(service.Method, &descriptorpb.MethodDescriptorProto{
+				Name: proto.String(fmt.Sprintf("Method%d", j)), InputType: proto.String(".api.EchoRequest"), OutputType: proto.String(".api.EchoReply"),
+				Options: &descriptorpb.MethodOptions{IdempotencyLevel: descriptorpb.MethodOptions_NO_SIDE_EFFECTS.Enum()},
+			})
+		}
+		file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+			Name: proto.String(fmt.Sprintf("other%d.proto", i)), Package: proto.String(fmt.Sprintf("other%d", i)), Syntax: proto.String("proto3"),
+			Dependency: []string{api.File_api_echo_proto.Path()}, Service: []*descriptorpb.ServiceDescriptorProto{service},
+		}, protoregistry.GlobalFiles)
+		if err != nil {
+			panic(err) // it is the same each time
+		}
+		other := c.Backends[0]
+		other.Name, other.Services = fmt.Sprintf("other-%d", i), envoy.Services(file)
+		list = append(list, other)
+	}
+	return list
+}
+
+// Edge returns this repository's Envoy with everything on, but for the change, which may be nil.
 func Edge(change *Change) Proxy {
+	return edge("edge-everything", "this edge, everything on", func(s Setting) (map[string]string, error) {
+		config, err := everything(s)
+		if err != nil {
+			return nil, err
+		}
+		return edgeFiles(config, change)
+	})
+}
+
+// Default returns it as the stack has it by default, but for the change, which may be nil.
+func Default(key, title string, change func(*envoy.Config)) Proxy {
+	return edge(key, title, func(s Setting) (map[string]string, error) {
+		return edgeFiles(defaults(s), &Change{Config: change})
+	})
+}
+
+func edge(key, title string, files func(Setting) (map[string]string, error)) Proxy {
 	return Proxy{
-		Key: "edge", Title: "this edge, everything on", binary: cached("bin/envoy"), version: []string{"--version"},
-		files: func(s Setting) (map[string]string, error) { return edgeFiles(s, change) },
+		Key: key, Title: title, binary: cached("bin/envoy"), version: []string{"--version"}, files: files,
 		args: func(s Setting) []string {
 			return append(envoy.Args(envoy.Config{ConfigDir: s.Dir}), "--concurrency", fmt.Sprint(s.Workers))
 		},
@@ -92,11 +149,7 @@ func Edge(change *Change) Proxy {
 // bootstrapFile is that of envoy.Files.
 const bootstrapFile = "envoy.json"
 
-func edgeFiles(s Setting, change *Change) (map[string]string, error) {
-	config, err := everything(s)
-	if err != nil {
-		return nil, err
-	}
+func edgeFiles(config envoy.Config, change *Change) (map[string]string, error) {
 	if change != nil && change.Config != nil {
 		change.Config(&config)
 	}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"example.com/grpc-edge/envoy"
 )
 
 // Setting is what every proxy is told.
@@ -45,9 +47,22 @@ type Proxy struct {
 	version []string
 }
 
-// All are the proxies. The first is the edge of this repository.
+// All returns the proxies that are compared. The first three are the edge of this repository:
+// as the stack has it by default, with everything on, and with as few keys as possible.
 func All() []Proxy {
-	return []Proxy{Edge(nil), minimal(), nginx(), haproxy(), traefik()}
+	few := Edge(Few())
+	few.Key, few.Title = "edge-few", "this edge, few keys"
+	return []Proxy{Default("edge", "this edge, by default", nil), Edge(nil), few, minimal(), nginx(), haproxy(), traefik()}
+}
+
+// Scales returns the edge by default with ever more services, of which one is called: the
+// first in the configuration, or the last.
+func Scales() []Proxy {
+	return []Proxy{
+		Default("edge-2", "2 services", func(c *envoy.Config) { c.Backends = append(c.Backends, others(c, 1)...) }),
+		Default("edge-200-first", "200 services, the first is called", func(c *envoy.Config) { c.Backends = append(c.Backends, others(c, 199)...) }),
+		Default("edge-200-last", "200 services, the last is called", func(c *envoy.Config) { c.Backends = append(others(c, 199), c.Backends...) }),
+	}
 }
 
 //go:embed config

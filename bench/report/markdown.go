@@ -2,6 +2,7 @@ package report
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -53,7 +54,25 @@ func (r Report) Files() (map[string]string, error) {
 		return nil, err
 	}
 	files["benchmark.md"] = text.String()
-	return files, nil
+	results, err := json.MarshalIndent(r, "", " ")
+	files[Results] = string(results) + "\n"
+	return files, err
+}
+
+// Results is the file beside the page that keeps what was measured.
+const Results = "benchmark.json"
+
+// Read reads the results in a folder.
+func Read(dir string) (Report, error) {
+	var r Report
+	text, err := os.ReadFile(filepath.Join(dir, Results))
+	if err != nil {
+		return r, fmt.Errorf("reading what was measured: %w", err)
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("reading %s: %w", Results, err)
+	}
+	return r, nil
 }
 
 // Table is one table of Markdown.
@@ -123,12 +142,52 @@ func (r Report) TargetTable() Table {
 	for _, load := range r.Loads {
 		t.Columns = append(t.Columns, load.Title)
 	}
-	for _, targets := range append(r.throughputTargets(), r.latencyTargets()...) {
-		cells := []string{targets[0].What, targets[0].Wanted()}
+	for _, targets := range r.loadTargets() {
+		var what, wanted string
+		var cells []string
 		for _, target := range targets {
-			cells = append(cells, verdict(target))
+			if target == nil {
+				cells = append(cells, "–")
+				continue
+			}
+			what, wanted = target.What, target.Wanted()
+			cells = append(cells, verdict(*target))
 		}
-		t.Rows = append(t.Rows, cells)
+		t.Rows = append(t.Rows, append([]string{what, wanted}, cells...))
+	}
+	return t
+}
+
+// DistanceTable has the calls a second of each edge by those of each other proxy.
+func (r Report) DistanceTable() Table {
+	t := Table{Columns: []string{"calls/s"}}
+	for _, load := range r.Loads {
+		t.Columns = append(t.Columns, load.Title)
+	}
+	for _, edge := range r.Candidates {
+		if edge.Kind != Edge {
+			continue
+		}
+		for _, other := range r.Candidates {
+			if other.Kind != Minimal && other.Kind != Rival {
+				continue
+			}
+			cells := []string{edge.Title + " ÷ " + other.Title}
+			for i := range r.Loads {
+				cells = append(cells, fmt.Sprintf("%.2f", edge.Figures[i].PerSecond/other.Figures[i].PerSecond))
+			}
+			t.Rows = append(t.Rows, cells)
+		}
+	}
+	return t
+}
+
+// ScaleTable has a row for each number of services.
+func (r Report) ScaleTable() Table {
+	t := Table{Columns: []string{r.ScaleLoad, "calls/s", "p50", "p99", "CPU for a million", "peak memory"}}
+	for _, s := range r.Scales {
+		f := s.Figures
+		t.Rows = append(t.Rows, []string{s.Title, thousands(f.PerSecond), milliseconds(f.P50), milliseconds(f.P99), seconds(f.CPU), megabytes(s.Memory)})
 	}
 	return t
 }
@@ -198,7 +257,7 @@ func (r Report) loadChart(title string, value func(Figures) float64, format func
 		if candidate.Kind == Direct {
 			continue
 		}
-		if candidate.Kind == Edge {
+		if candidate.Kind == Edge && c.Accent < 0 {
 			c.Accent = len(c.Rows)
 		}
 		c.Rows = append(c.Rows, candidate.Title)

@@ -21,14 +21,17 @@ type Report struct {
 	Client string
 	// Content is what a call sends and gets back, in bytes.
 	Content int
-	// Edge says what is on in this repository's edge.
-	Edge string
+	// Edge says what is on in this repository's edge with everything on, and Default by default.
+	Edge, Default string
 	// Notes is text of a person, in Markdown.
 	Notes string
 
 	Loads      []Load
 	Candidates []Candidate
 	Protocols  []Protocol
+	// Scales are the edge with few and with many services, under the load ScaleLoad.
+	Scales    []Scale
+	ScaleLoad string
 	// ProtocolLoads are the calls in flight by which Protocols were measured.
 	ProtocolLoads []int
 }
@@ -54,6 +57,8 @@ const (
 type Candidate struct {
 	Kind           Kind
 	Title, Version string
+	// Wants are the targets; none has no targets.
+	Wants []Want
 	// Figures are in the order of Report.Loads.
 	Figures []Figures
 	// Memory is the peak in bytes.
@@ -64,6 +69,22 @@ type Candidate struct {
 	// Failed counts calls in all rounds, and Failure is the first.
 	Failed  int
 	Failure string
+}
+
+// Want is a target of an edge: at these loads, by Key, at least this share of another's calls
+// a second. Latency in a closed loop is the inverse of throughput, so that p99 may be that much longer.
+type Want struct {
+	Of    string // Title of the other
+	Share float64
+	Loads []string
+}
+
+// Scale is the edge with so many services.
+type Scale struct {
+	Title   string
+	Figures Figures
+	// Memory is the peak in bytes.
+	Memory int64
 }
 
 // Figures are one window, or the median of each over several.

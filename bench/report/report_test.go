@@ -26,16 +26,19 @@ func sample() Report {
 		Date: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), Command: "make bench-edge",
 		Machine:   machine.Description{CPUs: 2, Model: "Sample CPU", Memory: "25 GB", Kernel: "Linux 6.1, amd64", Load: "0.10"},
 		ProxyCPUs: "1", LoadCPUs: "0", Rounds: 5, Window: 3 * time.Second, Warmup: 500 * time.Millisecond,
-		Client: "a client", Content: 128, Edge: "Everything.", Notes: "## Notes\n\nWritten by hand.\n",
+		Client: "a client", Content: 128, Edge: "Everything.", Default: "Little.", Notes: "## Notes\n\nWritten by hand.\n",
 		Loads: []Load{{"1", "1 in flight"}, {"128", "128 in flight"}},
 		Candidates: []Candidate{
 			{Kind: Direct, Title: "direct", Version: "–", Figures: both(1.5)},
-			{Kind: Edge, Title: "this edge", Version: "1.2.3", Figures: both(.96), Memory: 80e6, Spread: 1.06},
+			{Kind: Edge, Title: "this edge", Version: "1.2.3", Figures: both(.96), Memory: 80e6, Spread: 1.06, Wants: []Want{
+				{"the least", .95, []string{"1", "128"}}, {"another <proxy>", 1, []string{"128"}},
+			}},
 			{Kind: Minimal, Title: "the least", Version: "1.2.3", Figures: both(1), Memory: 75e6, Spread: 1},
 			{Kind: Rival, Title: "another <proxy>", Version: "4.5.6", Figures: both(1.2), Memory: 20e6, Spread: 1.2, Failed: 3, Failure: "it broke"},
 		},
-		ProtocolLoads: []int{1, 128},
-		Protocols:     []Protocol{{"gRPC", both(1)}, {"REST", both(.5)}},
+		ProtocolLoads: []int{1, 128}, ScaleLoad: "128 in flight",
+		Scales:    []Scale{{"2 services", both(1)[1], 70e6}, {"the first", both(.99)[1], 90e6}, {"the last", both(.5)[1], 90e6}},
+		Protocols: []Protocol{{"gRPC", both(1)}, {"REST", both(.5)}},
 	}
 }
 
@@ -65,10 +68,11 @@ func TestFiles(t *testing.T) {
 func TestMissed(t *testing.T) {
 	t.Parallel()
 	want := []string{
-		"calls/s ÷ those of another <proxy> (1 in flight): 0.800, wanted ≥ 1.00",
-		"calls/s ÷ those of another <proxy> (128 in flight): 0.800, wanted ≥ 1.00",
-		"p99 ÷ that of another <proxy> (128 in flight): 1.250, wanted ≤ 1.00",
-		"calls of one connection at the busiest backend ÷ at the least busy: 1.060, wanted ≤ 1.05",
+		"calls/s of this edge ÷ another <proxy> (128 in flight): 0.800, wanted ≥ 1.00",
+		"p99 of this edge ÷ another <proxy> (128 in flight): 1.250, wanted ≤ 1.00",
+		"calls of one connection at the busiest backend ÷ at the least busy, this edge: 1.060, wanted ≤ 1.05",
+		"calls/s of the last service ÷ the first (128 in flight): 0.505, wanted ≥ 0.97",
+		"p99 of the last service ÷ the first (128 in flight): 1.980, wanted ≤ 1.03",
 	}
 	if got := sample().Missed(); !slices.Equal(got, want) {
 		t.Errorf("Missed() =\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

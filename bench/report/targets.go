@@ -1,12 +1,15 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// The targets of the edge with everything on. Latency in a closed loop is the
-// inverse of throughput, so p99 has the same tolerance beside the minimal Envoy.
+// What is wanted of every edge: the calls of a connection spread evenly, and, of many services,
+// the last as fast as the first.
 const (
-	ofMinimal  = 0.95 // of its throughput
-	mostSpread = 1.05
+	mostSpread  = 1.05
+	lastOfFirst = 0.97
 )
 
 // Target is one comparison, at one load.
@@ -17,7 +20,7 @@ type Target struct {
 	AtLeast      bool
 }
 
-// Met is whether the ratio is within the bound. Equal is.
+// Met reports whether the ratio is within the bound. Equal is.
 func (t Target) Met() bool {
 	if t.AtLeast {
 		return t.Ratio >= t.Bound
@@ -25,7 +28,7 @@ func (t Target) Met() bool {
 	return t.Ratio <= t.Bound
 }
 
-// Wanted is the bound in words.
+// Wanted returns the bound in words.
 func (t Target) Wanted() string {
 	if t.AtLeast {
 		return fmt.Sprintf("≥ %.2f", t.Bound)
@@ -33,68 +36,71 @@ func (t Target) Wanted() string {
 	return fmt.Sprintf("≤ %.2f", t.Bound)
 }
 
-// throughputTargets and latencyTargets have a row for each other proxy, and in it a target for each load.
-func (r Report) throughputTargets() [][]Target {
-	return r.compare("calls/s ÷ those of ", func(edge, other Figures) float64 { return edge.PerSecond / other.PerSecond },
-		true, ofMinimal)
-}
-
-func (r Report) latencyTargets() [][]Target {
-	return r.compare("p99 ÷ that of ", func(edge, other Figures) float64 { return float64(edge.P99) / float64(other.P99) },
-		false, 1/ofMinimal)
-}
-
-func (r Report) compare(what string, ratio func(edge, other Figures) float64, atLeast bool, minimalBound float64) [][]Target {
-	edge, found := r.edge()
-	if !found {
-		return nil
+// loadTargets returns a row for each want, first those of throughput and then those of p99, and in
+// it a target for each load, which is nil at the loads that the want is not about.
+func (r Report) loadTargets() [][]*Target {
+	var throughput, latency [][]*Target
+	for _, c := range r.Candidates {
+		for _, want := range c.Wants {
+			other, found := r.candidate(want.Of)
+			if !found {
+				continue
+			}
+			faster, sooner := make([]*Target, len(r.Loads)), make([]*Target, len(r.Loads))
+			for i, load := range r.Loads {
+				if !slices.Contains(want.Loads, load.Key) {
+					continue
+				}
+				mine, its := c.Figures[i], other.Figures[i]
+				faster[i] = &Target{fmt.Sprintf("calls/s of %s ÷ %s", c.Title, other.Title), load.Title, mine.PerSecond / its.PerSecond, want.Share, true}
+				sooner[i] = &Target{fmt.Sprintf("p99 of %s ÷ %s", c.Title, other.Title), load.Title, float64(mine.P99) / float64(its.P99), 1 / want.Share, false}
+			}
+			throughput, latency = append(throughput, faster), append(latency, sooner)
+		}
 	}
-	var rows [][]Target
-	for _, other := range r.Candidates {
-		if other.Kind != Minimal && other.Kind != Rival {
-			continue
-		}
-		bound := 1.0
-		if other.Kind == Minimal {
-			bound = minimalBound
-		}
-		var row []Target
-		for i, load := range r.Loads {
-			row = append(row, Target{what + other.Title, load.Title, ratio(edge.Figures[i], other.Figures[i]), bound, atLeast})
-		}
-		rows = append(rows, row)
-	}
-	return rows
+	return append(throughput, latency...)
 }
 
-// otherTargets hold for the edge by itself.
+// otherTargets hold for each edge by itself, and for the last of many services.
 func (r Report) otherTargets() []Target {
-	edge, found := r.edge()
-	if !found {
-		return nil
+	var list []Target
+	for _, c := range r.Candidates {
+		if c.Kind == Edge {
+			list = append(list,
+				Target{"calls of one connection at the busiest backend ÷ at the least busy, " + c.Title, "", c.Spread, mostSpread, false},
+				Target{"failed calls, " + c.Title, "", float64(c.Failed), 0, false})
+		}
 	}
-	return []Target{
-		{"calls of one connection at the busiest backend ÷ at the least busy", "", edge.Spread, mostSpread, false},
-		{"failed calls", "", float64(edge.Failed), 0, false},
+	if len(r.Scales) < 2 {
+		return list
 	}
+	first, last := r.Scales[len(r.Scales)-2], r.Scales[len(r.Scales)-1]
+	return append(list,
+		Target{"calls/s of the last service ÷ the first", r.ScaleLoad, last.Figures.PerSecond / first.Figures.PerSecond, lastOfFirst, true},
+		Target{"p99 of the last service ÷ the first", r.ScaleLoad, float64(last.Figures.P99) / float64(first.Figures.P99), 1 / lastOfFirst, false})
 }
 
-// missed are all targets that were not met.
+// missed returns all targets that were not met.
 func (r Report) missed() []Target {
 	var list []Target
-	for _, row := range append(append(r.throughputTargets(), r.latencyTargets()...), r.otherTargets()) {
+	for _, row := range r.loadTargets() {
 		for _, target := range row {
-			if !target.Met() {
-				list = append(list, target)
+			if target != nil && !target.Met() {
+				list = append(list, *target)
 			}
+		}
+	}
+	for _, target := range r.otherTargets() {
+		if !target.Met() {
+			list = append(list, target)
 		}
 	}
 	return list
 }
 
-func (r Report) edge() (Candidate, bool) {
+func (r Report) candidate(title string) (Candidate, bool) {
 	for _, c := range r.Candidates {
-		if c.Kind == Edge {
+		if c.Title == title {
 			return c, true
 		}
 	}
