@@ -10,8 +10,10 @@ import (
 	ratev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/ratelimit/v3"
 	localratev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/local_ratelimit/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	metadatav3 "github.com/envoyproxy/go-control-plane/envoy/type/metadata/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -39,8 +41,9 @@ func clientRateFilters(c Config) []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{httpFilter("client_rate", limit)}
 }
 
-// What routes call the filter that bounds the calls of a rule, and the key of the
-// descriptors by which they name their bucket.
+// ruleRateFilterName is what routes call the filter that bounds the calls of a rule, and the
+// name of the metadata by which they tell it their bucket; ruleKey is the key there and in
+// the descriptors of the buckets.
 const (
 	ruleRateFilterName = "rule_rate"
 	ruleKey            = "rule"
@@ -62,6 +65,15 @@ func ruleRateFilters(c Config) []*hcmv3.HttpFilter {
 	if len(limit.Descriptors) == 0 {
 		return nil
 	}
+	limit.RateLimits = []*routev3.RateLimit{{Actions: []*routev3.RateLimit_Action{{
+		ActionSpecifier: &routev3.RateLimit_Action_Metadata{Metadata: &routev3.RateLimit_Action_MetaData{
+			DescriptorKey: ruleKey,
+			MetadataKey: &metadatav3.MetadataKey{Key: ruleRateFilterName, Path: []*metadatav3.MetadataKey_PathSegment{
+				{Segment: &metadatav3.MetadataKey_PathSegment_Key{Key: ruleKey}},
+			}},
+			Source: routev3.RateLimit_Action_MetaData_ROUTE_ENTRY,
+		}},
+	}}}}
 	return []*hcmv3.HttpFilter{off(httpFilter(ruleRateFilterName, limit))}
 }
 
@@ -71,13 +83,11 @@ func not(matcher *routev3.HeaderMatcher) *routev3.HeaderMatcher {
 	return matcher
 }
 
-// takesFrom has the calls of a route take from the bucket of the rule.
-func takesFrom(rule Rule) []*routev3.RateLimit {
-	return []*routev3.RateLimit{{Actions: []*routev3.RateLimit_Action{{
-		ActionSpecifier: &routev3.RateLimit_Action_GenericKey_{GenericKey: &routev3.RateLimit_Action_GenericKey{
-			DescriptorKey: ruleKey, DescriptorValue: rule.bucketName(),
-		}},
-	}}}}
+// bucket returns the metadata by which a route names the bucket of the rule.
+func (r Rule) bucket() *corev3.Metadata {
+	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{ruleRateFilterName: {
+		Fields: map[string]*structpb.Value{ruleKey: structpb.NewStringValue(r.bucketName())},
+	}}}
 }
 
 func (r Rule) bucketName() string { return fmt.Sprintf("%s/%s/%s", r.Authority, r.Service, r.Method) }

@@ -112,7 +112,7 @@ func ruledRoutes(c Config, backend Backend, route *routev3.Route, retry *routev3
 	}
 	action := forward(c)
 	action.RetryPolicy = retry
-	rule.apply(route, action)
+	rule.apply(route)
 	return releases(backend, route, action)
 }
 

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// apply has a route and its action do what a rule says about its calls.
-func (r Rule) apply(route *routev3.Route, action *routev3.RouteAction) {
+// apply has a route do what a rule says about its calls.
+func (r Rule) apply(route *routev3.Route) {
 	route.TypedPerFilterConfig = map[string]*anypb.Any{}
 	if len(r.Issuers) > 0 {
 		route.TypedPerFilterConfig[tokenFilterName] = typed(&jwtv3.PerRouteConfig{
@@ -25,7 +25,7 @@ func (r Rule) apply(route *routev3.Route, action *routev3.RouteAction) {
 	}
 	if r.Rate != (Rate{}) {
 		route.TypedPerFilterConfig[ruleRateFilterName] = switchedOn()
-		action.RateLimits = takesFrom(r)
+		route.Metadata = r.bucket()
 	}
 }
 

@@ -101,7 +101,7 @@ func others(c *envoy.Config, n int) []envoy.Backend {
 		service := &descriptorpb.ServiceDescriptorProto{Name: proto.String("Other")}
 		for j := range 10 {
 			service.Method = append(service.Method, &descriptorpb.MethodDescriptorProto{
-				Name: proto.String(fmt.Sprintf("Method%d", j)), InputType: proto.String(".api.EchoRequest"), OutputType: proto.String(".api.EchoReply"),
+				Name: proto.String(fmt.Sprintf("Method%d", j)), InputType: proto.String(".api.EchoRequest"), OutputType: proto.String(".api.EchoRequest"),
 				Options: &descriptorpb.MethodOptions{IdempotencyLevel: descriptorpb.MethodOptions_NO_SIDE_EFFECTS.Enum()},
 			})
 		}
