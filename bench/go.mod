@@ -3,17 +3,20 @@ module example.com/grpc-edge/bench
 go 1.26.0
 
 require (
+	example.com/grpc-edge/envoy v0.0.0
+	example.com/grpc-edge/services/echo v0.0.0
 	golang.org/x/net v0.55.0
 	golang.org/x/sys v0.45.0
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
-	example.com/grpc-edge/envoy v0.0.0
-	example.com/grpc-edge/services/echo v0.0.0
 	sigs.k8s.io/yaml v1.6.0
 )
 
+require gopkg.in/yaml.v3 v3.0.1 // indirect
+
 require (
 	cel.dev/expr v0.25.1 // indirect
+	example.com/grpc-edge/services/catalog v0.0.0
 	github.com/cncf/xds/go v0.0.0-20260202195803-dba9d589def2 // indirect
 	github.com/envoyproxy/go-control-plane/envoy v1.39.0 // indirect
 	github.com/envoyproxy/protoc-gen-validate v1.3.3 // indirect
@@ -29,3 +32,5 @@ replace (
 	example.com/grpc-edge/services/chassis => ../services/chassis
 	example.com/grpc-edge/services/echo => ../services/echo
 )
+
+replace example.com/grpc-edge/services/catalog => ../services/catalog

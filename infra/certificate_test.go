@@ -83,7 +83,7 @@ func TestPlaintextKeyIsRefused(t *testing.T) {
 	address := c.start(t)
 	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
 		*info = pulumi.RunInfo{
-			Project: "grpc-edge", Stack: "sandbox", RootDirectory: root, Config: config, DryRun: true,
+			Project: "grpc-edge", Stack: "sandbox", RootDirectory: repository(t), Config: config, DryRun: true,
 			MonitorAddr: address, EngineAddr: address,
 		}
 	})

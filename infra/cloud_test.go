@@ -235,7 +235,7 @@ type stackRun struct {
 // private key among these is a secret.
 func run(t testing.TB, stack string, preview bool, changes map[string]string) (stackRun, error) {
 	t.Helper()
-	return runIn(t, root, stack, preview, changes)
+	return runIn(t, repository(t), stack, preview, changes)
 }
 
 // runIn runs the program with the sources in a folder.

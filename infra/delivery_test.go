@@ -280,7 +280,7 @@ func TestDeliveredStackName(t *testing.T) {
 		maps.Copy(config, withDelivery)
 		err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
 			*info = pulumi.RunInfo{
-				Project: "grpc-edge", Stack: stack, RootDirectory: root, Config: config, DryRun: true,
+				Project: "grpc-edge", Stack: stack, RootDirectory: repository(t), Config: config, DryRun: true,
 				MonitorAddr: address, EngineAddr: address, Parallel: 8,
 			}
 		})

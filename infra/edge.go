@@ -8,10 +8,10 @@ import (
 
 // edgeConfig returns what Envoy does: the services, and what the stack says about
 // calling them. See [config.Config.CheckEdge] for what may be wrong with it.
-func edgeConfig(c *config.Config, entries []entry) envoy.Config {
+func edgeConfig(c *config.Config) envoy.Config {
 	e := c.Edge
 	result := edge.Complete(envoy.Config{
-		Backends:    backends(entries, c),
+		Backends:    backends(c),
 		Authorities: []string{c.Authority},
 		ClientCA:    e.ClientCA, ClientCertificateRequired: e.ClientCertificateRequired,
 		REST: e.REST, Origins: e.Origins,
@@ -34,10 +34,11 @@ func edgeConfig(c *config.Config, entries []entry) envoy.Config {
 	return result
 }
 
-func serviceNames(entries []entry) []string {
+// serviceNames lists the services that may have a canary.
+func serviceNames(c *config.Config) []string {
 	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
+	for _, s := range public(c) {
+		names = append(names, s.Name)
 	}
 	return names
 }

@@ -4,8 +4,8 @@ go 1.26.0
 
 require (
 	example.com/grpc-edge/envoy v0.0.0
-	example.com/grpc-edge/services/echo v0.0.0
-	example.com/grpc-edge/services/reverse v0.0.0
+	example.com/grpc-edge/policy v0.0.0
+	example.com/grpc-edge/services/catalog v0.0.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1
 	github.com/pulumi/pulumi-gcp/sdk/v9 v9.33.0
@@ -143,8 +143,8 @@ require (
 replace (
 	example.com/grpc-edge/envoy => ../envoy
 	example.com/grpc-edge/services/chassis => ../services/chassis
-	example.com/grpc-edge/services/echo => ../services/echo
-	example.com/grpc-edge/services/reverse => ../services/reverse
 )
 
 replace example.com/grpc-edge/policy => ../policy
+
+replace example.com/grpc-edge/services/catalog => ../services/catalog

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -12,16 +13,19 @@ import (
 	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/infra/directory"
 	"example.com/grpc-edge/infra/image"
+	"example.com/grpc-edge/services/catalog"
 )
 
 // lifecycleName is the image of the program that begins and ends the service of Envoy.
 const lifecycleName = "lifecycle"
 
 // sources are the programs of the repository that the stack runs.
-func sources(root string, c *config.Config, entries []entry) []image.Source {
+func sources(root string, c *config.Config) []image.Source {
 	var list []image.Source
-	for _, e := range entries {
-		list = append(list, source(root, c, e.Name(), e.Folder))
+	for _, s := range c.Services {
+		if s.Built() {
+			list = append(list, source(root, c, s.Name, s.Folder))
+		}
 	}
 	if c.Edge.Reflection {
 		list = append(list, source(root, c, directory.Name, "services/directory"))
@@ -48,6 +52,11 @@ func (s *stack) push(ctx *pulumi.Context, ready pulumi.ResourceOption) (err erro
 			return err
 		}
 	}
+	for _, declared := range s.config.Services {
+		if err := s.foreign(ctx, declared); err != nil {
+			return err
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.config.Edge.Canaries)) {
 		if err := s.stable(ctx, name); err != nil {
 			return err
@@ -62,12 +71,22 @@ func (s *stack) push(ctx *pulumi.Context, ready pulumi.ResourceOption) (err erro
 	return err
 }
 
-// exempt are the images that run without being attested.
+// exempt lists the images that run without being attested. An image that was built
+// elsewhere is named by its digest, which is all that may run of its repository.
 func (s *stack) exempt() []string {
 	if s.signer != nil {
 		return []string{s.envoyImage()}
 	}
-	return []string{s.registry.Images + "/**", s.registry.DockerHub + "/**"}
+	list := []string{s.registry.Images + "/**", s.registry.DockerHub + "/**"}
+	for _, declared := range s.config.Services {
+		if !declared.Built() && !strings.HasPrefix(declared.Image, s.registry.Images+"/") {
+			list = append(list, declared.Image)
+			if canary, ok := s.config.Edge.Canaries[declared.Name]; ok {
+				list = append(list, withDigest(declared.Image, canary.Stable))
+			}
+		}
+	}
+	return list
 }
 
 // envoyImage is Envoy as Docker Hub has it, through the repository that mirrors it.
@@ -84,26 +103,51 @@ func (s *stack) image(ctx *pulumi.Context, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.references[name], err = s.attested(ctx, name, s.images[name].Digest, s.images[name].Reference)
+	s.references[name], err = s.attested(ctx, s.registry.Images+"/"+name+"@"+s.images[name].Digest, s.images[name].Reference)
 	return err
 }
 
-// stable is the image of the first version beside a canary, which an earlier deployment
-// has pushed, and attested if it had this key: to name it is to vouch for it.
-func (s *stack) stable(ctx *pulumi.Context, name string) (err error) {
-	digest := s.config.Edge.Canaries[name].Stable
-	pushed := pulumi.String(s.registry.Images + "/" + name + "@" + digest).ToStringOutput()
-	s.references[stableOf(name)], err = s.attested(ctx, name, digest, pushed)
+// foreign names the image of a service that is built elsewhere. With a key to sign
+// with, to name it is to vouch for it.
+func (s *stack) foreign(ctx *pulumi.Context, declared catalog.Service) (err error) {
+	if declared.Built() {
+		return nil
+	}
+	s.references[declared.Name], err = s.attested(ctx, declared.Image, s.readable(ctx, declared.Image))
 	return err
+}
+
+// readable returns the reference of an image once nodes may read it.
+func (s *stack) readable(ctx *pulumi.Context, image string) pulumi.StringOutput {
+	return pulumi.OutputWithDependencies(ctx.Context(), pulumi.String(image).ToStringOutput(), s.registry.Readers...).(pulumi.StringOutput)
+}
+
+// stable names the image of the first version beside a canary, which an earlier
+// deployment has pushed, and attested if it had this key: to name it is to vouch for it.
+func (s *stack) stable(ctx *pulumi.Context, name string) (err error) {
+	i := slices.IndexFunc(s.config.Services, func(declared catalog.Service) bool { return declared.Name == name })
+	image := s.registry.Images + "/" + name
+	if declared := s.config.Services[i]; !declared.Built() {
+		image = declared.Image
+	}
+	image = withDigest(image, s.config.Edge.Canaries[name].Stable)
+	s.references[stableOf(name)], err = s.attested(ctx, image, pulumi.String(image).ToStringOutput())
+	return err
+}
+
+// withDigest returns another image of the same repository.
+func withDigest(image, digest string) string {
+	repository, _, _ := strings.Cut(image, "@")
+	return repository + "@" + digest
 }
 
 // stableOf is by what name the reference of a stable image is found.
 func stableOf(name string) string { return name + "-stable" }
 
-// attested is the reference of an image that pods may have.
-func (s *stack) attested(ctx *pulumi.Context, name, digest string, pushed pulumi.StringOutput) (pulumi.StringOutput, error) {
+// attested returns the reference of an image, known once pods may have it.
+func (s *stack) attested(ctx *pulumi.Context, image string, pushed pulumi.StringOutput) (pulumi.StringOutput, error) {
 	if s.signer == nil {
 		return pushed, nil
 	}
-	return s.signer.Attest(ctx, s.registry.Images+"/"+name+"@"+digest, pushed)
+	return s.signer.Attest(ctx, image, pushed)
 }

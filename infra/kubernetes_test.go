@@ -12,7 +12,7 @@ import (
 
 func TestPodsAreRestricted(t *testing.T) {
 	result := mustRun(t, "sandbox", false, nil)
-	byDigest := regexp.MustCompile(`^us-central1-docker\.pkg\.dev/sandbox-project/grpc-edge-sandbox(-docker-hub)?/[a-z/]+@sha256:[0-9a-f]{64}$`)
+	byDigest := regexp.MustCompile(`^us-central1-docker\.pkg\.dev/sandbox-project/grpc-edge-sandbox(-docker-hub)?/[a-z0-9/-]+@sha256:[0-9a-f]{64}$`)
 	for _, r := range result.ofType(t, deploymentType) {
 		const pod = "spec.template.spec."
 		check(t, r, map[string]any{
@@ -46,7 +46,7 @@ func TestPodsAreRestricted(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"kubernetes:core/v1:ServiceAccount", "kubernetes:policy/v1:PodDisruptionBudget"} {
-		if got, want := len(result.ofType(t, kind)), len(services)+len([]string{"directory", "envoy"}); got != want {
+		if got, want := len(result.ofType(t, kind)), len([]string{"directory", "envoy", "echo", "reverse"}); got != want {
 			t.Errorf("%d of %s, want %d: one for each Deployment", got, kind, want)
 		}
 	}

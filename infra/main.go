@@ -18,7 +18,6 @@ import (
 	"example.com/grpc-edge/infra/cluster"
 	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/infra/delivery"
-	"example.com/grpc-edge/infra/directory"
 	"example.com/grpc-edge/infra/edge"
 	"example.com/grpc-edge/infra/encryption"
 	"example.com/grpc-edge/infra/image"
@@ -28,7 +27,7 @@ import (
 	"example.com/grpc-edge/infra/project"
 	"example.com/grpc-edge/infra/protection"
 	"example.com/grpc-edge/infra/registry"
-	"example.com/grpc-edge/infra/service"
+	"example.com/grpc-edge/services/catalog"
 )
 
 // namespaceName is the Kubernetes namespace of everything in the cluster.
@@ -48,8 +47,8 @@ func program(ctx *pulumi.Context) error {
 func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	var edge envoy.Config
 	c, err := config.Load(ctx, providerKeys(), func(c *config.Config, report config.Report) {
-		edge = edgeConfig(c, services)
-		c.CheckEdge(edge, serviceNames(services), report)
+		edge = edgeConfig(c)
+		c.CheckEdge(edge, serviceNames(c), report)
 	})
 	if err != nil {
 		return nil, err
@@ -59,7 +58,7 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 		return nil, err
 	}
 	// Before anything is changed: a program that does not compile changes nothing.
-	built, err := image.BuildAll(ctx.Context(), filepath.Join(ctx.RootDirectory(), ".cache", "built"), sources(ctx.RootDirectory(), c, services))
+	built, err := image.BuildAll(ctx.Context(), filepath.Join(ctx.RootDirectory(), ".cache", "built"), sources(ctx.RootDirectory(), c))
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +104,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	s.network, err = network.New(ctx, "network", &network.Args{
 		Region: c.Region,
 		Nodes:  c.Network.Nodes, Pods: c.Network.Pods, Services: c.Network.Services,
-		NAT: c.Network.NAT, FlowLogs: c.Network.FlowLogs, Labels: labels(c), Protect: c.DeletionProtection,
+		NAT: c.Network.NAT, GoogleAPIs: c.GoogleAPIs(), FlowLogs: c.Network.FlowLogs, Labels: labels(c), Protect: c.DeletionProtection,
 	}, ready)
 	if err != nil {
 		return err
@@ -182,11 +181,14 @@ func moreAPIs(c *config.Config) []string {
 	if c.Delivery.CloudBuild.Name != "" {
 		apis = append(apis, "cloudbuild.googleapis.com")
 	}
-	if c.Delivery.TokenSecret != "" {
-		apis = append(apis, "secretmanager.googleapis.com")
-	}
 	if c.Images.Scanning {
 		apis = append(apis, "containerscanning.googleapis.com")
+	}
+	if c.Delivery.TokenSecret != "" || slices.ContainsFunc(c.Services, catalog.Service.UsesSecretManager) {
+		apis = append(apis, "secretmanager.googleapis.com")
+	}
+	if c.GoogleAPIs() {
+		apis = append(apis, "dns.googleapis.com")
 	}
 	if c.Certificate.Kind == config.CertificateAuthorityService {
 		apis = append(apis, "privateca.googleapis.com")
@@ -210,8 +212,8 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range services {
-		if err := s.service(ctx, e, space, inCluster); err != nil {
+	for _, declared := range c.Services {
+		if err := s.service(ctx, declared, space, inCluster); err != nil {
 			return err
 		}
 	}
@@ -266,50 +268,4 @@ func collectorNamespace(collector *config.Collector) string {
 		return ""
 	}
 	return collector.Namespace
-}
-
-// service is one service, from its source to its pods. With a canary, what the
-// source holds is the second version, and the first is an image of before.
-func (s *stack) service(ctx *pulumi.Context, e entry, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
-	args := s.serviceArgs(e.Name(), space)
-	args.Image = s.references[e.Name()]
-	if _, ok := s.config.Edge.Canaries[e.Name()]; ok {
-		second := args
-		second.Name = service.Canary(e.Name())
-		if _, err := service.New(ctx, second.Name, &second, inCluster); err != nil {
-			return err
-		}
-		args.Image = s.references[stableOf(e.Name())]
-	}
-	_, err := service.New(ctx, e.Name(), &args, inCluster)
-	return err
-}
-
-// serviceArgs are what all services have in common.
-func (s *stack) serviceArgs(name string, space *namespace.Namespace) service.Args {
-	c := s.config
-	args := service.Args{
-		Namespace: space.Name, Name: name,
-		Replicas: c.ServiceReplicas, MinReadySeconds: c.ServiceMinReadySeconds, Termination: c.Termination,
-		MaxCalls: c.ServiceMaxCalls,
-		Callers:  []string{edge.Name},
-		OTLP:     c.OTLP, NodeSelector: cluster.NodeSelector(c.Cluster),
-	}
-	if c.Edge.Reflection && name != directory.Name {
-		args.Callers = append(args.Callers, directory.Name)
-	}
-	if c.Edge.ZoneAware {
-		args.Zones = c.Cluster.Zones
-	}
-	return args
-}
-
-// directory answers reflection and health for all services.
-func (s *stack) directory(ctx *pulumi.Context, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
-	args := s.serviceArgs(directory.Name, space)
-	args.Image, args.Zones = s.references[directory.Name], nil
-	_, err := directory.New(ctx, directory.Name, &directory.Args{
-		Service: args, Backends: backends(services, s.config), Descriptors: descriptorSet(services),
-	}, inCluster)
-	return err
 }

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"example.com/grpc-edge/infra/config"
 )
 
 // caFile and protosetFile are what the ready-made commands expect in the current
@@ -29,10 +31,7 @@ const (
 
 // outputs are what it takes to call the services and to look after them.
 func (s *stack) outputs() (pulumi.Map, error) {
-	grpcurl, curl, err := s.commands(services)
-	if err != nil {
-		return nil, err
-	}
+	grpcurl, curl := s.commands()
 	images := pulumi.StringMap{}
 	for name, built := range s.images {
 		images[name] = built.Reference
@@ -50,7 +49,7 @@ func (s *stack) outputs() (pulumi.Map, error) {
 		"kubeconfig":      s.cluster.Kubeconfig,
 	}
 	if !s.config.Edge.Reflection {
-		content, err := proto.MarshalOptions{Deterministic: true}.Marshal(descriptorSet(services))
+		content, err := proto.MarshalOptions{Deterministic: true}.Marshal(descriptorSet(s.config))
 		if err != nil {
 			return nil, fmt.Errorf("writing the descriptors of the services: %w", err)
 		}
@@ -67,9 +66,9 @@ func (s *stack) outputs() (pulumi.Map, error) {
 	return outputs, nil
 }
 
-// descriptorSet is all that the files of the services and their imports say,
-// each file after those that it imports.
-func descriptorSet(entries []entry) *descriptorpb.FileDescriptorSet {
+// descriptorSet returns the files of the public services and all that they import,
+// each file after its imports.
+func descriptorSet(c *config.Config) *descriptorpb.FileDescriptorSet {
 	set := &descriptorpb.FileDescriptorSet{}
 	seen := map[string]bool{}
 	var add func(protoreflect.FileDescriptor)
@@ -83,34 +82,31 @@ func descriptorSet(entries []entry) *descriptorpb.FileDescriptorSet {
 		}
 		set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
 	}
-	for _, e := range entries {
-		add(e.File)
+	for _, declared := range public(c) {
+		for _, file := range declared.Protos {
+			add(file)
+		}
 	}
 	return set
 }
 
-// commands are ready to be pasted: one of grpcurl for each method, and one of
-// curl for each that has a path in REST.
-func (s *stack) commands(entries []entry) (grpcurl, curl pulumi.StringMap, err error) {
+// commands returns commands that are ready to be pasted: one of grpcurl for each
+// method, and one of curl for each that has a path in REST. A method of whose
+// request no sample can be made gets an empty request, which is for the user to
+// fill in.
+func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 	grpcurl, curl = pulumi.StringMap{}, pulumi.StringMap{}
-	for _, e := range entries {
-		for i := range e.File.Services().Len() {
-			methods := e.File.Services().Get(i).Methods()
-			for j := range methods.Len() {
-				method := methods.Get(j)
-				name := fmt.Sprintf("%s/%s", method.Parent().FullName(), method.Name())
-				request, err := sample(method.Input())
-				if err != nil {
-					return nil, nil, fmt.Errorf("making a request for %s: %w", name, err)
-				}
-				grpcurl[name] = s.grpcurl(name, request)
-				if verb, path := restPath(method); path != "" && s.config.Edge.REST {
-					curl[verb+" "+path] = s.curl(verb, path, request)
-				}
+	for _, declared := range public(s.config) {
+		for _, method := range declared.Methods() {
+			name := fmt.Sprintf("%s/%s", method.Parent().FullName(), method.Name())
+			request := sample(method.Input())
+			grpcurl[name] = s.grpcurl(name, request)
+			if verb, path := restPath(method); path != "" && s.config.Edge.REST {
+				curl[verb+" "+path] = s.curl(verb, path, request)
 			}
 		}
 	}
-	return grpcurl, curl, nil
+	return grpcurl, curl
 }
 
 func (s *stack) grpcurl(method, request string) pulumi.StringInput {
@@ -155,20 +151,21 @@ func restPath(method protoreflect.MethodDescriptor) (verb, path string) {
 	return verb, path
 }
 
-// sample is a request with a word in every text field, as JSON.
-func sample(message protoreflect.MessageDescriptor) (string, error) {
+// sample returns a request with a word in every text field, as JSON; an empty one
+// if that is not a valid request.
+func sample(message protoreflect.MessageDescriptor) string {
 	request := dynamicpb.NewMessage(message)
 	for i := range message.Fields().Len() {
-		if field := message.Fields().Get(i); field.Kind() == protoreflect.StringKind && !field.IsList() {
+		field := message.Fields().Get(i)
+		if field.Kind() == protoreflect.StringKind && !field.IsList() && field.ContainingOneof() == nil {
 			request.Set(field, protoreflect.ValueOfString("hello"))
 		}
 	}
-	content, err := protojson.Marshal(request)
-	if err != nil {
-		return "", err
-	}
 	// protojson's white space differs from build to build on purpose; a stack output must not.
 	var compact bytes.Buffer
-	err = json.Compact(&compact, content)
-	return compact.String(), err
+	content, err := protojson.Marshal(request)
+	if err != nil || json.Compact(&compact, content) != nil {
+		return "{}"
+	}
+	return compact.String()
 }

@@ -124,7 +124,7 @@ func TestStackName(t *testing.T) {
 	address := c.start(t)
 	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
 		*info = pulumi.RunInfo{
-			Project: "grpc-edge", Stack: "Dev_1", RootDirectory: root, Config: configOf(t, "dev"), DryRun: true,
+			Project: "grpc-edge", Stack: "Dev_1", RootDirectory: repository(t), Config: configOf(t, "dev"), DryRun: true,
 			MonitorAddr: address, EngineAddr: address,
 		}
 	})

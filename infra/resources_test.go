@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -24,6 +26,29 @@ const (
 
 	attestationType = "gcp:containeranalysis/occurence:Occurence"
 )
+
+// repository returns the root of a repository that has echo and reverse and no other
+// service, so that what tests expect does not change with what a team adds.
+func repository(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	source, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, linked := range []string{"Pulumi.yaml", "envoy", ".cache/built", "services/chassis", "services/directory", "services/echo", "services/reverse"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, linked)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(source, linked), filepath.Join(dir, linked)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(source, ".cache", "built"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
 
 // configOf is the configuration of the stack, and what the user of a stack for a
 // real project has to put in: the addresses that Pulumi is run from.

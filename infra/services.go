@@ -1,72 +1,71 @@
 package main
 
 import (
-	"path"
+	"fmt"
+	"os"
+	"path/filepath"
 
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/secretmanager"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionalphapb "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/infra/cluster"
 	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/infra/directory"
+	"example.com/grpc-edge/infra/edge"
+	"example.com/grpc-edge/infra/identity"
+	"example.com/grpc-edge/infra/namespace"
 	"example.com/grpc-edge/infra/service"
-	echo "example.com/grpc-edge/services/echo/api"
-	reverse "example.com/grpc-edge/services/reverse/api"
+	"example.com/grpc-edge/services/catalog"
 )
 
-// services is the list of what is deployed: image, pods, routes and network
-// policies follow. `make service NAME=greeter` writes a new one and adds it here.
-var services = []entry{
-	{Folder: "services/echo", File: echo.File_api_echo_proto},
-	{Folder: "services/reverse", File: reverse.File_api_reverse_proto},
-}
-
-// entry is one service.
-type entry struct {
-	// Folder is its Go module, from the root of the repository; its last part is
-	// the name of the service.
-	Folder string
-	// File declares the gRPC services it serves.
-	File protoreflect.FileDescriptor
-}
-
-// Name is the name of all that is made for the service; a DNS label.
-func (e entry) Name() string { return path.Base(e.Folder) }
-
-// Backend is where Envoy finds it, and what it routes there.
-func (e entry) Backend(c *config.Config) envoy.Backend {
-	backend := envoy.Backend{
-		Name:     e.Name(),
-		Address:  service.Host(namespaceName, e.Name()),
-		Port:     service.Port,
-		Services: envoy.Services(e.File),
-	}
-	if c.Edge.ZoneAware {
-		backend.Zones = map[string]string{}
-		for _, zone := range c.Cluster.Zones {
-			backend.Zones[zone] = service.Host(namespaceName, service.Zone(e.Name(), zone))
+// public lists the services that have a place at the edge.
+func public(c *config.Config) []catalog.Service {
+	var list []catalog.Service
+	for _, s := range c.Services {
+		if !s.Private {
+			list = append(list, s)
 		}
-	}
-	if canary, ok := c.Edge.Canaries[e.Name()]; ok {
-		backend.Canary = &envoy.Canary{
-			Address: service.Host(namespaceName, service.Canary(e.Name())),
-			Weight:  canary.Weight, Header: canary.Header, Mirror: canary.Mirror,
-		}
-	}
-	return backend
-}
-
-func backends(entries []entry, c *config.Config) []envoy.Backend {
-	var list []envoy.Backend
-	for _, e := range entries {
-		list = append(list, e.Backend(c))
 	}
 	return list
 }
 
-// directoryBackend answers for all services by what gRPC has for that.
+// backends returns where Envoy finds the public services, and what it routes there.
+func backends(c *config.Config) []envoy.Backend {
+	var list []envoy.Backend
+	for _, s := range public(c) {
+		list = append(list, backend(c, s))
+	}
+	return list
+}
+
+func backend(c *config.Config, s catalog.Service) envoy.Backend {
+	result := envoy.Backend{
+		Name:     s.Name,
+		Address:  service.Host(namespaceName, s.Name),
+		Port:     service.Port,
+		Services: envoy.Services(s.Protos...),
+	}
+	if c.Edge.ZoneAware {
+		result.Zones = map[string]string{}
+		for _, zone := range c.Cluster.Zones {
+			result.Zones[zone] = service.Host(namespaceName, service.Zone(s.Name, zone))
+		}
+	}
+	if canary, ok := c.Edge.Canaries[s.Name]; ok {
+		result.Canary = &envoy.Canary{
+			Address: service.Host(namespaceName, service.Canary(s.Name)),
+			Weight:  canary.Weight, Header: canary.Header, Mirror: canary.Mirror,
+		}
+	}
+	return result
+}
+
+// directoryBackend returns the backend that answers for all services by what gRPC
+// has for that.
 func directoryBackend() envoy.Backend {
 	return envoy.Backend{
 		Name:    directory.Name,
@@ -78,4 +77,126 @@ func directoryBackend() envoy.Backend {
 			reflectionalphapb.File_grpc_reflection_v1alpha_reflection_proto,
 		),
 	}
+}
+
+// service deploys one service. With a canary, its source or image is the second
+// version, and the first is an image of before.
+func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
+	args := s.serviceArgs(declared.Name, declared.Spec, space)
+	args.Image = s.references[declared.Name]
+	args.Callers = s.callers(declared)
+	if s.config.Edge.ZoneAware && !declared.Private {
+		args.Zones = s.config.Cluster.Zones
+	}
+	var err error
+	if args.Files, err = files(ctx.RootDirectory(), declared); err != nil {
+		return err
+	}
+	args.Secrets = s.secrets(ctx, declared)
+	granted, err := s.grants(ctx, declared)
+	if err != nil {
+		return err
+	}
+	if _, ok := s.config.Edge.Canaries[declared.Name]; ok {
+		second := args
+		second.Name, second.Zones = service.Canary(declared.Name), nil
+		if _, err := service.New(ctx, second.Name, &second, inCluster, pulumi.DependsOn(granted)); err != nil {
+			return err
+		}
+		args.Image = s.references[stableOf(declared.Name)]
+	}
+	_, err = service.New(ctx, declared.Name, &args, inCluster, pulumi.DependsOn(granted))
+	return err
+}
+
+// serviceArgs returns what all services have in common.
+func (s *stack) serviceArgs(name string, spec catalog.Spec, space *namespace.Namespace) service.Args {
+	return service.Args{
+		Namespace: space.Name, NamespaceName: namespaceName, Name: name,
+		Spec: spec, Calls: spec.Calls,
+		OTLP: s.config.OTLP, NodeSelector: cluster.NodeSelector(s.config.Cluster),
+	}
+}
+
+// callers lists the workloads that may call the service: the edge, unless it is
+// private, and the services that name it.
+func (s *stack) callers(callee catalog.Service) []string {
+	var callers []string
+	if !callee.Private {
+		callers = append(callers, edge.Name)
+		if s.config.Edge.Reflection {
+			callers = append(callers, directory.Name)
+		}
+	}
+	for _, caller := range s.config.Services {
+		for _, name := range caller.Calls {
+			if name == callee.Name {
+				callers = append(callers, caller.Name)
+				if _, ok := s.config.Edge.Canaries[caller.Name]; ok {
+					callers = append(callers, service.Canary(caller.Name))
+				}
+			}
+		}
+	}
+	return callers
+}
+
+// files reads the files that the service wants from its folder.
+func files(root string, declared catalog.Service) (map[string][]byte, error) {
+	contents := map[string][]byte{}
+	for target, name := range declared.Files {
+		content, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(declared.Folder), filepath.FromSlash(name)))
+		if err != nil {
+			return nil, fmt.Errorf("reading a file of service %s: %w", declared.Name, err)
+		}
+		contents[target] = content
+	}
+	return contents, nil
+}
+
+// secrets returns the values of the service's secrets. A version in Secret Manager
+// is read by who deploys, once its API is on: the pods need no right to it.
+func (s *stack) secrets(ctx *pulumi.Context, declared catalog.Service) map[string]pulumi.StringInput {
+	values := map[string]pulumi.StringInput{}
+	for name, secret := range declared.Secrets {
+		if secret.Version == "" {
+			values[name] = pulumi.ToSecret(pulumi.String(secret.Value)).(pulumi.StringOutput)
+			continue
+		}
+		project, id, version := secret.Parts(s.config.Project)
+		access := secretmanager.GetSecretVersionAccessOutput(ctx, secretmanager.GetSecretVersionAccessOutputArgs{
+			Project: pulumi.String(project), Secret: pulumi.String(id), Version: pulumi.String(version),
+		}, pulumi.DependsOn(s.apis))
+		values[name] = pulumi.ToSecret(access.SecretData()).(pulumi.StringOutput)
+	}
+	return values
+}
+
+// grants gives the service's pods their roles, and returns what they wait for.
+func (s *stack) grants(ctx *pulumi.Context, declared catalog.Service) ([]pulumi.Resource, error) {
+	if len(declared.Roles) == 0 {
+		return nil, nil
+	}
+	accounts := []string{declared.Name}
+	if _, ok := s.config.Edge.Canaries[declared.Name]; ok {
+		accounts = append(accounts, service.Canary(declared.Name))
+	}
+	granted, err := identity.New(ctx, declared.Name, &identity.Args{
+		Project: s.config.Project, Namespace: namespaceName, Accounts: accounts,
+		Roles: declared.Roles, Ready: s.apis,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return granted.Grants, nil
+}
+
+// directory deploys what answers reflection and health for all public services.
+func (s *stack) directory(ctx *pulumi.Context, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
+	args := s.serviceArgs(directory.Name, s.config.Service, space)
+	args.Image, args.Callers = s.references[directory.Name], []string{edge.Name}
+	_, err := directory.New(ctx, directory.Name, &directory.Args{
+		Service: args, Backends: backends(s.config), Descriptors: descriptorSet(s.config),
+	}, inCluster)
+	return err
 }

@@ -9,8 +9,13 @@ GOOGLEAPIS_FILES := .cache/googleapis/google/api/annotations.proto .cache/google
 
 .PHONY: generate generate-check proto-lint configuration
 
-generate: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Generate Go code, the OpenAPI document and docs/configuration.md
+# What infra reads of each service: its descriptors with all that they import, in the folder $(1).
+describe = for spec in services/*/service.yaml; do dir=$$(dirname $$spec); mkdir -p $(1)/$$dir; \
+	.cache/bin/buf build $$dir --as-file-descriptor-set --exclude-source-info -o $(1)/$$dir/descriptor.binpb; done
+
+generate: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Generate Go code, descriptors, the OpenAPI document and docs/configuration.md
 	.cache/bin/buf generate
+	$(call describe,.)
 	$(MAKE) --no-print-directory configuration
 
 configuration: ## Generate docs/configuration.md and the schema of the stacks' files, after a change of keys
@@ -21,6 +26,8 @@ configuration: ## Generate docs/configuration.md and the schema of the stacks' f
 generate-check: $(PROTO_TOOLS) $(GOOGLEAPIS_FILES) ## Fail, with the difference, if what is generated is not up to date
 	rm -rf .cache/generated
 	.cache/bin/buf generate --output .cache/generated
+	$(call describe,.cache/generated)
+	for spec in services/*/service.yaml; do dir=$$(dirname $$spec); cmp $$dir/descriptor.binpb .cache/generated/$$dir/descriptor.binpb; done
 	for api in services/*/api; do diff --recursive --unified --exclude='*.proto' $$api .cache/generated/$$api; done
 	go -C infra run ./config/schema -root "$(CURDIR)" > .cache/generated/docs/stack.schema.json
 	GOWORK=off go -C tools/configuration run . -root "$(CURDIR)" -output "$(CURDIR)/.cache/generated/docs/configuration.md"

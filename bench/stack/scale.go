@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,13 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
 	"example.com/grpc-edge/bench/stack/page"
 )
-
-// more adds services to infra/services.go.
-//
-//go:embed more.go.txt
-var more string
 
 // previewsOfScale is how often the preview of each stack is timed.
 const previewsOfScale = 3
@@ -100,10 +97,6 @@ func (c workCopy) deployMore(n int) error {
 			return err
 		}
 	}
-	program := strings.ReplaceAll(more, "COUNT", fmt.Sprint(n-2))
-	if err := os.WriteFile(filepath.Join(c.dir, "infra", "more.go"), []byte(program), 0o600); err != nil {
-		return err
-	}
 	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")
 	config, err := os.ReadFile(file)
 	if err != nil {
@@ -120,8 +113,7 @@ func (c workCopy) deployMore(n int) error {
 	return os.WriteFile(file, fmt.Appendf(nil, "%sgrpc-edge:nodeCount: %d\n%s", before, 1+n/podsOfNode, after), 0o600)
 }
 
-// copyEcho makes a service whose package is its name, and whose descriptor infra has from
-// more.go.txt.
+// copyEcho makes a service whose package is its name.
 func (c workCopy) copyEcho(name string) error {
 	echo, dir := filepath.Join(c.dir, "services", "echo"), filepath.Join(c.dir, "services", name)
 	if err := os.RemoveAll(dir); err != nil {
@@ -135,7 +127,40 @@ func (c workCopy) copyEcho(name string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(stub, bytes.ReplaceAll(text, []byte("api.Echo"), []byte(name+".Echo")), 0o600)
+	if err := os.WriteFile(stub, bytes.ReplaceAll(text, []byte("api.Echo"), []byte(name+".Echo")), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(dir, "api", "echo.proto"), filepath.Join(dir, "api", name+".proto")); err != nil {
+		return err
+	}
+	return describe(filepath.Join(dir, "descriptor.binpb"), name)
+}
+
+// describe changes the descriptors of echo in a file to those of its copy.
+func describe(file, name string) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	set := &descriptorpb.FileDescriptorSet{}
+	if err := proto.Unmarshal(content, set); err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	for _, described := range set.GetFile() {
+		if described.GetName() != "api/echo.proto" {
+			continue
+		}
+		described.Name, described.Package = proto.String("api/"+name+".proto"), proto.String(name)
+		for _, method := range described.GetService()[0].GetMethod() { // whose types and path are those of another
+			method.Options = nil
+			method.InputType = proto.String("." + name + ".EchoRequest")
+			method.OutputType = proto.String("." + name + ".EchoResponse")
+		}
+	}
+	if content, err = proto.Marshal(set); err != nil {
+		return err
+	}
+	return os.WriteFile(file, content, 0o600)
 }
 
 // alone measures what is told of the repository's own stack only.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,15 +8,14 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"example.com/grpc-edge/services/catalog"
 )
 
 // TestDeployMore grows a copy of the stack twice.
 func TestDeployMore(t *testing.T) {
 	t.Parallel()
 	c := workCopy{dir: t.TempDir()}
-	if err := os.Mkdir(filepath.Join(c.dir, "infra"), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	if err := os.CopyFS(filepath.Join(c.dir, "services", "echo"), os.DirFS("../../services/echo")); err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +51,9 @@ func TestDeployMore(t *testing.T) {
 	if err != nil || !strings.Contains(string(stub), `ServiceName: "s97.Echo"`) || !strings.Contains(string(stub), `"/s97.Echo/Echo"`) {
 		t.Errorf("the last service does not serve s97.Echo (%v)", err)
 	}
-	if _, err := parser.ParseFile(token.NewFileSet(), filepath.Join(c.dir, "infra", "more.go"), nil, 0); err != nil {
-		t.Error(err)
+	services, problems, err := catalog.Read(c.dir, nil, catalog.Spec{CPU: "50m", Memory: "64Mi"})
+	if err != nil || len(problems) > 0 || len(services) != 99 || services[98].Methods()[0].Parent().FullName() != "s97.Echo" {
+		t.Errorf("the catalog has %d services, %v, %v", len(services), problems, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"example.com/grpc-edge/infra/config/declared"
+	"example.com/grpc-edge/services/catalog"
 )
 
 // Config is the whole configuration of a stack.
@@ -48,17 +49,15 @@ type Config struct {
 
 	// EnvoyDigest is the digest of envoyproxy/envoy on Docker Hub, with sha256:.
 	EnvoyDigest string
-	// EnvoyReplicas and ServiceReplicas are numbers of pods; the latter of each service.
-	EnvoyReplicas, ServiceReplicas Replicas
-	// ServiceMinReadySeconds is how long a new pod of a service has to be ready
-	// before an old one may go.
-	ServiceMinReadySeconds int
-	// ServiceMaxCalls is how many unary calls a pod of a service has under way at
-	// once; 0 is no limit.
-	ServiceMaxCalls int
-	// Termination is how long a pod may take to stop, of which everything that it
-	// does meanwhile is a share.
+	// EnvoyReplicas is the number of Envoy's pods.
+	EnvoyReplicas Replicas
+	// Termination is how long a pod of Envoy may take to stop, of which everything
+	// that it does meanwhile is a share.
 	Termination time.Duration
+	// Services are the gRPC services of the repository, in the order of their names.
+	Services []catalog.Service
+	// Service holds what services have that say nothing else.
+	Service catalog.Spec
 	// MetricsNamespaces are the Kubernetes namespaces that may scrape Envoy.
 	MetricsNamespaces []string
 	// OTLP is where services export telemetry; nil for nowhere.
@@ -134,7 +133,7 @@ func Load(ctx *pulumi.Context, providers map[string][]string, checks ...Check) (
 		return nil, err
 	}
 	r := newReader(ctx.GetConfig, ctx.IsConfigSecret, os.Getenv(pulumi.EnvConfig))
-	r.defaults, r.providers = defaults, providers
+	r.defaults, r.providers, r.root = defaults, providers, ctx.RootDirectory()
 	c := r.read()
 	r.checkStackName(ctx.Stack(), c.Delivery)
 	for _, check := range checks {
@@ -168,10 +167,6 @@ func (r *reader) read() *Config {
 		BinaryAuthorization: r.boolean("grpc-edge:binaryAuthorization"),
 		EnvoyDigest:         r.match("grpc-edge:envoyDigest", digest, "sha256: and 64 hexadecimal digits"),
 		EnvoyReplicas:       r.replicas("grpc-edge:envoyReplicas"),
-		ServiceReplicas:     r.replicas("grpc-edge:serviceReplicas"),
-
-		ServiceMinReadySeconds: r.integer("grpc-edge:serviceMinReadySeconds", 0, 300),
-		ServiceMaxCalls:        r.integer("grpc-edge:serviceMaxCalls", 0, 100_000),
 
 		MetricsNamespaces: r.list("grpc-edge:metricsNamespaces", 0, label, "names of Kubernetes namespaces"),
 		OTLP:              r.collector("grpc-edge:otlpEndpoint"),
@@ -191,6 +186,8 @@ func (r *reader) read() *Config {
 	r.checkPods(c)
 	r.checkZones(c)
 	c.Certificate = r.certificate(c.Authority)
+	c.Service = r.serviceDefaults()
+	c.Services = r.services(c)
 	r.refuseUnknown()
 	return c
 }

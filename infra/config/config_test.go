@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/grpc-edge/infra/config/configtest"
+	"example.com/grpc-edge/services/catalog"
 )
 
 // load checks a configuration without an engine, with these keys encrypted.
@@ -28,7 +29,7 @@ func loadWith(t *testing.T, values map[string]string, providers map[string][]str
 	}
 	r := newReader(func(key string) (string, bool) { value, ok := values[key]; return value, ok },
 		func(key string) bool { return slices.Contains(secrets, key) }, string(all))
-	r.defaults, r.providers = configtest.Load(t, "../..", ""), providers
+	r.defaults, r.providers, r.root = configtest.Load(t, "../..", ""), providers, t.TempDir() // without services
 	c := r.read()
 	return c, r.err()
 }
@@ -83,7 +84,11 @@ func TestValues(t *testing.T) {
 		Certificate: Certificate{Kind: SelfSigned, LifetimeDays: 90},
 		Delivery:    Delivery{Branch: "main"},
 		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
-		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500}, ServiceReplicas: Replicas{2, 0, 500}, ServiceMinReadySeconds: 10, ServiceMaxCalls: 80,
+		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500},
+		Service: catalog.Spec{
+			CPU: "50m", Memory: "64Mi", Replicas: 2, ScaleAtCPUMillicores: 500, MaxCalls: 80,
+			MinReadySeconds: 10, TerminationSeconds: 30, StartupSeconds: 120,
+		},
 		MetricsNamespaces: []string{"gmp-system", "gke-gmp-system"},
 		OTLP:              &Collector{Endpoint: "http://collector.telemetry:4317", Host: "collector.telemetry", Namespace: "telemetry", Port: 4317},
 	}

@@ -35,6 +35,8 @@ type reader struct {
 	get func(key string) (string, bool)
 	// secret reports whether the stack keeps the value encrypted.
 	secret func(key string) bool
+	// root is the folder of Pulumi.yaml.
+	root string
 	// given lists all keys of the stack, for the search for unknown ones.
 	given []string
 	// defaults holds the defaults of Pulumi.yaml, which get returns for keys that the stack lacks.

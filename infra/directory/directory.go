@@ -4,27 +4,21 @@ package directory
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
-	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"example.com/grpc-edge/envoy"
 	"example.com/grpc-edge/infra/service"
-	"example.com/grpc-edge/infra/workload"
 )
 
 // Name is that of the workload.
 const Name = "directory"
 
-// filesPath is where the descriptors are mounted, in this file.
-const (
-	filesPath       = "/etc/directory"
-	descriptorsFile = "services.binpb"
-)
+// descriptorsFile is where the program finds the descriptors.
+const descriptorsFile = "/etc/directory/services.binpb"
 
 // Directory is the running service.
 type Directory struct {
@@ -51,17 +45,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, fmt.Errorf("writing the descriptors of %q: %w", name, err)
 	}
-	files, err := workload.NewFiles(ctx, name, args.Service.Namespace, Name,
-		workload.Files{Binary: map[string][]byte{descriptorsFile: content}}, pulumi.Parent(d))
-	if err != nil {
-		return nil, err
-	}
 	run := args.Service
-	run.Name, run.Files, run.FilesPath = Name, files, filesPath
-	run.Environment = corev1.EnvVarArray{
-		workload.Variable("DESCRIPTORS", path.Join(filesPath, descriptorsFile)),
-		workload.Variable("BACKENDS", targets(args.Backends)),
-	}
+	run.Name, run.Files = Name, map[string][]byte{descriptorsFile: content}
+	run.Spec.Environment = map[string]string{"DESCRIPTORS": descriptorsFile, "BACKENDS": targets(args.Backends)}
 	for _, backend := range args.Backends {
 		run.Calls = append(run.Calls, backend.Name)
 	}

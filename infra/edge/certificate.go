@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"encoding/base64"
 	"fmt"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -22,16 +21,10 @@ func (e *Edge) secret(ctx *pulumi.Context, name string, args *Args) (pulumi.Stri
 		Metadata: metadata,
 		Type:     pulumi.String("kubernetes.io/tls"),
 		// The API stores data; stringData would be another field to compare with.
-		Data: pulumi.StringMap{"tls.crt": encoded(args.Chain), "tls.key": encoded(args.Key)},
+		Data: pulumi.StringMap{"tls.crt": workload.Base64(args.Chain), "tls.key": workload.Base64(args.Key)},
 	}, pulumi.Parent(e))
 	if err != nil {
 		return nil, fmt.Errorf("creating the TLS secret of %q: %w", name, err)
 	}
 	return secret.Metadata.Name().Elem(), nil
-}
-
-func encoded(text pulumi.StringInput) pulumi.StringOutput {
-	return text.ToStringOutput().ApplyT(func(text string) string {
-		return base64.StdEncoding.EncodeToString([]byte(text))
-	}).(pulumi.StringOutput)
 }

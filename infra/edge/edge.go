@@ -143,9 +143,13 @@ func container(args *Args, config envoy.Config) *corev1.ContainerArgs {
 	}
 	workload.Probes(c, corev1.ProbeArgs{HttpGet: corev1.HTTPGetActionArgs{
 		Path: pulumi.String(envoy.ReadyPath), Port: pulumi.Int(envoy.ReadyPort),
-	}})
+	}}, startupSeconds)
 	return c
 }
+
+// startupSeconds is how long Envoy may take to start: it reads a large configuration,
+// and may wait for a certificate.
+const startupSeconds = 120
 
 func port(name string, number int) corev1.ContainerPortArgs {
 	return corev1.ContainerPortArgs{Name: pulumi.String(name), ContainerPort: pulumi.Int(number)}

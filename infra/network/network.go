@@ -37,6 +37,8 @@ type Args struct {
 	Nodes, Pods, Services string
 	// NAT lets what is in the subnet reach the internet.
 	NAT bool
+	// GoogleAPIs has Google's APIs answer at addresses of their own in the network.
+	GoogleAPIs bool
 	// FlowLogs logs a sample of the connections.
 	FlowLogs bool
 	// Labels are those of the address: networks take none.
@@ -64,6 +66,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	if args.NAT {
 		if err := n.newNAT(ctx, name, vpc, subnet, args); err != nil {
+			return nil, err
+		}
+	}
+	if args.GoogleAPIs {
+		if err := n.newGoogleAPIs(ctx, name, vpc, args); err != nil {
 			return nil, err
 		}
 	}

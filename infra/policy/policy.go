@@ -7,14 +7,25 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// TCP is one port.
-func TCP(port int) networkingv1.NetworkPolicyPortArray {
-	return networkingv1.NetworkPolicyPortArray{networkingv1.NetworkPolicyPortArgs{
-		Protocol: pulumi.String("TCP"), Port: pulumi.Int(port),
-	}}
+// TCP returns the ports of TCP.
+func TCP(ports ...int) networkingv1.NetworkPolicyPortArray {
+	var list networkingv1.NetworkPolicyPortArray
+	for _, port := range ports {
+		list = append(list, networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("TCP"), Port: pulumi.Int(port)})
+	}
+	return list
 }
 
-// Pods are the pods with these labels in the policy's own namespace.
+// Range returns the addresses of a CIDR block without those of others in it.
+func Range(cidr string, without ...string) networkingv1.NetworkPolicyPeerArray {
+	block := networkingv1.IPBlockArgs{Cidr: pulumi.String(cidr)}
+	if len(without) > 0 {
+		block.Except = pulumi.ToStringArray(without)
+	}
+	return networkingv1.NetworkPolicyPeerArray{networkingv1.NetworkPolicyPeerArgs{IpBlock: block}}
+}
+
+// Pods returns the pods with these labels in the policy's own namespace.
 func Pods(labels pulumi.StringMap) networkingv1.NetworkPolicyPeerArray {
 	return networkingv1.NetworkPolicyPeerArray{networkingv1.NetworkPolicyPeerArgs{
 		PodSelector: metav1.LabelSelectorArgs{MatchLabels: labels},

@@ -10,12 +10,20 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// newPolicy lets calls in from the callers, and telemetry out to the collector.
-//
-// A policy is applied to the address of a pod, after that of a Service has been
-// translated, so the port of the collector has to be that of its pods. It is one
-// port all the same: collectors listen on the port that their Service has, and a
-// rule without one would open all that runs in their namespace.
+// GoogleAPIs is the range of private.googleapis.com (VPC, "Configure Private Google
+// Access", domain options).
+const GoogleAPIs = "199.36.153.8/30"
+
+// metadataServers are where a pod asks for tokens of its own, and the ports: with
+// Dataplane V2, and without (GKE, "Use network policy", requirements of Workload
+// Identity Federation for GKE).
+var metadataServers = map[string]int{"169.254.169.254": 80, "169.254.169.252": 988}
+
+// notInternet are the ranges that are no public addresses (RFC 1918, RFC 6598 and
+// RFC 3927).
+var notInternet = []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"}
+
+// newPolicy lets calls in from the callers, and out what the service asks for.
 func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 	spec := networkingv1.NetworkPolicySpecArgs{
 		PodSelector: workload.Selector(args.Name),
@@ -24,16 +32,10 @@ func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error 
 			From: pods(args.Callers), Ports: policy.TCP(Port),
 		}},
 	}
-	var egress networkingv1.NetworkPolicyEgressRuleArray
-	if args.OTLP != nil {
-		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{
-			To: policy.Namespaces(args.OTLP.Namespace), Ports: policy.TCP(args.OTLP.Port),
-		})
+	if len(args.Callers) == 0 { // a rule without peers would be open to all
+		spec.Ingress = nil
 	}
-	if len(args.Calls) > 0 {
-		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{To: pods(args.Calls), Ports: policy.TCP(Port)})
-	}
-	if len(egress) > 0 {
+	if egress := egress(args); len(egress) > 0 {
 		spec.PolicyTypes = pulumi.ToStringArray([]string{"Ingress", "Egress"})
 		spec.Egress = egress
 	}
@@ -45,6 +47,40 @@ func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error 
 		return fmt.Errorf("creating the network policy of %q: %w", name, err)
 	}
 	return nil
+}
+
+// egress lists the ways out.
+//
+// A policy is applied to the address of a pod, after that of a Service has been
+// translated, so the port of the collector has to be that of its pods. It is one
+// port all the same: collectors listen on the port that their Service has, and a
+// rule without one would open all that runs in their namespace.
+func egress(args *Args) networkingv1.NetworkPolicyEgressRuleArray {
+	var rules networkingv1.NetworkPolicyEgressRuleArray
+	add := func(to networkingv1.NetworkPolicyPeerArray, ports networkingv1.NetworkPolicyPortArrayInput) {
+		rules = append(rules, networkingv1.NetworkPolicyEgressRuleArgs{To: to, Ports: ports})
+	}
+	if args.OTLP != nil {
+		add(policy.Namespaces(args.OTLP.Namespace), policy.TCP(args.OTLP.Port))
+	}
+	if len(args.Calls) > 0 {
+		add(pods(args.Calls), policy.TCP(Port))
+	}
+	for _, way := range args.Spec.Egress {
+		add(policy.Range(way.CIDR), policy.TCP(way.Ports...))
+	}
+	if args.Spec.GoogleAPIs {
+		add(policy.Range(GoogleAPIs), policy.TCP(443))
+	}
+	if len(args.Spec.Roles) > 0 {
+		for _, address := range sorted(metadataServers) {
+			add(policy.Range(address+"/32"), policy.TCP(metadataServers[address]))
+		}
+	}
+	if args.Spec.Internet {
+		add(policy.Range("0.0.0.0/0", notInternet...), nil)
+	}
+	return rules
 }
 
 func pods(workloads []string) networkingv1.NetworkPolicyPeerArray {

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -83,4 +84,11 @@ func Mount(volume, path string) corev1.VolumeMountArgs {
 // Variable is a variable of the environment.
 func Variable(name, value string) corev1.EnvVarArgs {
 	return corev1.EnvVarArgs{Name: pulumi.String(name), Value: pulumi.String(value)}
+}
+
+// Base64 returns the text as the data of a Secret holds it.
+func Base64(text pulumi.StringInput) pulumi.StringOutput {
+	return text.ToStringOutput().ApplyT(func(text string) string {
+		return base64.StdEncoding.EncodeToString([]byte(text))
+	}).(pulumi.StringOutput)
 }

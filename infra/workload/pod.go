@@ -81,12 +81,12 @@ func Resources(cpu, memory, memoryLimit string) corev1.ResourceRequirementsArgs 
 	}
 }
 
-// Probes asks the same question three times: at the start for up to two minutes;
-// often, to take the pod out of its Service; and patiently, as a restart only
-// helps a process that is stuck.
-func Probes(container *corev1.ContainerArgs, probe corev1.ProbeArgs) {
+// Probes asks the same question three times: at the start for up to this many
+// seconds; often, to take the pod out of its Service; and patiently, as a restart
+// only helps a process that is stuck.
+func Probes(container *corev1.ContainerArgs, probe corev1.ProbeArgs, seconds int) {
 	startup, readiness, liveness := probe, probe, probe
-	startup.PeriodSeconds, startup.FailureThreshold = pulumi.Int(1), pulumi.Int(120)
+	startup.PeriodSeconds, startup.FailureThreshold = pulumi.Int(1), pulumi.Int(seconds)
 	readiness.PeriodSeconds, readiness.FailureThreshold = pulumi.Int(5), pulumi.Int(2)
 	liveness.PeriodSeconds, liveness.FailureThreshold = pulumi.Int(10), pulumi.Int(6)
 	container.StartupProbe, container.ReadinessProbe, container.LivenessProbe = startup, readiness, liveness

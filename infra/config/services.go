@@ -1,0 +1,78 @@
+package config
+
+import (
+	"encoding/json"
+	"slices"
+
+	"example.com/grpc-edge/services/catalog"
+)
+
+// What a pod of a service has if nothing says otherwise: little, as most services
+// in Go need.
+const (
+	serviceCPU            = "50m"
+	serviceMemory         = "64Mi"
+	serviceStartupSeconds = 120
+)
+
+// serviceDefaults returns what services have that say nothing else.
+func (r *reader) serviceDefaults() catalog.Spec {
+	replicas := r.replicas("grpc-edge:serviceReplicas")
+	return catalog.Spec{
+		CPU: serviceCPU, Memory: serviceMemory,
+		Replicas: replicas.Least, ReplicasMax: replicas.Most, ScaleAtCPUMillicores: replicas.AtMillicores,
+		MaxCalls:           r.integer("grpc-edge:serviceMaxCalls", 0, 100_000),
+		MinReadySeconds:    r.integer("grpc-edge:serviceMinReadySeconds", 0, 300),
+		TerminationSeconds: r.integer("grpc-edge:terminationSeconds", 10, 3600),
+		StartupSeconds:     serviceStartupSeconds,
+	}
+}
+
+// services returns the services of the repository with what the stack's key changes.
+func (r *reader) services(c *Config) []catalog.Service {
+	const key = "grpc-edge:services"
+	overrides := map[string]any{}
+	value, ok := r.value(key, servicesSchema())
+	if ok && json.Unmarshal([]byte(value), &overrides) != nil {
+		r.refuse(key, value, "an object of services by name; docs/services.md lists their fields")
+	}
+	list, problems, err := catalog.Read(r.root, overrides, c.Service)
+	if err != nil {
+		r.report(key, "cannot be checked: %v", err)
+	}
+	for _, p := range problems {
+		r.report(p.Key, "%s", p.Message)
+	}
+	for _, s := range list {
+		r.checkService(c, s)
+	}
+	return list
+}
+
+// checkService checks what a service needs of the rest of the stack.
+func (r *reader) checkService(c *Config, s catalog.Service) {
+	if s.Internet && !c.Network.NAT {
+		r.report("grpc-edge:nat", "is false, but service %s needs the internet; set it to true", s.Name)
+	}
+	for name, secret := range s.Secrets {
+		if key := "grpc-edge:services"; secret.Value != "" && !r.secret(key) {
+			r.report(key, "holds the secret %s of service %s in the clear; set it with: pulumi config set --secret --path '%s.%s.secrets.%s.value' VALUE",
+				name, s.Name, key, s.Name, name)
+		}
+	}
+}
+
+// GoogleAPIs reports whether any service calls Google's APIs.
+func (c *Config) GoogleAPIs() bool {
+	return slices.ContainsFunc(c.Services, func(s catalog.Service) bool { return s.GoogleAPIs })
+}
+
+// servicesSchema describes the key `services`. The catalog checks its values.
+func servicesSchema() *Schema {
+	spec := schemaOf(new(catalog.Spec))
+	roles := spec.Properties["roles"]
+	roles.Items = &Schema{AnyOf: []*Schema{{Type: "string"}, roles.Items}}
+	secret := spec.Properties["secrets"].AdditionalProperties.(*Schema)
+	secret.Properties["value"] = written(secret.Properties["value"])
+	return &Schema{Type: "object", AdditionalProperties: spec}
+}

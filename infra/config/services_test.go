@@ -1,0 +1,80 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/grpc-edge/infra/config/configtest"
+	"example.com/grpc-edge/services/catalog"
+)
+
+// loadServices checks a configuration in a repository with these services.
+func loadServices(t *testing.T, declared, changes map[string]string, secret bool) (*Config, error) {
+	t.Helper()
+	root := t.TempDir()
+	for name, spec := range declared {
+		dir := filepath.Join(root, catalog.Dir, name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for file, content := range map[string]string{catalog.SpecFile: spec, catalog.DescriptorFile: ""} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	values := sandbox(t, changes)
+	r := newReader(func(key string) (string, bool) { value, ok := values[key]; return value, ok },
+		func(string) bool { return secret }, "")
+	r.defaults, r.root = configtest.Load(t, "../..", ""), root
+	c := r.read()
+	return c, r.err()
+}
+
+// The stack's own keys are what services have that say nothing else.
+func TestServicesTakeTheStacksDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := loadServices(t, map[string]string{"plain": "", "large": "memory: 1Gi\nmaxCalls: 5"}, map[string]string{
+		"grpc-edge:serviceReplicas": "4", "grpc-edge:serviceMaxCalls": "9", "grpc-edge:services": `{"large": {"replicas": 7}}`,
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][3]any{}
+	for _, s := range c.Services {
+		got[s.Name] = [3]any{s.Replicas, s.MaxCalls, s.Memory}
+	}
+	want := map[string][3]any{"plain": {4, 9, "64Mi"}, "large": {7, 5, "1Gi"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("replicas, calls and memory (-want +got):\n%s", diff)
+	}
+}
+
+func TestServicesNeedWhatIsOff(t *testing.T) {
+	t.Parallel()
+	const key = `{"shop": {"secrets": {"PIN": {"value": "1234"}}}}`
+	tests := []struct {
+		spec    string
+		changes map[string]string
+		secret  bool
+		want    string
+	}{
+		{"internet: true", nil, false, "  grpc-edge:nat is false, but service shop needs the internet; set it to true"},
+		{"internet: true", map[string]string{"grpc-edge:nat": "true"}, false, ""},
+		{"", map[string]string{"grpc-edge:services": key}, true, ""},
+		{"", map[string]string{"grpc-edge:services": key}, false, "  grpc-edge:services holds the secret PIN of service shop in the clear; " +
+			"set it with: pulumi config set --secret --path 'grpc-edge:services.shop.secrets.PIN.value' VALUE"},
+		{"replicas: 0", map[string]string{"grpc-edge:serviceMaxCalls": "-1"}, false, // each is told once
+			"  grpc-edge:serviceMaxCalls is \"-1\"; it must be a whole number from 0 to 100000\n" +
+				"  services/shop/service.yaml replicas is 0; it must be a whole number from 1 to 100"},
+	}
+	for _, test := range tests {
+		_, err := loadServices(t, map[string]string{"shop": test.spec}, test.changes, test.secret)
+		if diff := cmp.Diff(test.want, message(err)); diff != "" {
+			t.Errorf("%s %v (-want +got):\n%s", test.spec, test.changes, diff)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+// Package identity gives the pods of one service roles in Google Cloud by Workload
+// Identity Federation for GKE: the pods are a principal of their own, and there is
+// no service account of Google's and no key.
+package identity
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/organizations"
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/projects"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"example.com/grpc-edge/services/catalog"
+)
+
+// Identity is what the pods of one service may do in Google Cloud.
+type Identity struct {
+	pulumi.ResourceState
+
+	// Grants are the bindings. Pods that use them come after these and go before.
+	Grants []pulumi.Resource
+}
+
+// Args describe the identity.
+type Args struct {
+	Project string
+	// Namespace and Accounts name the Kubernetes service accounts of the pods.
+	Namespace string
+	Accounts  []string
+	Roles     []catalog.Role
+	// Ready are the APIs, which are on before the project is looked up.
+	Ready []pulumi.Resource
+}
+
+// New grants the roles.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Identity, error) {
+	i := &Identity{}
+	if err := ctx.RegisterComponentResource("grpc-edge:identity:Identity", name, i, opts...); err != nil {
+		return nil, fmt.Errorf("registering identity %q: %w", name, err)
+	}
+	project := organizations.LookupProjectOutput(ctx, organizations.LookupProjectOutputArgs{ProjectId: pulumi.String(args.Project)},
+		pulumi.Parent(i), pulumi.DependsOn(args.Ready))
+	for _, account := range args.Accounts {
+		// The form of a principal for one Kubernetes service account (GKE, "About
+		// Workload Identity Federation for GKE").
+		member := pulumi.Sprintf("principal://iam.googleapis.com/projects/%s/locations/global/workloadIdentityPools/%s.svc.id.goog/subject/ns/%s/sa/%s",
+			project.Number(), args.Project, args.Namespace, account)
+		for at, role := range args.Roles {
+			if err := i.grant(ctx, fmt.Sprintf("%s-%d", account, at), role, member, args); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{})
+}
+
+func (i *Identity) grant(ctx *pulumi.Context, name string, role catalog.Role, member pulumi.StringInput, args *Args) error {
+	described := &projects.IAMMemberArgs{Project: pulumi.String(args.Project), Role: pulumi.String(role.Role), Member: member}
+	if role.Condition != "" {
+		described.Condition = projects.IAMMemberConditionArgs{Title: pulumi.String(name), Expression: pulumi.String(role.Condition)}
+	}
+	grant, err := projects.NewIAMMember(ctx, name, described, pulumi.Parent(i), pulumi.DependsOn(args.Ready))
+	if err != nil {
+		return fmt.Errorf("granting %s to %q: %w", role.Role, name, err)
+	}
+	i.Grants = append(i.Grants, grant)
+	return nil
+}

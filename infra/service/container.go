@@ -1,0 +1,80 @@
+package service
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"example.com/grpc-edge/infra/workload"
+	"example.com/grpc-edge/services/catalog"
+)
+
+// container returns the container of the service's program.
+func container(args *Args, mounts *mounts) *corev1.ContainerArgs {
+	spec := args.Spec
+	c := &corev1.ContainerArgs{
+		Name:      pulumi.String(args.Name),
+		Image:     args.Image,
+		Env:       append(environment(args), mounts.variables...),
+		Ports:     corev1.ContainerPortArray{corev1.ContainerPortArgs{Name: pulumi.String("grpc"), ContainerPort: pulumi.Int(Port)}},
+		Resources: resources(spec),
+	}
+	if len(mounts.mounts) > 0 { // an empty list would be in every list of changes
+		c.VolumeMounts = mounts.mounts
+	}
+	// No service name asks for the health of the whole server.
+	workload.Probes(c, corev1.ProbeArgs{Grpc: corev1.GRPCActionArgs{Port: pulumi.Int(Port)}}, spec.StartupSeconds)
+	return c
+}
+
+// environment returns the variables in the clear.
+func environment(args *Args) corev1.EnvVarArray {
+	spec := args.Spec
+	list := corev1.EnvVarArray{
+		workload.Variable("PORT", strconv.Itoa(Port)),
+		workload.Variable("TERMINATION_BUDGET", workload.Budget(Termination(spec)).String()),
+		workload.Variable("MAX_CALLS", strconv.Itoa(spec.MaxCalls)),
+		workload.Variable("GOMEMLIMIT", goMemory(spec)),
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Environment)) {
+		list = append(list, workload.Variable(name, spec.Environment[name]))
+	}
+	for _, callee := range spec.Calls {
+		list = append(list, workload.Variable(catalog.TargetVariable(callee), Target(args.NamespaceName, callee)))
+	}
+	if args.OTLP != nil {
+		list = append(list,
+			workload.Variable("OTEL_SERVICE_NAME", args.Name),
+			workload.Variable("OTEL_EXPORTER_OTLP_ENDPOINT", args.OTLP.Endpoint))
+	}
+	return list
+}
+
+// Target returns where a gRPC client finds the pods of a service (gRPC, "gRPC Name
+// Resolution").
+func Target(namespace, name string) string {
+	return fmt.Sprintf("dns:///%s:%d", Host(namespace, name), Port)
+}
+
+// goMemory returns GOMEMLIMIT, nine tenths of the limit: the collector of Go works
+// harder near it instead of letting the kernel end the process at the limit.
+func goMemory(spec catalog.Spec) string {
+	return fmt.Sprintf("%dMiB", max(1, spec.MemoryLimitBytes()*9/10>>20))
+}
+
+func resources(spec catalog.Spec) corev1.ResourceRequirementsArgs {
+	limit := cmp.Or(spec.MemoryLimit, fmt.Sprintf("%dMi", spec.MemoryLimitBytes()>>20))
+	if spec.MemoryLimitBytes()%(1<<20) != 0 {
+		limit = cmp.Or(spec.MemoryLimit, fmt.Sprintf("%dKi", spec.MemoryLimitBytes()>>10))
+	}
+	r := workload.Resources(spec.CPU, spec.Memory, limit)
+	if spec.CPULimit != "" {
+		r.Limits = pulumi.StringMap{"memory": pulumi.String(limit), "cpu": pulumi.String(spec.CPULimit)}
+	}
+	return r
+}

@@ -1,0 +1,138 @@
+// Package catalog reads what the repository declares as gRPC services, so that
+// the stack, the tools that add services and the tests share one list.
+//
+// A service is a folder services/NAME with two files: service.yaml says what the
+// service needs in every stack, and descriptor.binpb, which `make generate` writes,
+// holds the descriptors of its protos. The stack's key `services` has the same
+// fields by the name of the service, and overrides them for one environment.
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+const (
+	// Dir is the folder of all services, below the root of the repository.
+	Dir = "services"
+	// SpecFile declares a service; a folder without it is none.
+	SpecFile = "service.yaml"
+)
+
+// Service is one service with all that it needs.
+type Service struct {
+	// Name names its objects in the cluster, its image and its backend at the edge.
+	Name string
+	// Folder is services/NAME, from the root of the repository, with slashes.
+	Folder string
+	// Protos are its own proto files. Their services are what it serves.
+	Protos []protoreflect.FileDescriptor
+	Spec
+
+	overridden map[string]any  // what the stack sets
+	given      map[string]bool // the keys that service.yaml or the stack has
+}
+
+// Built reports whether the service is a Go module in its folder; otherwise its
+// image is built elsewhere.
+func (s Service) Built() bool { return s.Image == "" }
+
+// UsesSecretManager reports whether any of its secrets is in Secret Manager.
+func (s Service) UsesSecretManager() bool {
+	for _, secret := range s.Secrets {
+		if secret.Version != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Methods lists the methods of all gRPC services that the service serves.
+func (s Service) Methods() []protoreflect.MethodDescriptor {
+	var list []protoreflect.MethodDescriptor
+	for _, file := range s.Protos {
+		for i := range file.Services().Len() {
+			methods := file.Services().Get(i).Methods()
+			for j := range methods.Len() {
+				list = append(list, methods.Get(j))
+			}
+		}
+	}
+	return list
+}
+
+// Problem is a value that cannot be used.
+type Problem struct {
+	// Key is the key of the stack, or the file and its key.
+	Key string
+	// Message says what is wrong and what the value may be; it follows the key.
+	Message string
+}
+
+// Names lists the services in the repository at root, in order.
+func Names(root string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(root, Dir, "*", SpecFile))
+	if err != nil {
+		return nil, fmt.Errorf("listing the services: %w", err)
+	}
+	var names []string
+	for _, p := range paths {
+		names = append(names, filepath.Base(filepath.Dir(p)))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Read returns the services in the repository at root, in the order of their names.
+// Values missing from service.yaml and from overrides, the stack's key `services`,
+// default to those in defaults. Problems are all wrong values; an error means that
+// a file cannot be read.
+func Read(root string, overrides map[string]any, defaults Spec) ([]Service, []Problem, error) {
+	names, err := Names(root)
+	if err != nil {
+		return nil, nil, err
+	}
+	var services []Service
+	var problems []Problem
+	var errs []error
+	for _, name := range names {
+		if err := CheckName(name); err != nil {
+			problems = append(problems, Problem{path.Join(Dir, name), "cannot be a service: " + err.Error()})
+			continue
+		}
+		s, found, err := read(root, name, overrides[name], defaults)
+		services, problems, errs = append(services, s), append(problems, found...), append(errs, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(overrides)) {
+		if !slices.Contains(names, name) {
+			problems = append(problems, Problem{stackKey + "." + name, "is for no service; " + oneOf(names)})
+		}
+	}
+	problems = append(problems, checkTogether(services, names)...)
+	return services, problems, errors.Join(errs...)
+}
+
+// read reads one service.
+func read(root, name string, override any, defaults Spec) (Service, []Problem, error) {
+	s := Service{Name: name, Folder: path.Join(Dir, name), Spec: defaults}
+	content, err := os.ReadFile(filepath.Join(root, Dir, name, SpecFile))
+	if err != nil {
+		return s, nil, fmt.Errorf("reading what service %s needs: %w", name, err)
+	}
+	problems := s.fill(content, override)
+	problems = append(problems, s.check(filepath.Join(root, Dir, name))...)
+	s.Protos, err = files(filepath.Join(root, Dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		problems = append(problems, Problem{path.Join(s.Folder, DescriptorFile), "is missing; write it with: make generate"})
+		err = nil
+	}
+	return s, problems, err
+}

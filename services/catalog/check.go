@@ -1,0 +1,258 @@
+package catalog
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+var (
+	byDigest = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}$`)
+	cpuRule  = regexp.MustCompile(`^([1-9][0-9]*m|[0-9]+(\.[0-9]+)?)$`)
+	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	roleRule = regexp.MustCompile(`^((projects|organizations)/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+$`)
+	// versionRule has the secret's own project, which may be left out, its name and the number of the version.
+	// "latest" is none: what it means changes without a deployment.
+	versionRule = regexp.MustCompile(`^(?:projects/([a-z0-9-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/([1-9][0-9]*)|([A-Za-z0-9_-]{1,255})/([1-9][0-9]*))$`)
+)
+
+// platformVariables are set by the platform in every pod.
+var platformVariables = []string{"PORT", "TERMINATION_BUDGET", "MAX_CALLS", "GOMEMLIMIT", "OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+// systemFolders are of the kernel, the program or the user list of the image.
+var systemFolders = []string{"/", "/app", "/dev", "/etc", "/proc", "/sys"}
+
+// maxFiles is the limit of a ConfigMap and of a Secret (Kubernetes, "ConfigMaps": 1 MiB), less room for its metadata.
+const maxFiles = 1<<20 - 1<<14
+
+// checker collects what is wrong with one service.
+type checker struct {
+	*Service
+	problems []Problem
+}
+
+func (c *checker) report(key, format string, args ...any) {
+	c.problems = append(c.problems, Problem{c.at(key), fmt.Sprintf(format, args...)})
+}
+
+// check returns everything that is wrong with the service, whose folder is dir.
+func (s *Service) check(dir string) []Problem {
+	c := &checker{Service: s}
+	if s.Image != "" && !byDigest.MatchString(s.Image) {
+		c.report("image", "is %q; it must be an image by digest, REGISTRY/PATH@sha256:…, since a tag can come to mean another image", s.Image)
+	}
+	c.checkSize()
+	c.checkEnvironment()
+	c.checkFolders(dir)
+	c.checkWays()
+	return c.problems
+}
+
+// checkSize checks numbers that the service itself gives: the stack's own keys have
+// their checks.
+func (c *checker) checkSize() {
+	for key, value := range map[string]string{"cpu": c.CPU, "cpuLimit": c.CPULimit} {
+		if !cpuRule.MatchString(value) && (key == "cpu" || value != "") {
+			c.report(key, "is %q; it must be cores or thousandths of one, such as 250m or 2", value)
+		}
+	}
+	if _, err := Bytes(c.Memory); err != nil {
+		c.report("memory", "is %q; it must be %s", c.Memory, quantities)
+	}
+	limit, err := Bytes(c.MemoryLimit)
+	if c.MemoryLimit != "" && err != nil {
+		c.report("memoryLimit", "is %q; it must be %s", c.MemoryLimit, quantities)
+	} else if request, wrong := Bytes(c.Memory); c.MemoryLimit != "" && wrong == nil && limit < request {
+		c.report("memoryLimit", "is %s; it must be at least memory, %s", c.MemoryLimit, c.Memory)
+	}
+	for _, number := range []struct {
+		key                string
+		value, least, most int
+	}{
+		{"replicas", c.Replicas, 1, 100},
+		{"replicasMax", c.ReplicasMax, 0, 1000},
+		{"scaleAtCpuMillicores", c.ScaleAtCPUMillicores, 10, 64_000},
+		{"maxCalls", c.MaxCalls, 0, 100_000},
+		{"minReadySeconds", c.MinReadySeconds, 0, 300},
+		{"terminationSeconds", c.TerminationSeconds, 10, 3600},
+		{"startupSeconds", c.StartupSeconds, 1, 3600},
+	} {
+		if c.given[number.key] && (number.value < number.least || number.value > number.most) {
+			c.report(number.key, "is %d; it must be a whole number from %d to %d", number.value, number.least, number.most)
+		}
+	}
+	if c.ReplicasMax != 0 && c.ReplicasMax <= c.Replicas && (c.given["replicas"] || c.given["replicasMax"]) {
+		c.report("replicasMax", "is %d; it must be 0, for always %d pods, or more than replicas", c.ReplicasMax, c.Replicas)
+	}
+}
+
+func (c *checker) checkEnvironment() {
+	taken := map[string]string{}
+	for _, name := range platformVariables {
+		taken[name] = "the platform sets it"
+	}
+	for _, callee := range c.Calls {
+		taken[TargetVariable(callee)] = "the platform sets it for calls to " + callee
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Environment)) {
+		c.checkVariable("environment."+name, name, taken)
+		taken[name] = "environment has it"
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+		secret, key := c.Secrets[name], "secrets."+name
+		if secret.File == "" {
+			c.checkVariable(key, name, taken)
+		}
+		switch {
+		case secret.Value != "" && secret.Version != "":
+			c.report(key, "has both value and version; keep one")
+		case secret.Version != "" && !versionRule.MatchString(secret.Version):
+			c.report(key+".version", "is %q; it must be NAME/NUMBER, or projects/PROJECT/secrets/NAME/versions/NUMBER", secret.Version)
+		case secret.Value == "" && secret.Version == "":
+			c.report(key, "has no value; set it with: pulumi config set --secret --path '%s.%s.%s.value' VALUE; or name a version in Secret Manager", stackKey, c.Name, key)
+		}
+	}
+}
+
+func (c *checker) checkVariable(key, name string, taken map[string]string) {
+	if !variable.MatchString(name) {
+		c.report(key, "cannot be the name of a variable; it must be letters, digits and _, and not begin with a digit")
+	} else if why, ok := taken[name]; ok {
+		c.report(key, "cannot be set: %s", why)
+	}
+}
+
+// checkFolders checks what is mounted where.
+func (c *checker) checkFolders(dir string) {
+	mounted := map[string]string{} // by path, what mounts it
+	mount := func(key, target string) {
+		if !path.IsAbs(target) || path.Clean(target) != target || slices.Contains(systemFolders, target) {
+			c.report(key, "needs an absolute path in the container that is not one of %s", strings.Join(systemFolders, ", "))
+		} else if other, ok := mounted[target]; ok && other != key {
+			c.report(key, "and %s are both at %s; choose another path for one of them", other, target)
+		}
+		mounted[target] = key
+	}
+	size := int64(0)
+	for _, target := range slices.Sorted(maps.Keys(c.Files)) {
+		mount("files."+target, target)
+		info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(c.Files[target])))
+		switch {
+		case !filepath.IsLocal(filepath.FromSlash(c.Files[target])):
+			c.report("files."+target, "is %q; it must be a file in the folder of the service", c.Files[target])
+		case err != nil || !info.Mode().IsRegular():
+			c.report("files."+target, "is %q, which is no file in %s", c.Files[target], c.Folder)
+		default:
+			size += info.Size()
+		}
+	}
+	if size > maxFiles {
+		c.report("files", "hold %d bytes together; a ConfigMap takes %d; put larger ones into the image", size, maxFiles)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+		if c.Secrets[name].File != "" {
+			mount("secrets."+name+".file", c.Secrets[name].File)
+		}
+	}
+	for _, target := range slices.Sorted(maps.Keys(c.Scratch)) {
+		mount("scratch."+target, target)
+		if _, err := Bytes(c.Scratch[target]); err != nil {
+			c.report("scratch."+target, "is %q; it must be %s", c.Scratch[target], quantities)
+		}
+	}
+}
+
+// checkWays checks what the pods may reach, and as whom.
+func (c *checker) checkWays() {
+	for i, role := range c.Roles {
+		if !roleRule.MatchString(role.Role) {
+			c.report("roles", "[%d] is %q; it must be a role such as roles/secretmanager.secretAccessor", i, role.Role)
+		}
+	}
+	for i, way := range c.Egress {
+		prefix, err := netip.ParsePrefix(way.CIDR)
+		if err != nil || prefix != prefix.Masked() {
+			c.report("egress", "[%d].cidr is %q; it must be a CIDR block, such as 10.40.0.0/24", i, way.CIDR)
+		} else if prefix.Bits() == 0 {
+			c.report("egress", "[%d].cidr is %q, which is everything; set internet to true instead", i, way.CIDR)
+		}
+		if len(way.Ports) == 0 || slices.ContainsFunc(way.Ports, func(port int) bool { return port < 1 || port > 65535 }) {
+			c.report("egress", "[%d].ports is %v; it must be at least one port from 1 to 65535", i, way.Ports)
+		}
+	}
+	if len(c.Roles) > 0 && !c.GoogleAPIs && !c.Internet {
+		c.report("roles", "are of no use without a way to Google's APIs; set googleApis to true, too")
+	}
+}
+
+// checkTogether checks what several services have to agree on.
+func checkTogether(services []Service, names []string) []Problem {
+	var problems []Problem
+	owner, files := map[protoreflect.FullName]string{}, map[string]file{}
+	for i := range services {
+		s := &services[i]
+		c := &checker{Service: s}
+		for j, callee := range s.Calls {
+			if callee == s.Name || !slices.Contains(names, callee) {
+				others := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == s.Name })
+				c.report("calls", "[%d] is %q; %s", j, callee, oneOf(others))
+			}
+		}
+		if !s.Private { // what the edge does not know cannot meet there
+			c.checkProtos(owner, files)
+		}
+		problems = append(problems, c.problems...)
+	}
+	return problems
+}
+
+// file is a proto file and the service that has it.
+type file struct {
+	protoreflect.FileDescriptor
+	service string
+}
+
+// checkProtos finds what cannot be served beside the other services: one gRPC
+// service has one backend, and descriptors at one path are one file.
+func (c *checker) checkProtos(owner map[protoreflect.FullName]string, files map[string]file) {
+	served := 0
+	for _, own := range c.Protos {
+		served += own.Services().Len()
+		for i := range own.Services().Len() {
+			name := own.Services().Get(i).FullName()
+			if other, ok := owner[name]; ok {
+				c.report("", "serves %s, which %s serves already; a gRPC service has one backend", name, other)
+			}
+			owner[name] = c.Name
+		}
+		c.compare(own, files)
+	}
+	if len(c.Protos) > 0 && served == 0 {
+		c.report("", "has protos that declare no gRPC service")
+	}
+}
+
+// compare finds files of one path that differ, among the file and its imports.
+func (c *checker) compare(descriptor protoreflect.FileDescriptor, files map[string]file) {
+	other, seen := files[descriptor.Path()]
+	if !seen {
+		files[descriptor.Path()] = file{descriptor, c.Name}
+		for i := range descriptor.Imports().Len() {
+			c.compare(descriptor.Imports().Get(i).FileDescriptor, files)
+		}
+		return
+	}
+	if other.FileDescriptor != descriptor && !proto.Equal(protodesc.ToFileDescriptorProto(other), protodesc.ToFileDescriptorProto(descriptor)) {
+		c.report("", "has another %s than %s, and reflection knows one file of a path; move it to a path of its own, such as %s/v1/", descriptor.Path(), other.service, c.Name)
+	}
+}

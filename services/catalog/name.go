@@ -1,0 +1,44 @@
+package catalog
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// nameRule leaves room in a DNS label (RFC 1035, section 2.3.4: 63 characters) for
+// what is added to the name: -canary, a zone, a hash.
+var nameRule = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`)
+
+// reserved are names with a meaning of their own.
+var reserved = map[string]string{
+	"envoy":     "is the edge itself",
+	"edge":      "is the edge itself",
+	"lifecycle": "is the image of the program that starts and drains Envoy",
+	"directory": "answers reflection and health at the edge",
+	"catalog":   "is the list of services",
+	"chassis":   "is the code that services share",
+	"openapi":   "checks the OpenAPI document",
+	"internal":  "is a folder that Go lets no other module import",
+	"vendor":    "is a folder that Go keeps copies of modules in",
+	"testdata":  "is a folder that Go does not build",
+}
+
+// suffixes are added to names by the platform.
+var suffixes = []string{"-canary", "-stable"}
+
+// CheckName returns why a service cannot have the name, or nil.
+func CheckName(name string) error {
+	if !nameRule.MatchString(name) {
+		return fmt.Errorf("the name %q must be a lower case letter and then letters, digits or hyphens, at most 40 characters, such as greeter", name)
+	}
+	if why, ok := reserved[name]; ok {
+		return fmt.Errorf("the name %q %s; choose another", name, why)
+	}
+	for _, suffix := range suffixes {
+		if strings.HasSuffix(name, suffix) {
+			return fmt.Errorf("the name %q ends in %s, as the name of a second version does; choose another", name, suffix)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,272 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// stackKey is the key of the stack that overrides service.yaml.
+const stackKey = "grpc-edge:services"
+
+// Spec is what a service needs: the fields of service.yaml and of each service in
+// the stack's key `services`. Every field is optional.
+type Spec struct {
+	// Image is where the image is that was built elsewhere, by digest:
+	// REGISTRY/PATH@sha256:…; empty for the Go module in the service's folder.
+	Image string `json:"image"`
+	// Private keeps the service from the edge: it is not routed, described or
+	// documented there, and only the services that call it reach it.
+	Private bool `json:"private"`
+
+	// CPU is the request, in cores or thousandths, such as 50m. A pod may use more
+	// while the node has it, up to CPULimit; empty is no limit.
+	CPU      string `json:"cpu"`
+	CPULimit string `json:"cpuLimit"`
+	// Memory is the request and MemoryLimit what a pod is killed above, in Ki, Mi
+	// or Gi; the limit defaults to twice the request.
+	Memory      string `json:"memory"`
+	MemoryLimit string `json:"memoryLimit"`
+	// Replicas is the number of pods, or with ReplicasMax the least. Above
+	// ScaleAtCPUMillicores of CPU time on average there are more, up to
+	// ReplicasMax; 0 is always Replicas.
+	Replicas             int `json:"replicas"`
+	ReplicasMax          int `json:"replicasMax"`
+	ScaleAtCPUMillicores int `json:"scaleAtCpuMillicores"`
+	// MaxCalls is how many unary calls a pod has under way at once; 0 is no limit.
+	MaxCalls int `json:"maxCalls"`
+	// MinReadySeconds is how long a new pod is ready before an old one may go.
+	MinReadySeconds int `json:"minReadySeconds"`
+	// TerminationSeconds is how long a pod may take to stop.
+	TerminationSeconds int `json:"terminationSeconds"`
+	// StartupSeconds is how long a pod may take to become healthy after its start,
+	// before liveness counts.
+	StartupSeconds int `json:"startupSeconds"`
+
+	// Environment are variables in the clear.
+	Environment map[string]string `json:"environment"`
+	// Files are files of the service's folder, by their path in the container.
+	Files map[string]string `json:"files"`
+	// Secrets are secret values, by the name of the variable that holds each.
+	Secrets map[string]Secret `json:"secrets"`
+	// Scratch are writable folders, which are empty when a pod starts: their size
+	// limits by their path in the container.
+	Scratch map[string]string `json:"scratch"`
+	// Roles are Google Cloud roles that only this service's pods have.
+	Roles []Role `json:"roles"`
+
+	// Calls names the services that this one calls.
+	Calls []string `json:"calls"`
+	// Egress opens the way to addresses outside the cluster.
+	Egress []Egress `json:"egress"`
+	// GoogleAPIs opens the way to Google's APIs over Private Google Access.
+	GoogleAPIs bool `json:"googleApis"`
+	// Internet opens the way to every public address, through Cloud NAT.
+	Internet bool `json:"internet"`
+}
+
+// Secret is one secret value. It comes from the encrypted configuration of the
+// stack, or from a version of a secret in Secret Manager.
+type Secret struct {
+	// Value is the value itself, which only the stack's key may hold.
+	Value string `json:"value"`
+	// Version is the resource name of the version: projects/PROJECT/secrets/NAME/versions/NUMBER,
+	// or NAME/NUMBER for a secret of the stack's own project.
+	Version string `json:"version"`
+	// File is the path in the container of a file with the value; empty for a variable.
+	File string `json:"file"`
+}
+
+// Role is a role of IAM in the stack's project.
+type Role struct {
+	// Role is its name, such as roles/secretmanager.secretAccessor.
+	Role string `json:"role"`
+	// Condition is an expression of IAM Conditions that narrows it, such as
+	// resource.name.endsWith("/secrets/db-password/versions/3"); empty for none.
+	Condition string `json:"condition"`
+}
+
+// UnmarshalJSON also takes the name of a role alone.
+func (r *Role) UnmarshalJSON(content []byte) error {
+	if json.Unmarshal(content, &r.Role) == nil {
+		return nil
+	}
+	type plain Role
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode((*plain)(r))
+}
+
+// Egress is a range of addresses and the TCP ports open there.
+type Egress struct {
+	CIDR  string `json:"cidr"`
+	Ports []int  `json:"ports"`
+}
+
+// TargetVariable returns the variable that holds the target of a service for those
+// that call it, such as REVERSE_TARGET.
+func TargetVariable(callee string) string {
+	return strings.ToUpper(strings.ReplaceAll(callee, "-", "_")) + "_TARGET"
+}
+
+// MemoryLimitBytes returns what a pod is killed above, in bytes.
+func (s Spec) MemoryLimitBytes() int64 {
+	limit, err := Bytes(s.MemoryLimit)
+	if err != nil {
+		request, _ := Bytes(s.Memory) // checked
+		limit = 2 * request
+	}
+	return limit
+}
+
+// Parts returns the project, the name and the version of a secret in Secret Manager,
+// with the project of the stack where it names none.
+func (s Secret) Parts(project string) (secretProject, name, version string) {
+	parts := versionRule.FindStringSubmatch(s.Version)
+	switch {
+	case parts == nil:
+		return "", "", ""
+	case parts[1] != "":
+		return parts[1], parts[2], parts[3]
+	}
+	return project, parts[4], parts[5]
+}
+
+// fill sets the fields that service.yaml or the override has.
+func (s *Service) fill(content []byte, override any) []Problem {
+	declared := map[string]any{}
+	if err := yaml.Unmarshal(content, &declared); err != nil {
+		return []Problem{{s.at(""), "cannot be read: " + strings.TrimPrefix(err.Error(), "yaml: ")}}
+	}
+	if value, ok := hasValue(declared); ok {
+		return []Problem{{s.at(value), "is a secret in the clear; remove it, and set it with: pulumi config set --secret --path '" + stackKey + "." + s.Name + "." + value + "' VALUE"}}
+	}
+	over, ok := override.(map[string]any)
+	if override != nil && !ok {
+		return []Problem{{stackKey + "." + s.Name, "must be an object with fields of service.yaml"}}
+	}
+	s.overridden = over
+	merged := merge(declared, over)
+	s.given = map[string]bool{}
+	var problems []Problem
+	for _, key := range slices.Sorted(maps.Keys(merged)) {
+		if merged[key] == nil {
+			continue // a key without a value, as in `calls:`
+		}
+		s.given[key] = true
+		if message := s.set(key, merged[key]); message != "" {
+			problems = append(problems, Problem{s.at(key), message})
+		}
+	}
+	return problems
+}
+
+// set decodes one value into its field, and returns what is wrong with it.
+func (s *Service) set(key string, value any) string {
+	spec := reflect.ValueOf(&s.Spec).Elem()
+	for i := range spec.NumField() {
+		if spec.Type().Field(i).Tag.Get("json") != key {
+			continue
+		}
+		content, err := json.Marshal(value)
+		if err != nil {
+			return "cannot be read: " + err.Error()
+		}
+		decoder := json.NewDecoder(bytes.NewReader(content))
+		decoder.DisallowUnknownFields()
+		field := reflect.New(spec.Field(i).Type())
+		err = decoder.Decode(field.Interface())
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			return fmt.Sprintf("is %s; it must be %s", content, kind(spec.Field(i).Type()))
+		}
+		if err != nil {
+			return "cannot be read: " + strings.TrimPrefix(err.Error(), "json: ")
+		}
+		spec.Field(i).Set(field.Elem())
+		return ""
+	}
+	return "is unknown; " + oneOf(Keys())
+}
+
+// kind says in words what values a field takes.
+func kind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Slice:
+		return "a list, each item " + kind(t.Elem())
+	case reflect.Map:
+		return "an object, each value " + kind(t.Elem())
+	}
+	var fields []string
+	for i := range t.NumField() {
+		fields = append(fields, t.Field(i).Tag.Get("json"))
+	}
+	return "an object of " + strings.Join(fields, ", ")
+}
+
+// Keys lists the keys of service.yaml.
+func Keys() []string {
+	var keys []string
+	for field := range reflect.TypeFor[Spec]().Fields() {
+		keys = append(keys, field.Tag.Get("json"))
+	}
+	return keys
+}
+
+// at returns where the value of a key stands: in the stack if it overrides it,
+// otherwise in service.yaml.
+func (s *Service) at(key string) string {
+	if _, ok := s.overridden[strings.SplitN(key, ".", 2)[0]]; ok && key != "" {
+		return stackKey + "." + s.Name + "." + key
+	}
+	return strings.TrimSuffix(Dir+"/"+s.Name+"/"+SpecFile+" "+key, " ")
+}
+
+// hasValue reports whether a secret in service.yaml has its value there.
+func hasValue(declared map[string]any) (key string, found bool) {
+	secrets, _ := declared["secrets"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		secret, _ := secrets[name].(map[string]any)
+		if secret["value"] != nil {
+			return "secrets." + name + ".value", true
+		}
+	}
+	return "", false
+}
+
+// merge returns base with what is in over: objects by key, other values whole.
+func merge(base, over map[string]any) map[string]any {
+	merged := maps.Clone(base)
+	if merged == nil {
+		merged = map[string]any{}
+	}
+	for key, value := range over {
+		inner, isObject := value.(map[string]any)
+		below, wasObject := merged[key].(map[string]any)
+		if isObject && wasObject {
+			value = merge(below, inner)
+		}
+		merged[key] = value
+	}
+	return merged
+}
+
+func oneOf(names []string) string {
+	if len(names) == 0 {
+		return "there is none"
+	}
+	return "it must be one of " + strings.Join(names, ", ")
+}
