@@ -149,7 +149,7 @@ func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterR
 		for key, value := range computed[request.GetType()] {
 			outputs[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
 		}
-		for key, value := range identity(request.GetType(), inputs) {
+		for key, value := range identityOf(request.GetType(), inputs) {
 			outputs[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
 		}
 	}
@@ -184,8 +184,8 @@ var computed = map[string]map[string]any{
 	"gcp:certificateauthority/certificate:Certificate": {"pemCertificate": "LEAF", "pemCertificateChains": []any{"ISSUER\n", "ROOT\n"}},
 }
 
-// identity is what IAM computes from what the program says.
-func identity(kind string, inputs resource.PropertyMap) map[string]string {
+// identityOf returns what IAM computes from what the program says.
+func identityOf(kind string, inputs resource.PropertyMap) map[string]string {
 	text := func(key string) string { return fmt.Sprint(plain(inputs[resource.PropertyKey(key)])) }
 	const project, pools = "projects/sandbox-project/", "projects/" + projectNumber + "/locations/global/workloadIdentityPools/"
 	switch {

@@ -22,7 +22,6 @@ require github.com/CycloneDX/cyclonedx-go v0.12.0
 
 require (
 	cel.dev/expr v0.25.1 // indirect
-	example.com/grpc-edge/policy v0.0.0
 	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/ProtonMail/go-crypto v1.4.1 // indirect
