@@ -94,6 +94,7 @@ func runs(ctx context.Context, pulled v1.Image, environment []string, start time
 	if err := os.Chmod(folder, 0o755); err != nil {
 		return nil, err
 	}
+	fmt.Fprintln(os.Stderr, "Running it as a pod would, which takes about half a minute …")
 	program, err := run.Start(ctx, pulled, folder, run.Options{Environment: environment})
 	if err != nil {
 		return nil, err
