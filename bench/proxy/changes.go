@@ -20,7 +20,32 @@ func Changes(identity *Identity) ([]Change, error) {
 	for _, name := range filters {
 		changes = append(changes, Change{Name: "no filter " + name, Bootstrap: func(tree map[string]any) { dropFilter(tree, name) }})
 	}
-	return changes, nil
+	return append(changes, longWay(), floor(bootstrapChanges(), filters)), nil
+}
+
+// longWay returns the change that has native gRPC pass the filters for pages, REST and rules.
+func longWay() Change {
+	return Change{Name: "the long way for native gRPC", Bootstrap: func(tree map[string]any) {
+		visit(tree, func(m map[string]any) {
+			if m["exact"] == "application/grpc" {
+				m["exact"] = "nothing"
+			}
+		})
+	}}
+}
+
+// floor returns the change that leaves out all of the others and all filters but the router:
+// what is left is Envoy's own.
+func floor(changes []Change, filters []string) Change {
+	return Change{Name: "none of these", Bootstrap: func(tree map[string]any) {
+		for _, change := range changes {
+			change.Bootstrap(tree)
+		}
+		for _, name := range filters {
+			dropFilter(tree, name)
+		}
+		drop(tree, "early_header_mutation_extensions", "request_headers_to_add", "request_headers_to_remove", "stats_config")
+	}}
 }
 
 func configChanges() []Change {
@@ -77,9 +102,10 @@ func bootstrapChanges() []Change {
 		change("default buffers", "per_connection_buffer_limit_bytes"),
 		change("default HTTP/2 windows", "initial_stream_window_size", "initial_connection_window_size"),
 		change("no PINGs", "connection_keepalive"),
-		change("paths as they are", "normalize_path", "merge_slashes", "path_with_escaped_slashes_action"),
 		change("any header name", "headers_with_underscores_action"),
 		change("no mapped replies", "local_reply_config"),
+		change("forged headers pass", "early_header_mutation_extensions"),
+		change("the deadline under its own name", "request_headers_to_add", "request_headers_to_remove"),
 		{Name: "no request id", Bootstrap: func(tree map[string]any) {
 			drop(tree, "always_set_request_id_in_response")
 			visit(tree, func(m map[string]any) {
