@@ -6,6 +6,7 @@ require (
 	example.com/grpc-edge/envoy v0.0.0
 	example.com/grpc-edge/policy v0.0.0
 	example.com/grpc-edge/services/catalog v0.0.0
+	example.com/grpc-edge/tools/contract v0.0.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1
 	github.com/pulumi/pulumi-gcp/sdk/v9 v9.33.0
@@ -133,7 +134,6 @@ require (
 	golang.org/x/text v0.41.0 // indirect
 	golang.org/x/tools v0.49.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260526163538-3dc84a4a5aaa // indirect
-	gotest.tools/v3 v3.5.2 // indirect
 	lukechampine.com/frand v1.5.1 // indirect
 )
 
@@ -145,3 +145,5 @@ replace (
 replace example.com/grpc-edge/policy => ../policy
 
 replace example.com/grpc-edge/services/catalog => ../services/catalog
+
+replace example.com/grpc-edge/tools/contract => ../tools/contract

@@ -113,6 +113,9 @@ func (s *stack) foreign(ctx *pulumi.Context, declared catalog.Service) (err erro
 	if declared.Built() {
 		return nil
 	}
+	if err := image.Check(ctx, declared.Name, declared.Image, s.config.Cluster.Architecture); err != nil {
+		return err
+	}
 	s.references[declared.Name], err = s.attested(ctx, declared.Image, s.readable(ctx, declared.Image))
 	return err
 }
