@@ -14,8 +14,10 @@ import (
 var edgeKeys = map[string]string{
 	"AllowedClients": "allowedClients", "Authorities": "authority", "ClientCA": "clientCaPem",
 	"ClientCertificateRequired": "clientCertificateRequired", "ClientRate": "clientCallsPerSecond", "Collector": "otlpEndpoint",
-	"DeniedClients": "deniedClients", "Issuers": "jwtIssuers", "MaxConnectionAge": "maxConnectionAgeSeconds",
-	"MaxDeadline": "maxDeadlineSeconds", "Origins": "webOrigins", "Rules": "rules",
+	"DeniedClients": "deniedClients", "IgnoreUnknownQuery": "unknownQueryParameters", "Issuers": "jwtIssuers",
+	"MaxConnectionAge": "maxConnectionAgeSeconds", "MaxDeadline": "maxDeadlineSeconds", "MaxStreams": "maxStreamsPerConnection",
+	"Origins": "webOrigins", "PageRequestHeaders": "webRequestHeaders", "PageResponseHeaders": "webResponseHeaders",
+	"Rules": "rules", "Underscores": "underscoreHeaders",
 }
 
 // edgeFields are the fields of the objects in these keys whose names are not those of

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -55,6 +56,9 @@ func TestEdgeKeysAreDeclared(t *testing.T) {
 	for field, key := range edgeKeys {
 		if _, ok := declared["grpc-edge:"+key]; !ok {
 			t.Errorf("%s is said to come from the key %s, which Pulumi.yaml does not declare", field, key)
+		}
+		if _, ok := reflect.TypeFor[envoy.Config]().FieldByName(field); !ok {
+			t.Errorf("%s is said to be a field of Envoy's configuration, which it is not", field)
 		}
 	}
 }
