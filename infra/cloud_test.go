@@ -103,7 +103,7 @@ const projectNumber = "123456789012"
 // for the public key of a key that signs.
 func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
 	answer, err := structpb.NewStruct(map[string]any{
-		"accessToken": "token", "number": projectNumber, "publicKeys": []any{map[string]any{"pem": signer.public}},
+		"accessToken": "token", "number": projectNumber, "secretData": "1234", "publicKeys": []any{map[string]any{"pem": signer.public}},
 	})
 	return &pulumirpc.ResourceInvokeResponse{Return: answer}, err
 }
@@ -249,7 +249,7 @@ func runIn(t testing.TB, root, stack string, preview bool, changes map[string]st
 		*info = pulumi.RunInfo{
 			Project: "grpc-edge", Stack: stack, RootDirectory: root, Config: config, DryRun: preview,
 			MonitorAddr: address, EngineAddr: address, Parallel: 8,
-			ConfigSecretKeys: []string{"grpc-edge:certificateKeyPem"},
+			ConfigSecretKeys: []string{"grpc-edge:certificateKeyPem", "grpc-edge:services"},
 		}
 	})
 	slices.SortFunc(c.resources, func(a, b registered) int {

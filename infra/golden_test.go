@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -130,18 +131,17 @@ func plain(value resource.PropertyValue) any {
 	return value.V
 }
 
+// hashed finds names of ConfigMaps.
+var hashed = regexp.MustCompile(`name: ([a-z-]+)-[0-9a-f]{10}\b`)
+
 // stable replaces digests of what is built here.
 func stable(result stackRun, text string) string {
 	for name, reference := range at(result.outputs, "images").ObjectValue() {
 		_, digest, _ := strings.Cut(reference.StringValue(), "@")
 		text = strings.ReplaceAll(text, digest, "(digest of "+string(name)+")")
 	}
+	text = hashed.ReplaceAllString(text, "name: $1-(hash of its files)")
 	for _, r := range result.resources {
-		if r.Type == configMapType {
-			name := at(r.Inputs, "metadata.name").StringValue()
-			workload, _, _ := strings.Cut(name, "-")
-			text = strings.ReplaceAll(text, name, workload+"-(hash of its files)")
-		}
 		if r.Type == attestationType {
 			image := r.Name[:strings.LastIndex(r.Name, "-")]
 			text = strings.ReplaceAll(text, r.Name, image+"-(hash of image and key)")

@@ -93,19 +93,18 @@ func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *na
 		return err
 	}
 	args.Secrets = s.secrets(ctx, declared)
-	granted, err := s.grants(ctx, declared)
-	if err != nil {
+	if args.After, err = s.grants(ctx, declared); err != nil {
 		return err
 	}
 	if _, ok := s.config.Edge.Canaries[declared.Name]; ok {
 		second := args
 		second.Name, second.Zones = service.Canary(declared.Name), nil
-		if _, err := service.New(ctx, second.Name, &second, inCluster, pulumi.DependsOn(granted)); err != nil {
+		if _, err := service.New(ctx, second.Name, &second, inCluster); err != nil {
 			return err
 		}
 		args.Image = s.references[stableOf(declared.Name)]
 	}
-	_, err = service.New(ctx, declared.Name, &args, inCluster, pulumi.DependsOn(granted))
+	_, err = service.New(ctx, declared.Name, &args, inCluster)
 	return err
 }
 

@@ -47,6 +47,8 @@ type Args struct {
 	NodeSelector pulumi.StringMap
 	// OTLP is where telemetry goes; nil for nowhere.
 	OTLP *config.Collector
+	// After are what the pods wait for.
+	After []pulumi.Resource
 }
 
 // Host returns the DNS name that has one address for each ready pod. The final dot
@@ -90,6 +92,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 
 		Termination:     Termination(spec),
 		MinReadySeconds: spec.MinReadySeconds,
+		After:           args.After,
 	}, pulumi.Parent(s))
 	if err != nil {
 		return nil, err

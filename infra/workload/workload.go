@@ -50,6 +50,8 @@ type Args struct {
 	NodeSelector pulumi.StringMap
 	// Termination is how long a pod may take to stop, in whole seconds.
 	Termination time.Duration
+	// After are what the pods wait for; nil for nothing.
+	After []pulumi.Resource
 	// User is the number of the user that the container runs as.
 	User int
 }
@@ -104,7 +106,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	w.Deployment, err = appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
 		Metadata: Metadata(args.Namespace, args.Name),
 		Spec:     deploymentSpec(args, account),
-	}, pulumi.Parent(w), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: rollout(args), Update: rollout(args)}))
+	}, pulumi.Parent(w), pulumi.DependsOn(args.After), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: rollout(args), Update: rollout(args)}))
 	if err != nil {
 		return nil, fmt.Errorf("creating deployment %q: %w", name, err)
 	}

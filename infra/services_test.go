@@ -1,0 +1,247 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"example.com/grpc-edge/services/catalog"
+)
+
+// foreign is the image of a service that is built elsewhere.
+const foreign = "us-central1-docker.pkg.dev/sandbox-project/team/shop@sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4"
+
+// withServices returns a repository that has more services than echo and reverse, each
+// with these needs, an image of its own and the gRPC service NAME.v1.Service.
+func withServices(t *testing.T, specs map[string]string) string {
+	t.Helper()
+	root := repository(t)
+	for name, spec := range specs {
+		dir, file := filepath.Join(root, catalog.Dir, name), name+".proto"
+		content, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
+			Name: &file, Package: proto.String(name + ".v1"), Syntax: proto.String("proto3"),
+			MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M")}},
+			Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Service"), Method: []*descriptorpb.MethodDescriptorProto{
+				{Name: proto.String("Get"), InputType: proto.String("." + name + ".v1.M"), OutputType: proto.String("." + name + ".v1.M")},
+			}}},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for file, content := range map[string][]byte{
+			catalog.SpecFile: []byte("image: " + foreign + "\n" + spec), catalog.DescriptorFile: content, file: nil, "prices.json": []byte("{}"),
+		} {
+			if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return root
+}
+
+// shop needs everything that a service can ask for, and stock is private.
+var shop = map[string]string{
+	"shop": `
+cpu: 250m
+cpuLimit: "1"
+memory: 256Mi
+memoryLimit: 1Gi
+replicas: 3
+startupSeconds: 300
+terminationSeconds: 60
+environment: {LEVEL: info}
+files: {/etc/shop/prices.json: prices.json}
+secrets:
+  KEY: {}
+  PIN: {version: pin/3, file: /etc/shop/pin}
+scratch: {/tmp: 64Mi}
+roles:
+  - roles/pubsub.publisher
+  - {role: roles/storage.objectViewer, condition: 'resource.name.startsWith("projects/_/buckets/b/")'}
+googleApis: true
+internet: true
+calls: [stock]
+egress: [{cidr: 10.40.0.0/24, ports: [5432, 6432]}]
+`,
+	"stock": "private: true\n",
+}
+
+func runShop(t *testing.T, changes map[string]string) stackRun {
+	t.Helper()
+	all := map[string]string{
+		"grpc-edge:nat":      "true",
+		"grpc-edge:services": `{"shop": {"secrets": {"KEY": {"value": "opensesame"}}}}`,
+	}
+	for key, value := range changes {
+		all[key] = value
+	}
+	result, err := runIn(t, withServices(t, shop), "sandbox", false, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+func TestServiceHasWhatItNeeds(t *testing.T) {
+	result := runShop(t, nil)
+	const container = "spec.template.spec.containers[0]."
+	deployment := result.named(t, deploymentType, "shop")
+	check(t, deployment, map[string]any{
+		"spec.replicas": 3.0,
+		"spec.template.spec.terminationGracePeriodSeconds": 60.0,
+		container + "image":                                  foreign,
+		container + "resources.requests":                     map[string]any{"cpu": "250m", "memory": "256Mi"},
+		container + "resources.limits":                       map[string]any{"cpu": "1", "memory": "1Gi"},
+		container + "startupProbe.failureThreshold":          300.0,
+		container + "securityContext.readOnlyRootFilesystem": true,
+	})
+	variables := map[string]any{}
+	for _, item := range at(deployment.Inputs, container+"env").ArrayValue() {
+		variable := plain(item).(map[string]any)
+		variables[variable["name"].(string)] = variable["value"]
+	}
+	want := map[string]any{
+		"PORT": "8080", "MAX_CALLS": "80", "TERMINATION_BUDGET": "55s", "GOMEMLIMIT": "921MiB", "LEVEL": "info",
+		"STOCK_TARGET": "dns:///stock.grpc-edge.svc.cluster.local.:8080", "KEY": nil,
+	}
+	if diff := cmp.Diff(want, variables); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+	var mounted []string
+	for _, item := range at(deployment.Inputs, container+"volumeMounts").ArrayValue() {
+		mount := plain(item).(map[string]any)
+		mounted = append(mounted, fmt.Sprint(mount["mountPath"], " ", mount["name"], " ", mount["subPath"], " ", mount["readOnly"]))
+	}
+	wantMounts := []string{
+		"/etc/shop/prices.json files etc_-shop_-prices.json true", "/etc/shop/pin secrets PIN true", "/tmp scratch-0 <nil> <nil>",
+	}
+	if diff := cmp.Diff(wantMounts, mounted); diff != "" {
+		t.Errorf("mounts (-want +got):\n%s", diff)
+	}
+}
+
+// Values of secrets are nowhere in the clear, and in one Secret of this service alone.
+func TestSecretsOfServices(t *testing.T) {
+	result := runShop(t, nil)
+	secret := result.named(t, secretType, "shop")
+	check(t, secret, map[string]any{"immutable": true, "data": "(secret)", "metadata.name": nil})
+	for _, r := range result.resources {
+		if text := fmt.Sprint(plain(at(r.Inputs, "data")), plain(at(r.Inputs, "spec"))); strings.Contains(text, "opensesame") {
+			t.Errorf("%s %s holds a secret in the clear", r.Type, r.Name)
+		}
+		if r.Type == secretType && r.Name != "shop" && r.Name != "edge-certificate" {
+			t.Errorf("the Secret %s is nobody's", r.Name)
+		}
+	}
+}
+
+// Roles are of the pods' own principal, and the pods wait for them.
+func TestRolesOfServices(t *testing.T) {
+	const member = "principal://iam.googleapis.com/projects/" + projectNumber +
+		"/locations/global/workloadIdentityPools/sandbox-project.svc.id.goog/subject/ns/grpc-edge/sa/shop"
+	result := runShop(t, nil)
+	const kind = "gcp:projects/iAMMember:IAMMember"
+	check(t, result.named(t, kind, "shop-0"), map[string]any{"role": "roles/pubsub.publisher", "member": member, "condition": nil})
+	check(t, result.named(t, kind, "shop-1"), map[string]any{
+		"role": "roles/storage.objectViewer", "member": member,
+		"condition.expression": `resource.name.startsWith("projects/_/buckets/b/")`,
+	})
+	if depends := result.named(t, deploymentType, "shop").DependsOn; !slices.Contains(depends, kind+" shop-0") {
+		t.Errorf("the pods do not wait for their roles: %v", depends)
+	}
+	for _, r := range result.ofType(t, kind) {
+		if strings.Contains(fmt.Sprint(plain(r.Inputs["member"])), "/sa/") && !strings.HasPrefix(r.Name, "shop-") {
+			t.Errorf("%s gives a role to a service that asked for none", r.Name)
+		}
+	}
+}
+
+// What a service asks for is open, both ways, and nothing else.
+func TestWaysOfServices(t *testing.T) {
+	result := runShop(t, map[string]string{"grpc-edge:reflection": "true"})
+	got := map[string][]string{}
+	for _, r := range result.ofType(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy") {
+		if r.Name != "shop" && r.Name != "stock" {
+			continue
+		}
+		for direction, peers := range map[string]string{"ingress": "from", "egress": "to"} {
+			for i := range listLength(at(r.Inputs, "spec."+direction)) {
+				rule := fmt.Sprintf("spec.%s[%d].", direction, i)
+				got[r.Name] = append(got[r.Name], fmt.Sprint(peers, " ", names(at(r.Inputs, rule+peers)), " ", ports(r, rule)))
+			}
+		}
+		slices.Sort(got[r.Name])
+	}
+	want := map[string][]string{
+		"shop": {
+			"from [directory envoy] [8080]",
+			"to [0.0.0.0/0 10.0.0.0/8 100.64.0.0/10 169.254.0.0/16 172.16.0.0/12 192.168.0.0/16] []",
+			"to [10.40.0.0/24] [5432 6432]",
+			"to [169.254.169.252/32] [988]",
+			"to [169.254.169.254/32] [80]",
+			"to [199.36.153.8/30] [443]",
+			"to [stock] [8080]",
+		},
+		"stock": {"from [shop] [8080]"}, // neither the edge nor the directory
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ways (-want +got):\n%s", diff)
+	}
+	check(t, result.named(t, "gcp:dns/recordSet:RecordSet", "network-googleapis-A"), map[string]any{
+		"name": "private.googleapis.com.", "rrdatas": []any{"199.36.153.8", "199.36.153.9", "199.36.153.10", "199.36.153.11"},
+	})
+}
+
+// ports lists the ports of a rule.
+func ports(r registered, rule string) []int {
+	list := []int{}
+	for i := range listLength(at(r.Inputs, rule+"ports")) {
+		list = append(list, int(at(r.Inputs, fmt.Sprintf("%sports[%d].port", rule, i)).NumberValue()))
+	}
+	return list
+}
+
+// The edge knows nothing of a private service.
+func TestPrivateServicesHaveNoPlaceAtTheEdge(t *testing.T) {
+	result := runShop(t, nil)
+	for _, r := range result.resources {
+		if text := fmt.Sprint(plain(at(r.Inputs, "data"))); r.Type == configMapType && strings.Contains(text, "stock") {
+			t.Errorf("ConfigMap %s names the private service", r.Name)
+		}
+	}
+	commands := fmt.Sprint(plain(result.outputs["grpcurl"]))
+	if strings.Contains(commands, "stock.v1") || !strings.Contains(commands, "shop.v1.Service/Get") {
+		t.Errorf("the commands are %s, want those of public services", commands)
+	}
+}
+
+// A version in Secret Manager needs its API, and a service that asks for nothing none.
+func TestServicesAddAPIs(t *testing.T) {
+	const kind = "gcp:projects/service:Service"
+	enabled := func(result stackRun) []string {
+		var list []string
+		for _, r := range result.ofType(t, kind) {
+			if api := fmt.Sprint(plain(r.Inputs["service"])); api == "dns.googleapis.com" || api == "secretmanager.googleapis.com" {
+				list = append(list, api)
+			}
+		}
+		slices.Sort(list)
+		return list
+	}
+	if got := enabled(runShop(t, nil)); !slices.Equal(got, []string{"dns.googleapis.com", "secretmanager.googleapis.com"}) {
+		t.Errorf("the APIs are %v", got)
+	}
+	if got := enabled(mustRun(t, "sandbox", false, nil)); len(got) > 0 {
+		t.Errorf("without such services the APIs are %v", got)
+	}
+}
