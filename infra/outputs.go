@@ -1,22 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"google.golang.org/genproto/googleapis/api/annotations"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
-	"google.golang.org/protobuf/types/dynamicpb"
 
+	"example.com/grpc-edge/envoy/rest"
 	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/services/catalog"
 )
 
 // caFile and protosetFile are what the ready-made commands expect in the current
@@ -92,22 +89,30 @@ func descriptorSet(c *config.Config) *descriptorpb.FileDescriptorSet {
 
 // commands returns commands that are ready to be pasted: one of grpcurl for each
 // method, and one of curl for each that has a path in REST. A method of whose
-// request no sample can be made gets an empty request, which is for the user to
-// fill in.
+// request no sample can be made has none.
 func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 	grpcurl, curl = pulumi.StringMap{}, pulumi.StringMap{}
 	for _, declared := range public(s.config) {
 		for _, method := range declared.Methods() {
+			request, ok := catalog.Sample(method.Input())
+			if !ok {
+				continue
+			}
 			name := fmt.Sprintf("%s/%s", method.Parent().FullName(), method.Name())
-			request := sample(method.Input())
-			grpcurl[name] = s.grpcurl(name, request)
+			grpcurl[name] = s.grpcurl(name, quoted(request))
 			if verb, path := restPath(method); path != "" && s.config.Edge.REST {
-				curl[verb+" "+path] = s.curl(verb, path, request)
+				if method.IsStreamingClient() {
+					request = "[" + request + "]" // the messages of a stream are a list in JSON
+				}
+				curl[verb+" "+path] = s.curl(verb, path, quoted(request))
 			}
 		}
 	}
 	return grpcurl, curl
 }
+
+// quoted returns the text as one word of a shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func (s *stack) grpcurl(method, request string) pulumi.StringInput {
 	var flags string
@@ -117,7 +122,7 @@ func (s *stack) grpcurl(method, request string) pulumi.StringInput {
 	if !s.config.Edge.Reflection {
 		flags += "-protoset " + protosetFile + " "
 	}
-	return pulumi.Sprintf("grpcurl %s-authority %s -d '%s' %s:443 %s",
+	return pulumi.Sprintf("grpcurl %s-authority %s -d %s %s:443 %s",
 		flags, s.config.Authority, request, s.network.Address, method)
 }
 
@@ -126,46 +131,17 @@ func (s *stack) curl(verb, path, request string) pulumi.StringInput {
 	if s.config.Certificate.OwnAuthority() {
 		flags = "--cacert " + caFile + " "
 	}
-	return pulumi.Sprintf("curl %s--resolve %s:443:%s -X %s -H 'content-type: application/json' -d '%s' https://%[2]s%[6]s",
+	return pulumi.Sprintf("curl %s--resolve %s:443:%s -X %s -H 'content-type: application/json' -d %s https://%[2]s%[6]s",
 		flags, s.config.Authority, s.network.Address, verb, request, path)
 }
 
-// restPath is the verb and path of a method in REST; empty without one, or where
+// restPath returns the verb and path of a method in REST; empty without one, or where
 // the request is not simply the body.
 func restPath(method protoreflect.MethodDescriptor) (verb, path string) {
-	rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
-	if rule.GetBody() != "*" {
-		return "", ""
-	}
-	switch pattern := rule.GetPattern().(type) {
-	case *annotations.HttpRule_Post:
-		verb, path = "POST", pattern.Post
-	case *annotations.HttpRule_Put:
-		verb, path = "PUT", pattern.Put
-	case *annotations.HttpRule_Patch:
-		verb, path = "PATCH", pattern.Patch
-	}
-	if strings.Contains(path, "{") {
-		return "", ""
-	}
-	return verb, path
-}
-
-// sample returns a request with a word in every text field, as JSON; an empty one
-// if that is not a valid request.
-func sample(message protoreflect.MessageDescriptor) string {
-	request := dynamicpb.NewMessage(message)
-	for i := range message.Fields().Len() {
-		field := message.Fields().Get(i)
-		if field.Kind() == protoreflect.StringKind && !field.IsList() && field.ContainingOneof() == nil {
-			request.Set(field, protoreflect.ValueOfString("hello"))
+	for _, binding := range rest.Bindings(method) {
+		if binding.Body == "*" && binding.Verb != "*" && len(binding.Variables()) == 0 && !strings.Contains(binding.Template, "*") {
+			return binding.Verb, binding.Template
 		}
 	}
-	// protojson's white space differs from build to build on purpose; a stack output must not.
-	var compact bytes.Buffer
-	content, err := protojson.Marshal(request)
-	if err != nil || json.Compact(&compact, content) != nil {
-		return "{}"
-	}
-	return compact.String()
+	return "", ""
 }

@@ -1,11 +1,12 @@
 package catalog
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -28,18 +29,28 @@ func files(dir string) ([]protoreflect.FileDescriptor, error) {
 	if err := proto.Unmarshal(content, set); err != nil {
 		return nil, fmt.Errorf("reading %s: %w; write it again with: make generate", filepath.Join(dir, DescriptorFile), err)
 	}
-	registry, err := protodesc.NewFiles(set)
+	own, err := OwnFiles(dir, set)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w; write it again with: make generate", filepath.Join(dir, DescriptorFile), err)
 	}
+	return own, nil
+}
+
+// OwnFiles returns the files of the set that are in the folder dir, in the order of
+// the set. Their paths may begin at the folder or at one below it, such as proto.
+func OwnFiles(dir string, set *descriptorpb.FileDescriptorSet) ([]protoreflect.FileDescriptor, error) {
+	registry, err := protodesc.NewFiles(set)
+	if err != nil {
+		return nil, err
+	}
+	present, err := protoFiles(dir)
+	if err != nil {
+		return nil, err
+	}
 	var own []protoreflect.FileDescriptor
 	for _, file := range set.GetFile() {
-		_, err := os.Stat(filepath.Join(dir, filepath.FromSlash(file.GetName())))
-		if errors.Is(err, fs.ErrNotExist) {
+		if !slices.ContainsFunc(present, func(path string) bool { return strings.HasSuffix("/"+path, "/"+file.GetName()) }) {
 			continue // an import
-		}
-		if err != nil {
-			return nil, err
 		}
 		descriptor, err := registry.FindFileByPath(file.GetName())
 		if err != nil {
@@ -48,4 +59,16 @@ func files(dir string) ([]protoreflect.FileDescriptor, error) {
 		own = append(own, descriptor)
 	}
 	return own, nil
+}
+
+// protoFiles lists the proto files below the folder, by their paths from there with slashes.
+func protoFiles(dir string) ([]string, error) {
+	var found []string
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".proto") {
+			found = append(found, path)
+		}
+		return err
+	})
+	return found, err
 }

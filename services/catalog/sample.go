@@ -1,0 +1,94 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+const (
+	// word is in every text of a sample.
+	word = "hello"
+	// maxDepth bounds how deep required fields are filled in: a message that requires
+	// itself has no end.
+	maxDepth = 20
+)
+
+// Sample returns a request as JSON, with a word in every text of its first level and
+// all required fields filled in. It returns false for a message of which none can be made.
+func Sample(message protoreflect.MessageDescriptor) (string, bool) {
+	request := dynamicpb.NewMessage(message)
+	if !fillRequired(request, maxDepth) {
+		return "", false
+	}
+	fillText(request)
+	content, err := protojson.Marshal(request)
+	if err != nil || protojson.Unmarshal(content, dynamicpb.NewMessage(message)) != nil {
+		return "", false
+	}
+	// protojson's white space differs from build to build on purpose; an output of a stack must not.
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, content); err != nil {
+		return "", false
+	}
+	return compact.String(), true
+}
+
+// wellKnown reports whether JSON has a form of its own for the message, in which a
+// word may be no valid text. Of these only StringValue and Value take one.
+func wellKnown(message protoreflect.MessageDescriptor) bool {
+	name := message.FullName()
+	return name.Parent() == "google.protobuf" && name.Name() != "StringValue" && name.Name() != "Value"
+}
+
+// fillText puts the word into each single text field, and of a oneof into its first.
+func fillText(message *dynamicpb.Message) {
+	if wellKnown(message.Descriptor()) {
+		return
+	}
+	fields := message.Descriptor().Fields()
+	for i := range fields.Len() {
+		field := fields.Get(i)
+		if field.Kind() != protoreflect.StringKind || field.IsList() || message.Has(field) {
+			continue
+		}
+		if oneof := field.ContainingOneof(); oneof == nil || message.WhichOneof(oneof) == nil {
+			message.Set(field, protoreflect.ValueOfString(word))
+		}
+	}
+}
+
+// fillRequired sets the required fields of proto2 and of editions at all levels. It
+// reports whether it came to an end.
+func fillRequired(message *dynamicpb.Message, depth int) bool {
+	fields := message.Descriptor().Fields()
+	for i := range fields.Len() {
+		field := fields.Get(i)
+		if field.Cardinality() != protoreflect.Required {
+			continue
+		}
+		if field.Message() == nil {
+			message.Set(field, scalar(field))
+			continue
+		}
+		inner := dynamicpb.NewMessage(field.Message())
+		if depth == 0 || !fillRequired(inner, depth-1) {
+			return false
+		}
+		fillText(inner)
+		message.Set(field, protoreflect.ValueOfMessage(inner))
+	}
+	return proto.CheckInitialized(message) == nil
+}
+
+// scalar returns the default of a field, which for a text is the word.
+func scalar(field protoreflect.FieldDescriptor) protoreflect.Value {
+	if field.Kind() == protoreflect.StringKind && !field.HasDefault() {
+		return protoreflect.ValueOfString(word)
+	}
+	return field.Default()
+}
