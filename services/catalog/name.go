@@ -18,7 +18,6 @@ var reserved = map[string]string{
 	"directory": "answers reflection and health at the edge",
 	"catalog":   "is the list of services",
 	"chassis":   "is the code that services share",
-	"openapi":   "checks the OpenAPI document",
 	"internal":  "is a folder that Go lets no other module import",
 	"vendor":    "is a folder that Go keeps copies of modules in",
 	"testdata":  "is a folder that Go does not build",
