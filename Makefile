@@ -12,9 +12,9 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS 2>/dev/null) -buildvcs=false)
 BIN := .cache/bin
 SANDBOX := $(BIN)/sandbox
 # The modules of the workspace, from go.work, and those that are apart.
-MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench tools/bootstrap
+MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench tools/bootstrap tools/protos
 # What these test is in other modules, whose changes go test's cache does not see.
-UNCACHED := policy services/openapi tools/configuration tools/delivery tools/service
+UNCACHED := policy tools/configuration tools/delivery tools/protos tools/service
 unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ " $(UNCACHED) " != *" $$m "* ]] || echo -count=1) ./...); done
 
 include services/generate.mk
@@ -63,7 +63,15 @@ kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$(
 
 .PHONY: service
 service: ## Write a new service, which works and is tested (NAME=greeter)
-	@go -C tools/service run . -root "$(CURDIR)" "$(NAME)"
+	@go -C tools/service run . -root "$(CURDIR)" add "$(NAME)"
+
+.PHONY: service-rename
+service-rename: ## Rename a service: its folder and its objects, not its protos (NAME=greeter TO=welcome)
+	@go -C tools/service run . -root "$(CURDIR)" rename "$(NAME)" "$(TO)"
+
+.PHONY: service-remove
+service-remove: ## Remove a service (NAME=greeter)
+	@go -C tools/service run . -root "$(CURDIR)" remove "$(NAME)"
 
 .PHONY: contract
 contract: ## Run an image of a service as a pod would, and say what of docs/contract.md it breaks (IMAGE=registry/path@sha256:…, ENV="A=1 B=2")
@@ -91,7 +99,7 @@ lint: $(BIN)/golangci-lint $(BIN)/actionlint ## Lint the Go code of every module
 	@for m in $(MODULES); do echo "== lint of $$m"; (cd $$m && "$(CURDIR)/$(BIN)/golangci-lint" run --config "$(CURDIR)/.golangci.yaml" ./...); done
 
 # The folders whose programs run in the cluster, or with rights to change it.
-SHIPPED = $(filter-out services/openapi,$(filter services/% envoy infra policy tools/bootstrap tools/delivery,$(MODULES)))
+SHIPPED = $(filter services/% envoy infra policy tools/bootstrap tools/delivery,$(MODULES))
 
 .PHONY: licences
 licences: ## Check the licence of each module that goes into a program

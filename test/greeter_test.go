@@ -13,7 +13,7 @@ func addGreeter(ctx context.Context, t *testing.T, c checkout) {
 	old := pods(ctx, t, c)
 	c.must(ctx, t, "make", "service", "NAME=greeter")
 	greeting := c.must(ctx, t, "make", "up")
-	if !strings.Contains(greeting, "api.Greeter/") {
+	if !strings.Contains(greeting, "greeter.v1.GreeterService/") {
 		t.Errorf("`make up` prints no command for the new service")
 	}
 	for _, pod := range pods(ctx, t, c) {
@@ -23,15 +23,15 @@ func addGreeter(ctx context.Context, t *testing.T, c checkout) {
 			t.Errorf("pod %s is new: the other services were rolled", pod)
 		}
 	}
-	if got := listServices(ctx, t, c); !slices.Contains(got, "api.Greeter") {
-		t.Errorf("grpcurl list shows %q, want also api.Greeter", got)
+	if got := listServices(ctx, t, c); !slices.Contains(got, "greeter.v1.GreeterService") {
+		t.Errorf("grpcurl list shows %q, want also greeter.v1.GreeterService", got)
 	}
 	var reply map[string]string
-	text := grpcurl(ctx, t, c, `{"content": "hello"}`, "api.Greeter/Greeter")
+	text := grpcurl(ctx, t, c, `{"content": "hello"}`, "greeter.v1.GreeterService/Say")
 	if err := json.Unmarshal([]byte(text), &reply); err != nil || reply["content"] == "" {
-		t.Errorf("api.Greeter/Greeter answers %s, %v", text, err)
+		t.Errorf("greeter.v1.GreeterService/Say answers %s, %v", text, err)
 	}
-	if status, got := post(t, outputs(ctx, t, c), "/v1/greeter", `{"content": "hello"}`); status != 200 || !strings.Contains(got, `"content":"`) {
-		t.Errorf("POST /v1/greeter = %d %s", status, got)
+	if status, got := post(t, outputs(ctx, t, c), "/v1/greeter:say", `{"content": "hello"}`); status != 200 || !strings.Contains(got, `"content":"`) {
+		t.Errorf("POST /v1/greeter:say = %d %s", status, got)
 	}
 }

@@ -3,10 +3,10 @@ module example.com/grpc-edge/services/echo
 go 1.26.0
 
 require (
+	example.com/grpc-edge/services/chassis v0.0.0
 	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
-	example.com/grpc-edge/services/chassis v0.0.0
 )
 
 require (

@@ -3,11 +3,11 @@ module example.com/grpc-edge/services/reverse
 go 1.26.0
 
 require (
+	example.com/grpc-edge/services/chassis v0.0.0
 	github.com/rivo/uniseg v0.4.7
 	google.golang.org/genproto/googleapis/api v0.0.0-20260526163538-3dc84a4a5aaa
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
-	example.com/grpc-edge/services/chassis v0.0.0
 )
 
 require (

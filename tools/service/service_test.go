@@ -19,123 +19,72 @@ const repository = "../.."
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestGolden shows what a new service consists of, but for go.mod and go.sum,
-// which are the model's.
+// TestGolden shows what a new service consists of, but for go.mod and go.sum, which
+// are the model's.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	files, err := plan(repository, "greeter")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if f.folder == "" || strings.HasPrefix(filepath.Base(f.path), "go.") {
-			continue
+	for _, name := range []string{"greeter", "my-shop2"} {
+		files, err := plan(repository, name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		golden := filepath.Join("testdata", f.path)
-		if *update {
-			if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
-				t.Fatal(err)
+		for p, content := range files {
+			if strings.HasPrefix(p, "go.") {
+				continue
 			}
-			if err := os.WriteFile(golden, f.after, 0o644); err != nil {
-				t.Fatal(err)
+			golden := filepath.Join("testdata", name, p)
+			if *update {
+				if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(golden, content, 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		if want, err := os.ReadFile(golden); err != nil || !bytes.Equal(f.after, want) {
-			t.Errorf("%s is not as %s (%v); see `git diff` after `go test . -update`:\n%s", f.path, golden, err, f.after)
-		}
-	}
-}
-
-func TestListsGetLines(t *testing.T) {
-	t.Parallel()
-	added := map[string][]string{
-		"go.work":  {"./services/greeter"},
-		"buf.yaml": {"- path: services/greeter"},
-		"infra/go.mod": {
-			"example.com/grpc-edge/services/greeter v0.0.0",
-			"example.com/grpc-edge/services/greeter => ../services/greeter",
-		},
-		"infra/services.go": {
-			`greeter "example.com/grpc-edge/services/greeter/api"`,
-			`{Folder: "services/greeter", File: greeter.File_api_greeter_proto},`,
-		},
-	}
-	files, err := plan(repository, "greeter")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if f.folder != "" {
-			continue
-		}
-		var got []string
-		before := strings.Split(string(f.before), "\n")
-		for line := range strings.SplitSeq(string(f.after), "\n") {
-			if len(before) > 0 && line == before[0] {
-				before = before[1:]
-			} else {
-				got = append(got, strings.TrimSpace(line))
+			if want, err := os.ReadFile(golden); err != nil || !bytes.Equal(content, want) {
+				t.Errorf("%s is not as %s (%v); see `git diff` after `go test . -update`:\n%s", p, golden, err, content)
 			}
 		}
-		if len(before) > 0 || !slices.Equal(got, added[f.path]) {
-			t.Errorf("%s gets the lines %q, want %q; it lacks %q", f.path, got, added[f.path], before)
-		}
-		delete(added, f.path)
-	}
-	if len(added) > 0 {
-		t.Errorf("not listed in %v", added)
-	}
-}
-
-func TestLinesAreInOrder(t *testing.T) {
-	t.Parallel()
-	const around = "a\n  services/bar\n  services/echo\n  services/foo\nservices/zoo\n"
-	for name, want := range map[string]string{
-		"aaa":  "a\n  services/aaa\n  services/bar\n  services/echo\n  services/foo\nservices/zoo\n",
-		"cat":  "a\n  services/bar\n  services/cat\n  services/echo\n  services/foo\nservices/zoo\n",
-		"elf":  "a\n  services/bar\n  services/echo\n  services/elf\n  services/foo\nservices/zoo\n",
-		"last": "a\n  services/bar\n  services/echo\n  services/foo\n  services/last\nservices/zoo\n",
-	} {
-		if got, err := list(around, name); err != nil || got != want {
-			t.Errorf("with %s: %q, %v, want %q", name, got, err, want)
-		}
-	}
-	if _, err := list("services/echoes\n", "aaa"); err == nil || !strings.Contains(err.Error(), "services/echo") {
-		t.Errorf("without a line about the model: %v, want an error that names it", err)
 	}
 }
 
 func TestRefusedNames(t *testing.T) {
 	t.Parallel()
 	root := checkout(t)
+	taken := "syntax = \"proto3\";\npackage taken.v1;\n"
+	if err := os.WriteFile(filepath.Join(root, "services", "echo", "api", "taken.proto"), []byte(taken), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	before := tree(t, root)
 	for name, want := range map[string]string{
-		"":                      "such as NAME=greeter",
-		"Greeter":               "all small",
-		"my-greeter":            "letters and digits",
-		"my_greeter":            "letters and digits",
-		"1greeter":              "must be a letter",
-		"../greeter":            "must be a letter",
-		"größe":                 "letters and digits",
-		"greeter ":              "letters and digits",
-		strings.Repeat("a", 64): "63",
-		"func":                  "means something in Go",
-		"string":                "means something in Go",
-		"init":                  "means something in Go",
-		"envoy":                 "the edge itself",
-		"chassis":               "services/chassis is there already",
-		"directory":             "services/directory is there already",
+		"":                      "such as greeter",
+		"Greeter":               "lower case",
+		"my_greeter":            "letters, digits or hyphens",
+		"1greeter":              "lower case letter",
+		"../greeter":            "lower case",
+		"größe":                 "lower case",
+		strings.Repeat("a", 64): "at most 40",
+		"envoy":                 "is the edge itself",
+		"lifecycle":             "starts and drains Envoy",
+		"internal":              "lets no other module import",
+		"chassis":               "services share",
 		"echo":                  "services/echo is there already",
-		"services":              "infra/services.go", // a variable
-		"stack":                 "infra/main.go",     // a type
-		"program":               "infra/main.go",     // a function
-		"service":               "infra/services.go", // an import
-		"taken":                 "taken.proto has message TakenRequest {",
-		"route":                 `taken.proto has "/v1/route"`,
+		"taken":                 "services/echo/api/taken.proto has its package, taken.v1",
 	} {
-		err := run(t.Context(), root, name, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), want) {
+		if err := run(t.Context(), root, []string{"add", name}, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("NAME=%q: %v, want an error with %q", name, err, want)
+		}
+		if name == "taken" {
+			continue // as a name it is free: a renamed service keeps its protos
+		}
+		if err := run(t.Context(), root, []string{"rename", "reverse", name}, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("TO=%q: %v, want an error with %q", name, err, want)
+		}
+		if name == "echo" {
+			continue
+		}
+		if err := run(t.Context(), root, []string{"remove", name}, io.Discard); err == nil || !strings.Contains(err.Error(), "must be one of echo, reverse") {
+			t.Errorf("remove %q: %v", name, err)
 		}
 	}
 	if after := tree(t, root); !slices.Equal(after, before) {
@@ -146,46 +95,115 @@ func TestRefusedNames(t *testing.T) {
 func TestFailureLeavesEverythingAsItWas(t *testing.T) {
 	t.Parallel()
 	root := checkout(t)
-	if err := os.WriteFile(filepath.Join(root, "Makefile"), []byte("generate:\n\tfalse\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "Makefile"), []byte("protos:\n\t@echo compiling\n\t@false\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	before := tree(t, root)
-	if err := run(t.Context(), root, "greeter", io.Discard); err == nil || !strings.Contains(err.Error(), "make generate") {
-		t.Errorf("run() without generated code = %v, want an error", err)
+	var out bytes.Buffer
+	if err := run(t.Context(), root, []string{"add", "greeter"}, &out); err == nil || !strings.Contains(err.Error(), "make protos") {
+		t.Errorf("without generated code: %v, want an error", err)
+	}
+	if !strings.Contains(out.String(), "compiling") {
+		t.Errorf("what make prints is not shown:\n%s", &out)
 	}
 	if after := tree(t, root); !slices.Equal(after, before) {
 		t.Errorf("a failure leaves\n%s\nwant\n%s", after, before)
 	}
 }
 
-// TestServiceWorks does to a new service what a contributor and CI would.
-func TestServiceWorks(t *testing.T) {
+// TestServicesWork adds services before and after the others in the alphabet, and does
+// what a contributor and CI would: everything passes without an edit.
+func TestServicesWork(t *testing.T) {
 	t.Parallel()
 	root := checkout(t)
+	added := []string{"aaa", "greeter", "my-shop2", "users2", "zoo"}
 	var out bytes.Buffer
-	if err := run(t.Context(), root, "greeter", &out); err != nil {
-		t.Fatal(err)
+	for _, name := range added[1:] {
+		if _, err := write(root, name); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if !strings.Contains(out.String(), "services/greeter/handlers.go") || !strings.Contains(out.String(), "make up") {
-		t.Errorf("the report lacks what was made or what comes next:\n%s", &out)
+	if err := run(t.Context(), root, []string{"add", added[0]}, &out); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
 	}
-	folder := filepath.Join(root, "services", "greeter")
+	for _, want := range []string{"compiling the protos in services/zoo", "aaa.v1.AaaService", "services/aaa/handlers.go", "make up"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the report lacks %q:\n%s", want, &out)
+		}
+	}
+	execute(t, root, "go", "-C", "tools/protos", "run", ".", "-root", root, "check")
 	execute(t, root, "make", "--no-print-directory", "proto-lint")
-	execute(t, folder, "go", "mod", "tidy", "-diff")
-	execute(t, folder, "go", "vet", "./...")
-	execute(t, folder, "go", "test", "./...")
-	if unformatted := execute(t, folder, "gofmt", "-l", ".", "../../infra/services.go"); unformatted != "" {
-		t.Errorf("gofmt would change %s", unformatted)
+	for _, name := range added {
+		dir := folder(root, name)
+		execute(t, dir, "go", "mod", "tidy", "-diff")
+		execute(t, dir, "go", "vet", "./...")
+		if unformatted := execute(t, dir, "gofmt", "-l", "."); unformatted != "" {
+			t.Errorf("gofmt would change %s", unformatted)
+		}
 	}
-	execute(t, filepath.Join(root, "infra"), "go", "list", "example.com/grpc-edge/services/greeter/api")
-	document, err := os.ReadFile(filepath.Join(root, "docs", "openapi.yaml"))
-	if err != nil || !bytes.Contains(document, []byte("/v1/greeter:")) {
-		t.Errorf("the OpenAPI document lacks /v1/greeter (%v):\n%s", err, document)
+	execute(t, folder(root, "my-shop2"), "go", "test", "./...")
+	for _, module := range []string{"services/catalog", "tools/configuration", "tools/licences"} {
+		execute(t, filepath.Join(root, module), "go", "test", "./...")
+	}
+	work, err := os.ReadFile(filepath.Join(root, "go.work"))
+	if err != nil || !strings.Contains(string(work), "\t./services/aaa\n\t./services/catalog\n") || !strings.Contains(string(work), "\t./services/zoo\n\t./test\n") {
+		t.Errorf("go.work does not list them in order (%v):\n%s", err, work)
 	}
 }
 
-// checkout is a copy of what the generator reads and writes, with links to what
-// it only runs, and a proto that has taken some names.
+// TestRenameAndRemove takes a new service to another name, and away again.
+func TestRenameAndRemove(t *testing.T) {
+	t.Parallel()
+	root := checkout(t)
+	before := tree(t, root)
+	var out bytes.Buffer
+	steps := func(args ...string) error { return run(t.Context(), root, args, &out) }
+	if err := steps("add", "greeter"); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	stack := filepath.Join(root, "Pulumi.sandbox.yaml")
+	content, err := os.ReadFile(stack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(stack, append(content, "\n  grpc-edge:services:\n    greeter:\n      replicas: 3\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := steps("rename", "greeter", "welcome-2"); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	if !strings.Contains(out.String(), "WELCOME_2_TARGET") || !strings.Contains(out.String(), "Pulumi.sandbox.yaml:") {
+		t.Errorf("the report does not say what is left to do:\n%s", &out)
+	}
+	execute(t, folder(root, "welcome-2"), "go", "vet", "./...")
+	execute(t, root, "go", "-C", "tools/protos", "run", ".", "-root", root, "check")
+	caller := filepath.Join(folder(root, "echo"), "service.yaml")
+	spec, err := os.ReadFile(caller)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(caller, []byte("calls: [welcome-2]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := steps("remove", "welcome-2"); err == nil || !strings.Contains(err.Error(), "services/echo/service.yaml:1: calls: [welcome-2]") {
+		t.Errorf("removing a service that another calls: %v", err)
+	}
+	for file, content := range map[string][]byte{caller: spec, stack: content} {
+		if err := os.WriteFile(file, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := steps("remove", "welcome-2"); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	for _, file := range tree(t, root) {
+		if !slices.Contains(before, file) {
+			t.Errorf("adding, renaming and removing a service changes %.300s", file)
+		}
+	}
+}
+
+// checkout copies the repository, with a link to the tools in its cache.
 func checkout(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -193,57 +211,51 @@ func checkout(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, linked := range []string{".cache", "tools", "policy", "services/chassis", "services/directory", "services/generate.mk", "bench/bench.mk"} {
-		target := filepath.Join(root, linked)
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			t.Fatal(err)
+	// Nothing of these is read here, and they are most of what there is.
+	left := []string{".git", ".cache", "docs/resilience"}
+	err = filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
 		}
-		if err := os.Symlink(filepath.Join(source, linked), target); err != nil {
-			t.Fatal(err)
+		relative, _ := filepath.Rel(source, path)
+		if slices.Contains(left, relative) {
+			return map[bool]error{true: filepath.SkipDir}[entry.IsDir()]
 		}
-	}
-	patterns := []string{
-		"Makefile", "go.work", "buf.yaml", "buf.gen.yaml", "docs/openapi.yaml", "infra/*.go", "infra/go.*",
-		"Pulumi*.yaml", "infra/config/*.go",
-		"services/echo/*", "services/echo/api/*", "services/reverse/*", "services/reverse/api/*",
-	}
-	for _, pattern := range patterns {
-		paths, err := filepath.Glob(filepath.Join(source, pattern))
-		if err != nil || len(paths) == 0 {
-			t.Fatalf("nothing is at %s: %v", pattern, err)
-		}
-		for _, path := range paths {
-			relative, _ := filepath.Rel(source, path)
-			copyFile(t, path, filepath.Join(root, relative))
-		}
-	}
-	taken := "message TakenRequest {}\n// \"/v1/route\"\n"
-	if err := os.MkdirAll(filepath.Join(root, "services", "other", "api"), 0o755); err != nil {
+		return copyEntry(path, filepath.Join(root, relative), entry)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "services", "other", "api", "taken.proto"), []byte(taken), 0o644); err != nil {
+	if err := os.Mkdir(filepath.Join(root, ".cache"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(source, ".cache", "bin"), filepath.Join(root, ".cache", "bin")); err != nil {
 		t.Fatal(err)
 	}
 	return root
 }
 
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	if info, err := os.Stat(from); err != nil {
-		t.Fatal(err)
-	} else if info.IsDir() {
-		return
+// copyEntry copies a folder or a file with its time, by which make sees that the tools
+// in the cache are new enough.
+func copyEntry(from, to string, entry fs.DirEntry) error {
+	if entry.IsDir() {
+		return os.MkdirAll(to, 0o755)
+	}
+	if !entry.Type().IsRegular() {
+		return nil
+	}
+	info, err := entry.Info()
+	if err != nil {
+		return err
 	}
 	content, err := os.ReadFile(from)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if err := os.WriteFile(to, content, 0o644); err != nil {
-		t.Fatal(err)
+		return err
 	}
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
 // tree is every file, with its content.
@@ -251,8 +263,14 @@ func tree(t *testing.T, root string) []string {
 	t.Helper()
 	var files []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
+		if err != nil {
 			return err
+		}
+		if entry.Name() == ".cache" {
+			return filepath.SkipDir
+		}
+		if !entry.Type().IsRegular() {
+			return nil
 		}
 		content, err := os.ReadFile(path)
 		files = append(files, path+"\n"+string(content))
@@ -274,7 +292,7 @@ func execute(t *testing.T, directory, name string, arguments ...string) string {
 	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	output, err := command.CombinedOutput()
 	if err != nil {
-		t.Errorf("%s: %v\n%s", command, err, output)
+		t.Errorf("%s in %s: %v\n%s", command, directory, err, output)
 	}
 	return string(output)
 }
