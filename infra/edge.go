@@ -1,6 +1,11 @@
 package main
 
 import (
+	"os/exec"
+	"path/filepath"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
 	"example.com/grpc-edge/envoy"
 	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/infra/edge"
@@ -32,6 +37,17 @@ func edgeConfig(c *config.Config) envoy.Config {
 		result.Collector = &envoy.Collector{Address: c.OTLP.Host, Port: uint32(c.OTLP.Port), Sampling: float64(e.Sampling)}
 	}
 	return result
+}
+
+// askEnvoy asks Envoy itself whether it would start with the configuration, if its
+// program is at hand: in the repository's cache, where `make tools` puts it, or on PATH.
+func askEnvoy(ctx *pulumi.Context, edge envoy.Config) error {
+	for _, program := range []string{filepath.Join(ctx.RootDirectory(), ".cache", "bin", "envoy"), "envoy"} {
+		if binary, err := exec.LookPath(program); err == nil {
+			return envoy.Check(ctx.Context(), binary, edge)
+		}
+	}
+	return nil // then config.Config.CheckEdge is all the check there is
 }
 
 // serviceNames lists the services that may have a canary.

@@ -53,6 +53,9 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := askEnvoy(ctx, edge); err != nil {
+		return nil, err
+	}
 	protected, err := protection.Watch(ctx)
 	if err != nil {
 		return nil, err

@@ -67,3 +67,12 @@ func TestOutputsWithoutReflection(t *testing.T) {
 		}
 	}
 }
+
+// A request is one word of a shell, whatever it holds.
+func TestQuoted(t *testing.T) {
+	for text, want := range map[string]string{`{}`: `'{}'`, `"it's"`: `'"it'\''s"'`} {
+		if got := quoted(text); got != want {
+			t.Errorf("quoted(%s) = %s, want %s", text, got, want)
+		}
+	}
+}
