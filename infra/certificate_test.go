@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"example.com/grpc-edge/infra/config"
 )
 
 // withCertManager and withPool are certificates that somebody else signs.
@@ -77,13 +79,13 @@ func TestProvidedCertificate(t *testing.T) {
 // The SDK tells a value in the clear from an encrypted one.
 func TestPlaintextKeyIsRefused(t *testing.T) {
 	changes, _ := provided(t)
-	config := configOf(t, "sandbox")
-	maps.Copy(config, changes)
+	values := configOf(t, "sandbox")
+	maps.Copy(values, changes)
 	c := &cloud{preview: true}
 	address := c.start(t)
 	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
 		*info = pulumi.RunInfo{
-			Project: "grpc-edge", Stack: "sandbox", RootDirectory: repository(t), Config: config, DryRun: true,
+			Project: "grpc-edge", Stack: "sandbox", RootDirectory: repository(t), Config: values, DryRun: true,
 			MonitorAddr: address, EngineAddr: address,
 		}
 	})
@@ -104,6 +106,22 @@ func TestSelfSignedCertificate(t *testing.T) {
 	for _, r := range result.ofType(t, "tls:index/privateKey:PrivateKey") {
 		check(t, r, map[string]any{"algorithm": "ECDSA", "ecdsaCurve": "P256"})
 	}
+}
+
+// TestSeveralNames makes one certificate for all names that clients call, whoever signs
+// it, and has the commands for people use the first.
+func TestSeveralNames(t *testing.T) {
+	names := map[string]string{"grpc-edge:authorities": `["grpc.example.com", "partners.example.com"]`}
+	want := []any{"grpc.example.com", "partners.example.com"}
+	for kind, changes := range map[string]map[string]string{config.SelfSigned: names, config.CertificateAuthorityService: with(withPool, names)} {
+		result := mustRun(t, "sandbox", false, changes)
+		check(t, result.ofType(t, "tls:index/certRequest:CertRequest")[0], map[string]any{"dnsNames": want})
+		if got := plain(at(result.outputs, `grpcurl["api.Echo/Echo"]`)).(string); !strings.Contains(got, "-authority grpc.example.com ") {
+			t.Errorf("%s: the command is %s, want it to call the first name", kind, got)
+		}
+	}
+	issued := mustRun(t, "sandbox", false, with(withCertManager, names)).named(t, "kubernetes:cert-manager.io/v1:Certificate", "certificate-leaf")
+	check(t, issued, map[string]any{"spec.dnsNames": want})
 }
 
 // What cert-manager is asked for is the whole of it: the key is made in the cluster, and

@@ -17,7 +17,7 @@ func edgeConfig(c *config.Config) envoy.Config {
 	e := c.Edge
 	result := edge.Complete(envoy.Config{
 		Backends:    backends(c),
-		Authorities: []string{c.Authority},
+		Authorities: c.Authorities,
 		ClientCA:    e.ClientCA, ClientCertificateRequired: e.ClientCertificateRequired,
 		REST: e.REST, Origins: e.Origins,
 		PageRequestHeaders: e.PageRequestHeaders, PageResponseHeaders: e.PageResponseHeaders,

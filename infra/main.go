@@ -227,7 +227,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	}
 	s.certificate, err = certificate.New(ctx, "certificate", &certificate.Args{
 		Certificate: c.Certificate,
-		DNSName:     c.Authority, IPAddress: s.network.Address, Labels: labels(c),
+		DNSNames:    c.Authorities, IPAddress: s.network.Address, Labels: labels(c),
 		Namespace: space.Name, Workload: edge.Name, InCluster: s.cluster.Provider,
 		Ready: s.apis,
 	})

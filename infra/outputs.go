@@ -35,7 +35,7 @@ func (s *stack) outputs() (pulumi.Map, error) {
 	}
 	outputs := pulumi.Map{
 		"address":         s.network.Address,
-		"authority":       pulumi.String(s.config.Authority),
+		"authority":       pulumi.String(s.config.Authorities[0]),
 		"caCertificate":   s.certificate.Authority,
 		"grpcurl":         grpcurl,
 		"curl":            curl,
@@ -123,7 +123,7 @@ func (s *stack) grpcurl(method, request string) pulumi.StringInput {
 		flags += "-protoset " + protosetFile + " "
 	}
 	return pulumi.Sprintf("grpcurl %s-authority %s -d %s %s:443 %s",
-		flags, s.config.Authority, request, s.network.Address, method)
+		flags, s.config.Authorities[0], request, s.network.Address, method)
 }
 
 func (s *stack) curl(verb, path, request string) pulumi.StringInput {
@@ -132,7 +132,7 @@ func (s *stack) curl(verb, path, request string) pulumi.StringInput {
 		flags = "--cacert " + caFile + " "
 	}
 	return pulumi.Sprintf("curl %s--resolve %s:443:%s -X %s -H 'content-type: application/json' -d %s https://%[2]s%[6]s",
-		flags, s.config.Authority, s.network.Address, verb, request, path)
+		flags, s.config.Authorities[0], s.network.Address, verb, request, path)
 }
 
 // restPath returns the verb and path of a method in REST; empty without one, or where

@@ -30,8 +30,8 @@ type Certificate struct {
 // Args say what kind of certificate it is, and for whom.
 type Args struct {
 	Certificate config.Certificate
-	// DNSName and IPAddress are what it is for.
-	DNSName   string
+	// DNSNames and IPAddress are what it is for.
+	DNSNames  []string
 	IPAddress pulumi.StringInput
 	// Labels are those of what Google bills.
 	Labels pulumi.StringMapInput

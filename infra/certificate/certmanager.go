@@ -48,7 +48,7 @@ func certificateSpec(secret string, args *Args) pulumi.Map {
 		"issuerRef": pulumi.Map{
 			"name": pulumi.String(issuer.Name), "kind": pulumi.String(issuer.Kind), "group": pulumi.String(config.IssuerGroups[issuer.Kind]),
 		},
-		"dnsNames": pulumi.ToStringArray([]string{args.DNSName}),
+		"dnsNames": pulumi.ToStringArray(args.DNSNames),
 		"duration": pulumi.Sprintf("%dh", args.Certificate.LifetimeDays*day),
 		"usages":   pulumi.ToStringArray([]string{"digital signature", "server auth"}),
 		"privateKey": pulumi.Map{ // as newKey, and another one with each renewal

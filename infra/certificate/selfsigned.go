@@ -65,10 +65,10 @@ func (c *Certificate) newRequest(ctx *pulumi.Context, name string, args *Args) (
 	}
 	request, err := tls.NewCertRequest(ctx, name+"-leaf", &tls.CertRequestArgs{
 		PrivateKeyPem: key.PrivateKeyPem,
-		// The DNS name is not here: clients only look at the alternative names, and
+		// No DNS name is here: clients only look at the alternative names, and
 		// a common name ends after 64 characters (RFC 5280).
 		Subject:     tls.CertRequestSubjectArgs{CommonName: pulumi.String("grpc-edge")},
-		DnsNames:    pulumi.ToStringArray([]string{args.DNSName}),
+		DnsNames:    pulumi.ToStringArray(args.DNSNames),
 		IpAddresses: pulumi.StringArray{args.IPAddress},
 	}, pulumi.Parent(c))
 	if err != nil {

@@ -81,7 +81,7 @@ var certificateKinds = map[string][]string{
 }
 
 // certificate reads the keys of the certificate. No message holds the private key.
-func (r *reader) certificate(authority string) Certificate {
+func (r *reader) certificate(authorities []string) Certificate {
 	c := Certificate{
 		Kind: r.oneOf("grpc-edge:certificate", SelfSigned, Provided, CertManager, CertificateAuthorityService),
 		// The last third, in which it is renewed, is longer than the 14 days of the
@@ -98,7 +98,7 @@ func (r *reader) certificate(authority string) Certificate {
 	issuer, pool := r.issuer(c.Kind), r.pool(c.Kind)
 	switch c.Kind {
 	case Provided:
-		r.checkPair(chain, key, authority)
+		r.checkPair(chain, key, authorities)
 		c.PEM, c.KeyPEM = chain, key
 	case CertManager:
 		c.Issuer = issuer
@@ -154,7 +154,7 @@ func (r *reader) pool(kind string) Pool {
 }
 
 // checkPair finds before deployment what a client would find after it.
-func (r *reader) checkPair(chain, key, authority string) {
+func (r *reader) checkPair(chain, key string, authorities []string) {
 	chainBlock, _ := pem.Decode([]byte(chain))
 	isChain := chainBlock != nil && chainBlock.Type == "CERTIFICATE"
 	if !isChain {
@@ -174,7 +174,7 @@ func (r *reader) checkPair(chain, key, authority string) {
 	}
 	certificates, problem := parseChain(chain)
 	if problem == "" {
-		problem = cmp.Or(checkLeaf(certificates[0], authority, time.Now()), checkChain(certificates, time.Now()))
+		problem = cmp.Or(checkLeaf(certificates[0], authorities, time.Now()), checkChain(certificates, time.Now()))
 	}
 	if problem != "" {
 		r.report(chainKey, "%s", problem)
@@ -205,13 +205,11 @@ func parseChain(chain string) (certificates []*x509.Certificate, problem string)
 
 // checkLeaf returns why no client would take the certificate, or Envoy not serve it;
 // "" for nothing.
-func checkLeaf(leaf *x509.Certificate, authority string, now time.Time) string {
-	problem := checkTimes(leaf, now)
+func checkLeaf(leaf *x509.Certificate, authorities []string, now time.Time) string {
+	problem := cmp.Or(checkTimes(leaf, now), checkNames(leaf, authorities))
 	switch {
 	case problem != "":
 		return problem
-	case leaf.VerifyHostname(authority) != nil:
-		return fmt.Sprintf("is for %s, not for grpc-edge:authority %s; change one of them", strings.Join(leaf.DNSNames, ", "), authority)
 	case !servableKey(leaf):
 		return fmt.Sprintf("has a key of %s, which Envoy does not serve; use ECDSA on P-256, or RSA with 2048 bits or more", keyKind(leaf))
 	case leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
@@ -220,6 +218,21 @@ func checkLeaf(leaf *x509.Certificate, authority string, now time.Time) string {
 		return "has an extended key usage without TLS server authentication, which no client takes; have it issued for TLS servers"
 	}
 	return ""
+}
+
+// checkNames returns which names the certificate is not for; "" for none.
+func checkNames(leaf *x509.Certificate, authorities []string) string {
+	var missing []string
+	for _, name := range authorities {
+		if leaf.VerifyHostname(name) != nil {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("is for %s, not for %s of %s; change one of them",
+		strings.Join(leaf.DNSNames, ", "), strings.Join(missing, ", "), authoritiesKey)
 }
 
 func checkTimes(certificate *x509.Certificate, now time.Time) string {

@@ -26,7 +26,7 @@ func TestProvidedCertificate(t *testing.T) {
 		{"key of another", "provided", chain, otherNameKey,
 			"  grpc-edge:certificateKeyPem must be the private key of the first certificate in grpc-edge:certificatePem: tls: private key does not match public key"},
 		{"name", "provided", otherName, otherNameKey,
-			"  grpc-edge:certificatePem is for other.example.com, not for grpc-edge:authority grpc.example.com; change one of them"},
+			"  grpc-edge:certificatePem is for other.example.com, not for grpc.example.com of grpc-edge:authorities; change one of them"},
 		{"expired", "provided", old, oldKey, "  grpc-edge:certificatePem expired on " + day(now.Add(-time.Hour)) + "; renew it"},
 		{"not yet valid", "provided", early, earlyKey,
 			"  grpc-edge:certificatePem is not valid before " + day(now.Add(48*time.Hour)) + "; use one that is valid now"},
@@ -49,6 +49,26 @@ func TestProvidedCertificate(t *testing.T) {
 	}
 }
 
+// TestCertificateOfSeveralNames wants a provided certificate to be for all of them.
+func TestCertificateOfSeveralNames(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	chain, key := pair(t, "*.example.com", now.Add(-time.Hour), now.Add(time.Hour))
+	for authorities, want := range map[string]string{
+		`["grpc.example.com", "partners.example.com"]`: "",
+		`["grpc.example.com", "a.b.example.com", "example.com"]`: "  grpc-edge:certificatePem is for *.example.com, " +
+			"not for a.b.example.com, example.com of grpc-edge:authorities; change one of them",
+	} {
+		_, err := load(t, sandbox(t, map[string]string{
+			"grpc-edge:authorities": authorities,
+			"grpc-edge:certificate": "provided", "grpc-edge:certificatePem": chain, "grpc-edge:certificateKeyPem": key,
+		}), "grpc-edge:certificateKeyPem")
+		if diff := cmp.Diff(want, message(err)); diff != "" {
+			t.Errorf("%s: error (-want +got):\n%s", authorities, diff)
+		}
+	}
+}
+
 // A private key in the clear is the first thing to mend, and hides nothing else.
 func TestPlaintextKey(t *testing.T) {
 	t.Parallel()
@@ -62,7 +82,7 @@ func TestPlaintextKey(t *testing.T) {
 		{"key of another", "provided", chain, otherNameKey, plaintext},
 		{"unused", "self-signed", "", key, plaintext},
 		{"name", "provided", otherName, otherNameKey, plaintext +
-			"\n  grpc-edge:certificatePem is for other.example.com, not for grpc-edge:authority grpc.example.com; change one of them"},
+			"\n  grpc-edge:certificatePem is for other.example.com, not for grpc.example.com of grpc-edge:authorities; change one of them"},
 	}
 	for _, test := range tests {
 		_, err := load(t, sandbox(t, map[string]string{

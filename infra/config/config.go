@@ -24,8 +24,9 @@ type Config struct {
 	Project string
 	// Region holds all regional resources (gcp:region), such as us-central1.
 	Region string
-	// Authority is the DNS name that clients call.
-	Authority string
+	// Authorities are the DNS names that clients call, at least one. Commands that are
+	// shown to people use the first.
+	Authorities []string
 	// DeletionProtection refuses to delete what holds state or is hard to get back.
 	DeletionProtection bool
 
@@ -155,7 +156,7 @@ func (r *reader) read() *Config {
 	c := &Config{
 		Project:            r.match("gcp:project", projectID, "the ID of a project, such as my-project-1"),
 		Region:             r.match("gcp:region", region, "a region, such as us-central1"),
-		Authority:          r.match("grpc-edge:authority", dnsName, "a DNS name in lower case, such as grpc.example.com"),
+		Authorities:        r.authorities(),
 		DeletionProtection: r.boolean("grpc-edge:deletionProtection"),
 		Labels:             r.labels(),
 		Network:            r.network(),
@@ -185,7 +186,7 @@ func (r *reader) read() *Config {
 	r.checkNodeCounts(c.Cluster)
 	r.checkPods(c)
 	r.checkZones(c)
-	c.Certificate = r.certificate(c.Authority)
+	c.Certificate = r.certificate(c.Authorities)
 	c.Service = r.serviceDefaults()
 	c.Services = r.services(c)
 	r.refuseUnknown()

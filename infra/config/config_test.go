@@ -70,7 +70,7 @@ func TestValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Config{
-		Project: "sandbox-project", Region: "us-central1", Authority: "grpc.example.com",
+		Project: "sandbox-project", Region: "us-central1", Authorities: []string{"grpc.example.com"},
 		Labels: map[string]string{}, Images: Images{RetentionDays: 30, KeepVersions: 20},
 		Network: Network{Nodes: "10.10.0.0/20", Pods: "10.20.0.0/16", Services: "10.30.0.0/20", ControlPlane: "172.16.0.0/28"},
 		Cluster: Cluster{
@@ -104,8 +104,10 @@ func TestOneWrongKey(t *testing.T) {
 	const windowForm = `start (a time such as "2026-01-03T02:00:00Z"), hours (4 to 24) and recurrence (such as FREQ=WEEKLY;BYDAY=SA,SU)`
 	tests := []struct{ key, value, message string }{
 		{"gcp:project", "My Project", arrow + "the ID of a project, such as my-project-1"},
-		{"grpc-edge:authority", "localhost", arrow + "a DNS name in lower case, such as grpc.example.com"},
-		{"grpc-edge:authority", "*.example.com", arrow + "a DNS name in lower case, such as grpc.example.com"},
+		{"grpc-edge:authorities", "[]", arrow + "a list of DNS names in lower case, such as [grpc.example.com]"},
+		{"grpc-edge:authorities", "grpc.example.com", arrow + "a list of DNS names in lower case, such as [grpc.example.com]"},
+		{"grpc-edge:authorities", `["localhost"]`, arrow + "a list of DNS names in lower case, such as [grpc.example.com]"},
+		{"grpc-edge:authorities", `["grpc.example.com","*.example.com"]`, arrow + "a list of DNS names in lower case, such as [grpc.example.com]"},
 		{"grpc-edge:deletionProtection", "maybe", arrow + "one of true, false"},
 		{"grpc-edge:clusterLocation", "europe-west1-b", arrow + "a zone of us-central1, such as us-central1-a, or empty for the whole region"},
 		{"grpc-edge:releaseChannel", "regular", arrow + "one of RAPID, REGULAR, STABLE"},
@@ -189,6 +191,7 @@ func TestWrongTogether(t *testing.T) {
 		return `[{"name":"` + name + `","start":"2026-12-01T00:00:00Z","end":"` + end + `","scope":"` + scope + `"}]`
 	}
 	const exclusions, labels = "grpc-edge:maintenanceExclusions", "grpc-edge:labels"
+	const authorities = "grpc-edge:authorities"
 	tests := []struct {
 		changes map[string]string
 		want    string
@@ -197,6 +200,7 @@ func TestWrongTogether(t *testing.T) {
 		{map[string]string{"grpc-edge:nodeCount": "3", "grpc-edge:nodeCountMax": "2"}, "grpc-edge:nodeCountMax is 2; it must be 0, for always nodeCount nodes, or more than grpc-edge:nodeCount, 3"},
 		{map[string]string{"grpc-edge:envoyReplicas": "4", "grpc-edge:envoyReplicasMax": "3"}, "grpc-edge:envoyReplicasMax is 3; it must be 0, for always 4 pods, or more than grpc-edge:envoyReplicas, 4"},
 		{map[string]string{"grpc-edge:nodeCountMax": "600"}, "grpc-edge:podsCidr is \"10.20.0.0/16\"; it must be a /14 or larger: 600 nodes"},
+		{map[string]string{authorities: `["a.example.com","b.example.com","a.example.com"]`}, authorities + `[2] is "a.example.com", as [0] is; remove one of them`},
 		{map[string]string{exclusions: exclusion("Xmas", "2026-12-24T00:00:00Z", "NO_UPGRADES")}, exclusions + `[0].name is "Xmas"; it must be a name in lower case`},
 		{map[string]string{exclusions: exclusion("xmas", "2026-11-24T00:00:00Z", "NO_UPGRADES")}, exclusions + `[0] is from "2026-12-01T00:00:00Z" to "2026-11-24T00:00:00Z"; start must be before end`},
 		{map[string]string{exclusions: exclusion("xmas", "2026-12-24T00:00:00Z", "ALL")}, exclusions + `[0].scope is "ALL"; it must be one of NO_UPGRADES, NO_MINOR_UPGRADES, NO_MINOR_OR_NODE_UPGRADES`},
@@ -224,8 +228,8 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 		"gcp:regoin":                       "us-central1",
 		"gcp:userProjectOverride":          "true",
 		"gpc:region":                       "us-central1",
-		"grpc-edge:autority":               "grpc.example.com",
-		"grpc-edg:authority":               "grpc.example.com",
+		"grpc-edge:authority":              "grpc.example.com",
+		"grpc-edg:authorities":             `["grpc.example.com"]`,
 		"edge:nodeCount":                   "2",
 		"grpc-edge:deletionProtection":     `["true"]`,
 		"grpc-edge:envoyDigest":            `{"sha256": "0"}`,
@@ -244,7 +248,7 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 		"pulumi:disable-default-providers": "[]",
 	})
 	delete(values, "gcp:project")
-	delete(values, "grpc-edge:authority")
+	delete(values, "grpc-edge:authorities")
 	_, err := loadWith(t, values, map[string][]string{"gcp": {"project", "region", "userProjectOverride"}})
 	want := strings.Join([]string{
 		`  edge:nodeCount is unknown; did you mean grpc-edge:nodeCount? Rename it, or remove it with: pulumi config rm edge:nodeCount`,
@@ -252,9 +256,9 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 		`  gcp:region is "mars"; it must be a region, such as us-central1`,
 		`  gcp:regoin is unknown; did you mean gcp:region? Rename it, or remove it with: pulumi config rm gcp:regoin`,
 		`  gpc:region is unknown; did you mean gcp:region? Rename it, or remove it with: pulumi config rm gpc:region`,
-		`  grpc-edg:authority is unknown; did you mean grpc-edge:authority? Rename it, or remove it with: pulumi config rm grpc-edg:authority`,
-		`  grpc-edge:authority is missing; set it with: pulumi config set grpc-edge:authority VALUE`,
-		`  grpc-edge:autority is unknown; did you mean grpc-edge:authority? Rename it, or remove it with: pulumi config rm grpc-edge:autority`,
+		`  grpc-edg:authorities is unknown; did you mean grpc-edge:authorities? Rename it, or remove it with: pulumi config rm grpc-edg:authorities`,
+		`  grpc-edge:authorities is missing; set it with: pulumi config set grpc-edge:authorities VALUE`,
+		`  grpc-edge:authority is unknown; did you mean grpc-edge:authorities? Rename it, or remove it with: pulumi config rm grpc-edge:authority`,
 		`  grpc-edge:deletionProtection is "[\"true\"]"; it must be one of true, false`,
 		`  grpc-edge:envoyDigest is "{\"sha256\": \"0\"}"; it must be sha256: and 64 hexadecimal digits`,
 		`  grpc-edge:jwtIssuers is {"name":"main"}; it must be a list`,
@@ -268,7 +272,7 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 		`  grpc-edge:replicas is unknown; docs/configuration.md lists the keys; remove it with: pulumi config rm grpc-edge:replicas`,
 		`  grpc-edge:rules[0].clients is ["all"]; it must be a list of CIDR blocks, such as [10.0.0.0/8]`,
 		`  grpc-edge:rules[1].callsPerSecond is -1; it must be a whole number, 0 or more`,
-		`  grpc-edge:rules[1].sevice is unknown; did you mean service? there may be service, method, issuers, clients, callsPerSecond, burst`,
+		`  grpc-edge:rules[1].sevice is unknown; did you mean service? there may be service, method, authority, issuers, clients, callsPerSecond, burst`,
 		`  grpc-edge:rules[2] is "api.Echo"; it must be an object`,
 		`  grpc-edge:webOrigins is "https://app.example.com"; it must be origins of web pages, such as [https://app.example.com]`,
 	}, "\n")

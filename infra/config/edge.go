@@ -152,6 +152,7 @@ func (r *reader) rules(key string) []envoy.Rule {
 	items := objects[struct {
 		Service        string   `json:"service"`
 		Method         string   `json:"method"`
+		Authority      string   `json:"authority"`
 		Issuers        []string `json:"issuers"`
 		Clients        []string `json:"clients"`
 		CallsPerSecond uint32   `json:"callsPerSecond"`
@@ -164,7 +165,7 @@ func (r *reader) rules(key string) []envoy.Rule {
 			r.report(key, "[%d].clients is %q; it must be %s", i, item.Clients, allowedPrefixes)
 		}
 		list = append(list, envoy.Rule{
-			Service: protoreflect.FullName(item.Service), Method: protoreflect.Name(item.Method),
+			Service: protoreflect.FullName(item.Service), Method: protoreflect.Name(item.Method), Authority: item.Authority,
 			Issuers: item.Issuers, Clients: clients,
 			Rate: envoy.Rate{PerSecond: item.CallsPerSecond, Burst: item.Burst},
 		})

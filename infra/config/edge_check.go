@@ -12,7 +12,7 @@ import (
 
 // edgeKeys are the keys that fields of [envoy.Config] come from.
 var edgeKeys = map[string]string{
-	"AllowedClients": "allowedClients", "Authorities": "authority", "ClientCA": "clientCaPem",
+	"AllowedClients": "allowedClients", "Authorities": "authorities", "ClientCA": "clientCaPem",
 	"ClientCertificateRequired": "clientCertificateRequired", "ClientRate": "clientCallsPerSecond", "Collector": "otlpEndpoint",
 	"DeniedClients": "deniedClients", "IgnoreUnknownQuery": "unknownQueryParameters", "Issuers": "jwtIssuers",
 	"MaxConnectionAge": "maxConnectionAgeSeconds", "MaxDeadline": "maxDeadlineSeconds", "MaxStreams": "maxStreamsPerConnection",
@@ -58,7 +58,7 @@ func edgeKey(field string) (key, part string) {
 			part = rest + "." + to
 		}
 	}
-	if name == "authority" || !strings.HasPrefix(part, "[") { // the key is one value
+	if !strings.HasPrefix(part, "[") { // the key is one value
 		return "grpc-edge:" + name, ""
 	}
 	return "grpc-edge:" + name, lowerFields(part)
@@ -97,7 +97,8 @@ func (c *Config) checkCanaries(known []string, report Report) {
 	}
 }
 
-// checkRules reports rules about services, and for issuers, that there are not.
+// checkRules reports rules about services and authorities, and for issuers, that there are
+// not.
 func checkRules(edge envoy.Config, report Report) {
 	var services, issuers []string
 	for _, backend := range edge.Backends {
@@ -111,6 +112,9 @@ func checkRules(edge envoy.Config, report Report) {
 	for i, rule := range edge.Rules {
 		if !slices.Contains(services, string(rule.Service)) {
 			report("grpc-edge:rules", "[%d].service is %q%s; it must be one of %s", i, rule.Service, didYouMean(string(rule.Service), services), strings.Join(services, ", "))
+		}
+		if rule.Authority != "" && !slices.Contains(edge.Authorities, rule.Authority) {
+			report("grpc-edge:rules", "[%d].authority is %q%s; it must be one of grpc-edge:authorities", i, rule.Authority, didYouMean(rule.Authority, edge.Authorities))
 		}
 		for j, name := range rule.Issuers {
 			if !slices.Contains(issuers, name) {

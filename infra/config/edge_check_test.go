@@ -21,13 +21,14 @@ func TestCheckEdge(t *testing.T) {
 		"grpc-edge:webOrigins": `["https://app.example.com", "https://app.example.com"]`,
 		"grpc-edge:jwtIssuers": `[{"name": "main", "issuer": "https://issuer.example.com", "audiences": [], "jwksUri": "http://x"}]`,
 		"grpc-edge:rules": `[{"service": "grpc.health.v1.Helth"}, {"service": "grpc.health.v1.Health", "method": "Chek"},
-			{"service": "grpc.health.v1.Health", "issuers": ["mian"]}, {"service": "grpc.health.v1.Health", "burst": 3}]`,
+			{"service": "grpc.health.v1.Health", "issuers": ["mian"]}, {"service": "grpc.health.v1.Health", "burst": 3},
+			{"service": "grpc.health.v1.Health", "authority": "grpc.exmple.com"}]`,
 	}))
 	r := &reader{problems: map[string]string{}}
 	r.report("grpc-edge:nodeCount", "is wrong: %v", err != nil)
 	edge := envoy.Config{
 		Backends:    []envoy.Backend{{Name: "echo", Address: "echo", Port: 8080, Services: envoy.Services(healthpb.File_grpc_health_v1_health_proto)}},
-		Authorities: []string{c.Authority}, Origins: c.Edge.Origins, Issuers: c.Edge.Issuers, Rules: c.Edge.Rules,
+		Authorities: c.Authorities, Origins: c.Edge.Origins, Issuers: c.Edge.Issuers, Rules: c.Edge.Rules,
 		ClientCA: "not PEM", MaxDeadline: -1,
 	}
 	c.CheckEdge(edge, []string{"echo", "reverse"}, r.report)
@@ -42,6 +43,7 @@ func TestCheckEdge(t *testing.T) {
 		`  grpc-edge:rules[1].method is wrong: "Chek" must be a method of grpc.health.v1.Health, or empty for all of them`,
 		`  grpc-edge:rules[2].issuers[0] is "mian" (did you mean main?); it must be the name of one in grpc-edge:jwtIssuers`,
 		`  grpc-edge:rules[3].callsPerSecond is wrong: 0 must be at least 1 where there is a Burst`,
+		`  grpc-edge:rules[4].authority is "grpc.exmple.com" (did you mean grpc.example.com?); it must be one of grpc-edge:authorities`,
 		`  grpc-edge:webOrigins[1] is wrong: "https://app.example.com" is already grpc-edge:webOrigins[0]`,
 	}, "\n")
 	if diff := cmp.Diff(want, message(r.err())); diff != "" {

@@ -41,7 +41,7 @@ func TestEdgeValues(t *testing.T) {
 		"grpc-edge:deniedClients":             `["10.1.0.0/16"]`,
 		"grpc-edge:clientCallsPerSecond":      "7",
 		"grpc-edge:jwtIssuers":                `[{"name": "main", "issuer": "https://issuer.example.com", "audiences": ["a"], "jwksUri": "https://issuer.example.com/keys"}]`,
-		"grpc-edge:rules":                     `[{"service": "api.Echo", "method": "Echo", "issuers": ["main"], "clients": ["10.2.0.0/16"], "callsPerSecond": 5, "burst": 9}]`,
+		"grpc-edge:rules":                     `[{"service": "api.Echo", "method": "Echo", "authority": "grpc.example.com", "issuers": ["main"], "clients": ["10.2.0.0/16"], "callsPerSecond": 5, "burst": 9}]`,
 		"grpc-edge:maxDeadlineSeconds":        "0",
 		"grpc-edge:maxConnectionAgeSeconds":   "0",
 		"grpc-edge:balance":                   "least-request",
@@ -66,7 +66,7 @@ func TestEdgeValues(t *testing.T) {
 			Name: "main", Issuer: "https://issuer.example.com", Audiences: []string{"a"}, JWKSURI: "https://issuer.example.com/keys",
 		}},
 		Rules: []envoy.Rule{{
-			Service: "api.Echo", Method: "Echo", Issuers: []string{"main"},
+			Service: "api.Echo", Method: "Echo", Authority: "grpc.example.com", Issuers: []string{"main"},
 			Clients: []netip.Prefix{netip.MustParsePrefix("10.2.0.0/16")}, Rate: envoy.Rate{PerSecond: 5, Burst: 9},
 		}},
 		ClientRate:   envoy.Rate{PerSecond: 7},

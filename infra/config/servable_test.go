@@ -128,7 +128,7 @@ func TestServableCertificates(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := &reader{problems: map[string]string{}}
-			r.checkPair(test.chain, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "grpc.example.com")
+			r.checkPair(test.chain, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), []string{"grpc.example.com"})
 			if got := message(r.err()); (test.problem == "") != (got == "") || !strings.Contains(got, test.problem) {
 				t.Errorf("problem %q, want %q", got, test.problem)
 			}

@@ -245,7 +245,7 @@ func wrongCertificates(ctx context.Context, s *Sandbox) error {
 	}{
 		{authority, day, true, "grpc-edge:certificateKeyPem must be the private key of the first certificate in grpc-edge:certificatePem"},
 		{authority, time.Now().Add(-time.Hour), false, "grpc-edge:certificatePem expired on"},
-		{"other.example.org", day, false, "grpc-edge:certificatePem is for other.example.org, not for grpc-edge:authority " + authority},
+		{"other.example.org", day, false, "grpc-edge:certificatePem is for other.example.org, not for " + authority + " of grpc-edge:authorities"},
 	} {
 		chain, key, err := newPair(wrong.name, wrong.until)
 		if wrong.another && err == nil {
