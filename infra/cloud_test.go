@@ -99,11 +99,12 @@ func (c *cloud) SupportsFeature(_ context.Context, request *pulumirpc.SupportsFe
 // projectNumber is that of every project.
 const projectNumber = "123456789012"
 
-// Invoke answers the functions that the program calls, for a token, for a project, and
-// for the public key of a key that signs.
+// Invoke answers the functions that the program calls, for a token, for a project, for
+// the public key of a key that signs, and for a zone of Cloud DNS.
 func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
 	answer, err := structpb.NewStruct(map[string]any{
 		"accessToken": "token", "number": projectNumber, "secretData": "1234", "publicKeys": []any{map[string]any{"pem": signer.public}},
+		"dnsName": "example.com.",
 	})
 	return &pulumirpc.ResourceInvokeResponse{Return: answer}, err
 }

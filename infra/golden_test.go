@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // replaced by a word.
 func TestGolden(t *testing.T) {
 	sandbox := mustRun(t, "sandbox", false, nil)
-	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "autopilot", config.CertManager, config.CertificateAuthorityService} {
+	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "autopilot", config.CertManager, config.CertificateAuthorityService, "dns"} {
 		result := sandbox
 		switch stack {
 		case "sandbox":
@@ -35,6 +35,8 @@ func TestGolden(t *testing.T) {
 			result = added(t, sandbox, withCertManager)
 		case config.CertificateAuthorityService:
 			result = added(t, sandbox, withPool)
+		case "dns":
+			result = added(t, sandbox, withZone)
 		case "autopilot": // what it changes
 			result = inAutopilot(t)
 		default:

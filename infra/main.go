@@ -18,6 +18,7 @@ import (
 	"example.com/grpc-edge/infra/cluster"
 	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/infra/delivery"
+	"example.com/grpc-edge/infra/dns"
 	"example.com/grpc-edge/infra/edge"
 	"example.com/grpc-edge/infra/encryption"
 	"example.com/grpc-edge/infra/image"
@@ -196,6 +197,9 @@ func moreAPIs(c *config.Config) []string {
 	if c.Certificate.Kind == config.CertificateAuthorityService {
 		apis = append(apis, "privateca.googleapis.com")
 	}
+	if c.DNSZone != (config.DNSZone{}) {
+		apis = append(apis, "dns.googleapis.com")
+	}
 	return apis
 }
 
@@ -234,7 +238,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = edge.New(ctx, "edge", &edge.Args{
+	answering, err := edge.New(ctx, "edge", &edge.Args{
 		Namespace: space.Name,
 		Image:     s.envoyImage(), LifecycleImage: s.references[lifecycleName],
 		Replicas: c.EnvoyReplicas, Termination: c.Termination,
@@ -244,10 +248,25 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		AddressName:       s.network.AddressName,
 		MetricsNamespaces: c.MetricsNamespaces, CollectorNamespace: collectorNamespace(c.OTLP),
 	}, inCluster)
-	if err != nil || !c.Monitoring.Enabled {
+	if err != nil {
+		return err
+	}
+	if err := s.records(ctx, answering); err != nil || !c.Monitoring.Enabled {
 		return err
 	}
 	return s.monitoring(ctx, space)
+}
+
+// records makes the DNS records of all names, once the edge answers to them.
+func (s *stack) records(ctx *pulumi.Context, answering pulumi.Resource) error {
+	c := s.config
+	if c.DNSZone == (config.DNSZone{}) {
+		return nil
+	}
+	_, err := dns.New(ctx, "dns", &dns.Args{
+		Zone: c.DNSZone, Names: c.Authorities, Address: s.network.Address, APIs: s.apis,
+	}, pulumi.DependsOn([]pulumi.Resource{answering}))
+	return err
 }
 
 // monitoring watches the edge.

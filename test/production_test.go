@@ -31,6 +31,7 @@ func TestProduction(t *testing.T) {
 	writeConfig(t, c, true)
 	runSteps(t, []step{
 		{"make up brings it up in three zones", func(t *testing.T) { spreadOverZones(ctx, t, c) }},
+		{"each name has its record, and is served", func(t *testing.T) { callByEachName(ctx, t, c) }},
 		{"preview shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "preview") }},
 		{"refresh shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview") }},
 		{"the cluster refuses what the deployer has not signed", func(t *testing.T) { refuseUnsigned(ctx, t, c) }},
@@ -52,6 +53,9 @@ var sandboxOnly = map[string]any{
 	"grpc-edge:kmsKey":                 "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
 	"grpc-edge:signingKey":             "projects/sandbox-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images/cryptoKeyVersions/1",
 	"grpc-edge:serviceMinReadySeconds": 10,
+	"grpc-edge:authorities":            []string{"grpc.example.com", "partners.example.com"},
+	"grpc-edge:dnsZone":                "projects/dns-project/managedZones/example-com",
+	"grpc-edge:rules":                  []map[string]any{{"service": "api.Reverse", "authority": "grpc.example.com"}},
 }
 
 // writeConfig gives the sandbox's stack what Pulumi.prod.yaml has.
@@ -74,6 +78,25 @@ func writeConfig(t *testing.T, c checkout, protection bool) {
 	}
 	if err := os.WriteFile(filepath.Join(c.dir, "Pulumi.sandbox.yaml"), content, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// callByEachName looks for the records in a zone of another project, and calls by both names
+// with the one certificate. One service has a rule for one name only.
+func callByEachName(ctx context.Context, t *testing.T, c checkout) {
+	e := outputs(ctx, t, c)
+	objects := strings.Fields(c.must(ctx, t, ".cache/bin/sandbox", "objects"))
+	for name, reverse := range map[string]int{"grpc.example.com": 200, "partners.example.com": 421} {
+		record := "//dns.googleapis.com/projects/dns-project/managedZones/example-com/rrsets/" + name + "./A"
+		if !slices.Contains(objects, record) {
+			t.Errorf("there is no %s among %q", record, objects)
+		}
+		e.Authority = name
+		for path, want := range map[string]int{"/v1/echo": 200, "/v1/reverse": reverse} {
+			if status, got := post(t, e, path, `{"content": "hello"}`); status != want {
+				t.Errorf("POST %s by %s = %d %s, want %d", path, name, status, got, want)
+			}
+		}
 	}
 }
 

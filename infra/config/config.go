@@ -27,6 +27,8 @@ type Config struct {
 	// Authorities are the DNS names that clients call, at least one. Commands that are
 	// shown to people use the first.
 	Authorities []string
+	// DNSZone gets a record of each of them.
+	DNSZone DNSZone
 	// DeletionProtection refuses to delete what holds state or is hard to get back.
 	DeletionProtection bool
 
@@ -177,6 +179,7 @@ func (r *reader) read() *Config {
 		// Spot machines give 25 s of notice (Google Kubernetes Engine, "Spot VMs").
 		Termination: r.seconds("grpc-edge:terminationSeconds", 10, 3600),
 	}
+	c.DNSZone = r.dnsZone(c.Project)
 	c.KMSKey = r.kms(c.Region)
 	c.SigningKey = r.signingKey(c.BinaryAuthorization)
 	c.Delivery = r.delivery(c.Project, c.DeletionProtection)

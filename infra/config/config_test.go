@@ -108,6 +108,9 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:authorities", "grpc.example.com", arrow + "a list of DNS names in lower case, such as [grpc.example.com]"},
 		{"grpc-edge:authorities", `["localhost"]`, arrow + "a list of DNS names in lower case, such as [grpc.example.com]"},
 		{"grpc-edge:authorities", `["grpc.example.com","*.example.com"]`, arrow + "a list of DNS names in lower case, such as [grpc.example.com]"},
+		{"grpc-edge:dnsZone", "example.com", arrow + zoneForm},
+		{"grpc-edge:dnsZone", "projects/p/managedZones/example-com", arrow + zoneForm},
+		{"grpc-edge:dnsZone", "projects/my-project/zones/example-com", arrow + zoneForm},
 		{"grpc-edge:deletionProtection", "maybe", arrow + "one of true, false"},
 		{"grpc-edge:clusterLocation", "europe-west1-b", arrow + "a zone of us-central1, such as us-central1-a, or empty for the whole region"},
 		{"grpc-edge:releaseChannel", "regular", arrow + "one of RAPID, REGULAR, STABLE"},
@@ -170,6 +173,7 @@ func TestOneWrongKey(t *testing.T) {
 
 const (
 	testSigningKey = "projects/my-project/locations/global/keyRings/r/cryptoKeys/k"
+	zoneForm       = "the name of a managed zone of Cloud DNS, such as example-com, projects/PROJECT/managedZones/ZONE for one in another project, or empty"
 	signingForm    = "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY/cryptoKeyVersions/NUMBER, or empty"
 )
 
@@ -181,6 +185,19 @@ func TestSigningKey(t *testing.T) {
 	}
 	if want := (SigningKey{Key: testSigningKey, Version: 12}); c.SigningKey != want || c.SigningKey.Name() != testSigningKey+"/cryptoKeyVersions/12" {
 		t.Errorf("the key is %v, want %v", c.SigningKey, want)
+	}
+}
+
+// TestDNSZone takes a zone of the stack's own project, and of another.
+func TestDNSZone(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]DNSZone{
+		"": {}, "example-com": {"sandbox-project", "example-com"}, "projects/dns-project/managedZones/z": {"dns-project", "z"},
+	} {
+		c, err := load(t, sandbox(t, map[string]string{"grpc-edge:dnsZone": value}))
+		if err != nil || c.DNSZone != want {
+			t.Errorf("%q: %+v, %v, want %+v", value, c.DNSZone, err, want)
+		}
 	}
 }
 

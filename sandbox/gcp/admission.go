@@ -13,7 +13,7 @@ func (t *change) admit(rule *rule) error {
 	if violations := rule.violations(t.new.Config); len(violations) > 0 {
 		return violations[0].err()
 	}
-	if err := t.requireAPI(t.new.Kind.API(), t.new.project()); err != nil {
+	if err := t.requireAPI(t.new.Kind.API(), t.consumer()); err != nil {
 		return err
 	}
 	if existing, ok := t.objects[t.new.Name]; ok && t.old == nil {
@@ -29,6 +29,16 @@ func (t *change) admit(rule *rule) error {
 	}
 	t.new.Uses = nil
 	return rule.admit(t)
+}
+
+// consumer returns the project in which the API has to be enabled: that of the object.
+// For a record of Cloud DNS, whose zone may be in another project, it is the project of
+// the caller ("Enabling an API": the consumer project).
+func (t *change) consumer() string {
+	if t.new.Kind == KindRecordSet {
+		return t.at.Project
+	}
+	return t.new.project()
 }
 
 // free refuses the name of an object that was deleted a short while ago.

@@ -102,7 +102,7 @@ const (
 // enable enables every API that objects need.
 func enable(t *testing.T, c *Cloud) {
 	t.Helper()
-	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "containeranalysis", "cloudbuild", "privateca", "secretmanager"} {
+	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "containeranalysis", "cloudbuild", "privateca", "secretmanager", "dns"} {
 		create(t, c, KindService, Properties{"service": api + ".googleapis.com"})
 	}
 }

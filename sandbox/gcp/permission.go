@@ -44,6 +44,7 @@ const (
 	onTriggered   // the account that builds run as
 	onNote        // the note that an occurrence is attached to
 	onPool        // the CA pool that the object is in
+	onZone        // the managed zone that the object is in
 )
 
 type grant struct {
@@ -129,6 +130,15 @@ var permissions = map[Kind]verbs{
 		VerbGet:    on(onObject, "privateca.certificates.get"),
 		VerbUpdate: on(onObject, "privateca.certificates.update"),
 		VerbDelete: on(onObject, "privateca.certificates.update"),
+	},
+	// Every change of a record is a change of its zone, for which the client waits
+	// ("Roles and permissions", Cloud DNS). It lists the records before it makes one, and to
+	// read one.
+	KindRecordSet: {
+		VerbCreate: on(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.create"),
+		VerbGet:    on(onZone, "dns.resourceRecordSets.list"),
+		VerbUpdate: on(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.update"),
+		VerbDelete: on(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.delete"),
 	},
 	KindIdentityPool:     crud("iam.workloadIdentityPools"),
 	KindIdentityProvider: crud("iam.workloadIdentityPoolProviders"),
@@ -231,6 +241,9 @@ func (call Call) resource(s scope) string {
 	case onPool:
 		pool, _, _ := strings.Cut(call.Name, "/certificates/")
 		return pool
+	case onZone:
+		zone, _, _ := strings.Cut(call.Name, "/rrsets/")
+		return zone
 	case onTriggered:
 		return project + "/serviceAccounts/" + lastSegment(call.Config.str("serviceAccount"))
 	case onNodeAccount:

@@ -23,6 +23,7 @@ var apiTitles = map[string]string{
 	"monitoring.googleapis.com":           "Cloud Monitoring API",
 	"iam.googleapis.com":                  "Identity and Access Management (IAM) API",
 	"privateca.googleapis.com":            "Certificate Authority API",
+	"dns.googleapis.com":                  "Cloud DNS API",
 }
 
 // services are the names that can be enabled, without .googleapis.com: those of

@@ -285,6 +285,8 @@ func program() []struct {
 			"defaultAdmissionRule":       props{"evaluationMode": "ALWAYS_DENY", "enforcementMode": "ENFORCED_BLOCK_AND_AUDIT_LOG"}}},
 		{certificateType, location + "caPools/grpc-edge/certificates/leaf", props{"name": "leaf", "pool": "grpc-edge", "location": "us-central1",
 			"lifetime": "7776000s", "pemCsr": certificateRequest(), "labels": props{"app": "edge"}}},
+		{"gcp:dns/recordSet:RecordSet", "projects/test-project/managedZones/example-com/rrsets/grpc.example.com./A", props{
+			"managedZone": "example-com", "name": "grpc.example.com.", "type": "A", "ttl": 300, "rrdatas": []any{"203.0.113.10"}}},
 		{poolType, pool, props{"workloadIdentityPoolId": "grpc-edge-dev", "description": "CI"}},
 		{providerType, pool + "/providers/github", props{"workloadIdentityPoolId": "grpc-edge-dev", "workloadIdentityPoolProviderId": "github",
 			"oidc":               props{"issuerUri": "https://token.actions.githubusercontent.com"},

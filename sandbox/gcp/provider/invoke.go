@@ -27,10 +27,12 @@ func (p *provider) Invoke(ctx context.Context, r *pulumirpc.InvokeRequest) (*pul
 		result, err = p.project(ctx, s, args)
 	case "gcp:kms/getKMSCryptoKeyVersion:getKMSCryptoKeyVersion":
 		result, err = p.keyVersion(ctx, s, args)
+	case "gcp:dns/getManagedZone:getManagedZone":
+		result, err = p.managedZone(ctx, s, args)
 	default:
 		err = status.Errorf(codes.Unimplemented, "the sandbox does not emulate the function %s; it emulates "+
-			"gcp:organizations/getClientConfig:getClientConfig, gcp:organizations/getProject:getProject and "+
-			"gcp:kms/getKMSCryptoKeyVersion:getKMSCryptoKeyVersion", r.Tok)
+			"gcp:organizations/getClientConfig:getClientConfig, gcp:organizations/getProject:getProject, "+
+			"gcp:kms/getKMSCryptoKeyVersion:getKMSCryptoKeyVersion and gcp:dns/getManagedZone:getManagedZone", r.Tok)
 	}
 	if err != nil {
 		return nil, err
@@ -105,5 +107,25 @@ func (p *provider) keyVersion(ctx context.Context, s *session, args resource.Pro
 		"publicKeys": resource.NewProperty([]resource.PropertyValue{resource.NewProperty(resource.PropertyMap{
 			"pem": resource.NewProperty(public), "algorithm": resource.NewProperty(algorithm),
 		})}),
+	}, nil
+}
+
+// managedZone describes a zone of Cloud DNS.
+func (p *provider) managedZone(ctx context.Context, s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
+	name, _ := plainValue(args["name"]).(string)
+	project, _ := plainValue(args["project"]).(string)
+	if project == "" {
+		project = s.place.Project
+	}
+	id := "projects/" + project + "/managedZones/" + name
+	domain, err := p.cloud.ManagedZone(gcp.As(ctx, s.account), s.place.Project, id)
+	if err != nil {
+		return nil, err
+	}
+	return resource.PropertyMap{
+		"id": resource.NewProperty(id), "name": resource.NewProperty(name), "project": resource.NewProperty(project),
+		"dnsName": resource.NewProperty(domain), "visibility": resource.NewProperty("public"), "description": resource.NewProperty(""),
+		"managedZoneId": resource.NewProperty(gcp.ProjectNumber(id)),
+		"nameServers":   resource.NewProperty([]resource.PropertyValue{resource.NewProperty("ns-cloud-a1.googledomains.com.")}),
 	}, nil
 }

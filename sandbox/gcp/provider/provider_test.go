@@ -310,6 +310,26 @@ func TestInstancesHaveTheirOwnConfiguration(t *testing.T) {
 	}
 }
 
+// TestManagedZone reads a zone of another project.
+func TestManagedZone(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	e.create("gcp:projects/service:Service", props{"service": "dns.googleapis.com"})
+	read := func(name string) (*pulumirpc.InvokeResponse, error) {
+		return e.client.Invoke(context.Background(), &pulumirpc.InvokeRequest{
+			Tok: "gcp:dns/getManagedZone:getManagedZone", Args: e.encode(resource.NewPropertyMapFromMap(props{"name": name, "project": "dns-project"})),
+		})
+	}
+	response, err := read("example-com")
+	if err != nil || response.Return.Fields["dnsName"].GetStringValue() != "example.com." ||
+		response.Return.Fields["id"].GetStringValue() != "projects/dns-project/managedZones/example-com" {
+		t.Errorf("getManagedZone = %v, %v", response, err)
+	}
+	if _, err := read("nowhere"); err == nil || !strings.Contains(err.Error(), "'nowhere' does not exist") {
+		t.Errorf("a zone that is not there: %v", err)
+	}
+}
+
 // TestKeyVersion reads what an attestor is made of, with the rights of the caller.
 func TestKeyVersion(t *testing.T) {
 	t.Parallel()

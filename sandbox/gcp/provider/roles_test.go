@@ -59,6 +59,7 @@ type run struct {
 	objects            []string   // verbs on the cluster's objects; the API's watch and patch are list and update
 	registry           []string   // permissions on repositories
 	keys               []string   // permissions on the key that signs images
+	zones              []string   // permissions on the zone of DNS records
 	awaits             bool       // what Kubernetes makes of the objects is watched
 }
 
@@ -72,10 +73,11 @@ var runs = map[string]run{
 		objects:  []string{"create", "update", "get", "list", "delete"}, // a changed ConfigMap is a new one, and the old one goes
 		registry: []string{registry.PermissionDownload, registry.PermissionUpload},
 		keys:     append(publicKey, "cloudkms.cryptoKeyVersions.useToSign"),
+		zones:    []string{"dns.managedZones.get"}, // whose domain the program compares with the names
 	},
 	"preview": {
 		title: "grpc-edge preview", description: "What `pulumi preview`, also with --refresh, needs to read the stack",
-		verbs: []gcp.Verb{gcp.VerbGet}, objects: []string{"get"}, keys: publicKey,
+		verbs: []gcp.Verb{gcp.VerbGet}, objects: []string{"get"}, keys: publicKey, zones: []string{"dns.managedZones.get"},
 	},
 	"destroy": {
 		title: "grpc-edge destroy", description: "What `pulumi destroy` needs to remove the stack",
@@ -196,6 +198,12 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 	if rt.kind == gcp.KindAttestor {
 		for _, permission := range r.keys {
 			all = append(all, ask{permission: permission, resource: "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images"})
+		}
+	}
+	if rt.kind == gcp.KindRecordSet {
+		for _, permission := range r.zones {
+			zone, _, _ := strings.Cut(object, "/rrsets/")
+			all = append(all, ask{permission: permission, resource: zone})
 		}
 	}
 	if rt.kind == gcp.KindRepository {

@@ -160,6 +160,9 @@ var resourceTypes = map[string]resourceType{
 		defaults: map[string]any{"lifetime": "315360000s"},
 		replace:  words("certificateAuthority certificateTemplate config lifetime location name pemCsr pool project"),
 	},
+	"gcp:dns/recordSet:RecordSet": {
+		kind: gcp.KindRecordSet, place: []string{"project"}, replace: words("managedZone name project"),
+	},
 	"gcp:iam/workloadIdentityPool:WorkloadIdentityPool": {
 		kind: gcp.KindIdentityPool, place: []string{"project"}, replace: words("project workloadIdentityPoolId"),
 	},

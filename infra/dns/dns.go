@@ -1,0 +1,76 @@
+// Package dns holds the A records of the names that clients call, in a managed zone of
+// Cloud DNS that is there already.
+package dns
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/dns"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"example.com/grpc-edge/infra/config"
+)
+
+// ttl is for how many seconds a resolver keeps an answer. The address is static: it
+// changes only with another stack, and then clients follow within this time.
+const ttl = 300
+
+// Records are the records of one zone.
+type Records struct {
+	pulumi.ResourceState
+}
+
+// Args say which names get which address.
+type Args struct {
+	Zone config.DNSZone
+	// Names are without the final dot.
+	Names   []string
+	Address pulumi.StringInput
+	// APIs are that of Cloud DNS, and may be others besides.
+	APIs []pulumi.Resource
+}
+
+// New makes one record for each name. It fails where a name is not in the domain of the
+// zone, which Cloud DNS would only say one record at a time.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Records, error) {
+	r := &Records{}
+	if err := ctx.RegisterComponentResource("grpc-edge:dns:Records", name, r, opts...); err != nil {
+		return nil, fmt.Errorf("registering the DNS records %q: %w", name, err)
+	}
+	// Only once the API is enabled, which in a first preview it is not.
+	zone := dns.LookupManagedZoneOutput(ctx, dns.LookupManagedZoneOutputArgs{
+		Name: pulumi.String(args.Zone.Name), Project: pulumi.String(args.Zone.Project),
+	}, pulumi.Parent(r), pulumi.DependsOn(args.APIs))
+	checked := zone.DnsName().ApplyT(func(domain string) (string, error) {
+		return args.Zone.Name, contains(domain, args)
+	}).(pulumi.StringOutput)
+	for _, host := range args.Names {
+		_, err := dns.NewRecordSet(ctx, name+"-"+host, &dns.RecordSetArgs{
+			Project: pulumi.String(args.Zone.Project), ManagedZone: checked,
+			Name: pulumi.String(host + "."), Type: pulumi.String("A"), Ttl: pulumi.Int(ttl),
+			Rrdatas: pulumi.StringArray{args.Address},
+		}, pulumi.Parent(r))
+		if err != nil {
+			return nil, fmt.Errorf("creating the DNS record of %s: %w", host, err)
+		}
+	}
+	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{})
+}
+
+// contains returns an error with the names that are not in the domain of the zone, which
+// has a final dot.
+func contains(domain string, args *Args) error {
+	var outside []string
+	for _, name := range args.Names {
+		if full := name + "."; full != domain && !strings.HasSuffix(full, "."+domain) {
+			outside = append(outside, name)
+		}
+	}
+	if len(outside) == 0 {
+		return nil
+	}
+	return fmt.Errorf("grpc-edge:dnsZone %s has the domain %s, which does not contain %s of grpc-edge:authorities; "+
+		"name the zone of all of them, or set dnsZone to \"\" and make the records elsewhere",
+		args.Zone.ID(), strings.TrimSuffix(domain, "."), strings.Join(outside, ", "))
+}

@@ -1,0 +1,82 @@
+package gcp
+
+import (
+	"context"
+	"net/netip"
+	"regexp"
+	"strings"
+)
+
+// Managed zones of Cloud DNS are there without being created, as CA pools are: those of a
+// company, in which a stack only makes records. Each project has one, which is public.
+const (
+	emulatedZone   = "example-com"
+	emulatedDomain = "example.com."
+)
+
+// recordSetRule follows the Terraform provider, which replaces the records of a name and
+// type that are there already (resource_dns_record_set.go, resourceDnsRecordSetCreate).
+// Cloud DNS itself would answer 409.
+var recordSetRule = &rule{
+	noun: "resource record set", idempotent: true, check: checkRecordSet, admit: admitRecordSet, build: nothing, raze: nothing,
+}
+
+// recordName is a DNS name in lower case with its final dot ("ResourceRecordSet", Cloud
+// DNS API); the first label may be a wildcard.
+var recordName = regexp.MustCompile(`^(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+$`)
+
+func checkRecordSet(p Properties) []Violation {
+	c := &checker{p: p}
+	c.match("name", recordName, "be a DNS name in lower case with a final dot")
+	c.match("managedZone", resourceName, "be the name of a managed zone")
+	c.oneOf("type", "A")
+	for _, data := range p.strings("rrdatas") {
+		if a, err := netip.ParseAddr(data); data != "" && (err != nil || !a.Is4()) {
+			c.wrong("rrdatas", "%q is not an IPv4 address, as records of type A have", data)
+		}
+	}
+	if p.has("routingPolicy") {
+		c.wrong("routingPolicy", "is not emulated: give rrdatas")
+	}
+	return c.found
+}
+
+// admitRecordSet answers as changes.create of the Cloud DNS API does.
+func admitRecordSet(t *change) error {
+	zone, _, _ := strings.Cut(t.new.Name, "/rrsets/")
+	if err := findZone(zone); err != nil {
+		return err
+	}
+	p := t.new.Config
+	if name := p.str("name"); name != emulatedDomain && !strings.HasSuffix(name, "."+emulatedDomain) {
+		return &Error{Code: 400, Reason: "invalidValue", Message: "Invalid value for 'entity.change.additions[0].name': '" + name +
+			"' (the zone " + emulatedZone + " has the domain " + emulatedDomain + ")"}
+	}
+	if len(p.strings("rrdatas")) == 0 {
+		return &Error{Code: 400, Reason: "required", Message: "The 'entity.change.additions[0].rrdata' parameter is required but was missing."}
+	}
+	return nil
+}
+
+// ManagedZone returns the domain of a zone, with its final dot, to the caller, see [As].
+// The zone is given by its name, projects/*/managedZones/*, and the API has to be enabled
+// in the project that asks.
+func (c *Cloud) ManagedZone(ctx context.Context, consumer, zone string) (string, error) {
+	if err := c.Permit(ctx, "dns.managedZones.get", zone); err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.requireAPI(KindRecordSet.API(), consumer); err != nil {
+		return "", err
+	}
+	return emulatedDomain, findZone(zone)
+}
+
+func findZone(zone string) error {
+	if name := lastSegment(zone); name != emulatedZone {
+		return &Error{Code: 404, Reason: "notFound", Message: "The 'parameters.managedZone' resource named '" + name +
+			"' does not exist: emulated is the zone " + emulatedZone + " of each project."}
+	}
+	return nil
+}
