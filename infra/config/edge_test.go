@@ -19,7 +19,7 @@ func TestEdgeDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Edge{Reflection: true, REST: true, MaxDeadline: time.Hour, MaxConnectionAge: 10 * time.Minute, Sampling: 1}
+	want := Edge{Reflection: true, REST: true, MaxStreams: 100, MaxDeadline: time.Hour, MaxConnectionAge: 10 * time.Minute, Sampling: 1}
 	if diff := cmp.Diff(want, got.Edge, comparable); diff != "" {
 		t.Errorf("edge (-want +got):\n%s", diff)
 	}
@@ -35,6 +35,11 @@ func TestEdgeValues(t *testing.T) {
 		"grpc-edge:reflection":                "false",
 		"grpc-edge:rest":                      "false",
 		"grpc-edge:webOrigins":                `["https://app.example.com"]`,
+		"grpc-edge:maxStreamsPerConnection":   "50",
+		"grpc-edge:underscoreHeaders":         "allow",
+		"grpc-edge:unknownQueryParameters":    "ignore",
+		"grpc-edge:webRequestHeaders":         `["x-page"]`,
+		"grpc-edge:webResponseHeaders":        `["x-answer"]`,
 		"grpc-edge:clientCaPem":               "PEM",
 		"grpc-edge:clientCertificateRequired": "true",
 		"grpc-edge:allowedClients":            `["10.0.0.0/8", "2001:db8::/32"]`,
@@ -58,7 +63,9 @@ func TestEdgeValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Edge{
-		Origins:  []string{"https://app.example.com"},
+		Origins:            []string{"https://app.example.com"},
+		PageRequestHeaders: []string{"x-page"}, PageResponseHeaders: []string{"x-answer"},
+		IgnoreUnknownQuery: true, Underscores: envoy.AllowUnderscores, MaxStreams: 50,
 		ClientCA: "PEM", ClientCertificateRequired: true,
 		AllowedClients: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")},
 		DeniedClients:  []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
