@@ -210,7 +210,7 @@ func TestWildProtos(t *testing.T) {
 func TestCheckFindsWhatIsStale(t *testing.T) {
 	t.Parallel()
 	root := repository(t, map[string]string{
-		"services/a/service.yaml": "", "services/a/go.mod": "module a\n",
+		"services/a/service.yaml": "", "services/a/go.mod": "module example.com/a\n",
 		"services/a/a.proto": "syntax = \"proto3\";\npackage a;\nservice S { rpc Get(M) returns (M); }\nmessage M {}",
 	})
 	if err := run(t.Context(), root, "generate"); err != nil {
