@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"example.com/grpc-edge/envoy"
@@ -154,5 +155,44 @@ func TestPathHasOneSpelling(t *testing.T) {
 	}
 	if got := backend.calls.Load(); got != 0 {
 		t.Errorf("%d calls reached %s", got, count)
+	}
+}
+
+// TestManyServices reaches methods of the first and of the last of many services: one that may be
+// repeated and has a route of its own, one that shares that of its service, and one that the edge does not know.
+func TestManyServices(t *testing.T) {
+	t.Parallel()
+	const many = 50
+	port := freePort(t)
+	backend := serve(t, "127.0.0.1", port)
+	backend.answer(func(stream grpc.ServerStream) error {
+		if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
+			return err
+		}
+		return stream.SendMsg(&emptypb.Empty{})
+	})
+	var config envoy.Config
+	for i := range many {
+		source := fmt.Sprintf("package many%d; import \"google/protobuf/empty.proto\"; service Service {", i)
+		for j := range 10 {
+			source += fmt.Sprintf("rpc Method%d(google.protobuf.Empty) returns (google.protobuf.Empty) { option idempotency_level = %s; }\n",
+				j, []string{"NO_SIDE_EFFECTS", "IDEMPOTENCY_UNKNOWN"}[j%2])
+		}
+		config.Backends = append(config.Backends, envoy.Backend{
+			Name: fmt.Sprintf("many-%d", i), Address: "localhost", Port: port, Services: prototest.Services(t, source+"}"),
+		})
+	}
+	connection := start(t, config).dial(t)
+	for _, i := range []int{0, many - 1} {
+		for _, method := range []string{"Method0", "Method9", "Method00", "New"} {
+			path := fmt.Sprintf("/many%d.Service/%s", i, method)
+			if err := connection.Invoke(callContext(t), path, &emptypb.Empty{}, &emptypb.Empty{}); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+	err := connection.Invoke(callContext(t), fmt.Sprintf("/many%d.Service/Method0", many), &emptypb.Empty{}, &emptypb.Empty{})
+	if status.Code(err) != codes.Unimplemented {
+		t.Errorf("a method of a service that is not there: %v, want UNIMPLEMENTED", err)
 	}
 }
