@@ -109,6 +109,8 @@ func newCommand() *cobra.Command {
 	held.Example = "  sandbox hold answer create\n  sandbox hold off"
 	add("drift NAME delete|KEY=VALUE...", "Change or delete an object of the emulated cloud behind Pulumi's back", cobra.MinimumNArgs(2), drift).
 		Example = "  sandbox drift /nodePools/ nodeCount=3\n  sandbox drift /alertPolicies/123 delete"
+	add("secret NAME", "Keep standard input as the newest version of a secret in the emulated Secret Manager", cobra.ExactArgs(1), addSecret).
+		Example = "  printf hunter2 | sandbox secret database-password"
 	pulumi := add("pulumi -- ARGUMENTS", "Run the Pulumi CLI on the sandbox's stack", cobra.ArbitraryArgs, runPulumi)
 	pulumi.Example = "  sandbox pulumi -- stack output --json"
 	add("serve", "Run the sandbox's daemon (`up` does this)", none, serve).Hidden = true

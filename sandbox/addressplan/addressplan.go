@@ -3,13 +3,16 @@ package addressplan
 
 import "net/netip"
 
-// All but Metadata are within TEST-NET-2 (RFC 5737), which no real network
+// All but Metadata and PrivateGoogleAPIs are within TEST-NET-2 (RFC 5737), which no real network
 // routes; only these two small ranges are routed into the sandbox.
 var (
 	// External is where the emulated cloud's external addresses are.
 	External = netip.MustParsePrefix("198.51.100.0/27")
 	// GoogleAPIs answers for Google's own hosts, such as *-docker.pkg.dev.
 	GoogleAPIs = netip.MustParseAddr("198.51.100.1")
+	// PrivateGoogleAPIs answers the same to pods: private.googleapis.com ("Configure Private
+	// Google Access": 199.36.153.8/30), which nothing but Google's networks routes.
+	PrivateGoogleAPIs = netip.MustParseAddr("199.36.153.8")
 	// FirstEndpoint and those up to FirstReserved are control planes'.
 	FirstEndpoint = netip.MustParseAddr("198.51.100.2")
 	// FirstReserved and those after it can be reserved by a stack.

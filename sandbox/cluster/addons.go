@@ -18,6 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"sigs.k8s.io/yaml"
+
+	"example.com/grpc-edge/sandbox/addressplan"
 )
 
 // installAddons applies what a GKE cluster has before its user's first object:
@@ -85,6 +87,7 @@ func established(ctx context.Context, definitions dynamic.ResourceInterface, nam
 
 func (c *Cluster) addons(managedPrometheus bool) ([]*unstructured.Unstructured, error) {
 	objects, err := render("files/addons", map[string]string{
+		"GoogleAPIs": addressplan.PrivateGoogleAPIs.String(), "Metadata": addressplan.Metadata.String(), "SecretManager": SecretManager,
 		"DNS":      nthAddress(c.plane.spec.ServiceCIDR, 10).String(),
 		"Registry": SystemRegistry,
 	})

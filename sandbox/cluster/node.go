@@ -37,6 +37,8 @@ type node struct {
 	// registries are the host names that the node's registry addresses answer for.
 	registries []string
 	registryCA string
+	trust      string // Options.Trust
+	cpus       int    // of the machine
 	created    time.Time
 }
 
@@ -76,6 +78,15 @@ func (n *node) Kubeconfig() string { return n.plane.file("kube-proxy.kubeconfig"
 func (n *node) PodRange() string   { return n.plane.spec.PodCIDR.String() }
 func (n *node) Name() string       { return n.name }
 func (n *node) Disk() string       { return n.disk }
+
+// ReservedCPU is in thousandths of a core.
+func (n *node) ReservedCPU() int { return reserved(n.pool, n.cpus) }
+
+// Trust and RuntimeSpec are for containers: what all of them have is what `ctr oci spec` of
+// containerd 1.6 prints, and the authorities to trust where Go and OpenSSL look for them,
+// with the variables of libraries that look elsewhere (requests and gRPC for Python).
+func (n *node) Trust() string       { return n.trust }
+func (n *node) RuntimeSpec() string { return n.file("runtime.json") }
 
 func (n *node) machineSpec() (machine.Spec, error) {
 	identity := Identity{Name: "system:node:" + n.name, Organizations: []string{"system:nodes"}, DNSNames: []string{n.name}, Addresses: []netip.Addr{n.address}}

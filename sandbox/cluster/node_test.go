@@ -44,7 +44,7 @@ func testNode(t *testing.T, plane *controlPlane) *node {
 		name: "gke-edge-pool-0", zone: "us-central1-a", dir: filepath.Join(plane.dir, "nodes", "gke-edge-pool-0"),
 		pool:    gcp.NodePoolSpec{Cluster: "edge", Name: "pool", MachineType: "e2-standard-4", Labels: map[string]string{"team": "edge"}},
 		address: netip.MustParseAddr("10.0.0.2"), plane: plane, debs: "/cache/packages/root", env: []string{"PATH=/cache/bin"},
-		registries: []string{"us-central1-docker.pkg.dev", SystemRegistry}, registryCA: "/state/pki/ca.crt",
+		registries: []string{"us-central1-docker.pkg.dev", SystemRegistry}, registryCA: "/state/pki/ca.crt", trust: "/state/trust.pem", cpus: 4,
 	}
 }
 
@@ -113,7 +113,7 @@ func TestNodeFiles(t *testing.T) {
 	}
 	want := []string{
 		"certs.d/gke.gcr.io/hosts.toml", "certs.d/us-central1-docker.pkg.dev/hosts.toml", "cni/10-pods.conflist", "containerd.toml",
-		"credential-provider.yaml", "hosts", "kube-proxy.yaml", "kubelet.yaml", "resolv.conf",
+		"credential-provider.yaml", "hosts", "kube-proxy.yaml", "kubelet.yaml", "resolv.conf", "runtime.json",
 		"sys/overcommit_memory", "sys/panic", "sys/panic_on_oom", "sys/panic_on_oops", "sys/root_maxbytes", "sys/root_maxkeys",
 	}
 	if diff := cmp.Diff(want, written); diff != "" {

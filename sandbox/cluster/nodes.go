@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -129,7 +130,7 @@ func (r *Runtime) startNode(c *Cluster, pool gcp.NodePoolSpec, name, zone string
 	n := &node{
 		name: name, pool: pool, zone: zone, dir: c.nodeDir(name),
 		address: address, plane: c.plane, disk: r.options.NodeDisk, debs: r.options.Debs, env: r.options.NodeEnv,
-		registries: []string{regionOf(zone) + "-docker.pkg.dev", SystemRegistry}, registryCA: r.options.RegistryCA, created: time.Now(),
+		registries: []string{regionOf(zone) + "-docker.pkg.dev", SystemRegistry}, registryCA: r.options.RegistryCA, trust: r.options.Trust, cpus: runtime.NumCPU(), created: time.Now(),
 	}
 	spec, err := n.machineSpec()
 	if err != nil {

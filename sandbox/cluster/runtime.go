@@ -35,6 +35,7 @@ type Options struct {
 	NodeDisk   string
 	Cgroup     string // parent of the machines' cgroups
 	RegistryCA string // file, PEM: who signs for Google's hosts here
+	Trust      string // file, PEM: the authorities that containers trust, RegistryCA among them
 	Tokens     string // static token file of kube-apiserver
 	// Started is called with each cluster whose API server answers, and told when it stops.
 	Started func(ctx context.Context, c *Cluster)
@@ -205,18 +206,4 @@ func (r *Runtime) Stop() error {
 	}
 	errs = append(errs, machine.Cgroup(r.options.Cgroup).Remove())
 	return errors.Join(errs...)
-}
-
-// NodeAccount is the service account of the node with this address, for the metadata server.
-func (r *Runtime) NodeAccount(address netip.Addr) (email string, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.clusters {
-		for _, n := range c.runningNodes() {
-			if n.address == address {
-				return n.pool.ServiceAccount, true
-			}
-		}
-	}
-	return "", false
 }

@@ -53,17 +53,6 @@ func TestNodeAddress(t *testing.T) {
 	}
 }
 
-func TestNodeAccount(t *testing.T) {
-	t.Parallel()
-	r, _ := running(t, "10.0.0.2", "10.0.0.3")
-	if email, ok := r.NodeAccount(netip.MustParseAddr("10.0.0.3")); !ok || email != "node-10.0.0.3@demo.iam.gserviceaccount.com" {
-		t.Errorf("got %q, %t", email, ok)
-	}
-	if email, ok := r.NodeAccount(netip.MustParseAddr("10.4.0.3")); ok {
-		t.Errorf("a pod's address has the account %q, want none", email)
-	}
-}
-
 func TestEndpoint(t *testing.T) {
 	t.Parallel()
 	r := NewRuntime(Options{Dir: t.TempDir()})

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,8 +22,6 @@ const (
 	AuthPlugin = "gke-gcloud-auth-plugin"
 	// ImageProvider is GKE's kubelet image credential provider.
 	ImageProvider = "auth-provider-gcp"
-	// tokenPath is the metadata server's ("About VM metadata": service account access tokens).
-	tokenPath = "/computeMetadata/v1/instance/service-accounts/default/token"
 	// lifetime of a token, as usual for Google's access tokens.
 	lifetime = time.Hour
 )
@@ -74,7 +71,7 @@ func PrintImageCredential(in io.Reader, out io.Writer, metadata string) error {
 	if err := json.NewDecoder(in).Decode(&request); err != nil {
 		return fmt.Errorf("reading kubelet's request: %w", err)
 	}
-	r, err := http.NewRequest(http.MethodGet, metadata+tokenPath, nil)
+	r, err := http.NewRequest(http.MethodGet, metadata+accountPath+"default/token", nil)
 	if err != nil {
 		return err
 	}
@@ -97,30 +94,4 @@ func PrintImageCredential(in io.Reader, out io.Writer, metadata string) error {
 		CacheKeyType: "Registry", CacheDuration: "1m0s",
 		Auth: map[string]basicAuth{host: {Username: "oauth2accesstoken", Password: t.AccessToken}},
 	})
-}
-
-// Metadata serves the metadata server's tokens. Only a node's own address gets
-// one: with GKE_METADATA, a pod without Workload Identity gets nothing.
-func Metadata(account func(netip.Addr) (email string, ok bool), mint func(email string) string) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+tokenPath, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Metadata-Flavor", "Google")
-		if r.Header.Get("Metadata-Flavor") != "Google" {
-			http.Error(w, "Missing Metadata-Flavor:Google header.", http.StatusForbidden)
-			return
-		}
-		from, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		email, ok := account(from.Addr().Unmap())
-		if !ok {
-			http.Error(w, "this address has no service account", http.StatusNotFound)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(token{AccessToken: mint(email), ExpiresIn: int(lifetime.Seconds()), TokenType: "Bearer"})
-	})
-	return mux
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -45,6 +46,22 @@ import (
 // NodeDisk is the environment variable that gives each node a disk of its own, of that
 // size (cluster.Options). Only a test that fills one has a use for it.
 const NodeDisk = "SANDBOX_NODE_DISK"
+
+// APIDelay is the environment variable that has an API refuse calls for so long after it
+// was enabled, as in a new project at Google; a duration as of Go, such as 20s.
+const APIDelay = "SANDBOX_API_DELAY"
+
+func apiDelay() (time.Duration, error) {
+	text := os.Getenv(APIDelay)
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("reading %s: %w", APIDelay, err)
+	}
+	return d, nil
+}
 
 // CgroupParent is the cgroup that all machines of the sandbox are in.
 const CgroupParent = "grpc-edge-sandbox"
@@ -119,9 +136,13 @@ func (d *daemon) serve(ctx context.Context) error {
 	d.runtime = cluster.NewRuntime(cluster.Options{
 		Dir: d.state.path("clusters"), Network: d.network, Bin: d.tools.Bin, Debs: d.tools.Debs(), NodeEnv: d.tools.Env(), IPTablesRestore: d.tools.IPTablesRestore(),
 		NodeDisk: os.Getenv(NodeDisk),
-		Cgroup:   CgroupParent, RegistryCA: ca.CertFile(), Tokens: tokens, Started: d.clusterStarted,
+		Cgroup:   CgroupParent, RegistryCA: ca.CertFile(), Trust: d.state.TrustFile(), Tokens: tokens, Started: d.clusterStarted,
 	})
-	if d.cloud, err = gcp.Open(d.state.path("cloud"), d.runtime); err != nil {
+	propagation, err := apiDelay()
+	if err != nil {
+		return err
+	}
+	if d.cloud, err = gcp.Open(d.state.path("cloud"), d.runtime, gcp.WithPropagation(propagation)); err != nil {
 		return err
 	}
 	if err := d.serveGoogle(ca, loaded.Handler); err != nil {
@@ -146,19 +167,25 @@ func (d *daemon) serve(ctx context.Context) error {
 
 // serveGoogle serves Google's addresses inside the sandbox's network.
 func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
-	apis, err := d.network.Listen(netip.AddrPortFrom(addressplan.GoogleAPIs, 443))
-	if err != nil {
-		return fmt.Errorf("listening for Google's APIs: %w", err)
+	var apis []net.Listener
+	for _, address := range []netip.Addr{addressplan.GoogleAPIs, addressplan.PrivateGoogleAPIs} {
+		listener, err := d.network.Listen(netip.AddrPortFrom(address, 443))
+		if err != nil {
+			return fmt.Errorf("listening for Google's APIs: %w", err)
+		}
+		apis = append(apis, listener)
 	}
 	metadata, err := d.network.Listen(netip.AddrPortFrom(addressplan.Metadata, 80))
 	if err != nil {
 		return fmt.Errorf("listening for the metadata server: %w", err)
 	}
 	const headerTimeout = 10 * time.Second
-	apiServer := &http.Server{Handler: googleapis.Handler(d.cloud.Registry(system), system, googleapis.Signing(d.cloud), googleapis.ImagePolicy(d.cloud)), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
-	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.NodeAccount, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
+	apiServer := &http.Server{Handler: googleapis.Handler(d.cloud.Registry(system), system, googleapis.Signing(d.cloud), googleapis.Secrets(d.cloud), googleapis.Knowing(d.cloud), googleapis.ImagePolicy(d.cloud)), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
+	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.Identify, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
 	d.servers = append(d.servers, apiServer, metadataServer)
-	go func() { _ = apiServer.ServeTLS(apis, "", "") }()
+	for _, listener := range apis {
+		go func() { _ = apiServer.ServeTLS(listener, "", "") }()
+	}
 	go func() { _ = metadataServer.Serve(metadata) }()
 	return nil
 }

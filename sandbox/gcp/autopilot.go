@@ -63,7 +63,8 @@ func autopilotPool(cluster *Object) *Object {
 		"nodeLocations": toList(poolZones(cluster)[:1]), "nodeCount": 1.0,
 		"nodeConfig": Properties{
 			"machineType": "ek-standard-8", "imageType": "COS_CONTAINERD", "serviceAccount": first(defaults.str("serviceAccount"), "default"),
-			"labels": Properties{"cloud.google.com/gke-spot": "true"},
+			"labels":                 Properties{"cloud.google.com/gke-spot": "true"},
+			"workloadMetadataConfig": Properties{"mode": "GKE_METADATA"},
 		},
 	}}
 }

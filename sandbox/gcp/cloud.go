@@ -26,6 +26,7 @@ type Cloud struct {
 	operationTime time.Duration
 	now           func() time.Time
 	observe       func(Call) // may be nil
+	propagation   time.Duration
 
 	mu      sync.Mutex
 	objects map[string]*Object   // by name
@@ -41,6 +42,12 @@ type Option func(*Cloud)
 // The default is 300 ms: long enough to be seen in progress, short enough to wait for.
 func WithOperationTime(d time.Duration) Option {
 	return func(c *Cloud) { c.operationTime = d }
+}
+
+// WithPropagation sets how long an API that was enabled refuses calls all the same, as in a
+// new project at Google, where it is some minutes. The default is not at all.
+func WithPropagation(d time.Duration) Option {
+	return func(c *Cloud) { c.propagation = d }
 }
 
 // WithClock sets the clock that timestamps and the expiry of tokens are read from.

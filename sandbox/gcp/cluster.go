@@ -105,6 +105,9 @@ func admitCluster(t *change) error {
 	if pool, want := p.str("workloadIdentityConfig.workloadPool"), t.new.project()+".svc.id.goog"; pool != "" && pool != want {
 		return badRequest("Currently, the only supported identity namespace is %q; got %q.", want, pool)
 	}
+	if err := checkVersion(p); err != nil {
+		return err
+	}
 	if t.old == nil {
 		if err := t.admitClusterNetwork(); err != nil {
 			return err
@@ -124,6 +127,23 @@ func admitCluster(t *change) error {
 		}
 	}
 	t.completeCluster()
+	return nil
+}
+
+// newest is the newest minor version of Kubernetes in each channel ("GKE release notes",
+// autumn 2026).
+var newest = map[string]int{"RAPID": 36, "REGULAR": 35, "STABLE": 34, "EXTENDED": 35, "UNSPECIFIED": 35}
+
+// checkVersion refuses a least version that the cluster's channel does not offer.
+func checkVersion(p Properties) error {
+	text := p.str("minMasterVersion")
+	if text == "" || text == "latest" {
+		return nil
+	}
+	var minor int
+	if _, err := fmt.Sscanf(text, "1.%d", &minor); err != nil || minor > newest[first(p.str("releaseChannel.channel"), "REGULAR")] {
+		return badRequest("Master version \"%s\" is unsupported.", text)
+	}
 	return nil
 }
 
@@ -167,12 +187,27 @@ func (t *change) completeCluster() {
 		"monitoringService": "monitoring.googleapis.com/kubernetes", "privateIpv6GoogleAccess": "",
 		"releaseChannel": Properties{"channel": "REGULAR"}, "deletionProtection": true, "operation": "", "tpuIpv4CidrBlock": "",
 	})
+	t.completeEndpoints()
 	t.new.Status["monitoringConfig"] = p.object("monitoringConfig").or(Properties{"managedPrometheus": Properties{"enabled": true}})
 	for _, key := range []string{"nodeConfig", "nodePools"} { // belong to pools of their own
 		if !p.has(key) {
 			delete(t.new.Status, key)
 		}
 	}
+}
+
+// completeEndpoints adds what GKE reports of the ways to a control plane. With no endpoints
+// that have addresses there is no public one, nor, as far as is recorded, their range
+// (Config Connector, containercluster-dnsendpoint-noipendpoint).
+func (t *change) completeEndpoints() {
+	p := t.new.Config
+	private := p.boolean("privateClusterConfig.enablePrivateEndpoint")
+	ranges := p.str("privateClusterConfig.masterIpv4CidrBlock")
+	if enabled, given := p.get("controlPlaneEndpointsConfig.ipEndpointsConfig.enabled").(bool); given && !enabled {
+		private, ranges = true, ""
+	}
+	t.complete(Properties{"privateClusterConfig": Properties{"enablePrivateEndpoint": private, "masterIpv4CidrBlock": ranges}},
+		Properties{"databaseEncryption": Properties{"state": "DECRYPTED"}})
 }
 
 // poolZones are the zones of a cluster's nodes: all of a zonal cluster are in its

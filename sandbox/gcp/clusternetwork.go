@@ -136,8 +136,9 @@ func (c *Cloud) clusterSpec(o *Object) (ClusterSpec, error) {
 		SubnetCIDR: prefix(subnet.Config.str("ipCidrRange")), PodCIDR: prefix(p.str("clusterIpv4Cidr")),
 		ServiceCIDR: prefix(p.str("servicesIpv4Cidr")), ControlPlaneCIDR: controlPlane,
 		ManagedPrometheus: managedPrometheus(o), Autopilot: autopilot(o), BinaryAuthorization: enforces(o),
+		WorkloadIdentity: p.str("workloadIdentityConfig.workloadPool") != "",
 	}
-	if block := p.str("privateClusterConfig.masterIpv4CidrBlock"); block != "" {
+	if block := o.Config.str("privateClusterConfig.masterIpv4CidrBlock"); block != "" {
 		spec.ControlPlaneCIDR = prefix(block)
 	}
 	return spec, nil

@@ -74,7 +74,9 @@ var predefined = map[string][]string{
 	"roles/cloudkms.cryptoKeyDecrypter":          {"cloudkms.cryptoKeyVersions.useToDecrypt", "resourcemanager.projects.get"},
 	"roles/cloudkms.cryptoKeyEncrypterDecrypter": {"cloudkms.cryptoKeyVersions.useToDecrypt", "cloudkms.cryptoKeyVersions.useToEncrypt", "resourcemanager.projects.get"},
 	"roles/secretmanager.secretAccessor":         {"resourcemanager.projects.get", "resourcemanager.projects.list", "secretmanager.versions.access"},
-	"roles/logging.logWriter":                    {"logging.logEntries.create"},
+	"roles/secretmanager.viewer": {"resourcemanager.projects.get", "resourcemanager.projects.list", "secretmanager.secrets.get",
+		"secretmanager.secrets.list", "secretmanager.versions.get", "secretmanager.versions.list"},
+	"roles/logging.logWriter": {"logging.logEntries.create"},
 }
 
 // holds tells whether a role has a permission. c.mu must be held.
@@ -90,16 +92,21 @@ func (c *Cloud) holds(role, permission string) bool {
 	})
 }
 
-// granted tells whether an account has a permission on a resource: by the policy
-// of the resource, of what it is in, or of its project. c.mu must be held.
-func (c *Cloud) granted(email string, n need) bool {
+// granted reports whether an identity, or anybody if it is empty, has a permission on a
+// resource: by the policy of the resource, of what it is in, or of its project. Federated
+// identities are not among allAuthenticatedUsers ("Principal identifiers", IAM). c.mu must
+// be held.
+func (c *Cloud) granted(identity string, n need) bool {
 	project := segment(n.resource, "projects")
-	if email == Deployer(project) {
+	if identity == Deployer(project) {
 		return true
 	}
 	members := []string{"allUsers"}
-	if email != "" {
-		members = append(members, "allAuthenticatedUsers", "serviceAccount:"+email)
+	if identity != "" {
+		members = append(members, memberOf(identity))
+	}
+	if strings.Contains(identity, "@") {
+		members = append(members, "allAuthenticatedUsers")
 	}
 	for _, o := range c.objects {
 		on, _, bound := strings.Cut(o.Name, "/iam/")

@@ -180,6 +180,39 @@ func present(o Properties, keys []string) []string {
 	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !o.has(key) })
 }
 
+// dropDefaults takes out of a JSON object what Protocol Buffers' JSON does not write: texts
+// and lists that are empty, 0, false, and the first of an enum, which Google's APIs call
+// _UNSPECIFIED ("ProtoJSON Format": fields with implicit presence). Objects stay.
+func dropDefaults(o map[string]any) {
+	for key, value := range o {
+		switch v := value.(type) {
+		case map[string]any:
+			dropDefaults(v)
+		case []any:
+			for _, item := range v {
+				if nested, ok := item.(map[string]any); ok {
+					dropDefaults(nested)
+				}
+			}
+			if len(v) == 0 {
+				delete(o, key)
+			}
+		case string:
+			if v == "" || strings.HasSuffix(v, "_UNSPECIFIED") {
+				delete(o, key)
+			}
+		case float64:
+			if v == 0 {
+				delete(o, key)
+			}
+		case bool:
+			if !v {
+				delete(o, key)
+			}
+		}
+	}
+}
+
 // admitDashboard stores the JSON as the API gives it back: normalised, with the
 // name and an etag that changes with the content.
 func admitDashboard(t *change) error {
@@ -187,6 +220,7 @@ func admitDashboard(t *change) error {
 	if err := json.Unmarshal([]byte(t.new.Config.str("dashboardJson")), &stored); err != nil {
 		return badRequest("Invalid JSON payload received. %v", err)
 	}
+	dropDefaults(map[string]any(stored))
 	delete(stored, "etag")
 	stored["name"] = t.new.Name
 	content, err := json.Marshal(stored)

@@ -2,6 +2,7 @@ package gcp
 
 import (
 	"crypto/rand"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -11,16 +12,36 @@ import (
 const tokenLifetime = time.Hour
 
 type accessToken struct {
-	email   string
-	expires time.Time
+	identity string
+	expires  time.Time
 }
 
 // Deployer is the account that owns a project and that Pulumi runs as.
 func Deployer(project string) string { return "deployer@" + project + ".iam.gserviceaccount.com" }
 
-// Token mints an access token of an account. It is opaque, valid for one hour,
-// and forgotten when the process ends.
-func (c *Cloud) Token(email string) string {
+// WorkloadPrincipal returns the identity of the pods that run as a Kubernetes service
+// account, with no Google account in between ("Workload Identity Federation for GKE":
+// principal identifiers).
+func WorkloadPrincipal(project, namespace, account string) string {
+	return fmt.Sprintf("%sprojects/%s/locations/global/workloadIdentityPools/%s.svc.id.goog/subject/ns/%s/sa/%s",
+		principalPrefix, ProjectNumber(project), project, namespace, account)
+}
+
+const principalPrefix = "principal://iam.googleapis.com/"
+
+// memberOf returns an identity as it stands in policies: a federated one is written
+// whole, and a service account is given by its email.
+func memberOf(identity string) string {
+	if strings.HasPrefix(identity, principalPrefix) {
+		return identity
+	}
+	return "serviceAccount:" + identity
+}
+
+// Token mints an access token of an identity: the email of a service account, or a
+// [WorkloadPrincipal]. It is opaque, valid for one hour, and forgotten when the process
+// ends.
+func (c *Cloud) Token(identity string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for secret, t := range c.tokens {
@@ -29,20 +50,26 @@ func (c *Cloud) Token(email string) string {
 		}
 	}
 	secret := "ya29." + rand.Text() + rand.Text() // Google's begin with ya29.
-	c.tokens[secret] = accessToken{email, c.now().Add(tokenLifetime)}
+	c.tokens[secret] = accessToken{identity, c.now().Add(tokenLifetime)}
 	return secret
 }
 
-// Identity returns the account that an access token was minted for; ok is false
-// if the token is unknown, expired, or its account was deleted or disabled.
-func (c *Cloud) Identity(token string) (email string, ok bool) {
+// Identity returns the identity that an access token was minted for. ok is false if the
+// token is unknown or expired, or its account was deleted or disabled.
+func (c *Cloud) Identity(token string) (identity string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t, ok := c.tokens[token]
-	if !ok || c.now().After(t.expires) || !c.accountExists(t.email) {
+	if !ok || c.now().After(t.expires) || !c.identityExists(t.identity) {
 		return "", false
 	}
-	return t.email, true
+	return t.identity, true
+}
+
+// identityExists reports whether an identity can call. A Kubernetes service account's
+// is not kept by Google: it exists as long as its tokens do. c.mu must be held.
+func (c *Cloud) identityExists(identity string) bool {
+	return strings.HasPrefix(identity, principalPrefix) || c.accountExists(identity)
 }
 
 // accountExists tells whether a service account can be used. The deployer, and

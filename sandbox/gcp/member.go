@@ -27,15 +27,19 @@ var (
 	// workloadIdentity is a Kubernetes service account ("Workload Identity
 	// Federation for GKE").
 	workloadIdentity = regexp.MustCompile(`^serviceAccount:([^\[\]]+\.svc\.id\.goog)\[([^/\[\]]+)/([^/\[\]]+)\]$`)
+	// workloadPrincipal is the same without a Google account in between, see [WorkloadPrincipal].
+	workloadPrincipal = regexp.MustCompile(`^principal://iam\.googleapis\.com/projects/([0-9]+)/locations/global/` +
+		`workloadIdentityPools/([^/]+)\.svc\.id\.goog/subject/ns/[a-z0-9-]+/sa/[a-z0-9.-]+$`)
 )
 
 func checkMember(p Properties) []Violation {
 	c := &checker{p: p}
 	c.match("role", role, "be roles/<name> or a custom role's full name")
 	c.match("member", principal, "be a principal such as serviceAccount:<email>, user:<email> or allUsers")
-	if strings.Contains(p.str("member"), "://iam.googleapis.com/") {
+	if member := p.str("member"); strings.Contains(member, "://iam.googleapis.com/") && !workloadPrincipal.MatchString(member) {
 		c.match("member", federated, "be a principal of a pool by the number of its project: principal://…/subject/<subject>, "+
-			"or principalSet://…/attribute.<name>/<value>, /group/<group> or /*")
+			"or principalSet://…/attribute.<name>/<value>, /group/<group> or /*; of a cluster's pool, <project>.svc.id.goog, "+
+			"only principal://…/subject/ns/<namespace>/sa/<account> is emulated")
 	}
 	c.condition()
 	return c.found
@@ -50,6 +54,12 @@ func admitMember(t *change) error {
 	if m := workloadIdentity.FindStringSubmatch(member); m != nil {
 		return t.identityPool(m[1])
 	}
+	if m := workloadPrincipal.FindStringSubmatch(member); m != nil {
+		if m[1] != ProjectNumber(m[2]) {
+			return badRequest("Identity Pool does not exist (projects/%s/locations/global/workloadIdentityPools/%s.svc.id.goog).", m[1], m[2])
+		}
+		return t.identityPool(m[2] + ".svc.id.goog")
+	}
 	if err := t.federatedPool(member); err != nil {
 		return err
 	}
@@ -63,7 +73,7 @@ func admitMember(t *change) error {
 // cluster with Workload Identity makes it.
 func (t *change) identityPool(pool string) error {
 	for _, cluster := range t.all(KindCluster, "projects/") {
-		if cluster.made && cluster.Config.str("workloadIdentityConfig.workloadPool") == pool {
+		if cluster.made && cluster.Properties().str("workloadIdentityConfig.workloadPool") == pool {
 			return nil
 		}
 	}

@@ -191,6 +191,7 @@ func nodePoolSpec(o *Object) NodePoolSpec {
 		Cluster: segment(o.Name, "clusters"), Name: o.last(), Zones: p.strings("nodeLocations"),
 		MachineType: p.str("nodeConfig.machineType"), ServiceAccount: p.str("nodeConfig.serviceAccount"),
 		ImageType: p.str("nodeConfig.imageType"), Labels: map[string]string{},
+		PodMetadata: p.str("nodeConfig.workloadMetadataConfig.mode") == "GKE_METADATA",
 	}
 	spec.Count = p.number("nodeCount") * len(spec.Zones)
 	for key, value := range p.object("nodeConfig.labels") {

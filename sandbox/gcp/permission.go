@@ -57,10 +57,10 @@ type verbs map[Verb][]grant
 
 // permissions are what each call needs. Compute Engine: section "IAM Permissions"
 // of each method's page. GKE: "Google Kubernetes Engine API permissions". The others: "IAM
-// permissions reference". The reading of operations, and of what the client asks
-// for besides, is that of the Terraform provider: it waits for operations, reads
-// at the end of a creation and an update, asks for a service's project and for
-// the instance groups of node pools.
+// permissions reference". Which methods a call is made of is read from the source of the
+// Terraform provider that Pulumi's is built from, and a comment names the file where it
+// is more than the method's own: it waits for operations, and reads at the end of a
+// creation and an update.
 var permissions = map[Kind]verbs{
 	KindService: {
 		VerbCreate: on(onProject, "serviceusage.services.enable", "serviceusage.operations.get"),
@@ -68,10 +68,15 @@ var permissions = map[Kind]verbs{
 		VerbUpdate: on(onProject, "serviceusage.services.enable", "serviceusage.operations.get"),
 		VerbDelete: on(onProject, "serviceusage.services.disable", "serviceusage.operations.get"),
 	},
-	KindNetwork:    compute("networks", "compute.globalOperations.get", nil),
-	KindSubnetwork: compute("subnetworks", "compute.regionOperations.get", policy),
-	KindFirewall:   compute("firewalls", "compute.globalOperations.get", policy),
-	KindRouter:     compute("routers", "compute.regionOperations.get", policy),
+	KindNetwork: compute("networks", "compute.globalOperations.get", nil),
+	KindSubnetwork: { // a grown range is a call of its own (compute/resource_compute_subnetwork.go: expandIpCidrRange)
+		VerbCreate: append(on(onProject, "compute.subnetworks.create", "compute.regionOperations.get"), policy...),
+		VerbGet:    on(onObject, "compute.subnetworks.get"),
+		VerbUpdate: slices.Concat(on(onObject, "compute.subnetworks.update", "compute.subnetworks.expandIpCidrRange"), policy, on(onProject, "compute.regionOperations.get")),
+		VerbDelete: slices.Concat(on(onObject, "compute.subnetworks.delete"), policy, on(onProject, "compute.regionOperations.get")),
+	},
+	KindFirewall: compute("firewalls", "compute.globalOperations.get", policy),
+	KindRouter:   compute("routers", "compute.regionOperations.get", policy),
 	KindRouterNAT: {
 		VerbCreate: on(onProject, "compute.routers.update", "compute.regionOperations.get"),
 		VerbGet:    on(onObject, "compute.routers.get"),
@@ -94,13 +99,13 @@ var permissions = map[Kind]verbs{
 	KindCluster: {
 		// Removing the default pool is an update of the cluster.
 		VerbCreate: append(on(onProject, "container.clusters.create", "container.clusters.update", "container.operations.get"), actAs),
-		VerbGet:    on(onObject, "container.clusters.get", "compute.instanceGroupManagers.get"),
+		VerbGet:    readPools,
 		VerbUpdate: on(onObject, "container.clusters.update", "container.operations.get"),
 		VerbDelete: on(onObject, "container.clusters.get", "container.clusters.delete", "container.operations.get"),
 	},
 	KindNodePool: {
 		VerbCreate: append(on(onObject, "container.clusters.update", "container.operations.get"), actAs),
-		VerbGet:    on(onObject, "container.clusters.get", "compute.instanceGroupManagers.get"),
+		VerbGet:    readPools,
 		VerbUpdate: on(onObject, "container.clusters.update", "container.operations.get"),
 		VerbDelete: on(onObject, "container.clusters.get", "container.clusters.update", "container.operations.get"),
 	},
@@ -140,7 +145,12 @@ var permissions = map[Kind]verbs{
 		VerbUpdate: on(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.update"),
 		VerbDelete: on(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.delete"),
 	},
-	KindIdentityPool:     crud("iam.workloadIdentityPools"),
+	KindIdentityPool: { // each read asks for the attestation rules (iambeta/resource_iam_workload_identity_pool.go)
+		VerbCreate: on(onProject, "iam.workloadIdentityPools.create"),
+		VerbGet:    on(onObject, "iam.workloadIdentityPools.get", "iam.workloadIdentityPools.getAttestationRules"),
+		VerbUpdate: on(onObject, "iam.workloadIdentityPools.update"),
+		VerbDelete: on(onObject, "iam.workloadIdentityPools.delete"),
+	},
 	KindIdentityProvider: crud("iam.workloadIdentityPoolProviders"),
 	KindBucketMember:     binding("storage.buckets", onObject),
 	KindSecretMember:     binding("secretmanager.secrets", onObject),
@@ -156,11 +166,14 @@ var permissions = map[Kind]verbs{
 }
 
 // policy is needed besides, to change what belongs to a network; actAs, to run
-// nodes as an account ("Service account permissions", IAM); attach, to attest.
+// nodes as an account ("Service account permissions", IAM); attach, to attest. To read a
+// cluster or a pool, the client lists the zone's instance group managers and looks for
+// those of the pools (container/resource_container_node_pool.go: refreshIfNeeded).
 var (
-	policy = []grant{{"compute.networks.updatePolicy", onNetwork}}
-	actAs  = grant{"iam.serviceAccounts.actAs", onNodeAccount}
-	attach = grant{"containeranalysis.notes.attachOccurrence", onNote}
+	policy    = []grant{{"compute.networks.updatePolicy", onNetwork}}
+	readPools = append(on(onObject, "container.clusters.get"), grant{"compute.instanceGroupManagers.list", onProject})
+	actAs     = grant{"iam.serviceAccounts.actAs", onNodeAccount}
+	attach    = grant{"containeranalysis.notes.attachOccurrence", onNote}
 )
 
 func on(s scope, names ...string) []grant {
@@ -226,7 +239,7 @@ func (call Call) spares(g grant) bool {
 		return false
 	}
 	return call.Verb == VerbCreate && g.permission == "container.clusters.update" ||
-		call.Config.boolean("skipNodePoolRefresh") && g.permission == "compute.instanceGroupManagers.get"
+		call.Config.boolean("skipNodePoolRefresh") && g.permission == "compute.instanceGroupManagers.list"
 }
 
 func (call Call) resource(s scope) string {
@@ -259,10 +272,10 @@ func (call Call) resource(s scope) string {
 
 type callerKey struct{}
 
-// As returns a context for calls that a service account makes. Without it, and
-// with an empty email, the caller is the project's owner, who may do everything.
-func As(ctx context.Context, email string) context.Context {
-	return context.WithValue(ctx, callerKey{}, email)
+// As returns a context for calls that an identity makes, see [Cloud.Token]. Without it,
+// and with an empty identity, the caller is the project's owner, who may do everything.
+func As(ctx context.Context, identity string) context.Context {
+	return context.WithValue(ctx, callerKey{}, identity)
 }
 
 // Authorize refuses a call for which the caller lacks a permission.
@@ -283,16 +296,16 @@ func (c *Cloud) Permit(ctx context.Context, permission, resource string) error {
 }
 
 func (c *Cloud) permit(ctx context.Context, n need) error {
-	email, _ := ctx.Value(callerKey{}).(string)
-	if email == "" {
+	identity, _ := ctx.Value(callerKey{}).(string)
+	if identity == "" {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.accountExists(email) {
-		return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("Not found; Gaia id not found for email %s", email)}
+	if !c.identityExists(identity) {
+		return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("Not found; Gaia id not found for email %s", identity)}
 	}
-	if c.granted(email, n) {
+	if c.granted(identity, n) {
 		return nil
 	}
 	return denied(n.permission, n.resource)
@@ -307,6 +320,8 @@ func denied(permission, resource string) error {
 		e.Message = fmt.Sprintf("Required '%s' permission for '%s'", permission, resource)
 	case "container":
 		e.Message = fmt.Sprintf("Required %q permission(s) for %q.", permission, resource)
+	case "secretmanager":
+		e.Message = fmt.Sprintf("Permission '%s' denied for resource '%s' (or it may not exist).", permission, resource)
 	case "resourcemanager":
 		api = "cloudresourcemanager"
 		fallthrough

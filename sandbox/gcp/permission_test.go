@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestEveryKindNamesItsPermissions(t *testing.T) {
@@ -114,4 +115,81 @@ func TestRegistryAsksForTheSamePermissions(t *testing.T) {
 			t.Errorf("Allowed(%s) = %t, want %t", permission, got, want)
 		}
 	}
+}
+
+// TestCallsBesidesTheMethod pins down what the Terraform provider asks for besides the
+// method that a call is named after, each by the file where it does.
+func TestCallsBesidesTheMethod(t *testing.T) {
+	cluster := Call{Kind: KindCluster, Name: clusterPath, Config: clusterConfig}
+	pool := Call{Kind: KindNodePool, Name: poolPath, Config: poolConfig}
+	subnet := Call{Kind: KindSubnetwork, Name: subnetName, Config: subnetConfig}
+	identities := Call{Kind: KindIdentityPool, Name: "projects/test-project/locations/global/workloadIdentityPools/ci"}
+	for _, test := range []struct {
+		call       Call
+		verbs      []Verb
+		permission string
+		source     string
+	}{
+		{cluster, []Verb{VerbCreate, VerbGet, VerbUpdate}, "compute.instanceGroupManagers.list", "container/resource_container_node_pool.go: refreshIfNeeded"},
+		{pool, []Verb{VerbCreate, VerbGet, VerbUpdate}, "compute.instanceGroupManagers.list", "the same"},
+		{identities, []Verb{VerbCreate, VerbGet, VerbUpdate}, "iam.workloadIdentityPools.getAttestationRules", "iambeta/resource_iam_workload_identity_pool.go"},
+		{subnet, []Verb{VerbUpdate}, "compute.subnetworks.expandIpCidrRange", "compute/resource_compute_subnetwork.go"},
+	} {
+		for _, verb := range test.verbs {
+			test.call.Verb = verb
+			if got := test.call.Permissions(); !contains(got, test.permission) {
+				t.Errorf("%s of %s asks for %v, want %s too (%s)", verb, test.call.Kind, got, test.permission, test.source)
+			}
+		}
+	}
+	// A key's purpose is read with the key (kms/data_source_google_kms_crypto_key_version.go).
+	c, ctx := guarded(t, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
+	const version = "projects/test-project/locations/us-central1/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
+	if _, err := c.SigningKey(ctx, version); err == nil || !strings.Contains(err.Error(), "'cloudkms.cryptoKeys.get'") {
+		t.Errorf("reading a version of a key without the right to read the key: %v, want a refusal", err)
+	}
+}
+
+func TestEnabledAPIsAreNotKnownAtOnce(t *testing.T) {
+	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	c := open(t, t.TempDir(), newFakeRuntime(), WithPropagation(time.Minute), WithClock(func() time.Time { return now }))
+	create(t, c, KindService, Properties{"service": "compute.googleapis.com"})
+	network := Properties{"name": "net", "autoCreateSubnetworks": false}
+	if _, err := c.Create(context.Background(), KindNetwork, here, network); code(err) != 403 || !strings.Contains(err.Error(), "has not been used in project") {
+		t.Errorf("a moment after the API was enabled: %v, want 403", err)
+	}
+	if err := c.Enabled("compute.googleapis.com", ProjectNumber("test-project")); code(err) != 403 {
+		t.Errorf("Enabled = %v, want 403", err)
+	}
+	now = now.Add(time.Minute)
+	create(t, c, KindNetwork, network)
+	if err := c.Enabled("compute.googleapis.com", "test-project"); err != nil {
+		t.Errorf("Enabled = %v a minute later, want nil", err)
+	}
+}
+
+func TestChannelsOfferVersions(t *testing.T) {
+	c := open(t, t.TempDir(), newFakeRuntime())
+	build(t, c)
+	for channel, want := range map[string]int{"STABLE": 400, "REGULAR": 0} {
+		config := with(clusterConfig, Properties{"minMasterVersion": "1.35", "releaseChannel": Properties{"channel": channel}})
+		if _, err := c.Update(context.Background(), clusterPath, here, config); code(err) != want {
+			t.Errorf("1.35 on %s: %v, want code %d", channel, err, want)
+		}
+	}
+}
+
+func TestUpstreamCredentialsAreRead(t *testing.T) {
+	c := open(t, t.TempDir(), newFakeRuntime())
+	enable(t, c)
+	mirror := Properties{"repositoryId": "hub", "format": "DOCKER", "mode": "REMOTE_REPOSITORY", "location": "us-central1", "remoteRepositoryConfig": Properties{
+		"dockerRepository": Properties{"publicRepository": "DOCKER_HUB"},
+		"upstreamCredentials": Properties{"usernamePasswordCredentials": Properties{
+			"username": "edgebuilder", "passwordSecretVersion": "projects/test-project/secrets/docker-hub/versions/1"}}}}
+	if _, err := c.Create(context.Background(), KindRepository, here, mirror); code(err) != 403 || !strings.Contains(err.Error(), "gcp-sa-artifactregistry") {
+		t.Errorf("with a secret that the service agent may not read: %v, want a refusal that names the agent", err)
+	}
+	create(t, c, KindSecretMember, Properties{"secretId": "docker-hub", "role": "roles/secretmanager.secretAccessor",
+		"member": "serviceAccount:service-" + ProjectNumber("test-project") + "@gcp-sa-artifactregistry.iam.gserviceaccount.com"})
+	create(t, c, KindRepository, mirror)
 }

@@ -73,6 +73,9 @@ func admitRepository(t *change) error {
 	if err := t.mayEncrypt(p.str("kmsKeyName"), agents["artifactregistry.googleapis.com"]); err != nil {
 		return err
 	}
+	if err := t.upstreamCredentials(p.str("remoteRepositoryConfig.upstreamCredentials.usernamePasswordCredentials.passwordSecretVersion")); err != nil {
+		return err
+	}
 	if t.old == nil {
 		t.new.Status[storageKey] = rand.Text()
 	}
@@ -85,6 +88,27 @@ func admitRepository(t *change) error {
 		"mode":                        "STANDARD_REPOSITORY",
 		"vulnerabilityScanningConfig": Properties{"enablementConfig": "", "enablementState": "SCANNING_DISABLED", "enablementStateReason": "API containerscanning.googleapis.com is not enabled."},
 	})
+	return nil
+}
+
+// upstreamCredentials wants the service agent to read the secret with which a remote
+// repository signs in at its upstream ("Configure remote repository authentication to
+// Docker Hub"). c.mu must be held.
+func (t *change) upstreamCredentials(version string) error {
+	if version == "" {
+		return nil
+	}
+	parts := secretVersionName.FindStringSubmatch(version)
+	if parts == nil {
+		return badRequest("The secret version %q is not projects/*/secrets/*/versions/*.", version)
+	}
+	agent := fmt.Sprintf("service-%s@%s.iam.gserviceaccount.com", ProjectNumber(t.new.project()), agents["artifactregistry.googleapis.com"])
+	const permission = "secretmanager.versions.access"
+	secret := "projects/" + t.projectID(parts[1]) + "/secrets/" + parts[2]
+	if !t.granted(agent, need{permission: permission, resource: secret}) {
+		return &Error{Code: 403, Reason: "forbidden", Message: fmt.Sprintf("Permission '%s' denied for resource '%s': grant roles/secretmanager.secretAccessor on it to %s.",
+			permission, secret, agent)}
+	}
 	return nil
 }
 

@@ -38,6 +38,8 @@ type ClusterSpec struct {
 	// BinaryAuthorization is true if pods run only as the project's policy has it, see
 	// [Cloud.Review].
 	BinaryAuthorization bool
+	// WorkloadIdentity is true if pods have identities of their own, see [WorkloadPrincipal].
+	WorkloadIdentity bool
 }
 
 // FullName is the cluster's relative resource name.
@@ -63,8 +65,11 @@ type NodePoolSpec struct {
 	MachineType    string
 	ServiceAccount string // email
 	ImageType      string
-	Labels         map[string]string // Kubernetes labels
-	Taints         []Taint
+	// PodMetadata is true if a pod gets its own identity from the metadata server, or none,
+	// and not that of its node (GKE_METADATA).
+	PodMetadata bool
+	Labels      map[string]string // Kubernetes labels
+	Taints      []Taint
 }
 
 // Taint is a Kubernetes taint.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // apiTitles are the names of the APIs that objects here belong to, as messages
@@ -73,7 +74,18 @@ func admitService(t *change) error {
 				Config: Properties{"service": other}, Status: Properties{"project": t.new.project()}}
 		}
 	}
+	t.stamp(enabledAt)
 	return nil
+}
+
+// enabledAt is the property with the time at which an API was enabled. It is the
+// emulator's own and no output.
+const enabledAt = "enabledAt"
+
+// knows reports whether an API that is enabled is known to be so by now. c.mu must be held.
+func (c *Cloud) knows(service *Object) bool {
+	at, err := time.Parse(time.RFC3339Nano, service.Status.str(enabledAt))
+	return err != nil || c.now().Sub(at) >= c.propagation
 }
 
 func releaseService(t *change) error {
@@ -94,7 +106,7 @@ func releaseService(t *change) error {
 
 // requireAPI refuses calls to an API that is not enabled. c.mu must be held.
 func (c *Cloud) requireAPI(api, project string) error {
-	if _, enabled := c.objects[servicePath(project, api)]; enabled || apiTitles[api] == "" {
+	if o, enabled := c.objects[servicePath(project, api)]; enabled && c.knows(o) || apiTitles[api] == "" {
 		return nil
 	}
 	number := ProjectNumber(project)
@@ -102,6 +114,14 @@ func (c *Cloud) requireAPI(api, project string) error {
 		"before or it is disabled. Enable it by visiting https://console.developers.google.com/apis/api/%s/overview?project=%s "+
 		"then retry. If you enabled this API recently, wait a few minutes for the action to propagate to our systems and retry.",
 		apiTitles[api], number, api, number)}
+}
+
+// Enabled refuses in the words of an API that is not enabled in a project, or not known to
+// be yet.
+func (c *Cloud) Enabled(api, project string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.requireAPI(api, c.projectID(project))
 }
 
 func servicePath(project, service string) string {

@@ -29,7 +29,9 @@ const kmsAPI = "cloudkms.googleapis.com"
 // SigningKey returns the public key of a version, PEM ("cryptoKeyVersions.get" and
 // "cryptoKeyVersions.getPublicKey", Cloud KMS API), to the caller, see [As].
 func (c *Cloud) SigningKey(ctx context.Context, version string) (string, error) {
-	key, err := c.keyFor(ctx, version, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
+	// Three calls: the version, its key for the purpose, and the public key
+	// (kms/data_source_google_kms_crypto_key_version.go of the Terraform provider).
+	key, err := c.keyFor(ctx, version, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeys.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
 	if err != nil {
 		return "", err
 	}

@@ -19,7 +19,7 @@ import (
 const KMS = "cloudkms.googleapis.com"
 
 // Handler routes requests by host name.
-func Handler(artifactRegistry, system, kms, imagePolicy http.Handler) http.Handler {
+func Handler(artifactRegistry, system, kms, secrets, knowing, imagePolicy http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch host, _, _ := strings.Cut(r.Host, ":"); {
 		case isArtifactRegistry(host):
@@ -28,6 +28,10 @@ func Handler(artifactRegistry, system, kms, imagePolicy http.Handler) http.Handl
 			system.ServeHTTP(w, r)
 		case host == KMS:
 			kms.ServeHTTP(w, r)
+		case host == cluster.SecretManager:
+			secrets.ServeHTTP(w, r)
+		case slices.Contains(Asked, host):
+			knowing.ServeHTTP(w, r)
 		case host == cluster.BinaryAuthorization:
 			imagePolicy.ServeHTTP(w, r)
 		default:
@@ -36,10 +40,17 @@ func Handler(artifactRegistry, system, kms, imagePolicy http.Handler) http.Handl
 	})
 }
 
+// Asked are the APIs of which the deployer asks only whether they know the project, see
+// [Knowing].
+var Asked = []string{
+	"artifactregistry.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com",
+	"container.googleapis.com", "iam.googleapis.com", "monitoring.googleapis.com",
+}
+
 func isArtifactRegistry(host string) bool { return strings.HasSuffix(host, "-docker.pkg.dev") }
 
 func served(host string) bool {
-	return isArtifactRegistry(host) || slices.Contains([]string{cluster.SystemRegistry, KMS, cluster.BinaryAuthorization}, host)
+	return isArtifactRegistry(host) || slices.Contains(Asked, host) || slices.Contains([]string{cluster.SystemRegistry, KMS, cluster.SecretManager, cluster.BinaryAuthorization}, host)
 }
 
 // TLS issues a certificate for each host that is asked for, by the sandbox's authority.

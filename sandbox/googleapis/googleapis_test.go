@@ -21,7 +21,7 @@ func say(text string) http.Handler {
 
 func TestHandler(t *testing.T) {
 	t.Parallel()
-	handler := Handler(say("artifacts"), say("system"), say("keys"), say("policy"))
+	handler := Handler(say("artifacts"), say("system"), say("keys"), say("secrets"), say("knowing"), say("policy"))
 	tests := []struct{ method, host, want string }{
 		{http.MethodGet, "us-central1-docker.pkg.dev", "artifacts"},
 		{http.MethodPut, "europe-west1-docker.pkg.dev:443", "artifacts"},
@@ -30,6 +30,8 @@ func TestHandler(t *testing.T) {
 		{http.MethodPut, "gke.gcr.io", ""}, // its images are the sandbox's own
 		{http.MethodDelete, "gke.gcr.io", ""},
 		{http.MethodPost, "cloudkms.googleapis.com", "keys"},
+		{http.MethodGet, "secretmanager.googleapis.com", "secrets"},
+		{http.MethodGet, "compute.googleapis.com:443", "knowing"},
 		{http.MethodPost, "binaryauthorization.googleapis.com:443", "policy"},
 		{http.MethodGet, "other.gcr.io", ""},
 		{http.MethodGet, "us-central1-docker.pkg.dev.example.com", ""},
@@ -74,7 +76,7 @@ func TestTLS(t *testing.T) {
 
 	tests := map[string]bool{
 		"us-central1-docker.pkg.dev": true, "europe-west1-docker.pkg.dev": true, cluster.SystemRegistry: true,
-		KMS: true, cluster.BinaryAuthorization: true,
+		KMS: true, cluster.SecretManager: true, cluster.BinaryAuthorization: true,
 		"www.googleapis.com": false, "docker.pkg.dev": false, "evil.example": false, "": false,
 		"../../escaped-docker.pkg.dev": false,
 	}
@@ -97,8 +99,8 @@ func TestTLS(t *testing.T) {
 		t.Errorf("a name that is a path gave %v", err)
 	}
 	keys, err := filepath.Glob(filepath.Join(dir, "*.key"))
-	if err != nil || len(keys) != 6 { // the authority's and those of the five names
-		t.Errorf("got the keys %v (%v), want 6", keys, err)
+	if err != nil || len(keys) != 7 { // the authority's and those of the six names
+		t.Errorf("got the keys %v (%v), want 7", keys, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "..", "..", "escaped-docker.pkg.dev.key")); err == nil {
 		t.Error("a name that is a path wrote outside of the authority's folder")

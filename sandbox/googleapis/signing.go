@@ -12,7 +12,7 @@ import (
 
 // Signer is the part of the cloud that signs.
 type Signer interface {
-	Identity(token string) (email string, ok bool)
+	Identifier
 	Sign(ctx context.Context, version string, digest []byte) ([]byte, error)
 }
 
@@ -38,9 +38,8 @@ func Signing(cloud Signer) http.Handler {
 			refuse(w, &gcp.Error{Code: http.StatusNotFound, Message: "The sandbox emulates asymmetricSign only."})
 			return
 		}
-		email, ok := cloud.Identity(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		ctx, ok := authenticate(w, r, cloud)
 		if !ok {
-			refuse(w, &gcp.Error{Code: http.StatusUnauthorized, Message: "Request had invalid authentication credentials."})
 			return
 		}
 		var request digestRequest
@@ -48,7 +47,7 @@ func Signing(cloud Signer) http.Handler {
 			refuse(w, &gcp.Error{Code: http.StatusBadRequest, Message: "Invalid JSON payload received. " + err.Error()})
 			return
 		}
-		signature, err := cloud.Sign(gcp.As(r.Context(), email), version, request.Digest.SHA256)
+		signature, err := cloud.Sign(ctx, version, request.Digest.SHA256)
 		if err != nil {
 			refuse(w, err)
 			return
@@ -57,11 +56,36 @@ func Signing(cloud Signer) http.Handler {
 	})
 }
 
+// Identifier is the part of the cloud that knows whose an access token is.
+type Identifier interface {
+	Identity(token string) (identity string, ok bool)
+}
+
+// authenticate returns the context of the calls of who sends a request. It answers
+// requests without a good access token.
+func authenticate(w http.ResponseWriter, r *http.Request, cloud Identifier) (context.Context, bool) {
+	identity, ok := cloud.Identity(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	if !ok {
+		refuse(w, &gcp.Error{Code: http.StatusUnauthorized, Message: "Request had invalid authentication credentials."})
+	}
+	return gcp.As(r.Context(), identity), ok
+}
+
+// statuses are the names of codes in errors ("Errors", API design guide: google.rpc.Code).
+var statuses = map[int]string{
+	http.StatusBadRequest: "INVALID_ARGUMENT", http.StatusUnauthorized: "UNAUTHENTICATED", http.StatusForbidden: "PERMISSION_DENIED",
+	http.StatusNotFound: "NOT_FOUND", http.StatusInternalServerError: "INTERNAL",
+}
+
 // refuse answers with an error in the form of "Errors" (Cloud APIs).
 func refuse(w http.ResponseWriter, err error) {
 	e := &gcp.Error{Code: http.StatusInternalServerError, Message: err.Error()}
 	errors.As(err, &e)
-	answer(w, e.Code, map[string]any{"error": map[string]any{"code": e.Code, "message": e.Message}})
+	body := map[string]any{"code": e.Code, "message": e.Message, "status": statuses[e.Code]}
+	if e.Reason == "accessNotConfigured" { // the older name of the reason ("Errors": ErrorInfo)
+		body["details"] = []any{map[string]any{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED", "domain": "googleapis.com"}}
+	}
+	answer(w, e.Code, map[string]any{"error": body})
 }
 
 func answer(w http.ResponseWriter, code int, body any) {

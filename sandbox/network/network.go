@@ -129,7 +129,7 @@ func (n *Network) addRouterLinks() error {
 	if err := up(n.router, bridge); err != nil {
 		return err
 	}
-	return up(n.router, "lo", host32(addressplan.GoogleAPIs), host32(addressplan.Metadata))
+	return up(n.router, "lo", host32(addressplan.GoogleAPIs), host32(addressplan.PrivateGoogleAPIs), host32(addressplan.Metadata))
 }
 
 // Subnet gives the router the subnet's gateway address, its first usable one

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/cluster"
 	"example.com/grpc-edge/sandbox/googleapis"
 )
 
@@ -25,7 +26,8 @@ func (s Stack) WriteHosts(region string) error {
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	return os.WriteFile(s.hostsFile(), fmt.Appendf(own, "\n%s %s-docker.pkg.dev %s\n", addressplan.GoogleAPIs, region, googleapis.KMS), 0o644)
+	hosts := append([]string{region + "-docker.pkg.dev", googleapis.KMS, cluster.SecretManager}, googleapis.Asked...)
+	return os.WriteFile(s.hostsFile(), fmt.Appendf(own, "\n%s %s\n", addressplan.GoogleAPIs, strings.Join(hosts, " ")), 0o644)
 }
 
 // Enter takes arguments of the form FILE TARGET … -- PROGRAM ARGUMENT …: in a

@@ -108,13 +108,22 @@ func readConfig(file string) (map[string]any, error) {
 	return parsed.Config, nil
 }
 
-// configFile is the stack's config as the sandbox completes it: Pulumi.<stack>.yaml
-// and the digest of the Envoy image that there is here, unless the file names the
-// other one that there is.
+// configFile is the stack's config as the sandbox completes it: Pulumi.<stack>.yaml,
+// the digest of the Envoy image that there is here, unless the file names the other one
+// that there is, and a machine type for nodes that may use the whole machine, unless the
+// file names one or GKE chooses.
 func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."+s.name()+".yaml") }
 
-// envoyKey is where infra/ takes Envoy's digest from.
-const envoyKey = "grpc-edge:envoyDigest"
+// Keys that are completed.
+const (
+	envoyKey   = "grpc-edge:envoyDigest"
+	machineKey = "grpc-edge:nodeMachineType"
+	modeKey    = "grpc-edge:clusterMode"
+)
+
+// wholeMachine is a machine type with more CPUs than nodes of the sandbox get: of a smaller
+// one, these keep what it would not offer.
+const wholeMachine = "e2-standard-32"
 
 // Prepare writes the config and makes the stack where it does not exist yet. A
 // lock that a killed run left behind is taken away if only this process uses the
@@ -131,6 +140,9 @@ func (s Stack) Prepare(ctx context.Context) error {
 	}
 	if digest, _ := config[envoyKey].(string); digest == "" || digest != s.Info.NextEnvoyDigest {
 		config[envoyKey] = s.Info.EnvoyDigest
+	}
+	if config[machineKey] == nil && config[modeKey] != "autopilot" {
+		config[machineKey] = wholeMachine
 	}
 	if err := s.writeConfig(config); err != nil {
 		return err

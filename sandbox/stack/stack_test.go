@@ -145,7 +145,7 @@ func TestPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{"encryptionsalt": "v1:salt", "config": map[string]any{
-		"gcp:project": "demo", "gcp:region": "us-central1", "grpc-edge:nodeCount": 2.0, "grpc-edge:envoyDigest": "sha256:1234",
+		"gcp:project": "demo", "gcp:region": "us-central1", "grpc-edge:nodeCount": 2.0, "grpc-edge:envoyDigest": "sha256:1234", "grpc-edge:nodeMachineType": wholeMachine,
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the config differs (-want +got):\n%s", diff)

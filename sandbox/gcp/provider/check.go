@@ -103,6 +103,9 @@ func complete(t resourceType, r *pulumirpc.CheckRequest, olds, inputs resource.P
 			added = append(added, resource.NewProperty(key))
 		}
 	}
+	for path, value := range t.nested {
+		setDefault(inputs, strings.Split(path, "."), value)
+	}
 	key := resource.PropertyKey(t.autoname)
 	if _, given := inputs[key]; t.autoname != "" && !given {
 		name, err := autoname(t, r, olds)
@@ -114,6 +117,22 @@ func complete(t resourceType, r *pulumirpc.CheckRequest, olds, inputs resource.P
 	}
 	inputs[defaultsKey] = resource.NewProperty(added)
 	return nil
+}
+
+// setDefault gives an object that the program gave, at the end of a path, a property that it
+// left out.
+func setDefault(inputs resource.PropertyMap, path []string, value any) {
+	key := resource.PropertyKey(path[0])
+	given, has := inputs[key]
+	if len(path) == 1 {
+		if !has {
+			inputs[key] = resource.NewPropertyValue(value)
+		}
+		return
+	}
+	if object := unwrap(given); object.IsObject() {
+		setDefault(object.ObjectValue(), path[1:], value) // decoded for this call alone
+	}
 }
 
 // excluded tells whether a property conflicts with one that is given.

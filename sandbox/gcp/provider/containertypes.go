@@ -3,13 +3,22 @@ package provider
 import (
 	"net/netip"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var clusterType = resourceType{
-	kind: gcp.KindCluster, autoname: "name", maxName: 40, labels: "resourceLabels", place: []string{"project", "location"},
-	defaults: map[string]any{"deletionProtection": true, "enableKubernetesAlpha": false, "enableLegacyAbac": false,
-		"enableShieldedNodes": true, "network": "default"},
+	kind: gcp.KindCluster, autoname: "name", maxName: 40, labels: "resourceLabels", place: []string{"location"},
+	defaults: map[string]any{"deletionProtection": true, "enableShieldedNodes": true, "network": "default"},
+	// container/resource_container_cluster.go: ip_allocation_policy.stack_type; the rest are
+	// those of auto_provisioning_defaults and of autoscaling_profile.
+	nested: map[string]any{"ipAllocationPolicy.stackType": "IPV4", "clusterAutoscaling.autoscalingProfile": "BALANCED",
+		"clusterAutoscaling.autoProvisioningDefaults.diskSize": 100.0, "clusterAutoscaling.autoProvisioningDefaults.diskType": "pd-standard",
+		"clusterAutoscaling.autoProvisioningDefaults.imageType": "COS_CONTAINERD"},
+	stays:    []string{"nodeLocations"},
+	reported: words(`privateClusterConfig.masterIpv4CidrBlock databaseEncryption.state`),
+	foreseen: autopilotVisibility,
 	conflicts: map[string][]string{"enableAutopilot": words(`addonsConfig.networkPolicyConfig addonsConfig.dnsCacheConfig
 		addonsConfig.statefulHaConfig clusterAutoscaling.enabled clusterAutoscaling.resourceLimits binaryAuthorization.enabled
 		enableShieldedNodes networkPolicy nodePools removeDefaultNodePool defaultMaxPodsPerNode enableIntranodeVisibility`)},
@@ -36,7 +45,9 @@ var nodePoolType = resourceType{
 		networkConfig.additionalNodeNetworkConfigs networkConfig.additionalPodNetworkConfigs
 		networkConfig.podCidrOverprovisionConfig networkConfig.subnetwork`), nodeConfigReplace...),
 	references: []string{"cluster"},
-	computed:   words(`nodeConfig.machineType nodeConfig.imageType nodeConfig.diskType nodeConfig.diskSizeGb`),
+	// container/resource_container_node_pool.go: emptied zones change nothing.
+	stays:    []string{"nodeLocations"},
+	computed: words(`nodeConfig.machineType nodeConfig.imageType nodeConfig.diskType nodeConfig.diskSizeGb`),
 }
 
 // nodeConfigReplace are the properties of nodes that are theirs for life.
@@ -47,6 +58,15 @@ var nodeConfigReplace = words(`nodeConfig.guestAccelerators nodeConfig.localSsdC
 	nodeConfig.advancedMachineFeatures nodeConfig.soleTenantConfig nodeConfig.hostMaintenancePolicy
 	nodeConfig.confidentialNodes.confidentialInstanceType nodeConfig.enableConfidentialStorage
 	nodeConfig.localSsdEncryptionMode nodeConfig.maxRunDuration nodeConfig.flexStart`)
+
+// autopilotVisibility: Autopilot clusters have it, which the client says before
+// (container/resource_container_cluster.go: containerClusterAutopilotCustomizeDiff).
+func autopilotVisibility(_ *session, inputs resource.PropertyMap) resource.PropertyMap {
+	if on, _ := plainValue(inputs["enableAutopilot"]).(bool); !on {
+		return nil
+	}
+	return resource.PropertyMap{"enableIntranodeVisibility": resource.NewProperty(true)}
+}
 
 // disabled: some features can be switched on but not off.
 func disabled(old, new any) bool { return old == true && new != true }

@@ -71,24 +71,37 @@ func (d *differ) value(path string, state, old, new resource.PropertyValue) {
 	}
 }
 
-// same tells whether nothing changes although the inputs may differ: the
-// program now says what is so already, leaves to Google what it has decided,
-// or calls the same object by another of its names.
+// same reports whether nothing changes: Google has what the program says, which may be
+// what it said before, or the program leaves to Google what it has decided, or calls the
+// same object by another of its names. What Google has otherwise than it was asked for is
+// a change at every run, as in the Terraform provider, which compares with what it read.
 func (d *differ) same(path string, state, old, new resource.PropertyValue) bool {
 	old, new = strip(old), strip(new)
 	switch {
-	case old.DeepEquals(new):
-		return true
 	case new.IsComputed():
-		return false
+		return old.IsComputed()
 	case d.unchanged[path] != nil && strip(state).IsString() && new.IsString():
 		return d.unchanged[path](strip(state).StringValue(), new.StringValue())
+	case old.DeepEquals(new):
+		return d.kept(path, strip(state), new)
 	case old.IsNull():
 		return strip(state).DeepEquals(new) || d.sameReference(path, state, new)
 	case new.IsNull():
-		return slices.Contains(d.schema.Computed, path)
+		return d.keeps(d.schema, path)
 	}
 	return d.sameReference(path, old, new)
+}
+
+// kept reports whether Google has a number, text or truth value as it was given. Of texts
+// that name an object in another form, and of what is not reported, nothing is said.
+func (d *differ) kept(path string, state, given resource.PropertyValue) bool {
+	switch {
+	case state.IsBool() && given.IsBool(), state.IsNumber() && given.IsNumber():
+		return state.DeepEquals(given)
+	case state.IsString() && given.IsString() && slices.Contains(d.reported, path):
+		return state.DeepEquals(given)
+	}
+	return true
 }
 
 // includes tells whether JSON text says all that other JSON text says, and the

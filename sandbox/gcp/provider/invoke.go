@@ -2,7 +2,9 @@ package provider
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -29,10 +31,13 @@ func (p *provider) Invoke(ctx context.Context, r *pulumirpc.InvokeRequest) (*pul
 		result, err = p.keyVersion(ctx, s, args)
 	case "gcp:dns/getManagedZone:getManagedZone":
 		result, err = p.managedZone(ctx, s, args)
+	case "gcp:secretmanager/getSecretVersionAccess:getSecretVersionAccess":
+		result, err = p.secretAccess(ctx, s, args)
 	default:
 		err = status.Errorf(codes.Unimplemented, "the sandbox does not emulate the function %s; it emulates "+
 			"gcp:organizations/getClientConfig:getClientConfig, gcp:organizations/getProject:getProject, "+
-			"gcp:kms/getKMSCryptoKeyVersion:getKMSCryptoKeyVersion and gcp:dns/getManagedZone:getManagedZone", r.Tok)
+			"gcp:kms/getKMSCryptoKeyVersion:getKMSCryptoKeyVersion, gcp:dns/getManagedZone:getManagedZone and "+
+			"gcp:secretmanager/getSecretVersionAccess:getSecretVersionAccess", r.Tok)
 	}
 	if err != nil {
 		return nil, err
@@ -127,5 +132,34 @@ func (p *provider) managedZone(ctx context.Context, s *session, args resource.Pr
 		"dnsName": resource.NewProperty(domain), "visibility": resource.NewProperty("public"), "description": resource.NewProperty(""),
 		"managedZoneId": resource.NewProperty(gcp.ProjectNumber(id)),
 		"nameServers":   resource.NewProperty([]resource.PropertyValue{resource.NewProperty("ns-cloud-a1.googledomains.com.")}),
+	}, nil
+}
+
+// secretAccess returns the payload of a version of a secret; of the newest if the program
+// names none.
+func (p *provider) secretAccess(ctx context.Context, s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
+	text := func(key resource.PropertyKey) string { v, _ := plainValue(args[key]).(string); return v }
+	project, secret, version := text("project"), text("secret"), text("version")
+	if project == "" {
+		project = s.place.Project
+	}
+	if version == "" {
+		version = "latest"
+	}
+	if !strings.HasPrefix(secret, "projects/") { // its ID, and not its full name
+		secret = "projects/" + project + "/secrets/" + secret
+	}
+	v, err := p.cloud.AccessSecret(gcp.As(ctx, s.account), secret+"/versions/"+version)
+	if err != nil {
+		return nil, err
+	}
+	data := string(v.Payload)
+	if asked, _ := plainValue(args["isSecretDataBase64"]).(bool); asked {
+		data = base64.StdEncoding.EncodeToString(v.Payload)
+	}
+	return resource.PropertyMap{
+		"id": resource.NewProperty(v.Name), "name": resource.NewProperty(v.Name), "project": resource.NewProperty(project),
+		"secret": resource.NewProperty(secret), "version": resource.NewProperty(v.Name[strings.LastIndex(v.Name, "/")+1:]),
+		"secretData": resource.MakeSecret(resource.NewProperty(data)),
 	}, nil
 }

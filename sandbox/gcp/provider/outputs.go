@@ -36,6 +36,9 @@ func outputs(schema typeSchema, o gcp.Object, inputs resource.PropertyMap) resou
 			m[resource.PropertyKey(key)] = sameSecrecy(resource.NewPropertyValue(value), inputs[resource.PropertyKey(key)])
 		}
 	}
+	if _, has := schema.Inputs[deletionPolicy]; has && m[deletionPolicy].IsNull() {
+		m[deletionPolicy] = resource.NewProperty(deletes)
+	}
 	return m
 }
 
@@ -80,9 +83,19 @@ func planned(t resourceType, schema typeSchema, s *session, inputs resource.Prop
 			m[resource.PropertyKey(key)] = resource.NewProperty(value)
 		}
 	}
+	if _, has := schema.Inputs[deletionPolicy]; has && inputs[deletionPolicy].IsNull() {
+		m[deletionPolicy] = resource.NewProperty(deletes)
+	}
+	if t.foreseen != nil {
+		maps.Copy(m, t.foreseen(s, inputs))
+	}
 	t.setLabels(s, m)
 	return m
 }
+
+// deletionPolicy is what becomes of an object whose resource is deleted: it goes, unless the
+// program says otherwise (the virtual field of most resources of the Terraform provider).
+const deletionPolicy, deletes = "deletionPolicy", "DELETE"
 
 // overlaid are the outputs of an object after an update: the old ones, with the
 // new inputs over them.
@@ -92,7 +105,7 @@ func overlaid(t resourceType, schema typeSchema, s *session, olds, news resource
 		k := resource.PropertyKey(key)
 		if value, given := news[k]; given {
 			m[k] = laid(olds[k], value)
-		} else if !slices.Contains(schema.Computed, key) {
+		} else if !t.keeps(schema, key) {
 			delete(m, k)
 		}
 	}

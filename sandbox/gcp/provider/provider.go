@@ -155,7 +155,7 @@ func (p *provider) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pul
 		return nil, failed("updating", r.Urn, err)
 	}
 	config := t.config(s, news)
-	for _, key := range schema.Computed { // what a program no longer gives stays as it is
+	for _, key := range slices.Concat(schema.Computed, t.stays) { // what a program no longer gives stays as it is
 		if value, had := old.Config[key]; had && config[key] == nil {
 			config[key] = value
 		}

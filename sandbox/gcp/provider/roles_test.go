@@ -64,7 +64,7 @@ type run struct {
 }
 
 // publicKey is what it takes to read the public key of a version, of which the attestor is made.
-var publicKey = []string{"cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.viewPublicKey"}
+var publicKey = []string{"cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeys.get", "cloudkms.cryptoKeyVersions.viewPublicKey"}
 
 var runs = map[string]run{
 	"deploy": {
@@ -152,6 +152,9 @@ func (r run) asks(t *testing.T, program []registered) []ask {
 			}
 		}
 	}
+	// At its start the provider looks whether gcp:region exists (pulumi-gcp, provider/resources.go:
+	// preConfigureCallbackWithLogger), and warns at every run if it may not.
+	all = append(all, ask{permission: "compute.regions.list", resource: "projects/" + testPlace.Project})
 	if r.awaits { // Deployments are ready by their pods, and Services by their endpoints
 		for _, watched := range []string{"pods", "replicaSets", "persistentVolumeClaims", "endpointSlices"} {
 			all = append(all, ask{permission: "container." + watched + ".list", resource: clusterName})

@@ -2,7 +2,10 @@ package provider
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"example.com/grpc-edge/sandbox/gcp"
 )
@@ -36,9 +39,23 @@ type resourceType struct {
 	unchanged map[string]func(state, new string) bool
 	// computed are nested properties that Google fills in.
 	computed []string
+	// stays are lists that stay as they were when a program no longer gives them (Optional and
+	// Computed). Of texts, numbers and objects the SDK's types tell it.
+	stays []string
+	// reported are texts that Google may report otherwise than they were given.
+	reported []string
+	// nested are defaults inside an object, by their path, if the program gives the object.
+	nested map[string]any
+	// foreseen are outputs that a preview knows (CustomizeDiff).
+	foreseen func(s *session, inputs resource.PropertyMap) resource.PropertyMap
 	// shortID and fullName convert between Pulumi's ID and the object's name
 	// where they differ.
 	shortID, fullName func(string) string
+}
+
+// keeps reports whether Google keeps a property that a program no longer gives.
+func (t resourceType) keeps(schema typeSchema, property string) bool {
+	return slices.Contains(schema.Computed, property) || slices.Contains(t.stays, property)
 }
 
 func (t resourceType) id(name string) string {
@@ -63,7 +80,7 @@ var resourceTypes = map[string]resourceType{
 	},
 	"gcp:compute/network:Network": {
 		kind: gcp.KindNetwork, autoname: "name", maxName: 63, place: []string{"project"},
-		defaults: map[string]any{"autoCreateSubnetworks": true, "deleteDefaultRoutesOnCreate": false,
+		defaults: map[string]any{"autoCreateSubnetworks": true,
 			"networkFirewallPolicyEnforcementOrder": "AFTER_CLASSIC_FIREWALL"},
 		replace: words("autoCreateSubnetworks description internalIpv6Range name networkProfile params project"),
 	},
@@ -73,6 +90,8 @@ var resourceTypes = map[string]resourceType{
 			"reservedInternalRange resolveSubnetMask"),
 		replaceIf:  map[string]func(old, new any) bool{"ipCidrRange": shrinks},
 		references: []string{"network", "region"},
+		// compute/resource_compute_subnetwork.go: log_config.filter_expr.
+		nested: map[string]any{"logConfig.filterExpr": "true"},
 	},
 	"gcp:compute/firewall:Firewall": {
 		kind: gcp.KindFirewall, autoname: "name", maxName: 63, place: []string{"project"},
@@ -102,7 +121,7 @@ var resourceTypes = map[string]resourceType{
 	},
 	"gcp:serviceaccount/account:Account": {
 		kind: gcp.KindServiceAccount, autoname: "accountId", maxName: 30, place: []string{"project"},
-		defaults: map[string]any{"disabled": false}, replace: words("accountId project"),
+		replace: words("accountId project"), foreseen: accountMember,
 	},
 	"gcp:projects/iAMCustomRole:IAMCustomRole": {
 		kind: gcp.KindCustomRole, place: []string{"project"},
@@ -123,7 +142,7 @@ var resourceTypes = map[string]resourceType{
 		replace:  words("format kmsKeyName location mode project remoteRepositoryConfig repositoryId"),
 	},
 	"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": {
-		kind: gcp.KindRepositoryMember, place: []string{"project", "location"},
+		kind: gcp.KindRepositoryMember, place: []string{"location"},
 		replace:    words("condition location member project repository role"),
 		references: []string{"repository"},
 		shortID:    withoutPolicy, fullName: withPolicy,
@@ -191,10 +210,25 @@ var resourceTypes = map[string]resourceType{
 	},
 	"gcp:monitoring/notificationChannel:NotificationChannel": {
 		kind: gcp.KindNotificationChannel, place: []string{"project"}, replace: []string{"project"},
-		defaults: map[string]any{"enabled": true, "forceDelete": false},
+		defaults: map[string]any{"enabled": true},
 	},
 	"gcp:container/cluster:Cluster":   clusterType,
 	"gcp:container/nodePool:NodePool": nodePoolType,
+}
+
+// accountMember knows the name of an account by its ID (resourcemanager/
+// resource_google_service_account.go: resourceServiceAccountCustomDiff).
+func accountMember(s *session, inputs resource.PropertyMap) resource.PropertyMap {
+	text := func(key resource.PropertyKey) string { v, _ := plainValue(inputs[key]).(string); return v }
+	id, project := text("accountId"), text("project")
+	if project == "" && inputs["project"].IsNull() {
+		project = s.place.Project
+	}
+	if id == "" || project == "" {
+		return nil
+	}
+	email := id + "@" + project + ".iam.gserviceaccount.com"
+	return resource.PropertyMap{"email": resource.NewProperty(email), "member": resource.NewProperty("serviceAccount:" + email)}
 }
 
 func words(s string) []string { return strings.Fields(s) }

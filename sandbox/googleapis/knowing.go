@@ -1,0 +1,33 @@
+package googleapis
+
+import (
+	"net/http"
+	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
+)
+
+// Enabler is the part of the cloud that knows which APIs are enabled.
+type Enabler interface {
+	Identifier
+	Enabled(api, project string) error
+}
+
+// Knowing answers for APIs whose objects only Pulumi's provider reads and writes here: with
+// their refusal as long as the project in the path does not have them enabled, and with 404
+// afterwards.
+func Knowing(cloud Enabler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := authenticate(w, r, cloud); !ok {
+			return
+		}
+		_, rest, _ := strings.Cut(r.URL.Path, "/projects/")
+		project, _, _ := strings.Cut(rest, "/")
+		host, _, _ := strings.Cut(r.Host, ":")
+		err := cloud.Enabled(host, project)
+		if err == nil {
+			err = &gcp.Error{Code: http.StatusNotFound, Message: "The sandbox emulates the objects of " + host + " for Pulumi's provider only."}
+		}
+		refuse(w, err)
+	})
+}
