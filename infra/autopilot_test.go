@@ -1,8 +1,6 @@
 package main
 
 import (
-	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,10 +9,7 @@ import (
 )
 
 // withAutopilot are the keys of the sandbox's stack in Autopilot mode.
-var withAutopilot = map[string]string{
-	"grpc-edge:clusterMode": "autopilot", "grpc-edge:clusterLocation": "",
-	"grpc-edge:kmsKey": "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
-}
+var withAutopilot = variant("autopilot")
 
 func autopilotWith(changes map[string]string) map[string]string { return with(withAutopilot, changes) }
 
@@ -22,13 +17,7 @@ func autopilotWith(changes map[string]string) map[string]string { return with(wi
 func inAutopilot(t *testing.T) stackRun {
 	t.Helper()
 	standard := mustRun(t, "sandbox", false, autopilotWith(map[string]string{"grpc-edge:clusterMode": "standard"}))
-	result := mustRun(t, "sandbox", false, withAutopilot)
-	result.resources = slices.DeleteFunc(result.resources, func(r registered) bool {
-		return slices.ContainsFunc(standard.resources, func(other registered) bool {
-			return reflect.DeepEqual(describe(other), describe(r))
-		})
-	})
-	return result
+	return changed(mustRun(t, "sandbox", false, withAutopilot), standard)
 }
 
 // GKE owns the nodes: the provider refuses most of what says how they are to be.

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
 	"maps"
@@ -21,13 +22,8 @@ import (
 
 // withCertManager and withPool are certificates that somebody else signs.
 var (
-	withCertManager = map[string]string{
-		"grpc-edge:certificate": "cert-manager", "grpc-edge:certificateIssuer": `{"name":"letsencrypt","kind":"ClusterIssuer"}`,
-	}
-	withPool = map[string]string{
-		"grpc-edge:certificate":              "certificate-authority-service",
-		"grpc-edge:certificateAuthorityPool": "projects/sandbox-project/locations/us-central1/caPools/grpc-edge",
-	}
+	withCertManager = variant(config.CertManager)
+	withPool        = variant(config.CertificateAuthorityService)
 )
 
 // provided is configuration with a certificate of the user's own, and its key.
@@ -38,7 +34,8 @@ func provided(t *testing.T) (changes map[string]string, key string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"grpc.example.com"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "grpc.example.com"}, DNSNames: []string{"grpc.example.com"},
+		IsCA: true, BasicConstraintsValid: true, // it serves as an authority of clients as well
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	chain, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)

@@ -174,6 +174,7 @@ func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs reso
 // computed are outputs by type, from ranges that are reserved for documentation.
 var computed = map[string]map[string]any{
 	"gcp:compute/address:Address":                   {"address": "203.0.113.10"},
+	"gcp:projects/serviceIdentity:ServiceIdentity":  {"email": "service-" + projectNumber + "@agent.iam.gserviceaccount.com"},
 	"gcp:serviceaccount/account:Account":            {"email": "nodes@sandbox-project.iam.gserviceaccount.com"},
 	"gcp:artifactregistry/repository:Repository":    {"location": "us-central1"},
 	"gcp:container/cluster:Cluster":                 {"endpoint": "198.51.100.1", "masterAuth": map[string]any{"clusterCaCertificate": "Q0E="}},

@@ -24,14 +24,7 @@ const (
 )
 
 // withDelivery are the keys of a stack that CI delivers in all the ways that there are.
-var withDelivery = map[string]string{
-	"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber, "grpc-edge:reviewStacks": "true",
-	"grpc-edge:cloudBuildRepository":  "projects/sandbox-project/locations/us-central1/connections/github/repositories/grpc-edge",
-	"grpc-edge:cloudBuildTokenSecret": "github-token", "grpc-edge:deletionProtection": "true", "grpc-edge:promotedFrom": "dev",
-	"grpc-edge:kmsKey":              "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
-	"grpc-edge:binaryAuthorization": "true",
-	"grpc-edge:signingKey":          "projects/sandbox-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox-images/cryptoKeyVersions/1",
-}
+var withDelivery = variant("delivery")
 
 func deliveryWith(changes map[string]string) map[string]string { return with(withDelivery, changes) }
 

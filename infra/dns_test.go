@@ -9,10 +9,7 @@ import (
 const recordType = "gcp:dns/recordSet:RecordSet"
 
 // withZone has two names, and a zone of another project for them.
-var withZone = map[string]string{
-	"grpc-edge:authorities": `["grpc.example.com", "partners.example.com"]`,
-	"grpc-edge:dnsZone":     "projects/dns-project/managedZones/example-com",
-}
+var withZone = variant("dns")
 
 // TestRecords makes the records once the edge answers to the names.
 func TestRecords(t *testing.T) {

@@ -5,7 +5,9 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/config/declared"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -24,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // replaced by a word.
 func TestGolden(t *testing.T) {
 	sandbox := mustRun(t, "sandbox", false, nil)
-	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "autopilot", config.CertManager, config.CertificateAuthorityService, "dns"} {
+	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "autopilot", config.CertManager, config.CertificateAuthorityService, "dns", "everything"} {
 		result := sandbox
 		switch stack {
 		case "sandbox":
@@ -37,6 +40,8 @@ func TestGolden(t *testing.T) {
 			result = added(t, sandbox, withPool)
 		case "dns":
 			result = added(t, sandbox, withZone)
+		case "everything": // what the keys that no other list has change
+			result = changed(mustRun(t, "sandbox", false, everything(t)), sandbox)
 		case "autopilot": // what it changes
 			result = inAutopilot(t)
 		default:
@@ -69,6 +74,48 @@ func TestGolden(t *testing.T) {
 			t.Errorf("%s: if this is meant, run `go test ./infra -update` (-want +got):\n%s", golden, diff)
 		}
 	}
+}
+
+// variant returns the keys of a stack in variants.yaml, as the Pulumi CLI gives them to the
+// program.
+func variant(name string) map[string]string {
+	text, err := os.ReadFile("variants.yaml")
+	if err != nil {
+		panic(err) // it is beside this file
+	}
+	var variants map[string]map[string]any
+	if err := yaml.Unmarshal(text, &variants); err != nil {
+		panic(err)
+	}
+	keys := map[string]string{}
+	for key, value := range variants[name] {
+		if keys["grpc-edge:"+key], err = declared.Text(value); err != nil {
+			panic(err)
+		}
+	}
+	return keys
+}
+
+// everything are the keys that no other golden list has.
+func everything(t *testing.T) map[string]string {
+	t.Helper()
+	keys := variant("everything")
+	own, _ := provided(t) // its certificate serves as an authority of clients as well
+	for key, value := range own {
+		keys[key] = value
+	}
+	keys["grpc-edge:clientCaPem"] = own["grpc-edge:certificatePem"]
+	return keys
+}
+
+// changed leaves what is otherwise than in another run.
+func changed(result, before stackRun) stackRun {
+	result.resources = slices.DeleteFunc(result.resources, func(r registered) bool {
+		return slices.ContainsFunc(before.resources, func(other registered) bool {
+			return reflect.DeepEqual(describe(other), describe(r))
+		})
+	})
+	return result
 }
 
 // describe leaves out what is not set.

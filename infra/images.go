@@ -71,6 +71,24 @@ func (s *stack) push(ctx *pulumi.Context, ready pulumi.ResourceOption) (err erro
 	return err
 }
 
+// inUse returns the digests of the images that the stack's pods may be of, in the order of
+// their names, so that another digest shows as one change.
+func (s *stack) inUse() []string {
+	var digests []string
+	for _, name := range slices.Sorted(maps.Keys(s.built)) {
+		digests = append(digests, s.built[name].Digest)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.config.Edge.Canaries)) {
+		digests = append(digests, s.config.Edge.Canaries[name].Stable)
+	}
+	for _, declared := range s.config.Services {
+		if _, digest, foreign := strings.Cut(declared.Image, "@"); foreign { // perhaps of this repository
+			digests = append(digests, digest)
+		}
+	}
+	return digests
+}
+
 // exempt lists the images that run without being attested. An image that was built
 // elsewhere is named by its digest, which is all that may run of its repository.
 func (s *stack) exempt() []string {

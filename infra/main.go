@@ -99,12 +99,12 @@ type stack struct {
 // platform is what Google Cloud provides.
 func (s *stack) platform(ctx *pulumi.Context) error {
 	c := s.config
-	apis, err := project.New(ctx, "project", &project.Args{More: moreAPIs(c)})
+	apis, err := project.New(ctx, "project", &project.Args{Project: c.Project, More: moreAPIs(c)})
 	if err != nil {
 		return err
 	}
 	s.apis = apis.APIs
-	ready := pulumi.DependsOn(s.apis)
+	ready := apis.Ready
 	s.network, err = network.New(ctx, "network", &network.Args{
 		Region: c.Region,
 		Nodes:  c.Network.Nodes, Pods: c.Network.Pods, Services: c.Network.Services,
@@ -133,7 +133,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	s.registry, err = registry.New(ctx, "registry", &registry.Args{
 		Project: c.Project, Region: c.Region, Name: ctx.Project() + "-" + ctx.Stack(),
 		Reader: account.Email,
-		Images: c.Images, Labels: labels(c), KMSKey: c.KMSKey,
+		Images: c.Images, Manifests: image.Manifests, InUse: s.inUse(), Labels: labels(c), KMSKey: c.KMSKey,
 		Protect: c.DeletionProtection,
 	}, ready, pulumi.DependsOn(encrypted))
 	if err != nil {
@@ -147,12 +147,23 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		Network: s.network.ID, Subnet: s.network.SubnetID,
 		PodsRange: network.PodsRange, ServicesRange: network.ServicesRange,
 		ControlPlaneCIDR: c.Network.ControlPlane, NodeAccount: account.Email,
-		Labels: labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization, FlowLogs: c.Network.FlowLogs,
+		LeastVersion: leastVersion(c),
+		Labels:       labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization, FlowLogs: c.Network.FlowLogs,
 		DeletionProtection: c.DeletionProtection,
 		// Nodes use the roles of their account from their first minute to their last:
 		// what they may do is granted before they come, and taken back after they go.
 	}, ready, pulumi.DependsOn(slices.Concat([]pulumi.Resource{account.Role}, s.registry.Readers, encrypted)))
 	return err
+}
+
+// leastVersion is the first Kubernetes that has what the stack asks for, or empty for any:
+// with zoneAware each zone's Service finds its pods by topology.kubernetes.io/zone, which
+// pods have from 1.35 on (KEP-4742); below it every call would fail.
+func leastVersion(c *config.Config) string {
+	if c.Edge.ZoneAware {
+		return "1.35"
+	}
+	return ""
 }
 
 // deliver makes the identities of CI.
@@ -188,7 +199,7 @@ func moreAPIs(c *config.Config) []string {
 	if c.Images.Scanning {
 		apis = append(apis, "containerscanning.googleapis.com")
 	}
-	if c.Delivery.TokenSecret != "" || slices.ContainsFunc(c.Services, catalog.Service.UsesSecretManager) {
+	if c.Delivery.TokenSecret != "" || c.Images.DockerHub.User != "" || slices.ContainsFunc(c.Services, catalog.Service.UsesSecretManager) {
 		apis = append(apis, "secretmanager.googleapis.com")
 	}
 	if c.GoogleAPIs() {

@@ -14,14 +14,16 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// changeEcho changes what echo answers: the preview shows one new digest and
-// nothing else, and `make up` rolls echo's pods and no other.
+// changeEcho changes what echo answers: the preview shows one new digest, where it runs and
+// where it is kept from being deleted, and nothing else; `make up` rolls echo's pods and no
+// other.
 func changeEcho(ctx context.Context, t *testing.T, c checkout) {
 	old, oldPods := outputs(ctx, t, c), pods(ctx, t, c)
 	c.edit(t, "services/echo/handlers.go", "Content: request.GetContent()", `Content: "changed " + request.GetContent()`)
 
 	changed := previewChanges(ctx, t, c)
-	if want := []string{"kubernetes:apps/v1:Deployment echo update"}; !slices.Equal(changed, want) {
+	slices.Sort(changed)
+	if want := []string{"gcp:artifactregistry/repository:Repository registry-images update", "kubernetes:apps/v1:Deployment echo update"}; !slices.Equal(changed, want) {
 		t.Errorf("the preview would change %q, want %q", changed, want)
 	}
 	c.must(ctx, t, "make", "up")

@@ -86,7 +86,7 @@ func (d *delivery) pullRequest(ctx context.Context, t *testing.T) {
 		t.Fatalf("got comments %+v, want one that is updated", d.github.Comments)
 	}
 	text := d.github.Comments[1].Body
-	for _, want := range []string{"### sandbox: 1 to update\n", "**Images**", "- `echo`: ", " Say that echo changed\n", "Deployment echo"} {
+	for _, want := range []string{"### sandbox: 2 to update\n", "**Images**", "- `echo`: ", " Say that echo changed\n", "Deployment echo"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the comment lacks %q:\n%s", want, text)
 		}
@@ -154,7 +154,7 @@ func (d *delivery) rollback(ctx context.Context, t *testing.T) {
 	if got := d.must(ctx, t, "make", "rollback"); !strings.Contains(got, "Say that echo changed") || !strings.Contains(got, "Start") {
 		t.Errorf("the deployments are listed as\n%s", got)
 	}
-	if got := d.must(ctx, t, "make", "rollback", "TO=1"); !strings.Contains(got, "1 to update") || !strings.Contains(got, "Nothing is changed") {
+	if got := d.must(ctx, t, "make", "rollback", "TO=1"); !strings.Contains(got, "2 to update") || !strings.Contains(got, "Nothing is changed") {
 		t.Errorf("what going back would change is told as\n%s", got)
 	}
 	d.must(ctx, t, "make", "rollback", "TO=1", "YES=1")

@@ -44,6 +44,9 @@ type Args struct {
 	KMSKey string
 	// FlowLogs has the VPC see, and so log, what pods of one node say to each other.
 	FlowLogs bool
+	// LeastVersion is the oldest Kubernetes that the control plane may have, such as 1.35;
+	// empty for what the channel gives.
+	LeastVersion string
 	// BinaryAuthorization asks the project's policy about each image.
 	BinaryAuthorization bool
 	DeletionProtection  bool
@@ -94,15 +97,21 @@ func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*con
 	// Not deleted before it is replaced: another cluster is refused for as long as this one
 	// has its range of the control plane, which is the time to think again.
 	options := []pulumi.ResourceOption{pulumi.Parent(c), pulumi.Protect(args.DeletionProtection)}
+	var ignored []string
 	if args.Autopilot {
 		autopilot(described, args)
 	} else {
 		standard(described, args)
 		// These describe the default pool, which is gone after the first minutes:
 		// GKE reports others than were asked for (pulumi-gcp issues 744, 88).
-		options = append(options, pulumi.IgnoreChanges([]string{"initialNodeCount", "nodeConfig", "nodePools"}))
+		ignored = append(ignored, "initialNodeCount", "nodeConfig", "nodePools")
 	}
-	gke, err := container.NewCluster(ctx, name, described, options...)
+	if args.DNSEndpoint {
+		// The range is for endpoints that have addresses. Another one than was asked for, or
+		// none, would have the cluster replaced.
+		ignored = append(ignored, "privateClusterConfig.masterIpv4CidrBlock")
+	}
+	gke, err := container.NewCluster(ctx, name, described, append(options, pulumi.IgnoreChanges(ignored))...)
 	if err != nil {
 		return nil, fmt.Errorf("creating GKE cluster %q: %w", name, err)
 	}
@@ -111,7 +120,7 @@ func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*con
 
 // clusterArgs are what clusters of both modes have.
 func clusterArgs(args *Args) *container.ClusterArgs {
-	return &container.ClusterArgs{
+	described := &container.ClusterArgs{
 		Location:           pulumi.String(args.Location),
 		DeletionProtection: pulumi.Bool(args.DeletionProtection),
 		ReleaseChannel:     container.ClusterReleaseChannelArgs{Channel: pulumi.String(args.ReleaseChannel)},
@@ -125,8 +134,9 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 		},
 		PrivateClusterConfig: container.ClusterPrivateClusterConfigArgs{
 			EnablePrivateNodes: pulumi.Bool(true),
-			// The public endpoint is for Pulumi, from the authorized networks only.
-			EnablePrivateEndpoint: pulumi.Bool(false),
+			// The public endpoint is for Pulumi, from the authorized networks only. Without
+			// endpoints that have addresses there is none, and the API says so.
+			EnablePrivateEndpoint: pulumi.Bool(args.DNSEndpoint),
 			MasterIpv4CidrBlock:   pulumi.String(args.ControlPlaneCIDR),
 		},
 		MasterAuth: container.ClusterMasterAuthArgs{
@@ -147,6 +157,10 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 		// The bill by namespace and label, free of charge.
 		CostManagementConfig: container.ClusterCostManagementConfigArgs{Enabled: pulumi.Bool(true)},
 	}
+	if args.LeastVersion != "" {
+		described.MinMasterVersion = pulumi.String(args.LeastVersion)
+	}
+	return described
 }
 
 // standard adds what Autopilot clusters have by themselves, and refuse to be told.

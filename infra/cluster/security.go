@@ -23,21 +23,24 @@ func secure(cluster *container.ClusterArgs, args *Args) {
 		evaluation = "PROJECT_SINGLETON_POLICY_ENFORCE"
 	}
 	cluster.BinaryAuthorization = container.ClusterBinaryAuthorizationArgs{EvaluationMode: pulumi.String(evaluation)}
+	// Said in both cases: left out, the cluster would stay encrypted with a key that it may no
+	// longer use.
+	encryption := container.ClusterDatabaseEncryptionArgs{State: pulumi.String("DECRYPTED")}
 	if args.KMSKey != "" {
-		cluster.DatabaseEncryption = container.ClusterDatabaseEncryptionArgs{
-			State: pulumi.String("ENCRYPTED"), KeyName: pulumi.String(args.KMSKey),
-		}
+		encryption = container.ClusterDatabaseEncryptionArgs{State: pulumi.String("ENCRYPTED"), KeyName: pulumi.String(args.KMSKey)}
 	}
+	cluster.DatabaseEncryption = encryption
 }
 
 // reach is how Pulumi and kubectl get to the Kubernetes API: by the address, from
 // the authorized networks only, or by the name, for whom IAM lets in.
 func reach(cluster *container.ClusterArgs, args *Args) {
+	// Both ways are said in both cases: what is left out stays as it was.
+	cluster.ControlPlaneEndpointsConfig = container.ClusterControlPlaneEndpointsConfigArgs{
+		DnsEndpointConfig: container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs{AllowExternalTraffic: pulumi.Bool(args.DNSEndpoint)},
+		IpEndpointsConfig: container.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs{Enabled: pulumi.Bool(!args.DNSEndpoint)},
+	}
 	if args.DNSEndpoint {
-		cluster.ControlPlaneEndpointsConfig = container.ClusterControlPlaneEndpointsConfigArgs{
-			DnsEndpointConfig: container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs{AllowExternalTraffic: pulumi.Bool(true)},
-			IpEndpointsConfig: container.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs{Enabled: pulumi.Bool(false)},
-		}
 		return
 	}
 	var blocks container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray

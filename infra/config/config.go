@@ -166,6 +166,7 @@ func (r *reader) read() *Config {
 			RetentionDays: r.integer("grpc-edge:imageRetentionDays", 1, 3650),
 			KeepVersions:  r.integer("grpc-edge:imageKeepVersions", 2, 1000),
 			Scanning:      r.boolean("grpc-edge:imageScanning"),
+			DockerHub:     r.dockerHub(),
 		},
 		BinaryAuthorization: r.boolean("grpc-edge:binaryAuthorization"),
 		EnvoyDigest:         r.match("grpc-edge:envoyDigest", digest, "sha256: and 64 hexadecimal digits"),

@@ -357,3 +357,22 @@ func message(err error) string {
 	}
 	return err.Error()
 }
+
+func TestDockerHub(t *testing.T) {
+	t.Parallel()
+	const userKey, tokenKey, version = "grpc-edge:dockerHubUser", "grpc-edge:dockerHubTokenSecret", "projects/p/secrets/s/versions/1"
+	got, err := load(t, sandbox(t, map[string]string{userKey: "edgebuilder", tokenKey: version}))
+	if want := (DockerHub{"edgebuilder", version}); err != nil || got.Images.DockerHub != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	for want, keys := range map[string][2]string{
+		userKey + ` is "Edge Builder"; it must be a user of Docker Hub`:                                     {"Edge Builder", version},
+		tokenKey + ` is "docker-hub"; it must be projects/PROJECT/secrets/SECRET/versions/NUMBER, or empty`: {"edgebuilder", "docker-hub"},
+		tokenKey + " is missing": {"edgebuilder", ""},
+		userKey + " is missing":  {"", version},
+	} {
+		if _, err := load(t, sandbox(t, map[string]string{userKey: keys[0], tokenKey: keys[1]})); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", keys, err, want)
+		}
+	}
+}

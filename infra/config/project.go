@@ -15,6 +15,42 @@ type Images struct {
 	RetentionDays, KeepVersions int
 	// Scanning looks for known vulnerabilities in each new image.
 	Scanning bool
+	// DockerHub is who fetches images from there; the zero value is nobody.
+	DockerHub DockerHub
+}
+
+// DockerHub is an account of Docker Hub.
+type DockerHub struct {
+	User string
+	// TokenSecret is the version of a secret with an access token, as
+	// projects/P/secrets/S/versions/V.
+	TokenSecret string
+}
+
+var (
+	dockerHubUser = regexp.MustCompile(`^[a-z0-9]{4,30}$`) // Docker, "Create a Docker account"
+	secretVersion = regexp.MustCompile(`^projects/[a-z0-9-]+/secrets/[a-zA-Z0-9_-]{1,255}/versions/[1-9][0-9]*$`)
+)
+
+// dockerHub reads who fetches Envoy's image: both keys, or none.
+func (r *reader) dockerHub() DockerHub {
+	const userKey, tokenKey = "grpc-edge:dockerHubUser", "grpc-edge:dockerHubTokenSecret"
+	var hub DockerHub
+	hub.User, _ = r.text(userKey)
+	hub.TokenSecret, _ = r.text(tokenKey)
+	if hub.User != "" && !dockerHubUser.MatchString(hub.User) {
+		r.refuse(userKey, hub.User, "a user of Docker Hub, 4 to 30 lower case letters and digits, or empty")
+	}
+	if hub.TokenSecret != "" && !secretVersion.MatchString(hub.TokenSecret) {
+		r.refuse(tokenKey, hub.TokenSecret, "projects/PROJECT/secrets/SECRET/versions/NUMBER, or empty")
+	}
+	if hub.User == "" && hub.TokenSecret != "" {
+		r.report(userKey, "is missing: grpc-edge:dockerHubTokenSecret is the token of a user")
+	}
+	if hub.User != "" && hub.TokenSecret == "" {
+		r.report(tokenKey, "is missing: grpc-edge:dockerHubUser needs a token")
+	}
+	return hub
 }
 
 const labelsKey = "grpc-edge:labels"

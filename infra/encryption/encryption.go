@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/kms"
-	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/organizations"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/projects"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
@@ -44,6 +43,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("grpc-edge:encryption:Encryption", name, e, opts...); err != nil {
 		return nil, fmt.Errorf("registering encryption %q: %w", name, err)
 	}
+	var email pulumi.StringOutput
 	for _, service := range identities {
 		short, _, _ := strings.Cut(service, ".")
 		agent, err := projects.NewServiceIdentity(ctx, name+"-"+short, &projects.ServiceIdentityArgs{Service: pulumi.String(service)}, pulumi.Parent(e))
@@ -53,9 +53,14 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		if err := e.grant(ctx, name+"-"+short, args.Key, agent.Email); err != nil {
 			return nil, err
 		}
+		email = agent.Email
 	}
-	project := organizations.LookupProjectOutput(ctx, organizations.LookupProjectOutputArgs{ProjectId: pulumi.String(args.Project)}, pulumi.Parent(e))
-	disks := pulumi.Sprintf("service-%s@%s", project.Number(), diskAgent)
+	// All agents of a project are called service-NUMBER. Resource Manager, which has the
+	// number, too, may not be enabled when a program asks it.
+	disks := email.ApplyT(func(email string) string {
+		account, _, _ := strings.Cut(email, "@")
+		return account + "@" + diskAgent
+	}).(pulumi.StringOutput)
 	if err := e.grant(ctx, name+"-compute", args.Key, disks); err != nil {
 		return nil, err
 	}

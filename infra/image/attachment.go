@@ -32,6 +32,9 @@ const (
 	buildType = "urn:grpc-edge:infra:image"
 )
 
+// Manifests is how many a registry has of each image: its own, and those of attach.
+const Manifests = 3
+
 // attach describes an image: where it is from, and last what is in it.
 func attach(ctx context.Context, b *Built) ([]v1.Image, error) {
 	digest, err := b.Image.Digest()

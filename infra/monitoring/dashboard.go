@@ -35,6 +35,16 @@ type chart struct {
 	query       func(selector string) string
 }
 
+// series is the query, with its unit if it has one: the API drops what is empty, and a
+// field that is given but not kept would be a difference for ever.
+func (c chart) series(selector string) map[string]any {
+	series := map[string]any{"prometheusQuery": c.query(selector)}
+	if c.unit != "" {
+		series["unitOverride"] = c.unit
+	}
+	return series
+}
+
 // dashboards have an overview of everything on the first, and then charts for
 // each backend.
 func dashboards(args *Args) []dashboard {
@@ -66,14 +76,13 @@ func (d dashboard) json(cluster string) (string, error) {
 				"xyChart": object{
 					"dataSets": []object{{
 						"plotType": "LINE", "targetAxis": "Y1",
-						"timeSeriesQuery": object{"prometheusQuery": c.query(selector(cluster, d.namespace)), "unitOverride": c.unit},
+						"timeSeriesQuery": c.series(selector(cluster, d.namespace)),
 					}},
 					"yAxis": object{"scale": "LINEAR"},
 				},
 			},
 		}
-		// The API drops a position of 0, and a field that is given but not kept
-		// would be a difference for ever.
+		// The API drops a position of 0, as it drops what is empty.
 		if x := i % 2 * tileWidth; x > 0 {
 			tile["xPos"] = x
 		}

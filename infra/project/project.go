@@ -35,10 +35,14 @@ type Project struct {
 	// as a dependency on that may miss children whose registration is under way
 	// (pulumi issue 7833).
 	APIs []pulumi.Resource
+	// Ready is for what needs the APIs: it comes after them, and not before they are known.
+	Ready pulumi.ResourceOption
 }
 
 // Args choose; the project is that of the gcp provider.
 type Args struct {
+	// Project is its ID.
+	Project string
 	// More are APIs that only some stacks need, such as cloudkms.googleapis.com.
 	More []string
 }
@@ -61,6 +65,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		}
 		p.APIs = append(p.APIs, api)
 	}
+	p.Ready = p.ready(ctx, args.Project)
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{})
 }
 

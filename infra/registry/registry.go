@@ -37,6 +37,10 @@ type Args struct {
 	Reader pulumi.StringInput
 	// Images says how long built images are kept.
 	Images config.Images
+	// Manifests is how many an image has in the repository, itself and what is attached.
+	Manifests int
+	// InUse are the digests that are never deleted, such as sha256:….
+	InUse  []string
 	Labels pulumi.StringMapInput
 	// KMSKey encrypts both repositories; empty for Google's own keys.
 	KMSKey string
@@ -82,43 +86,69 @@ func imageRepository(args *Args) *artifactregistry.RepositoryArgs {
 		VulnerabilityScanningConfig: artifactregistry.RepositoryVulnerabilityScanningConfigArgs{
 			EnablementConfig: pulumi.String(scanning),
 		},
-		// Beyond the latest, images are deleted at this age: a rollback finds its image.
-		CleanupPolicies: artifactregistry.RepositoryCleanupPolicyArray{
-			artifactregistry.RepositoryCleanupPolicyArgs{
-				Id:     pulumi.String("delete-old"),
-				Action: pulumi.String("DELETE"),
-				Condition: artifactregistry.RepositoryCleanupPolicyConditionArgs{
-					// Nothing has a tag here: a digest says which image is meant.
-					TagState: pulumi.String("ANY"),
-					// In seconds as the API returns it: any other spelling shows as a change
-					// for ever.
-					OlderThan: pulumi.String(fmt.Sprintf("%ds", args.Images.RetentionDays*24*60*60)),
-				},
+		CleanupPolicies: cleanup(args),
+	}
+}
+
+// cleanup deletes images at an age, but the latest, so that a rollback finds its image,
+// and those that are in use, however long ago they were pushed. A policy that keeps wins
+// over one that deletes (Artifact Registry, "Configure cleanup policies").
+func cleanup(args *Args) artifactregistry.RepositoryCleanupPolicyArray {
+	return artifactregistry.RepositoryCleanupPolicyArray{
+		artifactregistry.RepositoryCleanupPolicyArgs{
+			Id:     pulumi.String("delete-old"),
+			Action: pulumi.String("DELETE"),
+			Condition: artifactregistry.RepositoryCleanupPolicyConditionArgs{
+				// Nothing has a tag here: a digest says which image is meant.
+				TagState: pulumi.String("ANY"),
+				// In seconds as the API returns it: any other spelling shows as a change
+				// for ever.
+				OlderThan: pulumi.String(fmt.Sprintf("%ds", args.Images.RetentionDays*24*60*60)),
 			},
-			artifactregistry.RepositoryCleanupPolicyArgs{
-				Id:     pulumi.String("keep-latest"),
-				Action: pulumi.String("KEEP"),
-				MostRecentVersions: artifactregistry.RepositoryCleanupPolicyMostRecentVersionsArgs{
-					KeepCount: pulumi.Int(args.Images.KeepVersions),
-				},
+		},
+		artifactregistry.RepositoryCleanupPolicyArgs{
+			Id:     pulumi.String("keep-latest"),
+			Action: pulumi.String("KEEP"),
+			MostRecentVersions: artifactregistry.RepositoryCleanupPolicyMostRecentVersionsArgs{
+				// What is attached to an image is a version of the same package
+				// (Artifact Registry API, Attachment: ociVersionName).
+				KeepCount: pulumi.Int(args.Images.KeepVersions * args.Manifests),
+			},
+		},
+		artifactregistry.RepositoryCleanupPolicyArgs{
+			Id:     pulumi.String("keep-used"),
+			Action: pulumi.String("KEEP"),
+			Condition: artifactregistry.RepositoryCleanupPolicyConditionArgs{
+				TagState: pulumi.String("ANY"),
+				// The version of an image is named by its digest.
+				VersionNamePrefixes: pulumi.ToStringArray(args.InUse),
 			},
 		},
 	}
 }
 
 func mirrorRepository(args *Args, id string) *artifactregistry.RepositoryArgs {
-	return &artifactregistry.RepositoryArgs{
-		Description:  pulumi.String("Docker Hub for nodes that cannot reach the internet"),
-		RepositoryId: pulumi.String(id),
-		Location:     pulumi.String(args.Region),
-		Format:       pulumi.String("DOCKER"),
-		Mode:         pulumi.String("REMOTE_REPOSITORY"),
-		RemoteRepositoryConfig: artifactregistry.RepositoryRemoteRepositoryConfigArgs{
-			Description: pulumi.String("Docker Hub"),
-			DockerRepository: artifactregistry.RepositoryRemoteRepositoryConfigDockerRepositoryArgs{
-				PublicRepository: pulumi.String("DOCKER_HUB"),
-			},
+	upstream := artifactregistry.RepositoryRemoteRepositoryConfigArgs{
+		Description: pulumi.String("Docker Hub"),
+		DockerRepository: artifactregistry.RepositoryRemoteRepositoryConfigDockerRepositoryArgs{
+			PublicRepository: pulumi.String("DOCKER_HUB"),
 		},
+	}
+	if hub := args.Images.DockerHub; hub.User != "" {
+		// Artifact Registry, "Configure remote repository authentication to Docker Hub".
+		upstream.UpstreamCredentials = artifactregistry.RepositoryRemoteRepositoryConfigUpstreamCredentialsArgs{
+			UsernamePasswordCredentials: artifactregistry.RepositoryRemoteRepositoryConfigUpstreamCredentialsUsernamePasswordCredentialsArgs{
+				Username: pulumi.String(hub.User), PasswordSecretVersion: pulumi.String(hub.TokenSecret),
+			},
+		}
+	}
+	return &artifactregistry.RepositoryArgs{
+		Description:            pulumi.String("Docker Hub for nodes that cannot reach the internet"),
+		RepositoryId:           pulumi.String(id),
+		Location:               pulumi.String(args.Region),
+		Format:                 pulumi.String("DOCKER"),
+		Mode:                   pulumi.String("REMOTE_REPOSITORY"),
+		RemoteRepositoryConfig: upstream,
 	}
 }
 

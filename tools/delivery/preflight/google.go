@@ -18,7 +18,8 @@ const projectNumber = "123456789012"
 
 // serveGoogle answers what a preview asks Google for: the number of a project ("projects.get",
 // Cloud Resource Manager API), and the public key of the version of a key that signs, for
-// which the provider reads version, key and public key (Cloud KMS API). The rest is refused.
+// which the provider reads version, key and public key (Cloud KMS API), and the domain of a
+// zone (Cloud DNS API). The rest is refused.
 func serveGoogle() *httptest.Server {
 	public := publicKey()
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -32,6 +33,8 @@ func serveGoogle() *httptest.Server {
 			body = map[string]any{"pem": public, "algorithm": "EC_SIGN_P256_SHA256"}
 		case api == "kms" && collection == "cryptoKeyVersions":
 			body = map[string]any{"name": name, "state": "ENABLED", "protectionLevel": "SOFTWARE", "algorithm": "EC_SIGN_P256_SHA256"}
+		case api == "dns" && collection == "managedZones":
+			body = map[string]any{"name": path.Base(name), "dnsName": "example.com.", "visibility": "public", "id": "1"}
 		case api == "kms" && collection == "cryptoKeys":
 			body = map[string]any{"name": name, "purpose": "ASYMMETRIC_SIGN"}
 		default:

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"maps"
@@ -106,6 +107,7 @@ func (s Stack) file(google string) ([]byte, error) {
 		"gcp:resourceManagerCustomEndpoint": google + "/resourcemanager/v1/",
 		"gcp:cloudBillingCustomEndpoint":    google + "/billing/v1/",
 		"gcp:kmsCustomEndpoint":             google + "/kms/v1/",
+		"gcp:dnsCustomEndpoint":             google + "/dns/v1/",
 	})
 	return yaml.Marshal(map[string]any{"config": config})
 }
@@ -138,7 +140,9 @@ func provided() pair {
 	}
 	now := time.Now()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"grpc.example.com"}, NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "grpc.example.com"}, DNSNames: []string{"grpc.example.com"},
+		IsCA: true, BasicConstraintsValid: true, // it serves as an authority of clients as well
+		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour),
 	}
 	chain, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

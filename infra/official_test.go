@@ -1,0 +1,214 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"example.com/grpc-edge/infra/image"
+)
+
+const repositoryType = "gcp:artifactregistry/repository:Repository"
+
+// What the official gcp provider reads back otherwise than it was given, or leaves as it was
+// when it is no longer given, is said in every stack.
+func TestWhatIsSaidInEveryCase(t *testing.T) {
+	key := map[string]string{"grpc-edge:kmsKey": "projects/sandbox-project/locations/us-central1/keyRings/r/cryptoKeys/k"}
+	byName := map[string]string{"grpc-edge:dnsEndpoint": "true", "grpc-edge:authorizedNetworks": "[]"}
+	for name, test := range map[string]struct {
+		changes map[string]string
+		want    map[string]any
+	}{
+		"the API by addresses": {nil, map[string]any{
+			"privateClusterConfig.enablePrivateEndpoint":                         false,
+			"controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic": false,
+			"controlPlaneEndpointsConfig.ipEndpointsConfig.enabled":              true,
+		}},
+		"the API by its name": {byName, map[string]any{
+			"privateClusterConfig.enablePrivateEndpoint":                         true,
+			"controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic": true,
+			"controlPlaneEndpointsConfig.ipEndpointsConfig.enabled":              false,
+		}},
+		"no key of its own": {nil, map[string]any{"databaseEncryption": map[string]any{"state": "DECRYPTED"}}},
+		"a key":             {key, map[string]any{"databaseEncryption": map[string]any{"state": "ENCRYPTED", "keyName": key["grpc-edge:kmsKey"]}}},
+		"any zone":          {nil, map[string]any{"minMasterVersion": nil}},
+		"its own zone":      {map[string]string{"grpc-edge:zoneAware": "true", "grpc-edge:clusterLocation": "", "grpc-edge:nodeZones": `["us-central1-a","us-central1-b"]`}, map[string]any{"minMasterVersion": "1.35"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := mustRun(t, "sandbox", true, test.changes)
+			check(t, result.ofType(t, clusterType)[0], test.want)
+		})
+	}
+	if ignored := mustRun(t, "sandbox", true, byName).ofType(t, clusterType)[0].IgnoreChanges; !slices.Contains(ignored, "privateClusterConfig.masterIpv4CidrBlock") {
+		t.Errorf("without addresses the range of the control plane is not ignored, and a cluster that reports none is replaced: %v", ignored)
+	}
+}
+
+// The API keeps nothing that is empty, and what it does not keep is a difference for ever.
+func TestDashboardsSayNothingEmpty(t *testing.T) {
+	for _, d := range mustRun(t, "dev", false, nil).ofType(t, "gcp:monitoring/dashboard:Dashboard") {
+		text := at(d.Inputs, "dashboardJson").StringValue()
+		for _, empty := range []string{`:""`, `:0,`, `:0}`, `:false`, `:[]`} {
+			if strings.Contains(text, empty) {
+				t.Errorf("%s has %s: %s", d.Name, empty, text)
+			}
+		}
+	}
+}
+
+// Of each image the repository has three versions, and those in use are never deleted.
+func TestImagesInUseAreKept(t *testing.T) {
+	stable := "sha256:" + strings.Repeat("5", 64)
+	result := mustRun(t, "sandbox", true, map[string]string{
+		"grpc-edge:imageKeepVersions": "7", "grpc-edge:canaries": `[{"service": "echo", "stable": "` + stable + `", "weight": 10}]`,
+	})
+	kept := result.named(t, repositoryType, "registry-images")
+	check(t, kept, map[string]any{
+		"cleanupPolicies[1].mostRecentVersions.keepCount": 7.0 * image.Manifests, "cleanupPolicies[2].action": "KEEP",
+	})
+	var names []string
+	for _, name := range at(kept.Inputs, "cleanupPolicies[2].condition.versionNamePrefixes").ArrayValue() {
+		names = append(names, name.StringValue())
+	}
+	want := []string{stable}
+	for _, reference := range at(result.outputs, "images").ObjectValue() {
+		_, digest, _ := strings.Cut(reference.StringValue(), "@")
+		want = append(want, digest)
+	}
+	for _, digest := range want {
+		if !slices.Contains(names, digest) {
+			t.Errorf("kept are %v, and not %s, which the stack names", names, digest)
+		}
+	}
+}
+
+func TestDockerHubAccount(t *testing.T) {
+	const at = "remoteRepositoryConfig.upstreamCredentials.usernamePasswordCredentials"
+	const token = "projects/sandbox-project/secrets/docker-hub/versions/1"
+	account := map[string]string{"grpc-edge:dockerHubUser": "edgebuilder", "grpc-edge:dockerHubTokenSecret": token}
+	result := mustRun(t, "sandbox", true, account)
+	check(t, result.named(t, repositoryType, "registry-docker-hub"), map[string]any{
+		at: map[string]any{"username": "edgebuilder", "passwordSecretVersion": token},
+	})
+	result.named(t, "gcp:projects/service:Service", "project-secretmanager")
+	check(t, mustRun(t, "sandbox", true, nil).named(t, repositoryType, "registry-docker-hub"), map[string]any{at: nil})
+}
+
+// gkePods are the requests of GKE's own pods, by which the sandbox's nodes are made smaller.
+type gkePods struct {
+	PerNode    map[string]int `yaml:"perNode"`
+	PerCluster map[string]int `yaml:"perCluster"`
+}
+
+// TestDevFits places the pods of dev, and one more of each as while all are replaced, on
+// nodes of e2-medium beside GKE's own pods.
+func TestDevFits(t *testing.T) {
+	const offered = 940 // of e2-medium, as allocatable in sandbox/cluster has it
+	text, err := os.ReadFile(filepath.Join(root, "sandbox", "cluster", "gkepods.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var own gkePods
+	if err := yaml.Unmarshal(text, &own); err != nil {
+		t.Fatal(err)
+	}
+	result := mustRun(t, "dev", true, nil)
+	pool := result.ofType(t, nodePoolType)[0]
+	check(t, pool, map[string]any{"nodeConfig.machineType": "e2-medium"})
+	nodes := make([]int, int(at(pool.Inputs, "nodeCount").NumberValue()))
+	for i := range nodes {
+		nodes[i] = offered
+		for _, cpu := range own.PerNode {
+			nodes[i] -= cpu
+		}
+	}
+	var pods []int
+	for _, cpu := range own.PerCluster {
+		pods = append(pods, cpu)
+	}
+	for _, d := range result.ofType(t, deploymentType) {
+		for range int(at(d.Inputs, "spec.replicas").NumberValue()) + 1 {
+			pods = append(pods, requested(t, d))
+		}
+	}
+	slices.SortFunc(pods, func(a, b int) int { return b - a })
+	for _, cpu := range pods { // the largest first, each to the emptiest node
+		i := slices.Index(nodes, slices.Max(nodes))
+		if nodes[i] -= cpu; nodes[i] < 0 {
+			t.Fatalf("a pod of %dm finds no place: the nodes of dev have %v left; make them more or larger", cpu, nodes)
+		}
+	}
+	t.Logf("left on the nodes of dev, in thousandths of a core: %v", nodes)
+}
+
+// requested is the CPU that a pod of a Deployment requests, in thousandths of a core.
+func requested(t *testing.T, d registered) (total int) {
+	t.Helper()
+	for _, list := range []string{"spec.template.spec.containers", "spec.template.spec.initContainers"} {
+		containers := at(d.Inputs, list)
+		if !containers.IsArray() {
+			continue
+		}
+		for i := range containers.ArrayValue() {
+			text := at(d.Inputs, fmt.Sprintf("%s[%d].resources.requests.cpu", list, i)).StringValue()
+			millicores, isMilli := strings.CutSuffix(text, "m")
+			cpu, err := strconv.Atoi(millicores)
+			if err != nil {
+				t.Fatalf("%s requests %q of CPU: %v", d.Name, text, err)
+			}
+			if !isMilli {
+				cpu *= 1000
+			}
+			total += cpu
+		}
+	}
+	return total
+}
+
+// TestRolesKnowEveryKey finds keys that no stack has from whose resources the roles of CI
+// are derived: what such a key adds, CI could not deploy.
+func TestRolesKnowEveryKey(t *testing.T) {
+	// What delivery.yaml has is the same with other values of these.
+	known := map[string]bool{"grpc-edge:githubRepositoryId": true, "grpc-edge:githubBranch": true}
+	for _, stack := range []string{"dev", "prod", "sandbox"} {
+		for key := range configKeys(t, "Pulumi."+stack+".yaml") {
+			known[key] = true
+		}
+	}
+	for _, changes := range []map[string]string{withDelivery, withAutopilot, withCertManager, withPool, withZone, everything(t)} {
+		for key := range changes {
+			known[key] = true
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(configKeys(t, "Pulumi.yaml"))) {
+		if !strings.Contains(key, ":") {
+			key = "grpc-edge:" + key
+		}
+		if !known[key] {
+			t.Errorf("no stack in testdata has %s: add it to everything in golden_test.go", key)
+		}
+	}
+}
+
+// configKeys are the keys that a file of Pulumi's gives or declares.
+func configKeys(t *testing.T, file string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var project struct {
+		Config map[string]any `yaml:"config"`
+	}
+	if err := yaml.Unmarshal(text, &project); err != nil {
+		t.Fatalf("reading %s: %v", file, err)
+	}
+	return project.Config
+}
