@@ -123,6 +123,7 @@ func edgeFilters(c Config) []*hcmv3.HttpFilter {
 	return slices.Concat(
 		trailerFilters(),
 		webFilters(c),
+		answerFilters(),
 		transcodingFilters(c),
 		[]*hcmv3.HttpFilter{translatedFilter()},
 		statsFilters(c),

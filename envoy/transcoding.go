@@ -1,13 +1,10 @@
 package envoy
 
 import (
-	_ "embed"
 	"fmt"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	bufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/buffer/v3"
 	transcoderv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/grpc_json_transcoder/v3"
-	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
@@ -19,12 +16,6 @@ import (
 
 // bufferFilter names the filter and the setting that a route has for it.
 const bufferFilter = "envoy.filters.http.buffer"
-
-// restFilter names the filter around the transcoder, which runs restScript.
-const restFilter = "rest"
-
-//go:embed rest.lua
-var restScript string
 
 // Limits of JSON in bytes. A request is as long as a gRPC message may be by
 // default (grpc-go's default for servers); a reply may be twice that, since
@@ -60,9 +51,6 @@ func transcodingFilters(c Config) []*hcmv3.HttpFilter {
 		config.Services = append(config.Services, string(service.FullName()))
 	}
 	return []*hcmv3.HttpFilter{
-		off(httpFilter(restFilter, &luav3.Lua{DefaultSourceCode: &corev3.DataSource{
-			Specifier: &corev3.DataSource_InlineString{InlineString: restScript},
-		}})),
 		off(httpFilter(bufferFilter, jsonBuffer())),
 		off(httpFilter("envoy.filters.http.grpc_json_transcoder", config)),
 	}

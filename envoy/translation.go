@@ -2,6 +2,7 @@ package envoy
 
 import (
 	"maps"
+	"strings"
 
 	matchingv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -10,6 +11,8 @@ import (
 	bufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/buffer/v3"
 	setstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/set_filter_state/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
@@ -36,7 +39,6 @@ func needsTranslation(c Config) *predicate {
 	foreign := fails(or(
 		is(contentType, exactly("application/grpc")),
 		is(contentType, startingWith("application/grpc+")), // gRPC's doc/PROTOCOL-HTTP2.md, "Content-Type"
-		is(contentType, startingWith("application/grpc;")),
 	))
 	if len(c.Origins) > 0 {
 		foreign = or(foreign, is(header("origin"), startingWith("http"))) // as all of c.Origins do
@@ -77,7 +79,6 @@ func translation(c Config) *matchingv3.Matcher_OnMatch {
 func translationRoutes(c Config) []*routev3.Route {
 	web := toNowhere("web")
 	web.TypedPerFilterConfig = translationFilters(c)
-	delete(web.TypedPerFilterConfig, restFilter)
 	if len(restServices(c)) == 0 {
 		return []*routev3.Route{web}
 	}
@@ -88,7 +89,21 @@ func translationRoutes(c Config) []*routev3.Route {
 	rest.TypedPerFilterConfig[bufferFilter] = typed(&bufferv3.BufferPerRoute{Override: &bufferv3.BufferPerRoute_Buffer{
 		Buffer: jsonBuffer(),
 	}})
-	return []*routev3.Route{rest, web}
+	return append(fileRoutes(c, rest), rest, web)
+}
+
+// fileRoutes returns the route for bodies of any type, which are handed on in messages as
+// they come, and so need no bound for all of them.
+func fileRoutes(c Config, rest *routev3.Route) []*routev3.Route {
+	paths := filePaths(c)
+	if len(paths) == 0 {
+		return nil
+	}
+	file := proto.CloneOf(rest)
+	file.Name = "file"
+	delete(file.TypedPerFilterConfig, bufferFilter)
+	file.Match.PathSpecifier = &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: strings.Join(paths, "|")}}
+	return []*routev3.Route{file}
 }
 
 // translationFilters switches on all filters that are off, but for the one that buffers.

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"example.com/grpc-edge/envoy"
@@ -170,5 +173,51 @@ func TestDeadlineHoldsForAllTries(t *testing.T) {
 	}
 	if got := tries.Load(); got < 2 {
 		t.Errorf("the call was tried %d times: this test proved nothing", got)
+	}
+}
+
+// TestDeadlineOfGRPCWeb is that of gRPC: no client has a timer of its own here.
+func TestDeadlineOfGRPCWeb(t *testing.T) {
+	t.Parallel()
+	e := start(t, httpBackend(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	e.awaitPods(t, "probe", 1)
+	for _, contentType := range []string{"application/grpc-web+proto", "application/grpc-web-text", "application/grpc; charset=utf-8", "application/grpc+proto"} {
+		got, err := e.raw(t, count, func(r *http.Request) {
+			r.Header.Set("Content-Type", contentType)
+			r.Header.Set("Grpc-Timeout", "50m")
+			if contentType == "application/grpc-web-text" {
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader("AAAAAAA=")), 8
+			}
+		})
+		if err != nil || got.code != codes.DeadlineExceeded {
+			t.Errorf("%s: %+v, %v, want DEADLINE_EXCEEDED", contentType, got, err)
+		}
+	}
+}
+
+// TestDeadlineAfterHeaders has a pod on the chassis, or one that does as it does, end a
+// stream with its status before the edge has to reset it.
+func TestDeadlineAfterHeaders(t *testing.T) {
+	t.Parallel()
+	config, backend := oneBackend(t)
+	backend.answer(func(stream grpc.ServerStream) error {
+		received, _ := metadata.FromIncomingContext(stream.Context())
+		timeout, err := time.ParseDuration(strings.Join(received.Get(envoy.DeadlineHeader), "") + "s")
+		if err != nil {
+			return err
+		}
+		if err := stream.SendMsg(&emptypb.Empty{}); err != nil {
+			return err
+		}
+		time.Sleep(timeout / 2)
+		return status.Error(codes.DeadlineExceeded, "as the chassis")
+	})
+	e := start(t, config)
+	e.awaitPods(t, "probe", 1)
+	for range 3 {
+		got, err := e.raw(t, ticks, func(r *http.Request) { r.Header.Set("Grpc-Timeout", "1S") })
+		if err != nil || got.code != codes.DeadlineExceeded {
+			t.Fatalf("a stream whose deadline comes after its first message = %+v, %v, want DEADLINE_EXCEEDED", got, err)
+		}
 	}
 }

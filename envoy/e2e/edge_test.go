@@ -266,3 +266,15 @@ func (e *edge) counter(t *testing.T, name string) int64 {
 	}
 	return number
 }
+
+// awaitPods waits until so many pods of the cluster are healthy. On a busy machine one may
+// need its second health check, when Envoy is ready already.
+func (e *edge) awaitPods(t *testing.T, cluster string, healthy int64) {
+	t.Helper()
+	eventually(t, startLimit, func() error {
+		if got := e.counter(t, "cluster."+cluster+".membership_healthy"); got != healthy {
+			return fmt.Errorf("%d pods of %s are healthy, want %d", got, cluster, healthy)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,20 @@
+package envoy
+
+import (
+	_ "embed"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+)
+
+//go:embed answers.lua
+var answersScript string
+
+// answerFilters gives callers by gRPC-Web and REST the answers that their clients know,
+// where Envoy's own are others. No call by native gRPC passes it.
+func answerFilters() []*hcmv3.HttpFilter {
+	return []*hcmv3.HttpFilter{off(httpFilter("answers", &luav3.Lua{DefaultSourceCode: &corev3.DataSource{
+		Specifier: &corev3.DataSource_InlineString{InlineString: answersScript},
+	}}))}
+}

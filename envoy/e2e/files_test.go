@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"testing"
+
+	"google.golang.org/genproto/googleapis/api/httpbody"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
+)
+
+// filesProto has files as streams of google.api.HttpBody.
+const filesProto = `
+package test;
+import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
+import "google/protobuf/empty.proto";
+service Files {
+  rpc Upload(stream google.api.HttpBody) returns (google.api.HttpBody) { option (google.api.http) = {post: "/v1/files:upload" body: "*"}; }
+  rpc Download(google.protobuf.Empty) returns (stream google.api.HttpBody) { option (google.api.http) = {get: "/v1/files:download"}; }
+}`
+
+// fileSize is that of a file, larger than any one message may be.
+const fileSize = 24 << 20
+
+// startFiles runs Envoy in front of a backend that counts what is uploaded, and whose
+// downloads come in messages of 1 MiB.
+func startFiles(t *testing.T) *edge {
+	t.Helper()
+	port := freePort(t)
+	listenAndServe(t, "127.0.0.1", port, func(s *grpc.Server) { healthpb.RegisterHealthServer(s, health.NewServer()) },
+		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			if name, _ := grpc.MethodFromServerStream(stream); path.Base(name) == "Download" {
+				if err := stream.RecvMsg(&emptypb.Empty{}); err != nil {
+					return err
+				}
+				for range fileSize >> 20 {
+					if err := stream.SendMsg(&httpbody.HttpBody{ContentType: "video/mp4", Data: bytes.Repeat([]byte("v"), 1<<20)}); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			size, kind := 0, ""
+			for {
+				var part httpbody.HttpBody
+				if err := stream.RecvMsg(&part); errors.Is(err, io.EOF) {
+					return stream.SendMsg(&httpbody.HttpBody{ContentType: "text/plain", Data: fmt.Append(nil, size, " bytes of ", kind)})
+				} else if err != nil {
+					return err
+				}
+				size += len(part.Data)
+				if part.ContentType != "" {
+					kind = part.ContentType
+				}
+			}
+		}))
+	e := start(t, envoy.Config{REST: true, Backends: []envoy.Backend{{
+		Name: "files", Address: "localhost", Port: port, Services: prototest.Services(t, filesProto),
+	}}})
+	e.awaitPods(t, "files", 1)
+	return e
+}
+
+// TestFiles uploads and downloads more than a message holds.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	e := startFiles(t)
+	for _, h2 := range []bool{true, false} {
+		response, body := e.rest(t, h2, "POST", "/v1/files:upload", io.LimitReader(letters{}, fileSize), "Content-Type", "video/mp4")
+		if want := fmt.Sprint(fileSize, " bytes of video/mp4"); response.StatusCode != http.StatusOK || body != want {
+			t.Errorf("an upload of %d bytes = %s %.200s, want %q", fileSize, response.Status, body, want)
+		}
+		response, body = e.rest(t, h2, "GET", "/v1/files:download", nil)
+		if response.StatusCode != http.StatusOK || len(body) != fileSize || response.Header.Get("Content-Type") != "video/mp4" {
+			t.Errorf("a download = %s %s, %d bytes, want %d", response.Status, response.Header.Get("Content-Type"), len(body), fileSize)
+		}
+	}
+	// What a page may send without asking is refused from a page, and taken from others.
+	if response, body := e.rest(t, true, "POST", "/v1/files:upload", io.LimitReader(letters{}, 9), "Content-Type", "text/plain", "Origin", page); response.StatusCode != http.StatusUnsupportedMediaType {
+		t.Errorf("a page's text/plain = %s %s, want 415", response.Status, body)
+	}
+	if response, body := e.rest(t, true, "POST", "/v1/files:upload", io.LimitReader(letters{}, 9), "Content-Type", "text/plain"); response.StatusCode != http.StatusOK {
+		t.Errorf("a program's text/plain = %s %s, want 200", response.Status, body)
+	}
+}
