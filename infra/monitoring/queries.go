@@ -2,7 +2,10 @@ package monitoring
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"regexp"
+	"slices"
 	"strings"
 
 	"example.com/grpc-edge/envoy"
@@ -35,7 +38,7 @@ func overview() []chart {
 			return fmt.Sprintf("sum by (%s) (rate(envoy_cluster_grpc{%s,%s!=\"\"}[5m]))", serviceLabel, s, serviceLabel)
 		}},
 		{"Failed calls by service", "%", func(s string) string { return "100 * " + errorRatio(s) }},
-		{"p99 by service", "ms", func(s string) string { return quantile(0.99, s, serviceLabel, "") }},
+		{"p99 by service", "ms", func(s string) string { return quantile(0.99, s, serviceLabel) }},
 		{"Healthy pods by service", "", func(s string) string {
 			return fmt.Sprintf("min by (envoy_cluster_name) (envoy_cluster_membership_healthy{%s})", s)
 		}},
@@ -58,7 +61,7 @@ func callsByMethod(services string) func(string) string {
 
 func latencyByMethod(services string) func(string) string {
 	return func(s string) string {
-		return quantile(0.99, fmt.Sprintf("%s,%s=~\"%s\"", s, serviceLabel, services), methodLabel, "")
+		return quantile(0.99, fmt.Sprintf("%s,%s=~\"%s\"", s, serviceLabel, services), methodLabel)
 	}
 }
 
@@ -67,9 +70,15 @@ func errorRatio(s string) string {
 		serviceLabel, s, statusLabel, serverFaults)
 }
 
-// quantile is in milliseconds.
-func quantile(q float64, s, by, more string) string {
-	return fmt.Sprintf(`histogram_quantile(%v, sum by (le, %s) (rate(envoy_cluster_grpc_upstream_rq_time_bucket{%s%s}[5m])))`, q, by, s, more)
+// quantile returns the query of a quantile of the time that calls take, in milliseconds;
+// without are series that do not count, each as the labels that select them.
+func quantile(q float64, s, by string, without ...string) string {
+	const buckets = "rate(envoy_cluster_grpc_upstream_rq_time_bucket{%s}[5m])"
+	counted := fmt.Sprintf(buckets, s)
+	for _, more := range without {
+		counted += " unless " + fmt.Sprintf(buckets, s+","+more)
+	}
+	return fmt.Sprintf(`histogram_quantile(%v, sum by (le, %s) (%s))`, q, by, counted)
 }
 
 func connections(s string) string {
@@ -95,7 +104,7 @@ func alerts(args *Args) []alert {
 				"If it began with a rollout, take that back."},
 		{"latency", "calls are slow", "WARNING",
 			func(s string) string {
-				return fmt.Sprintf("%s > %d", quantile(0.99, s, serviceLabel, notStreaming(args.Config)), args.Thresholds.P99Milliseconds)
+				return fmt.Sprintf("%s > %d", quantile(0.99, s, serviceLabel, streaming(args.Config)...), args.Thresholds.P99Milliseconds)
 			},
 			"One call in a hundred of a service took longer than `alertP99Milliseconds` for five minutes.\n\n" +
 				"Compare methods on the dashboard, look for throttled or few pods, and raise `serviceReplicas` if all are busy."},
@@ -126,20 +135,31 @@ func clusters(c envoy.Config) string {
 	return strings.Join(names, "|")
 }
 
-// notStreaming leaves out methods that last as long as their callers want.
-func notStreaming(c envoy.Config) string {
-	var names []string
+// streaming returns what selects the methods that last as long as their callers want: one
+// entry for all services whose methods of that kind have the same names.
+func streaming(c envoy.Config) []string {
+	services := map[string][]string{} // by the names of their methods
 	for _, b := range c.Backends {
 		for _, s := range b.Services {
+			var names []string
 			for i := range s.Methods().Len() {
 				if m := s.Methods().Get(i); m.IsStreamingClient() || m.IsStreamingServer() {
 					names = append(names, string(m.Name()))
 				}
 			}
+			if len(names) > 0 {
+				slices.Sort(names)
+				key := strings.Join(names, "|")
+				services[key] = append(services[key], regexp.QuoteMeta(string(s.FullName())))
+			}
 		}
 	}
-	if len(names) == 0 {
-		return ""
+	var selectors []string
+	for _, names := range slices.Sorted(maps.Keys(services)) {
+		slices.Sort(services[names])
+		// A backslash of the pattern is written twice within PromQL's quotes.
+		pattern := strings.ReplaceAll(strings.Join(slices.Compact(services[names]), "|"), `\`, `\\`)
+		selectors = append(selectors, fmt.Sprintf(`%s=~"%s",%s=~"%s"`, serviceLabel, pattern, methodLabel, names))
 	}
-	return fmt.Sprintf(`,%s!~"%s"`, methodLabel, strings.Join(names, "|"))
+	return selectors
 }
