@@ -24,7 +24,7 @@ include tools/delivery/delivery.mk
 ##@ Sandbox: the whole system on this machine
 
 .PHONY: up
-up: $(SANDBOX) ## Bring everything up, call both services, print how to call them
+up: $(SANDBOX) ## Bring everything up, see that calls arrive, print how to call the services
 	@$(SANDBOX) up
 
 .PHONY: down
@@ -52,8 +52,8 @@ logs: $(SANDBOX) ## Show the newest log lines of every pod (APP=echo for one app
 	@$(SANDBOX) logs $(APP)
 
 .PHONY: call
-call: $(SANDBOX) ## Call both services (MSG=hello)
-	@$(SANDBOX) call -- "$${MSG:-hello}"
+call: $(SANDBOX) ## Call a method (METHOD=shop.v1.Shop/Get DATA='{"id":"7"}'), or samples of all that change nothing
+	@$(SANDBOX) call -- "$${METHOD:-}" "$${DATA:-}"
 
 .PHONY: kubeconfig
 kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$(make kubeconfig)"

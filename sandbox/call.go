@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"example.com/grpc-edge/sandbox/stack"
 )
@@ -32,22 +31,6 @@ type commands struct {
 	GRPC []string
 	// REST are curl's, sorted by route; none if the edge serves no REST.
 	REST []string
-}
-
-// readCommands reads the commands and writes the files that they name.
-func readCommands(ctx context.Context, st stack.Stack) (commands, error) {
-	outputs, err := st.Outputs(ctx)
-	if err != nil {
-		return commands{}, err
-	}
-	if err := writeFiles(outputs, st.State.Dir); err != nil {
-		return commands{}, err
-	}
-	c := commandsOf(outputs, filepath.Base(st.State.Dir))
-	if len(c.GRPC) == 0 {
-		return commands{}, errors.New("the stack has no output grpcurl: is it deployed? Try `make up`")
-	}
-	return c, nil
 }
 
 func writeFiles(outputs map[string]any, dir string) error {
@@ -81,108 +64,85 @@ func commandsOf(outputs map[string]any, state string) commands {
 	return commands{GRPC: sorted("grpcurl", ".cache/bin/"), REST: sorted("curl", "")}
 }
 
-// withMessage puts message into every text field of a command's request.
-func withMessage(command, message string) (string, error) {
-	before, rest, found := strings.Cut(command, "-d '")
-	request, after, closed := strings.Cut(rest, "'")
-	if !found || !closed {
-		return "", fmt.Errorf("reading the command %q: it has no -d '…'", command)
-	}
-	fields := map[string]string{}
-	if err := json.Unmarshal([]byte(request), &fields); err != nil {
-		return "", fmt.Errorf("reading the request of %q: %w", command, err)
-	}
-	for name := range fields {
-		fields[name] = message
-	}
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(fields); err != nil {
-		return "", err
-	}
-	// Within single quotes the shell knows one special character, the quote itself.
-	quoted := strings.ReplaceAll(strings.TrimSpace(text.String()), "'", `'\''`)
-	return before + "-d '" + quoted + "'" + after, nil
-}
+// sample is a request that the stack has ready for a method, and what came back.
+type sample struct{ method, command string }
 
-// callAll runs the commands and returns what they print, each below its method.
-func callAll(ctx context.Context, st stack.Stack, message string) (string, error) {
-	ready, err := readCommands(ctx, st)
+// call runs the command once, as a person would paste it, and returns its answer: JSON, or
+// the gRPC status that the service gives. An error means that no answer came.
+func (c sample) call(ctx context.Context, st stack.Stack) (string, error) {
+	cmd := exec.CommandContext(ctx, "sh", "-c", strings.Replace(c.command, "grpcurl ", "grpcurl -max-time 5 ", 1))
+	cmd.Dir = st.Tools.Root
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > statusOffset {
+		return strings.Join(strings.Fields(strings.TrimPrefix(stderr.String(), "ERROR:")), " "), nil
+	}
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("calling %s: %w: %s", c.method, err, bytes.TrimSpace(stderr.Bytes()))
 	}
-	var replies strings.Builder
-	for _, command := range ready.GRPC {
-		command, err := withMessage(command, message)
-		if err != nil {
-			return "", err
-		}
-		// The shell runs exactly what a person would paste.
-		cmd := exec.CommandContext(ctx, "sh", "-c", strings.Replace(command, "grpcurl ", "grpcurl -max-time 5 ", 1))
-		cmd.Dir = st.Tools.Root
-		out, err := cmd.CombinedOutput()
-		method := command[strings.LastIndexByte(command, ' ')+1:]
-		if err != nil {
-			return "", fmt.Errorf("calling %s: %w: %s", method, err, bytes.TrimSpace(out))
-		}
-		var compact bytes.Buffer
-		if json.Compact(&compact, out) != nil {
-			compact.Write(bytes.TrimSpace(out))
-		}
-		fmt.Fprintf(&replies, "%-20s %s\n", method, compact.String())
+	var compact bytes.Buffer
+	if json.Compact(&compact, stdout.Bytes()) != nil {
+		return strings.TrimSpace(stdout.String()), nil
 	}
-	return replies.String(), nil
+	return compact.String(), nil
 }
 
-// callUntilReady repeats the calls until each is answered.
-func callUntilReady(ctx context.Context, st stack.Stack, message string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	for {
-		replies, err := callAll(ctx, st, message)
-		if err == nil {
-			return replies, nil
-		}
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("traffic does not flow after %s: %w; look at `make status` and `make logs`", readyTimeout, err)
-		case <-time.After(500 * time.Millisecond):
-		}
-	}
-}
+// statusOffset is what grpcurl adds to a gRPC status to make its exit code
+// (statusCodeOffset in grpcurl's main package).
+const statusOffset = 64
 
+// call calls the method that the user names with the data given, or with the stack's sample
+// of it; without a method it calls the samples that change nothing.
 func call(ctx context.Context, s sandbox, args []string) error {
 	st, err := s.stack()
 	if err != nil {
 		return err
 	}
-	message := "hello"
-	if len(args) > 0 {
-		message = args[0]
-	}
-	replies, err := callAll(ctx, st, message)
+	e, err := readEdge(ctx, st)
 	if err != nil {
 		return err
 	}
-	fmt.Print(replies)
-	return nil
+	if len(args) == 0 || args[0] == "" {
+		answers, err := e.callSamples(ctx, st)
+		fmt.Print(answers)
+		return err
+	}
+	method, data := strings.Replace(args[0], "/", ".", 1), "{}"
+	if dot := strings.LastIndexByte(method, '.'); dot > 0 {
+		method = method[:dot] + "/" + method[dot+1:]
+	}
+	if len(args) > 1 && args[1] != "" {
+		data = args[1]
+	} else if ready, ok := e.ready[method]; ok {
+		cmd := exec.CommandContext(ctx, "sh", "-c", ready)
+		cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = st.Tools.Root, os.Stdin, os.Stdout, os.Stderr
+		return silent(cmd.Run())
+	}
+	cmd := e.grpcurl(ctx, st, "-d", data, e.target(), method)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr // DATA=@ reads it from there
+	return silent(cmd.Run())
 }
 
 // printGreeting ends `up`: what was answered and what to type next.
 func printGreeting(ctx context.Context, st stack.Stack, replies string) error {
-	ready, err := readCommands(ctx, st)
+	outputs, err := st.Outputs(ctx)
 	if err != nil {
 		return err
 	}
+	ready := commandsOf(outputs, filepath.Base(st.State.Dir))
 	fmt.Printf("\nThe services answer over TLS through the load balancer's address:\n\n%s\n%s"+
 		"Next: `make status`, `make logs`, `make preview` after a change, `make down` to remove everything.\n", indent(replies), ready)
 	return nil
 }
 
-// String is the commands below headings, for a person to copy from.
+// String returns the commands below headings, for a person to copy from.
 func (c commands) String() string {
-	text := "Call them yourself by gRPC:\n\n" + indent(strings.Join(c.GRPC, "\n")) + "\n"
+	var text string
+	if len(c.GRPC) > 0 {
+		text = "Call them yourself by gRPC:\n\n" + indent(strings.Join(c.GRPC, "\n")) + "\n"
+	}
 	if len(c.REST) > 0 {
 		text += "Or by REST:\n\n" + indent(strings.Join(c.REST, "\n")) + "\n"
 	}

@@ -87,14 +87,15 @@ func newCommand() *cobra.Command {
 		return c
 	}
 	none := cobra.NoArgs
-	add("up", "Bring everything up and call both services", none, up)
+	add("up", "Bring everything up and see that calls arrive", none, up)
 	add("down", "Destroy the stack and remove the sandbox", none, down)
 	add("stop", "Stop the sandbox's processes and keep its state", none, stop)
 	add("tools", "Fetch and build what the sandbox runs", none, getTools)
 	add("next-envoy", "Fetch another version of Envoy, for the envoyDigest of a sandbox that is started then", none, getNextEnvoy)
 	add("preview", "Show what `up` would change", none, preview)
 	add("refresh", "Read what really exists and show what differs", none, refresh)
-	add("call [MESSAGE]", "Call both services with a message", cobra.MaximumNArgs(1), call)
+	calls := add("call [METHOD [DATA]]", "Call a method with a request in JSON, or all methods that are declared to change nothing with samples", cobra.MaximumNArgs(2), call)
+	calls.Example = `  sandbox call shop.v1.Shop/Get '{"id":"7"}'`
 	add("status", "Show what runs", none, status)
 	add("logs [NAME]", "Show the newest log lines of every pod, or those of one app", cobra.MaximumNArgs(1), logs)
 	add("kubeconfig", "Write a kubeconfig for plain kubectl and print how to use it", none, kubeconfig)

@@ -45,8 +45,12 @@ func up(ctx context.Context, s sandbox, _ []string) error {
 		progress.Stage{Name: "Run pulumi up", Run: func(ctx context.Context, status func(string)) (string, error) { return deploy(ctx, st, status) }},
 	)
 	var replies string
-	stages = append(stages, progress.Stage{Name: "Call both services", Run: func(ctx context.Context, _ func(string)) (summary string, err error) {
-		replies, err = callUntilReady(ctx, st, "hello")
+	stages = append(stages, progress.Stage{Name: "See that calls arrive", Run: func(ctx context.Context, _ func(string)) (summary string, err error) {
+		e, err := readEdge(ctx, st)
+		if err != nil {
+			return "", err
+		}
+		replies, err = e.prove(ctx, st)
 		return "", err
 	}})
 	if err := p.Run(ctx, stages...); err != nil {

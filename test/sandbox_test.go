@@ -105,8 +105,11 @@ func pasteCommands(ctx context.Context, t *testing.T, c checkout, greeting strin
 }
 
 func everydayCommands(ctx context.Context, t *testing.T, c checkout) {
-	if got := c.must(ctx, t, "make", "call", "MSG=noon it's"); !strings.Contains(got, `{"content":"noon it's"}`) || !strings.Contains(got, `{"content":"s'ti noon"}`) {
+	if got := c.must(ctx, t, "make", "call"); !strings.Contains(got, `{"content":"hello"}`) || !strings.Contains(got, `{"content":"olleh"}`) {
 		t.Errorf("make call: got %q", got)
+	}
+	if got := c.must(ctx, t, "make", "call", "METHOD=api.Reverse/Reverse", `DATA={"content":"noon it's"}`); !strings.Contains(got, `"s'ti noon"`) {
+		t.Errorf("make call of one method: got %q", got)
 	}
 	if got := c.must(ctx, t, "make", "status"); !strings.Contains(got, "service/envoy") || !strings.Contains(got, "198.51.100.") {
 		t.Errorf("make status shows no load balancer")
