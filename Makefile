@@ -24,8 +24,8 @@ include tools/delivery/delivery.mk
 ##@ Sandbox: the whole system on this machine
 
 .PHONY: up
-up: $(SANDBOX) ## Bring everything up, see that calls arrive, print how to call the services
-	@$(SANDBOX) up
+up: $(SANDBOX) ## Bring everything up, see that calls arrive, print how to call the services (WAIT=1 to wait for pods that crash)
+	@$(SANDBOX) up $(if $(WAIT),--wait)
 
 .PHONY: down
 down: $(SANDBOX) ## Destroy the stack and remove every trace of the sandbox

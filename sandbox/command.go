@@ -87,7 +87,9 @@ func newCommand() *cobra.Command {
 		return c
 	}
 	none := cobra.NoArgs
-	add("up", "Bring everything up and see that calls arrive", none, up)
+	var patient bool
+	add("up", "Bring everything up and see that calls arrive", none, func(ctx context.Context, s sandbox, _ []string) error { return up(ctx, s, patient) }).
+		Flags().BoolVar(&patient, "wait", false, "wait as long as Pulumi does for pods that keep crashing")
 	add("down", "Destroy the stack and remove the sandbox", none, down)
 	add("stop", "Stop the sandbox's processes and keep its state", none, stop)
 	add("tools", "Fetch and build what the sandbox runs", none, getTools)

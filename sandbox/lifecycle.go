@@ -14,11 +14,13 @@ import (
 	"strings"
 	"time"
 
+	"example.com/grpc-edge/sandbox/cluster"
 	"example.com/grpc-edge/sandbox/daemon"
 	"example.com/grpc-edge/sandbox/host"
 	"example.com/grpc-edge/sandbox/machine"
 	"example.com/grpc-edge/sandbox/network"
 	"example.com/grpc-edge/sandbox/progress"
+	"example.com/grpc-edge/sandbox/rollout"
 	"example.com/grpc-edge/sandbox/stack"
 	"example.com/grpc-edge/sandbox/tools"
 )
@@ -28,7 +30,8 @@ type runStage = func(ctx context.Context, status func(string)) (string, error)
 
 // up brings everything up. Each stage finds what is done already, so it can be
 // interrupted and run again at any time.
-func up(ctx context.Context, s sandbox, _ []string) error {
+// The run ends when a pod keeps crashing, unless it is patient.
+func up(ctx context.Context, s sandbox, patient bool) error {
 	p := progress.New(os.Stderr)
 	st := stack.Stack{Tools: s.tools, State: s.state}
 	if err := s.build(ctx, p); err != nil {
@@ -42,7 +45,9 @@ func up(ctx context.Context, s sandbox, _ []string) error {
 			st.Info, err = s.state.Start(ctx, s.self)
 			return "", err
 		}},
-		progress.Stage{Name: "Run pulumi up", Run: func(ctx context.Context, status func(string)) (string, error) { return deploy(ctx, st, status) }},
+		progress.Stage{Name: "Run pulumi up", Run: func(ctx context.Context, status func(string)) (string, error) {
+			return deploy(ctx, st, status, patient)
+		}},
 	)
 	var replies string
 	stages = append(stages, progress.Stage{Name: "See that calls arrive", Run: func(ctx context.Context, _ func(string)) (summary string, err error) {
@@ -160,7 +165,7 @@ func (s sandbox) compile(ctx context.Context, status func(string)) (string, erro
 }
 
 // deploy runs `pulumi up`; its whole output goes to a file, its newest line to status.
-func deploy(ctx context.Context, st stack.Stack, status func(string)) (string, error) {
+func deploy(ctx context.Context, st stack.Stack, status func(string), patient bool) (string, error) {
 	settings, err := stack.ReadSettings(st.Tools.Root)
 	if err != nil {
 		return "", err
@@ -178,10 +183,29 @@ func deploy(ctx context.Context, st stack.Stack, status func(string)) (string, e
 	}
 	defer log.Close()
 	out := &pulumiOutput{status: status}
-	if err := st.Run(ctx, io.MultiWriter(log, out), "up", "--yes", "--skip-preview", "--suppress-outputs", stack.Policy, "--stack", stack.Name); err != nil {
+	running, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go watchRollout(running, st, out, patient, end)
+	if err := st.Run(running, io.MultiWriter(log, out), "up", "--yes", "--skip-preview", "--suppress-outputs", stack.Policy, "--stack", stack.Name); err != nil {
+		if cause := context.Cause(running); cause != nil && ctx.Err() == nil {
+			return "", fmt.Errorf("%w\nPulumi was stopped, as waiting longer would not help (`make up WAIT=1` waits). Its whole output is in %s", cause, file)
+		}
 		return "", fmt.Errorf("%w\n%s\nThe whole output is in %s", err, out.diagnostics(), file)
 	}
 	return out.verdict(), nil
+}
+
+// watchRollout says beside the stage's name which pod is in the way, and why, and calls end
+// with what will not mend itself, unless it is patient. It returns when ctx ends.
+func watchRollout(ctx context.Context, st stack.Stack, out *pulumiOutput, patient bool, end context.CancelCauseFunc) {
+	client, err := cluster.Client(ctx, st.State.ClustersDir())
+	if err != nil {
+		return // ctx has ended before there was a cluster
+	}
+	w := rollout.Watcher{Client: client, Namespace: namespace, Patient: patient, Say: out.trouble}
+	if err := w.Watch(ctx); err != nil {
+		end(err)
+	}
 }
 
 // down destroys the stack, then removes the sandbox: every process, link, cgroup and file.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // pulumiOutput reads what `pulumi up` prints when it is not on a terminal: one
@@ -12,6 +13,18 @@ import (
 type pulumiOutput struct {
 	status func(string)
 	text   bytes.Buffer
+	mu     sync.Mutex
+	// inTheWay is what is shown instead of Pulumi's lines, as it says more; empty for nothing.
+	inTheWay string
+}
+
+// trouble shows what keeps Pulumi waiting for as long as it does; empty is nothing.
+func (p *pulumiOutput) trouble(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inTheWay = strings.ReplaceAll(text, "\n", " "); p.inTheWay != "" {
+		p.status(p.inTheWay)
+	}
 }
 
 // Write implements io.Writer.
@@ -19,7 +32,9 @@ func (p *pulumiOutput) Write(b []byte) (int, error) {
 	p.text.Write(b)
 	line := strings.TrimSpace(string(b))
 	line = strings.TrimSpace(line[strings.LastIndexByte(line, '\n')+1:])
-	if line != "" && !strings.HasPrefix(line, "@ ") { // such a line is a heartbeat, and no news
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if line != "" && p.inTheWay == "" && !strings.HasPrefix(line, "@ ") { // such a line is a heartbeat, and no news
 		p.status(line)
 	}
 	return len(b), nil

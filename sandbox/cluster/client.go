@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -15,6 +17,9 @@ import (
 // apiReadyTimeout is how long an API server may take on a loaded machine; 5 s is usual.
 const apiReadyTimeout = 3 * time.Minute
 
+// apiTimeout is how long one request of Client's may take.
+const apiTimeout = 10 * time.Second
+
 // RESTConfig is how the sandbox itself talks to the cluster: as the host, at the
 // external address, with administrator rights.
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
@@ -24,6 +29,30 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	}
 	config.QPS, config.Burst = 50, 100
 	return config, nil
+}
+
+// Client returns a client with administrator rights of the first cluster whose state is in
+// dir (Options.Dir), once there is one; an error is that of ctx, which has ended before.
+func Client(ctx context.Context, dir string) (*kubernetes.Clientset, error) {
+	var client *kubernetes.Clientset
+	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(context.Context) (bool, error) {
+		files, err := filepath.Glob(filepath.Join(dir, "*", "admin.kubeconfig"))
+		if err != nil || len(files) == 0 {
+			return false, err
+		}
+		address, err := os.ReadFile(filepath.Join(filepath.Dir(files[0]), endpointFile))
+		if err != nil {
+			return false, nil // it is being made
+		}
+		config, err := clientcmd.BuildConfigFromFlags("https://"+string(address), files[0])
+		if err != nil {
+			return false, nil
+		}
+		config.Timeout = apiTimeout
+		client, err = kubernetes.NewForConfig(config)
+		return err == nil, err
+	})
+	return client, err
 }
 
 func (c *Cluster) client() (*kubernetes.Clientset, error) {

@@ -140,10 +140,13 @@ func (r *Runtime) start(spec gcp.ClusterSpec) (*Cluster, error) {
 	return c, nil
 }
 
+// endpointFile holds a cluster's external address, in its folder.
+const endpointFile = "endpoint"
+
 // endpoint gives each cluster an external address of its own and remembers it,
 // since kubeconfigs carry it: addressplan.FirstEndpoint and on.
 func (r *Runtime) endpoint(dir string) (netip.Addr, error) {
-	file := filepath.Join(dir, "endpoint")
+	file := filepath.Join(dir, endpointFile)
 	if text, err := os.ReadFile(file); err == nil {
 		return netip.ParseAddr(string(text))
 	}

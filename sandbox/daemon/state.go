@@ -31,6 +31,9 @@ func (s State) LogFile() string { return s.path("log/sandbox.log") }
 // TrustFile is a bundle of the machine's certificate authorities and the sandbox's own.
 func (s State) TrustFile() string { return s.path("trust.pem") }
 
+// ClustersDir is where the emulated clusters keep their state (cluster.Options.Dir).
+func (s State) ClustersDir() string { return s.path("clusters") }
+
 // Exists tells whether there is a sandbox, running or not.
 func (s State) Exists() bool {
 	_, err := os.Stat(s.Dir)

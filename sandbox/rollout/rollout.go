@@ -1,0 +1,259 @@
+// Package rollout tells at once which pod keeps an update from going on, and why. Pulumi's
+// Kubernetes provider waits ten minutes for a Deployment, in the hope that it recovers; who
+// waits for `make up` wants the reason and the log after the second crash.
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+)
+
+const (
+	// pollEvery is how often the cluster is asked.
+	pollEvery = 2 * time.Second
+	// grace is how long a pod may be unscheduled or not ready before that is worth a word.
+	grace = 15 * time.Second
+	// patience is how long an image or a pod may be refused before that is taken to last.
+	// The kubelet pulls a second time after 10 s, and a third time 20 s later ("Images", Kubernetes).
+	patience = 30 * time.Second
+	// crashes is how many ends of a container end the wait.
+	crashes = 2
+	// logLines is how much of a crashed container's log is told.
+	logLines = 20
+)
+
+// Watcher looks at the pods of a namespace while something is rolled out there.
+type Watcher struct {
+	Client    kubernetes.Interface
+	Namespace string
+	// Say is told what is in the way, each time that the cluster is asked; empty for nothing.
+	Say func(trouble string)
+	// Patient has the watch go on whatever is found.
+	Patient bool
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+
+	// before are the restarts of each container when the watch began.
+	before map[container]int32
+	// refused are the times since when images and pods have been refused, by the reason.
+	refused map[string]time.Time
+}
+
+type container struct {
+	pod  types.UID
+	name string
+}
+
+// finding is what is wrong with a pod or a Deployment.
+type finding struct {
+	text string
+	// lasting is that waiting longer would not help.
+	lasting bool
+	// crashed is the container of pod whose log says more, empty for none, and restarted
+	// that it runs again, so that the log is that of the run before.
+	pod, crashed string
+	restarted    bool
+}
+
+// Watch looks until ctx ends, which is no error, or until something has gone wrong that
+// will not mend itself, and then returns what, with the log of the container that crashed. A
+// cluster that does not answer is asked again.
+func (w *Watcher) Watch(ctx context.Context) error {
+	if w.Now == nil {
+		w.Now = time.Now
+	}
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		found, err := w.look(ctx)
+		if err == nil {
+			w.tell(found)
+			for _, f := range found {
+				if f.lasting && !w.Patient {
+					return errors.New(f.text + w.log(ctx, f))
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *Watcher) tell(found []finding) {
+	var text string
+	if len(found) > 0 {
+		text = found[0].text
+	}
+	if len(found) > 1 {
+		text += fmt.Sprintf(" (and %d more)", len(found)-1)
+	}
+	w.Say(text)
+}
+
+// look asks the cluster once.
+func (w *Watcher) look(ctx context.Context) ([]finding, error) {
+	pods, err := w.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	deployments, err := w.Client.AppsV1().Deployments(w.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	w.remember(pods.Items)
+	var found []finding
+	refused := map[string]time.Time{}
+	for _, d := range deployments.Items {
+		found = append(found, w.lasting(refused, deployment(&d))...)
+	}
+	for _, p := range pods.Items {
+		if p.DeletionTimestamp == nil { // what is going away holds up nothing
+			found = append(found, w.lasting(refused, w.pod(&p))...)
+		}
+	}
+	w.refused = refused
+	return found, nil
+}
+
+// remember notes how often each container had been restarted before the watch began.
+func (w *Watcher) remember(pods []corev1.Pod) {
+	if w.before != nil {
+		return
+	}
+	w.before = map[container]int32{}
+	for _, p := range pods {
+		for _, c := range statuses(&p) {
+			w.before[container{p.UID, c.Name}] = c.RestartCount
+		}
+	}
+}
+
+// lasting marks those findings that are refusals and have been there for longer than patience.
+func (w *Watcher) lasting(now map[string]time.Time, found []finding) []finding {
+	for i, f := range found {
+		if !strings.Contains(f.text, refusal) {
+			continue
+		}
+		// The message changes from try to try.
+		key, _, _ := strings.Cut(f.text, refusal)
+		since, known := w.refused[key]
+		if !known {
+			since = w.Now()
+		}
+		now[key] = since
+		found[i].lasting = w.Now().Sub(since) >= patience
+	}
+	return found
+}
+
+// refusal is in the text of each finding that something is not allowed to start.
+const refusal = " is refused: "
+
+// deployment returns what keeps a Deployment from making pods: a quota or a policy.
+func deployment(d *appsv1.Deployment) []finding {
+	for _, c := range d.Status.Conditions {
+		if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+			return []finding{{text: fmt.Sprintf("deployment %s: a pod%s%s: %s", d.Name, refusal, c.Reason, c.Message)}}
+		}
+	}
+	return nil
+}
+
+func statuses(p *corev1.Pod) []corev1.ContainerStatus {
+	return append(append([]corev1.ContainerStatus{}, p.Status.InitContainerStatuses...), p.Status.ContainerStatuses...)
+}
+
+// pod returns what keeps a pod from being ready: the one thing that explains the others.
+func (w *Watcher) pod(p *corev1.Pod) []finding {
+	late := w.Now().Sub(p.CreationTimestamp.Time) >= grace
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			return nil
+		}
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && late {
+			return []finding{{text: fmt.Sprintf("pod %s has no node: %s", p.Name, c.Message)}}
+		}
+	}
+	for _, c := range statuses(p) {
+		if f, ok := w.container(p, c); ok {
+			return []finding{f}
+		}
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		if since := c.State.Running; since != nil && !c.Ready && w.Now().Sub(since.StartedAt.Time) >= grace {
+			return []finding{{text: fmt.Sprintf("pod %s: container %s runs, and is not ready", p.Name, c.Name)}}
+		}
+	}
+	return nil
+}
+
+// container returns what a container died of, or why it is not started. An init container
+// that ends well has done its work; any other container is not meant to end.
+func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, bool) {
+	about := fmt.Sprintf("pod %s: container %s", p.Name, c.Name)
+	ended, waiting := c.State.Terminated, c.State.Waiting
+	count := c.RestartCount - w.before[container{p.UID, c.Name}]
+	if ended != nil || waiting != nil && waiting.Reason == "CrashLoopBackOff" {
+		count++ // the restart that this crash calls for is still to come
+	}
+	if ended == nil {
+		ended = c.LastTerminationState.Terminated
+	}
+	if ended != nil && ended.ExitCode == 0 && isInit(p, c.Name) {
+		ended = nil
+	}
+	switch {
+	case ended != nil && count > 0:
+		text := fmt.Sprintf("%s ended %s: %s, exit code %d", about, times(count), ended.Reason, ended.ExitCode)
+		if ended.Message != "" {
+			text += ": " + strings.TrimSpace(ended.Message)
+		}
+		return finding{text: text, lasting: count >= crashes, pod: p.Name, crashed: c.Name, restarted: c.State.Running != nil}, true
+	case waiting == nil:
+	case strings.Contains(waiting.Reason, "Image"): // ErrImagePull, ImagePullBackOff, InvalidImageName, …
+		return finding{text: fmt.Sprintf("%s: its image %s%s%s: %s", about, c.Image, refusal, waiting.Reason, waiting.Message)}, true
+	case waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" && waiting.Reason != "":
+		return finding{text: fmt.Sprintf("%s waits: %s: %s", about, waiting.Reason, waiting.Message)}, true
+	}
+	return finding{}, false
+}
+
+func isInit(p *corev1.Pod, name string) bool {
+	return slices.ContainsFunc(p.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == name })
+}
+
+func times(n int32) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// log returns the end of a crashed container's log, indented below a heading; nothing if
+// there is none.
+func (w *Watcher) log(ctx context.Context, f finding) string {
+	if f.crashed == "" {
+		return ""
+	}
+	lines := int64(logLines)
+	text, err := w.Client.CoreV1().Pods(w.Namespace).GetLogs(f.pod, &corev1.PodLogOptions{
+		Container: f.crashed, TailLines: &lines, Previous: f.restarted,
+	}).DoRaw(ctx)
+	if err != nil || len(text) == 0 {
+		return "\nIt left no log."
+	}
+	return "\nThe end of its log:\n  " + strings.ReplaceAll(strings.TrimRight(string(text), "\n"), "\n", "\n  ")
+}

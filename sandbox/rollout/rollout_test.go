@@ -1,0 +1,158 @@
+package rollout
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	"sigs.k8s.io/yaml"
+)
+
+// begin is when the pods of these tests were made.
+var begin = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+
+// pod reads a pod's status, as the API server gives it.
+func pod(t *testing.T, status string) *corev1.Pod {
+	t.Helper()
+	p := &corev1.Pod{}
+	if err := yaml.Unmarshal([]byte(status), &p.Status); err != nil {
+		t.Fatal(err)
+	}
+	p.Name, p.Namespace, p.UID = "echo-1", "grpc-edge", "1"
+	p.CreationTimestamp = metav1.NewTime(begin)
+	p.Spec.InitContainers = []corev1.Container{{Name: "gate"}}
+	return p
+}
+
+func watcher(now time.Time, objects ...runtime.Object) *Watcher {
+	return &Watcher{Client: fake.NewClientset(objects...), Namespace: "grpc-edge", Now: func() time.Time { return now }, Say: func(string) {}}
+}
+
+func TestPods(t *testing.T) {
+	t.Parallel()
+	const ready = "conditions: [{type: Ready, status: 'True'}]\n"
+	for name, test := range map[string]struct {
+		status, early, late string
+		lasting             bool
+	}{
+		"starting":  {status: "containerStatuses: [{name: echo, state: {waiting: {reason: ContainerCreating}}}]"},
+		"ready":     {status: ready + "containerStatuses: [{name: echo, ready: true, restartCount: 1, state: {running: {}}, lastState: {terminated: {exitCode: 1}}}]"},
+		"gate done": {status: "initContainerStatuses: [{name: gate, state: {terminated: {exitCode: 0, reason: Completed}}}]"},
+		"gate failed": {
+			status: "initContainerStatuses: [{name: gate, state: {terminated: {exitCode: 3, reason: Error}}}]",
+			early:  "pod echo-1: container gate ended once: Error, exit code 3", late: "pod echo-1: container gate ended once: Error, exit code 3",
+		},
+		"never ready": {
+			status: "containerStatuses: [{name: echo, state: {running: {startedAt: '2026-11-28T12:00:00Z'}}}]",
+			late:   "pod echo-1: container echo runs, and is not ready",
+		},
+		"no node": {
+			status: "conditions: [{type: PodScheduled, status: 'False', message: 'Insufficient cpu.'}]",
+			late:   "pod echo-1 has no node: Insufficient cpu.",
+		},
+		"first crash, running again": {
+			status: "containerStatuses: [{name: echo, restartCount: 1, state: {running: {}}, lastState: {terminated: {exitCode: 2, reason: Error}}}]",
+			early:  "pod echo-1: container echo ended once: Error, exit code 2", late: "pod echo-1: container echo ended once: Error, exit code 2",
+		},
+		"second crash": {
+			status: "containerStatuses: [{name: echo, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff, message: back-off 10s}}, lastState: {terminated: {exitCode: 137, reason: OOMKilled}}}]",
+			early:  "pod echo-1: container echo ended 2 times: OOMKilled, exit code 137", late: "pod echo-1: container echo ended 2 times: OOMKilled, exit code 137",
+			lasting: true,
+		},
+		"ended well, twice": {
+			status: "containerStatuses: [{name: echo, restartCount: 1, state: {terminated: {exitCode: 0, reason: Completed}}}]",
+			early:  "pod echo-1: container echo ended 2 times: Completed, exit code 0", late: "pod echo-1: container echo ended 2 times: Completed, exit code 0",
+			lasting: true,
+		},
+		"no secret": {
+			status: "containerStatuses: [{name: echo, state: {waiting: {reason: CreateContainerConfigError, message: secret \"key\" not found}}}]",
+			early:  `pod echo-1: container echo waits: CreateContainerConfigError: secret "key" not found`, late: `pod echo-1: container echo waits: CreateContainerConfigError: secret "key" not found`,
+		},
+		"no image": {
+			status: "containerStatuses: [{name: echo, image: host/echo, state: {waiting: {reason: ErrImagePull, message: not found}}}]",
+			early:  "pod echo-1: container echo: its image host/echo is refused: ErrImagePull: not found", late: "pod echo-1: container echo: its image host/echo is refused: ErrImagePull: not found",
+			lasting: true,
+		},
+	} {
+		w := watcher(begin, pod(t, test.status))
+		w.before = map[container]int32{}
+		now := begin
+		w.Now = func() time.Time { return now }
+		for _, want := range []string{test.early, test.late} {
+			found, err := w.look(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := texts(found); got != want {
+				t.Errorf("%s after %s: got %q, want %q", name, now.Sub(begin), got, want)
+			}
+			if now.After(begin) && len(found) > 0 && found[0].lasting != test.lasting {
+				t.Errorf("%s: lasting is %t, want %t", name, found[0].lasting, test.lasting)
+			}
+			now = begin.Add(patience)
+		}
+	}
+}
+
+func texts(found []finding) string {
+	var all []string
+	for _, f := range found {
+		all = append(all, f.text)
+	}
+	return strings.Join(all, "; ")
+}
+
+// What crashed before the watch began is not what this update made.
+func TestCrashesBefore(t *testing.T) {
+	t.Parallel()
+	const crashed = "containerStatuses: [{name: echo, restartCount: 7, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]"
+	w := watcher(begin, pod(t, crashed))
+	for restarts, lasting := range []bool{false, true} {
+		p := pod(t, crashed)
+		p.Status.ContainerStatuses[0].RestartCount += int32(restarts)
+		if _, err := w.Client.CoreV1().Pods(w.Namespace).UpdateStatus(t.Context(), p, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		found, err := w.look(t.Context())
+		if err != nil || len(found) != 1 || found[0].lasting != lasting {
+			t.Errorf("after %d restarts more: %v, %+v, want lasting %t", restarts, err, found, lasting)
+		}
+	}
+}
+
+func TestGoneAndRefused(t *testing.T) {
+	t.Parallel()
+	gone := pod(t, "containerStatuses: [{name: echo, state: {waiting: {reason: ErrImagePull}}}]")
+	gone.DeletionTimestamp, gone.Finalizers = &metav1.Time{Time: begin}, []string{"test/held"}
+	refused := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "echo", Namespace: "grpc-edge"}}
+	refused.Status.Conditions = []appsv1.DeploymentCondition{{
+		Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: `pods "echo-1" is forbidden: violates PodSecurity`,
+	}}
+	found, err := watcher(begin, gone, refused).look(t.Context())
+	want := `deployment echo: a pod is refused: FailedCreate: pods "echo-1" is forbidden: violates PodSecurity`
+	if got := texts(found); err != nil || got != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+}
+
+func TestWatchEnds(t *testing.T) {
+	t.Parallel()
+	const crashed = "containerStatuses: [{name: echo, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 2, reason: Error}}}]"
+	var said []string
+	w := watcher(begin, pod(t, crashed))
+	w.before, w.Say = map[container]int32{}, func(text string) { said = append(said, text) }
+	err := w.Watch(t.Context())
+	// The fake cluster has these words for each log.
+	const want = "pod echo-1: container echo ended 2 times: Error, exit code 2\nThe end of its log:\n  fake logs"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if len(said) != 1 || said[0] != "pod echo-1: container echo ended 2 times: Error, exit code 2" {
+		t.Errorf("said %q", said)
+	}
+}
