@@ -1,26 +1,21 @@
 package cluster
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/protobuf/types/known/structpb"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	clientset "k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/yaml"
-
-	"example.com/grpc-edge/sandbox/kubernetes"
 )
 
-const monitoringToken = "kubernetes:monitoring.googleapis.com/v1:PodMonitoring"
-
 const monitoring = `
+kind: PodMonitoring
 metadata: {name: envoy, namespace: default}
 spec:
   selector: {matchLabels: {app: envoy}}
@@ -36,76 +31,42 @@ spec:
   filterRunning: true
 `
 
-// The life of a PodMonitoring as Pulumi drives it, from a preview before the
-// cluster knows its kind to its end.
+// The kinds of managed collection, as an API server understands them once they are installed.
 func TestPodMonitoring(t *testing.T) {
 	t.Parallel()
-	ctx, provider := bounded(t), kubernetes.New()
-	if _, err := provider.Configure(ctx, &pulumirpc.ConfigureRequest{Args: inputs(t, "kubeconfig: "+kubeconfigFile(t))}); err != nil {
-		t.Fatal(err)
-	}
-	create := func(token, text string, preview bool) (*pulumirpc.CheckResponse, *pulumirpc.CreateResponse, error) {
-		t.Helper()
-		checked, err := provider.Check(ctx, &pulumirpc.CheckRequest{Type: token, Name: "m", News: inputs(t, text)})
-		if err != nil || len(checked.GetFailures()) > 0 {
-			t.Fatalf("Check() = %v, %v", checked, err)
-		}
-		created, err := provider.Create(ctx, &pulumirpc.CreateRequest{Type: token, Properties: checked.GetInputs(), Preview: preview})
-		return checked, created, err
-	}
-	if _, _, err := create(monitoringToken, monitoring, true); err != nil {
-		t.Errorf("a preview in a cluster without managed collection: %v", err)
-	}
-	if _, _, err := create(monitoringToken, monitoring, false); err == nil || !strings.Contains(err.Error(), "CustomResourceDefinition") {
-		t.Errorf("creating a PodMonitoring in a cluster without managed collection: %v, want what is missing", err)
-	}
+	ctx := bounded(t)
 	for range 2 { // the second time nothing changes
 		installPrometheus(t)
 	}
-
-	checked, created, err := create(monitoringToken, monitoring, false)
+	created, err := apply(t, monitoring, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels := created.Properties.Fields["spec"].GetStructValue().Fields["targetLabels"].GetStructValue().Fields["metadata"].GetListValue()
-	if diff := cmp.Diff([]any{"container", "pod", "top_level_controller_name", "top_level_controller_type"}, labels.AsSlice()); diff != "" {
-		t.Errorf("default labels differ (-want +got):\n%s", diff)
+	labels, _, err := unstructured.NestedStringSlice(created.Object, "spec", "targetLabels", "metadata")
+	if diff := cmp.Diff([]string{"container", "pod", "top_level_controller_name", "top_level_controller_type"}, labels); diff != "" || err != nil {
+		t.Errorf("default labels differ (-want +got): %v\n%s", err, diff)
 	}
-	read, err := provider.Read(ctx, &pulumirpc.ReadRequest{Type: monitoringToken, Id: created.Id, Properties: created.Properties, Inputs: checked.Inputs})
-	if err != nil || !cmp.Equal(read.Inputs.AsMap(), checked.Inputs.AsMap()) {
-		t.Errorf("refresh: %v, inputs differ:\n%s", err, cmp.Diff(checked.Inputs.AsMap(), read.GetInputs().AsMap()))
-	}
-	newer := inputs(t, strings.ReplaceAll(monitoring, "30s", "15s"))
-	for name, news := range map[string]*structpb.Struct{"the same": inputs(t, monitoring), "another interval": newer} {
-		again, err := provider.Check(ctx, &pulumirpc.CheckRequest{Type: monitoringToken, Name: "m", Olds: checked.Inputs, News: news})
-		if err != nil {
-			t.Fatal(err)
-		}
-		diff, err := provider.Diff(ctx, &pulumirpc.DiffRequest{Type: monitoringToken, Olds: created.Properties, OldInputs: checked.Inputs, News: again.Inputs})
-		if err != nil || len(diff.Replaces) > 0 || (news == newer) != (diff.DetailedDiff["spec.endpoints[0].interval"] != nil) || len(diff.DetailedDiff) > 1 {
-			t.Errorf("%s: diff %v, %v", name, diff, err)
-		}
-	}
-	if _, err := provider.Delete(ctx, &pulumirpc.DeleteRequest{Type: monitoringToken, Id: created.Id, Properties: created.Properties}); err != nil {
-		t.Error(err)
+	if again, err := apply(t, monitoring, false); err != nil || again.GetGeneration() != created.GetGeneration() {
+		t.Errorf("the same again: %v, and it counts as a change", err)
 	}
 
-	for name, k := range map[string]struct{ token, text, want string }{
-		"no interval":     {monitoringToken, strings.Replace(monitoring, "    interval: 30s\n", "", 1), "spec.endpoints[0].interval: Required value"},
-		"interval":        {monitoringToken, strings.ReplaceAll(monitoring, "30s", "often"), "spec.endpoints[0].interval"},
-		"long timeout":    {monitoringToken, strings.ReplaceAll(monitoring, "10s", "1m"), "timeout must not be greater than the scrape interval"},
-		"scheme":          {monitoringToken, strings.ReplaceAll(monitoring, "scheme: http", "scheme: ftp"), "spec.endpoints[0].scheme"},
-		"label":           {monitoringToken, strings.ReplaceAll(monitoring, "to: app", "to: cluster"), "the label is protected"},
-		"action":          {monitoringToken, strings.ReplaceAll(monitoring, "action: drop", "action: labelmap"), "metricRelabeling[0].action"},
-		"unknown field":   {monitoringToken, strings.ReplaceAll(monitoring, "selector:", "selectors:"), "spec.selectors"},
-		"cluster, labels": {"kubernetes:monitoring.googleapis.com/v1:ClusterPodMonitoring", `{metadata: {name: a}, spec: {selector: {}, endpoints: [{port: 9090, interval: 1m}], targetLabels: {metadata: [zone]}}}`, "spec.targetLabels.metadata[0]"},
-		"cluster":         {"kubernetes:monitoring.googleapis.com/v1:ClusterPodMonitoring", `{metadata: {name: a}, spec: {selector: {}, endpoints: [{port: 9090, interval: 1m}], targetLabels: {metadata: [namespace]}}}`, ""},
-		"rules":           {"kubernetes:monitoring.googleapis.com/v1:Rules", `{metadata: {name: a}, spec: {groups: [{name: g, interval: 30s, rules: [{alert: A, expr: up == 0, for: 5m}]}]}}`, ""},
-		"cluster's rules": {"kubernetes:monitoring.googleapis.com/v1:ClusterRules", `{metadata: {name: a}, spec: {groups: [{name: g, interval: 30s, rules: [{record: r}]}]}}`, "rules[0].expr: Required value"},
+	for name, k := range map[string]struct{ text, want string }{
+		"another interval": {strings.ReplaceAll(monitoring, "30s", "15s"), ""},
+		"no interval":      {strings.Replace(monitoring, "    interval: 30s\n", "", 1), "spec.endpoints[0].interval: Required value"},
+		"interval":         {strings.ReplaceAll(monitoring, "30s", "often"), "spec.endpoints[0].interval"},
+		"long timeout":     {strings.ReplaceAll(monitoring, "10s", "1m"), "timeout must not be greater than the scrape interval"},
+		"scheme":           {strings.ReplaceAll(monitoring, "scheme: http", "scheme: ftp"), "spec.endpoints[0].scheme"},
+		"label":            {strings.ReplaceAll(monitoring, "to: app", "to: cluster"), "the label is protected"},
+		"action":           {strings.ReplaceAll(monitoring, "action: drop", "action: labelmap"), "metricRelabeling[0].action"},
+		"unknown field":    {strings.ReplaceAll(monitoring, "selector:", "selectors:"), "spec.selectors"},
+		"cluster, labels":  {`{kind: ClusterPodMonitoring, metadata: {name: a}, spec: {selector: {}, endpoints: [{port: 9090, interval: 1m}], targetLabels: {metadata: [zone]}}}`, "spec.targetLabels.metadata[0]"},
+		"cluster":          {`{kind: ClusterPodMonitoring, metadata: {name: a}, spec: {selector: {}, endpoints: [{port: 9090, interval: 1m}], targetLabels: {metadata: [namespace]}}}`, ""},
+		"rules":            {`{kind: Rules, metadata: {name: a, namespace: default}, spec: {groups: [{name: g, interval: 30s, rules: [{alert: A, expr: up == 0, for: 5m}]}]}}`, ""},
+		"cluster's rules":  {`{kind: ClusterRules, metadata: {name: a}, spec: {groups: [{name: g, interval: 30s, rules: [{record: r}]}]}}`, "rules[0].expr: Required value"},
 	} {
-		_, _, err := create(k.token, k.text, true)
+		_, err := apply(t, k.text, true)
 		if k.want == "" && err != nil || k.want != "" && (err == nil || !strings.Contains(err.Error(), k.want)) {
-			t.Errorf("%s: preview gives %v, want %q", name, err, k.want)
+			t.Errorf("%s: got %v, want %q", name, err, k.want)
 		}
 	}
 	client, err := clientset.NewForConfig(apiServer)
@@ -119,6 +80,28 @@ func TestPodMonitoring(t *testing.T) {
 	}
 }
 
+// apply applies an object of managed collection, as a trial if dryRun, in the way Pulumi's
+// Kubernetes provider does.
+func apply(t *testing.T, text string, dryRun bool) (*unstructured.Unstructured, error) {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(text), &object.Object); err != nil {
+		t.Fatal(err)
+	}
+	kinds := schema.GroupVersion{Group: "monitoring.googleapis.com", Version: "v1"}
+	object.SetAPIVersion(kinds.String())
+	client, err := dynamic.NewForConfig(apiServer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plural := strings.TrimSuffix(strings.ToLower(object.GetKind()), "s") + "s"
+	options := metav1.ApplyOptions{FieldManager: "test", Force: true}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	return client.Resource(kinds.WithResource(plural)).Namespace(object.GetNamespace()).Apply(bounded(t), object.GetName(), object, options)
+}
+
 func installPrometheus(t *testing.T) {
 	t.Helper()
 	objects, err := render("files/prometheus", prometheusKinds)
@@ -128,35 +111,6 @@ func installPrometheus(t *testing.T) {
 	if err := applyAll(bounded(t), apiServer, objects); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// kubeconfigFile is a kubeconfig of the test's API server.
-func kubeconfigFile(t *testing.T) string {
-	t.Helper()
-	config := api.NewConfig()
-	config.Clusters["test"] = &api.Cluster{Server: apiServer.Host, InsecureSkipTLSVerify: true}
-	config.AuthInfos["test"] = &api.AuthInfo{Token: apiServer.BearerToken}
-	config.Contexts["test"] = &api.Context{Cluster: "test", AuthInfo: "test"}
-	config.CurrentContext = "test"
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := clientcmd.WriteToFile(*config, file); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-// inputs reads a resource's inputs written as YAML.
-func inputs(t *testing.T, text string) *structpb.Struct {
-	t.Helper()
-	content := map[string]any{}
-	if err := yaml.Unmarshal([]byte(text), &content); err != nil {
-		t.Fatal(err)
-	}
-	s, err := structpb.NewStruct(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }
 
 func TestAddonsOfManagedCollection(t *testing.T) {

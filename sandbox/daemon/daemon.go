@@ -1,5 +1,5 @@
 // Package daemon is the long-running part of the sandbox: it holds the
-// namespaces, plays Google Cloud, and serves the stand-in Pulumi providers.
+// namespaces, plays Google Cloud, and serves the Pulumi providers that it plays.
 package daemon
 
 import (
@@ -35,7 +35,6 @@ import (
 	"example.com/grpc-edge/sandbox/googleapis"
 	"example.com/grpc-edge/sandbox/hold"
 	"example.com/grpc-edge/sandbox/images"
-	"example.com/grpc-edge/sandbox/kubernetes"
 	"example.com/grpc-edge/sandbox/loadbalancer"
 	"example.com/grpc-edge/sandbox/machine"
 	"example.com/grpc-edge/sandbox/network"
@@ -72,7 +71,7 @@ type Info struct {
 	PID int `json:"pid"`
 	// Program tells one build of the sandbox from another.
 	Program string `json:"program"`
-	// Providers are the loopback ports of the stand-in providers, by plugin name.
+	// Providers holds the loopback ports of the providers that the daemon serves, by plugin name.
 	Providers map[string]int `json:"providers"`
 	// EnvoyDigest is the digest of Envoy's image in the sandbox, and NextEnvoyDigest
 	// that of another version; empty if there is none.
@@ -96,10 +95,6 @@ func Serve(ctx context.Context, t tools.Tools, state State, project string) erro
 	}
 	net, err := network.New()
 	if err != nil {
-		return err
-	}
-	// The provider finds the kubeconfig's exec plugin there, before one that the machine may have.
-	if err := os.Setenv("PATH", filepath.Dir(t.Bin("sandbox"))+":"+os.Getenv("PATH")); err != nil {
 		return err
 	}
 	d := &daemon{tools: t, state: state, network: net, project: project}
@@ -190,12 +185,13 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 	return nil
 }
 
-// serveProviders serves each stand-in provider on a loopback port of its own.
+// serveProviders serves the stand-ins for Pulumi's providers gcp and tls, each on a
+// loopback port of its own.
 func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
 	held := hold.Interceptor(d.state.Dir)
 	for name, server := range map[string]pulumirpc.ResourceProviderServer{
-		"gcp": provider.New(d.cloud), "kubernetes": kubernetes.New(), "tls": tls.New(),
+		"gcp": provider.New(d.cloud), "tls": tls.New(),
 	} {
 		handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
 			Init: func(s *grpc.Server) error {

@@ -1,6 +1,7 @@
 // Package stack drives the real Pulumi CLI on the sandbox's stack: the same
-// program and project file as for Google Cloud, with the stand-in providers
-// attached, the sandbox's hosts resolved, and the state in a folder.
+// program and project file as for Google Cloud and Pulumi's own Kubernetes provider,
+// with the providers that the sandbox plays attached, the sandbox's hosts resolved,
+// and the state in a folder.
 package stack
 
 import (
@@ -225,12 +226,14 @@ func (s Stack) Env() []string {
 		"PULUMI_DEBUG_PROVIDERS="+strings.Join(attach, ","),
 		"PULUMI_BACKEND_URL=file://"+s.backend(),
 		"PULUMI_STACK="+s.name(), // for commands that name none
-		"PULUMI_HOME="+filepath.Join(s.Tools.Cache, "pulumi"),
+		"PULUMI_HOME="+s.Tools.PulumiHome(),
 		"PULUMI_CONFIG_PASSPHRASE_FILE="+s.passphraseFile(),
 		"PULUMI_SKIP_UPDATE_CHECK=true",
-		// The providers are attached. Pulumi would look for their plugins all the same, and
-		// try five times to download them.
+		// The providers are attached or installed. Pulumi would try five times to download the
+		// plugins of those that are attached.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
+		// What infra says by EnablePatchForce, which the provider that there is does not know yet.
+		"PULUMI_K8S_ENABLE_PATCH_FORCE=true",
 		"SSL_CERT_FILE="+s.State.TrustFile(),
 	)
 }

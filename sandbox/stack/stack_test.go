@@ -39,7 +39,7 @@ func newStack(t *testing.T, script string) Stack {
 	t.Helper()
 	root := t.TempDir()
 	s := Stack{Tools: tools.In(root), State: daemon.State{Dir: filepath.Join(root, ".sandbox")}, Info: daemon.Info{
-		EnvoyDigest: "sha256:1234", Providers: map[string]int{"kubernetes": 4002, "gcp": 4001, "tls": 4003},
+		EnvoyDigest: "sha256:1234", Providers: map[string]int{"gcp": 4001, "tls": 4003},
 	}}
 	write(t, filepath.Join(root, "Pulumi.sandbox.yaml"), settings)
 	write(t, s.Tools.Bin("pulumi"), "#!/bin/sh\n"+script)
@@ -285,13 +285,14 @@ func TestEnv(t *testing.T) {
 	root := s.Tools.Root
 	for _, want := range []string{
 		"PATH=" + root + "/.cache/bin:" + os.Getenv("PATH"),
-		"PULUMI_DEBUG_PROVIDERS=gcp:4001,kubernetes:4002,tls:4003",
+		"PULUMI_DEBUG_PROVIDERS=gcp:4001,tls:4003",
 		"PULUMI_BACKEND_URL=file://" + root + "/.sandbox/pulumi",
 		"PULUMI_HOME=" + root + "/.cache/pulumi",
 		"PULUMI_CONFIG_PASSPHRASE_FILE=" + root + "/.sandbox/credentials/passphrase",
 		"PULUMI_STACK=sandbox",
 		"PULUMI_SKIP_UPDATE_CHECK=true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
+		"PULUMI_K8S_ENABLE_PATCH_FORCE=true",
 		"SSL_CERT_FILE=" + root + "/.sandbox/trust.pem",
 	} {
 		if !slices.Contains(cmd.Environ(), want) {

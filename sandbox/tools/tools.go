@@ -78,9 +78,9 @@ var modules = []module{
 	{"grpcurl", "tool", "", []string{"grpcurl"}},
 }
 
-// Modules are the names of the tool modules.
+// Modules returns the names of the tool modules.
 func Modules() []string {
-	var names []string
+	names := []string{kubernetesProvider}
 	for _, m := range modules {
 		names = append(names, m.name)
 	}
@@ -89,25 +89,35 @@ func Modules() []string {
 
 // Build builds a tool module unless it is built already from the same sources by the same Go.
 func (t Tools) Build(ctx context.Context, name string, status func(string)) error {
+	if name == kubernetesProvider {
+		return t.buildKubernetesProvider(ctx, status)
+	}
 	m := modules[slices.IndexFunc(modules, func(m module) bool { return m.name == name })]
-	dir := filepath.Join(t.Root, "tools", m.name)
-	stamp, err := hashFiles(runtime.Version()+m.ldflags, dir)
+	stamp, err := hashFiles(runtime.Version()+m.ldflags, t.source(m.name))
 	if err != nil {
 		return err
 	}
 	return t.once(m.name, stamp, m.binaries, func() error {
-		if _, version, _ := strings.Cut(m.ldflags, "Version="); m.name == "pulumi" && t.adopt("pulumi", version, dir) {
+		if _, version, _ := strings.Cut(m.ldflags, "Version="); m.name == "pulumi" && t.adopt("pulumi", version, t.source(m.name)) {
 			return nil
 		}
 		bin := filepath.Join(t.Cache, "bin") + "/"
 		if m.name == "etcd" {
 			bin += "etcd" // the module's path ends in server/v3, and go would name it server
 		}
-		cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags", "-s -w "+m.ldflags, "-o", bin, m.packages)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
-		return t.run(cmd, m.name, status)
+		return t.goBuild(ctx, m.name, status, "-ldflags", "-s -w "+m.ldflags, "-o", bin, m.packages)
 	})
+}
+
+// source returns the folder of a tool's module.
+func (t Tools) source(name string) string { return filepath.Join(t.Root, "tools", name) }
+
+// goBuild runs go build in a tool's module, outside of any workspace.
+func (t Tools) goBuild(ctx context.Context, name string, status func(string), args ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-v", "-trimpath"}, args...)...)
+	cmd.Dir = t.source(name)
+	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+	return t.run(cmd, name, status)
 }
 
 // Fresh says whether nothing would have to be fetched or built.
@@ -122,13 +132,16 @@ func (t Tools) Fresh() bool {
 
 func (t Tools) stampFile(name string) string { return filepath.Join(t.Cache, "stamps", name) }
 
-// once runs make unless its stamp and what it makes are there. The stamp is
-// written last, so an interrupted run is begun again.
-func (t Tools) once(name, stamp string, binaries []string, make func() error) error {
+// once runs make unless its stamp and what it makes, binaries in Bin or files by their
+// absolute paths, are there. The stamp is written last, so an interrupted run is begun again.
+func (t Tools) once(name, stamp string, made []string, make func() error) error {
 	old, err := os.ReadFile(t.stampFile(name))
 	current := err == nil && string(old) == stamp
-	for _, b := range binaries {
-		if _, err := os.Stat(t.Bin(b)); err != nil {
+	for _, file := range made {
+		if !filepath.IsAbs(file) {
+			file = t.Bin(file)
+		}
+		if _, err := os.Stat(file); err != nil {
 			current = false
 		}
 	}
