@@ -21,6 +21,7 @@ func TestKilled(t *testing.T) {
 	ctx := t.Context()
 	k := &killed{checkout: newCheckout(t)}
 	k.env = []string{"PULUMI=.cache/bin/sandbox pulumi --", "STACK=sandbox"}
+	k.api = holdAPI(t, k.checkout)
 	t.Cleanup(func() {
 		// Whatever failed above, nothing is left; t.Context() has ended by now.
 		_, _ = k.run(context.Background(), t, "make", "down")
@@ -35,7 +36,10 @@ func TestKilled(t *testing.T) {
 	})
 }
 
-type killed struct{ checkout }
+type killed struct {
+	checkout
+	api *apiHold
+}
 
 // state is what is read of the stack's.
 type state struct {
@@ -84,7 +88,7 @@ func (k *killed) untilHeld(ctx context.Context, t *testing.T, doing string, args
 	t.Helper()
 	cmd := exec.CommandContext(ctx, ".cache/bin/sandbox", append([]string{"pulumi", "--"}, args...)...)
 	var out strings.Builder
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = k.dir, workcopy.Environment(k.dir), &out, &out
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = k.dir, append(workcopy.Environment(k.dir), k.api.env()...), &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,24 +105,25 @@ func (k *killed) untilHeld(ctx context.Context, t *testing.T, doing string, args
 			return nil
 		default:
 		}
-		held := k.held(t)
+		held, urns := append(k.held(t), k.api.held()...), k.written(t).under(doing)
 		same++
-		if now := strings.Join(held, " "); now != last {
+		if now := strings.Join(append(held, urns...), " "); now != last {
 			same, last = 0, now
 		}
 		// For a second nothing else has begun, so the engine waits for these alone.
-		if same < 10 || len(held) == 0 || !slices.Equal(held, k.written(t).under(doing)) {
+		if same < 10 || len(held) == 0 || len(held) != len(urns) {
 			continue
 		}
 		if err := fault.KillEngine(cmd.Process.Pid); err != nil {
 			t.Fatal(err)
 		}
 		err := <-ended
-		t.Logf("pulumi %s killed after %.1f s (%v) at\n%s", strings.Join(args, " "), time.Since(start).Seconds(), err, strings.Join(held, "\n"))
+		k.api.release()
+		t.Logf("pulumi %s killed after %.1f s (%v) at\n%s", strings.Join(args, " "), time.Since(start).Seconds(), err, strings.Join(urns, "\n"))
 		if err == nil {
 			t.Fatal("the command ended well though its engine was killed")
 		}
-		return held
+		return urns
 	}
 }
 
@@ -134,7 +139,8 @@ func (s state) under(doing string) []string {
 	return urns
 }
 
-// held are the URNs of the resources at which the engine is kept waiting, sorted.
+// held returns the URNs of the resources of the emulated cloud at which the engine is kept
+// waiting, sorted.
 func (k *killed) held(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(k.dir, ".sandbox/held"))
@@ -149,6 +155,7 @@ func (k *killed) each(ctx context.Context, t *testing.T, verb, doing string, com
 	t.Helper()
 	// The hard case: what was asked for is done, and Pulumi does not know.
 	k.must(ctx, t, ".cache/bin/sandbox", "hold", "answer", verb)
+	k.api.hold(verb)
 	var all []string
 	for {
 		urns := k.untilHeld(ctx, t, doing, strings.Fields(command)...)
@@ -163,6 +170,7 @@ func (k *killed) each(ctx context.Context, t *testing.T, verb, doing string, com
 		k.recover(ctx, t)
 	}
 	k.must(ctx, t, ".cache/bin/sandbox", "hold", "off")
+	k.api.hold("")
 	slices.Sort(all)
 	return all
 }
