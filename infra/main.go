@@ -269,14 +269,14 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 }
 
 // records makes the DNS records of all names, once the edge answers to them.
-func (s *stack) records(ctx *pulumi.Context, answering pulumi.Resource) error {
+func (s *stack) records(ctx *pulumi.Context, answering *edge.Edge) error {
 	c := s.config
 	if c.DNSZone == (config.DNSZone{}) {
 		return nil
 	}
 	_, err := dns.New(ctx, "dns", &dns.Args{
 		Zone: c.DNSZone, Names: c.Authorities, Address: s.network.Address, APIs: s.apis,
-	}, pulumi.DependsOn([]pulumi.Resource{answering}))
+	}, pulumi.DependsOn([]pulumi.Resource{answering.LoadBalancer}))
 	return err
 }
 

@@ -20,7 +20,7 @@ func (e *Edge) newLoadBalancer(ctx *pulumi.Context, name string, args *Args, opt
 		// Takes precedence over spec.loadBalancerIP, which is deprecated.
 		"networking.gke.io/load-balancer-ip-addresses": args.AddressName,
 	}
-	_, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
+	balancer, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
 		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{
 			Type:     pulumi.String("LoadBalancer"),
@@ -36,5 +36,6 @@ func (e *Edge) newLoadBalancer(ctx *pulumi.Context, name string, args *Args, opt
 	if err != nil {
 		return fmt.Errorf("creating the load balancer of %q: %w", name, err)
 	}
+	e.LoadBalancer = balancer
 	return nil
 }

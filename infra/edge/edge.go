@@ -38,6 +38,11 @@ const awaitBudget = 20 * time.Second
 // Edge is the deployed edge.
 type Edge struct {
 	pulumi.ResourceState
+
+	// LoadBalancer is the Service that clients reach: what needs it depends on it and not on
+	// the component, as a dependency on that may miss children whose registration is under
+	// way (pulumi issue 7833).
+	LoadBalancer pulumi.Resource
 }
 
 // Args describe the edge.
