@@ -282,6 +282,9 @@ func TestMain(m *testing.M) {
 		log.Fatal(err)
 	}
 	remote.DefaultTransport = redirect{target}
+	if foreign, err = pushForeign(); err != nil {
+		log.Fatal(err)
+	}
 	code := m.Run()
 	server.Close()
 	os.Exit(code)

@@ -9,27 +9,51 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"example.com/grpc-edge/services/catalog"
 )
 
-// foreign is the image of a service that is built elsewhere.
-const foreign = "us-central1-docker.pkg.dev/sandbox-project/team/shop@sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4"
+// foreign is the image of a service that is built elsewhere; see pushForeign.
+var foreign string
+
+// pushForeign puts an image that keeps to the contract into the tests' registry, and
+// returns its reference.
+func pushForeign() (string, error) {
+	config := &v1.ConfigFile{OS: "linux", Architecture: "amd64", Config: v1.Config{User: "65532:65532", Entrypoint: []string{"/app/shop"}}}
+	image, err := mutate.ConfigFile(empty.Image, config)
+	if err != nil {
+		return "", err
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		return "", err
+	}
+	reference, err := name.NewDigest("us-central1-docker.pkg.dev/sandbox-project/team/shop@" + digest.String())
+	if err != nil {
+		return "", err
+	}
+	return reference.String(), remote.Write(reference, image)
+}
 
 // withServices returns a repository that has more services than echo and reverse, each
 // with these needs, an image of its own and the gRPC service NAME.v1.Service.
 func withServices(t *testing.T, specs map[string]string) string {
 	t.Helper()
 	root := repository(t)
-	for name, spec := range specs {
-		dir, file := filepath.Join(root, catalog.Dir, name), name+".proto"
+	for service, spec := range specs {
+		dir, file := filepath.Join(root, catalog.Dir, service), service+".proto"
 		content, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
-			Name: &file, Package: proto.String(name + ".v1"), Syntax: proto.String("proto3"),
+			Name: &file, Package: proto.String(service + ".v1"), Syntax: proto.String("proto3"),
 			MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M")}},
 			Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Service"), Method: []*descriptorpb.MethodDescriptorProto{
-				{Name: proto.String("Get"), InputType: proto.String("." + name + ".v1.M"), OutputType: proto.String("." + name + ".v1.M")},
+				{Name: proto.String("Get"), InputType: proto.String("." + service + ".v1.M"), OutputType: proto.String("." + service + ".v1.M")},
 			}}},
 		}}})
 		if err != nil {
