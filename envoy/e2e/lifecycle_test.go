@@ -105,7 +105,7 @@ func TestAwaitCertificate(t *testing.T) {
 	if err := <-refused.ended; err == nil {
 		t.Error("await ended well without a certificate")
 	}
-	if _, err := refused.log.find("Envoy accepted no certificate"); err != nil {
+	if _, err := refused.log.find("no certificate: Envoy accepted none"); err != nil {
 		t.Error(err)
 	}
 	e.ca.issue(t, e.config.CertificateDir)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -92,7 +93,7 @@ func mirror(service protoreflect.ServiceDescriptor) grpc.StreamHandler {
 		method := service.Methods().ByName(protoreflect.Name(path.Base(name)))
 		for {
 			message := dynamicpb.NewMessage(method.Input())
-			if err := stream.RecvMsg(message); err == io.EOF {
+			if err := stream.RecvMsg(message); errors.Is(err, io.EOF) {
 				return nil
 			} else if err != nil {
 				return err

@@ -11,7 +11,7 @@ import (
 
 // errCertificate ends the container, which Kubernetes starts again: Envoy takes a mended
 // Secret by itself.
-var errCertificate = errors.New("Envoy accepted no certificate, so no client could connect; its own log says why; " +
+var errCertificate = errors.New("no certificate: Envoy accepted none, so no client could connect; its own log says why; " +
 	"mend what grpc-edge:certificate gives it, the Secret of this pod")
 
 // await returns when Envoy can serve TLS and has found all pods of each backend healthy.

@@ -48,7 +48,7 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { dns.Close() })
+	t.Cleanup(func() { _ = dns.Close() }) // the test is over
 	c := &cluster{t: t, dns: dns, subnet: fmt.Sprintf("127.0.%d", 100+subnets.Add(1))}
 	free, err := net.Listen("tcp", c.address(1)+":0")
 	if err != nil {

@@ -3,9 +3,9 @@ module example.com/grpc-edge/services/directory
 go 1.26.0
 
 require (
+	example.com/grpc-edge/services/chassis v0.0.0
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
-	example.com/grpc-edge/services/chassis v0.0.0
 )
 
 require (
