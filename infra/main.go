@@ -173,6 +173,7 @@ func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount, opts ..
 		Delivery: c.Delivery,
 		Project:  c.Project, Region: c.Region, Stack: ctx.Stack(), PoolID: ctx.Project() + "-" + ctx.Stack(),
 		NodeAccount: nodes.Email, KMSKey: c.KMSKey, SigningKey: c.SigningKey.Key, Approve: c.DeletionProtection,
+		ServiceRoles: c.ServiceRoles(), ServiceSecrets: c.ServiceSecrets(),
 	}, opts...)
 	return err
 }

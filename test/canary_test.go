@@ -57,11 +57,18 @@ func releaseCanary(ctx context.Context, t *testing.T, c checkout) {
 			t.Errorf("with header %q %d of %d calls went to the canary, want %d to %d", header, got, canaryCalls, limits[0], limits[1])
 		}
 	}
-	promote(ctx, t, c, e)
+	promote(ctx, t, c, e, stable)
 }
 
-// promote ends the canary: all calls get the new version.
-func promote(ctx context.Context, t *testing.T, c checkout, e edge) {
+// promote ends the canary as docs/edge.md says: the new version becomes the stable one,
+// and then the only one. An Envoy that is draining still sends the canary its share, so
+// the canary goes only when no Envoy does.
+func promote(ctx context.Context, t *testing.T, c checkout, e edge, stable string) {
+	_, canary, _ := strings.Cut(e.Images["echo"], "@")
+	c.edit(t, "Pulumi.sandbox.yaml", stable+`", weight: 50`, canary+`", weight: 0`)
+	promoting := callInBackground(ctx, t, e)
+	c.must(ctx, t, "make", "up")
+	promoting.mustNotFail(t)
 	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")
 	content, err := os.ReadFile(file)
 	if err != nil {

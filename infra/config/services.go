@@ -76,3 +76,30 @@ func servicesSchema() *Schema {
 	secret.Properties["value"] = written(secret.Properties["value"])
 	return &Schema{Type: "object", AdditionalProperties: spec}
 }
+
+// ServiceRoles lists the roles of Google Cloud that services ask for, each once.
+func (c *Config) ServiceRoles() []string {
+	var names []string
+	for _, s := range c.Services {
+		for _, role := range s.Roles {
+			names = append(names, role.Role)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// ServiceSecrets lists the secrets of the stack's project in Secret Manager that
+// services name, each once.
+func (c *Config) ServiceSecrets() []string {
+	var names []string
+	for _, s := range c.Services {
+		for _, secret := range s.Secrets {
+			if project, name, _ := secret.Parts(c.Project); project == c.Project {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

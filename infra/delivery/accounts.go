@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/kms"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/projects"
+	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/secretmanager"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/serviceaccount"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -138,6 +139,9 @@ func (b *builder) grant(j job, a account, custom map[string]*projects.IAMCustomR
 	if err := b.signing(j, a); err != nil {
 		return err
 	}
+	if err := b.secrets(j, a); err != nil {
+		return err
+	}
 	return b.state(j, a)
 }
 
@@ -148,8 +152,9 @@ func (b *builder) limitedGrants() *projects.IAMMemberConditionArgs {
 	grants := func(roles string) string {
 		return "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([" + roles + "])"
 	}
-	// Nodes have these, on the project and on the repositories.
-	expression := grants("'roles/container.defaultNodeServiceAccount', 'roles/artifactregistry.reader'")
+	// Nodes have the first two, on the project and on the repositories.
+	granted := append([]string{"roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"}, b.ServiceRoles...)
+	expression := grants("'" + strings.Join(granted, "', '") + "'")
 	if b.KMSKey != "" {
 		expression += fmt.Sprintf(" || resource.name == '%s' && %s", b.KMSKey, grants("'"+encrypts+"'"))
 	}
@@ -175,6 +180,21 @@ func (b *builder) nodes(j job, a account) error {
 	}
 	if err != nil {
 		return fmt.Errorf("letting the %s run nodes: %w", j.role, err)
+	}
+	return nil
+}
+
+// secrets lets every job read the secrets that services name in Secret Manager, and no
+// others: who deploys a service puts its secrets into the cluster.
+func (b *builder) secrets(j job, a account) error {
+	for _, secret := range b.ServiceSecrets {
+		_, err := secretmanager.NewSecretIamMember(b.ctx, b.name+"-"+j.role+"-"+secret, &secretmanager.SecretIamMemberArgs{
+			Project: pulumi.String(b.Project), SecretId: pulumi.String(secret),
+			Role: pulumi.String("roles/secretmanager.secretAccessor"), Member: a.member,
+		}, b.parent)
+		if err != nil {
+			return fmt.Errorf("letting the %s read the secret %s: %w", j.role, secret, err)
+		}
 	}
 	return nil
 }

@@ -47,6 +47,10 @@ type Args struct {
 	KMSKey string
 	// SigningKey is the Cloud KMS key that those who deploy sign images with; or empty.
 	SigningKey string
+	// ServiceRoles are the roles that the stack gives to services.
+	ServiceRoles []string
+	// ServiceSecrets are the secrets of the project that the stack gives to services.
+	ServiceSecrets []string
 	// Approve lets Cloud Build deploy only what a person has approved.
 	Approve bool
 }

@@ -36,6 +36,7 @@ const (
 	KindNote            Kind = "containeranalysis.googleapis.com/Note"
 	KindOccurrence      Kind = "containeranalysis.googleapis.com/Occurrence"
 	KindCertificate     Kind = "privateca.googleapis.com/Certificate"
+	KindManagedZone     Kind = "dns.googleapis.com/ManagedZone"
 	KindRecordSet       Kind = "dns.googleapis.com/ResourceRecordSet"
 
 	KindIdentityPool     Kind = "iam.googleapis.com/WorkloadIdentityPool"

@@ -136,6 +136,14 @@ var permissions = map[Kind]verbs{
 		VerbUpdate: on(onObject, "privateca.certificates.update"),
 		VerbDelete: on(onObject, "privateca.certificates.update"),
 	},
+	// A private zone is bound to its network when it is made or changed ("Roles and
+	// permissions", Cloud DNS).
+	KindManagedZone: {
+		VerbCreate: on(onProject, "dns.managedZones.create", "dns.networks.bindPrivateDNSZone"),
+		VerbGet:    on(onObject, "dns.managedZones.get"),
+		VerbUpdate: on(onObject, "dns.managedZones.update", "dns.networks.bindPrivateDNSZone"),
+		VerbDelete: on(onObject, "dns.managedZones.delete"),
+	},
 	// Every change of a record is a change of its zone, for which the client waits
 	// ("Roles and permissions", Cloud DNS). It lists the records before it makes one, and to
 	// read one.

@@ -42,6 +42,7 @@ var patterns = map[Kind]string{
 	KindNote:            "projects/{project}/notes/{name}",
 	KindOccurrence:      "projects/{project}/occurrences/{uuid}",
 	KindCertificate:     "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
+	KindManagedZone:     "projects/{project}/managedZones/{name}",
 	KindRecordSet:       "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
 
 	KindIdentityPool:     "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Managed zones of Cloud DNS are there without being created, as CA pools are: those of a
-// company, in which a stack only makes records. Each project has one, which is public.
+// A public managed zone of Cloud DNS is there without being created, as CA pools are: that
+// of a company, in which a stack only makes records. Each project has one.
 const (
 	emulatedZone   = "example-com"
 	emulatedDomain = "example.com."
@@ -29,9 +29,9 @@ func checkRecordSet(p Properties) []Violation {
 	c := &checker{p: p}
 	c.match("name", recordName, "be a DNS name in lower case with a final dot")
 	c.match("managedZone", resourceName, "be the name of a managed zone")
-	c.oneOf("type", "A")
+	c.oneOf("type", "A", "CNAME")
 	for _, data := range p.strings("rrdatas") {
-		if a, err := netip.ParseAddr(data); data != "" && (err != nil || !a.Is4()) {
+		if a, err := netip.ParseAddr(data); p.str("type") == "A" && data != "" && (err != nil || !a.Is4()) {
 			c.wrong("rrdatas", "%q is not an IPv4 address, as records of type A have", data)
 		}
 	}
@@ -44,13 +44,16 @@ func checkRecordSet(p Properties) []Violation {
 // admitRecordSet answers as changes.create of the Cloud DNS API does.
 func admitRecordSet(t *change) error {
 	zone, _, _ := strings.Cut(t.new.Name, "/rrsets/")
-	if err := findZone(zone); err != nil {
+	domain := emulatedDomain
+	if made, err := t.lookUp(KindManagedZone, zone); err == nil {
+		domain, t.new.Uses = made.Config.str("dnsName"), []string{made.Name}
+	} else if err := findZone(zone); err != nil {
 		return err
 	}
 	p := t.new.Config
-	if name := p.str("name"); name != emulatedDomain && !strings.HasSuffix(name, "."+emulatedDomain) {
+	if name := p.str("name"); name != domain && !strings.HasSuffix(name, "."+domain) {
 		return &Error{Code: 400, Reason: "invalidValue", Message: "Invalid value for 'entity.change.additions[0].name': '" + name +
-			"' (the zone " + emulatedZone + " has the domain " + emulatedDomain + ")"}
+			"' (the zone " + lastSegment(zone) + " has the domain " + domain + ")"}
 	}
 	if len(p.strings("rrdatas")) == 0 {
 		return &Error{Code: 400, Reason: "required", Message: "The 'entity.change.additions[0].rrdata' parameter is required but was missing."}

@@ -59,6 +59,7 @@ var rules = map[Kind]*rule{
 	KindNote:            noteRule,
 	KindOccurrence:      occurrenceRule,
 	KindCertificate:     certificateRule,
+	KindManagedZone:     managedZoneRule,
 	KindRecordSet:       recordSetRule,
 
 	KindIdentityPool:     identityPoolRule,

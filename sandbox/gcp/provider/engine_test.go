@@ -285,6 +285,9 @@ func program() []struct {
 			"defaultAdmissionRule":       props{"evaluationMode": "ALWAYS_DENY", "enforcementMode": "ENFORCED_BLOCK_AND_AUDIT_LOG"}}},
 		{certificateType, location + "caPools/grpc-edge/certificates/leaf", props{"name": "leaf", "pool": "grpc-edge", "location": "us-central1",
 			"lifetime": "7776000s", "pemCsr": certificateRequest(), "labels": props{"app": "edge"}}},
+		{"gcp:dns/managedZone:ManagedZone", "projects/test-project/managedZones/googleapis", props{
+			"name": "googleapis", "dnsName": "googleapis.com.", "visibility": "private", "description": "Google's APIs",
+			"privateVisibilityConfig": props{"networks": []any{props{"networkUrl": network}}}}},
 		{"gcp:dns/recordSet:RecordSet", "projects/test-project/managedZones/example-com/rrsets/grpc.example.com./A", props{
 			"managedZone": "example-com", "name": "grpc.example.com.", "type": "A", "ttl": 300, "rrdatas": []any{"203.0.113.10"}}},
 		{poolType, pool, props{"workloadIdentityPoolId": "grpc-edge-dev", "description": "CI"}},

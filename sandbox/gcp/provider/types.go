@@ -179,6 +179,10 @@ var resourceTypes = map[string]resourceType{
 		defaults: map[string]any{"lifetime": "315360000s"},
 		replace:  words("certificateAuthority certificateTemplate config lifetime location name pemCsr pool project"),
 	},
+	"gcp:dns/managedZone:ManagedZone": {
+		kind: gcp.KindManagedZone, autoname: "name", maxName: 63, labels: "labels", place: []string{"project"},
+		defaults: map[string]any{"visibility": "public"}, replace: words("dnsName name project visibility"),
+	},
 	"gcp:dns/recordSet:RecordSet": {
 		kind: gcp.KindRecordSet, place: []string{"project"}, replace: words("managedZone name project"),
 	},

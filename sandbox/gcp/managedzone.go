@@ -1,0 +1,52 @@
+package gcp
+
+import "strings"
+
+// managedZoneRule is for private zones, which answer in the networks that they name.
+var managedZoneRule = &rule{
+	noun: "managed zone", quota: quota{"MANAGED_ZONES", 10000, ""}, // "Quotas and limits", Cloud DNS
+	check: checkManagedZone, admit: admitManagedZone, build: nothing, raze: nothing,
+}
+
+func checkManagedZone(p Properties) []Violation {
+	c := &checker{p: p}
+	c.name()
+	c.match("dnsName", recordName, "be a DNS name in lower case with a final dot")
+	if p.str("visibility") != "private" {
+		c.wrong("visibility", "%q is not emulated: a stack makes private zones only", p.str("visibility"))
+	}
+	if len(p.objects("privateVisibilityConfig.networks")) == 0 {
+		c.wrong("privateVisibilityConfig", "needs a network, as no other sees a private zone")
+	}
+	return c.found
+}
+
+// admitManagedZone answers as managedZones.create of the Cloud DNS API does: a network
+// has one private zone of a domain.
+func admitManagedZone(t *change) error {
+	p := t.new.Config
+	for _, n := range p.objects("privateVisibilityConfig.networks") {
+		network, err := t.lookUp(KindNetwork, n.str("networkUrl"))
+		if err != nil {
+			return err
+		}
+		t.new.Uses = append(t.new.Uses, network.Name)
+	}
+	for _, other := range t.all(KindManagedZone, "projects/"+t.new.project()+"/managedZones/") {
+		if other.Name != t.new.Name && other.Config.str("dnsName") == p.str("dnsName") && sharesNetwork(other, t.new) {
+			return &Error{Code: 400, Reason: "invalid", Message: "A network that is to see the zone '" + t.new.last() + "' has the zone '" + other.last() + "' of the domain " + p.str("dnsName") + " already."}
+		}
+	}
+	t.stamp("creationTime")
+	t.complete(Properties{"managedZoneId": ProjectNumber(t.new.Name), "nameServers": []any{"ns-gcp-private.googledomains.com."}}, nil)
+	return nil
+}
+
+func sharesNetwork(a, b *Object) bool {
+	for _, network := range a.Uses {
+		if strings.Contains(strings.Join(b.Uses, " "), network) {
+			return true
+		}
+	}
+	return false
+}
