@@ -258,7 +258,7 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 		"grpc-edge:jwtIssuers":             `{"name": "main"}`,
 		"grpc-edge:webOrigins":             "https://app.example.com",
 		"grpc-edge:maintenanceWindow":      `{"start": "Saturday", "hours": "8", "recurence": "FREQ=DAILY"}`,
-		"grpc-edge:rules":                  `[{"service": "api.Echo", "clients": ["all"]}, {"sevice": "api.Echo", "callsPerSecond": -1}, "api.Echo"]`,
+		"grpc-edge:rules":                  `[{"service": "api.Echo", "clients": ["all"]}, {"servic": "api.Echo", "callsPerSecond": -1}, "api.Echo"]`,
 		"other:key":                        "is none of our business",
 		"aws:region":                       "us-east-1",
 		"pulumi:tags":                      `{"team": "edge"}`,
@@ -289,7 +289,7 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 		`  grpc-edge:replicas is unknown; docs/configuration.md lists the keys; remove it with: pulumi config rm grpc-edge:replicas`,
 		`  grpc-edge:rules[0].clients is ["all"]; it must be a list of CIDR blocks, such as [10.0.0.0/8]`,
 		`  grpc-edge:rules[1].callsPerSecond is -1; it must be a whole number, 0 or more`,
-		`  grpc-edge:rules[1].sevice is unknown; did you mean service? there may be service, method, authority, issuers, clients, callsPerSecond, burst`,
+		`  grpc-edge:rules[1].servic is unknown; did you mean service? there may be service, method, authority, issuers, clients, callsPerSecond, burst`,
 		`  grpc-edge:rules[2] is "api.Echo"; it must be an object`,
 		`  grpc-edge:webOrigins is "https://app.example.com"; it must be origins of web pages, such as [https://app.example.com]`,
 	}, "\n")

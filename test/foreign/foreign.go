@@ -127,7 +127,7 @@ func once(folder string, make func(temporary string) error) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { _ = os.RemoveAll(temporary) }() // what is left is the system's to clean up
 	if err := make(temporary); err != nil {
 		return "", err
 	}
@@ -141,7 +141,7 @@ func unpackPython(ctx context.Context, folder, version string) (string, error) {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(debs)
+		defer func() { _ = os.RemoveAll(debs) }() // as above
 		// Otherwise apt wants the folder to be one that the user _apt can enter.
 		if err := execute(ctx, debs, nil, "apt-get", append([]string{"-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "download"}, names...)...); err != nil {
 			return err

@@ -90,7 +90,7 @@ func runs(ctx context.Context, pulled v1.Image, environment []string, start time
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }() // what is left is the system's to clean up
 	if err := os.Chmod(folder, 0o755); err != nil {
 		return nil, err
 	}

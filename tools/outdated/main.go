@@ -137,7 +137,7 @@ func newestModules(modules []pin) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }() // what is left is the system's to clean up
 	cmd := exec.Command("go", append([]string{"list", "-m", "-e", "-json"}, slices.Compact(queries)...)...)
 	// Outside of any module, whose own requirements would raise the answers.
 	cmd.Dir, cmd.Env = folder, append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")

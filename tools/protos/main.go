@@ -46,7 +46,7 @@ func run(ctx context.Context, root, command string) error {
 	}
 	switch command {
 	case "generate":
-		written, err := generate(ctx, root, root, services)
+		written, err := generate(ctx, root, services)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func run(ctx context.Context, root, command string) error {
 
 // generate writes everything that follows from the protos below the folder out, which
 // is the root or a copy of it. It returns the paths of the files from there.
-func generate(ctx context.Context, root, out string, services []service) (written map[string]bool, err error) {
+func generate(ctx context.Context, out string, services []service) (written map[string]bool, err error) {
 	written = map[string]bool{}
 	public := document{}
 	for _, s := range services {
@@ -99,7 +99,7 @@ func check(ctx context.Context, root string, services []service) error {
 		return fmt.Errorf("making a folder for what is generated: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(out) }()
-	written, err := generate(ctx, root, out, services)
+	written, err := generate(ctx, out, services)
 	if err != nil {
 		return err
 	}

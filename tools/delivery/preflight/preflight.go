@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what is left is the system's to clean up
 	google := serveGoogle()
 	defer google.Close()
 	f := &flight{root: filepath.Join(dir, "repository"), state: filepath.Join(dir, "state"), google: google.URL, out: o.Out}
