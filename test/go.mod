@@ -8,6 +8,7 @@ require (
 	example.com/grpc-edge/tools/contract v0.0.0
 	example.com/grpc-edge/tools/delivery v0.0.0
 	github.com/florianl/go-nfqueue/v2 v2.0.2
+	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1
 	golang.org/x/net v0.55.0
 	google.golang.org/grpc v1.82.1
@@ -17,7 +18,6 @@ require (
 require (
 	github.com/docker/cli v29.7.2+incompatible // indirect
 	github.com/docker/docker-credential-helpers v0.9.3 // indirect
-	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/josharian/native v1.1.0 // indirect
 	github.com/klauspost/compress v1.19.2 // indirect
 	github.com/mdlayher/netlink v1.7.2 // indirect
