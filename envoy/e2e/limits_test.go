@@ -35,7 +35,7 @@ func startShort(t *testing.T, config envoy.Config) (e *edge, set func(share stri
 	config.MemoryLimit = 100 << 20
 	return start(t, config,
 		"fixed_heap.v3.FixedHeapConfig", "injected_resource.v3.InjectedResourceConfig",
-		fmt.Sprintf("max_heap_size_bytes: %q", fmt.Sprint(80<<20)), "filename: "+pressure), set
+		fmt.Sprintf("\"max_heap_size_bytes\": %q", fmt.Sprint(80<<20)), fmt.Sprintf("\"filename\": %q", pressure)), set
 }
 
 func TestMemoryIsShort(t *testing.T) {

@@ -97,11 +97,7 @@ func TestEveryWayTakesFromOneBucket(t *testing.T) {
 			t.Errorf("of %s bucket %d calls were answered, want %d", test.what, taken, test.burst)
 		}
 		for way, code := range last {
-			want := codes.ResourceExhausted
-			if way == "gRPC-Web" {
-				want = codes.Unavailable // Envoy makes it of HTTP's 429
-			}
-			if code != want && code != codes.OK { // a token comes back each second
+			if code != codes.ResourceExhausted && code != codes.OK { // a token comes back each second
 				t.Errorf("by %s, when %s bucket is empty: %v, want RESOURCE_EXHAUSTED", way, test.what, code)
 			}
 		}

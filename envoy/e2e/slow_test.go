@@ -23,9 +23,9 @@ func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)
 	e := start(t, config,
-		"request_headers_timeout: 10s", "request_headers_timeout: 1s",
-		"transport_socket_connect_timeout: 10s", "transport_socket_connect_timeout: 1s",
-		"stream_flush_timeout: 30s", "stream_flush_timeout: 1s")
+		`"request_headers_timeout": "10s"`, `"request_headers_timeout": "1s"`,
+		`"transport_socket_connect_timeout": "10s"`, `"transport_socket_connect_timeout": "1s"`,
+		`"stream_flush_timeout": "30s"`, `"stream_flush_timeout": "1s"`)
 	listener := fmt.Sprintf("listener.0.0.0.0_%d.", e.config.HTTPSPort)
 	for name, test := range map[string]struct {
 		slow    func() (string, error)
