@@ -22,6 +22,7 @@ var byName = map[string]string{
 	"gcp:container/cluster:Cluster":                                     "projects/{project}/locations/{location}/clusters/{name}",
 	"gcp:container/nodePool:NodePool":                                   "{cluster}/nodePools/{name}", // infra gives the cluster's ID
 	"gcp:containeranalysis/note:Note":                                   "projects/{project}/notes/{name}",
+	"gcp:dns/managedZone:ManagedZone":                                   "projects/{project}/managedZones/{name}",
 	"gcp:iam/workloadIdentityPool:WorkloadIdentityPool":                 "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
 	"gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
 	"gcp:projects/iAMCustomRole:IAMCustomRole":                          "projects/{project}/roles/{roleId}",
