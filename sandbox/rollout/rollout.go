@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+
+	"example.com/grpc-edge/sandbox/breach"
 )
 
 const (
@@ -121,11 +123,29 @@ func (w *Watcher) look(ctx context.Context) ([]finding, error) {
 	}
 	for _, p := range pods.Items {
 		if p.DeletionTimestamp == nil { // what is going away holds up nothing
-			found = append(found, w.lasting(refused, w.pod(&p))...)
+			found = append(found, w.breaches(ctx, &p, w.lasting(refused, w.pod(&p)))...)
 		}
 	}
 	w.refused = refused
 	return found, nil
+}
+
+// breaches adds to what is wrong with a pod what its image breaks of the contract, as far as
+// its events and its log say.
+func (w *Watcher) breaches(ctx context.Context, p *corev1.Pod, found []finding) []finding {
+	if len(found) == 0 {
+		return nil
+	}
+	events, err := w.Client.CoreV1().Events(w.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(p.UID)})
+	if err != nil {
+		return found // it is said without
+	}
+	for i, f := range found {
+		if broken := breach.Of(p, events.Items, w.log(ctx, f)); len(broken) > 0 {
+			found[i].text += ": " + broken[0]
+		}
+	}
+	return found
 }
 
 // remember notes how often each container had been restarted before the watch began.

@@ -66,7 +66,7 @@ func TestPods(t *testing.T) {
 		},
 		"ended well, twice": {
 			status: "containerStatuses: [{name: echo, restartCount: 1, state: {terminated: {exitCode: 0, reason: Completed}}}]",
-			early:  "pod echo-1: container echo ended 2 times: Completed, exit code 0", late: "pod echo-1: container echo ended 2 times: Completed, exit code 0",
+			early:  "pod echo-1: container echo ended 2 times: Completed, exit code 0: the program of container echo ended by itself, without an error: a service runs until it gets SIGTERM (docs/contract.md, Start and stop)", late: "pod echo-1: container echo ended 2 times: Completed, exit code 0: the program of container echo ended by itself, without an error: a service runs until it gets SIGTERM (docs/contract.md, Start and stop)",
 			lasting: true,
 		},
 		"no secret": {
