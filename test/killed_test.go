@@ -176,10 +176,11 @@ func (k *killed) each(ctx context.Context, t *testing.T, verb, doing string, com
 }
 
 // goOn goes on without recovery: what has a random name is made a second time, what has a
-// fixed one is refused. Recovery settles both afterwards.
+// fixed one is refused. Recovery settles both afterwards. Only these two are tried, as the
+// first call of any other resource would be held, and nobody ends this run.
 func (k *killed) goOn(ctx context.Context, t *testing.T) {
 	t.Helper()
-	out, err := k.pulumi(ctx, t, strings.Fields(up)...)
+	out, err := k.pulumi(ctx, t, append(strings.Fields(up), "--target", "**:Network::network", "--target", "**::registry-images")...)
 	for _, want := range []string{"interrupted while creating", "repositories/grpc-edge-sandbox' already exists"} {
 		if err == nil || !strings.Contains(out, want) {
 			t.Errorf("up without recovery: %v, want to be told %q", err, want)
