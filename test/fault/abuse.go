@@ -23,10 +23,9 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// How much abuse there is: so many clients, each of which comes back with a new
-// connection when it was thrown out, but not sooner than after the pause. It is
-// bounded so that what is measured is the edge, and not the two cores that the
-// attackers share with it.
+// These bound the attacks. Each attacker reconnects after the edge has closed its
+// connection and attackPause has passed. The limits are there because attackers and edge
+// share two cores, and the test is to measure the edge.
 const (
 	attackers   = 10
 	attackTime  = 12 * time.Second
@@ -35,16 +34,15 @@ const (
 	attackLimit = 5 * time.Second
 )
 
-// legitimate clients must not lose a call, and hardly notice.
+// undisturbed requires that the usual load loses no call, and that its p99 stays bounded.
 var undisturbed = Promise{Slower: 5, After: time.Second}
 
-// abuse is what clients with bad intentions do at the edge, from outside.
-// What Envoy answers to each is tested in envoy/e2e.
+// abuse lists attacks of clients from outside. envoy/e2e tests what Envoy answers to each.
 var abuse = []Event{
 	{
 		Key: "abuse-resets", Title: "Rapid resets: streams opened and reset at once", Do: attack(rapidReset),
-		// Each connection may have hundreds of streams before it is closed, and so many
-		// calls a second fill the machine that attackers and edge share here.
+		// Each connection may open hundreds of streams before it is closed. So many calls a
+		// second use all CPU of the machine, which attackers and edge share here.
 		Promise: Promise{Slower: 30, After: time.Second},
 	},
 	{Key: "abuse-floods", Title: "Floods of PING, SETTINGS, empty DATA and PRIORITY frames", Promise: undisturbed, Do: attack(floods)},
@@ -55,7 +53,7 @@ var abuse = []Event{
 	{Key: "abuse-oversized", Title: "Messages of 5 MB by gRPC and REST, paths of 100 kB", Promise: undisturbed, Do: attack(oversized)},
 }
 
-// attack has the attackers do it over and over, each with a number that tells them apart.
+// attack runs once over and over in each attacker. Each run gets another number.
 func attack(once func(ctx context.Context, s *Sandbox, n int) error) func(context.Context, *Sandbox) (func() error, error) {
 	return func(ctx context.Context, s *Sandbox) (func() error, error) {
 		end := time.Now().Add(attackTime)
@@ -85,7 +83,7 @@ func attack(once func(ctx context.Context, s *Sandbox, n int) error) func(contex
 	}
 }
 
-// connect opens TCP alone. Not even that fails while the edge is well.
+// connect opens a TCP connection. A healthy edge always accepts it.
 func connect(ctx context.Context, s *Sandbox) (net.Conn, error) {
 	connection, err := new(net.Dialer).DialContext(ctx, "tcp", s.Target.Address)
 	if err != nil {
@@ -97,13 +95,14 @@ func connect(ctx context.Context, s *Sandbox) (net.Conn, error) {
 	return connection, nil
 }
 
-// frames is a connection that speaks HTTP/2 by hand.
+// frames is a connection on which a test writes its own HTTP/2 frames.
 type frames struct {
 	*http2.Framer
 	net.Conn
 }
 
-// greeted opens TLS and HTTP/2.
+// greeted opens a TLS connection with the protocol. For h2 it also sends the preface and
+// SETTINGS.
 func greeted(ctx context.Context, s *Sandbox, protocol string) (*frames, error) {
 	raw, err := connect(ctx, s)
 	if err != nil {
@@ -141,7 +140,7 @@ func (f *frames) open(stream uint32, block []byte) error {
 	return f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true})
 }
 
-// flood sends frames until the server has enough of them, and reads none of the answers.
+// flood sends n frames, or fewer if the server closes the connection. It reads no answer.
 func (f *frames) flood(n int, kind http2.FrameType, stream uint32, payload []byte) {
 	frame := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind))
 	frame = binary.BigEndian.AppendUint32(append(frame, 0), stream)
@@ -153,8 +152,8 @@ func (f *frames) flood(n int, kind http2.FrameType, stream uint32, payload []byt
 	}
 }
 
-// Being thrown out is what attackers are there for: only what happens before they
-// have begun is an error.
+// The edge is expected to close an attacker's connection. Only failures before an attack
+// has begun are errors.
 
 func rapidReset(ctx context.Context, s *Sandbox, _ int) error {
 	f, err := greeted(ctx, s, "h2")
@@ -200,7 +199,7 @@ func headerBombs(ctx context.Context, s *Sandbox, n int) error {
 	large := hpack.HeaderField{Name: "x-bomb", Value: strings.Repeat("x", 3900)}
 	if n%2 == 0 {
 		block := s.header(large)
-		// The newest entry of the dynamic table, again and again.
+		// The block repeats the newest entry of the dynamic table.
 		_ = f.open(1, append(block, bytes.Repeat([]byte{0x80 | 62}, 12_000)...))
 	} else {
 		_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: s.header()})
@@ -210,7 +209,7 @@ func headerBombs(ctx context.Context, s *Sandbox, n int) error {
 	return nil
 }
 
-// broken are connections' first frames, and requests of HTTP/1.1.
+// brokenFrames send the first frames of an HTTP/2 connection, each with a violation.
 var brokenFrames = []func(f *frames, block []byte){
 	func(f *frames, _ []byte) { _ = f.open(1, []byte("\xff\xff\xff\xff\xff\xff")) },
 	func(f *frames, block []byte) { _ = f.open(2, block) },
@@ -270,7 +269,8 @@ func malformedTLS(ctx context.Context, s *Sandbox, n int) error {
 	return nil
 }
 
-// oversized sends what no service takes, which must be said.
+// oversized sends messages and paths above the limits. The edge must refuse messages with
+// the right status.
 func oversized(ctx context.Context, s *Sandbox, n int) error {
 	switch n % attackers {
 	case 0, 1:
@@ -285,7 +285,7 @@ func oversized(ctx context.Context, s *Sandbox, n int) error {
 	}
 }
 
-// tooLong is more than the 4 MiB that services take.
+// tooLong is above the services' limit of 4 MiB.
 var tooLong = strings.Repeat("x", 5<<20)
 
 func (s *Sandbox) oversizedBody(ctx context.Context) error {

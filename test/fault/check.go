@@ -12,16 +12,17 @@ import (
 	"time"
 )
 
-// Check is something that must be refused, or survived by the deployer, whatever
-// the load is.
+// Check is an action that must be refused, or that the deployer must survive. It needs no
+// load.
 type Check struct {
-	// Key names it on the command line, Title says what is tried, and Want what must hold.
+	// Key names the check on the command line. Title describes the action, and Want the
+	// expected result.
 	Key, Title, Want string
-	// Do returns why it does not hold.
+	// Do runs the check. It returns an error if Want does not hold.
 	Do func(ctx context.Context, s *Sandbox) error
 }
 
-// Checked is what came of a check.
+// Checked is the result of a check.
 type Checked struct {
 	Key, Title, Want string
 	Measured         time.Time
@@ -30,7 +31,7 @@ type Checked struct {
 	Broken string
 }
 
-// Run makes the check.
+// Run runs the check and returns its result.
 func (c Check) Run(ctx context.Context, s *Sandbox) Checked {
 	fmt.Fprintf(s.Log, "=== %s\n", c.Title)
 	result := Checked{Key: c.Key, Title: c.Title, Want: c.Want, Measured: time.Now()}
@@ -41,7 +42,7 @@ func (c Check) Run(ctx context.Context, s *Sandbox) Checked {
 	return result
 }
 
-// Checks are all, those that change nothing first.
+// Checks returns all checks. Those that change nothing come first.
 func Checks() []Check { return append(boundaries, deployer...) }
 
 var boundaries = []Check{
@@ -54,7 +55,8 @@ var boundaries = []Check{
 
 var apps = []string{"envoy", "echo", "reverse", "directory"}
 
-// firstPods are a pod of each app and the processes of its container of that name.
+// firstPods calls do for the first pod of each app, with the first process of the app's
+// container. It joins the errors.
 func (s *Sandbox) firstPods(ctx context.Context, do func(app string, p pod, first process) error) error {
 	var errs []error
 	for _, app := range apps {
@@ -69,7 +71,7 @@ func (s *Sandbox) firstPods(ctx context.Context, do func(app string, p pod, firs
 	return errors.Join(errs...)
 }
 
-// connects tells whether a TCP connection opens from a process's network namespace.
+// connects reports whether a process can open a TCP connection from its network namespace.
 func (s *Sandbox) connects(ctx context.Context, from process, address, port string) bool {
 	_, err := s.run(ctx, "nsenter", "--target", strconv.Itoa(from.pid), "--net", "timeout", "2", "bash", "-c", "</dev/tcp/"+address+"/"+port)
 	return err == nil
@@ -79,8 +81,8 @@ func (s *Sandbox) ip(ctx context.Context, p pod) (string, error) {
 	return s.kubectl(ctx, "get", "pod", p.Name, "--output", "jsonpath={.status.podIP}")
 }
 
-// otherNode is the address of a node that a pod is not on: the traffic between a pod
-// and its own node is always allowed (Kubernetes, "Network Policies").
+// otherNode returns the address of a node other than own. Traffic between a pod and its
+// own node is always allowed (Kubernetes, "Network Policies").
 func (s *Sandbox) otherNode(ctx context.Context, own string) (string, error) {
 	return s.kubectl(ctx, "get", "nodes", "--field-selector", "metadata.name!="+own, "--output", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
 }
@@ -107,7 +109,7 @@ func podNetwork(ctx context.Context, s *Sandbox) error {
 			return err
 		}
 		forbidden := [][2]string{{api, "443"}, {node, "10250"}, {"169.254.169.254", "80"}, {"198.51.100.1", "443"}}
-		// What must work shows that the tries mean something.
+		// If the node itself could not reach them, a pod's failure would prove nothing.
 		for _, f := range forbidden {
 			if !s.connects(ctx, kubelet, f[0], f[1]) {
 				return fmt.Errorf("its node cannot reach %s:%s, which it must", f[0], f[1])
@@ -142,7 +144,8 @@ func podNetwork(ctx context.Context, s *Sandbox) error {
 	})
 }
 
-// podRoot writes by the container's own mounts, which hold for the machine's root too.
+// podRoot writes through the container's own mounts. Their read-only flag holds for the
+// machine's root too.
 func podRoot(ctx context.Context, s *Sandbox) error {
 	want := map[string]string{"CapEff": "0000000000000000", "CapPrm": "0000000000000000", "NoNewPrivs": "1", "Seccomp": "2"}
 	return s.firstPods(ctx, func(_ string, _ pod, first process) error {
@@ -179,7 +182,7 @@ func podToken(ctx context.Context, s *Sandbox) error {
 	})
 }
 
-// answered asks the registry of an image, which must answer with that status.
+// answered sends a request for an image to the registry, and expects the status want.
 func (s *Sandbox) answered(ctx context.Context, method, token, path, want string) error {
 	host, rest, _ := strings.Cut(s.Images["echo"], "/")
 	name, digest, _ := strings.Cut(rest, "@")

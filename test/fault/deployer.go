@@ -23,8 +23,9 @@ import (
 	"example.com/grpc-edge/test/workcopy"
 )
 
-// deployer is what happens to who runs Pulumi. Each check changes the alerts' bound,
-// which touches no pod, and ends with a whole `make up` and a preview that is empty.
+// deployer lists accidents of the person who runs Pulumi. Each check changes the
+// percentage of the alerts, which touches no pod. Each ends with a complete `make up` and
+// an empty preview.
 var deployer = []Check{
 	{"engine-killed", "The engine is killed (kill -9) while `make up` runs", "the next `make up` goes on, and a preview shows nothing", engineKilled},
 	{"asleep", "The laptop sleeps for a minute while `make up` runs", "it ends well; or it says why not, and the next one does", asleep},
@@ -34,12 +35,13 @@ var deployer = []Check{
 	{"wrong-certificate", "A certificate is provided with the key of another, one that has expired, one for another name, and one that is none", "each is refused before anything is changed, with what is wrong", wrongCertificates},
 }
 
-// alert makes the next `make up` change something: the percentage that an alert opens at.
+// alert gives the next `make up` something to change: the percentage at which an alert
+// opens.
 func (s *Sandbox) alert() error {
 	return s.configure(map[string]string{"alertErrorPercent": fmt.Sprint(5 + time.Now().Unix()%40)})
 }
 
-// whole brings the stack to what its config says, and makes sure that nothing is left to do.
+// whole runs `make up`, and checks that a preview shows no changes.
 func (s *Sandbox) whole(ctx context.Context) error {
 	if err := s.up(ctx); err != nil {
 		return err
@@ -48,7 +50,7 @@ func (s *Sandbox) whole(ctx context.Context) error {
 	return err
 }
 
-// background starts `make up` and waits until its engine is at work.
+// background starts `make up`, and waits until its engine holds the lock.
 func (s *Sandbox) background(ctx context.Context) (up *exec.Cmd, engine []process, err error) {
 	if err := s.alert(); err != nil {
 		return nil, nil, err
@@ -64,7 +66,7 @@ func (s *Sandbox) background(ctx context.Context) (up *exec.Cmd, engine []proces
 			if len(p.args) < 5 || p.args[0] != filepath.Join(s.Dir, ".cache/bin/pulumi") || p.args[4] != "up" {
 				continue
 			}
-			// It has taken its lock, and has begun.
+			// The lock file shows that the engine has begun.
 			if locks, _ := filepath.Glob(filepath.Join(s.Dir, ".sandbox/pulumi/.pulumi/locks/organization/grpc-edge/sandbox/*")); len(locks) > 0 {
 				return up, append(descendants(all, p.pid), p), nil
 			}
@@ -73,7 +75,7 @@ func (s *Sandbox) background(ctx context.Context) (up *exec.Cmd, engine []proces
 	return up, nil, errors.Join(errors.New("`make up` did not get to running Pulumi"), up.Process.Signal(os.Interrupt), up.Wait())
 }
 
-// descendants are the processes below one.
+// descendants returns all descendants of a process.
 func descendants(all map[int]process, pid int) []process {
 	var list []process
 	for child, p := range all {
@@ -98,8 +100,8 @@ func engineKilled(ctx context.Context, s *Sandbox) error {
 	return s.whole(ctx)
 }
 
-// asleep stops the engine with its programs. Unlike in a laptop that sleeps, time goes
-// on, so that what Pulumi waits for may be late when it wakes.
+// asleep pauses the engine and its programs for a minute. In contrast to a laptop that
+// sleeps, the rest of the machine runs on, so Pulumi may hit timeouts when it resumes.
 func asleep(ctx context.Context, s *Sandbox) error {
 	up, engine, err := s.background(ctx)
 	if err != nil {
@@ -115,7 +117,8 @@ func asleep(ctx context.Context, s *Sandbox) error {
 	return errors.Join(err, s.whole(ctx))
 }
 
-// twoUps has the first one wait while it has the lock, so that the second meets it.
+// twoUps pauses the first run while it holds the lock, so that the second finds the stack
+// locked.
 func twoUps(ctx context.Context, s *Sandbox) error {
 	first, engine, err := s.background(ctx)
 	if err != nil {
@@ -135,7 +138,7 @@ func (s *Sandbox) stateFile() string {
 	return filepath.Join(s.Dir, ".sandbox/pulumi/.pulumi/stacks/grpc-edge/sandbox.json")
 }
 
-// broken does something with other content in a file, and puts the old one back.
+// broken replaces the content of a file, runs do, and restores the file.
 func (s *Sandbox) broken(file string, content []byte, do func() error) (err error) {
 	whole, err := os.ReadFile(file)
 	if err != nil {
@@ -148,12 +151,13 @@ func (s *Sandbox) broken(file string, content []byte, do func() error) (err erro
 	return do()
 }
 
-// ciphertext is a secret in a state, which is encrypted anew, with another nonce, whenever
-// the state is written.
+// ciphertext matches a secret in a state. Each write of the state encrypts it with another
+// nonce.
 var ciphertext = regexp.MustCompile(`"ciphertext":\s*"[^"]*"`)
 
-// resources are those that the state holds, or all of a state that cannot be read. The
-// rest of the state, as its time, is written anew by each run.
+// resources returns the resources and pending operations of the state, without secrets.
+// If the state does not unmarshal, it returns the whole file. Other parts of the state,
+// such as its time, change with each run.
 func (s *Sandbox) resources() (string, error) {
 	text, err := os.ReadFile(s.stateFile())
 	if err != nil {
@@ -174,8 +178,8 @@ func (s *Sandbox) resources() (string, error) {
 	return ciphertext.ReplaceAllString(string(latest.Resources)+string(latest.Operations), ""), nil
 }
 
-// refused expects `make up` to fail with one message that holds the words, without a
-// trace of what is called what, and to leave the resources as they are.
+// refused expects `make up` to fail with exactly one message that contains words, without
+// a stack trace. The resources must not change.
 func (s *Sandbox) refused(ctx context.Context, words string) error {
 	before, err := s.resources()
 	if err != nil {
@@ -206,7 +210,7 @@ func stateTruncated(ctx context.Context, s *Sandbox) error {
 	if err := s.refused(ctx, "unexpected end of JSON input"); err != nil {
 		return errors.Join(err, os.WriteFile(s.stateFile(), whole, 0o600))
 	}
-	// As docs/operations.md says: the file beside it is the state before.
+	// The backup beside the file is the previous state (docs/operations.md).
 	backup, err := os.ReadFile(s.stateFile() + ".bak")
 	if err != nil {
 		return errors.Join(err, os.WriteFile(s.stateFile(), whole, 0o600))
@@ -232,7 +236,7 @@ func wrongPassphrase(ctx context.Context, s *Sandbox) error {
 	return errors.Join(err, readErr, s.whole(ctx))
 }
 
-// wrongCertificates are provided one after the other, and what is said of each.
+// wrongCertificates provides wrong certificates one by one, and checks each message.
 func wrongCertificates(ctx context.Context, s *Sandbox) error {
 	authority := s.Target.TLS.ServerName
 	day := time.Now().Add(24 * time.Hour)
@@ -267,7 +271,7 @@ func wrongCertificates(ctx context.Context, s *Sandbox) error {
 	return errors.Join(errs...)
 }
 
-// newPair is a self-signed certificate and its private key, in PEM.
+// newPair creates a self-signed certificate and its private key, in PEM.
 func newPair(name string, until time.Time) (chain, key string, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -304,7 +308,7 @@ func (s *Sandbox) provide(ctx context.Context, chain, key string) error {
 	})
 }
 
-// KillEngine kills (kill -9) the process of Pulumi that a command has started.
+// KillEngine kills (kill -9) the Pulumi process that a command has started.
 func KillEngine(command int) error {
 	for _, p := range descendants(allProcesses(), command) {
 		if len(p.args) > 0 && p.program() == "pulumi" {

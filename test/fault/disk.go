@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// fillDisk fills the disk of a node that has clients' connections, and waits until
-// kubelet has noticed. It evicts pods until the file is removed, as they are not what fills it.
+// fillDisk fills the disk of a node that has clients' connections, and waits until kubelet
+// reports DiskPressure. kubelet evicts pods until the file is removed, because evictions
+// do not free the space.
 func fillDisk(ctx context.Context, s *Sandbox) (func() error, error) {
 	node, kubelet, err := s.called(ctx)
 	if err != nil {
@@ -28,8 +29,8 @@ func fillDisk(ctx context.Context, s *Sandbox) (func() error, error) {
 	return undo, s.pressure(ctx, node, "True", time.Minute)
 }
 
-// fill writes a file until its file system, which must not be that of the folder, has no
-// space, and returns its size in bytes.
+// fill writes a file until its file system is full, and returns the size in bytes. It
+// fails if folder is on the same file system.
 func fill(file, folder string) (size int, err error) {
 	f, err := os.Create(file)
 	if err != nil {
@@ -55,14 +56,14 @@ func fill(file, folder string) (size int, err error) {
 	}
 }
 
-// pressure waits for the node's DiskPressure.
+// pressure waits until the node's DiskPressure has the status.
 func (s *Sandbox) pressure(ctx context.Context, node, status string, timeout time.Duration) error {
 	_, err := s.kubectl(ctx, "wait", "--for=condition=DiskPressure="+status, "node/"+node, "--timeout="+timeout.String())
 	return err
 }
 
-// emptied sees that pods were evicted and are elsewhere, removes what fills the
-// node's disk, and sees that the node takes pods again.
+// emptied checks that pods were evicted and are ready on other nodes. It then removes the
+// file that fills the node's disk, and checks that the node gets pods again.
 func (s *Sandbox) emptied(ctx context.Context, node, file string) error {
 	evicted, err := s.evicted(ctx, node)
 	err = errors.Join(err, s.ready(ctx), os.Remove(file))
@@ -81,7 +82,7 @@ func (s *Sandbox) emptied(ctx context.Context, node, file string) error {
 	return s.refilled(ctx, node)
 }
 
-// evicted is how many pods were evicted from the node, which must not be none.
+// evicted returns the number of pods evicted from the node. It fails if there are none.
 func (s *Sandbox) evicted(ctx context.Context, node string) (int, error) {
 	text, err := s.kubectl(ctx, "get", "pods", "--field-selector", "status.phase=Failed,spec.nodeName="+node, "--output", `jsonpath={.items[?(@.status.reason=="Evicted")].metadata.name}`)
 	n := len(strings.Fields(text))
@@ -91,8 +92,8 @@ func (s *Sandbox) evicted(ctx context.Context, node string) (int, error) {
 	return n, err
 }
 
-// refilled has each app that has no pod on the node make one of its pods anew, which is
-// where Kubernetes spreads them.
+// refilled deletes one pod of each app that has none on the node and two on another. The
+// spread of pods places the new one on the node. At least one app must get a pod there.
 func (s *Sandbox) refilled(ctx context.Context, node string) error {
 	for _, app := range apps {
 		pods, err := s.pods(ctx, app)

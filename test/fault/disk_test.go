@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The machine's own disk is never filled.
+// TestFill checks that the machine's own disk is never filled.
 func TestFill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -1,6 +1,6 @@
-// Package fault does to a running sandbox what happens to a system in production,
-// planned or not, while clients call it at an even rate, and holds what became of
-// their calls against what was promised before.
+// Package fault injects planned and unplanned events of production into a running sandbox
+// while clients call it at a steady rate. It checks the results of the calls against the
+// promise of each event.
 package fault
 
 import (
@@ -22,54 +22,56 @@ const (
 	Abuse     = "abuse"
 )
 
-// Kinds are all of them.
+// Kinds lists all kinds.
 var Kinds = []string{Planned, Unplanned, Load, Abuse}
 
-// Event is something that happens to the sandbox, and what must hold meanwhile.
+// Event describes an event in the sandbox, and what must hold meanwhile.
 type Event struct {
-	// Key names it on the command line and in file names, Title in the report.
+	// Key names the event on the command line and in file names. Title names it in the
+	// report.
 	Key, Kind, Title string
-	// Promise is given before, and checked after.
+	// Promise is stated before the event, and checked after it.
 	Promise Promise
-	// Tool is the command of the sandbox that fetches what the event needs, to be run
-	// before the sandbox is started; empty for none.
+	// Tool is the command of the sandbox that fetches what the event needs. It runs before
+	// the sandbox starts. Empty is for none.
 	Tool string
-	// Prepare, if not nil, is done before, without load.
+	// Prepare, if not nil, runs before the event, without load.
 	Prepare func(ctx context.Context, s *Sandbox) error
-	// Hold is how long the fault lasts; 0 for what is over when it has been done.
+	// Hold is how long the fault lasts after Do. 0 is for a fault that is over when Do returns.
 	Hold time.Duration
-	// Reverts has the files that the event has changed be put back after it, without
-	// load. An event that goes wrong is always taken back.
+	// Reverts restores the files that the event changed, after it and without load. An
+	// event that fails is always reverted.
 	Reverts bool
-	// Overload, if not nil, calls one service by its plan beside the usual load, and
-	// what is counted are these calls.
+	// Overload, if not nil, calls one service by its plan, in addition to the usual load.
+	// The outcome then counts the calls of the plan.
 	Overload *Overload
-	// Do does it, and returns how to undo it, which is nil if there is nothing to.
+	// Do causes the event. It returns a function that undoes it, or nil.
 	Do func(ctx context.Context, s *Sandbox) (undo func() error, err error)
 }
 
 // Promise bounds what an event may cost. The zero value allows no failed call.
 type Promise struct {
-	// Failed is how many percent of all calls may fail from the event until the end.
+	// Failed is the percentage of calls that may fail from the event until the end.
 	Failed float64
-	// After that long, only LateFailed percent of those that begin may fail, and some
-	// must begin. 0 is to have no bound beyond Failed.
+	// Of the calls that begin later than After, only LateFailed percent may fail. There
+	// must be such calls. An After of 0 sets no bound beyond Failed.
 	After      time.Duration
 	LateFailed float64
-	// Slower is how many times the p99 of before may be reached, from After on; 0 for no bound.
+	// Slower bounds p99 from After on, as a multiple of p99 before the event. 0 sets no bound.
 	Slower float64
-	// Later, if not 0, is by how much p99 rises while the event lasts. Three times that is
-	// what it may reach, beside twice what it was: a call for which a connection to a pod
-	// is opened waits twice.
+	// Later, if not 0, is the least that p99 must reach while the event lasts. p99 may reach
+	// three times Later plus twice its value before: a call that opens a connection to a
+	// pod waits twice.
 	Later time.Duration
-	// Flat is that nothing uses more and more of anything.
+	// Flat requires that memory, descriptors and goroutines do not grow.
 	Flat bool
-	// Refuses has calls be refused while the event lasts, 99 % of them sooner than calls
-	// were answered before. They count neither as failed nor as slow.
+	// Refuses requires that calls are refused while the event lasts. p99 of the refusals
+	// must not exceed p99 of answered calls before. Refused calls count neither as failed
+	// nor as slow.
 	Refuses bool
 }
 
-// String says it as a sentence for the report.
+// String returns the promise as a sentence for the report.
 func (p Promise) String() string {
 	if p == (Promise{}) {
 		return "no failed call"
@@ -102,45 +104,46 @@ func (p Promise) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// deadlineMargin is for the client's timers on a machine with two cores and much to do.
+// deadlineMargin allows for late timers of clients on a busy machine with two cores.
 const deadlineMargin = time.Second
 
-// Outcome is what became of the calls. Times are offsets from the first call.
+// Outcome is the result of an event. Times are offsets from the first call.
 type Outcome struct {
 	Key, Kind, Title, Promise string
 	Measured                  time.Time
-	// Refused are not among Failed.
+	// Failed does not include Refused.
 	Sent, Failed, Refused, Retried int
-	// P99 before the event, from it until its end, and after that, of all calls on
-	// connections that are kept but those refused.
+	// Before, During and After are p99 before the event, while it lasts, and after it. They
+	// leave out refused calls and clients that connect for each call.
 	Before, During, After time.Duration
-	// Happened is when it began, and Over when it was undone or done.
+	// Happened is when the event began. Over is when it was undone, or done.
 	Happened, Over time.Duration
-	// Recovered is when the last call that failed or was refused ended; 0 if none was.
+	// Recovered is the time from Happened until the last failed or refused call ended. It is
+	// 0 if there was none.
 	Recovered time.Duration
-	// Failures are the kinds of failures, each with its number.
+	// Failures counts the failures by kind.
 	Failures map[string]int
-	// Notes are what else was measured.
+	// Notes holds other measurements.
 	Notes []string
-	// Broken is what did not hold.
+	// Broken lists what did not hold.
 	Broken []string
-	// Buckets are for the timeline, and not kept.
+	// Buckets is for the timeline, and is not stored.
 	Buckets []steady.Bucket `json:"-"`
-	// Series are what was used meanwhile, where that was looked at.
+	// Series holds the resource usage meanwhile, for events that measure it.
 	Series []Series
 }
 
-// moments of a run.
+// moments holds the times of a run.
 type moments struct{ begun, happened, over, ended time.Time }
 
-// Times before and after each event.
+// quietBefore and quietAfter are the times with load alone before and after each event.
 const (
 	quietBefore = 8 * time.Second
 	quietAfter  = 10 * time.Second
 )
 
-// Run lets the event happen under load and returns what became of the calls. What
-// went wrong otherwise breaks the promise too, as nothing was shown then.
+// Run causes the event under load and returns the outcome. Any other error breaks the
+// promise too, because the event has then proved nothing.
 func (e Event) Run(ctx context.Context, s *Sandbox) Outcome {
 	fmt.Fprintf(s.Log, "=== %s\n", e.Title)
 	s.kept = map[string]*[]byte{}
@@ -236,7 +239,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// judge counts the calls and holds them against the promise.
+// judge counts the calls and checks them against the promise.
 func (e Event) judge(calls []steady.Call, m moments) Outcome {
 	if m.happened.IsZero() { // it went wrong before
 		m.happened = m.over
@@ -258,11 +261,11 @@ func (e Event) judge(calls []steady.Call, m moments) Outcome {
 	return o
 }
 
-// p99 leaves out calls that open a connection: with their handshakes they take several
-// times as long, and would be the slowest always.
+// p99 returns the p99 of calls on kept connections. Calls that open a connection take
+// several times as long because of their handshakes, and would always be the slowest.
 func p99(calls []steady.Call) time.Duration { return steady.P99(steady.Kept(calls)) }
 
-// refusals says what does not hold of the calls that were refused.
+// refusals returns what does not hold for the refused calls.
 func refusals(calls []steady.Call, m moments) (list []string) {
 	for when, between := range map[string][]steady.Call{
 		"before anything was done":                              steady.Between(calls, m.begun, m.happened),
@@ -280,7 +283,7 @@ func refusals(calls []steady.Call, m moments) (list []string) {
 	return list
 }
 
-// broken says what does not hold.
+// broken returns what does not hold of the promise.
 func (p Promise) broken(before, since []steady.Call, m moments) (list []string) {
 	breaks := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	if n := len(steady.Failed(before)); n > 0 {
@@ -322,7 +325,8 @@ func percent(calls []steady.Call) float64 {
 	return 100 * float64(len(steady.Failed(calls))) / float64(len(calls))
 }
 
-// reason is the first words of an error, so that failures of one kind are one.
+// reason returns at most the first 200 bytes of an error, so that like failures count as
+// one kind.
 func reason(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	return text[:min(len(text), 200)]

@@ -13,8 +13,8 @@ import (
 	"example.com/grpc-edge/test/steady"
 )
 
-// run is a second of quiet, four of the event, and one after it, with a call each
-// hundredth of a second.
+// run returns the calls and times of a run: one second before the event, four of it, and
+// one after it, with a call every 10 ms.
 func run(failsAt func(ms int) bool, took func(ms int) time.Duration) ([]steady.Call, moments) {
 	begun := time.Unix(1000, 0)
 	m := moments{begun, begun.Add(time.Second), begun.Add(5 * time.Second), begun.Add(6 * time.Second)}

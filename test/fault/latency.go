@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// latency is what each packet to a pod of a service takes longer.
+	// latency is the delay of each packet to a pod of a service.
 	latency = 100 * time.Millisecond
-	// queueNumber is that of the kernel's queue, which each node has for itself.
+	// queueNumber is the number of the netfilter queue. Each node has its own queues.
 	queueNumber = 7
-	// queueLength is more than the packets of this load that arrive within latency.
+	// queueLength exceeds the number of packets that this load sends within latency.
 	queueLength = 4096
 )
 
-// delayPackets has every packet to a pod of api.Echo or api.Reverse wait on its node:
-// the kernel hands it to this program, which gives it back later. What is answered
-// is not delayed, so that a call on an open connection takes longer by that once.
+// delayPackets delays every packet to a pod of api.Echo or api.Reverse on its node. The
+// kernel queues the packet for this program, which accepts it after latency. Answers are
+// not delayed, so a call on an open connection takes latency longer, once.
 func delayPackets(ctx context.Context, s *Sandbox) (func() error, error) {
 	rules := map[int][]string{} // by the process of a node
 	for _, app := range []string{"echo", "reverse"} {
@@ -38,7 +38,7 @@ func delayPackets(ctx context.Context, s *Sandbox) (func() error, error) {
 			if err != nil {
 				return nil, err
 			}
-			// Should this program end, packets pass.
+			// With --queue-bypass packets pass if this program ends.
 			rules[node.pid] = append(rules[node.pid], fmt.Sprintf("FORWARD -p tcp -d %s --dport 8080 -j NFQUEUE --queue-num %d --queue-bypass", address, queueNumber))
 		}
 	}
@@ -70,8 +70,8 @@ func delayPackets(ctx context.Context, s *Sandbox) (func() error, error) {
 	return undoAll, nil
 }
 
-// delayQueue gives each packet of the queue of a process's network namespace back
-// when it has waited, in the order in which they came.
+// delayQueue accepts each packet of the queue in a process's network namespace after
+// latency, in the order of arrival.
 func delayQueue(ctx context.Context, pid int) (stop func() error, err error) {
 	namespace, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
 	if err != nil {

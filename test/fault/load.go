@@ -11,11 +11,11 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// load is more than usual, by clients without bad intentions.
+// load lists events with more load than usual, from well-behaved clients.
 var load = []Event{
 	{
 		Key: "connections", Title: "Ten thousand connections more", Do: tenThousand, Hold: 30 * time.Second,
-		// Opening them takes the machine's time; later than that they cost nothing.
+		// Opening the connections takes CPU. Once open, they cost nothing.
 		Promise: Promise{Slower: 5, After: openingTime},
 	},
 	{
@@ -31,7 +31,8 @@ const (
 	openingTime     = 25 * time.Second
 )
 
-// tenThousand opens them, each with TLS and HTTP/2, and looks at Envoy's memory.
+// tenThousand opens ten thousand connections, each with TLS and HTTP/2, and checks Envoy's
+// memory.
 func tenThousand(ctx context.Context, s *Sandbox) (func() error, error) {
 	var mu sync.Mutex
 	var open []net.Conn
@@ -81,7 +82,7 @@ func tenThousand(ctx context.Context, s *Sandbox) (func() error, error) {
 	return undo, s.within(edge)
 }
 
-// idle is a connection that has greeted, and makes no call.
+// idle opens a connection, sends the HTTP/2 preface and SETTINGS, and makes no call.
 func (s *Sandbox) idle(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

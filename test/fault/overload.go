@@ -11,35 +11,36 @@ import (
 	"example.com/grpc-edge/test/steady"
 )
 
-// What a pod of the service can do is small and known, so that it is the service
-// that is at its limit, and not the two cores that its callers share with it:
-// poolSize calls at once, each for holdsFor (faulty/reverse.go.txt).
+// A pod of the service has a small, known capacity: poolSize calls at once, each for
+// holdsFor (faulty/reverse.go.txt). So the service reaches its limit before the two cores
+// do that it shares with its callers.
 const (
 	poolSize = 8
 	holdsFor = 100 * time.Millisecond
-	// maxCalls has half as many wait: the last of them for half of holdsFor.
+	// maxCalls lets half of poolSize calls wait, the last of them for half of holdsFor.
 	maxCalls = poolSize * 3 / 2
 )
 
-// The load in shares of what all pods can do, and for how long. Half comes before,
-// for quietBefore, and again at the end.
+// half, all and thrice are loads as shares of the capacity of all pods. allFor and
+// thriceFor are their times. Half of the capacity comes first, for quietBefore, and again
+// at the end.
 const (
 	allFor, thriceFor = 8 * time.Second, 15 * time.Second
 	half, all, thrice = 0.5, 1, 3
 )
 
 const (
-	// settled is when hardly anything may be refused any more, after the load is half again.
+	// settled is the time from the return to half of the load until hardly any call may be
+	// refused.
 	settled = 2 * time.Second
-	// refusedAtHalf is how many percent may be refused of what is no more than half: a
-	// machine that does something else for a moment has calls come all at once.
+	// refusedAtHalf is the percentage of calls that may be refused at half of the load: a
+	// machine that is busy for a moment makes calls arrive in a burst.
 	refusedAtHalf = 1
-	// leastGoodput is the share of what the pods can do that must be answered at least,
-	// however much more is asked for.
+	// leastGoodput is the least share of the capacity that must be answered at any load.
 	leastGoodput = 0.8
 )
 
-// Overload calls a service more often than it can answer.
+// Overload calls a service above its capacity.
 type Overload struct {
 	capacity float64 // calls a second
 }
@@ -58,8 +59,8 @@ func (o *Overload) start(ctx context.Context, s *Sandbox) (*steady.Load, error) 
 		steady.Step{PerSecond: half * o.capacity})
 }
 
-// broken says what does not hold of the usual load beside it, of which only calls of
-// the same service may be refused, and of how much was answered.
+// broken returns what does not hold. Of the usual load, only calls of the same service may
+// be refused. Of the plan, at least leastGoodput must be answered.
 func (o *Overload) broken(usual, planned []steady.Call, m moments) (list []string) {
 	for _, call := range steady.NotRefused(steady.Failed(usual)) {
 		list = append(list, fmt.Sprintf("a call of the usual load failed: %s: %s", call.Client, reason(call.Err)))
@@ -89,7 +90,7 @@ func smallReverse(ctx context.Context, s *Sandbox) error {
 	return errors.Join(s.configure(map[string]string{"serviceMaxCalls": strconv.Itoa(maxCalls)}), s.up(ctx))
 }
 
-// watchMemory looks at the memory of the edge and of the service while it is too much.
+// watchMemory reads the memory of the edge and of the service during the overload.
 func watchMemory(ctx context.Context, s *Sandbox) (func() error, error) {
 	end := time.Now().Add(allFor + thriceFor) // as the plan has it
 	list, err := s.usages(ctx, "envoy", "reverse")

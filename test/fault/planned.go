@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// events that a person or GKE does on purpose.
+// planned lists the events that a person or GKE causes on purpose.
 var planned = []Event{
 	{Key: "service-version", Title: "New version of every service", Do: newServices},
 	{Key: "envoy-version", Title: "New version of Envoy, and back to the old one", Tool: "next-envoy", Do: changeEnvoy},
@@ -26,7 +26,7 @@ var planned = []Event{
 	{Key: "node-upgrade", Title: "Node pool doubled, old nodes drained in turn, then the new ones, which go", Do: surge},
 }
 
-// newServices changes all services in a way that their clients do not see.
+// newServices deploys a change of all services that their clients do not see.
 func newServices(ctx context.Context, s *Sandbox) (func() error, error) {
 	for _, app := range programs {
 		if err := s.release(app); err != nil {
@@ -45,12 +45,12 @@ func newServices(ctx context.Context, s *Sandbox) (func() error, error) {
 	return nil, nil
 }
 
-// release changes a program.
+// release changes a service's program, so that its image changes.
 func (s *Sandbox) release(app string) error {
 	return s.edit("services/"+app+"/main.go", "func main() {", fmt.Sprintf("func init() { _, _ = os.Stderr.WriteString(\"release %d\\n\") }\n\nfunc main() {", time.Now().UnixNano()))
 }
 
-// changeEnvoy deploys the other Envoy that the sandbox has, and then its own again.
+// changeEnvoy deploys the sandbox's other version of Envoy, and then the default one again.
 func changeEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
 	info, err := s.daemon()
 	if err != nil {
@@ -80,7 +80,7 @@ func changeEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
 	return nil, nil
 }
 
-// envoyVersion is what the program in a pod says of itself.
+// envoyVersion returns the version that Envoy in a pod prints.
 func (s *Sandbox) envoyVersion(ctx context.Context) (string, error) {
 	_, found, err := s.victim(ctx, "envoy", "envoy")
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Sandbox) envoyVersion(ctx context.Context) (string, error) {
 	return parts[len(parts)-4], nil
 }
 
-// reconfigureEnvoy changes a key that has no bearing on the calls.
+// reconfigureEnvoy changes a key that does not affect the calls.
 func reconfigureEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
 	if err := s.configure(map[string]string{"maxDeadlineSeconds": strconv.FormatInt(1800+time.Now().Unix()%1000, 10)}); err != nil {
 		return nil, err
@@ -107,8 +107,8 @@ func reconfigureEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
 	return nil, s.up(ctx)
 }
 
-// servedIn is how long a new certificate may take to be served: kubelet brings it
-// within about a minute (Kubernetes, "Secrets": mounted Secrets are updated).
+// servedIn is the limit until a new certificate is served. kubelet updates the file within
+// about a minute (Kubernetes, "Secrets": mounted Secrets are updated).
 const servedIn = 3 * time.Minute
 
 // renewCertificate replaces the leaf's private key, and waits until each of many
@@ -148,7 +148,7 @@ func renewCertificate(ctx context.Context, s *Sandbox) (func() error, error) {
 	})
 }
 
-// serial is that of the certificate that a new connection gets.
+// serial returns the serial number of the certificate that a new connection gets.
 func (s *Sandbox) serial(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -197,13 +197,13 @@ func (s *Sandbox) nodes(ctx context.Context) ([]string, error) {
 	return strings.Fields(text), err
 }
 
-// drainNode does to a node what an upgrade does, and waits until its pods are elsewhere.
+// drainNode drains a node as an upgrade does, and waits until its pods are evicted.
 func (s *Sandbox) drainNode(ctx context.Context, node string) error {
 	_, err := s.kubectl(ctx, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=180s")
 	return err
 }
 
-// ready waits until the Deployments have the pods that they are to have.
+// ready waits until the rollout of each Deployment is complete.
 func (s *Sandbox) ready(ctx context.Context) error {
 	for _, app := range []string{"envoy", "echo", "reverse", "directory"} {
 		if _, err := s.kubectl(ctx, "rollout", "status", "deployment/"+app, "--timeout=180s"); err != nil {
@@ -232,7 +232,8 @@ func drain(ctx context.Context, s *Sandbox) (func() error, error) {
 	return nil, nil
 }
 
-// restartControlPlane ends its programs, the store first, which are started again.
+// restartControlPlane stops the programs of the control plane, etcd first. It waits until
+// all have been restarted and the API server is ready.
 func restartControlPlane(ctx context.Context, s *Sandbox) (func() error, error) {
 	old := map[string][]process{}
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
@@ -259,14 +260,15 @@ func restartControlPlane(ctx context.Context, s *Sandbox) (func() error, error) 
 	})
 }
 
-// apiReady asks the API server whether it serves.
+// apiReady checks that the API server is ready.
 func (s *Sandbox) apiReady(ctx context.Context) error {
 	_, err := s.kubectl(ctx, "get", "--raw", "/readyz")
 	return err
 }
 
-// surge is a surge upgrade by hand, as the emulated cloud has one version only: each
-// zone gets a node, all pods move to the new ones and back, and the new ones go.
+// surge does a surge upgrade by hand, because the emulated cloud has only one version. Each
+// zone gets one more node. All pods move to the new nodes and back. Then the new nodes are
+// removed.
 func surge(ctx context.Context, s *Sandbox) (func() error, error) {
 	old, err := s.nodes(ctx)
 	if err != nil {

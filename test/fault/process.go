@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// process is one that the sandbox started, directly or not.
+// process describes a process on this machine.
 type process struct {
 	pid, parent int
 	args        []string
 	cgroup      string
 }
 
-// daemonInfo is what the sandbox's daemon tells of itself (sandbox/daemon).
+// daemonInfo holds fields of the file that the sandbox's daemon writes (sandbox/daemon).
 type daemonInfo struct {
 	PID             int
 	NextEnvoyDigest string
@@ -38,8 +38,8 @@ func (s *Sandbox) daemon() (info daemonInfo, err error) {
 
 func (p process) program() string { return filepath.Base(p.args[0]) }
 
-// processes are all that live below the sandbox's daemon, which tells its number in
-// its state folder: no other is ever touched.
+// processes returns the descendants of the sandbox's daemon, whose PID is in its state
+// folder. Events touch no other processes.
 func (s *Sandbox) processes() ([]process, error) {
 	daemon, err := s.daemon()
 	if err != nil {
@@ -84,7 +84,7 @@ func allProcesses() map[int]process {
 	return all
 }
 
-// find are the sandbox's processes that want is true for, one at least.
+// find returns the sandbox's processes that want accepts. It fails if there are none.
 func (s *Sandbox) find(what string, want func(process) bool) ([]process, error) {
 	all, err := s.processes()
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *Sandbox) find(what string, want func(process) bool) ([]process, error) 
 	return found, nil
 }
 
-// container are the processes of a pod's container.
+// container returns the processes of a pod's container.
 func (s *Sandbox) container(p pod, name string) ([]process, error) {
 	id := p.Containers[name]
 	if len(id) != 64 {
@@ -106,7 +106,7 @@ func (s *Sandbox) container(p pod, name string) ([]process, error) {
 	return s.find(p.Name+"/"+name, func(p process) bool { return strings.Contains(p.cgroup, id) })
 }
 
-// kubelet is that of a node. Its parent is the first process of the node's machine.
+// kubelet returns a node's kubelet. Its parent is the first process of the node's machine.
 func (s *Sandbox) kubelet(node string) (process, error) {
 	found, err := s.find("node "+node, func(p process) bool {
 		return p.program() == "kubelet" && slices.Contains(p.args, "--hostname-override="+node)
@@ -117,7 +117,7 @@ func (s *Sandbox) kubelet(node string) (process, error) {
 	return found[0], nil
 }
 
-// called is a node that has clients' connections, with its kubelet.
+// called returns a node that has clients' connections, and its kubelet.
 func (s *Sandbox) called(ctx context.Context) (string, process, error) {
 	pods, err := s.pods(ctx, "envoy")
 	if err != nil {
@@ -127,7 +127,7 @@ func (s *Sandbox) called(ctx context.Context) (string, process, error) {
 	return pods[0].Node, kubelet, err
 }
 
-// program are the processes of a program of the control plane.
+// program returns the processes of a program of the control plane.
 func (s *Sandbox) program(name string) ([]process, error) {
 	return s.find(name, func(p process) bool { return p.program() == name })
 }
@@ -141,8 +141,8 @@ func signal(processes []process, with syscall.Signal) error {
 	return nil
 }
 
-// pause stops processes, and lets them go on when resume is called, or after at most
-// the time, even if this program has ended by then.
+// pause stops processes until resume is called, or until atMost has passed. They continue
+// then even if this program has ended.
 func pause(processes []process, atMost time.Duration) (resume func() error, err error) {
 	script := fmt.Sprintf("sleep %d; kill -CONT", int(atMost.Seconds()))
 	for _, p := range processes {
@@ -160,7 +160,7 @@ func pause(processes []process, atMost time.Duration) (resume func() error, err 
 		}
 	}
 	return func() error {
-		// One that has been killed meanwhile needs nothing.
+		// A process may have been killed meanwhile.
 		for _, p := range processes {
 			_ = syscall.Kill(p.pid, syscall.SIGCONT)
 		}

@@ -21,15 +21,15 @@ import (
 	"example.com/grpc-edge/test/workcopy"
 )
 
-// Sandbox is a running sandbox in a copy of the repository that may be changed.
+// Sandbox is a running sandbox in a copy of the repository. Events may change the copy.
 type Sandbox struct {
 	// Dir is the copy's folder.
 	Dir string
-	// Log gets every command with its output.
+	// Log receives every command with its output.
 	Log io.Writer
-	// Target is the edge.
+	// Target describes how to call the edge.
 	Target steady.Target
-	// Images are the references of what runs, by service.
+	// Images holds the references of the deployed images by service.
 	Images map[string]string
 
 	notes  []string // of the event that happens
@@ -37,12 +37,12 @@ type Sandbox struct {
 	kept   map[string]*[]byte // files as they were before the event, by name; nil for none
 }
 
-// note keeps what was measured for the outcome of the event.
+// note adds a measurement to the outcome of the event.
 func (s *Sandbox) note(format string, args ...any) {
 	s.notes = append(s.notes, fmt.Sprintf(format, args...))
 }
 
-// Open reads where the running sandbox is called.
+// Open reads the outputs of the running sandbox, and writes its kubeconfig.
 func Open(ctx context.Context, dir string, log io.Writer) (*Sandbox, error) {
 	s := &Sandbox{Dir: dir, Log: log, kept: map[string]*[]byte{}}
 	if err := s.readOutputs(ctx); err != nil {
@@ -82,8 +82,8 @@ func (s *Sandbox) run(ctx context.Context, name string, args ...string) (string,
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Dir, workcopy.Environment(s.Dir), &stdout, &stderr
-	// Each command is a session of its own, which Pulumi's engine is a part of: it ends
-	// what it has begun.
+	// Each command has a session of its own, which includes Pulumi's engine. The engine
+	// gets SIGINT too, and finishes what it has begun.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel, cmd.WaitDelay = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }, 3*time.Minute
 	err := cmd.Run()
@@ -103,8 +103,8 @@ func (s *Sandbox) kubectl(ctx context.Context, args ...string) (string, error) {
 	return s.run(ctx, ".cache/bin/kubectl", append([]string{"--kubeconfig", filepath.Join(s.Dir, ".sandbox", "kubeconfig"), "--namespace", "grpc-edge"}, args...)...)
 }
 
-// Up brings the sandbox up with keys of the stack's config changed, and opens it.
-// The commands of the sandbox are run before, to fetch what only some events need.
+// Up sets keys of the stack's config, starts the sandbox, and opens it. Before that it
+// runs the sandbox's commands in tools, which fetch what only some events need.
 func Up(ctx context.Context, dir string, config map[string]string, tools []string, log io.Writer) (*Sandbox, error) {
 	s := &Sandbox{Dir: dir, Log: log, kept: map[string]*[]byte{}}
 	for _, tool := range tools {
@@ -121,21 +121,21 @@ func Up(ctx context.Context, dir string, config map[string]string, tools []strin
 	return Open(ctx, dir, log)
 }
 
-// Down removes it.
+// Down removes the sandbox.
 func (s *Sandbox) Down(ctx context.Context) error {
 	_, err := s.run(ctx, "make", "down")
 	return err
 }
 
-// up brings a change of the copy's files into effect. Who deploys is not one of the
-// cluster's machines, but shares their cores here: it takes what they leave, which
-// Linux lets a session say for all that it runs (sched(7), "The autogroup feature").
+// up deploys the copy's files with `make up`. In production, a deployment runs on another
+// machine than the cluster. Here both share cores, so the deployment gets the lowest
+// priority: Linux sets it for a whole session (sched(7), "The autogroup feature").
 func (s *Sandbox) up(ctx context.Context) error {
 	_, err := s.run(ctx, "sh", "-c", "{ echo 19 > /proc/self/autogroup; } 2>/dev/null; exec nice -n 19 make up")
 	return err
 }
 
-// write gives a file another content, until revert.
+// write replaces the content of a file, until revert.
 func (s *Sandbox) write(file string, content []byte) error {
 	path := filepath.Join(s.Dir, filepath.FromSlash(file))
 	if _, again := s.kept[file]; !again {
@@ -151,7 +151,7 @@ func (s *Sandbox) write(file string, content []byte) error {
 	return os.WriteFile(path, content, 0o600)
 }
 
-// edit replaces a text that the file must hold.
+// edit replaces a text in a file. It fails if the file does not contain the text.
 func (s *Sandbox) edit(file, old, replacement string) error {
 	path := filepath.Join(s.Dir, filepath.FromSlash(file))
 	content, err := os.ReadFile(path)
@@ -164,7 +164,7 @@ func (s *Sandbox) edit(file, old, replacement string) error {
 	return s.write(file, []byte(strings.Replace(string(content), old, replacement, 1)))
 }
 
-// revert puts back all files as they were before the event, and has nodes take pods.
+// revert restores all files from before the event, uncordons all nodes, and deploys.
 func (s *Sandbox) revert(ctx context.Context) error {
 	for file, old := range s.kept {
 		path := filepath.Join(s.Dir, filepath.FromSlash(file))
@@ -186,8 +186,8 @@ func (s *Sandbox) revert(ctx context.Context) error {
 	return errors.Join(err, s.up(ctx), s.readOutputs(ctx))
 }
 
-// sound waits until all nodes take pods and all pods are ready, so that no event has
-// to do with what another one left.
+// sound waits until all nodes and pods are ready, and checks that no node is cordoned. So
+// no event starts with the damage of another.
 func (s *Sandbox) sound(ctx context.Context) error {
 	if _, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s"); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (s *Sandbox) sound(ctx context.Context) error {
 	return errors.Join(err, s.ready(ctx))
 }
 
-// eventually tries again each half second until there is no error.
+// eventually retries every half second until there is no error, or limit has passed.
 func eventually(ctx context.Context, limit time.Duration, try func() error) error {
 	for begun := time.Now(); ; {
 		err := try()
@@ -238,13 +238,13 @@ func (s *Sandbox) configure(values map[string]string) error {
 	return s.write(file, []byte(strings.Join(kept, "\n")+"\n"))
 }
 
-// pod is what is to be known of one.
+// pod describes a pod.
 type pod struct {
 	Name, Node string
 	Containers map[string]string // ID by name
 }
 
-// pods are the running ones of an app, in the order of their names.
+// pods returns the running pods of an app, ordered by name. It fails if there are none.
 func (s *Sandbox) pods(ctx context.Context, app string) ([]pod, error) {
 	text, err := s.kubectl(ctx, "get", "pods", "--selector", "app.kubernetes.io/name="+app, "--output", "json")
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// What the edge bears with (envoy/listener.go, envoy/limits.go), and by how much later
-// it may be seen that it does no more.
+// These are the edge's timeouts (envoy/listener.go, envoy/limits.go). slowMargin is how
+// much later the test may see them.
 const (
 	handshakeTimeout = 10 * time.Second
 	headerTimeout    = 10 * time.Second
@@ -28,21 +28,21 @@ const (
 	slowMargin       = 5 * time.Second
 )
 
-// slowClients are those of each kind.
+// slowClients is the number of clients of each kind.
 const slowClients = 250
 
-// slow clients begin something and do not go on.
+// slow describes a kind of client that begins something and stalls.
 type slow struct {
 	what  string
 	begin func(ctx context.Context, s *Sandbox) (net.Conn, error)
-	// within is how long the edge bears with it; 0 is for ever.
+	// within is the edge's timeout. 0 is for none.
 	within time.Duration
-	// deaf is to read nothing meanwhile.
+	// deaf clients read nothing until the timeout.
 	deaf bool
 }
 
-// slowKinds are what the edge ends, and half a message, which may be of a stream that
-// has nothing to say for now.
+// slowKinds lists the kinds that the edge ends. It does not end half a message: that may
+// be an idle stream.
 var slowKinds = []slow{
 	{what: "half a handshake", begin: halfHandshake, within: handshakeTimeout},
 	{what: "half a header", begin: halfHeader, within: headerTimeout},
@@ -50,8 +50,8 @@ var slowKinds = []slow{
 	{what: "a reply that is not read", begin: unreadReply, within: flushTimeout, deaf: true},
 }
 
-// stallClients opens all, and waits until the edge has ended those that it does not
-// bear with.
+// stallClients opens all connections, and waits until the edge has ended those that have
+// a timeout.
 func stallClients(ctx context.Context, s *Sandbox) (func() error, error) {
 	edge, err := s.usages(ctx, "envoy")
 	if err != nil {
@@ -89,7 +89,7 @@ func stallClients(ctx context.Context, s *Sandbox) (func() error, error) {
 	return nil, s.within(edge)
 }
 
-// ended waits for the edge to end a connection or its stream.
+// ended waits until the edge ends the connection or its stream.
 func (k slow) ended(connection net.Conn) error {
 	if k.within == 0 {
 		time.Sleep(flushTimeout) // with the others
@@ -143,7 +143,7 @@ func halfMessage(ctx context.Context, s *Sandbox) (net.Conn, error) {
 	return f, errors.Join(f.open(1, s.header()), f.WriteData(1, false, []byte{0, 0, 1}))
 }
 
-// unreadReply asks for more than it has a window for (RFC 9113, section 6.9.2).
+// unreadReply requests a reply that exceeds its window (RFC 9113, section 6.9.2).
 func unreadReply(ctx context.Context, s *Sandbox) (net.Conn, error) {
 	f, err := greeted(ctx, s, "h2")
 	if err != nil {
@@ -153,7 +153,7 @@ func unreadReply(ctx context.Context, s *Sandbox) (net.Conn, error) {
 		f.open(1, s.header()), f.writeMessage(1, strings.Repeat("x", 50_000)))
 }
 
-// writeMessage sends a whole message of api.Echo and ends the request.
+// writeMessage sends a complete message of api.Echo and ends the request.
 func (f *frames) writeMessage(stream uint32, content string) error {
 	message, err := proto.Marshal(&echo.EchoRequest{Content: content})
 	if err != nil {

@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// SoakTime is how long a soak lasts by default.
+// SoakTime is the default duration of a soak.
 const SoakTime = 30 * time.Minute
 
-// Soak is the usual load for so long, with what everything uses of memory, descriptors
-// and goroutines looked at. It is not among [All], but can be chosen.
+// Soak returns the event that runs the usual load for so long. It reads the memory,
+// descriptors and goroutines of all apps. [All] does not include it, but [Choose] finds it.
 func Soak(lasting time.Duration) Event {
 	return Event{
 		Key: "soak", Kind: Load, Title: "The usual load for " + Minutes(lasting),
 		Prepare: tellGoroutines, Reverts: true,
 		Do: func(ctx context.Context, s *Sandbox) (func() error, error) { return nil, s.soak(ctx, lasting) },
-		// Nothing happens, and so nothing may fail.
+		// There is no fault, so no call may fail.
 		Promise: Promise{Flat: true},
 	}
 }
 
-// Minutes says a time as people do.
+// Minutes returns a duration as text in minutes.
 func Minutes(d time.Duration) string { return fmt.Sprintf("%.3g minutes", d.Minutes()) }
 
-// Series is what containers of an app use over time: the most that one of them does.
+// Series holds an app's usage over time. Each value is the highest of one container.
 type Series struct {
-	// What is memory in MiB, descriptors or goroutines.
+	// What is "memory" (in MiB), "descriptors" or "goroutines".
 	What, App string
 	Every     time.Duration
 	Values    []float64
@@ -38,14 +38,14 @@ type Series struct {
 
 const (
 	sampleEvery = 10 * time.Second
-	// flatShare is by how much the median of the last third may be above that of the
-	// first, beside a few of each kind: Go's and Envoy's heaps breathe.
+	// flatShare is the share by which the median of the last third may exceed the median of
+	// the first, in addition to flatMargin. The heaps of Go and Envoy grow and shrink.
 	flatShare = 0.1
 )
 
 var flatMargin = map[string]float64{"memory": 8, "descriptors": 20, "goroutines": 20}
 
-// flat says why a series is not.
+// flat returns an error if the series grows.
 func (s Series) flat() error {
 	third := len(s.Values) / 3
 	if third == 0 {
@@ -63,7 +63,7 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// programs are the services, which are of Go.
+// programs lists the services. All are Go programs.
 var programs = []string{"echo", "reverse", "directory"}
 
 //go:embed faulty/goroutines.go.txt
@@ -78,7 +78,7 @@ func tellGoroutines(ctx context.Context, s *Sandbox) error {
 	return s.up(ctx)
 }
 
-// soak reads what is used until the time is over.
+// soak reads the usage every sampleEvery until the time is over.
 func (s *Sandbox) soak(ctx context.Context, lasting time.Duration) error {
 	list, err := s.usages(ctx, append([]string{"envoy"}, programs...)...)
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Sandbox) soak(ctx context.Context, lasting time.Duration) error {
 	return s.within(list)
 }
 
-// toldGoroutines are those that the pods of an app have logged since begun.
+// toldGoroutines returns the numbers of goroutines that an app's pods have logged since begun.
 func (s *Sandbox) toldGoroutines(ctx context.Context, app string, begun time.Time, readings int) (Series, error) {
 	series := Series{"goroutines", app, sampleEvery, make([]float64, readings)}
 	pods, err := s.pods(ctx, app)
@@ -133,12 +133,12 @@ func (s *Sandbox) toldGoroutines(ctx context.Context, app string, begun time.Tim
 			}
 		}
 	}
-	// The last reading may not be told yet, and a first one not be whole.
+	// The first or the last reading may be missing.
 	series.Values = slices.DeleteFunc(series.Values, func(v float64) bool { return v == 0 })
 	return series, nil
 }
 
-// flat joins what is not.
+// flat returns an error that joins those of all series that grow.
 func flat(list []Series) error {
 	var errs []error
 	for _, series := range list {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// All are the events that need three nodes in three zones, in the order in which
-// they are best run: each leaves the sandbox as whole as it found it.
+// All returns the events that need three nodes in three zones, in the best order to run
+// them. Each leaves the sandbox as healthy as it found it.
 func All() []Event {
 	var list []Event
 	for kind, events := range [][]Event{planned, unplanned, load, abuse} {
@@ -19,7 +19,7 @@ func All() []Event {
 	return list
 }
 
-// Short are those that one node is enough for, and that take some three minutes.
+// Short returns events for which one node is enough. They take some three minutes.
 func Short() []Event {
 	list, _, err := Choose("service-version", "certificate", "service-killed", "envoy-killed", "backend-hung")
 	if err != nil {
@@ -28,10 +28,10 @@ func Short() []Event {
 	return list
 }
 
-// Known are all that can be chosen: those that take too long for every day come last.
+// Known returns all events that can be chosen. The soak, which takes long, comes last.
 func Known() []Event { return append(All(), Soak(SoakTime)) }
 
-// Choose are the events and checks with these keys.
+// Choose returns the events and checks with these keys. It fails for an unknown key.
 func Choose(keys ...string) (events []Event, checks []Check, err error) {
 	for _, key := range keys {
 		event := slices.IndexFunc(Known(), func(e Event) bool { return e.Key == key })
@@ -48,7 +48,7 @@ func Choose(keys ...string) (events []Event, checks []Check, err error) {
 	return events, checks, nil
 }
 
-// Keys are those of all events and checks.
+// Keys returns the keys of all events and checks.
 func Keys() []string {
 	var keys []string
 	for _, e := range Known() {

@@ -17,7 +17,7 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// unplanned events. What holds for the kinds of failure is in docs/edge.md.
+// unplanned lists failures. docs/edge.md describes how the edge handles each kind.
 var unplanned = []Event{
 	{
 		Key: "service-killed", Title: "A pod of each of two services is killed (kill -9)", Do: killServices,
@@ -26,17 +26,17 @@ var unplanned = []Event{
 	},
 	{
 		Key: "envoy-killed", Title: "A pod of Envoy is killed (kill -9)", Do: killEnvoy,
-		// Its connections are lost, with the calls on them.
+		// Its connections are lost, and the calls on them fail.
 		Promise: Promise{Failed: 5, After: 5 * time.Second},
 	},
 	{
 		Key: "backend-hung", Title: "A pod of each of two services hangs", Do: hangServices, Hold: 20 * time.Second,
-		// Two health checks have to fail.
+		// Envoy ejects the pod after two failed health checks.
 		Promise: Promise{Failed: 20, After: 6 * time.Second, LateFailed: 1},
 	},
 	{
 		Key: "handler-hung", Title: "A pod of a service answers health checks and no call (least-request)", Prepare: faultyEcho("least-request"), Reverts: true, Do: ill("hang"), Hold: illFor,
-		// Each Envoy gives it one call at a time, which ends by its deadline.
+		// Each Envoy sends it one call at a time, which ends by its deadline.
 		Promise: Promise{Failed: 5, After: 5 * time.Second, LateFailed: 1},
 	},
 	{
@@ -49,16 +49,16 @@ var unplanned = []Event{
 	{Key: "runtime-killed", Title: "The container runtime of a node is killed (kill -9)", Do: killRuntime, Hold: 5 * time.Second},
 	{
 		Key: "node-killed", Title: "A node is killed (kill -9)", Do: killNode, Hold: 30 * time.Second,
-		// Connections to it are lost without a word: gRPC's keepalive finds that after
-		// 10 and 2 s, and until then calls on them wait for their deadlines.
+		// Connections to it are lost without a FIN or RST. gRPC's keepalive notices after
+		// 10 + 2 s. Until then, calls on them wait for their deadlines.
 		Promise: Promise{Failed: 20, After: 15 * time.Second, LateFailed: 1},
 	},
 	{
 		Key: "full-disk", Title: "The disk of a node is full", Do: fillDisk, Hold: time.Minute,
-		// kubelet looks every 10 s, and evicts one pod after the other without time to end:
-		// the connections to Envoy's are lost, with the calls on them. containerd has no
-		// space to note that Envoy has ended, which kubelet so learns half a minute later;
-		// until then the node counts as one that serves, and refuses connections.
+		// kubelet checks every 10 s, and evicts one pod after the other without a grace
+		// period. Connections to an evicted Envoy are lost, and calls on them fail. containerd
+		// has no space to record that Envoy has ended, so kubelet learns of it half a minute
+		// later. Until then the node counts as healthy, and refuses connections.
 		Promise: Promise{Failed: 3, After: time.Minute},
 	},
 	{Key: "dns-gone", Title: "DNS is gone for a minute", Do: stopDNS, Hold: time.Minute},
@@ -73,10 +73,10 @@ var unplanned = []Event{
 	},
 }
 
-// victims are services of which one is called by unary calls, and the other by streams.
+// victims lists two services: unary calls reach the first, and streams the second.
 var victims = []string{"echo", "directory"}
 
-// victim is the first pod of an app, and the processes of one of its containers.
+// victim returns the first pod of an app, and the processes of one of its containers.
 func (s *Sandbox) victim(ctx context.Context, app, container string) (pod, []process, error) {
 	pods, err := s.pods(ctx, app)
 	if err != nil {
@@ -94,7 +94,7 @@ func killEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
 	return nil, s.kill(ctx, "envoy")
 }
 
-// kill kills a container of each app, and waits until another one is ready in its place.
+// kill kills a container of each app, and waits until it is restarted and ready.
 func (s *Sandbox) kill(ctx context.Context, apps ...string) error {
 	killed := map[string]pod{}
 	for _, app := range apps {
@@ -118,7 +118,7 @@ func (s *Sandbox) kill(ctx context.Context, apps ...string) error {
 	return nil
 }
 
-// another says whether the pod's container is another one.
+// another returns an error until the pod's container has been restarted.
 func (s *Sandbox) another(ctx context.Context, app string, was pod) error {
 	pods, err := s.pods(ctx, app)
 	if err != nil {
@@ -133,8 +133,8 @@ func (s *Sandbox) another(ctx context.Context, app string, was pod) error {
 	return fmt.Errorf("the container of %s was not restarted", was.Name)
 }
 
-// hangServices stops the process of a pod of each: the kernel takes connections for it,
-// and nothing answers.
+// hangServices stops the process of one pod of each victim. The kernel still accepts
+// connections for it, and nothing answers.
 func hangServices(ctx context.Context, s *Sandbox) (func() error, error) {
 	var stopped []process
 	for _, app := range victims {
@@ -150,7 +150,7 @@ func hangServices(ctx context.Context, s *Sandbox) (func() error, error) {
 //go:embed faulty/handlers.go.txt
 var faultyHandlers []byte
 
-// faultyEcho has api.Echo do what it is told by its calls, and Envoy balance so.
+// faultyEcho deploys an api.Echo that takes faults from its calls, and sets Envoy's balance.
 func faultyEcho(balance string) func(context.Context, *Sandbox) error {
 	return func(ctx context.Context, s *Sandbox) error {
 		if err := s.write("services/echo/handlers.go", faultyHandlers); err != nil {
@@ -160,13 +160,13 @@ func faultyEcho(balance string) func(context.Context, *Sandbox) error {
 	}
 }
 
-// slower is by how much a pod is that is told to be slow (faulty/handlers.go.txt).
+// slower is the delay of each call at a slow pod (faulty/handlers.go.txt).
 const slower = 500 * time.Millisecond
 
-// illFor is for how long.
+// illFor is how long a fault of [ill] lasts.
 const illFor = 20 * time.Second
 
-// ill tells one pod of api.Echo to be so, until it is over by itself.
+// ill sets the fault mode of one pod of api.Echo. The fault ends by itself after illFor.
 func ill(mode string) func(context.Context, *Sandbox) (func() error, error) {
 	return func(ctx context.Context, s *Sandbox) (func() error, error) {
 		connection, err := grpc.NewClient("passthrough:///"+s.Target.Address, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))
@@ -179,7 +179,7 @@ func ill(mode string) func(context.Context, *Sandbox) (func() error, error) {
 	}
 }
 
-// failHalf has one pod fail, and sees that Envoy sends calls anew.
+// failHalf makes one pod fail half of its calls, and checks that Envoy retries.
 func failHalf(ctx context.Context, s *Sandbox) (func() error, error) {
 	const retries = "cluster.echo.upstream_rq_retry"
 	before, err := s.envoyStat(ctx, retries)
@@ -198,7 +198,7 @@ func failHalf(ctx context.Context, s *Sandbox) (func() error, error) {
 	return undo, err
 }
 
-// envoyStat is the sum of a statistic of all Envoys.
+// envoyStat returns the sum of a statistic over all Envoys.
 func (s *Sandbox) envoyStat(ctx context.Context, name string) (sum int64, err error) {
 	pods, err := s.pods(ctx, "envoy")
 	if err != nil {
@@ -223,7 +223,7 @@ func (s *Sandbox) envoyStat(ctx context.Context, name string) (sum int64, err er
 	return sum, nil
 }
 
-// killRuntime kills containerd, which is started again; the containers live on.
+// killRuntime kills containerd, and waits until it is restarted. Its containers live on.
 func killRuntime(ctx context.Context, s *Sandbox) (func() error, error) {
 	nodes, err := s.nodes(ctx)
 	if err != nil {
@@ -252,8 +252,8 @@ func killRuntime(ctx context.Context, s *Sandbox) (func() error, error) {
 	})
 }
 
-// killNode ends the first process of a node's machine, and so all, as pulling the plug
-// does. It is one that has clients' connections. The pool repairs itself.
+// killNode kills the first process of a node's machine, and with it all others, as a loss
+// of power does. The node has clients' connections. The node pool repairs it.
 func killNode(ctx context.Context, s *Sandbox) (func() error, error) {
 	node, kubelet, err := s.called(ctx)
 	if err != nil {
@@ -271,7 +271,8 @@ func killNode(ctx context.Context, s *Sandbox) (func() error, error) {
 	return nil, fmt.Errorf("node %s has no machine", node)
 }
 
-// repaired waits until the node is another machine, and ready, with its pods.
+// repaired returns a function that waits until the node has a new machine, and the node
+// and all pods are ready.
 func (s *Sandbox) repaired(ctx context.Context, node string, machine int) func() error {
 	return func() error {
 		err := eventually(ctx, 3*time.Minute, func() error {
@@ -289,7 +290,7 @@ func (s *Sandbox) repaired(ctx context.Context, node string, machine int) func()
 	}
 }
 
-// stopDNS takes the cluster's DNS servers away.
+// stopDNS scales the cluster's DNS servers to zero.
 func stopDNS(ctx context.Context, s *Sandbox) (func() error, error) {
 	scale := func(replicas int) error {
 		_, err := s.kubectl(ctx, "scale", "deployment/kube-dns", "--namespace", "kube-system", "--replicas", strconv.Itoa(replicas))
@@ -309,7 +310,7 @@ func stopDNS(ctx context.Context, s *Sandbox) (func() error, error) {
 	return undo, err
 }
 
-// stopAPIServer has it take connections and answer nothing.
+// stopAPIServer pauses the API server: it accepts connections and answers nothing.
 func stopAPIServer(ctx context.Context, s *Sandbox) (func() error, error) {
 	found, err := s.program("kube-apiserver")
 	if err != nil {
@@ -350,7 +351,7 @@ func losePackets(ctx context.Context, s *Sandbox) (func() error, error) {
 	return undo, s.iptables(ctx, machines, "filter", "-I "+rule)
 }
 
-// dropped are the packets that losePackets' rules have dropped.
+// dropped returns the number of packets that the rules of losePackets have dropped.
 func (s *Sandbox) dropped(ctx context.Context, machines []int) (sum int, err error) {
 	for _, pid := range machines {
 		text, err := s.xtables(ctx, pid, "iptables-save", "--counters --table filter")
@@ -377,11 +378,11 @@ func (s *Sandbox) iptables(ctx context.Context, pids []int, table, rule string) 
 	return nil
 }
 
-// xtables runs a program of the nodes' iptables in the network namespace of a process.
+// xtables runs a program of the sandbox's iptables in the network namespace of a process.
 func (s *Sandbox) xtables(ctx context.Context, pid int, program, args string) (string, error) {
 	packages := filepath.Join(s.Dir, ".cache", "packages")
 	lib := filepath.Join(packages, "root/usr/lib/x86_64-linux-gnu")
-	// The libraries are for iptables alone: the machine's nsenter has its own.
+	// Only iptables uses these libraries. The machine's nsenter uses the machine's.
 	return s.run(ctx, "bash", "-c", fmt.Sprintf(`nsenter --target %d --net env LD_LIBRARY_PATH=%s:%s XTABLES_LIBDIR=%s %s %s`,
 		pid, lib, filepath.Join(packages, "root/lib/x86_64-linux-gnu"), filepath.Join(lib, "xtables"), filepath.Join(packages, "alternatives", program), args))
 }

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// memoryShare is how many percent of its limit a container may have in memory. Envoy
+// memoryShare is the percentage of its memory limit that a container may use. Envoy
 // refuses calls with UNAVAILABLE at 76 (envoy/overload.go).
 const memoryShare = 75
 
-// usage is what the containers of an app use. Those that are there when it is made
-// are looked at.
+// usage reads what the containers of an app use. It covers the containers that ran when it
+// was created.
 type usage struct {
 	app   string
 	limit int64 // of memory, MiB
@@ -22,7 +22,7 @@ type usage struct {
 	most  int64 // of memory, MiB, that one has had
 }
 
-// reading is the most that one container of an app uses.
+// reading holds the highest usage of one container of an app.
 type reading struct {
 	memory      int64 // KiB
 	descriptors int
@@ -55,7 +55,7 @@ func (s *Sandbox) usages(ctx context.Context, apps ...string) (list []*usage, er
 	return list, nil
 }
 
-// read looks at all containers.
+// read reads the usage of all containers.
 func (u *usage) read() (r reading, err error) {
 	for _, p := range u.first {
 		used, err := residentKiB(p.pid)
@@ -72,7 +72,7 @@ func (u *usage) read() (r reading, err error) {
 	return r, nil
 }
 
-// within holds the most memory so far against the limit, and notes it.
+// within notes the highest memory so far, and checks it against the limit.
 func (s *Sandbox) within(list []*usage) error {
 	var errs []error
 	for _, u := range list {
@@ -84,7 +84,7 @@ func (s *Sandbox) within(list []*usage) error {
 	return errors.Join(errs...)
 }
 
-// mebibytes reads a quantity of Kubernetes in Mi or Gi.
+// mebibytes parses a quantity of Kubernetes in Mi or Gi.
 func mebibytes(quantity string) (int64, error) {
 	unit := int64(1)
 	number, gibi := strings.CutSuffix(quantity, "Gi")
@@ -95,7 +95,7 @@ func mebibytes(quantity string) (int64, error) {
 	return n * unit, err
 }
 
-// residentKiB is the memory of a process (proc_pid_status(5), VmRSS).
+// residentKiB returns the resident memory of a process (proc_pid_status(5), VmRSS).
 func residentKiB(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -20,21 +20,21 @@ import (
 	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
-// content is what calls send, and reversed what api.Reverse makes of it.
+// Every call sends content. api.Reverse answers with reversed.
 const (
 	content  = "all work and no play"
 	reversed = "yalp on dna krow lla"
 )
 
-// pingTimeout is after how long without an answer to a PING a connection is lost.
+// pingTimeout bounds the wait for the answer to a PING. After it, the connection is closed.
 const pingTimeout = 2 * time.Second
 
-// keep opens a connection, which reconnects by itself.
+// keep creates a connection that reconnects by itself.
 func keep(target Target, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	return dial(target, append(options,
-		// As a client that keeps up a service would: the default goes up to two minutes.
+		// A long-running client reconnects quickly. The default backoff goes up to two minutes.
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: fastBackoff, MinConnectTimeout: time.Second}),
-		// Without it a connection to a node that has vanished is used until TCP gives up.
+		// Without keepalive, a connection to a vanished node is used until TCP times out.
 		// 10 s is the least that grpc-go takes (keepalive.ClientParameters).
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: pingTimeout}))...)
 }
@@ -46,8 +46,8 @@ func dial(target Target, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 		grpc.WithStatsHandler(attempts{}))...)
 }
 
-// attempts counts what grpc-go sends anew by itself: calls that a server said it
-// has not begun (grpc-go, "Retry": transparent retries).
+// attempts counts transparent retries: grpc-go resends a call by itself if the server
+// has not begun it (grpc-go, "Retry").
 type attempts struct{}
 
 // HandleRPC implements stats.Handler.
@@ -100,8 +100,8 @@ func callEcho(ctx context.Context, connection *grpc.ClientConn) error {
 	return err
 }
 
-// connecting calls api.Echo on a connection of its own for each call, which may take
-// as long to open as the call may take.
+// connecting opens a new connection for each call of api.Echo. The call's deadline
+// covers the connect too.
 type connecting struct{ target Target }
 
 func (c connecting) call(ctx context.Context) error {
@@ -115,8 +115,8 @@ func (c connecting) call(ctx context.Context) error {
 
 func (connecting) close() {}
 
-// stream asks for the list of services on a bidirectional stream of reflection, one
-// call after the other.
+// stream lists the services on a bidirectional stream of the reflection service. It makes
+// one call at a time.
 type stream struct {
 	connection *grpc.ClientConn
 	life       time.Duration
@@ -131,7 +131,7 @@ func newStream(target Target, life time.Duration) (client, error) {
 	return &stream{connection: connection, life: life, turn: make(chan struct{}, 1)}, err
 }
 
-// call sends one message and waits for its answer. The stream outlives the call.
+// call sends one message and waits for its answer. The stream stays open after the call.
 func (s *stream) call(ctx context.Context) error {
 	select {
 	case s.turn <- struct{}{}:
@@ -149,10 +149,10 @@ func (s *stream) call(ctx context.Context) error {
 	return err
 }
 
-// errLate is how a call ends by its deadline.
+// errLate is the error of a call that reached its deadline.
 var errLate = fmt.Errorf("no answer by the deadline: %w", context.DeadlineExceeded)
 
-// bounded does something that cancel ends, which is done when ctx ends.
+// bounded runs do, and calls cancel when ctx ends. It returns errLate if ctx ended first.
 func bounded(ctx context.Context, cancel func(), do func() error) error {
 	stop := context.AfterFunc(ctx, cancel)
 	err := do()
@@ -162,7 +162,7 @@ func bounded(ctx context.Context, cancel func(), do func() error) error {
 	return err
 }
 
-// renew ends a stream that has lived long enough, and opens one where none is.
+// renew ends a stream that is older than its life, and opens a stream if there is none.
 func (s *stream) renew(ctx context.Context) error {
 	if s.open != nil && time.Now().After(s.until) {
 		err := bounded(ctx, s.cancel, s.end)
@@ -186,13 +186,13 @@ func (s *stream) renew(ctx context.Context) error {
 	return err
 }
 
-// drop forgets the stream.
+// drop cancels the stream and forgets it.
 func (s *stream) drop() {
 	s.cancel()
 	s.open = nil
 }
 
-// end half-closes the stream: the server must end it well.
+// end half-closes the stream. The server must end it without an error.
 func (s *stream) end() error {
 	if err := s.open.CloseSend(); err != nil {
 		return err
@@ -235,5 +235,5 @@ func (s *stream) close() {
 	s.connection.Close()
 }
 
-// wrongAnswer is an answer that is not the one to what was sent.
+// wrongAnswer returns the error for an answer that does not match the request.
 func wrongAnswer(got string) error { return fmt.Errorf("the answer was %.80q", got) }

@@ -24,15 +24,15 @@ import (
 
 var fastBackoff = backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
 
-// body is what differs between the protocols over HTTP.
+// body describes how a protocol over HTTP encodes a call.
 type body interface {
-	// request is the path, the headers and the body of a call of api.Echo.
+	// request returns the path, the headers and the body of a call.
 	request() (path string, header http.Header, body []byte)
-	// check returns why the answer is not the right one.
+	// check returns an error if the answer is wrong.
 	check(response *http.Response, body []byte) error
 }
 
-// httpClient calls api.Echo over HTTP/2 with net/http, as a browser or a REST client does.
+// httpClient makes calls over HTTP/2 with net/http, as a browser or a REST client does.
 type httpClient struct {
 	body
 	url       string
@@ -43,7 +43,7 @@ func newHTTP(target Target, b body) client {
 	return &httpClient{body: b, url: "https://" + target.TLS.ServerName, transport: &http.Transport{
 		TLSClientConfig:   target.TLS.Clone(),
 		ForceAttemptHTTP2: true,
-		// A connection that has died without a word is found.
+		// PING finds a dead connection.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: pingTimeout},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, target.Address)
@@ -51,7 +51,8 @@ func newHTTP(target Target, b body) client {
 	}}
 }
 
-// call counts connections taken: net/http takes another when it sends a request anew.
+// call makes one call. It counts retries by the connections taken: net/http takes another
+// one for each retry.
 func (c *httpClient) call(ctx context.Context) error {
 	var taken atomic.Int32
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { taken.Add(1) }})
@@ -83,7 +84,7 @@ func (c *httpClient) call(ctx context.Context) error {
 
 func (c *httpClient) close() { c.transport.CloseIdleConnections() }
 
-// restBody is JSON.
+// restBody is a call of api.Echo in JSON.
 type restBody struct{}
 
 func (restBody) request() (string, http.Header, []byte) {
@@ -105,10 +106,10 @@ func checkJSON(body []byte, want string) error {
 	return nil
 }
 
-// webBody is gRPC-Web in its binary form (grpc/grpc, doc/PROTOCOL-WEB.md).
+// webBody is a call of api.Echo in binary gRPC-Web (grpc/grpc, doc/PROTOCOL-WEB.md).
 type webBody struct{}
 
-// trailers is the bit of a frame's first byte that says so.
+// trailers is the bit in the first byte of a frame that marks trailers.
 const trailers = 0x80
 
 func (webBody) request() (string, http.Header, []byte) {

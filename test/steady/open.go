@@ -16,31 +16,32 @@ import (
 	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
-// Step is a time in which so many calls begin in each second.
+// Step is a period with a constant rate of calls.
 type Step struct {
 	PerSecond float64
 	For       time.Duration
 }
 
-// work is what an open plan sends, and worked what comes back.
+// Calls of an open plan send work. The answer is worked.
 const (
 	work   = "work"
 	worked = "krow"
 )
 
 const (
-	// openConnections are shared by all calls of a plan: the edge allows 100 streams on one.
+	// openConnections is the number of connections that all calls of a plan share. The edge
+	// allows 100 streams on each.
 	openConnections = 16
-	// openMost is how many calls of a plan may be under way.
+	// openMost is the limit of a plan's calls in flight.
 	openMost = openConnections * 100
 )
 
-// errTooMany is how a call ends that could not be made.
+// errTooMany is the error of a call that was not sent, because openMost are in flight.
 var errTooMany = fmt.Errorf("not sent: %d calls are under way already", openMost)
 
-// StartOpen calls api.Reverse, by gRPC and REST in turn, at rates that do not depend on
-// how calls are answered: a call begins when it is due, and its time counts from
-// then. When the last step is over it goes on at that rate. None is sent anew.
+// StartOpen calls api.Reverse, by gRPC and REST in turn. It is an open loop: a call begins
+// when it is due, whether or not others were answered, and its latency counts from then.
+// After the last step, calls go on at the last rate. gRPC clients do not retry.
 func StartOpen(ctx context.Context, target Target, deadline time.Duration, steps ...Step) (*Load, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &Load{options: Options{Deadline: deadline}, cancel: cancel}
@@ -61,11 +62,11 @@ func StartOpen(ctx context.Context, target Target, deadline time.Duration, steps
 	return l, nil
 }
 
-// greetings are how often a client may try to make its first call.
+// greetings is the number of attempts for the first call of a client.
 const greetings = 10
 
-// greet makes a client's connection with a call that does not count. Otherwise each
-// call of net/http that is due before there is one would make one of its own.
+// greet opens a client's connection with a call that does not count. Without it, net/http
+// would open one connection for each call that is due before the first is open.
 func (l *Load) greet(ctx context.Context, c client) (err error) {
 	for range greetings {
 		bounded, cancel := context.WithTimeout(ctx, l.options.Deadline)
@@ -78,7 +79,7 @@ func (l *Load) greet(ctx context.Context, c client) (err error) {
 	return err
 }
 
-// openClients are the protocols of an open plan.
+// openClients lists the protocols of an open plan.
 var openClients = []string{"grpc", "rest"}
 
 func newOpen(target Target, n int) (client, error) {
@@ -89,7 +90,7 @@ func newOpen(target Target, n int) (client, error) {
 	return worker{connection}, err
 }
 
-// follow begins a call whenever one is due.
+// follow starts each call when it is due, until ctx ends.
 func (l *Load) follow(ctx context.Context, steps []Step, clients []client) {
 	defer closeAll(clients)
 	var calling sync.WaitGroup
@@ -124,7 +125,7 @@ func closeAll(clients []client) {
 	}
 }
 
-// worker calls by gRPC.
+// worker calls api.Reverse by gRPC.
 type worker struct{ connection *grpc.ClientConn }
 
 func (w worker) call(ctx context.Context) error {
@@ -137,15 +138,15 @@ func (w worker) call(ctx context.Context) error {
 
 func (w worker) close() { w.connection.Close() }
 
-// workBody is the same in JSON.
+// workBody is the same call in JSON.
 type workBody struct{}
 
 func (workBody) request() (string, http.Header, []byte) { return jsonRequest("/v1/reverse", work) }
 
 func (workBody) check(_ *http.Response, body []byte) error { return checkJSON(body, worked) }
 
-// refusal is the gRPC status of an HTTP status that says that there were too many
-// calls (google/rpc/code.proto), or nil.
+// refusal returns RESOURCE_EXHAUSTED for the HTTP status 429 (google/rpc/code.proto), and
+// nil for others.
 func refusal(response *http.Response, why error) error {
 	if response.StatusCode == http.StatusTooManyRequests {
 		return status.Error(codes.ResourceExhausted, why.Error())
@@ -153,12 +154,12 @@ func refusal(response *http.Response, why error) error {
 	return nil
 }
 
-// Refused are the calls that were refused as being too many.
+// Refused returns the calls that the server refused because of too many calls.
 func Refused(calls []Call) []Call {
 	return filter(calls, func(c Call) bool { return c.Refused() })
 }
 
-// Refused says whether the answer was that there are too many calls:
+// Refused reports whether the server refused the call because of too many calls:
 // RESOURCE_EXHAUSTED, or 429.
 func (c Call) Refused() bool {
 	return !errors.Is(c.Err, errTooMany) && status.Code(c.Err) == codes.ResourceExhausted

@@ -18,8 +18,8 @@ import (
 	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
-// worksLater answers the first call of each client, tells when further ones come, and
-// answers these when it is let go.
+// worksLater answers the first call of each client at once. It signals each further call
+// on came, and answers these after letGo is closed.
 type worksLater struct {
 	reverse.UnimplementedReverseServer
 	first       atomic.Int64

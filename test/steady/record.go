@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// Bucket is what became of the calls that began within one tenth of a second.
+// Bucket counts the results of the calls that began within one BucketWidth.
 type Bucket struct {
 	Answered int `json:"answered"`
 	Failed   int `json:"failed"`
-	// Refused are those that were too many; they are not among Failed.
+	// Refused counts the calls refused because of too many. Failed does not include them.
 	Refused int `json:"refused,omitempty"`
-	// Slowest is the longest that one of them took.
+	// Slowest is the highest latency of these calls.
 	Slowest time.Duration `json:"slowest"`
 }
 
-// BucketWidth is the time that a bucket is for.
+// BucketWidth is the period that one bucket covers.
 const BucketWidth = 100 * time.Millisecond
 
-// Buckets are those from begin until the last call.
+// Buckets returns one bucket for each BucketWidth from begin until the last call.
 func Buckets(calls []Call, begin time.Time) []Bucket {
 	var list []Bucket
 	for _, call := range calls {
@@ -42,7 +42,7 @@ func Buckets(calls []Call, begin time.Time) []Bucket {
 	return list
 }
 
-// Between are the calls that began at or after from, and before to.
+// Between returns the calls that began at or after from, and before to.
 func Between(calls []Call, from, to time.Time) []Call {
 	var list []Call
 	for _, call := range calls {
@@ -53,17 +53,17 @@ func Between(calls []Call, from, to time.Time) []Call {
 	return list
 }
 
-// Failed are those that failed, refused ones included.
+// Failed returns the calls that failed. It includes refused calls.
 func Failed(calls []Call) []Call {
 	return filter(calls, func(c Call) bool { return c.Err != nil })
 }
 
-// Kept are those on connections that were there already, or are kept for others.
+// Kept returns the calls on connections that their clients keep open.
 func Kept(calls []Call) []Call {
 	return filter(calls, func(c Call) bool { return c.Client != connects })
 }
 
-// NotRefused are those that were answered, or failed in another way.
+// NotRefused returns the calls that were answered, or failed in another way.
 func NotRefused(calls []Call) []Call {
 	return filter(calls, func(c Call) bool { return !c.Refused() })
 }
@@ -72,7 +72,7 @@ func filter(calls []Call, keep func(Call) bool) []Call {
 	return slices.DeleteFunc(slices.Clone(calls), func(c Call) bool { return !keep(c) })
 }
 
-// Retries is how often clients sent calls anew.
+// Retries returns the sum of the calls' retries.
 func Retries(calls []Call) (sum int) {
 	for _, call := range calls {
 		sum += call.Retries
@@ -80,8 +80,8 @@ func Retries(calls []Call) (sum int) {
 	return sum
 }
 
-// P99 is the time that 99 % of the calls did not exceed, whether they failed or
-// not: the nearest rank, and 0 of no calls.
+// P99 returns the 99th percentile of the calls' latency, by nearest rank. Failed calls
+// count too. Without calls it is 0.
 func P99(calls []Call) time.Duration {
 	if len(calls) == 0 {
 		return 0

@@ -1,6 +1,5 @@
-// Package steady calls the edge at an even rate from many clients of every
-// protocol, and remembers each call: when it began, how long it took, how it ended
-// and how often its client sent it anew.
+// Package steady calls the edge at a steady rate from many clients of every protocol. It
+// records for each call when it began, how long it took, its error and its retries.
 package steady
 
 import (
@@ -13,56 +12,54 @@ import (
 	"time"
 )
 
-// Call is one call, counted once however often its client sent it.
+// Call is the record of one call. Retries do not count as further calls.
 type Call struct {
-	// Client is what sent it: one of Protocols.
+	// Client is the client's protocol: one of Protocols.
 	Client string
-	// Began is when, and Took how long until its status was known.
+	// Began is when the call was due. Took is the time from then until its status was known.
 	Began time.Time
 	Took  time.Duration
-	// Retries is how often the client's library sent it anew by itself.
+	// Retries counts the retries by the client's library itself.
 	Retries int
-	// Err is why it failed; nil if the answer was the right one.
+	// Err is why the call failed. It is nil if the answer was right.
 	Err error
 }
 
-// Ended is when its status was known.
+// Ended returns when the status of the call was known.
 func (c Call) Ended() time.Time { return c.Began.Add(c.Took) }
 
-// Protocols are the kinds of clients. A call of "stream" is a message and its
-// answer on a bidirectional stream, and waits its turn there; a stream that breaks
-// fails the call that it has under way, or, if it has none, the one that is next.
-// connects is gRPC too, and each call is on a connection of its own: it is what finds
-// an Envoy that takes connections before it can serve them, or for longer.
+// Protocols lists the kinds of clients. A call of "stream" is a message and its answer on
+// a bidirectional stream, one at a time. A stream that breaks fails the call in flight; if
+// there is none, it fails the next call. connects is gRPC with a new connection for each
+// call. It finds an Envoy that accepts connections before or after it can serve them.
 var Protocols = []string{"grpc", "stream", "web", "rest", connects}
 
 const connects = "connect"
 
-// Target is where the clients call.
+// Target describes the edge that clients call.
 type Target struct {
-	// Address is host:port, and TLS verifies its certificate.
+	// Address is host:port. TLS is the clients' config, which verifies the certificate.
 	Address string
 	TLS     *tls.Config
 }
 
-// Options say how much is called.
+// Options describes the load.
 type Options struct {
-	// Clients are those of each protocol that keeps its connection, of which each has its
-	// own. Connecting are those that connect for each call: their handshakes take as much
-	// of the machine as all else.
+	// Clients is the number of clients of each protocol that keeps connections. Each client
+	// has its own connection. Connecting is the number of clients that connect for each
+	// call. Their handshakes take as much CPU as all other calls.
 	Clients, Connecting int
-	// Interval is between two calls of a client. A call begins when it is due, whatever
-	// became of those before, and its time counts from then.
+	// Interval is the time between two calls of a client. A call begins when it is due,
+	// whether or not those before were answered. Its latency counts from then.
 	Interval time.Duration
 	// Deadline bounds each call, and is sent with it.
 	Deadline time.Duration
-	// StreamLife is how long a stream is used before its client half-closes it and
-	// opens another.
+	// StreamLife is the age at which a client half-closes its stream and opens another.
 	StreamLife time.Duration
 }
 
-// Default is some 280 calls a second: enough that a tenth of a second without
-// answers is seen, and few enough that two cores serve a cluster beside it.
+// Default makes some 280 calls a second. That is enough to see a tenth of a second without
+// answers. It is low enough for two cores that run the cluster too.
 var Default = Options{Clients: 8, Connecting: 2, Interval: 120 * time.Millisecond, Deadline: 3 * time.Second, StreamLife: 4 * time.Second}
 
 func (o Options) clients(protocol string) int {
@@ -72,7 +69,7 @@ func (o Options) clients(protocol string) int {
 	return o.Clients
 }
 
-// Rate is how many calls begin in a second.
+// Rate returns the number of calls a second.
 func (o Options) Rate() float64 {
 	clients := 0
 	for _, protocol := range Protocols {
@@ -87,7 +84,7 @@ type client interface {
 	close()
 }
 
-// Load is under way from Start to Stop.
+// Load makes calls, and records them, from Start to Stop.
 type Load struct {
 	options Options
 	cancel  context.CancelFunc
@@ -96,7 +93,7 @@ type Load struct {
 	calls   []Call
 }
 
-// Start begins to call.
+// Start starts the clients.
 func Start(ctx context.Context, target Target, o Options) (*Load, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &Load{options: o, cancel: cancel}
@@ -116,8 +113,8 @@ func Start(ctx context.Context, target Target, o Options) (*Load, error) {
 	return l, nil
 }
 
-// Stop ends the calling; the calls under way are waited for. All calls are
-// returned in the order in which they began.
+// Stop stops the clients and waits for the calls in flight. It returns all calls in the
+// order in which they began.
 func (l *Load) Stop() []Call {
 	l.cancel()
 	l.wait.Wait()
@@ -125,8 +122,8 @@ func (l *Load) Stop() []Call {
 	return l.calls
 }
 
-// make makes a call that was due then. When ctx ends it is ended by its deadline all
-// the same, so that none fails by our own doing.
+// make makes a call that was due at due, and records it. The end of ctx does not cancel
+// the call, only its deadline does: otherwise the load itself would cause failures.
 func (l *Load) make(ctx context.Context, c client, protocol string, due time.Time) {
 	call := Call{Client: protocol, Began: due}
 	bounded, cancel := context.WithDeadline(context.WithoutCancel(ctx), due.Add(l.options.Deadline))
@@ -143,7 +140,7 @@ func (l *Load) add(call Call) {
 	l.calls = append(l.calls, call)
 }
 
-// repeat calls until ctx ends.
+// repeat makes a call at each interval until ctx ends.
 func (l *Load) repeat(ctx context.Context, protocol string, c client, offset time.Duration) {
 	defer c.close()
 	var calling sync.WaitGroup
@@ -153,7 +150,7 @@ func (l *Load) repeat(ctx context.Context, protocol string, c client, offset tim
 	}
 }
 
-// waitUntil says whether ctx has not ended by then.
+// waitUntil waits until due. It reports whether ctx is still alive.
 func waitUntil(ctx context.Context, due time.Time) bool {
 	if wait := time.Until(due); wait > 0 {
 		timer := time.NewTimer(wait)
@@ -166,7 +163,7 @@ func waitUntil(ctx context.Context, due time.Time) bool {
 	return ctx.Err() == nil
 }
 
-// retriesKey is where the context of a call has the number of its retries.
+// retriesKey is the context key of the number of a call's retries.
 type retriesKey struct{}
 
 func countRetries(ctx context.Context) (context.Context, *atomic.Int32) {
