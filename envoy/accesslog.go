@@ -7,10 +7,10 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// accessLogFields are the keys of a line and Envoy's command for the value
+// accessLogFields maps the keys of a line to Envoy's command for the value
 // (docs/root/configuration/observability/access_log/usage.rst). Numbers stay
-// numbers, what a call does not have is null, and what a client can make as long as
-// it likes is cut at 256 bytes.
+// numbers. A missing value is null. Values whose length the client chooses are cut
+// at 256 bytes.
 var accessLogFields = map[string]string{
 	"time":        "%START_TIME%",
 	"request_id":  "%REQ(X-REQUEST-ID)%",

@@ -7,7 +7,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 )
 
-// bootstrap is the whole configuration but for the certificate.
+// bootstrap returns the whole configuration except the certificate.
 func bootstrap(c Config) *bootstrapv3.Bootstrap {
 	clusters := []*clusterv3.Cluster{adminCluster(c.AdminPort)}
 	if zones := c.zones(); len(zones) > 0 {

@@ -20,12 +20,12 @@ const (
 	stableValue = "stable"
 )
 
-// canaryName is the cluster of a backend's canary.
+// canaryName returns the name of the cluster of a backend's canary.
 func canaryName(backend string) string { return backend + "-canary" }
 
-// releases are the routes for a route and its action that lead to the versions
-// of the backend. Which version gets a call is decided once: it is repeated, if
-// at all, on another pod of the same version.
+// releases returns the routes, made from a route and its action, that lead to the
+// versions of the backend. The version of a call is chosen once: a retry goes to
+// another pod of the same version.
 func releases(backend Backend, route *routev3.Route, action *routev3.RouteAction) []*routev3.Route {
 	canary := backend.Canary
 	if canary == nil {
@@ -53,12 +53,12 @@ func releases(backend Backend, route *routev3.Route, action *routev3.RouteAction
 	return append(routes, last)
 }
 
-// mirror has a share of what goes to the first version also sent to the canary.
-// It is a setting of the cluster rather than of a route, so that what goes to the
-// canary anyway is not sent there twice.
+// mirror returns the policy that also sends a share of the first version's calls to
+// the canary. It is a setting of the cluster rather than of a route, so that calls
+// to the canary are not sent there twice.
 //
-// Every kind of call is mirrored, streams too, message by message. What backends
-// get has -shadow at the end of its :authority.
+// Every kind of call is mirrored, streams too, message by message. The :authority of
+// a mirrored call ends in -shadow.
 func mirror(backend Backend) []*routev3.RouteAction_RequestMirrorPolicy {
 	if backend.Canary == nil || backend.Canary.Mirror == 0 {
 		return nil
@@ -71,19 +71,20 @@ func mirror(backend Backend) []*routev3.RouteAction_RequestMirrorPolicy {
 	}}
 }
 
-// canaryCluster is that of the backend, but for where its pods are.
+// canaryCluster returns the cluster of a backend's canary. It differs from the
+// backend's own cluster only in its name and in where its pods are.
 func canaryCluster(c Config, backend Backend) *clusterv3.Cluster {
 	return backendCluster(c, Backend{
 		Name: canaryName(backend.Name), Address: backend.Canary.Address, Port: backend.Port,
 	})
 }
 
-// headerName is the name of a header that Envoy lets through and a client can
+// headerName matches the name of a header that Envoy lets through and a client can
 // set: in lower case as in HTTP/2 (RFC 9113, section 8.2.1).
 var headerName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
 
-// reservedHeader is whether gRPC keeps the name for itself
-// (doc/PROTOCOL-HTTP2.md), or Envoy strips it from requests.
+// reservedHeader reports whether gRPC reserves the name (doc/PROTOCOL-HTTP2.md), or
+// Envoy strips it from requests.
 func reservedHeader(name string) bool {
 	return strings.HasPrefix(name, "grpc-") || strings.HasPrefix(name, "x-envoy-")
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// logPrefix is what Envoy writes before each message: time, thread, level, logger, place.
+// logPrefix matches Envoy's prefix of each message: time, thread, level, logger, place.
 var logPrefix = regexp.MustCompile(`^(\[[^\]]*\] ?)+`)
 
 // Check asks Envoy itself, the program at the path binary, whether it would start with

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// ruleClientsFilterName is what routes call the filter that refuses clients by
-// the rule of a service or method.
+// ruleClientsFilterName is the name, in routes, of the filter that refuses clients
+// by the rule of a service or method.
 const ruleClientsFilterName = "rule_clients"
 
 // clientFilters refuses clients by their address with PERMISSION_DENIED, or 403

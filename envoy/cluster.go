@@ -50,7 +50,7 @@ const (
 	podHeaderField = 256
 )
 
-// clusters are those of all backends and of their canaries.
+// clusters returns the clusters of all backends and of their canaries.
 func (c Config) clusters() []*clusterv3.Cluster {
 	var clusters []*clusterv3.Cluster
 	for _, backend := range c.Backends {

@@ -9,10 +9,10 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Config is all that an edge Envoy depends on. Only Backends is required: a
-// field that is zero takes the default that it names, or turns its feature off.
+// Config describes an edge Envoy. Only Backends is required. A field that is zero
+// takes the default in its comment, or turns its feature off.
 type Config struct {
-	// Backends are what calls are routed to.
+	// Backends lists the backends that calls are routed to.
 	Backends []Backend
 
 	// ConfigDir and CertificateDir are absolute paths on the machine of Envoy.
@@ -21,93 +21,94 @@ type Config struct {
 	// The ports of the four listeners; all different.
 	HTTPSPort, MetricsPort, ReadyPort, AdminPort uint32
 
-	// Authorities are the DNS names that clients may call; others are refused in
+	// Authorities lists the DNS names that clients may call. Others are refused in
 	// the TLS handshake (by SNI) and by the :authority of the request, with 421 or,
-	// to gRPC, UNIMPLEMENTED. A name counts with any port. None accepts any.
+	// to gRPC, UNIMPLEMENTED. A name matches with any port. An empty list accepts any.
 	Authorities []string
-	// ClientCA verifies certificates of clients, in PEM; empty asks for none. Who a
-	// client is by its certificate is told to backends in x-forwarded-client-cert.
+	// ClientCA holds the CA certificates, in PEM, that verify client certificates;
+	// empty asks for none. Backends get the client's identity in x-forwarded-client-cert.
 	ClientCA string
 	// ClientCertificateRequired refuses clients that show no certificate.
 	ClientCertificateRequired bool
 
-	// REST is whether methods with a google.api.http annotation also answer JSON
-	// over HTTP at the annotated paths.
+	// REST enables JSON over HTTP for methods with a google.api.http annotation, at
+	// the annotated paths.
 	REST bool
-	// Origins are those of web pages that may call, by gRPC-Web or REST, such as
-	// https://app.example.com.
+	// Origins lists the origins of web pages that may call, by gRPC-Web or REST, such
+	// as https://app.example.com.
 	Origins []string
-	// PageRequestHeaders and PageResponseHeaders are names of headers that such pages may
-	// send and read besides those of gRPC-Web, tokens and traces, in lower case. The header
-	// of a canary is always among the first.
+	// PageRequestHeaders and PageResponseHeaders list the names, in lower case, of headers
+	// that such pages may send and read besides those of gRPC-Web, tokens and traces. Pages
+	// may always send the header of a canary.
 	PageRequestHeaders, PageResponseHeaders []string
-	// IgnoreUnknownQuery takes parameters of REST's queries that no field has, instead of
+	// IgnoreUnknownQuery ignores query parameters of REST that match no field, instead of
 	// refusing the request with 400.
 	IgnoreUnknownQuery bool
-	// Underscores is what becomes of request headers with an underscore in their name;
-	// the zero value drops them.
+	// Underscores sets how request headers with an underscore in their name are handled.
+	// The zero value drops them.
 	Underscores Underscores
 
-	// AllowedClients and DeniedClients are ranges of client addresses: without
-	// the first all are allowed, and the second wins. The others' calls get
+	// AllowedClients and DeniedClients list ranges of client addresses. Without
+	// AllowedClients all are allowed. DeniedClients wins. Calls of refused clients get
 	// PERMISSION_DENIED.
 	AllowedClients, DeniedClients []netip.Prefix
-	// Issuers are those of the tokens that Rules ask for. Backends are told a
+	// Issuers lists the issuers of the tokens that Rules ask for. Backends get a
 	// token's claims in x-jwt-payload, in base64url, and not the token itself.
 	Issuers []Issuer
 	// Rules narrow who may call a service or method, and how often.
 	Rules []Rule
-	// ClientRate bounds what one client address may call, at each Envoy; further
-	// calls get RESOURCE_EXHAUSTED. The zero value is no bound.
+	// ClientRate limits the calls of one client address, at each Envoy. Further
+	// calls get RESOURCE_EXHAUSTED. The zero value is no limit.
 	ClientRate Rate
 
 	// MaxDeadline caps the grpc-timeout that a client may ask for; 0 is no cap. A
-	// call without one may last for ever, as streams do.
+	// call without a grpc-timeout may last forever, as streams do.
 	MaxDeadline time.Duration
-	// MaxConnectionAge is after how long a client is told to connect anew, so
-	// that clients spread over new Envoys; default 10 minutes, negative for never.
+	// MaxConnectionAge is the age of a connection at which its client is told to
+	// reconnect, so that clients spread over new Envoys. Default 10 minutes; negative
+	// is never.
 	MaxConnectionAge time.Duration
-	// MaxStreams is how many calls one connection of a client may have under way at once;
-	// further ones wait in the client. Default 100.
+	// MaxStreams is the maximum number of concurrent calls on one client connection.
+	// Further calls wait in the client. Default 100.
 	MaxStreams uint32
-	// MaxConnections is how many connections of clients Envoy holds at once; it
-	// closes further ones as they arrive. Default 50,000.
+	// MaxConnections is the maximum number of client connections that Envoy holds at
+	// once. It closes further ones as they arrive. Default 50,000.
 	MaxConnections int64
-	// MemoryLimit is that of the container in bytes, 1 MiB at least; near it Envoy
-	// refuses work with UNAVAILABLE instead of being killed. 0 is no limit.
+	// MemoryLimit is the memory limit of the container in bytes, at least 1 MiB. Near
+	// it Envoy sheds load with UNAVAILABLE instead of being killed. 0 is no limit.
 	MemoryLimit int64
-	// DrainTime is for how long Envoy tells more and more clients to go when it
-	// drains, in whole seconds; default 15 s. The program lifecycle leaves time for it
+	// DrainTime is the time, in whole seconds, over which a draining Envoy tells more
+	// and more clients to leave. Default 15 s. The program lifecycle leaves time for it
 	// if it is at most half of its budget.
 	DrainTime time.Duration
 
-	// LeastRequest sends a call to the least busy pod instead of to each pod in turn.
+	// LeastRequest sends a call to the least busy pod, instead of round robin.
 	LeastRequest bool
 
 	// Collector receives traces by OTLP over gRPC; nil for none.
 	Collector *Collector
 
-	// Resolvers are the DNS servers to ask, instead of those of /etc/resolv.conf.
+	// Resolvers lists the DNS servers to ask, instead of those in /etc/resolv.conf.
 	Resolvers []netip.AddrPort
 }
 
 // Backend is one set of pods and the gRPC services they serve.
 type Backend struct {
-	// Name is a DNS label; it names the cluster in metrics and access logs.
+	// Name is a DNS label. It names the cluster in metrics and access logs.
 	Name string
-	// Address is a DNS name with one A record for each pod, such as that of a
+	// Address is a DNS name with one A record for each pod, such as the name of a
 	// headless Kubernetes Service. With a final dot it is looked up as it is,
-	// which spares the lookups in a pod's search domains.
+	// without the search domains of the pod.
 	Address string
-	// Zones are DNS names like Address, of the pods in one zone each, by the name
-	// of the zone: Envoy then prefers pods in its own zone, which its argument
-	// --service-zone tells, as far as that zone has its part of them. They must
-	// cover all pods, since Address is not asked then. None treats all pods alike.
+	// Zones holds DNS names like Address, by zone; each lists the pods of that zone.
+	// Envoy then prefers pods in its own zone (its argument --service-zone), up to that
+	// zone's share of the pods. Zones must cover all pods, since Address is then not
+	// looked up. Without Zones all pods are treated alike.
 	Zones map[string]string
 	// Port is the port the pods serve plaintext HTTP/2 on.
 	Port uint32
-	// Services are those routed here. Their options say which methods are safe
-	// to repeat (idempotency_level) and what they are in REST (google.api.http).
+	// Services lists the services routed here. Their options declare which methods are
+	// safe to retry (idempotency_level) and their REST bindings (google.api.http).
 	Services []protoreflect.ServiceDescriptor
 	// Canary is a second version of the backend; nil for none.
 	Canary *Canary
@@ -116,80 +117,81 @@ type Backend struct {
 // Canary is a second version of a backend, serving the same services at the
 // same port.
 type Canary struct {
-	// Address is a DNS name as that of [Backend].
+	// Address is a DNS name like the Address of a [Backend].
 	Address string
-	// Weight is the share of calls that go there, in percent.
+	// Weight is the share of calls that go to the canary, in percent.
 	Weight uint32
-	// Header is the name of a header whose value "canary" sends a call there and
-	// "stable" to the first version; empty for none.
+	// Header is the name of a header whose value "canary" sends a call to the canary,
+	// and "stable" to the first version; empty for none.
 	Header string
-	// Mirror is the share of the first version's calls that are also sent there, in
-	// percent; what it answers is dropped. Calls that write are among them.
+	// Mirror is the share, in percent, of the first version's calls that are also sent
+	// to the canary. Its responses are dropped. Calls that write are mirrored too.
 	Mirror uint32
 }
 
-// Issuer is who issues JSON Web Tokens (RFC 7519).
+// Issuer describes an issuer of JSON Web Tokens (RFC 7519).
 type Issuer struct {
-	// Name is what rules call it; a DNS label.
+	// Name is the name that rules use for it; a DNS label.
 	Name string
-	// Issuer is the claim iss.
+	// Issuer is the value of the claim iss.
 	Issuer string
-	// Audiences are the accepted claims aud, at least one.
+	// Audiences lists the accepted values of the claim aud; at least one.
 	Audiences []string
-	// JWKS is the key set (RFC 7517) itself, or JWKSURI the HTTPS URL to fetch it from.
+	// JWKS is the key set (RFC 7517) itself. JWKSURI is the HTTPS URL to fetch it from.
+	// Set one of them.
 	JWKS, JWKSURI string
 }
 
-// Rule holds for the calls of a service or of one of its methods. The rules of a
+// Rule applies to the calls of a service or of one of its methods. The rules of a
 // method replace those of its service.
 type Rule struct {
 	Service protoreflect.FullName
 	// Method is empty for the whole service.
 	Method protoreflect.Name
-	// Authority is one of Authorities: the rule holds for calls by that name. The rule
-	// without one holds for calls by all other names. Where there is none, calls by other
-	// names are refused, with 421 or, to gRPC, UNIMPLEMENTED.
+	// Authority is one of Authorities: the rule applies to calls to that name. A rule
+	// without Authority applies to calls to all other names. If there is no such rule, calls
+	// to other names are refused, with 421 or, to gRPC, UNIMPLEMENTED.
 	Authority string
-	// Issuers are names of those one of which must have issued the caller's
-	// token; none asks for no token.
+	// Issuers lists names of issuers. One of them must have issued the caller's
+	// token. An empty list asks for no token.
 	Issuers []string
-	// Clients are the ranges of client addresses that may call; none allows all.
+	// Clients lists the ranges of client addresses that may call; empty allows all.
 	Clients []netip.Prefix
-	// Rate bounds all calls together, at each Envoy; the zero value is no bound.
+	// Rate limits all calls together, at each Envoy; the zero value is no limit.
 	Rate Rate
 }
 
-// Rate is a token bucket.
+// Rate describes a token bucket.
 type Rate struct {
-	// PerSecond are the calls that may be made in the long run.
+	// PerSecond is the sustained rate of calls.
 	PerSecond uint32
-	// Burst is how many may come at once; default is PerSecond.
+	// Burst is the number of calls that may come at once; default PerSecond.
 	Burst uint32
 }
 
-// Underscores is what becomes of request headers with an underscore in their name. To many
-// a backend that is not gRPC, x_user and x-user are one header, of which the edge writes or
-// drops the second.
+// Underscores is a policy for request headers with an underscore in their name. Many
+// backends that are not gRPC read x_user and x-user as one header, and the edge writes or
+// drops only x-user.
 type Underscores string
 
 // The values of [Underscores].
 const (
-	// DropUnderscores takes the call without such headers.
+	// DropUnderscores removes such headers from the call.
 	DropUnderscores Underscores = ""
-	// RefuseUnderscores refuses the call: by 400, or over HTTP/2 by a reset of the stream,
-	// for which Envoy gives the reason in its access log alone.
+	// RefuseUnderscores refuses the call with 400, or over HTTP/2 by resetting the stream.
+	// Envoy gives the reason for the reset only in its access log.
 	RefuseUnderscores Underscores = "refuse"
-	// AllowUnderscores hands them on, as metadata of gRPC may be named so.
+	// AllowUnderscores forwards them, since gRPC metadata may have such names.
 	AllowUnderscores Underscores = "allow"
 )
 
-// Collector is an OpenTelemetry collector.
+// Collector describes an OpenTelemetry collector.
 type Collector struct {
-	// Address is a DNS name, and Port where it serves OTLP over gRPC.
+	// Address is a DNS name. Port is the port for OTLP over gRPC.
 	Address string
 	Port    uint32
-	// Sampling is the share of calls that are traced, in percent, where the caller
-	// has not decided; a sampled caller is always followed.
+	// Sampling is the share of calls that are traced, in percent, if the caller has
+	// not decided. The calls of a sampled caller are always traced.
 	Sampling float64
 }
 
@@ -228,12 +230,12 @@ func Services(files ...protoreflect.FileDescriptor) []protoreflect.ServiceDescri
 	return list
 }
 
-// ZoneAware says whether any backend has zones, so that Envoy has to be told its own.
+// ZoneAware reports whether any backend has zones. Envoy then has to be told its own zone.
 func (c Config) ZoneAware() bool {
 	return slices.ContainsFunc(c.Backends, func(b Backend) bool { return len(b.Zones) > 0 })
 }
 
-// FetchesKeys says whether Envoy fetches key sets of issuers over HTTPS.
+// FetchesKeys reports whether Envoy fetches key sets of issuers over HTTPS.
 func (c Config) FetchesKeys() bool {
 	return slices.ContainsFunc(c.Issuers, func(i Issuer) bool { return i.JWKSURI != "" })
 }

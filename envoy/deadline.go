@@ -6,11 +6,11 @@ import (
 )
 
 const (
-	// timeoutHeader is how long a client gives a call (gRPC's doc/PROTOCOL-HTTP2.md).
+	// timeoutHeader holds the client's timeout for a call (gRPC's doc/PROTOCOL-HTTP2.md).
 	timeoutHeader = "grpc-timeout"
-	// DeadlineHeader tells a backend how long it has for a call, in the format of
-	// grpc-timeout: as long as the client said, and no longer than MaxDeadline. Only
-	// the edge writes it, and it is not there if the client set no deadline.
+	// DeadlineHeader holds the time that a backend has for a call, in the format of
+	// grpc-timeout: the client's timeout, capped at MaxDeadline. Only the edge writes
+	// it. It is absent if the client set no deadline.
 	DeadlineHeader = "x-grpc-timeout"
 )
 

@@ -16,9 +16,10 @@ import (
 
 // Where Envoy finds its files and where it listens, unless [Config] says otherwise.
 const (
-	// ConfigDir is where the files of [Files] are mounted.
+	// ConfigDir is the directory where the files of [Files] are mounted.
 	ConfigDir = "/etc/envoy"
-	// CertificateDir is where a Kubernetes TLS Secret is mounted: tls.crt and tls.key.
+	// CertificateDir is the directory where a Kubernetes TLS Secret is mounted: tls.crt
+	// and tls.key.
 	CertificateDir = "/etc/envoy/tls"
 
 	// HTTPSPort takes gRPC over TLS from clients.
@@ -37,7 +38,7 @@ const (
 )
 
 const (
-	// bootstrapFile is what Envoy is started with.
+	// bootstrapFile is the configuration file that Envoy starts with.
 	bootstrapFile = "envoy.json"
 	// certificateFile is the SDS resource that the bootstrap points at.
 	certificateFile = "certificate.json"
@@ -64,15 +65,15 @@ func Files(config Config) (map[string]string, error) {
 	return files, nil
 }
 
-// Args are the arguments of the envoy program in its container. With zones, one
-// of them is $(ZONE): the container needs that environment variable to hold the
-// zone of its node, and Kubernetes puts the value in.
+// Args returns the arguments of the envoy program in its container. With zones, one
+// of them is $(ZONE). The container then needs an environment variable ZONE with the
+// zone of its node; Kubernetes inserts the value.
 //
-// Hot restart is off because it needs shared memory and a socket, and a pod is
-// never restarted in place: without it Envoy writes to no file system. The
-// access log, which Envoy flushes every ten seconds by default, is a second late.
-// During a drain the share of clients that are told to go grows with the
-// time, so that they do not all connect to other Envoys in the same moment.
+// Hot restart is off: it needs shared memory and a socket, and a pod is never
+// restarted in place. Without it Envoy writes to no file system. The access log is
+// flushed every second; Envoy's default is ten seconds. During a drain the share of
+// clients that are told to leave grows with time, so that they do not all reconnect
+// to other Envoys at the same moment.
 func Args(config Config) []string {
 	config = config.withDefaults()
 	args := []string{

@@ -9,9 +9,9 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 )
 
-// edgeOnly are the beginnings of the names of headers that only an edge may
-// write: what Envoy takes orders from, what tells a backend how a call came in
-// (also by RFC 7239), and the claims of a token.
+// edgeOnly lists the prefixes of the names of headers that only an edge may write:
+// headers that control Envoy, headers that tell a backend how a call came in (also
+// by RFC 7239), and the claims of a token.
 var edgeOnly = []string{"x-envoy-", "x-forwarded-", "forwarded", "x-real-ip", payloadHeader, DeadlineHeader}
 
 // dropForged removes them from what a client sends, before Envoy reads any header.

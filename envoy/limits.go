@@ -7,8 +7,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// operationsReserve is how many connections are left for probes, scrapes and the
-// admin interface when clients hold all of theirs.
+// operationsReserve is the number of connections reserved for probes, scrapes and
+// the admin interface, for when clients hold all of theirs.
 const operationsReserve = 100
 
 // What one client may do. Floods of frames without use, and of streams that are
@@ -18,17 +18,18 @@ const (
 	// requestHeaders is in KiB: twice what gRPC suggests to servers
 	// (doc/PROTOCOL-HTTP2.md), for a token and cookies. Envoy's default is 60.
 	requestHeaders = 16
-	// requestsPerCycle is how many new calls of one connection are handled before
-	// it is others' turn. Envoy has no limit by default; 10 is Contour's example.
+	// requestsPerCycle is the number of new calls of one connection that Envoy handles
+	// before it turns to other connections. Envoy has no limit by default; 10 is
+	// Contour's example.
 	requestsPerCycle = 10
-	// flushTimeout is for a client to take the rest of a reply when all of it is
-	// there. While a reply still goes on, a slow reader only slows down its backend.
+	// flushTimeout is the time that a client has to read the rest of a complete
+	// reply. While a reply is still being sent, a slow reader only slows its backend.
 	flushTimeout = 30 * time.Second
 )
 
-// runtimeLimits are those that Envoy takes from its runtime
+// runtimeLimits returns the limits that Envoy reads from its runtime
 // (docs/root/configuration/listeners/runtime.rst, and the release notes of 1.27.1
-// for requests per cycle). The limit of a listener is a key with its name in it.
+// for requests per cycle). The key of a listener's limit contains its name.
 func runtimeLimits(connections int64) *bootstrapv3.LayeredRuntime {
 	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
 		Name: "limits",

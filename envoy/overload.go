@@ -11,11 +11,11 @@ import (
 )
 
 // heapShare is the percentage of the container's memory that Envoy's heap may
-// take. The rest is for what else the kernel counts: the buffers of sockets,
+// take. The rest is for everything else that the kernel counts: socket buffers,
 // stacks, and the program's own pages.
 //
-// The heap, and not what the cgroup has in use, because that includes files in
-// the page cache: the kernel gives those up by itself, Envoy cannot.
+// Envoy watches its heap, not the memory use of the cgroup. The latter includes
+// files in the page cache, which the kernel can free and Envoy cannot.
 const heapShare = 80
 
 // What happens as the heap fills up, at these shares of its limit: first what
@@ -31,8 +31,8 @@ const (
 const (
 	overloadRefresh = 250 * time.Millisecond // of the edge guide; Envoy's default is 1 s
 	idleUnderLoad   = 2 * time.Second
-	// streamToTrack is what a stream must hold in buffers to be reset: 64 KiB, as a
-	// power of two. One that its client reads holds less than its window.
+	// streamToTrack is the buffer size from which a stream may be reset: 64 KiB, as a
+	// power of two. A stream that its client reads holds less than its window.
 	streamToTrack = 16
 )
 

@@ -41,9 +41,9 @@ func clientRateFilters(c Config) []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{httpFilter("client_rate", limit)}
 }
 
-// ruleRateFilterName is what routes call the filter that bounds the calls of a rule, and the
-// name of the metadata by which they tell it their bucket; ruleKey is the key there and in
-// the descriptors of the buckets.
+// ruleRateFilterName is the name, in routes, of the filter that limits the calls of a rule.
+// It is also the name of the metadata with the bucket of a route. ruleKey is the key in that
+// metadata and in the descriptors of the buckets.
 const (
 	ruleRateFilterName = "rule_rate"
 	ruleKey            = "rule"
@@ -92,9 +92,9 @@ func (r Rule) bucket() *corev3.Metadata {
 
 func (r Rule) bucketName() string { return fmt.Sprintf("%s/%s/%s", r.Authority, r.Service, r.Method) }
 
-// rateLimit answers RESOURCE_EXHAUSTED, or 429, to who calls too often. Its
-// buckets are those of the process, not of a connection. One that is empty has a
-// token again within a second, which is what the header says.
+// rateLimit returns the settings of a filter that answers RESOURCE_EXHAUSTED, or 429, to
+// clients that call too often. Its buckets are per process, not per connection. An empty
+// bucket gets a token within a second; retry-after says so.
 func rateLimit(name string) *localratev3.LocalRateLimit {
 	always := &corev3.RuntimeFractionalPercent{
 		DefaultValue: &typev3.FractionalPercent{Numerator: 100, Denominator: typev3.FractionalPercent_HUNDRED},

@@ -35,7 +35,7 @@ const (
 	utf8Tail = `%[89AaBb][0-9A-Fa-f]`
 )
 
-// refusal is an answer to what the predicate holds for.
+// refusal describes the answer to requests that match the predicate.
 type refusal struct {
 	when   *predicate
 	status uint32

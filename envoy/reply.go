@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// restCodes are the codes that Envoy's own HTTP statuses have in JSON, by the
-// mapping in google/rpc/code.proto as far as that goes.
+// restCodes lists the JSON codes of Envoy's own HTTP statuses. They follow the mapping
+// in google/rpc/code.proto where it has one.
 var restCodes = []struct {
 	status uint32
 	code   code.Code

@@ -45,15 +45,15 @@ const (
 	retryOnUnavailable = retryOnUnsent + ",reset,unavailable"
 )
 
-// repeatable is whether a call of the method may be sent again though a pod may
-// have begun it: its proto says so, and it is all there to be sent. Messages that
-// a client streams are not.
+// repeatable reports whether a call of the method may be retried although a pod may
+// have started it. Its proto must declare it idempotent, and its client must not
+// stream: only then is the whole request there to be sent again.
 func repeatable(method protoreflect.MethodDescriptor) bool {
 	options, _ := method.Options().(*descriptorpb.MethodOptions)
 	return options.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN && !method.IsStreamingClient()
 }
 
-// retryPolicy is how the calls of a method are repeated.
+// retryPolicy returns the retry policy for the calls of a method.
 func retryPolicy(method protoreflect.MethodDescriptor) *routev3.RetryPolicy {
 	policy := retryUnsent()
 	if repeatable(method) {

@@ -135,7 +135,7 @@ func forward(c Config) *routev3.RouteAction {
 	}
 }
 
-// toCluster is the route with all its calls going to one cluster.
+// toCluster returns a copy of the route that sends all its calls to one cluster.
 func toCluster(route *routev3.Route, action *routev3.RouteAction, cluster string) *routev3.Route {
 	route, action = proto.CloneOf(route), proto.CloneOf(action)
 	action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: cluster}

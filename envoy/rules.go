@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// apply has a route do what a rule says about its calls.
+// apply configures a route by a rule.
 func (r Rule) apply(route *routev3.Route) {
 	route.TypedPerFilterConfig = map[string]*anypb.Any{}
 	if len(r.Issuers) > 0 {

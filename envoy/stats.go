@@ -45,7 +45,7 @@ func declaredMethods(backends []Backend) *corev3.GrpcMethodList {
 	return list
 }
 
-// statsConfig says how statistics become metrics.
+// statsConfig returns the rules that turn statistics into metrics.
 //
 // A counter of grpc_stats is named cluster.<name>.grpc.<service>.<method>.<status>.
 // Envoy's own rule takes a service to have no dot in its name, and leaves the

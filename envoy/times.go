@@ -12,9 +12,9 @@ import (
 // back at the same time: a connection may be this many percent older.
 const connectionAgeJitter = 10
 
-// maxConnectionAge is when Envoy sends GOAWAY: the client opens another connection
-// for further calls, the calls under way go on for as long as they want, and the
-// connection is closed when the last of them is done.
+// maxConnectionAge returns the age of a connection at which Envoy sends GOAWAY. The
+// client then reconnects for further calls. Calls under way have no time limit, and
+// the connection is closed when the last of them is done.
 func maxConnectionAge(c Config) *durationpb.Duration {
 	if c.MaxConnectionAge < 0 {
 		return nil

@@ -56,10 +56,10 @@ func downstreamTLS(c Config) *corev3.TransportSocket {
 	}
 }
 
-// tlsParameters are Mozilla's intermediate ones (Server Side TLS 5.7), without
-// finite-field Diffie-Hellman, which BoringSSL lacks, and without P-384. The
-// suites are those of TLS 1.2: the ones of 1.3 are not for choosing. They are
-// stated because Envoy's defaults, the same today, change over time.
+// tlsParameters returns Mozilla's intermediate settings (Server Side TLS 5.7), without
+// finite-field Diffie-Hellman, which BoringSSL lacks, and without P-384. The list has
+// the suites of TLS 1.2 only: those of 1.3 cannot be chosen. It is explicit because
+// Envoy's defaults, the same today, change over time.
 func tlsParameters() *tlsv3.TlsParameters {
 	return &tlsv3.TlsParameters{
 		TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2,
@@ -76,8 +76,8 @@ func tlsParameters() *tlsv3.TlsParameters {
 	}
 }
 
-// forwardIdentity tells backends in x-forwarded-client-cert who a verified client
-// is. A header of that name from a client is dropped, certificate or not.
+// forwardIdentity passes the identity of a verified client to backends in
+// x-forwarded-client-cert. A header of that name from a client is always dropped.
 func forwardIdentity(c Config, manager *hcmv3.HttpConnectionManager) {
 	if c.ClientCA == "" {
 		return // Envoy's default is to drop the header
@@ -88,13 +88,13 @@ func forwardIdentity(c Config, manager *hcmv3.HttpConnectionManager) {
 	}
 }
 
-// certificateResources is the content of the SDS file: a certificate in the
+// certificateResources returns the content of the SDS file: a certificate in the
 // layout of a Kubernetes TLS Secret.
 //
-// The kubelet renews a Secret by renaming the directory's ..data link, which
-// leaves tls.crt and tls.key themselves untouched; the watch is on the directory
-// because only there is something to see. A certificate named in the bootstrap
-// rather than by SDS is never read again (envoy issue 10387).
+// The kubelet renews a Secret by renaming the directory's ..data link. That leaves
+// tls.crt and tls.key themselves untouched, so the watch is on the directory. A
+// certificate named in the bootstrap rather than by SDS is never read again (envoy
+// issue 10387).
 func certificateResources(dir string) *discoveryv3.DiscoveryResponse {
 	return &discoveryv3.DiscoveryResponse{
 		Resources: []*anypb.Any{typed(&tlsv3.Secret{

@@ -26,27 +26,27 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// tokenFilterName is what routes call the filter that asks for a token.
+// tokenFilterName is the name, in routes, of the filter that asks for a token.
 const tokenFilterName = "envoy.filters.http.jwt_authn"
 
-// payloadHeader tells backends the claims of a verified token: its payload, as the
-// token has it, in base64url.
+// payloadHeader holds the claims of a verified token for backends: its payload, in
+// base64url as in the token.
 const payloadHeader = "x-jwt-payload"
 
-// systemCAs are the authorities that Envoy's image trusts.
+// systemCAs is the file with the certificate authorities that Envoy's image trusts.
 const systemCAs = "/etc/ssl/certs/ca-certificates.crt"
 
 // keysTimeout bounds one attempt to fetch the keys of an issuer.
 const keysTimeout = 5 * time.Second
 
-// tokenFilters asks for a JSON Web Token where a rule wants one; who has none that
-// is good gets UNAUTHENTICATED, or 401, and who has one for another audience
-// PERMISSION_DENIED, or 403. It must come as "authorization: Bearer"
-// (RFC 6750, section 2.1), and not in the path, which ends up in logs.
+// tokenFilters returns the filters that require a JSON Web Token where a rule asks for
+// one. A call without a valid token gets UNAUTHENTICATED, or 401. A token for another
+// audience gets PERMISSION_DENIED, or 403. The token must come as "authorization:
+// Bearer" (RFC 6750, section 2.1), and not in the path, which ends up in logs.
 //
-// A token is good until a minute after its expiry, Envoy's allowance for clocks
-// that differ; one that never expires is not good. Backends get its claims, and
-// not the token, with which they could call others in the caller's name.
+// A token is valid until a minute after its expiry, Envoy's allowance for clock skew.
+// A token that never expires is not valid. Backends get its claims, and not the token,
+// with which they could call others in the caller's name.
 func tokenFilters(c Config) []*hcmv3.HttpFilter {
 	config := &jwtv3.JwtAuthentication{
 		Providers:      map[string]*jwtv3.JwtProvider{},
@@ -116,7 +116,7 @@ func anyIssuer(issuers []string) *jwtv3.JwtRequirement {
 // clusterName holds an underscore, so that no backend can have it.
 func (i Issuer) clusterName() string { return "issuer_" + i.Name }
 
-// issuerClusters are where the keys of issuers are fetched from.
+// issuerClusters returns the clusters from which Envoy fetches the keys of issuers.
 func issuerClusters(c Config) []*clusterv3.Cluster {
 	var clusters []*clusterv3.Cluster
 	for _, issuer := range c.Issuers {
@@ -223,10 +223,10 @@ func validKeySet(text string) bool {
 	return printable(text) && !secret && slices.ContainsFunc(set.Keys, jsonWebKey.usable)
 }
 
-// jsonWebKey has the members of RFC 7518, section 6, and RFC 8037, section 2.
+// jsonWebKey holds the members of RFC 7518, section 6, and RFC 8037, section 2.
 type jsonWebKey struct{ Kty, Crv, N, E, X, Y, D, K string }
 
-// usable says whether it is a whole public key for one of Envoy's algorithms.
+// usable reports whether it is a complete public key for one of Envoy's algorithms.
 func (k jsonWebKey) usable() bool {
 	n, e, x, y := decode(k.N), decode(k.E), decode(k.X), decode(k.Y)
 	curves := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}

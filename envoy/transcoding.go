@@ -60,10 +60,10 @@ func jsonBuffer() *bufferv3.Buffer {
 	return &bufferv3.Buffer{MaxRequestBytes: wrapperspb.UInt32(jsonRequest)}
 }
 
-// descriptorSet is the FileDescriptorSet of the services' files and of all that
-// these import, each once and after what it imports, as Envoy reads them. With them
-// are the details that errors may carry (google/rpc/error_details.proto): of an
-// error with a detail that it does not know, Envoy drops the whole text.
+// descriptorSet returns the FileDescriptorSet of the services' files and all their
+// imports. Each file comes once and after its imports, as Envoy expects. The set
+// includes the details that errors may carry (google/rpc/error_details.proto): if
+// Envoy does not know a detail of an error, it drops the whole text.
 func descriptorSet(services []protoreflect.ServiceDescriptor) []byte {
 	set, seen := &descriptorpb.FileDescriptorSet{}, map[string]bool{}
 	var add func(protoreflect.FileDescriptor)

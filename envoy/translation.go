@@ -74,8 +74,8 @@ func translation(c Config) *matchingv3.Matcher_OnMatch {
 	return orElse(&matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: list}, OnNoMatch: routes})
 }
 
-// translationRoutes are the first routes of requests that are not native gRPC. They lead
-// nowhere: what the filters cannot translate is not found.
+// translationRoutes returns the first routes of requests that are not native gRPC. They
+// lead nowhere: a request that the filters cannot translate gets 404.
 func translationRoutes(c Config) []*routev3.Route {
 	web := toNowhere("web")
 	web.TypedPerFilterConfig = translationFilters(c)
@@ -124,14 +124,14 @@ func off(filter *hcmv3.HttpFilter) *hcmv3.HttpFilter {
 	return filter
 }
 
-// switchedOn is the setting for a filter that is to do what it does by default.
+// switchedOn returns the setting that enables a filter with its defaults.
 func switchedOn() *anypb.Any {
 	return typed(&routev3.FilterConfig{Config: &anypb.Any{}})
 }
 
-// toNowhere is a route to a cluster that does not exist, for filters that do nothing
-// without a route; with the underscore no backend can have its name. Envoy answers 404
-// unless a filter answers, or leads to another route.
+// toNowhere returns a route to a cluster that does not exist, for filters that do nothing
+// without a route. No backend can have the cluster's name, because of the underscore.
+// Envoy answers 404 unless a filter answers, or selects another route.
 func toNowhere(name string, headers ...*routev3.HeaderMatcher) *routev3.Route {
 	return &routev3.Route{
 		Name:  name,

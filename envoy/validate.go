@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// dnsLabel is a label of RFC 1123, in the lower case that Kubernetes demands.
+// dnsLabel matches a label of RFC 1123, in the lower case that Kubernetes demands.
 var dnsLabel = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
 // validate reports everything that is wrong, not just the first thing.

@@ -53,8 +53,8 @@ func webSettings(c Config) map[string]*anypb.Any {
 	return settings
 }
 
-// varyByOrigin is the Fetch standard's advice to servers whose answer depends on the origin
-// ("CORS protocol and HTTP caches").
+// varyByOrigin returns the Vary header that the Fetch standard advises for servers whose
+// answer depends on the origin ("CORS protocol and HTTP caches").
 func varyByOrigin(c Config) []*corev3.HeaderValueOption {
 	if len(c.Origins) == 0 {
 		return nil

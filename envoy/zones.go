@@ -19,10 +19,10 @@ import (
 const zonesClusterName = "envoy_zones"
 
 // zoneVariable is the environment variable with the zone of Envoy's node.
-// Kubernetes puts its value into arguments that have it in parentheses.
+// Kubernetes replaces $(ZONE) in arguments with its value.
 const zoneVariable = "ZONE"
 
-// zones are those that any backend has, sorted.
+// zones lists the zones of all backends, sorted.
 func (c Config) zones() []string {
 	all := map[string]bool{}
 	for _, backend := range c.Backends {
@@ -70,7 +70,7 @@ func preferOwnZone(backend Backend) *lbcommonv3.LocalityLbConfig {
 	}}
 }
 
-// pods are where the pods of a backend are found.
+// pods returns the endpoints of a backend's pods.
 func pods(backend Backend) *endpointv3.ClusterLoadAssignment {
 	if len(backend.Zones) == 0 {
 		return endpoint(backend.Name, backend.Address, backend.Port)

@@ -50,11 +50,11 @@ func (a *admin) ask(ctx context.Context, method, path string) (string, error) {
 	return string(body), nil
 }
 
-// pods are those of a backend.
+// pods counts the pods of a backend.
 type pods struct{ found, healthy int64 }
 
-// pods are those of each backend. Only backends have health checks, and Envoy's
-// statistics of them.
+// pods counts the pods of each backend. Only backends have health checks, and so
+// Envoy's statistics of them.
 func (a *admin) pods(ctx context.Context) (map[string]pods, error) {
 	stats, err := a.stats(ctx, `^cluster\..+\.(membership_total|health_check\.healthy)$`)
 	if err != nil {
@@ -88,8 +88,8 @@ func (a *admin) servesTLS(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// traffic is what clients do. The statistics are those of the listener for
-// clients, which package envoy names https.
+// traffic describes the load from clients. Its statistics come from the clients'
+// listener, which package envoy names https.
 type traffic struct {
 	connections int64 // open
 	active      int64 // calls under way
@@ -116,7 +116,7 @@ func (a *admin) traffic(ctx context.Context) (traffic, error) {
 	}, nil
 }
 
-// stats are the statistics whose names match the regular expression.
+// stats returns the statistics whose names match the regular expression.
 func (a *admin) stats(ctx context.Context, filter string) (map[string]int64, error) {
 	body, err := a.ask(ctx, http.MethodGet, "/stats?filter="+url.QueryEscape(filter))
 	if err != nil {

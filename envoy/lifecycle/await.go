@@ -69,7 +69,7 @@ func awaitTLS(ctx context.Context, envoy *admin, log *slog.Logger) bool {
 	return false
 }
 
-// notReady are the backends that are to be waited for, sorted.
+// notReady lists the backends to wait for, sorted.
 func notReady(backends map[string]pods, oneIsEnough bool) []string {
 	var list []string
 	for name, p := range backends {

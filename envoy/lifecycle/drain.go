@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// phases are how long each phase of draining may last.
+// phases holds the maximum duration of each phase of draining.
 type phases struct {
 	// notice is for the load balancer, in full. POST /healthcheck/fail: readiness
 	// fails while clients are still taken, so that it sends new ones elsewhere.
@@ -27,8 +27,8 @@ func splitBudget(budget time.Duration) phases {
 const (
 	// pollInterval is between two questions to the admin interface.
 	pollInterval = 100 * time.Millisecond
-	// quiet is how long no client may have called for all of them to count as
-	// gone or idle: the connection of an idle client can be closed.
+	// quiet is the time without calls after which all clients count as gone or
+	// idle. The connection of an idle client can be closed.
 	quiet = time.Second
 )
 

@@ -21,24 +21,24 @@ import (
 	"example.com/grpc-edge/envoy/rest"
 )
 
-// verbs are the methods of HTTP that OpenAPI 3.0 knows.
+// verbs lists the HTTP methods that OpenAPI 3.0 supports.
 var verbs = []string{
 	http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodOptions,
 	http.MethodHead, http.MethodPatch, http.MethodTrace,
 }
 
-// anyVerb are the verbs documented for a custom pattern of the kind *.
+// anyVerb lists the verbs documented for a custom pattern of the kind *.
 var anyVerb = []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete, http.MethodPatch}
 
-// document is an OpenAPI document in the making.
+// document collects the parts of an OpenAPI document.
 type document struct {
 	*openapi3.T
-	// paths has each path by what it matches: OpenAPI takes two that differ in the
-	// names of parameters for one.
+	// paths holds each path by what it matches: for OpenAPI, two paths that differ
+	// only in the names of parameters are the same.
 	paths map[string]path
 }
 
-// path is a path of OpenAPI and the names of its parameters in order.
+// path holds a path of OpenAPI and the names of its parameters, in order.
 type path struct {
 	template string
 	names    []string
@@ -149,7 +149,7 @@ func inJSON(schema *openapi3.SchemaRef) openapi3.Content {
 	return openapi3.Content{"application/json": &openapi3.MediaType{Schema: schema}}
 }
 
-// raw is the content of a google.api.HttpBody.
+// raw returns the content of a google.api.HttpBody.
 func raw() openapi3.Content {
 	return openapi3.Content{"*/*": &openapi3.MediaType{Schema: openapi3.NewStringSchema().WithFormat("binary").NewRef()}}
 }

@@ -34,7 +34,7 @@ func File(t testing.TB, source string) protoreflect.FileDescriptor {
 	return files[0]
 }
 
-// Services are those declared in source.
+// Services returns the services declared in source.
 func Services(t testing.TB, source string) []protoreflect.ServiceDescriptor {
 	t.Helper()
 	services := File(t, source).Services()

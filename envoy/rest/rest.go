@@ -60,8 +60,8 @@ func Bindings(method protoreflect.MethodDescriptor) []Binding {
 	return list
 }
 
-// annotation reads the options anew: what made the descriptor may not have known
-// the annotation's type.
+// annotation unmarshals the options again: the code that made the descriptor may not
+// have known the annotation's type.
 func annotation(method protoreflect.MethodDescriptor) *annotations.HttpRule {
 	options := &descriptorpb.MethodOptions{}
 	content, err := proto.Marshal(method.Options())
@@ -92,16 +92,16 @@ var (
 	innerStars = regexp.MustCompile(`\*\*\}?/`)
 )
 
-// Variable is a part of a template that fills in a field of the request.
+// Variable describes a part of a template that sets a field of the request.
 type Variable struct {
 	// Field is its path, such as book.name.
 	Field string
-	// Pattern is what the part may be, such as shelves/*; * is one segment and ** are
-	// all that follow.
+	// Pattern is the pattern that the part matches, such as shelves/*. * matches one
+	// segment, and ** matches all the rest.
 	Pattern string
 }
 
-// Variables lists those of the template, in order.
+// Variables lists the variables of the template, in order.
 func (b Binding) Variables() []Variable {
 	var list []Variable
 	b.Expand(func(v Variable) string {

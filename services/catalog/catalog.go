@@ -69,11 +69,11 @@ func (s Service) Methods() []protoreflect.MethodDescriptor {
 	return list
 }
 
-// Problem is a value that cannot be used.
+// Problem describes a value that cannot be used.
 type Problem struct {
 	// Key is the key of the stack, or the file and its key.
 	Key string
-	// Message says what is wrong and what the value may be; it follows the key.
+	// Message says what is wrong and what the value may be. It is printed after the key.
 	Message string
 }
 

@@ -26,13 +26,13 @@ var (
 	versionRule = regexp.MustCompile(`^(?:projects/([a-z0-9-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/([1-9][0-9]*)|([A-Za-z0-9_-]{1,255})/([1-9][0-9]*))$`)
 )
 
-// platformVariables are set by the platform in every pod.
+// platformVariables lists the variables that the platform sets in every pod.
 var platformVariables = []string{"PORT", "TERMINATION_BUDGET", "MAX_CALLS", "GOMEMLIMIT", "OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 // systemFolders are of the kernel, the program or the user list of the image.
 var systemFolders = []string{"/", "/app", "/dev", "/etc", "/proc", "/sys"}
 
-// maxFiles is the limit of a ConfigMap and of a Secret (Kubernetes, "ConfigMaps": 1 MiB), less room for its metadata.
+// maxFiles is the size limit of a ConfigMap and of a Secret (Kubernetes, "ConfigMaps": 1 MiB), less room for its metadata.
 const maxFiles = 1<<20 - 1<<14
 
 // checker collects what is wrong with one service.
@@ -216,14 +216,14 @@ func checkTogether(services []Service, names []string) []Problem {
 	return problems
 }
 
-// file is a proto file and the service that has it.
+// file holds a proto file and the service that has it.
 type file struct {
 	protoreflect.FileDescriptor
 	service string
 }
 
-// checkProtos finds what cannot be served beside the other services: one gRPC
-// service has one backend, and descriptors at one path are one file.
+// checkProtos checks that the protos do not conflict with those of other services. A
+// gRPC service has one backend, and a path has one proto file.
 func (c *checker) checkProtos(owner map[protoreflect.FullName]string, files map[string]file) {
 	served := 0
 	for _, own := range c.Protos {

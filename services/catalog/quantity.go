@@ -6,13 +6,13 @@ import (
 	"strconv"
 )
 
-// quantities says what [Bytes] takes.
+// quantities describes the values that [Bytes] accepts.
 const quantities = "a number of Ki, Mi or Gi, such as 256Mi"
 
 var quantityRule = regexp.MustCompile(`^([1-9][0-9]{0,9})(Ki|Mi|Gi)$`)
 
 // Bytes returns the number of bytes in a quantity such as 256Mi. Of Kubernetes'
-// forms it takes those with a binary suffix.
+// forms it accepts those with a binary suffix.
 func Bytes(quantity string) (int64, error) {
 	parts := quantityRule.FindStringSubmatch(quantity)
 	if parts == nil {

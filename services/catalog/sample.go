@@ -13,13 +13,13 @@ import (
 const (
 	// word is in every text of a sample.
 	word = "hello"
-	// maxDepth bounds how deep required fields are filled in: a message that requires
-	// itself has no end.
+	// maxDepth is the maximum depth of filled-in required fields, for messages that
+	// require themselves.
 	maxDepth = 20
 )
 
-// Sample returns a request as JSON, with a word in every text of its first level and
-// all required fields filled in. It returns false for a message of which none can be made.
+// Sample returns a request as JSON. It sets every text field of the first level and all
+// required fields. It returns false for a message of which it can make no sample.
 func Sample(message protoreflect.MessageDescriptor) (string, bool) {
 	request := dynamicpb.NewMessage(message)
 	if !fillRequired(request, maxDepth) {

@@ -16,45 +16,45 @@ import (
 // stackKey is the key of the stack that overrides service.yaml.
 const stackKey = "grpc-edge:services"
 
-// Spec is what a service needs: the fields of service.yaml and of each service in
-// the stack's key `services`. Every field is optional.
+// Spec describes the needs of a service: the fields of service.yaml and of each service
+// in the stack's key `services`. Every field is optional.
 type Spec struct {
-	// Image is where the image is that was built elsewhere, by digest:
+	// Image is the reference, by digest, of an image built elsewhere:
 	// REGISTRY/PATH@sha256:…; empty for the Go module in the service's folder.
 	Image string `json:"image"`
-	// Private keeps the service from the edge: it is not routed, described or
-	// documented there, and only the services that call it reach it.
+	// Private hides the service from the edge: it is not routed, described or
+	// documented there. Only the services that call it reach it.
 	Private bool `json:"private"`
 
-	// CPU is the request, in cores or thousandths, such as 50m. A pod may use more
-	// while the node has it, up to CPULimit; empty is no limit.
+	// CPU is the CPU request, in cores or thousandths, such as 50m. A pod may use spare
+	// CPU of its node, up to CPULimit; an empty CPULimit is no limit.
 	CPU      string `json:"cpu"`
 	CPULimit string `json:"cpuLimit"`
-	// Memory is the request and MemoryLimit what a pod is killed above, in Ki, Mi
-	// or Gi; the limit defaults to twice the request.
+	// Memory is the memory request, in Ki, Mi or Gi. A pod that uses more than
+	// MemoryLimit is killed. MemoryLimit defaults to twice the request.
 	Memory      string `json:"memory"`
 	MemoryLimit string `json:"memoryLimit"`
-	// Replicas is the number of pods, or with ReplicasMax the least. Above
-	// ScaleAtCPUMillicores of CPU time on average there are more, up to
-	// ReplicasMax; 0 is always Replicas.
+	// Replicas is the number of pods, or with ReplicasMax the minimum. Above an average
+	// CPU use of ScaleAtCPUMillicores pods are added, up to ReplicasMax. With a
+	// ReplicasMax of 0 there are always Replicas pods.
 	Replicas             int `json:"replicas"`
 	ReplicasMax          int `json:"replicasMax"`
 	ScaleAtCPUMillicores int `json:"scaleAtCpuMillicores"`
-	// MaxCalls is how many unary calls a pod has under way at once; 0 is no limit.
+	// MaxCalls is the maximum number of concurrent unary calls in a pod; 0 is no limit.
 	MaxCalls int `json:"maxCalls"`
-	// MinReadySeconds is how long a new pod is ready before an old one may go.
+	// MinReadySeconds is the time that a new pod is ready before an old one may stop.
 	MinReadySeconds int `json:"minReadySeconds"`
-	// TerminationSeconds is how long a pod may take to stop.
+	// TerminationSeconds is the time that a pod has to stop.
 	TerminationSeconds int `json:"terminationSeconds"`
-	// StartupSeconds is how long a pod may take to become healthy after its start,
+	// StartupSeconds is the time that a pod has to become healthy after its start,
 	// before liveness counts.
 	StartupSeconds int `json:"startupSeconds"`
 
-	// Environment are variables in the clear.
+	// Environment holds variables in the clear.
 	Environment map[string]string `json:"environment"`
-	// Files are files of the service's folder, by their path in the container.
+	// Files holds files of the service's folder, by their path in the container.
 	Files map[string]string `json:"files"`
-	// Secrets are secret values, by the name of the variable that holds each.
+	// Secrets holds secret values, by the name of the variable for each.
 	Secrets map[string]Secret `json:"secrets"`
 	// Scratch are writable folders, which are empty when a pod starts: their size
 	// limits by their path in the container.
@@ -84,16 +84,16 @@ type Secret struct {
 	File string `json:"file"`
 }
 
-// Role is a role of IAM in the stack's project.
+// Role describes an IAM role in the stack's project.
 type Role struct {
 	// Role is its name, such as roles/secretmanager.secretAccessor.
 	Role string `json:"role"`
-	// Condition is an expression of IAM Conditions that narrows it, such as
+	// Condition is an expression of IAM Conditions that restricts the role, such as
 	// resource.name.endsWith("/secrets/db-password/versions/3"); empty for none.
 	Condition string `json:"condition"`
 }
 
-// UnmarshalJSON also takes the name of a role alone.
+// UnmarshalJSON also accepts just the name of a role.
 func (r *Role) UnmarshalJSON(content []byte) error {
 	if json.Unmarshal(content, &r.Role) == nil {
 		return nil
@@ -104,7 +104,7 @@ func (r *Role) UnmarshalJSON(content []byte) error {
 	return decoder.Decode((*plain)(r))
 }
 
-// Egress is a range of addresses and the TCP ports open there.
+// Egress describes a range of addresses and the TCP ports that may be reached there.
 type Egress struct {
 	CIDR  string `json:"cidr"`
 	Ports []int  `json:"ports"`
@@ -116,7 +116,7 @@ func TargetVariable(callee string) string {
 	return strings.ToUpper(strings.ReplaceAll(callee, "-", "_")) + "_TARGET"
 }
 
-// MemoryLimitBytes returns what a pod is killed above, in bytes.
+// MemoryLimitBytes returns the memory limit of a pod, in bytes.
 func (s Spec) MemoryLimitBytes() int64 {
 	limit, err := Bytes(s.MemoryLimit)
 	if err != nil {
@@ -196,7 +196,7 @@ func (s *Service) set(key string, value any) string {
 	return "is unknown; " + oneOf(Keys())
 }
 
-// kind says in words what values a field takes.
+// kind describes in words the values that a field accepts.
 func kind(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:

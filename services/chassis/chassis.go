@@ -1,6 +1,6 @@
-// Package chassis is the gRPC server that every service of this repository
-// runs in, so that all of them start, report their health, fail and stop in the
-// same way: a service brings its handlers, the chassis everything else.
+// Package chassis provides the gRPC server that every service of this repository
+// runs in. All services start, report their health, fail and stop in the same way.
+// A service brings its handlers; the chassis provides everything else.
 //
 // # Environment
 //

@@ -11,9 +11,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// deadlineHeader is how long the edge gives a call, in the format of grpc-timeout
+// deadlineHeader holds the time that the edge gives a call, in the format of grpc-timeout
 // (gRPC over HTTP2, "Requests"). The edge does not send grpc-timeout itself: grpc-go
-// answers that with a reset of the stream, which the edge would take for a broken pod.
+// would reset the stream at the deadline, and the edge would take the pod for broken.
 const deadlineHeader = "x-grpc-timeout"
 
 // A stream ends a little before the edge would end it, by the smaller of a twentieth of
@@ -25,11 +25,11 @@ const (
 	maxEarly   = 100 * time.Millisecond
 )
 
-// errDeadline is what a stream ends with when its time is over.
+// errDeadline is the error of a stream whose deadline has passed.
 var errDeadline = status.Error(codes.DeadlineExceeded, "the deadline of the call is over")
 
 // deadlineUnary gives the handler the caller's deadline. The edge ends the call by
-// itself, so that nothing has to be taken off.
+// itself, so the deadline is not shortened.
 func deadlineUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	timeout, ok := timeoutOf(ctx)
 	if !ok {
@@ -66,13 +66,13 @@ func deadlineStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerI
 	return errDeadline
 }
 
-// boundedStream is a stream whose context has a deadline.
+// boundedStream is a stream with a deadline in its context.
 type boundedStream struct {
 	grpc.ServerStream
 	ctx context.Context
 }
 
-// Context returns the context that ends at the deadline, or before with the stream.
+// Context returns the context that ends at the deadline, or earlier with the stream.
 func (s boundedStream) Context() context.Context { return s.ctx }
 
 // timeoutOf reads the deadline that the edge wrote. What is not in the format counts as
@@ -85,7 +85,7 @@ func timeoutOf(ctx context.Context) (time.Duration, bool) {
 	return parseTimeout(values[0])
 }
 
-// timeoutUnits are those of grpc-timeout.
+// timeoutUnits lists the units of grpc-timeout.
 var timeoutUnits = map[byte]time.Duration{
 	'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
 }

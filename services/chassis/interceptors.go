@@ -127,8 +127,8 @@ func callLogger(log *slog.Logger) logging.Logger {
 	})
 }
 
-// callCode is the code that the caller gets: grpc-go makes CANCELLED or
-// DEADLINE_EXCEEDED of a context's error, and UNKNOWN of any other.
+// callCode returns the code that the caller gets. grpc-go turns a context's error into
+// CANCELLED or DEADLINE_EXCEEDED, and any other error without a status into UNKNOWN.
 func callCode(err error) codes.Code {
 	if s, ok := status.FromError(err); ok {
 		return s.Code()

@@ -11,21 +11,21 @@ import (
 // Option changes what the chassis itself serves.
 type Option func(*overrides)
 
-// overrides are what the options say; the zero value changes nothing.
+// overrides holds the values of the options. The zero value changes nothing.
 type overrides struct {
 	server     []grpc.ServerOption
 	health     grpc_health_v1.HealthServer
 	reflection reflection.ServerOptions
 }
 
-// WithHealth lets named answer Check and Watch for every name but the empty one,
-// which is the health of the program itself. The context of a Watch ends when
-// the server drains.
+// WithHealth lets named answer Check and Watch for every name except the empty one.
+// The empty name is the health of the program itself. The context of a Watch ends
+// when the server drains.
 func WithHealth(named grpc_health_v1.HealthServer) Option {
 	return func(o *overrides) { o.health = named }
 }
 
-// WithReflection lets reflection describe other services than the registered ones.
+// WithReflection lets reflection describe services other than the registered ones.
 func WithReflection(described reflection.ServerOptions) Option {
 	return func(o *overrides) { o.reflection = described }
 }

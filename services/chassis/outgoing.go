@@ -12,13 +12,13 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// podWait is how long a call waits while no pod of the called service is healthy.
-// gRPC's own "wait for ready" would wait for as long as the caller does, which for a
-// call without a deadline is for ever.
+// podWait is the time that a call waits while no pod of the called service is healthy.
+// gRPC's own "wait for ready" would wait as long as the caller does, and forever in a
+// call without a deadline.
 const podWait = 10 * time.Second
 
-// waitForPodUnary holds a call back until a pod can take it. Nothing has been sent
-// by then, so that waiting is safe for every method.
+// waitForPodUnary holds a call until a pod can take it. Nothing has been sent by then,
+// so waiting is safe for every method.
 func waitForPodUnary(variable, target string) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, request, reply any, connection *grpc.ClientConn,
 		invoke grpc.UnaryInvoker, options ...grpc.CallOption,
@@ -71,9 +71,9 @@ func explainNoPod(found bool, variable, target string, err error) error {
 // traceHeaders carry the context of a trace (W3C Trace Context and Baggage).
 var traceHeaders = []string{"traceparent", "tracestate", "baggage"}
 
-// passTrace copies the trace of the incoming call to an outgoing one if this
-// program has no span of its own: it may not export traces, and yet be called and
-// call by those that do.
+// passTrace copies the trace of the incoming call to an outgoing one if this program
+// has no span of its own. A program that exports no traces may still be called by
+// programs that do, and call them.
 func passTrace(ctx context.Context) context.Context {
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx // otelgrpc names this program's span as the parent

@@ -7,8 +7,8 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-// dnsInterval is the time between an answer of DNS and the next question for the pods of
-// a called service. It is Envoy's dnsRefresh.
+// dnsInterval is the time between a DNS answer and the next query for the pods of a
+// called service. It equals Envoy's dnsRefresh.
 const dnsInterval = 2 * time.Second
 
 // pollingDNS builds grpc-go's own DNS resolver, and another one whenever dnsInterval
@@ -92,8 +92,8 @@ func (r *polledResolver) Close() {
 	r.current.Close()
 }
 
-// answers passes on answers that differ from the last one. With each that it is
-// given, grpc-go begins anew to count the failures that stop calls from being tried again.
+// answers passes on answers that differ from the last one. With each answer grpc-go
+// resets its count of the failures that stop retries.
 type answers struct {
 	resolver.ClientConn
 	come  chan struct{} // has an element if an answer has come

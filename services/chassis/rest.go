@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// originalPathHeader is what the edge adds to a call that came by REST, and takes from
-// callers (Envoy, grpc_json_transcoder filter).
+// originalPathHeader is a header that the edge adds to a call that came by REST, and
+// removes from what callers send (Envoy, grpc_json_transcoder filter).
 const originalPathHeader = "x-envoy-original-path"
 
 // fromREST reports whether the call came by REST.
@@ -18,9 +18,9 @@ func fromREST(ctx context.Context) bool {
 	return len(metadata.ValueFromIncomingContext(ctx, originalPathHeader)) > 0
 }
 
-// breakREST has the edge break a stream by REST off that fails after its first message. It
-// has the status 200 by then, and a page can't read trailers: a whole list would look as if
-// all of it were there. The edge resets a stream whose message it can't read.
+// breakREST makes the edge break off a stream by REST that fails after its first message.
+// The status 200 has been sent by then, and a page can't read trailers: an incomplete list
+// would look complete. The edge resets a stream whose message it can't read.
 func breakREST(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	if !fromREST(stream.Context()) {
 		return handler(service, stream)

@@ -90,7 +90,7 @@ func newServer(log *slog.Logger, maxCalls int, telemetry []grpc.ServerOption, re
 }
 
 // healthService is the standard health service, with watches that end when the
-// server drains. Without that, GracefulStop would wait for them to the last.
+// server drains. Otherwise GracefulStop would wait for them until its time is over.
 type healthService struct {
 	*health.Server
 	named    grpc_health_v1.HealthServer // of [WithHealth]; nil for none

@@ -22,7 +22,7 @@ const (
 	defaultTerminationBudget = "25s"
 )
 
-// settings is the environment, read and checked.
+// settings holds the environment, read and checked.
 type settings struct {
 	port            uint16
 	logLevel        slog.Level
@@ -60,7 +60,7 @@ func readPort(getenv func(string) string) (uint16, error) {
 	return uint16(port), nil
 }
 
-// logLevels are the accepted LOG_LEVELs. slog's own parser also takes forms
+// logLevels lists the accepted LOG_LEVELs. slog's own parser also accepts forms
 // such as "INFO+2", which nobody means.
 var logLevels = map[string]slog.Level{
 	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
@@ -97,8 +97,8 @@ func readTerminationBudget(getenv func(string) string) (time.Duration, error) {
 	return budget, nil
 }
 
-// otelChoices are the OpenTelemetry variables with a fixed set of values. The
-// SDK would only log a wrong one, or not even that, and export nothing.
+// otelChoices lists the OpenTelemetry variables with a fixed set of values. The SDK
+// would export nothing with a wrong value, and at most log it.
 var otelChoices = []struct {
 	name   string
 	values []string
@@ -113,7 +113,7 @@ var otelChoices = []struct {
 		"parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"}},
 }
 
-// otelEndpoints are the OpenTelemetry variables that hold a URL.
+// otelEndpoints lists the OpenTelemetry variables that hold a URL.
 var otelEndpoints = []string{
 	"OTEL_EXPORTER_OTLP_ENDPOINT",
 	"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -142,7 +142,7 @@ func checkTelemetry(getenv func(string) string) error {
 	return errors.Join(wrong...)
 }
 
-// exports tells whether the environment asks for a signal, "TRACES" or
+// exports reports whether the environment asks for a signal, "TRACES" or
 // "METRICS", to be exported.
 func exports(getenv func(string) string, signal string) bool {
 	if getenv("OTEL_SDK_DISABLED") == "true" {

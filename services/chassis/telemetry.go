@@ -21,7 +21,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// telemetry is what exports spans and metrics. Its zero value exports nothing.
+// telemetry exports spans and metrics. Its zero value exports nothing.
 type telemetry struct {
 	serverOptions []grpc.ServerOption
 	shutdowns     []func(context.Context) error

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// termination is how long each phase of stopping lasts.
+// termination holds the duration of each phase of stopping.
 type termination struct {
 	wait  time.Duration // NOT_SERVING, and still serving
 	drain time.Duration // GracefulStop, at most
 	flush time.Duration // export of the last telemetry, at most
 }
 
-// splitBudget shares out the time that stopping may take, as the package
-// comment says.
+// splitBudget divides the time for stopping among its phases, as in the package
+// comment.
 func splitBudget(budget time.Duration) termination {
 	wait, flush := budget*4/10, budget/10
 	return termination{wait: wait, drain: budget - wait - flush, flush: flush}

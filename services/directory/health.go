@@ -20,24 +20,24 @@ import (
 )
 
 const (
-	// maxWait is how long a backend may take to be known as serving, and a server
-	// to take a connection; a caller may wait for less.
+	// maxWait is the time for a check to find a backend serving, and for a server
+	// to take a connection. A caller may wait for less.
 	maxWait = 2 * time.Second
-	// pingInterval is how often a silent server is asked for a sign of life. It is
-	// the least that grpc-go's clients allow, and above what the chassis does.
+	// pingInterval is the interval of keepalive pings to a silent server. It is the
+	// minimum that grpc-go's clients allow, and above the chassis's minimum.
 	pingInterval = 10 * time.Second
-	// maxDelay is how long a server that was away may be back before it is tried
-	// again. A name that had no address is looked up again after up to 2 minutes,
-	// if it had none for as long (grpc-go, internal/resolver/dns).
+	// maxDelay is the maximum delay of a reconnect to a server that is back. A name
+	// without an address is looked up again after up to 2 minutes, if it had none
+	// for as long (grpc-go, internal/resolver/dns).
 	maxDelay = 5 * time.Second
-	// resolveInterval is how often names are looked up while servers are missing;
-	// Envoy asks as often.
+	// resolveInterval is the interval of DNS lookups while servers are missing. It
+	// is the same as Envoy's.
 	resolveInterval = 2 * time.Second
 )
 
-// health answers for the services of other programs. A connection to all servers
-// of a backend is ready while at least one of them says that it serves the service
-// (gRPC, A17 "Client-Side Health Checking"): that is the health of the service.
+// health answers health checks for the services of other programs. A connection to all
+// servers of a backend is ready while at least one of them reports that it serves the
+// service (gRPC, A17 "Client-Side Health Checking"). The service is then healthy.
 type health struct {
 	grpc_health_v1.UnimplementedHealthServer
 	backends map[protoreflect.FullName]*grpc.ClientConn
@@ -81,7 +81,7 @@ func (h *health) close() {
 	}
 }
 
-// Check tells whether a service is served, within maxWait.
+// Check reports whether a service is served, within maxWait.
 func (h *health) Check(
 	ctx context.Context, r *grpc_health_v1.HealthCheckRequest,
 ) (*grpc_health_v1.HealthCheckResponse, error) {
@@ -96,7 +96,7 @@ func (h *health) Check(
 	return response(serving), nil
 }
 
-// Watch tells whether a service is served, now and whenever that changes.
+// Watch reports whether a service is served, now and whenever that changes.
 func (h *health) Watch(r *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
 	ctx := stream.Context()
 	conn, found := h.backends[protoreflect.FullName(r.GetService())]

@@ -18,8 +18,8 @@ var ownFiles = []protoreflect.FileDescriptor{
 	grpc_reflection_v1alpha.File_grpc_reflection_v1alpha_reflection_proto,
 }
 
-// described is what reflection tells: nothing of this program's own registry,
-// which has the files of every library in it.
+// described returns the services and files that reflection describes. It leaves out this
+// program's own registry, which has the files of every library in it.
 func described(s settings) reflection.ServerOptions {
 	services := listed{}
 	for name := range s.targets {

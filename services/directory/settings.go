@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// settings is the environment, read and checked.
+// settings holds the environment, read and checked.
 type settings struct {
 	files   *protoregistry.Files
 	targets map[protoreflect.FullName]string // of gRPC, by service

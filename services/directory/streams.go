@@ -33,7 +33,7 @@ func limitStreams(atMost int, silence time.Duration) grpc.StreamServerIntercepto
 	}
 }
 
-// patientStream is a stream that does not wait for ever for its client.
+// patientStream is a stream that does not wait forever for its client.
 type patientStream struct {
 	grpc.ServerStream
 	silence time.Duration

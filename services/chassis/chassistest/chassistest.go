@@ -21,7 +21,7 @@ import (
 // asService is set for the copy of the test binary that is the service.
 const asService = "CHASSISTEST_SERVICE"
 
-// Timeout is what a process may take to serve, and a test's calls to finish.
+// Timeout is the time for a process to start serving, and for a test's calls to finish.
 const Timeout = 20 * time.Second
 
 // Main is to be called by TestMain. It runs the tests, or, in the process that
