@@ -1,5 +1,5 @@
-// Package admission says which images may run in the project's clusters: its
-// Binary Authorization policy, of which a project has one.
+// Package admission sets the Binary Authorization policy of the project, which decides
+// which images may run in its clusters. A project has one such policy.
 package admission
 
 import (
@@ -11,26 +11,25 @@ import (
 	"example.com/grpc-edge/infra/attestation"
 )
 
-// Admission is the policy.
+// Admission is the Binary Authorization policy.
 type Admission struct {
 	pulumi.ResourceState
 }
 
-// Args say which images may run.
+// Args describe which images may run.
 type Args struct {
-	// Exempt are patterns of images that run without more: the whole reference of one, or
-	// with ** at its end of all below a path ("AdmissionWhitelistPattern", Binary
-	// Authorization API).
+	// Exempt lists patterns of images that need no attestation. A pattern is the whole
+	// reference of one image, or a path with ** at its end for all images below it
+	// ("AdmissionWhitelistPattern", Binary Authorization API).
 	Exempt []string
-	// Signer is whose attestation every other image needs; nil lets no other run.
+	// Signer must have attested every other image. With nil, no other image may run.
 	Signer  *attestation.Signer
 	Project string
 	// AttestorName is unique in the project.
 	AttestorName string
 }
 
-// New sets the policy. When it is deleted, the project has Google's default again,
-// which allows all.
+// New sets the policy. Deleting it restores Google's default, which allows all images.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Admission, error) {
 	a := &Admission{}
 	if err := ctx.RegisterComponentResource("grpc-edge:admission:Admission", name, a, opts...); err != nil {
@@ -64,8 +63,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{})
 }
 
-// newAttestor makes the signer's attestations count. It comes after them: when attestations
-// begin to be required, or are those of another key, what runs has them already.
+// newAttestor creates the attestor that trusts the signer's key. It depends on the
+// attestations: running images must have theirs before one is required, also after a change
+// of key.
 func newAttestor(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*binaryauthorization.Attestor, error) {
 	attestor, err := binaryauthorization.NewAttestor(ctx, name, &binaryauthorization.AttestorArgs{
 		Name: pulumi.String(args.AttestorName),

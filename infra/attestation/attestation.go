@@ -1,6 +1,6 @@
-// Package attestation signs images, so that Binary Authorization can tell those that the
-// deployer has pushed from all others: a Cloud KMS key signs the digest, and the signature
-// is kept in Container Analysis, attached to a note.
+// Package attestation signs images, so that Binary Authorization can tell images that the
+// deployer pushed from all others. A Cloud KMS key signs the digest. The signature is kept
+// in Container Analysis, attached to a note.
 package attestation
 
 import (
@@ -28,7 +28,7 @@ type Signer struct {
 
 	// Note is the full name of the note that attestations are attached to.
 	Note pulumi.StringOutput
-	// PublicKey verifies signatures, PEM, and KeyID is how a signature names it.
+	// PublicKey verifies signatures; it is PEM. KeyID names the key in a signature.
 	PublicKey pulumi.StringOutput
 	KeyID     string
 
@@ -36,17 +36,17 @@ type Signer struct {
 	made map[string]pulumi.Resource // by reference
 }
 
-// Args say who signs.
+// Args describe the key that signs.
 type Args struct {
 	Project string
 	// NoteName is unique in the project.
 	NoteName string
 	Key      config.SigningKey
-	// APIs are those of Container Analysis and Cloud KMS, and may be others besides.
+	// APIs include those of Container Analysis and Cloud KMS.
 	APIs []pulumi.Resource
 }
 
-// New makes the note.
+// New creates the note.
 func New(ctx *pulumi.Context, component string, args *Args, opts ...pulumi.ResourceOption) (*Signer, error) {
 	// Binary Authorization names keys of Cloud KMS so ("Create attestors").
 	s := &Signer{key: args.Key, KeyID: "//cloudkms.googleapis.com/v1/" + args.Key.Name(), made: map[string]pulumi.Resource{}}
@@ -71,14 +71,14 @@ func New(ctx *pulumi.Context, component string, args *Args, opts ...pulumi.Resou
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"note": s.Note})
 }
 
-// Attest attests an image of ours, whose reference is REPOSITORY/NAME@DIGEST. What it
-// returns is pushed, which is the same reference once the image is in the registry; what
-// uses it waits for the attestation, too.
+// Attest attests one of the stack's own images, whose reference is REPOSITORY/NAME@DIGEST.
+// It returns pushed, which is the same reference once the image is in the registry.
+// Whatever uses the returned value also waits for the attestation.
 //
-// An attestation is for one image and one key, and its name says so: it stays as it is for
-// as long as a deployment has the image, be it as the stable version beside a canary, and
-// goes at the end of the first that has it no longer. A signature of ECDSA is another one
-// each time, so that a new one is not a change.
+// An attestation is for one image and one key, and its name is made from both. It is kept
+// as long as a deployment uses the image, including as the stable version beside a canary.
+// The first deployment without the image deletes it at its end. An ECDSA signature differs
+// each time, so a new signature is not treated as a change.
 func (s *Signer) Attest(ctx *pulumi.Context, reference string, pushed pulumi.StringOutput) (pulumi.StringOutput, error) {
 	if _, made := s.made[reference]; !made { // a canary may be the same image as the stable one
 		if err := s.attest(ctx, reference, pushed); err != nil {
@@ -110,18 +110,18 @@ func (s *Signer) attest(ctx *pulumi.Context, reference string, pushed pulumi.Str
 	return err
 }
 
-// Attestations are those made so far: what requires them comes after.
+// Attestations returns the attestations made so far. What requires them must depend on
+// them.
 func (s *Signer) Attestations() []pulumi.Resource { return slices.Collect(maps.Values(s.made)) }
 
-// short tells the attestations of one image from those of another, and those by one key
-// from those by another.
+// short returns a short hash that differs for each pair of image and key.
 func (s *Signer) short(reference string) string {
 	sum := sha256.Sum256([]byte(reference + "\n" + s.key.Name()))
 	return hex.EncodeToString(sum[:6])
 }
 
-// signature is made once the image is in the registry, with the identity of the gcp
-// provider, and not in a preview, which signs nothing.
+// signature signs once the image is in the registry, with the identity of the gcp provider.
+// A preview signs nothing.
 func (s *Signer) signature(ctx *pulumi.Context, reference string, payload []byte, pushed pulumi.StringOutput) pulumi.StringOutput {
 	if ctx.DryRun() {
 		return pulumi.UnsafeUnknownOutput(nil).ApplyT(func(any) string { return "" }).(pulumi.StringOutput)

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
-// payload is what is signed ("Create attestations", Binary Authorization).
+// payload is the document that is signed ("Create attestations", Binary Authorization).
 type payload struct {
 	Critical critical `json:"critical"`
 }
@@ -21,7 +21,7 @@ type critical struct {
 	Type string `json:"type"`
 }
 
-// payloadOf is the same for the same image.
+// payloadOf returns the payload for an image. It is deterministic.
 func payloadOf(image name.Digest) ([]byte, error) {
 	var p payload
 	p.Critical.Identity.Reference = image.Context().Name()

@@ -18,8 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// tries cover 15 seconds, in which a busy API recovers. Other answers, such as a missing
-// right, would be the same again.
+// tries with their waits span 15 seconds, enough for a busy API to recover. Other errors,
+// such as a missing permission, are not retried.
 const tries = 5
 
 var transient = []int{
@@ -43,8 +43,8 @@ type (
 	}
 )
 
-// sign has Cloud KMS sign a payload with a version of a key, and sees to it that the
-// public key verifies it: what was damaged on its way is not kept.
+// sign asks Cloud KMS to sign a payload with a version of a key. It checks the signature
+// with the public key, so that one damaged in transit is not kept.
 func sign(ctx context.Context, version, public, token string, payload []byte) ([]byte, error) {
 	sum := sha256.Sum256(payload)
 	body, err := json.Marshal(request{digest{sum[:]}})
@@ -69,7 +69,7 @@ func sign(ctx context.Context, version, public, token string, payload []byte) ([
 	return answer, nil
 }
 
-// retried asks again after a transient error.
+// retried posts, and retries after a transient error.
 func retried(ctx context.Context, url, token string, body []byte) ([]byte, error) {
 	for wait, try := time.Second, 1; ; wait, try = 2*wait, try+1 {
 		signature, again, err := post(ctx, url, token, body)
@@ -84,7 +84,7 @@ func retried(ctx context.Context, url, token string, body []byte) ([]byte, error
 	}
 }
 
-// post asks once, and tells whether to ask again.
+// post sends one request, and reports whether to retry.
 func post(ctx context.Context, url, token string, body []byte) (signature []byte, again bool, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// askPool has a CA pool of Certificate Authority Service sign a key that Pulumi
-// makes. What else the certificate says is for the policy of the pool.
+// askPool asks a CA pool of Certificate Authority Service to sign a key that Pulumi
+// creates. The policy of the pool decides the other fields of the certificate.
 func (c *Certificate) askPool(ctx *pulumi.Context, name string, args *Args) error {
 	key, request, err := c.newRequest(ctx, name, args)
 	if err != nil {
@@ -42,10 +42,10 @@ func (c *Certificate) askPool(ctx *pulumi.Context, name string, args *Args) erro
 	return nil
 }
 
-// newClock runs out when the certificate has to be renewed, which the gcp provider
-// cannot tell: a certificate that nobody is shown, and that the TLS provider makes anew
-// in the last part of its life. Its end is kept with the real one, so that a renewal
-// that fails is tried again by the next update.
+// newClock creates a certificate that expires when the real one has to be renewed, which
+// the gcp provider cannot detect. No client sees it. The TLS provider recreates it in the
+// last part of its lifetime. Its expiry is stored with the real certificate, so that the
+// next update retries a renewal that failed.
 func (c *Certificate) newClock(ctx *pulumi.Context, name string, key *tls.PrivateKey, life int) (*tls.SelfSignedCert, error) {
 	clock, err := tls.NewSelfSignedCert(ctx, name+"-clock", &tls.SelfSignedCertArgs{
 		PrivateKeyPem:       key.PrivateKeyPem,
@@ -60,7 +60,7 @@ func (c *Certificate) newClock(ctx *pulumi.Context, name string, key *tls.Privat
 	return clock, nil
 }
 
-// split parts what the server sends from the root.
+// split returns the chain that the server sends, and the root.
 func split(leaf string, issuers []string) []string {
 	sent := []string{leaf}
 	root := ""

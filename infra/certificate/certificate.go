@@ -1,6 +1,6 @@
-// Package certificate is the certificate that Envoy shows to clients: one that
-// the user brings, one signed by an authority of the stack's own, or one from an
-// issuer that the user has.
+// Package certificate creates the certificate that Envoy presents to clients: one that the
+// user provides, one signed by the stack's own authority, or one from an issuer that the
+// user has.
 package certificate
 
 import (
@@ -16,35 +16,35 @@ import (
 type Certificate struct {
 	pulumi.ResourceState
 
-	// Chain and Key are in PEM: the chain has the leaf first, and the key is a
-	// secret. They are nil with a Secret.
+	// Chain and Key are PEM. The chain has the leaf first, and the key is a secret. Both
+	// are nil if Secret is set.
 	Chain, Key pulumi.StringInput
-	// Secret is the name of the Kubernetes Secret that cert-manager keeps them in,
-	// once they are there; nil for the other kinds.
+	// Secret is the name of the Kubernetes Secret in which cert-manager keeps the chain and
+	// the key, once they are there; nil for the other kinds.
 	Secret pulumi.StringInput
-	// Authority is the certificate that clients have to trust; empty if that is
-	// for the user to know.
+	// Authority is the certificate that clients have to trust; empty if the user has to
+	// know it.
 	Authority pulumi.StringOutput
 }
 
-// Args say what kind of certificate it is, and for whom.
+// Args describe the certificate and the names it is for.
 type Args struct {
 	Certificate config.Certificate
-	// DNSNames and IPAddress are what it is for.
+	// DNSNames and IPAddress are the subject alternative names.
 	DNSNames  []string
 	IPAddress pulumi.StringInput
-	// Labels are those of what Google bills.
+	// Labels are for resources that Google bills.
 	Labels pulumi.StringMapInput
-	// Namespace is where a Secret is, Workload who mounts it, and InCluster for
-	// what lives in the cluster.
+	// Namespace holds the Secret, Workload mounts it, and InCluster creates objects in the
+	// cluster.
 	Namespace pulumi.StringInput
 	Workload  string
 	InCluster *kubernetes.Provider
-	// Ready are what has to exist first, such as the API.
+	// Ready lists the resources that must exist first, such as the API.
 	Ready []pulumi.Resource
 }
 
-// New makes the certificate.
+// New creates the certificate.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Certificate, error) {
 	c := &Certificate{Authority: pulumi.String("").ToStringOutput()}
 	if err := ctx.RegisterComponentResource("grpc-edge:certificate:Certificate", name, c, opts...); err != nil {

@@ -11,8 +11,8 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// askCertManager has the cert-manager of the cluster keep a certificate in a Secret
-// (cert-manager, "Certificate resource"). The private key is made in the cluster and
+// askCertManager asks the cert-manager of the cluster to keep a certificate in a Secret
+// (cert-manager, "Certificate resource"). The private key is created in the cluster and
 // stays there: Pulumi never sees it.
 func (c *Certificate) askCertManager(ctx *pulumi.Context, name string, args *Args) error {
 	metadata := workload.Metadata(args.Namespace, args.Workload)
@@ -36,8 +36,9 @@ func (c *Certificate) askCertManager(ctx *pulumi.Context, name string, args *Arg
 	return nil
 }
 
-// certificateSpec leaves the time of renewal to cert-manager, which takes the last
-// third of what the issuer gave, whatever was asked for.
+// certificateSpec returns the spec of the Certificate. It leaves the time of renewal to
+// cert-manager, which renews in the last third of the lifetime that the issuer granted,
+// whatever was requested.
 func certificateSpec(secret string, args *Args) pulumi.Map {
 	issuer := args.Certificate.Issuer
 	spec := pulumi.Map{

@@ -7,16 +7,16 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Lifetimes of the stack's own authority in hours. Clients have to learn of a new
-// one, so that it lives longer than what it signs.
+// Lifetimes of the stack's own authority in hours. Clients have to be given a new
+// authority, so it lives longer than the certificates it signs.
 const (
 	day              = 24
 	authorityLife    = 5 * 365 * day
 	authorityRenewal = 365 * day
 )
 
-// renewal is the last part of a life, in which `pulumi up` renews a certificate:
-// a third, as cert-manager does it ("Certificate resource", renewBefore).
+// renewal returns how long before its expiry `pulumi up` renews a certificate: a third of
+// its lifetime, as cert-manager does it ("Certificate resource", renewBefore).
 func renewal(life int) int { return life / 3 }
 
 func (c *Certificate) selfSign(ctx *pulumi.Context, name string, args *Args) error {
@@ -57,7 +57,7 @@ func (c *Certificate) selfSign(ctx *pulumi.Context, name string, args *Args) err
 	return nil
 }
 
-// newRequest makes the leaf's key, and asks for a certificate for it.
+// newRequest creates the leaf's key and a certificate request for it.
 func (c *Certificate) newRequest(ctx *pulumi.Context, name string, args *Args) (*tls.PrivateKey, *tls.CertRequest, error) {
 	key, err := c.newKey(ctx, name+"-leaf")
 	if err != nil {
@@ -77,8 +77,8 @@ func (c *Certificate) newRequest(ctx *pulumi.Context, name string, args *Args) (
 	return key, request, nil
 }
 
-// newKey makes a P-256 key: as strong as 3072-bit RSA (NIST SP 800-57), and
-// much cheaper in each handshake.
+// newKey creates a P-256 key. It is as strong as 3072-bit RSA (NIST SP 800-57), and much
+// cheaper in each handshake.
 func (c *Certificate) newKey(ctx *pulumi.Context, name string) (*tls.PrivateKey, error) {
 	key, err := tls.NewPrivateKey(ctx, name, &tls.PrivateKeyArgs{
 		Algorithm:  pulumi.String("ECDSA"),

@@ -8,27 +8,26 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// NodeAccount is the identity of the nodes. It is a component apart from the
-// cluster because repositories name it as their reader, and nodes need those
-// repositories from their first minute.
+// NodeAccount is the service account of the nodes. It is a separate component because
+// repositories name it as their reader, and nodes need those repositories from their first
+// minute.
 type NodeAccount struct {
 	pulumi.ResourceState
 
 	// Email identifies the account.
 	Email pulumi.StringOutput
-	// Role is what lets the account work; nodes come after it and go before it.
+	// Role grants the account its role. Nodes are created after it and deleted before it.
 	Role *projects.IAMMember
 }
 
-// NodeAccountArgs name the project.
+// NodeAccountArgs describe the account.
 type NodeAccountArgs struct {
 	Project string
 }
 
-// NewNodeAccount creates the account with what every node needs: to write its
-// logs and metrics. (GKE, "Configure a custom node service account".) The
-// alternative, the default account of Compute Engine, may be an editor of the
-// whole project.
+// NewNodeAccount creates the account with the role that every node needs, to write its logs
+// and metrics (GKE, "Configure a custom node service account"). The alternative, the
+// default account of Compute Engine, may be an editor of the whole project.
 func NewNodeAccount(ctx *pulumi.Context, name string, args *NodeAccountArgs, opts ...pulumi.ResourceOption) (*NodeAccount, error) {
 	a := &NodeAccount{}
 	if err := ctx.RegisterComponentResource("grpc-edge:cluster:NodeAccount", name, a, opts...); err != nil {

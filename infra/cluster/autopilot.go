@@ -7,9 +7,10 @@ import (
 	"example.com/grpc-edge/infra/config"
 )
 
-// autopilot leaves the nodes to GKE, but not whom they run as. Dataplane V2, Workload
-// Identity, shielded nodes with secure boot, repairs and upgrades are GKE's, and
-// naming them is refused (GKE, "Compare features in Autopilot and Standard clusters").
+// autopilot leaves the nodes to GKE, except for their service account. GKE itself sets
+// Dataplane V2, Workload Identity, shielded nodes with secure boot, repairs and upgrades,
+// and refuses requests that set them (GKE, "Compare features in Autopilot and Standard
+// clusters").
 func autopilot(cluster *container.ClusterArgs, args *Args) {
 	nodes := container.ClusterClusterAutoscalingAutoProvisioningDefaultsArgs{
 		ServiceAccount: args.NodeAccount,
@@ -24,8 +25,8 @@ func autopilot(cluster *container.ClusterArgs, args *Args) {
 	cluster.SkipNodePoolRefresh = pulumi.Bool(true)
 }
 
-// NodeSelector is how pods ask for the kind of nodes that the stack is configured to
-// have. In a Standard cluster all nodes are of that kind, and it is nil.
+// NodeSelector returns the node labels that pods must select for the configured kind of
+// nodes. It is nil in a Standard cluster, where all nodes are of that kind.
 func NodeSelector(c config.Cluster) pulumi.StringMap {
 	if !c.Autopilot || !c.Spot {
 		return nil

@@ -1,5 +1,5 @@
-// Package cluster is a private GKE cluster, with one pool of nodes or in Autopilot
-// mode, and the way to talk to it.
+// Package cluster creates a private GKE cluster, with one node pool or in Autopilot mode,
+// and the Kubernetes provider for it.
 package cluster
 
 import (
@@ -12,8 +12,8 @@ import (
 	"example.com/grpc-edge/infra/config"
 )
 
-// cloudPlatform leaves it to IAM what a node may do, as Google advises: scopes
-// are the older, coarser mechanism (Compute Engine, "Service accounts").
+// cloudPlatform is the scope that leaves a node's permissions to IAM, as Google advises.
+// Scopes are the older, coarser mechanism (Compute Engine, "Service accounts").
 const cloudPlatform = "https://www.googleapis.com/auth/cloud-platform"
 
 // Cluster is a cluster that is ready to run pods.
@@ -23,14 +23,14 @@ type Cluster struct {
 	Name, Location pulumi.StringOutput
 	// Kubeconfig is a secret; it needs gke-gcloud-auth-plugin on PATH.
 	Kubeconfig pulumi.StringOutput
-	// Provider creates Kubernetes objects once there are nodes, and deletes them
-	// while there still are: finalizers need their controllers.
+	// Provider creates Kubernetes objects once there are nodes, and deletes them while
+	// there still are nodes: finalizers need their controllers.
 	Provider *kubernetes.Provider
 }
 
 // Args describe the cluster.
 type Args struct {
-	// Cluster is as the stack is configured.
+	// Cluster is the configuration of the stack.
 	config.Cluster
 	Project string
 	// Network and Subnet are IDs; the ranges are names of secondary ranges.
@@ -42,12 +42,13 @@ type Args struct {
 	// KMSKey encrypts Kubernetes Secrets and the nodes' disks; empty for Google's
 	// own keys.
 	KMSKey string
-	// FlowLogs has the VPC see, and so log, what pods of one node say to each other.
+	// FlowLogs makes traffic between pods of one node visible to the VPC, so that it is
+	// logged.
 	FlowLogs bool
-	// LeastVersion is the oldest Kubernetes that the control plane may have, such as 1.35;
-	// empty for what the channel gives.
+	// LeastVersion is the oldest Kubernetes version that the control plane may have, such
+	// as 1.35; empty for the version of the release channel.
 	LeastVersion string
-	// BinaryAuthorization asks the project's policy about each image.
+	// BinaryAuthorization enforces the project's policy for each image.
 	BinaryAuthorization bool
 	DeletionProtection  bool
 }
@@ -118,7 +119,7 @@ func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*con
 	return gke, nil
 }
 
-// clusterArgs are what clusters of both modes have.
+// clusterArgs returns the settings that clusters of both modes share.
 func clusterArgs(args *Args) *container.ClusterArgs {
 	described := &container.ClusterArgs{
 		Location:           pulumi.String(args.Location),
@@ -163,7 +164,7 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 	return described
 }
 
-// standard adds what Autopilot clusters have by themselves, and refuse to be told.
+// standard adds the settings that Autopilot clusters have built in and refuse to be given.
 func standard(cluster *container.ClusterArgs, args *Args) {
 	cluster.DatapathProvider = pulumi.String("ADVANCED_DATAPATH")
 	cluster.WorkloadIdentityConfig = container.ClusterWorkloadIdentityConfigArgs{

@@ -8,11 +8,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// kubeconfig lets whoever holds Google credentials in, and holds none itself. It
-// is a secret all the same: it says where the control plane is.
+// kubeconfig returns a kubeconfig for whoever has Google credentials; it holds none itself.
+// It is a secret all the same, because it holds the address of the control plane.
 //
-// The name of a DNS-based endpoint has a certificate that every machine trusts
-// (GKE, "About the DNS-based endpoint").
+// A DNS-based endpoint has a certificate that every machine trusts (GKE, "About the
+// DNS-based endpoint").
 func kubeconfig(gke *container.Cluster, dnsEndpoint bool) pulumi.StringOutput {
 	endpoint, ca := gke.Endpoint, gke.MasterAuth.ClusterCaCertificate().Elem()
 	if dnsEndpoint {
@@ -25,15 +25,14 @@ func kubeconfig(gke *container.Cluster, dnsEndpoint bool) pulumi.StringOutput {
 	return pulumi.ToSecret(config).(pulumi.StringOutput)
 }
 
-// renderKubeconfig writes JSON, which is YAML too. The CA is in base64 already;
-// empty for those that the machine trusts.
+// renderKubeconfig returns JSON, which is also YAML. The CA is already base64; it is empty
+// for an endpoint that the machine trusts.
 //
-// The user entry is that of `gcloud container clusters get-credentials` where the
-// property container/use_application_default_credentials is set. Without the
-// argument the plugin asks gcloud for its own account, which may be another than
-// the Application Default Credentials that the gcp provider uses, and which a
-// build machine does not have (kubernetes/cloud-provider-gcp,
-// cmd/gke-gcloud-auth-plugin/main.go).
+// The user entry is that of `gcloud container clusters get-credentials` where the property
+// container/use_application_default_credentials is set. Without the argument the plugin
+// asks gcloud for its own account. That account may differ from the Application Default
+// Credentials that the gcp provider uses, and a build machine has none
+// (kubernetes/cloud-provider-gcp, cmd/gke-gcloud-auth-plugin/main.go).
 func renderKubeconfig(cluster, endpoint, ca string) (string, error) {
 	type object = map[string]any
 	server := object{"server": "https://" + endpoint}

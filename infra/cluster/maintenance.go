@@ -28,6 +28,6 @@ func maintenancePolicy(m config.Maintenance) container.ClusterMaintenancePolicyA
 	return policy
 }
 
-// timestamp is written as the API returns it: any other spelling of the same time
-// shows as a change for ever.
+// timestamp returns a time as the API formats it. Any other spelling of the same time would
+// be a permanent diff.
 func timestamp(t time.Time) pulumi.String { return pulumi.String(t.UTC().Format(time.RFC3339)) }

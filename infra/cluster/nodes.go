@@ -9,8 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// newNodePool adds the nodes. An upgrade brings a new node before it drains an
-// old one.
+// newNodePool creates the node pool. An upgrade adds a new node before it drains an old
+// one.
 func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.Cluster, args *Args) (*container.NodePool, error) {
 	described := &container.NodePoolArgs{
 		Cluster: gke.ID(), // an ID, as a name alone would be looked up in the provider's own location
@@ -45,8 +45,9 @@ func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.C
 	return pool, nil
 }
 
-// locationPolicy spreads nodes over zones, but takes spot machines where there are
-// any (GKE, "About cluster autoscaling", location policy).
+// locationPolicy returns BALANCED, which spreads nodes over zones. For spot machines it
+// returns ANY, which takes them from any zone that has some (GKE, "About cluster
+// autoscaling", location policy).
 func locationPolicy(spot bool) string {
 	if spot {
 		return "ANY"
@@ -54,7 +55,7 @@ func locationPolicy(spot bool) string {
 	return "BALANCED"
 }
 
-// zones leaves the choice to GKE where there are none.
+// zones returns nil for no zones, which leaves the choice to GKE.
 func zones(names []string) pulumi.StringArrayInput {
 	if len(names) == 0 {
 		return nil
@@ -62,7 +63,7 @@ func zones(names []string) pulumi.StringArrayInput {
 	return pulumi.ToStringArray(names)
 }
 
-// hyperdiskOnly are the machine series that take no Persistent Disk (Compute
+// hyperdiskOnly lists the machine series that do not support Persistent Disk (Compute
 // Engine, "General-purpose machine family", supported disk types of each series).
 var hyperdiskOnly = []string{"c4", "c4a", "c4d", "n4", "n4a", "n4d"}
 

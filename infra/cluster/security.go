@@ -5,8 +5,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// secure adds what the stack chooses of who reaches the control plane, what is
-// encrypted with whose key, and what may run.
+// secure adds the stack's choices of access to the control plane, encryption keys and
+// admission of images.
 func secure(cluster *container.ClusterArgs, args *Args) {
 	reach(cluster, args)
 	posture := "DISABLED"
@@ -32,8 +32,8 @@ func secure(cluster *container.ClusterArgs, args *Args) {
 	cluster.DatabaseEncryption = encryption
 }
 
-// reach is how Pulumi and kubectl get to the Kubernetes API: by the address, from
-// the authorized networks only, or by the name, for whom IAM lets in.
+// reach configures access to the Kubernetes API: by address, from the authorized networks
+// only, or by DNS name, for identities that IAM allows.
 func reach(cluster *container.ClusterArgs, args *Args) {
 	// Both ways are said in both cases: what is left out stays as it was.
 	cluster.ControlPlaneEndpointsConfig = container.ClusterControlPlaneEndpointsConfigArgs{

@@ -32,7 +32,8 @@ func (r *reader) authorities() []string {
 // ManagedZone: 1 to 63 characters, a letter first, a letter or digit last).
 var zonePattern = regexp.MustCompile(`^(?:projects/([a-z][a-z0-9-]{4,28}[a-z0-9])/managedZones/)?([a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$`)
 
-// dnsZone reads the zone, which is in the project of the stack unless it says another.
+// dnsZone reads the zone. It is in the project of the stack unless its name includes
+// another.
 func (r *reader) dnsZone(project string) DNSZone {
 	value, ok := r.text(dnsZoneKey)
 	if !ok || value == "" {

@@ -2,8 +2,8 @@ package config
 
 const modeKey = "grpc-edge:clusterMode"
 
-// standardOnly are the keys that an Autopilot cluster has no use for (GKE, "Compare
-// features in Autopilot and Standard clusters"), each with what is so instead.
+// standardOnly lists the keys that have no effect in an Autopilot cluster (GKE, "Compare
+// features in Autopilot and Standard clusters"), each with what applies instead.
 var standardOnly = []struct{ key, instead string }{
 	{"grpc-edge:clusterLocation", "the cluster is always regional"},
 	{"grpc-edge:nodeMachineType", "GKE chooses the machines"},
@@ -17,8 +17,8 @@ var standardOnly = []struct{ key, instead string }{
 	{"grpc-edge:zoneAware", "it is not known in which zones pods will be"},
 }
 
-// autopilot reads the mode of the cluster, and refuses what it leaves no choice of: a
-// default says nothing, but any other value somebody has set.
+// autopilot reads the mode of the cluster. It refuses keys that the mode ignores if their
+// value is not the default, because then somebody has set them.
 func (r *reader) autopilot() bool {
 	if r.oneOf(modeKey, "standard", "autopilot") != "autopilot" {
 		return false

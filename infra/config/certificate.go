@@ -26,41 +26,40 @@ const (
 	CertificateAuthorityService = "certificate-authority-service"
 )
 
-// Certificate is what Envoy shows to clients.
+// Certificate describes the certificate that Envoy presents to clients.
 type Certificate struct {
 	Kind string
-	// LifetimeDays is how long it lives, unless it is provided.
+	// LifetimeDays is the lifetime of the certificate, unless it is provided.
 	LifetimeDays int
-	// PEM is the chain of a provided one, leaf first, and KeyPEM its private key, a
+	// PEM is the chain of a provided certificate, leaf first. KeyPEM is its private key, a
 	// secret.
 	PEM, KeyPEM string
-	// Issuer is whom cert-manager asks.
+	// Issuer is the issuer that cert-manager uses.
 	Issuer Issuer
-	// Pool is that of Certificate Authority Service.
+	// Pool is the CA pool of Certificate Authority Service.
 	Pool Pool
 }
 
-// OwnAuthority says whether clients have to be given the authority, which the stack
-// knows.
+// OwnAuthority reports whether clients have to be given an authority that the stack knows.
 func (c Certificate) OwnAuthority() bool {
 	return c.Kind == SelfSigned || c.Kind == CertificateAuthorityService
 }
 
-// Issuer is one of cert-manager, in the cluster.
+// Issuer is an issuer of cert-manager in the cluster.
 type Issuer struct {
 	Name string `json:"name"`
 	// Kind is a key of IssuerGroups.
 	Kind string `json:"kind"`
-	// IPAddress asks for the address besides the name.
+	// IPAddress requests the IP address in the certificate besides the DNS names.
 	IPAddress bool `json:"ipAddress"`
-	// Wait is how long an update waits for the certificate.
+	// Wait is the longest time that an update waits for the certificate.
 	Wait time.Duration `json:"-"`
 }
 
 // Pool is a CA pool: projects/Project/locations/Location/caPools/Name.
 type Pool struct{ Project, Location, Name string }
 
-// IssuerGroups are the API groups of kinds of issuers: cert-manager's own ("Issuer
+// IssuerGroups maps kinds of issuers to their API groups: cert-manager's own ("Issuer
 // configuration"), and those of the issuer for Certificate Authority Service
 // (google-cas-issuer, "Configuring the Issuer").
 var IssuerGroups = map[string]string{
@@ -75,12 +74,12 @@ const (
 	poolKey   = "grpc-edge:certificateAuthorityPool"
 )
 
-// certificateKinds are the kinds, each with the keys that are for it alone.
+// certificateKinds maps each kind to the keys that only it uses.
 var certificateKinds = map[string][]string{
 	SelfSigned: nil, Provided: {chainKey, keyKey}, CertManager: {issuerKey}, CertificateAuthorityService: {poolKey},
 }
 
-// certificate reads the keys of the certificate. No message holds the private key.
+// certificate reads the keys of the certificate. No error message contains the private key.
 func (r *reader) certificate(authorities []string) Certificate {
 	c := Certificate{
 		Kind: r.oneOf("grpc-edge:certificate", SelfSigned, Provided, CertManager, CertificateAuthorityService),
@@ -108,7 +107,7 @@ func (r *reader) certificate(authorities []string) Certificate {
 	return c
 }
 
-// refuseUnused reports what is set for another kind of certificate.
+// refuseUnused reports keys that are set for another kind of certificate.
 func (r *reader) refuseUnused(kind string) {
 	for other, keys := range certificateKinds {
 		for _, key := range keys {
@@ -119,7 +118,7 @@ func (r *reader) refuseUnused(kind string) {
 	}
 }
 
-// issuerName is that of an object ("Object Names and IDs", Kubernetes).
+// issuerName matches the name of a Kubernetes object ("Object Names and IDs", Kubernetes).
 var issuerName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 
 func (r *reader) issuer(kind string) Issuer {
@@ -137,8 +136,8 @@ func (r *reader) issuer(kind string) Issuer {
 	return issuer
 }
 
-// caPool is the name of a pool (Certificate Authority Service API, caPools.create:
-// the form of its ID).
+// caPool matches the name of a pool (Certificate Authority Service API, caPools.create: the
+// form of its ID).
 var caPool = regexp.MustCompile(`^projects/([a-z][a-z0-9-]{4,28}[a-z0-9])/locations/([a-z]+-[a-z]+[0-9]{1,2})/caPools/([a-zA-Z0-9_-]{1,63})$`)
 
 func (r *reader) pool(kind string) Pool {
@@ -153,7 +152,7 @@ func (r *reader) pool(kind string) Pool {
 	return Pool{}
 }
 
-// checkPair finds before deployment what a client would find after it.
+// checkPair checks the chain and its key as a client would, but before deployment.
 func (r *reader) checkPair(chain, key string, authorities []string) {
 	chainBlock, _ := pem.Decode([]byte(chain))
 	isChain := chainBlock != nil && chainBlock.Type == "CERTIFICATE"
@@ -183,8 +182,8 @@ func (r *reader) checkPair(chain, key string, authorities []string) {
 	r.warnings = append(r.warnings, weaknesses(certificates)...)
 }
 
-// parseChain reads every block, of which [tls.X509KeyPair] reads the first alone. Envoy
-// refuses all of a chain for one that is broken.
+// parseChain reads every block; [tls.X509KeyPair] parses only the first. Envoy refuses the
+// whole chain if one certificate is broken.
 func parseChain(chain string) (certificates []*x509.Certificate, problem string) {
 	rest := []byte(chain)
 	for {
@@ -203,8 +202,8 @@ func parseChain(chain string) (certificates []*x509.Certificate, problem string)
 	}
 }
 
-// checkLeaf returns why no client would take the certificate, or Envoy not serve it;
-// "" for nothing.
+// checkLeaf returns why no client would accept the certificate or Envoy would not serve it;
+// "" if there is no reason.
 func checkLeaf(leaf *x509.Certificate, authorities []string, now time.Time) string {
 	problem := cmp.Or(checkTimes(leaf, now), checkNames(leaf, authorities))
 	switch {
@@ -220,7 +219,7 @@ func checkLeaf(leaf *x509.Certificate, authorities []string, now time.Time) stri
 	return ""
 }
 
-// checkNames returns which names the certificate is not for; "" for none.
+// checkNames returns which names the certificate does not cover; "" for none.
 func checkNames(leaf *x509.Certificate, authorities []string) string {
 	var missing []string
 	for _, name := range authorities {
@@ -245,7 +244,8 @@ func checkTimes(certificate *x509.Certificate, now time.Time) string {
 	return ""
 }
 
-// checkChain returns why clients could not follow the chain from the leaf upwards.
+// checkChain returns why clients could not verify the chain from the leaf upwards; "" if
+// they can.
 func checkChain(certificates []*x509.Certificate, now time.Time) string {
 	for i, certificate := range certificates {
 		if selfSigned := bytes.Equal(certificate.RawSubject, certificate.RawIssuer); !selfSigned && slices.Contains(brokenSignatures, certificate.SignatureAlgorithm) {
@@ -265,10 +265,11 @@ func checkChain(certificates []*x509.Certificate, now time.Time) string {
 	return ""
 }
 
-// brokenSignatures can be forged (RFC 9155).
+// brokenSignatures lists signature algorithms that can be forged (RFC 9155).
 var brokenSignatures = []x509.SignatureAlgorithm{x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1}
 
-// leastRSA is what Envoy serves at least (its ServerContextImpl refuses less).
+// leastRSA is the smallest RSA key in bits that Envoy serves (its ServerContextImpl refuses
+// smaller ones).
 const leastRSA = 2048
 
 // servableKey reports whether Envoy serves a certificate with this kind of key, as seen
@@ -285,7 +286,7 @@ func servableKey(leaf *x509.Certificate) bool {
 	return false
 }
 
-// keyKind names the key as people do.
+// keyKind returns the usual name of the kind of key.
 func keyKind(leaf *x509.Certificate) string {
 	switch key := leaf.PublicKey.(type) {
 	case *rsa.PublicKey:
@@ -301,7 +302,7 @@ func forServers(leaf *x509.Certificate) bool {
 		slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
-// weaknesses are for what Envoy serves and few clients take.
+// weaknesses returns warnings about certificates that Envoy serves but few clients accept.
 func weaknesses(certificates []*x509.Certificate) []string {
 	var list []string
 	leaf := certificates[0]

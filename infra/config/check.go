@@ -24,8 +24,8 @@ var (
 	anything  = regexp.MustCompile(``)
 )
 
-// armFamilies are the machine series with Arm processors (Compute Engine, "Arm
-// VMs on Compute").
+// armFamilies lists the machine series with Arm processors (Compute Engine, "Arm VMs on
+// Compute").
 var armFamilies = []string{"t2a", "c4a", "n4a", "a4x"}
 
 func (r *reader) location(key, region string) string {
@@ -63,7 +63,7 @@ func architectureOf(family string) string {
 	return "amd64"
 }
 
-// collector takes the URL apart for the NetworkPolicy that lets telemetry out.
+// collector parses the URL, as the NetworkPolicy that lets telemetry out needs its parts.
 func (r *reader) collector(key string) *Collector {
 	value, ok := r.text(key)
 	if !ok || value == "" {

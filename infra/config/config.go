@@ -1,10 +1,9 @@
-// Package config is the program's configuration as one checked struct: after
-// [Load] no other package has to doubt a value.
+// Package config reads the program's configuration into one checked struct. After [Load] no
+// other package has to check a value.
 //
-// The keys are declared in Pulumi.yaml, with their types, defaults and
-// descriptions, and nowhere else. Pulumi hands the defaults to the program, so
-// a key without a value is an error here. See [declared] for the one place where
-// it matters whether a value is the default.
+// The keys are declared in Pulumi.yaml, with their defaults and descriptions, and nowhere
+// else. Pulumi passes the defaults to the program, so a key without a value is an error
+// here. See [declared] for the one place where it matters whether a value is the default.
 package config
 
 import (
@@ -24,21 +23,22 @@ type Config struct {
 	Project string
 	// Region holds all regional resources (gcp:region), such as us-central1.
 	Region string
-	// Authorities are the DNS names that clients call, at least one. Commands that are
+	// Authorities lists the DNS names that clients call, at least one. Commands that are
 	// shown to people use the first.
 	Authorities []string
-	// DNSZone gets a record of each of them.
+	// DNSZone gets a record for each authority.
 	DNSZone DNSZone
-	// DeletionProtection refuses to delete what holds state or is hard to get back.
+	// DeletionProtection prevents the deletion of resources that hold state or are hard to
+	// recreate.
 	DeletionProtection bool
 
-	// Labels are on everything that Google bills and that takes any.
+	// Labels are set on everything that Google bills and that supports labels.
 	Labels map[string]string
 	// KMSKey is the resource name of the Cloud KMS key that encrypts the cluster's
 	// secrets, the nodes' disks and the repositories; empty for Google's own keys.
 	KMSKey string
-	// BinaryAuthorization lets only images of the stack's repositories run; with a
-	// SigningKey, of its own only those that are signed with it.
+	// BinaryAuthorization lets only images of the stack's repositories run. With a
+	// SigningKey, the stack's own images must also be signed with it.
 	BinaryAuthorization bool
 	SigningKey          SigningKey
 
@@ -54,16 +54,16 @@ type Config struct {
 	EnvoyDigest string
 	// EnvoyReplicas is the number of Envoy's pods.
 	EnvoyReplicas Replicas
-	// Termination is how long a pod of Envoy may take to stop, of which everything
-	// that it does meanwhile is a share.
+	// Termination is the grace period of an Envoy pod. Everything that the pod does while
+	// it stops gets a share of it.
 	Termination time.Duration
-	// Services are the gRPC services of the repository, in the order of their names.
+	// Services lists the gRPC services of the repository, ordered by name.
 	Services []catalog.Service
-	// Service holds what services have that say nothing else.
+	// Service holds the defaults for services.
 	Service catalog.Spec
-	// MetricsNamespaces are the Kubernetes namespaces that may scrape Envoy.
+	// MetricsNamespaces lists the Kubernetes namespaces that may scrape Envoy.
 	MetricsNamespaces []string
-	// OTLP is where services export telemetry; nil for nowhere.
+	// OTLP is the collector that services export telemetry to; nil for none.
 	OTLP *Collector
 }
 
@@ -72,35 +72,35 @@ type Network struct {
 	Nodes, Pods, Services, ControlPlane string
 	// NAT lets nodes and pods reach the internet.
 	NAT bool
-	// FlowLogs has VPC Flow Logs keep a sample of the connections.
+	// FlowLogs makes VPC Flow Logs keep a sample of the connections.
 	FlowLogs bool
 }
 
-// Cluster is the GKE cluster and its nodes.
+// Cluster describes the GKE cluster and its nodes.
 type Cluster struct {
-	// Autopilot leaves the nodes to GKE. Of what is below about them, only Spot
-	// holds then.
+	// Autopilot leaves the nodes to GKE. Of the node settings below, only Spot applies
+	// then.
 	Autopilot bool
 	// Location is a zone, or the region for a regional cluster.
 	Location       string
 	ReleaseChannel string
-	// AuthorizedNetworks are the CIDR blocks that may reach the Kubernetes API.
+	// AuthorizedNetworks lists the CIDR blocks that may reach the Kubernetes API.
 	AuthorizedNetworks []string
-	// DNSEndpoint reaches the Kubernetes API by a name, with IAM, and not at all by
-	// an address.
+	// DNSEndpoint makes the Kubernetes API reachable by a DNS name, with IAM, and by no IP
+	// address.
 	DNSEndpoint bool
 	Maintenance Maintenance
-	// Logging are the components whose logs are kept.
+	// Logging lists the components whose logs are kept.
 	Logging []string
-	// SecurityPosture has GKE look for weak settings.
+	// SecurityPosture makes GKE look for weak settings.
 	SecurityPosture bool
 	MachineType     string
 	// Architecture is a GOARCH.
 	Architecture string
-	// Zones are those of the nodes; none leaves the choice to GKE.
+	// Zones lists the zones of the nodes; empty leaves the choice to GKE.
 	Zones []string
-	// NodeCount is for each zone; with NodeCountMax it is the least, and GKE adds
-	// nodes up to that. 0 is for always NodeCount.
+	// NodeCount is the number of nodes in each zone. With NodeCountMax it is the minimum,
+	// and GKE adds nodes up to NodeCountMax. A NodeCountMax of 0 turns autoscaling off.
 	NodeCount, NodeCountMax int
 	NodeDiskGB              int
 	Spot                    bool
@@ -108,28 +108,28 @@ type Cluster struct {
 
 // Collector is an OpenTelemetry collector in the cluster.
 type Collector struct {
-	// Endpoint is the URL as configured, and Host the name in it.
+	// Endpoint is the URL as configured. Host is the host name in it.
 	Endpoint, Host string
-	// Namespace and Port are what a NetworkPolicy has to open. Port is that of the
-	// collector's pods as well as of its Service.
+	// Namespace and Port are the destination that a NetworkPolicy has to allow. Port is the
+	// port of both the collector's pods and its Service.
 	Namespace string
 	Port      int
 }
 
-// Report notes that a key is wrong. The message follows the key and says what it must be;
-// one that begins with [ or . is about a part of the value, such as "[0].service is …". Of
-// several messages about the same part, the first counts.
+// Report records that a key is wrong. The message follows the key and says what the value
+// must be. A message that begins with [ or . is about a part of the value, such as
+// "[0].service is …". Of several messages about the same part, only the first is kept.
 type Report func(key, format string, args ...any)
 
-// Check compares a configuration with what only the caller of [Load] knows, such as the
-// gRPC services that there are. The values may be wrong: what was wrong by itself is
-// reported already, and another report about it is dropped.
+// Check compares a configuration with what only the caller of [Load] knows, such as which
+// gRPC services exist. The values may be wrong. A value that is wrong by itself is already
+// reported, and another report about it is dropped.
 type Check func(c *Config, report Report)
 
 // Load reads and checks the configuration of the stack. Providers lists the keys of each
 // other namespace that something reads. The error lists every wrong, missing and unknown
-// key, each with what it may be, those that the checks report included. What works for few
-// clients only is a warning.
+// key, including those that the checks report, each with its allowed values. A value that
+// works for only a few clients is logged as a warning.
 func Load(ctx *pulumi.Context, providers map[string][]string, checks ...Check) (*Config, error) {
 	defaults, err := declared.Defaults(ctx.RootDirectory())
 	if err != nil {
@@ -153,7 +153,7 @@ func Load(ctx *pulumi.Context, providers map[string][]string, checks ...Check) (
 	return c, nil
 }
 
-// read fills the struct one group of keys after the other.
+// read fills the struct, one group of keys after the other.
 func (r *reader) read() *Config {
 	c := &Config{
 		Project:            r.match("gcp:project", projectID, "the ID of a project, such as my-project-1"),

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// decode reads the JSON of a list or an object into a pointer, and reports each unknown
-// field and each value of a wrong type by its path. encoding/json would stop at the first
+// decode reads the JSON of a list or an object into a pointer. It reports each unknown
+// field and each value of a wrong type by its path; encoding/json would stop at the first
 // unknown field.
 func (r *reader) decode(key, text string, into any) {
 	var value any
@@ -121,7 +121,7 @@ func typeName(t reflect.Type) string {
 	return "an object"
 }
 
-// structField is a field of an object, by the name that its JSON tag gives it.
+// structField is a field of a struct, with the name in its JSON tag.
 type structField struct {
 	name  string
 	index int

@@ -5,21 +5,23 @@ import (
 	"regexp"
 )
 
-// Delivery is who may run Pulumi on the stack from CI.
+// Delivery describes how CI runs Pulumi on the stack.
 type Delivery struct {
-	// Repository is OWNER/NAME on GitHub, whose workflows deliver the stack; empty for none.
+	// Repository is OWNER/NAME of the GitHub repository whose workflows deliver the stack;
+	// empty for none.
 	Repository string
-	// RepositoryID is GitHub's number of it, by which it is then recognized; or empty.
+	// RepositoryID is GitHub's number of the repository. If it is set, it identifies the
+	// repository instead of the name.
 	RepositoryID string
-	// Branch is the one that is deployed.
+	// Branch is the branch that is deployed.
 	Branch string
-	// ProjectNumber is that of the Google Cloud project; empty without Repository.
+	// ProjectNumber is the number of the Google Cloud project; empty without Repository.
 	ProjectNumber string
-	// ReviewStacks makes an account that creates and destroys stacks of pull requests.
+	// ReviewStacks adds an account that creates and destroys stacks of pull requests.
 	ReviewStacks bool
 	// CloudBuild is the resource name of the repository whose events start builds; empty for none.
 	CloudBuild CloudBuildRepository
-	// TokenSecret is the ID of the secret with the token by which builds write to
+	// TokenSecret is the ID of the secret that holds the token with which builds write to
 	// GitHub; empty for none.
 	TokenSecret string
 	// PromotedFrom is the stack that must run the images of a commit before builds
@@ -33,7 +35,7 @@ type CloudBuildRepository struct {
 	Name, Location string
 }
 
-// Enabled says whether CI delivers the stack at all.
+// Enabled reports whether CI delivers the stack.
 func (d Delivery) Enabled() bool { return d.Repository != "" || d.CloudBuild.Name != "" }
 
 const (
@@ -59,7 +61,7 @@ var (
 	cloudBuild = regexp.MustCompile(`^projects/([a-z][a-z0-9-]+)/locations/([a-z]+-[a-z]+[0-9]{1,2})/connections/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/repositories/[A-Za-z0-9_.-]{1,100}$`)
 )
 
-// longestSubject is how many bytes google.subject may have (IAM, "Workload Identity
+// longestSubject is the longest google.subject in bytes (IAM, "Workload Identity
 // Federation", attribute mappings).
 const longestSubject = 127
 
@@ -100,7 +102,8 @@ func (r *reader) checkRepository(d Delivery) {
 	}
 }
 
-// checkCloudBuild refuses what would have no effect.
+// checkCloudBuild reports settings that would have no effect, and a promotion without
+// approval.
 func (r *reader) checkCloudBuild(d Delivery, protected bool) {
 	if _, wrong := r.problems[cloudBuildKey]; d.CloudBuild.Name == "" && !wrong {
 		for key, value := range map[string]string{tokenKey: d.TokenSecret, promotedKey: d.PromotedFrom} {
@@ -127,12 +130,13 @@ func (r *reader) cloudBuild(project string) CloudBuildRepository {
 	return CloudBuildRepository{Name: value, Location: parts[2]}
 }
 
-// longestDelivered is how long the name of a stack may be that CI delivers: with
-// "destroyer-" before it, it is the ID of a service account, of 30 characters (IAM,
-// "Create service accounts"). That of an identity pool may be longer, 32 with "grpc-edge-".
+// longestDelivered is the longest name in characters of a stack that CI delivers. With
+// "destroyer-" before it, the name is the ID of a service account, of at most 30 characters
+// (IAM, "Create service accounts"). The ID of an identity pool may be longer, 32 with
+// "grpc-edge-".
 const longestDelivered = 20
 
-// checkStackName is told the name of the stack.
+// checkStackName checks the name of the stack.
 func (r *reader) checkStackName(name string, d Delivery) {
 	const key = "the name of the stack"
 	if !stackName.MatchString(name) {

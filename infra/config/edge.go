@@ -12,14 +12,14 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// Edge is what Envoy does with calls. Its fields mean what those of
-// [envoy.Config] with the same names mean.
+// Edge describes how Envoy handles calls. Its fields have the meaning of the fields of
+// [envoy.Config] with the same names.
 type Edge struct {
 	// Reflection answers gRPC reflection and health for all services.
 	Reflection bool
 	REST       bool
 	Origins    []string
-	// PageRequestHeaders and PageResponseHeaders are for pages of Origins.
+	// PageRequestHeaders and PageResponseHeaders list headers for pages of Origins.
 	PageRequestHeaders, PageResponseHeaders []string
 	IgnoreUnknownQuery                      bool
 	Underscores                             envoy.Underscores
@@ -33,24 +33,24 @@ type Edge struct {
 	Rules                         []envoy.Rule
 	ClientRate                    envoy.Rate
 
-	// MaxDeadline and MaxConnectionAge; 0 is none.
+	// MaxDeadline and MaxConnectionAge are limits; 0 is no limit.
 	MaxDeadline, MaxConnectionAge time.Duration
 
 	LeastRequest bool
-	// ZoneAware prefers pods in the zone of the Envoy that has the call.
+	// ZoneAware prefers pods in the zone of the Envoy pod that handles the call.
 	ZoneAware bool
 	// Sampling is the share of calls that are traced, in percent.
 	Sampling int
 
-	// Canaries are second versions of services, by the name of the service.
+	// Canaries holds the canaries of services, by the name of the service.
 	Canaries map[string]Canary
 }
 
-// Canary says that what the source holds is the second version of a service.
+// Canary makes the version in the source the second version of a service.
 type Canary struct {
 	// Stable is the digest of the image of the first version, with sha256:.
 	Stable string
-	// Weight, Header and Mirror are those of [envoy.Canary].
+	// Weight, Header and Mirror have the meaning of those of [envoy.Canary].
 	Weight uint32
 	Header string
 	Mirror uint32
@@ -61,12 +61,14 @@ var (
 	headerName = regexp.MustCompile(`^(x-[a-z0-9-]{1,60})?$`)
 )
 
-// pageHeader matches what browsers compare with (Fetch standard, "CORS protocol").
+// pageHeader matches header names in lower case, as browsers compare them (Fetch standard,
+// "CORS protocol").
 var pageHeader = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,99}$`)
 
 const pageHeaders = "names of headers in lower case, such as [x-tenant]"
 
-// underscores gives the values of grpc-edge:underscoreHeaders their meaning.
+// underscores maps the values of grpc-edge:underscoreHeaders to those of
+// [envoy.Underscores].
 var underscores = map[string]envoy.Underscores{
 	"drop": envoy.DropUnderscores, "refuse": envoy.RefuseUnderscores, "allow": envoy.AllowUnderscores,
 }
@@ -203,7 +205,8 @@ func (r *reader) canaries(key string) map[string]Canary {
 	return list
 }
 
-// checkZones demands zones where calls are to stay in one.
+// checkZones reports a missing choice of zones for zone-aware routing, and zones without
+// the one of the cluster.
 func (r *reader) checkZones(c *Config) {
 	if c.Edge.ZoneAware && len(c.Cluster.Zones) < 2 {
 		r.report("grpc-edge:zoneAware", "is true, but grpc-edge:nodeZones names fewer than two zones; name those of the nodes, or set this to false")

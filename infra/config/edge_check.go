@@ -10,7 +10,7 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// edgeKeys are the keys that fields of [envoy.Config] come from.
+// edgeKeys maps the fields of [envoy.Config] to the keys they come from.
 var edgeKeys = map[string]string{
 	"AllowedClients": "allowedClients", "Authorities": "authorities", "ClientCA": "clientCaPem",
 	"ClientCertificateRequired": "clientCertificateRequired", "ClientRate": "clientCallsPerSecond", "Collector": "otlpEndpoint",
@@ -20,15 +20,15 @@ var edgeKeys = map[string]string{
 	"Rules": "rules", "Underscores": "underscoreHeaders",
 }
 
-// edgeFields are the fields of the objects in these keys whose names are not those of
-// Envoy's configuration in another case.
+// edgeFields maps fields of Envoy's configuration to the names that they have in these
+// keys, where more than the case differs.
 var edgeFields = map[string]string{
 	"JWKS": "jwks", "JWKSURI": "jwksUri", "Rate.PerSecond": "callsPerSecond", "Rate.Burst": "burst",
 }
 
-// CheckEdge reports everything about the edge that does not fit together: names of services
-// that there are not, and all that Envoy would refuse. Services lists the names of those
-// that may have a canary.
+// CheckEdge reports every inconsistency of the edge: names of services that do not exist,
+// and all that Envoy would refuse. Services lists the names of the services that may have a
+// canary.
 func (c *Config) CheckEdge(edge envoy.Config, services []string, report Report) {
 	c.checkCanaries(services, report)
 	checkRules(edge, report)
@@ -75,7 +75,7 @@ func lowerFields(part string) string {
 	return string(letters)
 }
 
-// inKeys names keys in the place of the fields in a message of the edge.
+// inKeys replaces the names of fields in a message of the edge by the keys.
 func inKeys(message string) string {
 	var pairs []string
 	for _, field := range slices.Backward(slices.Sorted(maps.Keys(edgeKeys))) {
@@ -84,7 +84,7 @@ func inKeys(message string) string {
 	return strings.NewReplacer(pairs...).Replace(message)
 }
 
-// checkCanaries reports canaries of services that there are not.
+// checkCanaries reports canaries of services that do not exist.
 func (c *Config) checkCanaries(known []string, report Report) {
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(c.Edge.Canaries)) {
@@ -97,8 +97,7 @@ func (c *Config) checkCanaries(known []string, report Report) {
 	}
 }
 
-// checkRules reports rules about services and authorities, and for issuers, that there are
-// not.
+// checkRules reports rules that name services, authorities or issuers that do not exist.
 func checkRules(edge envoy.Config, report Report) {
 	var services, issuers []string
 	for _, backend := range edge.Backends {

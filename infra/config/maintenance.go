@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Maintenance says when GKE may upgrade the cluster by itself.
+// Maintenance describes when GKE may upgrade the cluster by itself.
 type Maintenance struct {
-	// Start and End are the first window, and Recurrence is when there are others.
+	// Start and End bound the first window. Recurrence repeats it.
 	Start, End time.Time
 	// Recurrence is an RRULE (RFC 5545, section 3.8.5.3).
 	Recurrence string
 	Exclusions []Exclusion
 }
 
-// Exclusion is a time without some upgrades.
+// Exclusion is a period in which GKE does not do some upgrades.
 type Exclusion struct {
 	Name       string
 	Start, End time.Time
-	// Scope is what does not happen meanwhile, in GKE's words.
+	// Scope names the upgrades that are excluded, as GKE spells it.
 	Scope string
 }
 
@@ -29,12 +29,14 @@ const (
 	exclusionsKey = "grpc-edge:maintenanceExclusions"
 )
 
-// recurrence is what GKE takes of RFC 5545 ("Maintenance windows and exclusions").
+// recurrence matches the subset of RFC 5545 that GKE accepts ("Maintenance windows and
+// exclusions").
 var recurrence = regexp.MustCompile(`^FREQ=(DAILY|WEEKLY|MONTHLY)(;[A-Z]+=[A-Z0-9,+-]+)*$`)
 
-// exclusionScopes ("Maintenance windows and exclusions", scope of maintenance to
-// exclude). Without any upgrade a cluster may be for 90 days at most, since GKE
-// 1.35 or with an end of support; for 30 days before, which holds for all.
+// exclusionScopes lists the scopes that GKE knows ("Maintenance windows and exclusions",
+// scope of maintenance to exclude). A cluster may exclude all upgrades for 90 days at most,
+// since GKE 1.35 or with an end of support. Before, the limit was 30 days; the program uses
+// it for all.
 var exclusionScopes = []string{"NO_UPGRADES", "NO_MINOR_UPGRADES", "NO_MINOR_OR_NODE_UPGRADES"}
 
 const longestWithoutUpgrades = 30 * 24 * time.Hour

@@ -2,13 +2,14 @@ package config
 
 import "regexp"
 
-// Monitoring is what watches the edge.
+// Monitoring describes the monitoring of the edge.
 type Monitoring struct {
-	// Enabled creates the dashboard, the alerts and what scrapes Envoy.
+	// Enabled creates the dashboard, the alerts and the resource that scrapes Envoy.
 	Enabled bool
-	// Emails are told of alerts.
+	// Emails lists the addresses that alerts are sent to.
 	Emails []string
-	// ErrorPercent and P99Milliseconds are what may not be exceeded for five minutes.
+	// ErrorPercent and P99Milliseconds are the limits. An alert fires after five minutes
+	// above one.
 	ErrorPercent, P99Milliseconds int
 }
 

@@ -8,21 +8,22 @@ import (
 	"strings"
 )
 
-// Images is what becomes of the images in the repository.
+// Images describes the clean-up, scanning and mirroring of images in the repositories.
 type Images struct {
-	// RetentionDays is the age at which an image goes that is not one of the
-	// newest KeepVersions of its service.
+	// RetentionDays is the age at which an image is deleted, unless it is one of the newest
+	// KeepVersions of its service.
 	RetentionDays, KeepVersions int
 	// Scanning looks for known vulnerabilities in each new image.
 	Scanning bool
-	// DockerHub is who fetches images from there; the zero value is nobody.
+	// DockerHub is the account that pulls images from Docker Hub; the zero value is no
+	// account.
 	DockerHub DockerHub
 }
 
-// DockerHub is an account of Docker Hub.
+// DockerHub is an account on Docker Hub.
 type DockerHub struct {
 	User string
-	// TokenSecret is the version of a secret with an access token, as
+	// TokenSecret is the version of the secret that holds an access token, as
 	// projects/P/secrets/S/versions/V.
 	TokenSecret string
 }
@@ -32,7 +33,7 @@ var (
 	secretVersion = regexp.MustCompile(`^projects/[a-z0-9-]+/secrets/[a-zA-Z0-9_-]{1,255}/versions/[1-9][0-9]*$`)
 )
 
-// dockerHub reads who fetches Envoy's image: both keys, or none.
+// dockerHub reads the account that pulls Envoy's image: both keys, or none.
 func (r *reader) dockerHub() DockerHub {
 	const userKey, tokenKey = "grpc-edge:dockerHubUser", "grpc-edge:dockerHubTokenSecret"
 	var hub DockerHub
@@ -82,8 +83,8 @@ const kmsKeyKey = "grpc-edge:kmsKey"
 
 var kmsKey = regexp.MustCompile(`^projects/[a-z][a-z0-9-]+/locations/([a-z0-9-]+)/keyRings/[a-zA-Z0-9_-]{1,63}/cryptoKeys/[a-zA-Z0-9_-]{1,63}$`)
 
-// kms reads the key, which must be where what it encrypts is (Cloud KMS, "CMEK
-// integrations": the same location).
+// kms reads the key. It must be in the location of what it encrypts (Cloud KMS, "CMEK
+// integrations").
 func (r *reader) kms(region string) string {
 	value, ok := r.text(kmsKeyKey)
 	if !ok || value == "" {
@@ -104,15 +105,15 @@ type SigningKey struct {
 	Version int
 }
 
-// Name is the resource name of the version.
+// Name returns the resource name of the version.
 func (k SigningKey) Name() string { return fmt.Sprintf("%s/cryptoKeyVersions/%d", k.Key, k.Version) }
 
 const signingKeyKey = "grpc-edge:signingKey"
 
 var signingKey = regexp.MustCompile(`^(projects/[a-z][a-z0-9-]+/locations/[a-z0-9-]+/keyRings/[a-zA-Z0-9_-]{1,63}/cryptoKeys/[a-zA-Z0-9_-]{1,63})/cryptoKeyVersions/([1-9][0-9]{0,8})$`)
 
-// signingKey reads the key, which may be anywhere: a signature is as good from afar. Without
-// Binary Authorization nothing would look at it.
+// signingKey reads the key, which may be in any location. Without Binary Authorization
+// nothing would check signatures, so a key is refused.
 func (r *reader) signingKey(required bool) SigningKey {
 	value, ok := r.text(signingKeyKey)
 	if !ok || value == "" {
@@ -135,11 +136,12 @@ func (r *reader) signingKey(required bool) SigningKey {
 
 const loggingKey = "grpc-edge:logging"
 
-// loggingComponents are what GKE can log (GKE API, "LoggingComponentConfig").
+// loggingComponents lists the components that GKE can log (GKE API,
+// "LoggingComponentConfig").
 var loggingComponents = []string{"SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER"}
 
-// logging reads what is logged. Without the system's own logs GKE supports none
-// of the others ("About GKE logs").
+// logging reads the components to log. GKE supports the others only together with the
+// system's own logs ("About GKE logs").
 func (r *reader) logging() []string {
 	components := r.list(loggingKey, 0, anything, "")
 	value, _ := r.get(loggingKey)
@@ -154,7 +156,7 @@ func (r *reader) logging() []string {
 	return components
 }
 
-// checkNodeCounts compares the two ends of autoscaling.
+// checkNodeCounts compares the minimum and the maximum of autoscaling.
 func (r *reader) checkNodeCounts(c Cluster) {
 	const key = "grpc-edge:nodeCountMax"
 	if most := c.NodeCountMax; most != 0 && most <= c.NodeCount && r.problems["grpc-edge:nodeCount"] == "" {

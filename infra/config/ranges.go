@@ -9,16 +9,16 @@ import (
 
 const podsKey = "grpc-edge:podsCidr"
 
-// documentation are the ranges that nobody has (RFC 5737), so that a placeholder
-// left in a stack file does not become a cluster that its owner cannot reach.
+// documentation lists the ranges that RFC 5737 reserves for examples. A placeholder left in
+// a stack file would create a cluster that its owner cannot reach.
 var documentation = []netip.Prefix{
 	netip.MustParsePrefix("192.0.2.0/24"),
 	netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"),
 }
 
-// authorizedNetworks reads who may reach the control plane by its address; nobody,
-// if it has only its DNS name.
+// authorizedNetworks reads the CIDR blocks that may reach the control plane by its address.
+// The list is empty if the control plane has only a DNS name.
 func (r *reader) authorizedNetworks(key string, dnsEndpoint bool) []string {
 	const allowed = "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"
 	if dnsEndpoint {
@@ -46,8 +46,8 @@ func (r *reader) authorizedNetworks(key string, dnsEndpoint bool) []string {
 	return items
 }
 
-// network reads the four ranges. The sizes are those GKE takes (Google
-// Kubernetes Engine, "VPC-native clusters" and "Private clusters").
+// network reads the four ranges. Their sizes are those that GKE accepts (Google Kubernetes
+// Engine, "VPC-native clusters" and "Private clusters").
 func (r *reader) network() Network {
 	ranges := []struct {
 		key         string
@@ -71,7 +71,7 @@ func (r *reader) network() Network {
 	return Network{Nodes: values[0], Pods: values[1], Services: values[2], ControlPlane: values[3]}
 }
 
-// cidr reads a private range; the prefix is the zero one if it is wrong.
+// cidr reads a private range. It returns the zero prefix if the range is wrong.
 func (r *reader) cidr(key string, least, most int) (string, netip.Prefix) {
 	value, ok := r.text(key)
 	prefix, err := netip.ParsePrefix(value)
@@ -88,14 +88,14 @@ func (r *reader) cidr(key string, least, most int) (string, netip.Prefix) {
 	return value, netip.Prefix{}
 }
 
-// zonesOfRegion is how many zones GKE spreads a regional cluster over, unless it
-// is told which (Google Kubernetes Engine, "Regional clusters").
+// zonesOfRegion is the number of zones over which GKE spreads a regional cluster by default
+// (Google Kubernetes Engine, "Regional clusters").
 const zonesOfRegion = 3
 
-// checkPods compares the range of the pods with the nodes: GKE gives a node a
-// /24 for its at most 110 pods ("Configure maximum Pods per node"). An upgrade
-// adds one node. The range cannot grow later without a new cluster's subnet. How many
-// nodes an Autopilot cluster will have nobody knows.
+// checkPods compares the range of the pods with the number of nodes. GKE gives a node a /24
+// for its at most 110 pods ("Configure maximum Pods per node"). An upgrade adds one node.
+// The range cannot grow later without a new cluster's subnet. The number of nodes of an
+// Autopilot cluster is unknown, so it is not checked.
 func (r *reader) checkPods(c *Config) {
 	if c.Cluster.Autopilot {
 		return

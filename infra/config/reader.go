@@ -51,8 +51,9 @@ type reader struct {
 	warnings []string
 }
 
-// newReader takes two lookups of single keys, and the JSON object of all keys that the
-// engine hands to a program ([pulumi.EnvConfig]), as the SDK cannot list them.
+// newReader returns a reader. It takes two lookups of single keys, and the JSON object of
+// all keys that the engine passes to a program ([pulumi.EnvConfig]), as the SDK cannot list
+// them.
 func newReader(get func(string) (string, bool), secret func(string) bool, all string) *reader {
 	r := &reader{get: get, secret: secret, known: map[string]*Schema{}, problems: map[string]string{}}
 	var object map[string]string
@@ -71,9 +72,9 @@ func (r *reader) err() error {
 	return errors.Join(errs...)
 }
 
-// report notes a problem of a key. A message that begins with [ or . is about a part of
-// the value, such as "[0].clients is …". There is one message for each part: it stands for
-// the parts within it, too.
+// report records a problem of a key. A message that begins with [ or . is about a part of
+// the value, such as "[0].clients is …". Each part has at most one message, which also
+// covers the parts within it.
 func (r *reader) report(key, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
 	path := key
@@ -108,7 +109,7 @@ func (r *reader) refuse(key, value, allowed string) {
 	r.report(key, "is %q; it must be %s", value, allowed)
 }
 
-// value returns the value of a key as Pulumi hands it over: lists and objects as JSON.
+// value returns the value of a key as Pulumi passes it: lists and objects as JSON.
 func (r *reader) value(key string, schema *Schema) (string, bool) {
 	if r.known[key] == nil {
 		r.known[key] = schema
@@ -179,7 +180,7 @@ func (r *reader) seconds(key string, least, most int) time.Duration {
 	return time.Duration(r.integer(key, least, most)) * time.Second
 }
 
-// list reads an array of at least so many texts that all match.
+// list reads an array of at least least texts that all match the pattern.
 func (r *reader) list(key string, least int, pattern *regexp.Regexp, allowed string) []string {
 	value, ok := r.value(key, &Schema{Type: "array", MinItems: least, Items: &Schema{Type: "string", Pattern: pattern.String()}})
 	if !ok {
@@ -212,8 +213,8 @@ func (r *reader) object(key string, into any) {
 	r.decode(key, value, into)
 }
 
-// refuseUnknown reports keys that nothing reads, which are mostly misspelt ones. It comes
-// last, when all keys are known.
+// refuseUnknown reports keys that nothing reads, most of which are misspelt. It runs last,
+// when all keys are known.
 func (r *reader) refuseUnknown() {
 	names := maps.Clone(r.providers)
 	if names == nil {
@@ -240,9 +241,9 @@ func (r *reader) refuseUnknown() {
 	}
 }
 
-// namespaceMeant returns which of the namespaces a key of another one is likely meant for:
-// one that is spelt nearly the same, or the program's own if it has a key of the name; else
-// nothing, as an environment may set keys for several programs.
+// namespaceMeant returns the namespace that a key of an unknown namespace is likely meant
+// for. It is one that is spelt nearly the same, or the program's own if it has a key of
+// that name. Otherwise it returns "", as an environment may set keys for several programs.
 func namespaceMeant(namespace, name string, names map[string][]string) string {
 	if namespace == "pulumi" { // the engine's own
 		return ""

@@ -1,17 +1,17 @@
 package config
 
-// Replicas is how many pods a workload has.
+// Replicas describes the number of pods of a workload.
 type Replicas struct {
-	// Least is the number, or with Most the least.
+	// Least is the number of pods, or the minimum if Most is set.
 	Least int
-	// Most pods run when there is much to do; 0 for always Least.
+	// Most is the maximum number of pods under load; 0 for always Least.
 	Most int
-	// AtMillicores is the CPU time that a pod takes on average above which there are
-	// more of them, in thousandths of a core.
+	// AtMillicores is the average CPU time of a pod, in thousandths of a core, above which
+	// pods are added.
 	AtMillicores int
 }
 
-// Scaled says whether Kubernetes chooses the number.
+// Scaled reports whether Kubernetes chooses the number of pods.
 func (r Replicas) Scaled() bool { return r.Most > 0 }
 
 func (r *reader) replicas(key string) Replicas {

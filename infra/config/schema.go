@@ -10,8 +10,8 @@ import (
 	"example.com/grpc-edge/infra/config/declared"
 )
 
-// Schema describes what a value may be, in the words of JSON Schema (draft 7), which
-// editors read. The methods of the reader make it: it follows from how a key is read.
+// Schema describes the allowed values of a key in JSON Schema (draft 7), which editors
+// read. The methods of the reader create it, so it follows from how a key is read.
 type Schema struct {
 	// Type is one type or a list of types.
 	Type        any    `json:"type,omitempty"`
@@ -31,7 +31,7 @@ type Schema struct {
 	AnyOf                []*Schema          `json:"anyOf,omitempty"`
 }
 
-// schemaOf describes what decode takes for a pointer.
+// schemaOf returns the schema of the values that decode accepts for a pointer.
 func schemaOf(into any) *Schema { return typeSchema(reflect.TypeOf(into).Elem()) }
 
 func typeSchema(t reflect.Type) *Schema {
@@ -65,9 +65,9 @@ func typeSchema(t reflect.Type) *Schema {
 	return &Schema{} // anything
 }
 
-// StackSchema returns the JSON Schema of the file of a stack, Pulumi.STACK.yaml, made of
-// what Pulumi.yaml in the folder root declares and of how the program reads it. Editors
-// complete and check keys by it; the program itself checks more.
+// StackSchema returns the JSON Schema of the file of a stack, Pulumi.STACK.yaml. It
+// combines the declarations of Pulumi.yaml in the folder root with how the program reads
+// the keys. Editors complete and check keys with it. The program itself checks more.
 func StackSchema(root string) ([]byte, error) {
 	keys, err := declared.Keys(root)
 	if err != nil {
@@ -108,8 +108,8 @@ func StackSchema(root string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// written describes a value as it stands in the file of a stack: `pulumi config set` writes
-// numbers and booleans as texts, and a secret text as an object.
+// written returns the schema of a value as it is written in the file of a stack: `pulumi
+// config set` writes numbers and booleans as texts, and a secret text as an object.
 func written(s *Schema) *Schema {
 	w := *s
 	switch s.Type {

@@ -7,15 +7,14 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// What a pod of a service has if nothing says otherwise: little, as most services
-// in Go need.
+// Defaults for a pod of a service: little, as most services in Go need.
 const (
 	serviceCPU            = "50m"
 	serviceMemory         = "64Mi"
 	serviceStartupSeconds = 120
 )
 
-// serviceDefaults returns what services have that say nothing else.
+// serviceDefaults returns the defaults for services.
 func (r *reader) serviceDefaults() catalog.Spec {
 	replicas := r.replicas("grpc-edge:serviceReplicas")
 	return catalog.Spec{
@@ -28,7 +27,8 @@ func (r *reader) serviceDefaults() catalog.Spec {
 	}
 }
 
-// services returns the services of the repository with what the stack's key changes.
+// services returns the services of the repository, with the changes that the stack's key
+// makes.
 func (r *reader) services(c *Config) []catalog.Service {
 	const key = "grpc-edge:services"
 	overrides := map[string]any{}
@@ -49,7 +49,7 @@ func (r *reader) services(c *Config) []catalog.Service {
 	return list
 }
 
-// checkService checks what a service needs of the rest of the stack.
+// checkService checks that the rest of the stack provides what a service needs.
 func (r *reader) checkService(c *Config, s catalog.Service) {
 	if s.Internet && !c.Network.NAT {
 		r.report("grpc-edge:nat", "is false, but service %s needs the internet; set it to true", s.Name)

@@ -14,21 +14,22 @@ import (
 	"example.com/grpc-edge/infra/roles"
 )
 
-// job is one thing that CI does, and the account that does it.
+// job describes one job of CI and the account that runs it.
 type job struct {
 	role, title string
-	// roles are custom roles of the project, see package roles.
+	// roles lists custom roles of the project; see package roles.
 	roles []string
-	// bucket and key are the roles on Pulumi's state.
+	// bucket and key are the roles for Pulumi's state: on the bucket, and on the key of the
+	// secrets.
 	bucket, key string
-	// anyNodes lets nodes run as any account of the project, and not only as that of
-	// this stack.
+	// anyNodes lets nodes run as any account of the project, not only as the node account
+	// of this stack.
 	anyNodes bool
 }
 
-// What a run needs of the state: previews read it and take no lock (pulumi v3.258,
-// backend/diy, Preview). The key of the stack's secrets is decrypted by every run, and
-// encrypted only by `pulumi stack init` (secrets/cloud).
+// Roles for the state. Previews read it and take no lock (pulumi v3.258, backend/diy,
+// Preview). Every run decrypts with the key of the stack's secrets. Only `pulumi stack
+// init` encrypts with it (secrets/cloud).
 const (
 	reads     = "roles/storage.objectViewer"
 	writes    = "roles/storage.objectUser"
@@ -66,13 +67,13 @@ func (b *builder) jobs() []job {
 	return jobs
 }
 
-// account is a job's, once it exists.
+// account is the service account of a job, once it exists.
 type account struct {
 	*serviceaccount.Account
 	member pulumi.StringOutput
 }
 
-// accounts makes the account of each job and grants what it needs, by role.
+// accounts creates the account of each job and grants its roles. It returns them by role.
 func (b *builder) accounts() (map[string]account, error) {
 	custom, err := b.customRoles()
 	if err != nil {
@@ -96,7 +97,7 @@ func (b *builder) accounts() (map[string]account, error) {
 	return made, nil
 }
 
-// customRoles makes the roles in the project; those of one stack are not those of another.
+// customRoles creates the custom roles in the project. Each stack has its own.
 func (b *builder) customRoles() (map[string]*projects.IAMCustomRole, error) {
 	made := map[string]*projects.IAMCustomRole{}
 	for _, name := range []string{roles.Preview, roles.Deploy, roles.Destroy} {
@@ -122,7 +123,7 @@ func (b *builder) customRoles() (map[string]*projects.IAMCustomRole, error) {
 	return made, nil
 }
 
-// grant gives an account the rights of its job.
+// grant grants an account the permissions of its job.
 func (b *builder) grant(j job, a account, custom map[string]*projects.IAMCustomRole) error {
 	for _, name := range j.roles {
 		binding := &projects.IAMMemberArgs{Project: pulumi.String(b.Project), Role: custom[name].Name, Member: a.member}
@@ -145,9 +146,10 @@ func (b *builder) grant(j job, a account, custom map[string]*projects.IAMCustomR
 	return b.state(j, a)
 }
 
-// limitedGrants is for roles that may change policies: only what the stack itself
-// grants, by role (IAM, "Set limits on granting roles"). What else they may do, grants
-// nothing, and the list of the roles that it grants is empty.
+// limitedGrants returns the condition for roles that may change policies: they may grant
+// only the roles that the stack itself grants (IAM, "Set limits on granting roles"). Their
+// other permissions grant nothing, so for them the list of modified roles is empty and the
+// condition holds.
 func (b *builder) limitedGrants() *projects.IAMMemberConditionArgs {
 	grants := func(roles string) string {
 		return "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([" + roles + "])"
@@ -164,7 +166,7 @@ func (b *builder) limitedGrants() *projects.IAMMemberConditionArgs {
 	}
 }
 
-// nodes lets those who create nodes run them as the account that is for nodes.
+// nodes lets the jobs that create nodes run them as the node account.
 func (b *builder) nodes(j job, a account) error {
 	var err error
 	switch {
@@ -185,7 +187,7 @@ func (b *builder) nodes(j job, a account) error {
 }
 
 // secrets lets every job read the secrets that services name in Secret Manager, and no
-// others: who deploys a service puts its secrets into the cluster.
+// others: whoever deploys a service puts its secrets into the cluster.
 func (b *builder) secrets(j job, a account) error {
 	for _, secret := range b.ServiceSecrets {
 		_, err := secretmanager.NewSecretIamMember(b.ctx, b.name+"-"+j.role+"-"+secret, &secretmanager.SecretIamMemberArgs{
@@ -199,7 +201,7 @@ func (b *builder) secrets(j job, a account) error {
 	return nil
 }
 
-// signing lets those who push images sign them, with the stack's key alone.
+// signing lets the jobs that push images sign them, with the stack's key only.
 func (b *builder) signing(j job, a account) error {
 	if b.SigningKey == "" || !slices.Contains(j.roles, roles.Deploy) {
 		return nil

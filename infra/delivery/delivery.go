@@ -1,12 +1,12 @@
-// Package delivery is who may run Pulumi on the stack from CI: a service account for
-// each thing that CI does, with no more rights than that takes, and what lets
-// workflows of one repository, or builds of Cloud Build, be those accounts. There are no keys.
+// Package delivery lets CI run Pulumi on the stack. It creates a service account for each
+// job of CI, with only the permissions that the job needs. It lets workflows of one
+// repository, or builds of Cloud Build, impersonate those accounts. There are no keys.
 //
-// None of the accounts may change what this package makes: a pipeline that could
-// would give itself any right. An owner of the project runs `pulumi up` for that.
+// None of the accounts may change what this package creates: a pipeline that could would be
+// able to give itself any permission. An owner of the project runs `pulumi up` for that.
 //
-// The bucket with Pulumi's state and the key of its secrets are older than the
-// stack, which only grants their use; see [Bucket] and [Key] for their names.
+// The bucket with Pulumi's state and the key of its secrets exist before the stack, which
+// only grants access to them; see [Bucket] and [Key] for their names.
 package delivery
 
 import (
@@ -17,45 +17,47 @@ import (
 	"example.com/grpc-edge/infra/config"
 )
 
-// Delivery is the identities by which CI delivers the stack. Everything that it
-// makes is its child: `pulumi destroy` leaves it all when told
-// --exclude '**grpc-edge:delivery:Delivery**'.
+// Delivery holds the identities with which CI delivers the stack. Everything that it
+// creates is its child: `pulumi destroy` keeps it all when run with --exclude
+// '**grpc-edge:delivery:Delivery**'.
 type Delivery struct {
 	pulumi.ResourceState
 
-	// Emails are those of the service accounts, by role: previewer, deployer,
-	// destroyer, with review stacks reviewer, and where Cloud Build deploys what was
-	// approved planner.
+	// Emails holds the emails of the service accounts, by role: previewer, deployer,
+	// destroyer, reviewer with review stacks, and planner where Cloud Build deploys what
+	// was approved.
 	Emails map[string]pulumi.StringOutput
-	// IdentityProvider is the full name of what workflows exchange their tokens at,
-	// with the number of the project; the zero value without a repository on GitHub.
+	// IdentityProvider is the full name of the provider with which workflows exchange their
+	// tokens, with the number of the project; the zero value without a repository on
+	// GitHub.
 	IdentityProvider pulumi.StringOutput
 }
 
-// Args say who delivers what.
+// Args describe how CI delivers the stack.
 type Args struct {
 	config.Delivery
 
 	Project, Region string
 	// Stack is at most 20 characters, as it is in the names of everything here.
 	Stack string
-	// PoolID is that of the workload identity pool: 4 to 32 characters, unique in the project.
+	// PoolID is the ID of the workload identity pool: 4 to 32 characters, unique in the
+	// project.
 	PoolID string
 	// NodeAccount is the email of the account that nodes run as.
 	NodeAccount pulumi.StringInput
-	// KMSKey is the key whose use the stack grants, see [config.Config]; or empty.
+	// KMSKey is the key that the stack grants the use of, see [config.Config]; or empty.
 	KMSKey string
-	// SigningKey is the Cloud KMS key that those who deploy sign images with; or empty.
+	// SigningKey is the Cloud KMS key with which deployers sign images; or empty.
 	SigningKey string
-	// ServiceRoles are the roles that the stack gives to services.
+	// ServiceRoles lists the roles that the stack grants to services.
 	ServiceRoles []string
-	// ServiceSecrets are the secrets of the project that the stack gives to services.
+	// ServiceSecrets lists the secrets of the project that the stack gives to services.
 	ServiceSecrets []string
-	// Approve lets Cloud Build deploy only what a person has approved.
+	// Approve makes Cloud Build deploy only what a person has approved.
 	Approve bool
 }
 
-// New makes the accounts, and what CI needs to become them.
+// New creates the accounts, and lets CI impersonate them.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Delivery, error) {
 	d := &Delivery{Emails: map[string]pulumi.StringOutput{}}
 	if err := ctx.RegisterComponentResource("grpc-edge:delivery:Delivery", name, d, opts...); err != nil {
@@ -83,7 +85,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"emails": emails})
 }
 
-// builder is what the parts of the component have in common.
+// builder holds what the parts of the component share.
 type builder struct {
 	*Args
 	ctx      *pulumi.Context

@@ -9,11 +9,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// issuer signs the tokens of workflows, of all repositories of everybody (GitHub,
-// "OpenID Connect reference").
+// issuer signs the tokens of the workflows of all GitHub repositories (GitHub, "OpenID
+// Connect reference").
 const issuer = "https://token.actions.githubusercontent.com"
 
-// federation lets workflows of the repository be the accounts.
+// federation lets workflows of the repository impersonate the accounts.
 func (b *builder) federation(accounts map[string]account) error {
 	if err := b.checkNumber(); err != nil {
 		return err
@@ -54,16 +54,18 @@ func (b *builder) federation(accounts map[string]account) error {
 	return nil
 }
 
-// workflow is who may be the account of a role: all whose tokens have an attribute.
+// workflow lets all workflows whose tokens have an attribute impersonate the account of a
+// role.
 type workflow struct{ role, name, attribute string }
 
-// workflows are those that may be an account. One that changes anything is known by its
-// file at the branch: who changes the file elsewhere has another workflow.
+// workflows lists the workflows that may impersonate an account. A workflow that makes
+// changes is identified by its file on the branch: a changed file on another branch is
+// another workflow.
 //
-// The previewer is any workflow of the repository, those of its pull requests
-// included; those of forks get no token (GitHub, "Events that trigger workflows"). So is
-// the reviewer, which is weaker, as it may change things: it does so for a pull request
-// that nobody has read, and belongs in a project without production.
+// The previewer is any workflow of the repository, including those of its pull requests;
+// workflows of forks get no token (GitHub, "Events that trigger workflows"). The reviewer
+// is any workflow, too. This is weaker, as the reviewer makes changes for pull requests
+// that nobody has read. It belongs in a project without production.
 func (b *builder) workflows(repository string) []workflow {
 	file := func(name string) string {
 		return fmt.Sprintf("attribute.workflow/%s/.github/workflows/%s.yaml@refs/heads/%s", b.Repository, name, b.Branch)
@@ -81,7 +83,7 @@ func (b *builder) workflows(repository string) []workflow {
 	return list
 }
 
-// become lets workflows be an account.
+// become lets workflows impersonate an account.
 func (b *builder) become(pool *iam.WorkloadIdentityPool, a account, w workflow) error {
 	_, err := serviceaccount.NewIAMMember(b.ctx, b.name+"-"+w.role+"-"+w.name, &serviceaccount.IAMMemberArgs{
 		ServiceAccountId: a.Name,
@@ -94,7 +96,7 @@ func (b *builder) become(pool *iam.WorkloadIdentityPool, a account, w workflow) 
 	return nil
 }
 
-// checkNumber compares the number that workflows will use with that of the project.
+// checkNumber checks that the configured number of the project is the real one.
 func (b *builder) checkNumber() error {
 	project, err := organizations.LookupProject(b.ctx, &organizations.LookupProjectArgs{ProjectId: &b.Project}, b.parent)
 	if err != nil {

@@ -8,16 +8,16 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Bucket is the name of the bucket with the state of all stacks of a project. The ID of
-// a project is unique in the world, as the name of a bucket must be.
+// Bucket returns the name of the bucket with the state of all stacks of a project. The ID
+// of a project is globally unique, as the name of a bucket must be.
 func Bucket(project string) string { return project + "-pulumi-state" }
 
-// Key is the resource name of the Cloud KMS key for the secrets of a stack.
+// Key returns the resource name of the Cloud KMS key for the secrets of a stack.
 func Key(project, region, stack string) string {
 	return fmt.Sprintf("projects/%s/locations/%s/keyRings/pulumi/cryptoKeys/%s", project, region, stack)
 }
 
-// state grants a job what it needs of Pulumi's state.
+// state grants a job its access to Pulumi's state.
 func (b *builder) state(j job, a account) error {
 	_, err := storage.NewBucketIAMMember(b.ctx, b.name+"-"+j.role+"-state", &storage.BucketIAMMemberArgs{
 		Bucket: pulumi.String(Bucket(b.Project)), Role: pulumi.String(j.bucket), Member: a.member,
@@ -39,7 +39,7 @@ func (b *builder) state(j job, a account) error {
 	return nil
 }
 
-// keepPlans lets the planner leave plans beside the state, which it may only read: the
+// keepPlans lets the planner write plans beside the state, which it may only read. The
 // prefix is that of `make plan KEEP=` (tools/delivery).
 func (b *builder) keepPlans(a account) error {
 	_, err := storage.NewBucketIAMMember(b.ctx, b.name+"-planner-plans", &storage.BucketIAMMemberArgs{

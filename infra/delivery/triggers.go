@@ -12,24 +12,24 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// buildFile is what builds do, in the root of the repository.
+// buildFile is the file with the steps of builds, in the root of the repository.
 const buildFile = "cloudbuild.yaml"
 
-// build is something that Cloud Build does, and when.
+// build describes a build of Cloud Build and what starts it.
 type build struct {
 	name, description string
-	// job is what buildFile calls it.
+	// job is the name of the build in buildFile.
 	job string
-	// as is the role of the account that it runs as.
+	// as is the role of the account that the build runs as.
 	as string
 	on func(*builder, *cloudbuild.TriggerArgs)
 	// approved builds change what deletionProtection protects.
 	approved bool
-	// writes to GitHub, if there is a token.
+	// writes lets the build write to GitHub, if there is a token.
 	writes bool
 }
 
-// planned tells whether a deployment is planned, read and approved before it is done.
+// planned reports whether a deployment is planned and approved before it runs.
 func (b *builder) planned() bool { return b.CloudBuild.Name != "" && b.Approve }
 
 func (b *builder) builds() []build {
@@ -50,7 +50,7 @@ func (b *builder) builds() []build {
 	return list
 }
 
-// triggers have Cloud Build do what workflows do.
+// triggers creates the triggers of Cloud Build, whose builds do what workflows do.
 func (b *builder) triggers(accounts map[string]account) error {
 	ready := map[string][]pulumi.Resource{}
 	for _, role := range slices.Sorted(maps.Keys(accounts)) {
@@ -85,7 +85,7 @@ func (b *builder) triggers(accounts map[string]account) error {
 	return nil
 }
 
-// trigger starts builds of one job as its account.
+// trigger creates a trigger that starts builds of one job as its account.
 func (b *builder) trigger(t build, a account, after []pulumi.Resource) error {
 	substitutions := pulumi.StringMap{"_STACK": pulumi.String(b.Stack), "_JOB": pulumi.String(t.job)}
 	if t.writes && b.TokenSecret != "" {
@@ -130,7 +130,7 @@ func (b *builder) onPush(args *cloudbuild.TriggerArgs) {
 	}
 }
 
-// byHand is for what a person starts, or a schedule: it builds the branch.
+// byHand configures a trigger that a person or a schedule starts: it builds the branch.
 func (b *builder) byHand(args *cloudbuild.TriggerArgs) {
 	repository, ref, github := pulumi.String(b.CloudBuild.Name), pulumi.String("refs/heads/"+b.Branch), pulumi.String("GITHUB")
 	args.SourceToBuild = cloudbuild.TriggerSourceToBuildArgs{Repository: repository, Ref: ref, RepoType: github}

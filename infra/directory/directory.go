@@ -14,10 +14,10 @@ import (
 	"example.com/grpc-edge/infra/service"
 )
 
-// Name is that of the workload.
+// Name is the name of the workload.
 const Name = "directory"
 
-// descriptorsFile is where the program finds the descriptors.
+// descriptorsFile is the path at which the program reads the descriptors.
 const descriptorsFile = "/etc/directory/services.binpb"
 
 // Directory is the running service.
@@ -27,11 +27,11 @@ type Directory struct {
 
 // Args describe the directory.
 type Args struct {
-	// Service is what it has in common with every other service.
+	// Service holds the settings that it shares with every other service.
 	Service service.Args
-	// Backends are those whose health it tells.
+	// Backends lists the backends whose health it reports.
 	Backends []envoy.Backend
-	// Descriptors are of all services that it shows.
+	// Descriptors describe all services that it shows.
 	Descriptors *descriptorpb.FileDescriptorSet
 }
 
@@ -57,7 +57,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{})
 }
 
-// targets says where each gRPC service is.
+// targets returns the target address of each gRPC service.
 func targets(backends []envoy.Backend) string {
 	var list []string
 	for _, backend := range backends {

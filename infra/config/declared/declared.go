@@ -1,6 +1,6 @@
 // Package declared reads the keys that Pulumi.yaml declares, and their defaults as the
-// Pulumi CLI hands them to a program. A program cannot tell a default from the same
-// value in the file of a stack; with these it can tell any other value from it.
+// Pulumi CLI passes them to a program. A program cannot tell a default from the same value
+// in the file of a stack. With these defaults it can detect any other value.
 package declared
 
 import (
@@ -12,10 +12,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Namespace is that of the program's own keys: the name of the project in Pulumi.yaml.
+// Namespace is the prefix of the program's own keys: the name of the project in
+// Pulumi.yaml.
 const Namespace = "grpc-edge"
 
-// Key is what Pulumi.yaml declares of a key. It declares no type: see [Keys].
+// Key is the declaration of a key in Pulumi.yaml. It declares no type: see [Keys].
 type Key struct {
 	Default     any    `yaml:"default"`
 	Description string `yaml:"description"`
@@ -40,7 +41,7 @@ func Defaults(root string) (map[string]string, error) {
 	return defaults, nil
 }
 
-// Keys returns what Pulumi.yaml in a folder declares of each key, by its name with the
+// Keys returns the declaration of each key in Pulumi.yaml in a folder, by its name with the
 // project's prefix. The type of a key follows from how package config reads it.
 func Keys(root string) (map[string]Key, error) {
 	var project struct {
@@ -61,8 +62,8 @@ func Keys(root string) (map[string]Key, error) {
 	return keys, nil
 }
 
-// Text is how a value of a YAML file reaches a program: lists and objects as JSON,
-// others as written.
+// Text returns a YAML value as Pulumi passes it to a program: lists and objects as JSON,
+// other values as written.
 func Text(value any) (string, error) {
 	switch value.(type) {
 	case []any, map[string]any:
