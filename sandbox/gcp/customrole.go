@@ -111,7 +111,7 @@ func (c *Cloud) granted(identity string, n need) bool {
 	for _, o := range c.objects {
 		on, _, bound := strings.Cut(o.Name, "/iam/")
 		whole := on == "projects/"+project || on == "projects/"+o.project() && ProjectNumber(o.project()) == project // some names have the number
-		if bound && o.made && (on == n.resource || strings.HasPrefix(n.resource, on+"/objects/") || whole) &&
+		if bound && o.made && (on == n.resource || strings.HasPrefix(n.resource, on+"/objects/") || strings.HasPrefix(n.resource, on+"/versions/") || whole) &&
 			slices.Contains(members, o.Config.str("member")) && c.holds(o.Config.str("role"), n.permission) &&
 			n.meets(o.Config.object("condition")) {
 			return true

@@ -111,7 +111,8 @@ func (c *Cloud) secretVersion(ctx context.Context, permission, name string) (Sec
 		return SecretVersion{}, err
 	}
 	secret, version := parts[2], parts[3]
-	if err := c.Permit(ctx, permission, "projects/"+project+"/secrets/"+secret); err != nil {
+	// Conditions see the name of the version (IAM, "Resource attributes").
+	if err := c.Permit(ctx, permission, "projects/"+project+"/secrets/"+secret+"/versions/"+version); err != nil {
 		return SecretVersion{}, err
 	}
 	folder, full := secretDir(c.dir, project, secret), "projects/"+ProjectNumber(project)+"/secrets/"+secret

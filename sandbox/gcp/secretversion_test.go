@@ -33,7 +33,7 @@ func TestPodReadsOnlyTheSecretItMay(t *testing.T) {
 		{"projects/test-project/secrets/password/versions/latest", "second password", ""},
 		{"projects/" + number + "/secrets/password/versions/2", "second password", ""},
 		{"projects/test-project/secrets/password/versions/3", "", "404: Secret Version [projects/" + number + "/secrets/password/versions/3] not found."},
-		{"projects/test-project/secrets/other/versions/1", "", "403: Permission 'secretmanager.versions.access' denied for resource 'projects/test-project/secrets/other'"},
+		{"projects/test-project/secrets/other/versions/1", "", "403: Permission 'secretmanager.versions.access' denied for resource 'projects/test-project/secrets/other/versions/1'"},
 		{"projects/test-project/secrets/missing/versions/1", "", "403"}, // not that it is missing
 		{"projects/other-project/secrets/password/versions/1", "", "403: Secret Manager API has not been used"},
 		{"projects/test-project/secrets/../versions/1", "", "400"},
