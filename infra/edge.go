@@ -11,8 +11,8 @@ import (
 	"example.com/grpc-edge/infra/edge"
 )
 
-// edgeConfig returns what Envoy does: the services, and what the stack says about
-// calling them. See [config.Config.CheckEdge] for what may be wrong with it.
+// edgeConfig returns the configuration of Envoy: the services, and the stack's settings for
+// calls. [config.Config.CheckEdge] checks it.
 func edgeConfig(c *config.Config) envoy.Config {
 	e := c.Edge
 	result := edge.Complete(envoy.Config{
@@ -39,8 +39,8 @@ func edgeConfig(c *config.Config) envoy.Config {
 	return result
 }
 
-// askEnvoy asks Envoy itself whether it would start with the configuration, if its
-// program is at hand: in the repository's cache, where `make tools` puts it, or on PATH.
+// askEnvoy checks the configuration with Envoy itself, if its program is available: in the
+// repository's cache, where `make tools` puts it, or on PATH.
 func askEnvoy(ctx *pulumi.Context, edge envoy.Config) error {
 	for _, program := range []string{filepath.Join(ctx.RootDirectory(), ".cache", "bin", "envoy"), "envoy"} {
 		if binary, err := exec.LookPath(program); err == nil {

@@ -16,10 +16,11 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// lifecycleName is the image of the program that begins and ends the service of Envoy.
+// lifecycleName is the name of the image of envoy/lifecycle, which starts and ends the
+// service of Envoy.
 const lifecycleName = "lifecycle"
 
-// sources are the programs of the repository that the stack runs.
+// sources lists the programs of the repository that the stack runs.
 func sources(root string, c *config.Config) []image.Source {
 	var list []image.Source
 	for _, s := range c.Services {
@@ -37,8 +38,8 @@ func source(root string, c *config.Config, name, folder string) image.Source {
 	return image.Source{Dir: filepath.Join(root, filepath.FromSlash(folder)), Name: name, Architecture: c.Cluster.Architecture}
 }
 
-// push puts every image into the repository, and says which images may run: with a key to
-// sign with, those that are attested, the stable ones of canaries among them.
+// push pushes every image, and sets the policy on which images may run. With a signing key
+// only attested images may run, including the stable ones of canaries.
 func (s *stack) push(ctx *pulumi.Context, ready pulumi.ResourceOption) (err error) {
 	id := ctx.Project() + "-" + ctx.Stack()
 	if key := s.config.SigningKey; key != (config.SigningKey{}) {
@@ -71,8 +72,8 @@ func (s *stack) push(ctx *pulumi.Context, ready pulumi.ResourceOption) (err erro
 	return err
 }
 
-// inUse returns the digests of the images that the stack's pods may be of, in the order of
-// their names, so that another digest shows as one change.
+// inUse returns the digests of all images that the stack's pods may run, ordered by name,
+// so that another digest shows as one change.
 func (s *stack) inUse() []string {
 	var digests []string
 	for _, name := range slices.Sorted(maps.Keys(s.built)) {
@@ -89,8 +90,8 @@ func (s *stack) inUse() []string {
 	return digests
 }
 
-// exempt lists the images that run without being attested. An image that was built
-// elsewhere is named by its digest, which is all that may run of its repository.
+// exempt lists the images that run without an attestation. An image that was built
+// elsewhere is listed by its digest, so no other image of its repository may run.
 func (s *stack) exempt() []string {
 	if s.signer != nil {
 		return []string{s.envoyImage()}
@@ -107,12 +108,13 @@ func (s *stack) exempt() []string {
 	return list
 }
 
-// envoyImage is Envoy as Docker Hub has it, through the repository that mirrors it.
+// envoyImage returns the reference of Envoy's image from Docker Hub, in the repository that
+// mirrors it.
 func (s *stack) envoyImage() string {
 	return s.registry.DockerHub + "/envoyproxy/envoy@" + s.config.EnvoyDigest
 }
 
-// image is in the stack's repository.
+// image pushes one image to the stack's repository.
 func (s *stack) image(ctx *pulumi.Context, name string) (err error) {
 	s.images[name], err = image.New(ctx, name, &image.Args{
 		Built: s.built[name], Repository: s.registry.Images,
@@ -125,8 +127,8 @@ func (s *stack) image(ctx *pulumi.Context, name string) (err error) {
 	return err
 }
 
-// foreign names the image of a service that is built elsewhere. With a key to sign
-// with, to name it is to vouch for it.
+// foreign checks the image of a service that is built elsewhere, and attests it if there is
+// a signing key: configuring it is to vouch for it.
 func (s *stack) foreign(ctx *pulumi.Context, declared catalog.Service) (err error) {
 	if declared.Built() {
 		return nil
@@ -138,13 +140,14 @@ func (s *stack) foreign(ctx *pulumi.Context, declared catalog.Service) (err erro
 	return err
 }
 
-// readable returns the reference of an image once nodes may read it.
+// readable returns the reference of an image, which depends on the grants that let nodes
+// read it.
 func (s *stack) readable(ctx *pulumi.Context, image string) pulumi.StringOutput {
 	return pulumi.OutputWithDependencies(ctx.Context(), pulumi.String(image).ToStringOutput(), s.registry.Readers...).(pulumi.StringOutput)
 }
 
-// stable names the image of the first version beside a canary, which an earlier
-// deployment has pushed, and attested if it had this key: to name it is to vouch for it.
+// stable attests the image of the first version beside a canary. An earlier deployment has
+// pushed it, and attested it if it had this key: configuring it is to vouch for it.
 func (s *stack) stable(ctx *pulumi.Context, name string) (err error) {
 	i := slices.IndexFunc(s.config.Services, func(declared catalog.Service) bool { return declared.Name == name })
 	image := s.registry.Images + "/" + name
@@ -156,16 +159,16 @@ func (s *stack) stable(ctx *pulumi.Context, name string) (err error) {
 	return err
 }
 
-// withDigest returns another image of the same repository.
+// withDigest returns the reference of another image in the same repository.
 func withDigest(image, digest string) string {
 	repository, _, _ := strings.Cut(image, "@")
 	return repository + "@" + digest
 }
 
-// stableOf is by what name the reference of a stable image is found.
+// stableOf returns the key of a stable image's reference in stack.references.
 func stableOf(name string) string { return name + "-stable" }
 
-// attested returns the reference of an image, known once pods may have it.
+// attested returns the reference of an image, known once pods may run it.
 func (s *stack) attested(ctx *pulumi.Context, image string, pushed pulumi.StringOutput) (pulumi.StringOutput, error) {
 	if s.signer == nil {
 		return pushed, nil

@@ -2,8 +2,8 @@
 //
 //	client ─ TLS ─> address ─> load balancer ─> Envoy pods ─> pods of each service
 //
-// It loads the configuration, joins the components in the order in which they
-// need each other, and exports what a user needs to call the services.
+// It loads the configuration, creates the components in the order of their
+// dependencies, and exports what a user needs to call the services.
 package main
 
 import (
@@ -79,7 +79,7 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	return s.outputs()
 }
 
-// stack is what has been created so far.
+// stack holds the configuration and what has been created so far.
 type stack struct {
 	config *config.Config
 	edge   envoy.Config
@@ -96,7 +96,7 @@ type stack struct {
 	references  map[string]pulumi.StringOutput // by name, that of an image that pods may use
 }
 
-// platform is what Google Cloud provides.
+// platform creates the resources of Google Cloud.
 func (s *stack) platform(ctx *pulumi.Context) error {
 	c := s.config
 	apis, err := project.New(ctx, "project", &project.Args{Project: c.Project, More: moreAPIs(c)})
@@ -156,9 +156,10 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	return err
 }
 
-// leastVersion is the first Kubernetes that has what the stack asks for, or empty for any:
-// with zoneAware each zone's Service finds its pods by topology.kubernetes.io/zone, which
-// pods have from 1.35 on (KEP-4742); below it every call would fail.
+// leastVersion returns the oldest Kubernetes version that supports the stack's settings, or
+// empty for any. With zoneAware each zone's Service selects its pods by
+// topology.kubernetes.io/zone, a label that pods have from 1.35 on (KEP-4742); below it
+// every call would fail.
 func leastVersion(c *config.Config) string {
 	if c.Edge.ZoneAware {
 		return "1.35"
@@ -166,7 +167,7 @@ func leastVersion(c *config.Config) string {
 	return ""
 }
 
-// deliver makes the identities of CI.
+// deliver creates the identities of CI.
 func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount, opts ...pulumi.ResourceOption) (err error) {
 	c := s.config
 	s.delivery, err = delivery.New(ctx, "delivery", &delivery.Args{
@@ -178,7 +179,7 @@ func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount, opts ..
 	return err
 }
 
-// moreAPIs are those of what only some stacks have.
+// moreAPIs lists the APIs that only some stacks need.
 func moreAPIs(c *config.Config) []string {
 	var apis []string
 	if c.BinaryAuthorization {
@@ -215,7 +216,8 @@ func moreAPIs(c *config.Config) []string {
 	return apis
 }
 
-// labels are nil where there are none: an empty map shows as a change for ever.
+// labels returns the configured labels, or nil for none: an empty map would be a permanent
+// diff.
 func labels(c *config.Config) pulumi.StringMapInput {
 	if len(c.Labels) == 0 {
 		return nil
@@ -223,7 +225,7 @@ func labels(c *config.Config) pulumi.StringMapInput {
 	return pulumi.ToStringMap(c.Labels)
 }
 
-// workloads is what runs in the cluster.
+// workloads creates what runs in the cluster.
 func (s *stack) workloads(ctx *pulumi.Context) error {
 	c := s.config
 	inCluster := pulumi.Providers(s.cluster.Provider)
@@ -269,7 +271,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	return s.monitoring(ctx, space)
 }
 
-// records makes the DNS records of all names, once the edge answers to them.
+// records creates the DNS records of all names, once the edge answers to them.
 func (s *stack) records(ctx *pulumi.Context, answering *edge.Edge) error {
 	c := s.config
 	if c.DNSZone == (config.DNSZone{}) {
@@ -281,7 +283,7 @@ func (s *stack) records(ctx *pulumi.Context, answering *edge.Edge) error {
 	return err
 }
 
-// monitoring watches the edge.
+// monitoring creates the monitoring of the edge.
 func (s *stack) monitoring(ctx *pulumi.Context, space *namespace.Namespace) error {
 	m := s.config.Monitoring
 	_, err := monitoring.New(ctx, "monitoring", &monitoring.Args{

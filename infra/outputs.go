@@ -16,8 +16,8 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// caFile and protosetFile are what the ready-made commands expect in the current
-// folder, the second only where the edge does not answer reflection:
+// caFile and protosetFile are the files that the ready-made commands expect in the current
+// folder; the second only if the edge does not answer reflection:
 //
 //	pulumi stack output caCertificate > ca.pem
 //	pulumi stack output protoset | base64 -d > services.protoset
@@ -26,7 +26,8 @@ const (
 	protosetFile = "services.protoset"
 )
 
-// outputs are what it takes to call the services and to look after them.
+// outputs returns the outputs of the stack: what people need to call the services and to
+// operate them.
 func (s *stack) outputs() (pulumi.Map, error) {
 	grpcurl, curl := s.commands()
 	images := pulumi.StringMap{}
@@ -87,9 +88,9 @@ func descriptorSet(c *config.Config) *descriptorpb.FileDescriptorSet {
 	return set
 }
 
-// commands returns commands that are ready to be pasted: one of grpcurl for each
-// method, and one of curl for each that has a path in REST. A method of whose
-// request no sample can be made has none.
+// commands returns commands that are ready to be pasted: a grpcurl command for each method,
+// and a curl command for each method with a REST path. A method has none if no sample of
+// its request can be made.
 func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 	grpcurl, curl = pulumi.StringMap{}, pulumi.StringMap{}
 	for _, declared := range public(s.config) {
@@ -111,7 +112,7 @@ func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 	return grpcurl, curl
 }
 
-// quoted returns the text as one word of a shell.
+// quoted returns the text quoted as one word of a shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func (s *stack) grpcurl(method, request string) pulumi.StringInput {
@@ -135,8 +136,8 @@ func (s *stack) curl(verb, path, request string) pulumi.StringInput {
 		flags, s.config.Authorities[0], s.network.Address, verb, request, path)
 }
 
-// restPath returns the verb and path of a method in REST; empty without one, or where
-// the request is not simply the body.
+// restPath returns the verb and path of a method in REST. They are empty if it has none, or
+// if the request is not simply the body.
 func restPath(method protoreflect.MethodDescriptor) (verb, path string) {
 	for _, binding := range rest.Bindings(method) {
 		if binding.Body == "*" && binding.Verb != "*" && len(binding.Variables()) == 0 && !strings.Contains(binding.Template, "*") {

@@ -22,7 +22,7 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// public lists the services that have a place at the edge.
+// public lists the services that the edge serves.
 func public(c *config.Config) []catalog.Service {
 	var list []catalog.Service
 	for _, s := range c.Services {
@@ -33,7 +33,8 @@ func public(c *config.Config) []catalog.Service {
 	return list
 }
 
-// backends returns where Envoy finds the public services, and what it routes there.
+// backends returns the backends of Envoy: the addresses of the public services, and what it
+// routes there.
 func backends(c *config.Config) []envoy.Backend {
 	var list []envoy.Backend
 	for _, s := range public(c) {
@@ -64,8 +65,8 @@ func backend(c *config.Config, s catalog.Service) envoy.Backend {
 	return result
 }
 
-// directoryBackend returns the backend that answers for all services by what gRPC
-// has for that.
+// directoryBackend returns the backend that answers gRPC reflection and health for all
+// services.
 func directoryBackend() envoy.Backend {
 	return envoy.Backend{
 		Name:    directory.Name,
@@ -79,8 +80,8 @@ func directoryBackend() envoy.Backend {
 	}
 }
 
-// service deploys one service. With a canary, its source or image is the second
-// version, and the first is an image of before.
+// service deploys one service. With a canary, its source or image is the second version,
+// and the first version is an earlier image.
 func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
 	args := s.serviceArgs(declared.Name, declared.Spec, space)
 	args.Image = s.references[declared.Name]
@@ -108,7 +109,7 @@ func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *na
 	return err
 }
 
-// serviceArgs returns what all services have in common.
+// serviceArgs returns the arguments that all services share.
 func (s *stack) serviceArgs(name string, spec catalog.Spec, space *namespace.Namespace) service.Args {
 	return service.Args{
 		Namespace: space.Name, NamespaceName: namespaceName, Name: name,
@@ -140,7 +141,7 @@ func (s *stack) callers(callee catalog.Service) []string {
 	return callers
 }
 
-// files reads the files that the service wants from its folder.
+// files reads the files that the service needs from its folder.
 func files(root string, declared catalog.Service) (map[string][]byte, error) {
 	contents := map[string][]byte{}
 	for target, name := range declared.Files {
@@ -153,8 +154,8 @@ func files(root string, declared catalog.Service) (map[string][]byte, error) {
 	return contents, nil
 }
 
-// secrets returns the values of the service's secrets. A version in Secret Manager
-// is read by who deploys, once its API is on: the pods need no right to it.
+// secrets returns the values of the service's secrets. The deployer reads a version in
+// Secret Manager, once its API is enabled, so the pods need no permission for it.
 func (s *stack) secrets(ctx *pulumi.Context, declared catalog.Service) map[string]pulumi.StringInput {
 	values := map[string]pulumi.StringInput{}
 	for name, secret := range declared.Secrets {
@@ -171,7 +172,8 @@ func (s *stack) secrets(ctx *pulumi.Context, declared catalog.Service) map[strin
 	return values
 }
 
-// grants gives the service's pods their roles, and returns what they wait for.
+// grants grants the service's pods their roles, and returns the grants, which the pods
+// depend on.
 func (s *stack) grants(ctx *pulumi.Context, declared catalog.Service) ([]pulumi.Resource, error) {
 	if len(declared.Roles) == 0 {
 		return nil, nil
@@ -190,7 +192,7 @@ func (s *stack) grants(ctx *pulumi.Context, declared catalog.Service) ([]pulumi.
 	return granted.Grants, nil
 }
 
-// directory deploys what answers reflection and health for all public services.
+// directory deploys the service that answers reflection and health for all public services.
 func (s *stack) directory(ctx *pulumi.Context, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
 	args := s.serviceArgs(directory.Name, s.config.Service, space)
 	args.Image, args.Callers = s.references[directory.Name], []string{edge.Name}

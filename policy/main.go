@@ -1,5 +1,5 @@
 // Command policy is a Pulumi policy pack: it checks the rules of invariant on every
-// resource, and fails a preview with all that it finds, before anything is touched.
+// resource, and fails a preview with all violations, before anything is changed.
 //
 //	pulumi preview --policy-pack policy
 package main
@@ -25,7 +25,8 @@ func main() {
 	}
 }
 
-// pack has one policy a rule, so that each can be configured by its name.
+// pack returns the policy pack, with one policy for each rule, so that each can be
+// configured by its name.
 func pack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	var policies []policyx.Policy
 	s := &stack{inputs: map[string]property.Map{}}
@@ -35,15 +36,15 @@ func pack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	return policyx.NewPolicyPack("grpc-edge", semver.MustParse("1.0.0"), policyx.EnforcementLevelMandatory, policies)
 }
 
-// stack remembers the inputs of each resource, by URN, for the rules on all of them.
-// To these the engine gives outputs, and what a provider will create that is not
-// configured yet, as that of a cluster in its first preview, has none.
+// stack holds the inputs of each resource, by URN, for the rules that see all resources.
+// The engine passes outputs to those rules. A resource whose provider is not configured
+// yet, such as that of a cluster in its first preview, has no outputs.
 type stack struct {
 	mu     sync.Mutex
 	inputs map[string]property.Map
 }
 
-// remember returns a resource whose inputs the engine gives.
+// remember stores the inputs of a resource and returns it.
 func (s *stack) remember(r policyx.AnalyzerResource) invariant.Resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,8 +52,8 @@ func (s *stack) remember(r policyx.AnalyzerResource) invariant.Resource {
 	return resource(r, r.Properties)
 }
 
-// all returns the resources of the stack. One that this run does not touch, as
-// with --target, was not seen before, and has outputs.
+// all returns the resources of the stack. A resource that this run does not touch, as with
+// --target, was not seen before, and has outputs.
 func (s *stack) all(list []policyx.AnalyzerResource) []invariant.Resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +72,8 @@ func resource(r policyx.AnalyzerResource, properties property.Map) invariant.Res
 	return invariant.Resource{Type: r.Type, Name: r.Name, URN: r.URN, Properties: properties}
 }
 
-// policy is a rule for the engine, which puts the description above each message.
+// policy returns a rule as a policy of the engine, which prints the description above each
+// message.
 func (s *stack) policy(rule invariant.Rule) policyx.Policy {
 	description := rule.What + " " + rule.Why + " (" + rule.Source + ")"
 	if rule.OfStack() {

@@ -18,8 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// tries with their waits span 15 seconds, enough for a busy API to recover. Other errors,
-// such as a missing permission, are not retried.
+// tries is the number of attempts. Their waits span 15 seconds, enough for a busy API to
+// recover. Other errors, such as a missing permission, are not retried.
 const tries = 5
 
 var transient = []int{

@@ -10,8 +10,8 @@ type Delivery struct {
 	// Repository is OWNER/NAME of the GitHub repository whose workflows deliver the stack;
 	// empty for none.
 	Repository string
-	// RepositoryID is GitHub's number of the repository. If it is set, it identifies the
-	// repository instead of the name.
+	// RepositoryID is GitHub's number of the repository. If it is set, tokens are checked
+	// against it instead of the name; or empty.
 	RepositoryID string
 	// Branch is the branch that is deployed.
 	Branch string

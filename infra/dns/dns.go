@@ -1,5 +1,5 @@
-// Package dns holds the A records of the names that clients call, in a managed zone of
-// Cloud DNS that is there already.
+// Package dns creates the A records of the names that clients call, in an existing managed
+// zone of Cloud DNS.
 package dns
 
 import (
@@ -12,7 +12,7 @@ import (
 	"example.com/grpc-edge/infra/config"
 )
 
-// ttl is for how many seconds a resolver keeps an answer. The address is static: it
+// ttl is the time in seconds that a resolver caches an answer. The address is static: it
 // changes only with another stack, and then clients follow within this time.
 const ttl = 300
 
@@ -21,18 +21,18 @@ type Records struct {
 	pulumi.ResourceState
 }
 
-// Args say which names get which address.
+// Args describe the records.
 type Args struct {
 	Zone config.DNSZone
-	// Names are without the final dot.
+	// Names lists the names, without the final dot.
 	Names   []string
 	Address pulumi.StringInput
-	// APIs are that of Cloud DNS, and may be others besides.
+	// APIs include that of Cloud DNS.
 	APIs []pulumi.Resource
 }
 
-// New makes one record for each name. It fails where a name is not in the domain of the
-// zone, which Cloud DNS would only say one record at a time.
+// New creates one record for each name. It fails if a name is not in the domain of the
+// zone, which Cloud DNS would report only one record at a time.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Records, error) {
 	r := &Records{}
 	if err := ctx.RegisterComponentResource("grpc-edge:dns:Records", name, r, opts...); err != nil {

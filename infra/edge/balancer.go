@@ -10,8 +10,8 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// newLoadBalancer asks GKE for an external passthrough Network Load Balancer on
-// the static address (GKE, "LoadBalancer Service parameters").
+// newLoadBalancer creates an external passthrough Network Load Balancer of GKE on the
+// static address (GKE, "LoadBalancer Service parameters").
 func (e *Edge) newLoadBalancer(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) error {
 	metadata := workload.Metadata(args.Namespace, Name)
 	metadata.Annotations = pulumi.StringMap{

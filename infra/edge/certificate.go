@@ -9,8 +9,9 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// secret is the name of the Secret with the certificate. Whoever writes it, the name
-// is fixed: Envoy watches the files, and a renewed certificate restarts no pod.
+// secret returns the name of the Secret with the certificate, which it creates unless
+// cert-manager does. The name is fixed: Envoy watches the files, so a renewed certificate
+// restarts no pod.
 func (e *Edge) secret(ctx *pulumi.Context, name string, args *Args) (pulumi.StringInput, error) {
 	if args.Secret != nil {
 		return args.Secret, nil

@@ -1,5 +1,5 @@
-// Package edge is the one way in: Envoy behind a load balancer on the static
-// address, with its certificate, its routes and its network policy.
+// Package edge deploys the entry point of the stack: Envoy behind a load balancer on the
+// static address, with its certificate, its routes and its network policy.
 package edge
 
 import (
@@ -15,65 +15,68 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// Name is that of the workload, which services name as their caller.
+// Name is the name of the workload, which services list as their caller.
 const Name = "envoy"
 
-// user is the number that Envoy runs as: it needs no name, as it writes no file.
+// user is the user ID that Envoy runs as. It needs no name, as Envoy writes no file.
 const user = 65532
 
-// Memory of Envoy in bytes. It refuses work near the limit instead of being
-// killed, and the number of connections is bounded by what 32 KiB for each, with
-// their TLS and HTTP/2 state, take of three quarters of it.
+// Memory of Envoy in bytes. Envoy sheds load near the limit instead of being killed. The
+// number of connections is limited: each takes 32 KiB with its TLS and HTTP/2 state, and
+// all together may take three quarters of the memory.
 const (
 	memoryRequest  = 256 << 20
 	memoryLimit    = 1 << 30
 	maxConnections = memoryLimit / 4 * 3 / (32 << 10)
 )
 
-// awaitBudget is for how long a new Envoy gets no clients because a backend has no
-// healthy pod that it can reach, and half of it because not all are. A second or two
-// are the rule; a backend that is down makes each pod of a rollout so much later.
+// awaitBudget is the longest time that a new Envoy pod waits for healthy backends before it
+// gets clients. For the first half it waits for all pods of each backend, then for one pod
+// of each. The wait normally takes a second or two. A backend that is down delays each pod
+// of a rollout by the whole budget.
 const awaitBudget = 20 * time.Second
 
 // Edge is the deployed edge.
 type Edge struct {
 	pulumi.ResourceState
 
-	// LoadBalancer is the Service that clients reach: what needs it depends on it and not on
-	// the component, as a dependency on that may miss children whose registration is under
-	// way (pulumi issue 7833).
+	// LoadBalancer is the Service that clients reach. Other resources depend on it and not
+	// on the component: a dependency on a component may miss children that are still being
+	// registered (pulumi issue 7833).
 	LoadBalancer pulumi.Resource
 }
 
 // Args describe the edge.
 type Args struct {
 	Namespace pulumi.StringInput
-	// Image is a reference with a digest; LifecycleImage is that of envoy/lifecycle.
+	// Image is a reference with a digest. LifecycleImage is the image of envoy/lifecycle.
 	Image          string
 	LifecycleImage pulumi.StringInput
 	Replicas       config.Replicas
-	// Config is what Envoy does. The Name of each backend is that of the workload
-	// behind it.
+	// Config is the configuration of Envoy. The Name of each backend is the name of its
+	// workload.
 	Config envoy.Config
-	// Termination is how long a pod may take to stop.
+	// Termination is the grace period of a pod.
 	Termination time.Duration
-	// Autopilot says that the cluster is in that mode; NodeSelector is for the labels of
-	// nodes that the pods want, nil for any node.
+	// Autopilot reports whether the cluster is in that mode. NodeSelector lists the node
+	// labels that the pods require; nil for any node.
 	Autopilot    bool
 	NodeSelector pulumi.StringMap
-	// Chain and Key are the certificate in PEM; Key is a secret. Secret is the name
-	// of a Secret that holds them already, else nil.
+	// Chain and Key are the certificate in PEM; Key is a secret. If a Secret holds them
+	// already, Secret is its name; else it is nil.
 	Chain, Key, Secret pulumi.StringInput
-	// AddressName is the name of the static address, of which the load balancer
-	// is given nothing else.
+	// AddressName is the resource name of the static address. The load balancer refers to
+	// the address only by this name.
 	AddressName pulumi.StringInput
-	// MetricsNamespaces are the namespaces whose pods may scrape Envoy.
+	// MetricsNamespaces lists the namespaces whose pods may scrape Envoy.
 	MetricsNamespaces []string
-	// CollectorNamespace is where Envoy sends traces to; empty for nowhere.
+	// CollectorNamespace is the namespace of the collector that Envoy sends traces to;
+	// empty for none.
 	CollectorNamespace string
 }
 
-// Complete adds to a configuration what follows from how the pods of the edge run.
+// Complete adds the settings to a configuration that follow from how the pods of the edge
+// run.
 func Complete(c envoy.Config, termination time.Duration) envoy.Config {
 	c.MemoryLimit, c.MaxConnections = memoryLimit, maxConnections
 	c.DrainTime = drainTime(termination)
@@ -125,7 +128,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{})
 }
 
-// container returns that of Envoy with its configuration.
+// container returns the container of Envoy with its configuration.
 func container(args *Args, config envoy.Config) *corev1.ContainerArgs {
 	c := &corev1.ContainerArgs{
 		Name:  pulumi.String(Name),
@@ -152,8 +155,8 @@ func container(args *Args, config envoy.Config) *corev1.ContainerArgs {
 	return c
 }
 
-// startupSeconds is how long Envoy may take to start: it reads a large configuration,
-// and may wait for a certificate.
+// startupSeconds is the longest time that Envoy may take to start: it reads a large
+// configuration, and may wait for a certificate.
 const startupSeconds = 120
 
 func port(name string, number int) corev1.ContainerPortArgs {
@@ -162,18 +165,18 @@ func port(name string, number int) corev1.ContainerPortArgs {
 
 func mebibytes(bytes int) string { return fmt.Sprintf("%dMi", bytes>>20) }
 
-// drainTime is for how long a growing share of calls tells its client to go: a
-// quarter of the time that envoy/lifecycle has clients finish in, which is half of the
-// budget, in whole seconds. Envoy tells a client as it answers its next call. One
-// that makes a call after the other may begin its last one just before the time is
-// over, and is told with the one after that: both fit into what is left of the half
-// if each takes less than a sixth of the budget.
+// drainTime returns the time over which Envoy tells clients to go, as it answers a growing
+// share of calls. It is a quarter of the time that envoy/lifecycle gives clients to finish,
+// which is half of the budget, in whole seconds. A client that makes one call after another
+// may begin a call just before the drain time ends, and is told only with the call after
+// that. Both calls fit into the rest of the half if each takes less than a sixth of the
+// budget.
 func drainTime(termination time.Duration) time.Duration {
 	return max(time.Second, (workload.Budget(termination) / 8).Truncate(time.Second))
 }
 
-// lifecycle is a container of the program of that name, which listens on nothing, so
-// that there is nothing to probe.
+// lifecycle returns a container that runs a command of the program envoy/lifecycle. The
+// program listens on no port, so the container has no probes.
 func lifecycle(args *Args, command string, budget time.Duration) *corev1.ContainerArgs {
 	return lifecycleContainer(args, command,
 		"-admin", fmt.Sprintf("127.0.0.1:%d", envoy.AdminPort), "-budget", budget.String())

@@ -13,9 +13,9 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// configVolume and packedVolume name the volumes with Envoy's files, as it reads them and as
-// gzip has packed them; packedDir is where the latter is mounted. What is unpacked goes to a
-// folder of its own: the certificate is mounted below the usual one.
+// configVolume and packedVolume name the volumes with Envoy's files: as Envoy reads them,
+// and packed with gzip. packedDir is the mount path of the packed ones. They are unpacked
+// to a folder of their own, because the certificate is mounted below the usual one.
 const (
 	configVolume = "config"
 	packedVolume = "packed"
@@ -23,16 +23,16 @@ const (
 	unpackedDir  = "/run/envoy"
 )
 
-// configuration is Envoy's, and how its pods get at it.
+// configuration holds Envoy's configuration and the volumes that bring it into the pods.
 type configuration struct {
 	envoy   envoy.Config
 	volumes corev1.VolumeArray
 	unpack  *corev1.ContainerArgs // nil where the files are mounted as they are
 }
 
-// newConfig puts Envoy's files into a ConfigMap as they are, so that whoever wants can read
-// them and each change to them, or packs them where they do not fit. With
-// 500 services of 10 methods they are packed to a tenth of what fits.
+// newConfig puts Envoy's files into a ConfigMap. It stores them as text, so that people can
+// read them and each change to them. If they do not fit, it packs them. Packed, 500
+// services of 10 methods take a tenth of the limit.
 func (e *Edge) newConfig(ctx *pulumi.Context, name string, args *Args) (*configuration, error) {
 	c := &configuration{envoy: args.Config}
 	texts, err := envoy.Files(c.envoy)
@@ -60,7 +60,8 @@ func (e *Edge) newConfig(ctx *pulumi.Context, name string, args *Args) (*configu
 	return c, nil
 }
 
-// pack returns the files for unpackedDir. The same configuration gives the same bytes.
+// pack returns the packed files for unpackedDir. The same configuration gives the same
+// bytes.
 func (c *configuration) pack() (workload.Files, error) {
 	c.envoy.ConfigDir = unpackedDir
 	texts, err := envoy.Files(c.envoy)

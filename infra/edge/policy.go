@@ -12,8 +12,8 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// newPolicy opens the TLS port to the world, the metrics port to monitoring, and
-// the way to the backends.
+// newPolicy allows traffic from anywhere to the TLS port, from monitoring to the metrics
+// port, and from Envoy to the backends.
 func (e *Edge) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 	ingress := networkingv1.NetworkPolicyIngressRuleArray{
 		networkingv1.NetworkPolicyIngressRuleArgs{Ports: policy.TCP(envoy.HTTPSPort)}, // from anywhere

@@ -1,6 +1,5 @@
-// Package encryption lets Google's services use the stack's Cloud KMS key: each of
-// them encrypts as a service agent, which is an account that Google makes in the
-// project.
+// Package encryption lets Google's services use the stack's Cloud KMS key. Each service
+// encrypts as its service agent, an account that Google creates in the project.
 package encryption
 
 import (
@@ -12,32 +11,32 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// identities are the services whose agent may not exist before their first use,
-// and is asked for (Service Usage, generateServiceIdentity).
+// identities lists the services whose agent may not exist before their first use, so it is
+// created (Service Usage, generateServiceIdentity).
 var identities = []string{"artifactregistry.googleapis.com", "container.googleapis.com"}
 
-// diskAgent encrypts the nodes' disks; it is there once Compute Engine is enabled
-// (IAM, "Service agents").
+// diskAgent is the domain of the agent that encrypts the nodes' disks. The agent exists
+// once Compute Engine is enabled (IAM, "Service agents").
 const diskAgent = "compute-system.iam.gserviceaccount.com"
 
-// Encryption is what lets the key be used.
+// Encryption grants the use of the key.
 type Encryption struct {
 	pulumi.ResourceState
 
-	// Users are what lets each service use the key: what is encrypted comes after
-	// it and goes before it.
+	// Users lists the grants that let each service use the key. Encrypted resources are
+	// created after them and deleted before them.
 	Users []pulumi.Resource
 }
 
-// Args name the key.
+// Args describe the key.
 type Args struct {
 	Project string
-	// Key is projects/P/locations/L/keyRings/R/cryptoKeys/K. It exists already: a
-	// key outlives what it encrypts, and key rings can never be deleted.
+	// Key is projects/P/locations/L/keyRings/R/cryptoKeys/K. It must exist already: a key
+	// outlives what it encrypts, and key rings can never be deleted.
 	Key string
 }
 
-// New grants the use of this key, and of no other.
+// New grants the use of this key only.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Encryption, error) {
 	e := &Encryption{}
 	if err := ctx.RegisterComponentResource("grpc-edge:encryption:Encryption", name, e, opts...); err != nil {

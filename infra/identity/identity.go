@@ -1,6 +1,6 @@
-// Package identity gives the pods of one service roles in Google Cloud by Workload
-// Identity Federation for GKE: the pods are a principal of their own, and there is
-// no service account of Google's and no key.
+// Package identity grants the pods of one service roles in Google Cloud by Workload
+// Identity Federation for GKE. The pods are a principal of their own, with no Google
+// service account and no key.
 package identity
 
 import (
@@ -13,11 +13,12 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// Identity is what the pods of one service may do in Google Cloud.
+// Identity holds the roles that the pods of one service have in Google Cloud.
 type Identity struct {
 	pulumi.ResourceState
 
-	// Grants are the bindings. Pods that use them come after these and go before.
+	// Grants lists the bindings. Pods that use them are created after them and deleted
+	// before them.
 	Grants []pulumi.Resource
 }
 
@@ -28,7 +29,7 @@ type Args struct {
 	Namespace string
 	Accounts  []string
 	Roles     []catalog.Role
-	// Ready are the APIs, which are on before the project is looked up.
+	// Ready lists the APIs, which must be enabled before the project is looked up.
 	Ready []pulumi.Resource
 }
 

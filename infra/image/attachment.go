@@ -19,23 +19,24 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// The types of what is attached to an image: the modules in it, in CycloneDX (IANA media
-// types), and where it is from, as an in-toto statement (in-toto attestation framework,
-// "Envelope" without signature) with SLSA's provenance.
+// Types of the attachments of an image. One lists its modules, in CycloneDX (IANA media
+// types). The other describes its source, as an in-toto statement (in-toto attestation
+// framework, "Envelope" without signature) with SLSA's provenance.
 const (
 	bomType        types.MediaType = "application/vnd.cyclonedx+json"
 	provenanceType types.MediaType = "application/vnd.in-toto+json"
 	statementType                  = "https://in-toto.io/Statement/v1"
 	predicateType                  = "https://slsa.dev/provenance/v1"
-	// buildType says what the parameters in a provenance mean: they are fields of
-	// Source, and this package is how it is built and who does.
+	// buildType defines the parameters in a provenance: they are fields of Source. It also
+	// names this package as the way the image is built, and as the builder.
 	buildType = "urn:grpc-edge:infra:image"
 )
 
-// Manifests is how many a registry has of each image: its own, and those of attach.
+// Manifests is the number of manifests that a registry has for each image: its own, and one
+// for each attachment.
 const Manifests = 3
 
-// attach describes an image: where it is from, and last what is in it.
+// attach returns the attachments of an image: its provenance, and last its modules.
 func attach(ctx context.Context, b *Built) ([]v1.Image, error) {
 	digest, err := b.Image.Digest()
 	if err != nil {
@@ -57,7 +58,8 @@ func attach(ctx context.Context, b *Built) ([]v1.Image, error) {
 	return []v1.Image{first, last}, err
 }
 
-// bill lists the modules that a program was linked from. Built again, it is the same.
+// bill returns the list of the modules that a program was linked from. It is the same for
+// each build of the same source.
 func bill(name string, info *debug.BuildInfo) ([]byte, error) {
 	components := []cdx.Component{component("std", strings.TrimPrefix(info.GoVersion, "go"), "")}
 	for _, m := range info.Deps {
@@ -75,7 +77,7 @@ func bill(name string, info *debug.BuildInfo) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// component is a module, by its package URL (purl specification, type golang).
+// component describes a module by its package URL (purl specification, type golang).
 func component(path, version, sum string) cdx.Component {
 	url := "pkg:golang/" + path
 	if version != "" {
@@ -121,8 +123,8 @@ type dependency struct {
 	Annotations map[string]bool   `json:"annotations,omitempty"`
 }
 
-// provenanceOf says from which commit an image was built, and how. It is unsigned: it
-// tells a person where to look, and proves nothing.
+// provenanceOf returns the commit that an image was built from, and how it was built. It is
+// unsigned: it tells a person where to look, and proves nothing.
 func provenanceOf(ctx context.Context, source Source, digest v1.Hash, goVersion string) ([]byte, error) {
 	s := statement{Type: statementType, PredicateType: predicateType, Subject: []subject{{Name: source.Name, Digest: map[string]string{digest.Algorithm: digest.Hex}}}}
 	build := &s.Predicate.BuildDefinition
@@ -140,9 +142,9 @@ func provenanceOf(ctx context.Context, source Source, digest v1.Hash, goVersion 
 	return json.Marshal(s)
 }
 
-// git returns what git prints in a folder of the repository, or nothing outside a clone.
-// The repository may belong to another user than the one who deploys, as in a container
-// with the folder on a volume.
+// git returns what git prints in a folder of the repository, or nothing outside a clone. It
+// trusts a repository that another user owns, as in a container with the folder on a
+// volume.
 func git(ctx context.Context, dir string, args ...string) string {
 	trusted := "safe.directory=" + workspaceOf(dir)
 	out, err := exec.CommandContext(ctx, "git", append([]string{"-c", trusted, "-C", dir}, args...)...).Output()
@@ -163,7 +165,7 @@ func workspaceOf(dir string) string {
 	return dir
 }
 
-// attachment is a file, as an OCI artifact that refers to the image (OCI image
+// attachment returns an OCI artifact with a file, which refers to the image (OCI image
 // specification 1.1, "Guidelines for Artifact Usage").
 func attachment(to v1.Image, kind types.MediaType, content []byte, annotations map[string]string) (v1.Image, error) {
 	digest, err := to.Digest()

@@ -1,11 +1,10 @@
-// Package image turns the source of a service into a container image in a
+// Package image builds a container image from the source of a service, and pushes it to a
 // registry, without a container engine.
 //
-// The same source gives the same bytes on every machine that has the same Go
-// release, so that a preview shows the exact digest, and a change that alters no
-// program rolls no pods. The reasons are here in one place: no C compiler, no
-// paths, no version control data and no build ID in the program; no times, names
-// or random order in the image.
+// The same source gives the same bytes on every machine that has the same Go release. So a
+// preview shows the exact digest, and a change that alters no program rolls no pods. The
+// program therefore has no C compiler's output, no paths, no version control data and no
+// build ID. The image has no times, names or random order.
 package image
 
 import (
@@ -31,13 +30,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// User is whom the program runs as: the number that is customary for nonroot.
+// User is the user ID that the program runs as: the customary number for nonroot.
 const User = 65532
 
 // passwd gives the user a name, for libraries that ask for it.
 var passwd = fmt.Sprintf("nonroot:x:%d:%d:nonroot:/:/sbin/nologin\n", User, User)
 
-// Source is a program to be packed.
+// Source is a program to be built into an image.
 type Source struct {
 	// Dir is the folder of a Go module with package main at its root.
 	Dir string
@@ -47,22 +46,22 @@ type Source struct {
 	Architecture string
 }
 
-// Built is an image that is in no registry yet.
+// Built is an image that was built but not pushed.
 type Built struct {
 	v1.Image
-	// Name is that of its source.
+	// Name is the name of its source.
 	Name string
-	// Digest is that of the manifest, with sha256:.
+	// Digest is the digest of the manifest, with sha256:.
 	Digest  string
 	source  Source
 	modules *debug.BuildInfo // what the program was linked from
 }
 
-// BuildAll builds every source and returns the images by name, or all errors. What has
-// not changed since it was built last comes from the folder dir. The
-// first is built alone: it compiles what the others share, which side by side each
-// would compile for itself. The others are mostly linked, which uses one CPU, so
-// that there is one at a time for each CPU.
+// BuildAll builds every source and returns the images by name, or all errors. It takes an
+// image from the folder dir if its source has not changed since its last build. It builds
+// the first source alone: that compiles the packages that the others share, which each
+// would otherwise compile for itself. The other builds are mostly linking, which uses one
+// CPU, so one runs at a time for each CPU.
 func BuildAll(ctx context.Context, dir string, sources []Source) (map[string]*Built, error) {
 	store := store{dir}
 	built, errs := make([]*Built, len(sources)), make([]error, len(sources))
@@ -86,8 +85,8 @@ func BuildAll(ctx context.Context, dir string, sources []Source) (map[string]*Bu
 	return images, errors.Join(errs...)
 }
 
-// Build compiles the source and packs it. Nothing outside of a temporary folder
-// and Go's caches is written.
+// Build compiles the source and packs it into an image. It writes only to a temporary
+// folder and Go's caches.
 func Build(ctx context.Context, source Source) (*Built, error) {
 	program, err := compile(ctx, source)
 	if err != nil {
@@ -133,9 +132,9 @@ func compile(ctx context.Context, source Source) ([]byte, error) {
 	return program, nil
 }
 
-// buildEnv overrides what could make two machines disagree. The workspace is
-// left out: with it, the versions of a service's dependencies would depend on
-// those of this program, and an update of Pulumi would roll every service.
+// buildEnv returns the environment with all settings fixed that could differ between
+// machines. It turns the workspace off: with it, the versions of a service's dependencies
+// would depend on those of this program, and an update of Pulumi would roll every service.
 func buildEnv(environ []string, architecture string) []string {
 	return append(environ,
 		"GOOS=linux", "GOARCH="+architecture, "GOAMD64=v1", "GOARM64=v8.0",
@@ -170,8 +169,8 @@ func pack(source Source, program []byte) (v1.Image, error) {
 	return mutate.ConfigFile(image, file)
 }
 
-// compressed is the layer of an archive. It keeps what is pushed and not the archive,
-// of which there is one for each service.
+// compressed returns the layer of an archive. It keeps only the compressed bytes in memory,
+// not the archive, as there is one for each service.
 func compressed(files []byte) (v1.Layer, error) {
 	layer, err := tarball.LayerFromOpener(opener(files), tarball.WithMediaType(types.OCILayer), tarball.WithCompressedCaching)
 	if err != nil {
@@ -193,7 +192,8 @@ func opener(content []byte) tarball.Opener {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 }
 
-// archive is the whole file system. All times are zero, which is 1970.
+// archive returns the whole file system as a tar archive. All times are zero, which is
+// 1970.
 func archive(name string, program []byte) ([]byte, error) {
 	var buffer bytes.Buffer
 	writer := tar.NewWriter(&buffer)

@@ -13,10 +13,10 @@ import (
 	"example.com/grpc-edge/tools/contract/check"
 )
 
-// Check refuses an image that was built elsewhere if its configuration says that its
-// pods could not run: another processor, root, nothing to run, or it is not there.
-// What pods may survive, and a registry that cannot be asked, it warns of. The
-// reference is REGISTRY/PATH@sha256:…, and the architecture a GOARCH.
+// Check refuses an image that was built elsewhere if its configuration shows that its pods
+// could not run: another processor, root, nothing to run, or a missing image. It only warns
+// of problems that pods may survive, and of a registry that it cannot ask. The reference is
+// REGISTRY/PATH@sha256:…, and the architecture a GOARCH.
 func Check(ctx *pulumi.Context, service, reference, architecture string) error {
 	credentials, err := login(ctx, reference)
 	if err != nil {
@@ -34,8 +34,8 @@ func Check(ctx *pulumi.Context, service, reference, architecture string) error {
 	return errors.Join(broken...)
 }
 
-// login returns the credentials for a registry: those of the gcp provider at Google's,
-// those of Docker's configuration at others.
+// login returns the credentials for a registry: those of the gcp provider for Google's
+// registries, and those of Docker's configuration for others.
 func login(ctx *pulumi.Context, reference string) (remote.Option, error) {
 	host, _, _ := strings.Cut(reference, "/")
 	if !strings.HasSuffix(host, "-docker.pkg.dev") && host != "gcr.io" && !strings.HasSuffix(host, ".gcr.io") {

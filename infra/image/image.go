@@ -14,19 +14,18 @@ type Image struct {
 
 	// Digest is known in a preview.
 	Digest string
-	// Reference is REPOSITORY/NAME@DIGEST. In a preview it is plain text; in an
-	// update it is known once the image is in the registry, so that whatever
-	// uses it waits.
+	// Reference is REPOSITORY/NAME@DIGEST. In a preview it is plain text. In an update it
+	// is known once the image is in the registry, so that whatever uses it waits.
 	Reference pulumi.StringOutput
 }
 
-// Args say what goes where.
+// Args describe the image and where it is pushed.
 type Args struct {
 	Built *Built
-	// Repository is the path that the image's name is added to.
+	// Repository is the path to which the image's name is added.
 	Repository string
-	// Ready is known once the repository can take images, and Readers are what this
-	// depends on: what uses the image comes after them.
+	// Ready is known once the repository accepts images. Whatever uses the image depends on
+	// Readers.
 	Ready   pulumi.BoolInput
 	Readers []pulumi.Resource
 }
@@ -50,8 +49,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	})
 }
 
-// pushed is the reference, known once the image is in the registry. The push uses
-// the identity of the gcp provider, so that one login is enough.
+// pushed pushes the image and returns its reference, known once the image is in the
+// registry. It uses the identity of the gcp provider, so that one login is enough.
 func (i *Image) pushed(ctx *pulumi.Context, built *Built, reference string, ready pulumi.BoolInput) pulumi.StringOutput {
 	client := organizations.GetClientConfigOutput(ctx, pulumi.Parent(i))
 	done := pulumi.All(client.AccessToken(), ready).ApplyTWithContext(ctx.Context(),

@@ -14,9 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// retries cover 15 seconds, in which a registry that was just created begins to
-// answer, and one that is busy recovers. Other answers, such as a missing right,
-// would be the same again.
+// retries span 15 seconds, enough for a new registry to begin to answer and for a busy one
+// to recover. Other errors, such as a missing permission, are not retried.
 var (
 	retries        = remote.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.1, Steps: 5}
 	retriedAnswers = []int{
@@ -25,8 +24,8 @@ var (
 	}
 )
 
-// Push sends what the registry lacks of the image, and reports whether it lacked
-// anything. The reference is REPOSITORY@DIGEST. A transient error is tried again.
+// Push uploads the image if the registry lacks it, and reports whether it did. The
+// reference is REPOSITORY@DIGEST. A transient error is retried.
 func (b *Built) Push(ctx context.Context, reference, token string) (bool, error) {
 	destination, err := name.NewDigest(reference)
 	if err != nil {
@@ -35,8 +34,8 @@ func (b *Built) Push(ctx context.Context, reference, token string) (bool, error)
 	return send(destination, b.Image, access(ctx, token))
 }
 
-// Describe attaches to an image in the registry what it is made of and from, unless
-// that is there. Pods run without it, so that a caller may go on after an error.
+// Describe attaches the list of modules and the provenance to an image in the registry,
+// unless they are there. Pods run without them, so a caller may continue after an error.
 func (b *Built) Describe(ctx context.Context, reference, token string) error {
 	attachments, err := attach(ctx, b)
 	if err != nil {
@@ -45,7 +44,7 @@ func (b *Built) Describe(ctx context.Context, reference, token string) error {
 	return describe(ctx, reference, token, attachments)
 }
 
-// describe pushes the last attachment last: it is there only if all are.
+// describe pushes the attachments in order. If the last one is there, all are.
 func describe(ctx context.Context, reference, token string, attachments []v1.Image) error {
 	image, err := name.NewDigest(reference)
 	if err != nil {
@@ -68,7 +67,7 @@ func describe(ctx context.Context, reference, token string, attachments []v1.Ima
 	return nil
 }
 
-// access is how the registry is spoken to with an access token.
+// access returns the options for requests to the registry with an access token.
 func access(ctx context.Context, token string) []remote.Option {
 	return []remote.Option{
 		remote.WithContext(ctx),
@@ -83,7 +82,7 @@ func access(ctx context.Context, token string) []remote.Option {
 	}
 }
 
-// has tells whether the registry has an attachment.
+// has reports whether the registry has an attachment.
 func has(of name.Digest, attachment v1.Image, options []remote.Option) (bool, error) {
 	digest, err := attachment.Digest()
 	if err != nil {
@@ -96,7 +95,7 @@ func has(of name.Digest, attachment v1.Image, options []remote.Option) (bool, er
 	return err == nil, nil
 }
 
-// send writes an image that is not there, and reports whether it was not.
+// send uploads an image if the registry lacks it, and reports whether it did.
 func send(destination name.Digest, image v1.Image, options []remote.Option) (bool, error) {
 	_, err := remote.Head(destination, options...)
 	if err == nil {

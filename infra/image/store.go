@@ -23,20 +23,20 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 )
 
-// store is a folder of images that were built before: a folder for each source, and in it
-// an OCI image layout for each state of what the image is made of. Linking a program and
-// compressing it takes more than a second, and a preview does it for every service,
-// most of which have not changed.
+// store is a folder of images that were built before. It has a folder for each source, and
+// in it an OCI image layout for each state of the image's inputs. Linking and compressing a
+// program takes more than a second. A preview needs it for every service, most of which
+// have not changed.
 type store struct{ dir string }
 
-// keptFor is how long an image stays that was not used: it may be that of an earlier commit,
-// which someone goes back to, or of an update that is still under way.
+// keptFor is the time for which an unused image is kept. It may belong to an earlier commit
+// that someone goes back to, or to an update that still runs.
 const keptFor = 24 * time.Hour
 
-// modulesFile has what a program was linked from.
+// modulesFile holds the modules that a program was linked from.
 const modulesFile = "modules.json"
 
-// build returns what it has, and builds and keeps what it has not.
+// build returns the stored image, or builds and stores it.
 func (s store) build(ctx context.Context, source Source) (*Built, error) {
 	key, err := key(ctx, source)
 	if err != nil {
@@ -88,7 +88,7 @@ func load(dir string, source Source) (*Built, error) {
 	return newBuilt(source, image, modules)
 }
 
-// save writes all or nothing: another preview may do the same.
+// save writes all files or none: another preview may save the same image at the same time.
 func save(built *Built, dir string) error {
 	folder := filepath.Dir(dir)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -120,7 +120,7 @@ func save(built *Built, dir string) error {
 	return os.Rename(temporary, dir)
 }
 
-// forget removes what was not used for long.
+// forget removes images that were not used for keptFor.
 func forget(folder string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -136,14 +136,15 @@ func forget(folder string) error {
 	return nil
 }
 
-// This package is how an image is made.
+// how holds the source of this package, which decides how an image is built.
 //
 //go:embed *.go
 var how embed.FS
 
-// key is of everything that decides what is in an image: the files of its module and of
-// those in this repository that it needs, the versions and hashes of all others, which
-// are in the first's go.mod and go.sum, the Go release, and how this program packs.
+// key returns a hash of everything that decides what is in an image: the files of its
+// module and of the modules in this repository that it needs, the Go release, and the
+// source of this package. The versions and hashes of all other modules are in the first
+// module's go.mod and go.sum.
 func key(ctx context.Context, source Source) (string, error) {
 	hash := sha256.New()
 	fmt.Fprintln(hash, source.Name, source.Architecture)
@@ -181,7 +182,7 @@ func key(ctx context.Context, source Source) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// writeSelf writes the source of this package and the versions of what it uses.
+// writeSelf writes the source of this package and the versions of its dependencies.
 func writeSelf(w io.Writer) error {
 	self, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -201,7 +202,8 @@ func writeSelf(w io.Writer) error {
 	})
 }
 
-// folders are that of a go.mod, which is the first, and those that it replaces modules with.
+// folders returns the folder of a go.mod first, and then the folders that it replaces
+// modules with.
 func folders(module string) ([]string, error) {
 	text, err := os.ReadFile(module)
 	if err != nil {
@@ -225,7 +227,7 @@ func folders(module string) ([]string, error) {
 	return dirs, nil
 }
 
-// realPath is the absolute path of a folder, without links.
+// realPath returns the absolute path of a folder, without links.
 func realPath(dir string) (string, error) {
 	absolute, err := filepath.Abs(dir)
 	if err != nil {

@@ -7,24 +7,24 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Thresholds are what may not be exceeded.
+// Thresholds holds the limits of alerts.
 type Thresholds struct {
-	// ErrorPercent is the share of a service's calls that may fail.
+	// ErrorPercent is the share of a service's calls that may fail, in percent.
 	ErrorPercent int
-	// P99Milliseconds is how long 99 of 100 calls may take.
+	// P99Milliseconds is the time within which 99 of 100 calls must end.
 	P99Milliseconds int
 }
 
-// alert is one policy: a query that has a result when something is wrong.
+// alert describes one alert policy. Its query has a result only when something is wrong.
 type alert struct {
 	name, title, severity string
 	query                 func(selector string) string
-	// advice is for the person who is called: Markdown.
+	// advice tells the person who is called what to do, in Markdown.
 	advice string
 }
 
-// newAlerts creates a policy for each alert. One query covers all services, as
-// Google charges for each condition, and opens an incident for each service.
+// newAlerts creates a policy for each alert. One query covers all services, because Google
+// charges for each condition. It opens an incident for each service.
 func (m *Monitoring) newAlerts(ctx *pulumi.Context, name string, args *Args) error {
 	channels, err := m.newChannels(ctx, name, args)
 	if err != nil {
@@ -61,7 +61,7 @@ func (m *Monitoring) newAlerts(ctx *pulumi.Context, name string, args *Args) err
 	return nil
 }
 
-// newChannels are the mail addresses that alerts go to.
+// newChannels creates a notification channel for each mail address.
 func (m *Monitoring) newChannels(ctx *pulumi.Context, name string, args *Args) (pulumi.StringArray, error) {
 	var channels pulumi.StringArray
 	for _, address := range args.Emails {

@@ -15,9 +15,9 @@ const (
 	columns    = 48
 	tileWidth  = columns / 2
 	tileHeight = 16
-	// perDashboard is how many services have room next to the overview: a
-	// dashboard takes 100 widgets (Cloud Monitoring, "Quotas and limits"), and a
-	// service has 2.
+	// perDashboard is the number of services on a dashboard beside the overview. A
+	// dashboard takes 100 widgets (Cloud Monitoring, "Quotas and limits"), and a service
+	// has 2.
 	perDashboard = 40
 )
 
@@ -29,14 +29,14 @@ type dashboard struct {
 	namespace string
 }
 
-// chart is one query over time.
+// chart shows one query over time.
 type chart struct {
 	title, unit string
 	query       func(selector string) string
 }
 
-// series is the query, with its unit if it has one: the API drops what is empty, and a
-// field that is given but not kept would be a difference for ever.
+// series returns the query, with its unit if it has one. The API drops empty fields, and a
+// field that is sent but not kept would be a permanent diff.
 func (c chart) series(selector string) map[string]any {
 	series := map[string]any{"prometheusQuery": c.query(selector)}
 	if c.unit != "" {
@@ -45,8 +45,8 @@ func (c chart) series(selector string) map[string]any {
 	return series
 }
 
-// dashboards have an overview of everything on the first, and then charts for
-// each backend.
+// dashboards returns the dashboards, with charts for each backend. The first one begins
+// with an overview of all services.
 func dashboards(args *Args) []dashboard {
 	var list []dashboard
 	for i, group := range slices.Collect(slices.Chunk(args.Config.Backends, perDashboard)) {
@@ -64,7 +64,7 @@ func dashboards(args *Args) []dashboard {
 	return list
 }
 
-// json is the dashboard as Cloud Monitoring takes it.
+// json returns the dashboard in the JSON of Cloud Monitoring.
 func (d dashboard) json(cluster string) (string, error) {
 	type object = map[string]any
 	var tiles []object

@@ -1,5 +1,5 @@
-// Package monitoring watches the edge: what scrapes Envoy, a dashboard, and
-// alerts. All follow from the list of services.
+// Package monitoring monitors the edge: it scrapes Envoy and creates dashboards and alerts.
+// All follow from the list of services.
 package monitoring
 
 import (
@@ -14,34 +14,34 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// Monitoring is what watches the edge.
+// Monitoring is the monitoring of the edge.
 type Monitoring struct {
 	pulumi.ResourceState
 }
 
-// Args describe what is watched.
+// Args describe the monitoring.
 type Args struct {
 	Namespace pulumi.StringInput
-	// Title tells dashboards and alerts of several stacks in a project apart.
+	// Title distinguishes the dashboards and alerts of several stacks in a project.
 	Title string
-	// Cluster is the name of the cluster, and NamespaceName that of Namespace.
+	// Cluster is the name of the cluster. NamespaceName is the name of Namespace as text.
 	Cluster       pulumi.StringInput
 	NamespaceName string
-	// Workload is the name of Envoy's.
+	// Workload is the name of Envoy's workload.
 	Workload string
-	// Config is what Envoy does: its backends are what is shown.
+	// Config is the configuration of Envoy. Its backends are shown.
 	Config envoy.Config
-	// Emails are told of alerts.
+	// Emails lists the addresses that alerts are sent to.
 	Emails []string
-	// Thresholds say when to alert.
+	// Thresholds are the limits of alerts.
 	Thresholds Thresholds
-	// InCluster is for what lives in the cluster.
+	// InCluster creates objects in the cluster.
 	InCluster *kubernetes.Provider
-	// Ready are what has to exist first, such as the API.
+	// Ready lists the resources that must exist first, such as the API.
 	Ready []pulumi.Resource
 }
 
-// New creates what watches the edge.
+// New creates the scraping of Envoy, the dashboards and the alerts.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Monitoring, error) {
 	m := &Monitoring{}
 	if err := ctx.RegisterComponentResource("grpc-edge:monitoring:Monitoring", name, m, opts...); err != nil {
@@ -55,8 +55,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return m, ctx.RegisterResourceOutputs(m, pulumi.Map{})
 }
 
-// newScrape has Google Cloud Managed Service for Prometheus read Envoy's metrics
-// (its documentation, "PodMonitoring").
+// newScrape makes Google Cloud Managed Service for Prometheus scrape Envoy (its
+// documentation, "PodMonitoring").
 func (m *Monitoring) newScrape(ctx *pulumi.Context, name string, args *Args) error {
 	_, err := apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
 		ApiVersion: pulumi.String("monitoring.googleapis.com/v1"),
@@ -75,7 +75,7 @@ func (m *Monitoring) newScrape(ctx *pulumi.Context, name string, args *Args) err
 	return nil
 }
 
-// newDashboards splits what is too much for one dashboard.
+// newDashboards creates the dashboards: several if there are too many services for one.
 func (m *Monitoring) newDashboards(ctx *pulumi.Context, name string, args *Args) error {
 	for i, content := range dashboards(args) {
 		resource := name

@@ -11,27 +11,27 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// selector narrows a metric to the Envoys of one stack, by the labels that
-// Managed Service for Prometheus adds to what it scrapes.
+// selector returns the selector for the Envoy pods of one stack, by the labels that Managed
+// Service for Prometheus adds to the metrics that it scrapes.
 func selector(cluster, namespace string) string {
 	return fmt.Sprintf("cluster=%q,namespace=%q", cluster, namespace)
 }
 
-// serviceLabel and methodLabel are those of the metrics that package envoy counts
-// calls with, and statusLabel holds the number of a gRPC status.
+// serviceLabel and methodLabel are the labels of the metrics with which package envoy
+// counts calls. statusLabel holds the number of a gRPC status.
 const (
 	serviceLabel = "envoy_grpc_bridge_service"
 	methodLabel  = "envoy_grpc_bridge_method"
 	statusLabel  = "envoy_grpc_status"
 )
 
-// serverFaults are the statuses that are not the caller's doing: UNKNOWN,
-// DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS (gRPC,
-// doc/statuscodes.md). UNIMPLEMENTED and RESOURCE_EXHAUSTED answer what
-// callers do, or that they do too much of it.
+// serverFaults lists the statuses that the caller did not cause: UNKNOWN,
+// DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE and DATA_LOSS (gRPC, doc/statuscodes.md).
+// UNIMPLEMENTED and RESOURCE_EXHAUSTED are not among them: callers cause them, by what they
+// call or by calling too much.
 const serverFaults = "2|4|13|14|15"
 
-// overview are the charts of all services together.
+// overview returns the charts of all services together.
 func overview() []chart {
 	return []chart{
 		{"Calls by service", "1/s", func(s string) string {
@@ -70,8 +70,8 @@ func errorRatio(s string) string {
 		serviceLabel, s, statusLabel, serverFaults)
 }
 
-// quantile returns the query of a quantile of the time that calls take, in milliseconds;
-// without are series that do not count, each as the labels that select them.
+// quantile returns the query of a quantile of the duration of calls, in milliseconds. It
+// excludes the series in without, each given as the labels that select them.
 func quantile(q float64, s, by string, without ...string) string {
 	const buckets = "rate(envoy_cluster_grpc_upstream_rq_time_bucket{%s}[5m])"
 	counted := fmt.Sprintf(buckets, s)
@@ -85,11 +85,11 @@ func connections(s string) string {
 	return fmt.Sprintf(`envoy_listener_downstream_cx_active{%s,envoy_listener_address="0.0.0.0_%d"}`, s, envoy.HTTPSPort)
 }
 
-// capacityShare is how much of the connections that an Envoy takes may be in use.
+// capacityShare is the share of an Envoy pod's connection limit above which an alert fires.
 const capacityShare = 0.8
 
-// expiryDays are enough to renew a certificate without haste; a self-signed one
-// is renewed earlier than that by any `pulumi up`.
+// expiryDays is the number of days before expiry at which the alert fires: enough to renew
+// a certificate without haste. Any `pulumi up` renews a self-signed one earlier than that.
 const expiryDays = 14
 
 func alerts(args *Args) []alert {
@@ -126,7 +126,7 @@ func alerts(args *Args) []alert {
 	}
 }
 
-// clusters are the names of all backends and their canaries, as a pattern.
+// clusters returns a pattern that matches the names of all backends and no others.
 func clusters(c envoy.Config) string {
 	var names []string
 	for _, b := range c.Backends {
@@ -135,8 +135,8 @@ func clusters(c envoy.Config) string {
 	return strings.Join(names, "|")
 }
 
-// streaming returns what selects the methods that last as long as their callers want: one
-// entry for all services whose methods of that kind have the same names.
+// streaming returns selectors of the methods whose calls last as long as the caller wants.
+// It has one entry for all services whose streaming methods have the same names.
 func streaming(c envoy.Config) []string {
 	services := map[string][]string{} // by the names of their methods
 	for _, b := range c.Backends {

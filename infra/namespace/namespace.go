@@ -1,5 +1,6 @@
-// Package namespace is where all our pods run. It admits only unprivileged pods,
-// and in it nothing may talk to anything but DNS until a NetworkPolicy says so.
+// Package namespace creates the namespace of all the stack's pods. It admits only
+// unprivileged pods. Pods in it may reach nothing but DNS until a NetworkPolicy allows
+// more.
 package namespace
 
 import (
@@ -17,11 +18,11 @@ import (
 type Namespace struct {
 	pulumi.ResourceState
 
-	// Name is that of the Kubernetes object.
+	// Name is the name of the Kubernetes object.
 	Name pulumi.StringOutput
 }
 
-// Args name the namespace.
+// Args describe the namespace.
 type Args struct {
 	Name string
 }
@@ -65,8 +66,8 @@ func (n *Namespace) newPolicy(ctx *pulumi.Context, name, object string, spec net
 	return nil
 }
 
-// denyAll selects every pod and allows nothing. Probes still pass: the kubelet
-// may always reach the pods of its own node.
+// denyAll returns a policy that selects every pod and allows nothing. Probes still pass:
+// the kubelet may always reach the pods of its own node.
 func denyAll() networkingv1.NetworkPolicySpecArgs {
 	return networkingv1.NetworkPolicySpecArgs{
 		PodSelector: metav1.LabelSelectorArgs{},
@@ -74,17 +75,17 @@ func denyAll() networkingv1.NetworkPolicySpecArgs {
 	}
 }
 
-// Addresses that mean the node a pod runs on.
+// Addresses that stand for the node that a pod runs on.
 const (
 	nodeLocalDNS = "169.254.20.10"   // kubernetes.io, "Using NodeLocal DNSCache"
 	cloudDNS     = "169.254.169.254" // Compute Engine, "About VM metadata"
 )
 
-// allowDNS names all places a query may go. Since 1.34.1 GKE runs a cache on each
-// node (GKE, "Setting up NodeLocal DNSCache"), and Dataplane V2 sends what is
-// meant for kube-dns there. With Cloud DNS, pods ask the metadata server of their
-// node instead (GKE, "Using Cloud DNS for GKE"). These two answer at addresses of
-// the node, which no selector of pods matches (tektoncd/operator issue 4000).
+// allowDNS returns a policy that allows DNS queries to all servers that may answer them.
+// Since 1.34.1 GKE runs a cache on each node (GKE, "Setting up NodeLocal DNSCache"), and
+// Dataplane V2 redirects queries for kube-dns to it. With Cloud DNS, pods ask the metadata
+// server of their node instead (GKE, "Using Cloud DNS for GKE"). Both answer at addresses
+// of the node, which no pod selector matches (tektoncd/operator issue 4000).
 func allowDNS() networkingv1.NetworkPolicySpecArgs {
 	return networkingv1.NetworkPolicySpecArgs{
 		PodSelector: metav1.LabelSelectorArgs{},

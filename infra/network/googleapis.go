@@ -8,16 +8,16 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// privateGoogleAPIs are the addresses of private.googleapis.com, which answer only
-// from a VPC (VPC, "Configure Private Google Access", domain options).
+// privateGoogleAPIs lists the addresses of private.googleapis.com, which answer only from a
+// VPC (VPC, "Configure Private Google Access", domain options).
 var privateGoogleAPIs = []string{"199.36.153.8", "199.36.153.9", "199.36.153.10", "199.36.153.11"}
 
-// dnsSeconds is how long answers may be cached, as in Google's guide.
+// dnsSeconds is the TTL of the answers in seconds, as in Google's guide.
 const dnsSeconds = 300
 
-// newGoogleAPIs has every name below googleapis.com mean those four addresses in
-// this network. A NetworkPolicy can then open Google's APIs and nothing else, as it
-// knows addresses only.
+// newGoogleAPIs makes every name below googleapis.com resolve to those four addresses in
+// this network. A NetworkPolicy, which matches only addresses, can then allow Google's APIs
+// and nothing else.
 func (n *Network) newGoogleAPIs(ctx *pulumi.Context, name string, vpc *compute.Network, args *Args) error {
 	name += "-googleapis"
 	zone, err := dns.NewManagedZone(ctx, name, &dns.ManagedZoneArgs{

@@ -7,9 +7,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// newNAT lets the subnet's nodes and pods reach the internet; nothing gets in that
-// way. Addresses are Google's to choose, ports are given as they are needed, and
-// only what found none is logged (Cloud NAT, "Ports and addresses").
+// newNAT lets the subnet's nodes and pods reach the internet; nothing can connect to them
+// that way. Google chooses the addresses. Ports are allocated dynamically. Only errors are
+// logged, such as connections that got no port (Cloud NAT, "Ports and addresses").
 func (n *Network) newNAT(ctx *pulumi.Context, name string, vpc *compute.Network, subnet *compute.Subnetwork, args *Args) error {
 	router, err := compute.NewRouter(ctx, name, &compute.RouterArgs{
 		Network: vpc.ID(),

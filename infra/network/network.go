@@ -1,9 +1,9 @@
-// Package network is the VPC of the cluster and the address that clients call.
+// Package network creates the VPC of the cluster and the address that clients call.
 //
-// There is no firewall rule here, and a NAT gateway only on request, on purpose:
+// On purpose it has no firewall rule, and a NAT gateway only on request:
 //
-//   - a VPC denies what comes in unless a rule allows it; GKE makes the rules for
-//     its control plane, its nodes and each load balancer itself, and removes them;
+//   - a VPC denies ingress unless a rule allows it; GKE itself creates the rules for
+//     its control plane, its nodes and each load balancer, and removes them;
 //   - nodes have no public address and need none: images come from Artifact
 //     Registry over Private Google Access, Docker Hub's through a repository there.
 package network
@@ -25,25 +25,26 @@ const (
 type Network struct {
 	pulumi.ResourceState
 
-	// ID and SubnetID are what a cluster is created in.
+	// ID and SubnetID identify the network and the subnet of the cluster.
 	ID, SubnetID pulumi.IDOutput
 	// Address is the external IPv4 address; AddressName is the name of its resource.
 	Address, AddressName pulumi.StringOutput
 }
 
-// Args are the ranges of the subnet, as CIDR blocks that do not overlap.
+// Args describe the network. The ranges of the subnet are CIDR blocks that do not overlap.
 type Args struct {
 	Region                string
 	Nodes, Pods, Services string
-	// NAT lets what is in the subnet reach the internet.
+	// NAT lets nodes and pods of the subnet reach the internet.
 	NAT bool
-	// GoogleAPIs has Google's APIs answer at addresses of their own in the network.
+	// GoogleAPIs makes the names of Google's APIs resolve to private addresses in the
+	// network.
 	GoogleAPIs bool
 	// FlowLogs logs a sample of the connections.
 	FlowLogs bool
-	// Labels are those of the address: networks take none.
+	// Labels are set on the address: networks have no labels.
 	Labels pulumi.StringMapInput
-	// Protect refuses to delete the network and the address.
+	// Protect prevents the deletion of the network and the address.
 	Protect bool
 }
 

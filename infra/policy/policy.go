@@ -1,4 +1,4 @@
-// Package policy holds the few words our NetworkPolicies are made of.
+// Package policy holds the building blocks of the stack's NetworkPolicies.
 package policy
 
 import (
@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// TCP returns the ports of TCP.
+// TCP returns these TCP ports.
 func TCP(ports ...int) networkingv1.NetworkPolicyPortArray {
 	var list networkingv1.NetworkPolicyPortArray
 	for _, port := range ports {
@@ -16,7 +16,7 @@ func TCP(ports ...int) networkingv1.NetworkPolicyPortArray {
 	return list
 }
 
-// Range returns the addresses of a CIDR block without those of others in it.
+// Range returns the addresses of a CIDR block, except for those of the blocks in without.
 func Range(cidr string, without ...string) networkingv1.NetworkPolicyPeerArray {
 	block := networkingv1.IPBlockArgs{Cidr: pulumi.String(cidr)}
 	if len(without) > 0 {
@@ -32,7 +32,7 @@ func Pods(labels pulumi.StringMap) networkingv1.NetworkPolicyPeerArray {
 	}}
 }
 
-// Namespaces are all pods of these namespaces.
+// Namespaces returns all pods of these namespaces.
 func Namespaces(names ...string) networkingv1.NetworkPolicyPeerArray {
 	var peers networkingv1.NetworkPolicyPeerArray
 	for _, name := range names {
@@ -41,12 +41,12 @@ func Namespaces(names ...string) networkingv1.NetworkPolicyPeerArray {
 	return peers
 }
 
-// Address is one IPv4 address.
+// Address returns one IPv4 address.
 func Address(address string) networkingv1.NetworkPolicyPeerArgs {
 	return networkingv1.NetworkPolicyPeerArgs{IpBlock: networkingv1.IPBlockArgs{Cidr: pulumi.String(address + "/32")}}
 }
 
-// Namespace selects one namespace by the label that Kubernetes gives each.
+// Namespace returns a selector of one namespace, by the label that Kubernetes sets on each.
 func Namespace(name string) metav1.LabelSelectorArgs {
 	return metav1.LabelSelectorArgs{
 		MatchLabels: pulumi.StringMap{"kubernetes.io/metadata.name": pulumi.String(name)},

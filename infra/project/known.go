@@ -15,15 +15,16 @@ import (
 )
 
 const (
-	// knownWait is the time between two questions about an API, and knownTries are how many
-	// there are: 5 minutes, as Google's message says "wait a few minutes".
+	// knownWait is the time between two requests to an API. knownTries is the largest
+	// number of requests. Together they span 5 minutes, as Google's message says "wait a
+	// few minutes".
 	knownWait  = 5 * time.Second
 	knownTries = 60
 )
 
-// probes are methods that read, by the API that has to know the project before its
-// resources are made. What they answer does not matter: also a refusal for want of a right
-// comes only from an API that is known.
+// probes maps each API that must know the project before its resources are created to a
+// read method. The answer does not matter: even a refusal for a missing permission comes
+// only from an API that knows the project.
 var probes = map[string]string{
 	"artifactregistry.googleapis.com": "v1/projects/%s/locations",
 	"compute.googleapis.com":          "compute/v1/projects/%s",
@@ -33,9 +34,9 @@ var probes = map[string]string{
 	resourceManager:                   "v1/projects/%s",
 }
 
-// ready is an option for what needs the APIs. In an update it waits until they are known,
-// which takes minutes after they were enabled, and the gcp provider tries nothing again
-// that is refused for that (its error_retry_predicates.go).
+// ready returns an option for resources that need the APIs. In an update it waits until
+// they are usable, which takes minutes after they were enabled. The gcp provider does not
+// retry a request that is refused for this reason (its error_retry_predicates.go).
 func (p *Project) ready(ctx *pulumi.Context, projectID string) pulumi.ResourceOption {
 	if ctx.DryRun() {
 		return pulumi.DependsOn(p.APIs)
@@ -55,8 +56,8 @@ func (p *Project) ready(ctx *pulumi.Context, projectID string) pulumi.ResourceOp
 	return pulumi.DependsOnInputs(known)
 }
 
-// waitKnown returns when no API says any more that it is disabled, or after knownTries:
-// then the first resource of the API says what is wrong.
+// waitKnown waits until no API answers that it is disabled, or until knownTries are used
+// up. Then the first resource of the API reports what is wrong.
 func waitKnown(ctx context.Context, projectID, token string, wait time.Duration) {
 	var all sync.WaitGroup
 	for api, method := range probes {
@@ -78,8 +79,8 @@ func waitKnown(ctx context.Context, projectID, token string, wait time.Duration)
 }
 
 // disabled reports whether an API answers that it is not enabled in the project (Google
-// Cloud APIs, "Errors": SERVICE_DISABLED; accessNotConfigured is its older name). What
-// cannot be asked is taken for known.
+// Cloud APIs, "Errors": SERVICE_DISABLED; accessNotConfigured is its older name). It
+// returns false if the API cannot be reached.
 func disabled(ctx context.Context, url, token string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

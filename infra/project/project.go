@@ -11,9 +11,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// services are the APIs the program calls besides resourceManager, and no
-// others: Google enables what these depend on by itself. Service Usage, through
-// which the rest is enabled, is on in every new project.
+// services lists the APIs that the program calls besides resourceManager. It lists no
+// others: Google enables their dependencies by itself. Service Usage, which enables the
+// rest, is enabled in every new project.
 var services = []string{
 	"artifactregistry.googleapis.com",
 	"compute.googleapis.com",
@@ -22,8 +22,8 @@ var services = []string{
 	"monitoring.googleapis.com", // dashboard and alerts
 }
 
-// resourceManager grants roles on the project. It comes first, as the provider
-// asks it which project it works in while it enables others
+// resourceManager is the API that grants roles on the project. It is enabled first: while
+// the provider enables others, it asks this API which project it works in
 // (terraform-provider-google issue 6101).
 const resourceManager = "cloudresourcemanager.googleapis.com"
 
@@ -31,19 +31,19 @@ const resourceManager = "cloudresourcemanager.googleapis.com"
 type Project struct {
 	pulumi.ResourceState
 
-	// APIs are what other components depend on. It is they and not the component,
-	// as a dependency on that may miss children whose registration is under way
-	// (pulumi issue 7833).
+	// APIs lists the APIs that other components depend on. They depend on these and not on
+	// the component: a dependency on a component may miss children that are still being
+	// registered (pulumi issue 7833).
 	APIs []pulumi.Resource
-	// Ready is for what needs the APIs: it comes after them, and not before they are known.
+	// Ready makes a resource depend on the APIs and wait until they are usable.
 	Ready pulumi.ResourceOption
 }
 
-// Args choose; the project is that of the gcp provider.
+// Args describe the project, which must be that of the gcp provider.
 type Args struct {
-	// Project is its ID.
+	// Project is the ID of the project.
 	Project string
-	// More are APIs that only some stacks need, such as cloudkms.googleapis.com.
+	// More lists APIs that only some stacks need, such as cloudkms.googleapis.com.
 	More []string
 }
 

@@ -1,10 +1,10 @@
-// Package protection keeps a stack from being destroyed by accident, as a whole.
+// Package protection prevents a stack from being destroyed by accident, as a whole.
 //
-// The engine deletes in the order of dependencies, what nothing depends on first,
-// and refuses a protected resource only when its turn comes: with only the cluster
-// protected, `pulumi destroy` ends with an error, after every workload is gone.
-// So there is one resource that depends on all others and is protected: its turn
-// is the first, and nothing is deleted.
+// The engine deletes in the order of dependencies, starting with what nothing depends on.
+// It refuses a protected resource only when its turn comes. With only the cluster
+// protected, `pulumi destroy` would fail only after every workload is gone. So there is one
+// protected resource that depends on all others. Its turn comes first, and nothing is
+// deleted.
 package protection
 
 import (
@@ -20,7 +20,7 @@ type Protection struct {
 	others []pulumi.Resource
 }
 
-// Watch remembers every resource that is registered from now on.
+// Watch records every resource that is registered from now on.
 func Watch(ctx *pulumi.Context) (*Protection, error) {
 	p := &Protection{}
 	return p, ctx.RegisterStackTransformation(func(args *pulumi.ResourceTransformationArgs) *pulumi.ResourceTransformationResult {
@@ -29,9 +29,8 @@ func Watch(ctx *pulumi.Context) (*Protection, error) {
 	})
 }
 
-// Register makes the stack refuse to be destroyed if on is true. It comes last:
-// what is registered later is not protected. Its name is what a user reads who
-// tries to destroy the stack.
+// Register makes the stack refuse to be destroyed if on is true. Call it last: what is
+// registered later is not protected. Whoever tries to destroy the stack reads its name.
 func (p *Protection) Register(ctx *pulumi.Context, name string, on bool) error {
 	err := ctx.RegisterComponentResource("grpc-edge:protection:Protection", name, p, pulumi.DependsOn(p.others), pulumi.Protect(on))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package registry is where container images come from: a repository for those
-// built here, and one that passes on and keeps Docker Hub's.
+// Package registry creates the repositories of container images: one for images built here,
+// and one that mirrors Docker Hub.
 package registry
 
 import (
@@ -23,28 +23,30 @@ type Registry struct {
 	DockerHub string
 	// Ready is known once both repositories exist and may be read.
 	Ready pulumi.BoolOutput
-	// Readers are what lets nodes pull; these come after it and go before it.
+	// Readers lists the grants that let nodes pull. Nodes are created after them and
+	// deleted before them.
 	Readers []pulumi.Resource
 }
 
-// Args say where the repositories are and who may read them.
+// Args describe the repositories and their reader.
 type Args struct {
 	Project, Region string
-	// Name is the ID of the repository for built images; that of the mirror adds
+	// Name is the ID of the repository for built images. The ID of the mirror adds
 	// -docker-hub.
 	Name string
 	// Reader is the email of the service account that may pull.
 	Reader pulumi.StringInput
-	// Images says how long built images are kept.
+	// Images describes how long built images are kept.
 	Images config.Images
-	// Manifests is how many an image has in the repository, itself and what is attached.
+	// Manifests is the number of manifests of an image in the repository: its own, and
+	// those attached to it.
 	Manifests int
-	// InUse are the digests that are never deleted, such as sha256:….
+	// InUse lists the digests that are never deleted, such as sha256:….
 	InUse  []string
 	Labels pulumi.StringMapInput
 	// KMSKey encrypts both repositories; empty for Google's own keys.
 	KMSKey string
-	// Protect refuses to delete the repository of built images.
+	// Protect prevents the deletion of the repository of built images.
 	Protect bool
 }
 
@@ -90,8 +92,8 @@ func imageRepository(args *Args) *artifactregistry.RepositoryArgs {
 	}
 }
 
-// cleanup deletes images at an age, but the latest, so that a rollback finds its image,
-// and those that are in use, however long ago they were pushed. A policy that keeps wins
+// cleanup returns policies that delete images at an age. They keep the latest, so that a
+// rollback finds its image, and those in use, whatever their age. A policy that keeps wins
 // over one that deletes (Artifact Registry, "Configure cleanup policies").
 func cleanup(args *Args) artifactregistry.RepositoryCleanupPolicyArray {
 	return artifactregistry.RepositoryCleanupPolicyArray{
@@ -152,8 +154,9 @@ func mirrorRepository(args *Args, id string) *artifactregistry.RepositoryArgs {
 	}
 }
 
-// newRepository creates a repository and lets the reader pull from it, and from
-// no other. Its result is known once both are done, as the one needs the other.
+// newRepository creates a repository and lets the reader pull from it, and from no other.
+// It returns the grant, which depends on the repository and is therefore known once both
+// exist.
 func (r *Registry) newRepository(ctx *pulumi.Context, name string, repository *artifactregistry.RepositoryArgs, args *Args, opts ...pulumi.ResourceOption) (*artifactregistry.RepositoryIamMember, error) {
 	repository.Labels = args.Labels
 	if args.KMSKey != "" {

@@ -1,5 +1,5 @@
-// Package roles holds the custom roles of those who run Pulumi on a stack: the files
-// beside it, which a test of the emulated cloud derives from what the program creates.
+// Package roles holds the custom roles for running Pulumi on a stack, in the files beside
+// it. A test of the emulated cloud derives them from what the program creates.
 package roles
 
 import (
@@ -9,7 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Names of the roles, each that of a file.
+// Names of the roles, which are also the names of the files.
 const (
 	Preview = "preview"
 	Deploy  = "deploy"
@@ -19,7 +19,7 @@ const (
 //go:embed *.yaml
 var files embed.FS
 
-// Role is a file for `gcloud iam roles create --file`.
+// Role is the content of a file for `gcloud iam roles create --file`.
 type Role struct {
 	Title       string   `yaml:"title"`
 	Description string   `yaml:"description"`
@@ -27,7 +27,7 @@ type Role struct {
 	Permissions []string `yaml:"includedPermissions"`
 }
 
-// Load returns the role of a name.
+// Load returns the role with this name.
 func Load(name string) (Role, error) {
 	text, err := files.ReadFile(name + ".yaml")
 	if err != nil {

@@ -32,7 +32,7 @@ func container(args *Args, mounts *mounts) *corev1.ContainerArgs {
 	return c
 }
 
-// environment returns the variables in the clear.
+// environment returns the environment variables that are not secret.
 func environment(args *Args) corev1.EnvVarArray {
 	spec := args.Spec
 	list := corev1.EnvVarArray{
@@ -55,14 +55,13 @@ func environment(args *Args) corev1.EnvVarArray {
 	return list
 }
 
-// Target returns where a gRPC client finds the pods of a service (gRPC, "gRPC Name
-// Resolution").
+// Target returns the gRPC target of a service's pods (gRPC, "gRPC Name Resolution").
 func Target(namespace, name string) string {
 	return fmt.Sprintf("dns:///%s:%d", Host(namespace, name), Port)
 }
 
-// goMemory returns GOMEMLIMIT, nine tenths of the limit: the collector of Go works
-// harder near it instead of letting the kernel end the process at the limit.
+// goMemory returns GOMEMLIMIT, nine tenths of the memory limit. Near it, Go's garbage
+// collector works harder; at the memory limit the kernel would kill the process.
 func goMemory(spec catalog.Spec) string {
 	return fmt.Sprintf("%dMiB", max(1, spec.MemoryLimitBytes()*9/10>>20))
 }

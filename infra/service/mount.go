@@ -13,8 +13,8 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// mounts are what the container finds in its file system, and the variables that
-// come from a Secret.
+// mounts holds the volumes and mounts of the container, and the variables that come from a
+// Secret.
 type mounts struct {
 	volumes   corev1.VolumeArray
 	mounts    corev1.VolumeMountArray
@@ -40,9 +40,9 @@ func (s *Service) newMounts(ctx *pulumi.Context, name string, args *Args) (*moun
 	return m, nil
 }
 
-// addFiles mounts each file by itself, so that the rest of its folder stays what
-// the image has there. Files of a service never change under a running pod: others
-// are another ConfigMap.
+// addFiles mounts each file by itself, so that the rest of its folder stays as in the
+// image. Files of a service never change under a running pod: changed files are in another
+// ConfigMap.
 func (s *Service) addFiles(ctx *pulumi.Context, name string, args *Args, m *mounts) error {
 	if len(args.Files) == 0 {
 		return nil
@@ -63,8 +63,8 @@ func (s *Service) addFiles(ctx *pulumi.Context, name string, args *Args, m *moun
 	return nil
 }
 
-// addSecrets makes one Secret for the service. It gets another name whenever a
-// value changes, so that the pods of this service roll, and no others.
+// addSecrets creates one Secret for the service. Its name changes whenever a value changes,
+// so that the pods of this service roll, and no others.
 func (s *Service) addSecrets(ctx *pulumi.Context, name string, args *Args, m *mounts) error {
 	if len(args.Secrets) == 0 {
 		return nil
@@ -109,7 +109,7 @@ func fileMount(volume, target, key string) corev1.VolumeMountArgs {
 	return mount
 }
 
-// keyOf returns the key of a file in its ConfigMap, where a slash cannot stand.
+// keyOf returns the key of a file in its ConfigMap, which must not contain a slash.
 func keyOf(target string) string {
 	return strings.NewReplacer("_", "__", "/", "_-").Replace(strings.TrimPrefix(path.Clean(target), "/"))
 }

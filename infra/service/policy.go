@@ -14,16 +14,16 @@ import (
 // Access", domain options).
 const GoogleAPIs = "199.36.153.8/30"
 
-// metadataServers are where a pod asks for tokens of its own, and the ports: with
-// Dataplane V2, and without (GKE, "Use network policy", requirements of Workload
+// metadataServers maps the addresses at which a pod requests its own tokens to their ports:
+// with Dataplane V2, and without (GKE, "Use network policy", requirements of Workload
 // Identity Federation for GKE).
 var metadataServers = map[string]int{"169.254.169.254": 80, "169.254.169.252": 988}
 
-// notInternet are the ranges that are no public addresses (RFC 1918, RFC 6598 and
-// RFC 3927).
+// notInternet lists the ranges that are not public addresses (RFC 1918, RFC 6598 and RFC
+// 3927).
 var notInternet = []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"}
 
-// newPolicy lets calls in from the callers, and out what the service asks for.
+// newPolicy allows calls from the callers, and the egress that the service asks for.
 func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 	spec := networkingv1.NetworkPolicySpecArgs{
 		PodSelector: workload.Selector(args.Name),
@@ -49,12 +49,12 @@ func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error 
 	return nil
 }
 
-// egress lists the ways out.
+// egress returns the egress rules.
 //
-// A policy is applied to the address of a pod, after that of a Service has been
-// translated, so the port of the collector has to be that of its pods. It is one
-// port all the same: collectors listen on the port that their Service has, and a
-// rule without one would open all that runs in their namespace.
+// A policy applies to the address of a pod, after that of a Service has been translated. So
+// the port of the collector must be that of its pods. The rule names one port all the same:
+// collectors listen on the port of their Service, and a rule without a port would allow
+// everything in their namespace.
 func egress(args *Args) networkingv1.NetworkPolicyEgressRuleArray {
 	var rules networkingv1.NetworkPolicyEgressRuleArray
 	add := func(to networkingv1.NetworkPolicyPeerArray, ports networkingv1.NetworkPolicyPortArrayInput) {

@@ -1,5 +1,5 @@
-// Package service runs one gRPC service: its pods, the DNS name that lists them,
-// and who may call it.
+// Package service deploys one gRPC service: its pods, the DNS name that lists them, and the
+// policy on who may call it.
 package service
 
 import (
@@ -15,7 +15,7 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// Port is what every service listens on: each pod has an address of its own.
+// Port is the port that every service listens on: each pod has an address of its own.
 const Port = 8080
 
 // Service is a running gRPC service.
@@ -28,31 +28,31 @@ type Args struct {
 	Namespace pulumi.StringInput
 	// NamespaceName is the name in Namespace as text, for the addresses of services.
 	NamespaceName string
-	// Name names all its objects.
+	// Name is the name of all its objects.
 	Name  string
 	Image pulumi.StringInput
-	// Spec says what the service needs.
+	// Spec describes what the service needs.
 	Spec catalog.Spec
-	// Files are the contents of files that the program finds, by their path.
+	// Files holds the contents of files that the program reads, by their path.
 	Files map[string][]byte
-	// Secrets are the values of Spec.Secrets, by name.
+	// Secrets holds the values of Spec.Secrets, by name.
 	Secrets map[string]pulumi.StringInput
-	// Callers are the names of the workloads that may call it.
+	// Callers lists the names of the workloads that may call it.
 	Callers []string
-	// Calls are the names of the workloads that it may call.
+	// Calls lists the names of the workloads that it may call.
 	Calls []string
-	// Zones are those to give a name of their own.
+	// Zones lists the zones whose pods get a DNS name of their own.
 	Zones []string
-	// NodeSelector is for the labels of nodes that the pods want; nil for any node.
+	// NodeSelector lists the node labels that the pods require; nil for any node.
 	NodeSelector pulumi.StringMap
-	// OTLP is where telemetry goes; nil for nowhere.
+	// OTLP is the collector for telemetry; nil for none.
 	OTLP *config.Collector
-	// After are what the pods wait for.
+	// After lists the resources that the pods depend on.
 	After []pulumi.Resource
 }
 
-// Host returns the DNS name that has one address for each ready pod. The final dot
-// spares the search domains of a pod's resolver.
+// Host returns the DNS name that resolves to one address for each ready pod. With the final
+// dot, a pod's resolver does not try its search domains.
 func Host(namespace, name string) string {
 	return fmt.Sprintf("%s.%s.svc.cluster.local.", name, namespace)
 }
@@ -100,12 +100,12 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{})
 }
 
-// Termination returns how long a pod of the service may take to stop.
+// Termination returns the grace period of a pod of the service.
 func Termination(spec catalog.Spec) time.Duration {
 	return time.Duration(spec.TerminationSeconds) * time.Second
 }
 
-// newNames makes the DNS names of the pods: of all, and of those in each zone.
+// newNames creates the DNS names of the pods: one for all, and one for those in each zone.
 func (s *Service) newNames(ctx *pulumi.Context, name string, args *Args) error {
 	selectors := map[string]pulumi.StringMap{"": workload.Labels(args.Name)}
 	for _, zone := range args.Zones {

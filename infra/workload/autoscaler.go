@@ -7,17 +7,16 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// A pod less every minute, and that only after five without need, so that a pause
-// does not cost what comes after it. More come at once (Kubernetes, "Horizontal Pod
-// Autoscaling", default behavior).
+// Scaling down removes one pod a minute, and only after five minutes without need, so that
+// a pause does not slow down the calls after it. Scaling up is immediate (Kubernetes,
+// "Horizontal Pod Autoscaling", default behavior).
 const (
 	scaleDownAfter = 300
 	scaleDownEvery = 60
 )
 
-// newAutoscaler has Kubernetes choose the number of pods. It looks at the time
-// that a pod takes and not at its share of the request: pods ask for little and may
-// use what is free.
+// newAutoscaler lets Kubernetes choose the number of pods. It measures the CPU time of a
+// pod and not the share of its request: pods request little and may use what is free.
 func (w *Workload) newAutoscaler(ctx *pulumi.Context, name string, args *Args) error {
 	_, err := autoscalingv2.NewHorizontalPodAutoscaler(ctx, name, &autoscalingv2.HorizontalPodAutoscalerArgs{
 		Metadata: Metadata(args.Namespace, args.Name),

@@ -11,16 +11,16 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Files are what a workload mounts from a ConfigMap, by name.
+// Files holds the files that a workload mounts from a ConfigMap, by name.
 type Files struct {
 	Text   map[string]string
 	Binary map[string][]byte
 }
 
-// fileLimit is what a ConfigMap holds, in bytes (Kubernetes, "ConfigMaps").
+// fileLimit is the largest size of a ConfigMap in bytes (Kubernetes, "ConfigMaps").
 const fileLimit = 1 << 20
 
-// Fit reports whether one ConfigMap holds the files.
+// Fit reports whether the files fit into one ConfigMap.
 func (f Files) Fit() bool { return f.size() <= fileLimit }
 
 func (f Files) size() int {
@@ -34,9 +34,8 @@ func (f Files) size() int {
 	return size
 }
 
-// NewFiles puts the hash of the files into the name of their ConfigMap, so that
-// other files are another object: pods roll, and those that are still of the old
-// version keep reading theirs.
+// NewFiles creates a ConfigMap with a hash of the files in its name. Changed files are
+// another object: pods roll, and pods of the old version keep reading the old files.
 func NewFiles(ctx *pulumi.Context, name string, namespace pulumi.StringInput, workload string, files Files, opts ...pulumi.ResourceOption) (*corev1.ConfigMap, error) {
 	if !files.Fit() {
 		return nil, fmt.Errorf("the files of %q take %d bytes, and a ConfigMap holds %d: deploy fewer services, or methods, in this stack",
@@ -69,24 +68,24 @@ func NewFiles(ctx *pulumi.Context, name string, namespace pulumi.StringInput, wo
 	return config, nil
 }
 
-// ConfigVolume mounts a ConfigMap.
+// ConfigVolume returns a volume of a ConfigMap.
 func ConfigVolume(name string, config *corev1.ConfigMap) corev1.VolumeArgs {
 	return corev1.VolumeArgs{Name: pulumi.String(name), ConfigMap: corev1.ConfigMapVolumeSourceArgs{
 		Name: config.Metadata.Name().Elem(),
 	}}
 }
 
-// Mount is where a volume appears, read-only.
+// Mount returns a read-only mount of a volume at a path.
 func Mount(volume, path string) corev1.VolumeMountArgs {
 	return corev1.VolumeMountArgs{Name: pulumi.String(volume), MountPath: pulumi.String(path), ReadOnly: pulumi.Bool(true)}
 }
 
-// Variable is a variable of the environment.
+// Variable returns an environment variable.
 func Variable(name, value string) corev1.EnvVarArgs {
 	return corev1.EnvVarArgs{Name: pulumi.String(name), Value: pulumi.String(value)}
 }
 
-// Base64 returns the text as the data of a Secret holds it.
+// Base64 returns the text in base64, as in the data of a Secret.
 func Base64(text pulumi.StringInput) pulumi.StringOutput {
 	return text.ToStringOutput().ApplyT(func(text string) string {
 		return base64.StdEncoding.EncodeToString([]byte(text))

@@ -5,8 +5,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// podSpec keeps to the profile "restricted" of Kubernetes' Pod Security
-// Standards, and adds what that leaves open.
+// podSpec returns a pod spec that meets the profile "restricted" of Kubernetes' Pod
+// Security Standards, and restricts more than that.
 func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
 	spec := corev1.PodSpecArgs{
 		ServiceAccountName:           account.Metadata.Name().Elem(),
@@ -59,7 +59,8 @@ func restricted(container *corev1.ContainerArgs) corev1.ContainerArgs {
 	return c
 }
 
-// spread is a wish: a cluster with one node runs all replicas on it.
+// spread returns a preference, not a requirement: a cluster with one node runs all replicas
+// on it.
 func spread(name, topology string) corev1.TopologySpreadConstraintArgs {
 	return corev1.TopologySpreadConstraintArgs{
 		TopologyKey:       pulumi.String(topology),
@@ -71,9 +72,9 @@ func spread(name, topology string) corev1.TopologySpreadConstraintArgs {
 	}
 }
 
-// Resources asks for little CPU, and no limit of it: what is idle may be used,
-// and throttling would only add latency. Memory is limited, as a leak in one pod
-// must not take its neighbours down. (Quantities of Kubernetes.)
+// Resources returns requests for CPU and memory and a limit on memory, as Kubernetes
+// quantities. CPU has no limit: pods may use idle CPU, and throttling would only add
+// latency. Memory is limited, so that a leak in one pod does not affect its neighbours.
 func Resources(cpu, memory, memoryLimit string) corev1.ResourceRequirementsArgs {
 	return corev1.ResourceRequirementsArgs{
 		Requests: pulumi.StringMap{"cpu": pulumi.String(cpu), "memory": pulumi.String(memory)},
@@ -81,9 +82,9 @@ func Resources(cpu, memory, memoryLimit string) corev1.ResourceRequirementsArgs 
 	}
 }
 
-// Probes asks the same question three times: at the start for up to this many
-// seconds; often, to take the pod out of its Service; and patiently, as a restart
-// only helps a process that is stuck.
+// Probes sets the same probe three times. The startup probe gives the container this many
+// seconds. The readiness probe is frequent, and takes the pod out of its Service. The
+// liveness probe is patient, as a restart only helps a process that is stuck.
 func Probes(container *corev1.ContainerArgs, probe corev1.ProbeArgs, seconds int) {
 	startup, readiness, liveness := probe, probe, probe
 	startup.PeriodSeconds, startup.FailureThreshold = pulumi.Int(1), pulumi.Int(seconds)

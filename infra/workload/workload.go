@@ -1,6 +1,6 @@
-// Package workload runs the replicas of one container the way all of ours run:
-// unprivileged, spread over machines, without a token of the cluster's API, and
-// never all down at once. What a pod of ours must not do is said here, once.
+// Package workload deploys the replicas of one container with the stack's common settings:
+// unprivileged, spread over machines, without a token for the cluster's API, and never all
+// down at once. The restrictions on pods are defined only here.
 package workload
 
 import (
@@ -16,14 +16,15 @@ import (
 	"example.com/grpc-edge/infra/config"
 )
 
-// kubeletShare is what is left of a pod's grace period for the kubelet and the
-// runtime to tell containers to stop, and to reap them.
+// kubeletShare is the part of a pod's grace period that the kubelet and the runtime need to
+// stop containers and clean up.
 const kubeletShare = 5 * time.Second
 
-// Budget is what a container may take to stop in a pod with this grace period.
+// Budget returns the time that a container may take to stop in a pod with this grace
+// period.
 func Budget(termination time.Duration) time.Duration { return termination - kubeletShare }
 
-// Workload is a Deployment with what belongs to it.
+// Workload is a Deployment with the objects that belong to it.
 type Workload struct {
 	pulumi.ResourceState
 
@@ -36,23 +37,23 @@ type Args struct {
 	Namespace pulumi.StringInput
 	Name      string
 	Replicas  config.Replicas
-	// MinReadySeconds is how long a new pod has to be ready before a rollout goes
-	// on; 0, the default, is no time.
+	// MinReadySeconds is the time that a new pod must be ready before a rollout continues;
+	// 0, the default, is no time.
 	MinReadySeconds int
-	// Container is completed with what every container of ours has, as are the others,
-	// which are nil for none: First runs to its end before all of them, Sidecar starts before
-	// Container and stops after it, and Gate runs to its end in between, until when the pod is
-	// not ready, for at most GateTime. First and Gate need Sidecar.
+	// Container and the other containers get the settings that all containers share. The
+	// others are nil for none. First runs to its end before all of them. Sidecar starts
+	// before Container and stops after it. Gate runs to its end in between, for at most
+	// GateTime; until then the pod is not ready. First and Gate need Sidecar.
 	First, Sidecar, Gate, Container *corev1.ContainerArgs
 	GateTime                        time.Duration
 	Volumes                         corev1.VolumeArray
-	// NodeSelector is for the labels of nodes that the pods want; nil for any node.
+	// NodeSelector lists the node labels that the pods require; nil for any node.
 	NodeSelector pulumi.StringMap
-	// Termination is how long a pod may take to stop, in whole seconds.
+	// Termination is the grace period of a pod, in whole seconds.
 	Termination time.Duration
-	// After are what the pods wait for; nil for nothing.
+	// After lists the resources that the pods depend on; nil for none.
 	After []pulumi.Resource
-	// User is the number of the user that the container runs as.
+	// User is the user ID that the container runs as.
 	User int
 }
 
@@ -60,17 +61,17 @@ type Args struct {
 // their zone (Kubernetes, "Well-Known Labels, Annotations and Taints").
 const ZoneLabel = "topology.kubernetes.io/zone"
 
-// Labels select the pods of the workload of this name.
+// Labels returns the labels that select the pods of the workload of this name.
 func Labels(name string) pulumi.StringMap {
 	return pulumi.StringMap{"app.kubernetes.io/name": pulumi.String(name)}
 }
 
-// Selector is Labels for the fields that take a selector.
+// Selector returns Labels as a selector.
 func Selector(name string) metav1.LabelSelectorArgs {
 	return metav1.LabelSelectorArgs{MatchLabels: Labels(name)}
 }
 
-// Metadata is that of an object of the workload of this name.
+// Metadata returns the metadata of an object of the workload of this name.
 func Metadata(namespace pulumi.StringInput, name string) metav1.ObjectMetaArgs {
 	labels := Labels(name)
 	labels["app.kubernetes.io/part-of"] = pulumi.String("grpc-edge")
@@ -118,15 +119,15 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{})
 }
 
-// surge is how many pods a rollout starts beside the old ones, rounded up: it takes two
-// waves, however many replicas there are. Half of the old pods serve until the second
-// wave is ready, so that a new version which fails at once takes no more than half of the
-// calls. Where the nodes have no room for so many, as many start as fit.
+// surge is the share of new pods that a rollout starts beside the old ones, rounded up. A
+// rollout takes two waves for any number of replicas. Half of the old pods serve until the
+// second wave is ready, so a new version that fails at once affects at most half of the
+// calls. If the nodes have no room for so many, as many start as fit.
 const surge = "50%"
 
-// rollout returns how long Pulumi waits for the pods: its 10 minutes
-// (pulumi-kubernetes pull request 721), and the time that each waits before it is
-// ready and has to be ready, as they come one by one where there is room for one only.
+// rollout returns the timeout with which Pulumi waits for the pods. It is the default of 10
+// minutes (pulumi-kubernetes pull request 721), plus GateTime and MinReadySeconds for each
+// pod, as pods start one by one if there is room for only one.
 func rollout(args *Args) string {
 	each := args.GateTime + time.Duration(args.MinReadySeconds)*time.Second
 	return (10*time.Minute + time.Duration(max(args.Replicas.Least, args.Replicas.Most))*each).String()

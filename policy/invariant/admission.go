@@ -4,7 +4,7 @@ import "strings"
 
 const admissionType = "gcp:binaryauthorization/policy:Policy"
 
-// admissionRules are about what Binary Authorization lets run.
+// admissionRules returns the rules about what Binary Authorization lets run.
 func admissionRules(s Settings) []Rule {
 	return []Rule{{
 		Name: "images-signed",
@@ -16,8 +16,8 @@ func admissionRules(s Settings) []Rule {
 	}}
 }
 
-// signed looks at the policies of a stack that signs: by its configuration, or because its
-// policy requires attestations.
+// signed checks the policies of a stack that signs its images: by its configuration, or
+// because its policy requires attestations.
 func signed(s Settings, resources []Resource) []finding {
 	var found []finding
 	for _, r := range ofType(resources, admissionType) {
@@ -36,14 +36,14 @@ func signed(s Settings, resources []Resource) []finding {
 	return found
 }
 
-// attested wants a rule that nothing passes unsigned.
+// attested reports an admission rule that lets unsigned images run.
 func attested(rule value) []finding {
 	return concat(rule.at("evaluationMode").must("REQUIRE_ATTESTATION", "ALWAYS_DENY"),
 		rule.at("enforcementMode").must("ENFORCED_BLOCK_AND_AUDIT_LOG"))
 }
 
-// notOurs wants a pattern to cover no image of a repository that the stack pushes to, which is
-// HOST/PROJECT/REPOSITORY/IMAGE.
+// notOurs reports a pattern that covers an image of a repository that the stack pushes to.
+// Such an image is HOST/PROJECT/REPOSITORY/IMAGE.
 func notOurs(pattern value, resources []Resource) []finding {
 	stem, deep := strings.CutSuffix(pattern.text(), "**")
 	parts := strings.SplitN(strings.TrimSuffix(stem, "*"), "/", 4)

@@ -7,7 +7,7 @@ const (
 	nodePoolType = "gcp:container/nodePool:NodePool"
 )
 
-// clusterRules are about the cluster as a whole.
+// clusterRules returns the rules about the cluster as a whole.
 func clusterRules(s Settings) []Rule {
 	return []Rule{
 		{
@@ -55,7 +55,7 @@ func clusterRules(s Settings) []Rule {
 	}
 }
 
-// accessRules are about who may use the cluster, and what its pods may use.
+// accessRules returns the rules about who may use the cluster, and what its pods may use.
 func accessRules() []Rule {
 	return []Rule{
 		{
@@ -80,8 +80,8 @@ func accessRules() []Rule {
 	}
 }
 
-// standard leaves out Autopilot clusters, where Google sees to it and refuses the
-// setting (GKE, "Compare features in Autopilot and Standard clusters").
+// standard skips Autopilot clusters, where Google makes the setting and refuses it in a
+// request (GKE, "Compare features in Autopilot and Standard clusters").
 func standard(check func(value) []finding) func(value) []finding {
 	return func(cluster value) []finding {
 		if cluster.at("enableAutopilot").isTrue() {

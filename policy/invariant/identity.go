@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// grant is the type of a resource that gives rights to somebody, on anything.
+// grant matches the types of resources that grant permissions on anything.
 var grant = regexp.MustCompile(`^gcp:.*:\w*(IAM|Iam)(Member|Binding|Policy)$`)
 
-// identityRules are about who may do what.
+// identityRules returns the rules about IAM.
 func identityRules() []Rule {
 	return []Rule{
 		{

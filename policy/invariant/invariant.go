@@ -1,12 +1,12 @@
-// Package invariant holds what every resource of every stack keeps to, as a table
-// of rules: what a Google security review asks for, checked by a machine.
+// Package invariant holds the rules that every resource of every stack must follow, as a
+// table. They are what a Google security review asks for, checked by a machine.
 //
-// The rules see resources as Pulumi's engine does, by type token and properties.
-// The tests of infra/ run them on each stack, and the policy pack next to this
-// package runs the same ones at preview.
+// The rules see resources as Pulumi's engine does, by type token and properties. The tests
+// of infra/ run them on each stack, and the policy pack next to this package runs the same
+// rules at preview.
 //
-// A value that a preview does not know yet breaks no rule: it is judged by `up`,
-// which knows it before the resource is created.
+// A value that a preview does not know yet violates no rule. `pulumi up` knows it before
+// the resource is created, and checks it then.
 package invariant
 
 import (
@@ -17,57 +17,58 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 )
 
-// Resource is what a rule sees of a resource.
+// Resource describes a resource to a rule.
 type Resource struct {
 	// Type is Pulumi's type token, such as gcp:container/cluster:Cluster.
 	Type string
-	// Name is that in Pulumi, not in the cloud.
+	// Name is the name in Pulumi, not in the cloud.
 	Name string
-	// URN is optional: it only comes back in violations.
+	// URN is optional: it is only returned in violations.
 	URN string
-	// Properties are the inputs; unknown and secret values are marked as such.
+	// Properties holds the inputs; unknown and secret values are marked as such.
 	Properties property.Map
 }
 
 // Rule is one invariant.
 type Rule struct {
-	// Name is short, of lower case letters, digits and hyphens, and never changes:
-	// it is how a user of the policy pack configures the rule.
+	// Name is short, of lower case letters, digits and hyphens, and never changes: users of
+	// the policy pack configure the rule by it.
 	Name string
-	// What says what must hold, Why what happens otherwise.
+	// What describes what must hold, and Why what happens otherwise.
 	What, Why string
-	// Source is who says so: the title of a page, or a standard and its section.
+	// Source is the authority for the rule: the title of a page, or a standard and its
+	// section.
 	Source string
 
 	resource func(Resource) []finding   // looks at one resource,
 	stack    func([]Resource) []finding // or at all of them together
 }
 
-// Violation is a rule that a resource breaks.
+// Violation describes a resource that violates a rule.
 type Violation struct {
 	Rule     string
 	Resource Resource
-	// Property is the path of the value at fault; Problem says what it is, and what
-	// it may be.
+	// Property is the path of the wrong value. Problem describes what it is and what it may
+	// be.
 	Property, Problem string
 }
 
-// String names the resource, the property, and what the property may be.
+// String returns the resource, the property, and what the property may be.
 func (v Violation) String() string {
 	return fmt.Sprintf("%s %q: %s %s", v.Resource.Type, v.Resource.Name, v.Property, v.Problem)
 }
 
-// finding is a violation before it is known of which rule.
+// finding is a violation without its rule.
 type finding struct {
 	resource          Resource
 	property, problem string
 }
 
-// OfStack tells whether the rule needs to see all resources of a stack at once.
+// OfStack reports whether the rule needs to see all resources of a stack at once.
 func (r Rule) OfStack() bool { return r.stack != nil }
 
-// Check checks resources: each by itself, or for a rule OfStack all of them, which
-// must then be the whole stack.
+// Check returns the violations of resources. It checks each by itself, or for a rule
+// OfStack all of them, which must then be the whole stack.
 func (r Rule) Check(resources ...Resource) []Violation {
 	var found []finding
 	if r.OfStack() {
@@ -87,14 +88,14 @@ func (r Rule) Check(resources ...Resource) []Violation {
 	return list
 }
 
-// Settings are what rules ask of the stack's own configuration.
+// Settings holds the parts of the stack's configuration that rules need.
 type Settings struct {
-	// Project is the Google Cloud project; empty if not known, and then not checked.
+	// Project is the Google Cloud project; empty if unknown, and then it is not checked.
 	Project string
-	// DeletionProtection is what the stack says, "true" or "false"; empty if it says
-	// nothing, and then either will do.
+	// DeletionProtection is the value in the stack, "true" or "false". If it is empty,
+	// either value of the resource is accepted.
 	DeletionProtection string
-	// SigningKey is what signs the stack's images; empty if nothing does.
+	// SigningKey is the key that signs the stack's images; empty for none.
 	SigningKey string
 }
 
@@ -107,13 +108,14 @@ func SettingsOf(config func(key string) (string, bool)) Settings {
 	return s
 }
 
-// Rules is the whole table, in the order in which a reviewer would ask.
+// Rules returns all rules, in the order in which a reviewer would ask.
 func Rules(s Settings) []Rule {
 	return slices.Concat(clusterRules(s), accessRules(), nodeRules(), networkRules(), trafficRules(),
 		identityRules(), registryRules(s), admissionRules(s), podRules(), namespaceRules(), secretRules(), projectRules())
 }
 
-// on checks resources of certain types; the value is all that the resource has.
+// on returns a check of resources of certain types. The value holds all properties of the
+// resource.
 func on(check func(value) []finding, types ...string) func(Resource) []finding {
 	return func(r Resource) []finding {
 		if !slices.Contains(types, r.Type) {
@@ -123,7 +125,7 @@ func on(check func(value) []finding, types ...string) func(Resource) []finding {
 	}
 }
 
-// Check checks all rules on all resources of a stack.
+// Check returns the violations of all rules by the resources of a stack.
 func Check(s Settings, resources []Resource) []Violation {
 	var list []Violation
 	for _, rule := range Rules(s) {
@@ -132,7 +134,7 @@ func Check(s Settings, resources []Resource) []Violation {
 	return list
 }
 
-// Text is a list of violations, one a line, each with its rule.
+// Text returns the violations, one a line, each with its rule.
 func Text(violations []Violation) string {
 	var lines []string
 	for _, v := range violations {

@@ -9,7 +9,7 @@ const (
 	autoscalerType    = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 )
 
-// namespaceRules are about what has to be around pods.
+// namespaceRules returns the rules about the objects that must surround pods.
 func namespaceRules() []Rule {
 	return []Rule{
 		{
@@ -45,7 +45,7 @@ func namespaceRules() []Rule {
 	}
 }
 
-// closed looks for a policy that selects all pods and allows nothing.
+// closed reports namespaces without a policy that selects all pods and allows nothing.
 func closed(resources []Resource) []finding {
 	denies := func(p Resource, namespace value) bool {
 		spec := all(p).at("spec")
@@ -69,8 +69,8 @@ func selectsAll(selector value) bool {
 		(!selector.at("matchLabels").IsMap() || selector.at("matchLabels").AsMap().Len() == 0)
 }
 
-// selected finds fault with the pods of workloads that nothing of a type selects, by
-// labels that it has at this path.
+// selected returns a check that reports workloads whose pods no resource of a type selects.
+// The path is that of the selector in the resource.
 func selected(kind, path string, applies func(Resource, []Resource) bool, may string) func([]Resource) []finding {
 	return func(resources []Resource) []finding {
 		var found []finding
@@ -91,7 +91,8 @@ func selected(kind, path string, applies func(Resource, []Resource) bool, may st
 	}
 }
 
-// matches tells whether a selector, of labels only, picks these labels and not all.
+// matches reports whether a selector, of labels only, selects these labels but not all
+// pods.
 func matches(selector, labels value) bool {
 	wanted := selector.at("matchLabels")
 	if wanted.IsComputed() || labels.IsComputed() {
@@ -110,7 +111,7 @@ func matches(selector, labels value) bool {
 
 func runs(workload Resource, _ []Resource) bool { return !template(workload).IsNull() }
 
-// replicated tells whether a workload has, or may be scaled to, several pods.
+// replicated reports whether a workload has, or may be scaled to, several pods.
 func replicated(workload Resource, resources []Resource) bool {
 	if workload.Type != "kubernetes:apps/v1:Deployment" && workload.Type != "kubernetes:apps/v1:StatefulSet" {
 		return false

@@ -1,6 +1,6 @@
 package invariant
 
-// networkRules are about the VPC.
+// networkRules returns the rules about the VPC.
 func networkRules() []Rule {
 	return []Rule{
 		{

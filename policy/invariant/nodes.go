@@ -4,7 +4,7 @@ import "strings"
 
 const cloudPlatform = "https://www.googleapis.com/auth/cloud-platform"
 
-// nodeRules are about the machines of the cluster.
+// nodeRules returns the rules about the machines of the cluster.
 func nodeRules() []Rule {
 	return []Rule{
 		{
@@ -57,8 +57,8 @@ func nodeRules() []Rule {
 	}
 }
 
-// nodes checks what nodes are made of: in a pool, and in the default pool of a
-// cluster while it lives. In Autopilot clusters Google chooses.
+// nodes returns a check of the configuration of nodes: in a pool, and in the default pool
+// of a cluster while it exists. It skips Autopilot clusters, where Google chooses.
 func nodes(check func(node value) []finding) func(Resource) []finding {
 	return func(r Resource) []finding {
 		config := func(owner value) []finding { return check(owner.at("nodeConfig")) }
@@ -66,7 +66,8 @@ func nodes(check func(node value) []finding) func(Resource) []finding {
 	}
 }
 
-// autopilotAccount is the one that Autopilot leaves to choose.
+// autopilotAccount checks the service account of nodes in an Autopilot cluster, which the
+// stack has to set.
 func autopilotAccount(cluster value) []finding {
 	if !cluster.at("enableAutopilot").isTrue() {
 		return nil
@@ -74,7 +75,7 @@ func autopilotAccount(cluster value) []finding {
 	return account(cluster.at("clusterAutoscaling.autoProvisioningDefaults.serviceAccount"))
 }
 
-// account is one that somebody made for this purpose.
+// account reports a service account that was not created for the nodes.
 func account(email value) []finding {
 	if email.is("default") || strings.HasSuffix(email.text(), "-compute@developer.gserviceaccount.com") || email.is(nil) {
 		return email.wrong("must be the email of a service account made for the nodes")

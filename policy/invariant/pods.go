@@ -7,7 +7,7 @@ const (
 	baseline   = `Kubernetes, "Pod Security Standards", Baseline`
 )
 
-// podRules are about every pod, whatever creates it.
+// podRules returns the rules about every pod, whatever creates it.
 func podRules() []Rule {
 	return []Rule{
 		{
@@ -63,11 +63,11 @@ func podRules() []Rule {
 	}
 }
 
-// needsToken is the annotation by which a pod declares that it calls the API.
+// needsToken is the annotation with which a pod declares that it calls the API.
 const needsToken = "grpc-edge/needs-token"
 
-// template is the pod that a resource makes, with its metadata; null for resources
-// that make none.
+// template returns the pod template of a resource, with its metadata; null for resources
+// that create no pods.
 func template(r Resource) value {
 	group, kind, _ := strings.Cut(strings.TrimPrefix(r.Type, "kubernetes:"), ":")
 	switch group + " " + kind {
@@ -82,7 +82,7 @@ func template(r Resource) value {
 	return value{}
 }
 
-// pods checks the pods that a resource makes.
+// pods returns a check of the pods that a resource creates.
 func pods(check func(pod value) []finding) func(Resource) []finding {
 	return func(r Resource) []finding {
 		if pod := template(r); !pod.IsNull() {
@@ -92,7 +92,7 @@ func pods(check func(pod value) []finding) func(Resource) []finding {
 	}
 }
 
-// eachPod is the same for all resources.
+// eachPod checks the pods of all resources.
 func eachPod(resources []Resource, check func(pod value) []finding) []finding {
 	var list []finding
 	for _, r := range resources {
@@ -104,7 +104,7 @@ func eachPod(resources []Resource, check func(pod value) []finding) []finding {
 	return list
 }
 
-// containers are all containers of a pod, sidecars included.
+// containers returns all containers of a pod, including sidecars.
 func containers(pod value) []value {
 	return append(pod.at("spec.containers").items(), pod.at("spec.initContainers").items()...)
 }
@@ -115,7 +115,8 @@ func eachContainer(check func(pod, container value) []finding) func(Resource) []
 	})
 }
 
-// setting is one of a container's security context or, where that has none, of its pod's.
+// setting returns a setting of a container's security context or, if it is not set there,
+// of its pod's.
 func setting(pod, container value, path string) value {
 	if own := container.at("securityContext." + path); !own.IsNull() {
 		return own

@@ -1,6 +1,6 @@
 package invariant
 
-// projectRules are about the project that the stack shares with others.
+// projectRules returns the rules about the project, which the stack shares with others.
 func projectRules() []Rule {
 	return []Rule{{
 		Name:   "api-stays-enabled",

@@ -7,7 +7,7 @@ import (
 
 const repositoryType = "gcp:artifactregistry/repository:Repository"
 
-// registryRules are about images and where they come from.
+// registryRules returns the rules about images and their repositories.
 func registryRules(s Settings) []Rule {
 	const binary = `Artifact Registry, "Container image versions"; Cloud Architecture Center, "Using container image digests in Kubernetes manifests"`
 	return []Rule{
@@ -45,7 +45,7 @@ func registryRules(s Settings) []Rule {
 
 var byDigest = regexp.MustCompile(`^[^@]+@sha256:[0-9a-f]{64}$`)
 
-// fromRegistry compares the images of all pods with the repositories of the stack.
+// fromRegistry reports images of pods that are not in a repository of the stack.
 func fromRegistry(s Settings, resources []Resource) []finding {
 	var prefixes []*regexp.Regexp
 	for _, r := range ofType(resources, repositoryType) {
@@ -73,7 +73,7 @@ func fromRegistry(s Settings, resources []Resource) []finding {
 	})
 }
 
-// anything is a pattern for a name, or if it is not known for any.
+// anything returns a pattern that matches a name, or any name if it is empty.
 func anything(name string) string {
 	if name == "" {
 		return "[^/]+"

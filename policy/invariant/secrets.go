@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// secretRules are about what Pulumi keeps in its state.
+// secretRules returns the rules about what Pulumi keeps in its state.
 func secretRules() []Rule {
 	const source = `Pulumi, "Secrets"`
 	return []Rule{
@@ -24,7 +24,7 @@ func secretRules() []Rule {
 	}
 }
 
-// sensitive are properties that hold secrets wherever they are.
+// sensitive lists properties that hold secrets in any resource.
 var sensitive = []string{"privateKeyPem", "caPrivateKeyPem", "password", "kubeconfig"}
 
 func marked(r Resource) []finding {
@@ -39,7 +39,7 @@ func marked(r Resource) []finding {
 	return found
 }
 
-// plain tells whether something is known and not secret.
+// plain reports whether a value is known and not secret.
 func plain(v value) bool {
 	switch {
 	case v.Secret(), v.IsComputed(), v.IsNull():
@@ -57,7 +57,7 @@ func plain(v value) bool {
 
 var privateKey = regexp.MustCompile(`-----BEGIN ([A-Z]+ )*PRIVATE KEY-----`)
 
-// hidden goes through all that there is.
+// hidden reports private keys that are not secret, at any depth.
 func hidden(v value) []finding {
 	switch {
 	case v.Secret():

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// trafficRules are about what comes from outside: port 443, and nothing else.
+// trafficRules returns the rules about traffic from outside: to port 443, and nothing else.
 func trafficRules() []Rule {
 	const (
 		why = "Each open port is one more program that strangers may try."
@@ -45,8 +45,8 @@ func service(s value) []finding {
 	})...)
 }
 
-// probes are where Google's health checks come from (Cloud Load Balancing, "Health
-// checks overview").
+// probes lists the ranges that Google's health checks come from (Cloud Load Balancing,
+// "Health checks overview").
 var probes = []string{"35.191.0.0/16", "130.211.0.0/22"}
 
 func firewall(f value) []finding {
@@ -58,8 +58,8 @@ func firewall(f value) []finding {
 	})
 }
 
-// fromOutside tells whether a rule takes traffic of public addresses: by its ranges,
-// or because it names no source at all.
+// fromOutside reports whether a firewall rule accepts traffic from public addresses: by its
+// ranges, or because it names no source at all.
 func fromOutside(f value) bool {
 	ranges := f.at("sourceRanges")
 	if ranges.IsNull() {
@@ -81,7 +81,7 @@ func forwarding(rule value) []finding {
 	return concat(rule.at("allPorts").must(false, nil), rule.at("ports").mustBe443())
 }
 
-// mustBe443 finds fault with a list of ports that has any other.
+// mustBe443 reports a list of ports that is not exactly 443.
 func (v value) mustBe443() []finding {
 	items := v.items()
 	if v.IsComputed() || len(items) == 1 && (items[0].is("443") || items[0].IsComputed()) {

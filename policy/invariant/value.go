@@ -9,17 +9,17 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/property"
 )
 
-// value is a property and where it was found. There may be nothing: a value that is
-// not set is null, and so is all below it; what is below an unknown one is unknown.
+// value is a property with its path. A value that is not set is null, and so is everything
+// below it. Everything below an unknown value is unknown.
 type value struct {
 	property.Value
 	path string
 }
 
-// all is all that a resource has.
+// all returns all properties of a resource as one value.
 func all(r Resource) value { return value{Value: property.New(r.Properties)} }
 
-// at follows a path of keys, such as spec.template.
+// at returns the value at a path of keys, such as spec.template.
 func (v value) at(path string) value {
 	for key := range strings.SplitSeq(path, ".") {
 		v = v.key(key)
@@ -27,7 +27,7 @@ func (v value) at(path string) value {
 	return v
 }
 
-// key is one entry of a map; its name may have dots.
+// key returns one entry of a map. Its name may contain dots.
 func (v value) key(name string) value {
 	path := v.path + "." + name
 	switch {
@@ -47,7 +47,7 @@ func (v value) key(name string) value {
 	return below
 }
 
-// items are the elements of a list; none of one that is unknown or not set.
+// items returns the elements of a list; none if the list is unknown or not set.
 func (v value) items() []value {
 	if !v.IsArray() {
 		return nil
@@ -59,12 +59,12 @@ func (v value) items() []value {
 	return list
 }
 
-// has tells whether a list has an element that is this, or may be.
+// has reports whether a list has, or may have, an element that equals want.
 func (v value) has(want any) bool {
 	return v.IsComputed() || slices.ContainsFunc(v.items(), func(item value) bool { return item.IsComputed() || item.is(want) })
 }
 
-// text is a string; empty if it is something else.
+// text returns the value if it is a string; else "".
 func (v value) text() string {
 	if !v.IsString() {
 		return ""
@@ -72,7 +72,7 @@ func (v value) text() string {
 	return v.AsString()
 }
 
-// is tells whether the value is this string, number or bool, or nil for none.
+// is reports whether the value is this string, number or bool; nil stands for not set.
 func (v value) is(want any) bool {
 	switch want := want.(type) {
 	case nil:
@@ -87,16 +87,16 @@ func (v value) is(want any) bool {
 	panic(fmt.Sprintf("a rule compares with a %T", want))
 }
 
-// isTrue tells whether the value is known to be true.
+// isTrue reports whether the value is known to be true.
 func (v value) isTrue() bool { return v.is(true) }
 
-// same tells whether two values are equal, or may be.
+// same reports whether two values are, or may be, equal.
 func (v value) same(other value) bool {
 	return v.IsComputed() || other.IsComputed() || v.IsNull() && other.IsNull() ||
 		v.IsString() && other.is(v.AsString())
 }
 
-// must finds fault with a value that is none of these; nil stands for not set.
+// must reports a value that is none of these; nil stands for not set.
 func (v value) must(allowed ...any) []finding {
 	if v.IsComputed() {
 		return nil
@@ -111,7 +111,7 @@ func (v value) must(allowed ...any) []finding {
 	return v.wrong("must be " + strings.Join(words, " or "))
 }
 
-// mustNot finds fault with a value that is one of these.
+// mustNot reports a value that is one of these.
 func (v value) mustNot(forbidden ...any) []finding {
 	for _, f := range forbidden {
 		if v.is(f) {
@@ -121,7 +121,7 @@ func (v value) mustNot(forbidden ...any) []finding {
 	return nil
 }
 
-// mustMatch finds fault with what is not a string of this form.
+// mustMatch reports a value that is not a string of this form.
 func (v value) mustMatch(form *regexp.Regexp, meaning string) []finding {
 	if v.IsComputed() || form.MatchString(v.text()) {
 		return nil
@@ -129,12 +129,12 @@ func (v value) mustMatch(form *regexp.Regexp, meaning string) []finding {
 	return v.wrong("must be " + meaning)
 }
 
-// wrong says what the value is, and then what it may be.
+// wrong returns a finding with the value and what it may be.
 func (v value) wrong(may string) []finding {
 	return []finding{{property: v.path, problem: "is " + v.show() + ", " + may}}
 }
 
-// show is the value for a person; never a secret one.
+// show returns the value for a person, but never a secret one.
 func (v value) show() string {
 	switch {
 	case v.Secret():
@@ -158,7 +158,7 @@ func (v value) show() string {
 	}
 }
 
-// word is one of the allowed values for a person.
+// word returns an allowed value for a person.
 func word(allowed any) string {
 	switch allowed := allowed.(type) {
 	case nil:
@@ -169,7 +169,7 @@ func word(allowed any) string {
 	return fmt.Sprint(allowed)
 }
 
-// concat joins findings.
+// concat returns all findings in one list.
 func concat(lists ...[]finding) []finding {
 	var all []finding
 	for _, list := range lists {
@@ -178,7 +178,7 @@ func concat(lists ...[]finding) []finding {
 	return all
 }
 
-// each checks every element.
+// each returns the findings of a check for every element.
 func each(list []value, check func(value) []finding) []finding {
 	var found []finding
 	for _, v := range list {

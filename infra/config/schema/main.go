@@ -1,5 +1,5 @@
-// Command schema prints the JSON Schema of the file of a stack, by which editors complete
-// and check its keys. `make generate` writes docs/stack.schema.json by it.
+// Command schema prints the JSON Schema of the file of a stack, with which editors complete
+// and check its keys. `make generate` writes docs/stack.schema.json with it.
 //
 //	schema [-root ROOT]
 package main
