@@ -23,10 +23,10 @@ type bootstrap struct {
 
 func (b *bootstrap) isOff(api string) bool { return slices.Contains(b.off, api) }
 
-// unseen is the note of what is only supposed to be missing.
+// unseen is the note on a step whose subject is only assumed to be missing.
 const unseen = "as far as can be seen while its API is off"
 
-// step is a line of the plan.
+// step describes a line of the plan.
 type step struct {
 	sign string // + made, ~ changed, = there
 	text string
@@ -70,7 +70,7 @@ func (b *bootstrap) run(ctx context.Context) error {
 	}
 }
 
-// kept adds to an error in the midst of a run what becomes of the rest.
+// kept adds to an error in the middle of a run what happens to the rest.
 func (b *bootstrap) kept(begun bool, err error) error {
 	if !begun {
 		return err

@@ -28,12 +28,12 @@ const (
 
 func bucketName(project string) string { return project + "-pulumi-state" }
 
-// setting is a property that the bucket must have.
+// setting describes a property that the bucket must have.
 type setting struct {
 	name, wanted string
-	// weak is what the bucket has, if that is weaker than what is wanted, and else "".
+	// weak returns the bucket's value if it is weaker than the wanted one, and else "".
 	weak func(*storage.Bucket) string
-	// set sets it in a request about the bucket, which has what is in found.
+	// set sets the property in a request; found is the bucket as it is now.
 	set func(request, found *storage.Bucket)
 }
 

@@ -87,7 +87,7 @@ func (c *cloud) call(ctx context.Context, doing, role string, do func() error) e
 	}
 }
 
-// failure is a call that Google refused.
+// failure is the error of a call that Google refused.
 type failure struct {
 	doing, hint string
 	refused     *googleapi.Error
@@ -111,7 +111,7 @@ var (
 	noBilling = []string{"UREQ_PROJECT_BILLING_NOT_FOUND", "BILLING_DISABLED", "accountDisabled"}
 )
 
-// hint is what to do about a refused call, or nothing.
+// hint returns the remedy for a refused call, or "".
 func (c *cloud) hint(refused *googleapi.Error, role string) string {
 	switch {
 	case because(refused, noBilling...):
@@ -128,7 +128,7 @@ func (c *cloud) hint(refused *googleapi.Error, role string) string {
 	return ""
 }
 
-// because tells whether one of the reasons is among Google's.
+// because reports whether one of the reasons is among Google's.
 func because(refused *googleapi.Error, reasons ...string) bool {
 	for _, item := range refused.Errors {
 		if slices.Contains(reasons, item.Reason) {
@@ -145,7 +145,7 @@ func because(refused *googleapi.Error, reasons ...string) bool {
 	return false
 }
 
-// explained tells whether Google names a cause that is not about one resource.
+// explained reports whether Google names a cause that is not about one resource.
 func explained(err error) bool {
 	var refused *googleapi.Error
 	return errors.As(err, &refused) && because(refused, slices.Concat(apiOff, noProject, noBilling)...)

@@ -9,11 +9,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// entry is a scalar that the file must have.
+// entry describes a scalar that the file must have.
 type entry struct {
 	section    string // config, or "" for the file itself
 	key, value string
-	// quoted keeps YAML from reading a number, which Pulumi's types take for no string.
+	// quoted keeps YAML from reading a number, which Pulumi does not accept as a string.
 	quoted bool
 }
 
@@ -51,7 +51,7 @@ func edit(content []byte, entries []entry) ([]byte, error) {
 	return []byte(text), nil
 }
 
-// byHand is the error for a layout that is not understood.
+// byHand returns the error for a file whose layout is not understood.
 func byHand(entries []entry) error {
 	message := "its layout is not understood; set these by hand and run this again:"
 	for _, e := range entries {
@@ -68,8 +68,7 @@ func decode(content []byte) (map[string]any, error) {
 	return all, nil
 }
 
-// anchors are the keys that a new one is put next to: before config in the file, and
-// behind the region in config.
+// New keys go before firstSection in the file, and after lastPlace in config.
 const (
 	firstSection = "config"
 	lastPlace    = "gcp:region"

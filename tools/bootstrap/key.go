@@ -16,11 +16,11 @@ const keyRole = "roles/cloudkms.admin"
 
 const (
 	ring = "pulumi"
-	// rotation is what Google recommends for symmetric keys ("Key rotation"). What
-	// older versions encrypted stays readable.
+	// rotation is the period that Google recommends for symmetric keys ("Key rotation").
+	// Data encrypted with older versions stays readable.
 	rotation = 90 * 24 * time.Hour
-	// destroyDelay is Cloud KMS's own default: in that time the destruction of a
-	// version, and with it of every secret of the stack, can be taken back.
+	// destroyDelay is Cloud KMS's own default. Until then the destruction of a version,
+	// and with it of every secret of the stack, can be cancelled.
 	destroyDelay = 30 * 24 * time.Hour
 )
 
@@ -30,10 +30,10 @@ func (b *bootstrap) ringPlace() string {
 func (b *bootstrap) ringName() string { return b.ringPlace() + "/keyRings/" + ring }
 func (b *bootstrap) keyName() string  { return b.ringName() + "/cryptoKeys/" + b.stack }
 
-// secretsProvider is how Pulumi names the key.
+// secretsProvider returns Pulumi's URL of the key.
 func (b *bootstrap) secretsProvider() string { return "gcpkms://" + b.keyName() }
 
-// planKey compares the key ring and the key with what they must be.
+// planKey compares the key ring and the key with their required state.
 func (b *bootstrap) planKey(ctx context.Context) ([]step, error) {
 	newRing := step{sign: "+", text: fmt.Sprintf("key ring %s in %s, which cannot be deleted again", ring, b.region), do: b.createRing}
 	newKey := step{sign: "+", text: fmt.Sprintf("key %s in it: for Pulumi's secrets, a new version every %d days", b.stack, int(rotation.Hours())/24), do: b.createKey}
@@ -113,7 +113,7 @@ func (b *bootstrap) rotateKey(ctx context.Context) error {
 	})
 }
 
-// rotated is a key with a rotation, for which Cloud KMS wants the first time too.
+// rotated returns a key with a rotation. Cloud KMS also needs the time of the first one.
 func rotated() *cloudkms.CryptoKey {
 	return &cloudkms.CryptoKey{
 		RotationPeriod:   seconds(rotation),
@@ -123,8 +123,8 @@ func rotated() *cloudkms.CryptoKey {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%ds", int64(d.Seconds())) }
 
-// mayUseKey tells whether the caller may encrypt and decrypt, which who made the key
-// need not be allowed to.
+// mayUseKey reports whether the caller may encrypt and decrypt. The creator of a key is
+// not always allowed to.
 func (b *bootstrap) mayUseKey(ctx context.Context) (bool, error) {
 	needed := []string{"cloudkms.cryptoKeyVersions.useToDecrypt", "cloudkms.cryptoKeyVersions.useToEncrypt"}
 	var granted *cloudkms.TestIamPermissionsResponse

@@ -15,11 +15,12 @@ func rules(b *storage.Bucket) []*storage.BucketLifecycleRule {
 	return b.Lifecycle.Rule
 }
 
-// plansPrefix is that of what `make plan KEEP=` leaves for a later build (tools/delivery).
+// plansPrefix is the prefix of the objects that `make plan KEEP=` leaves for a later build
+// (tools/delivery).
 const plansPrefix = "delivery/"
 
-// wantedRules are the bucket's own without those that delete a state too early, and with
-// those that delete old versions and old plans, should none do it.
+// wantedRules returns the bucket's own rules without those that delete a state too early.
+// It adds rules that delete old versions and old plans if there are none.
 func wantedRules(b *storage.Bucket) []*storage.BucketLifecycleRule {
 	kept := slices.DeleteFunc(slices.Clone(rules(b)), func(r *storage.BucketLifecycleRule) bool { return deletes(r) && !keepsLongEnough(r) })
 	if !slices.ContainsFunc(kept, limitsVersions) {
@@ -40,9 +41,9 @@ func deletes(rule *storage.BucketLifecycleRule) bool {
 	return rule.Action != nil && rule.Action.Type == "Delete"
 }
 
-// keepsLongEnough tells of a rule that deletes whether it spares what is current and
-// what was so in the last days, or is about plans alone. All conditions of a rule must
-// hold, so the others don't matter ("Object Lifecycle Management").
+// keepsLongEnough reports whether a deleting rule spares current versions and those that
+// were current in the last keepDays, or applies to plans only. All conditions of a rule
+// must hold, so its other conditions don't matter ("Object Lifecycle Management").
 func keepsLongEnough(rule *storage.BucketLifecycleRule) bool {
 	return rule.Condition != nil && rule.Condition.DaysSinceNoncurrentTime >= keepDays || limitsPlans(rule)
 }
@@ -56,7 +57,7 @@ func limitsVersions(rule *storage.BucketLifecycleRule) bool {
 	return deletes(rule) && !limitsPlans(rule)
 }
 
-// describe says what the rules delete too early.
+// describe lists what the rules delete too early.
 func describe(rules []*storage.BucketLifecycleRule) string {
 	var all []string
 	for _, rule := range rules {

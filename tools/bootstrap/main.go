@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-// terminal is the file if somebody can answer there, and else empty.
+// terminal returns the file if it is a terminal, and else an empty reader.
 func terminal(f *os.File) io.Reader {
 	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return strings.NewReader("")
@@ -52,7 +52,7 @@ func terminal(f *os.File) io.Reader {
 	return f
 }
 
-// options are what the caller chooses.
+// options holds the caller's choices.
 type options struct {
 	project, repository, stack, root string
 	yes, planOnly                    bool
@@ -81,7 +81,7 @@ func (o options) check() error {
 	return errors.Join(wrong...)
 }
 
-// run is the command, with the credentials of whoever calls it.
+// run runs the command with the credentials of its caller.
 func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	if err := o.check(); err != nil {
 		return err

@@ -18,7 +18,7 @@ const (
 	kmsAPI     = "cloudkms.googleapis.com"
 )
 
-// apis are those that somebody needs before the stack's own component `project`
+// apis lists the APIs that are needed before the stack's own component `project`
 // enables the others. serviceusage is called first, and is on in a new project.
 var apis = []string{
 	"serviceusage.googleapis.com",         // enables the others
@@ -89,7 +89,7 @@ func (c *cloud) enable(ctx context.Context, off []string) error {
 	return nil
 }
 
-// failed is the error of an operation, as that of a call.
+// failed returns the error of an operation in the form of a failed call.
 func (c *cloud) failed(doing string, status *serviceusage.Status) error {
 	refused := &googleapi.Error{Code: http.StatusBadRequest, Message: status.Message}
 	if status.Code == 7 { // PERMISSION_DENIED of google.rpc.Code

@@ -11,18 +11,19 @@ import (
 
 const (
 	signingKeyEntry = "grpc-edge:signingKey"
-	// signingAlgorithm is the one that the stack's attestor takes.
+	// signingAlgorithm is the algorithm that the stack's attestor accepts.
 	signingAlgorithm = "EC_SIGN_P256_SHA256"
 )
 
-// signingName is the ID of the key that signs the stack's images, next to that of its secrets.
+// signingName returns the ID of the key that signs the stack's images. It is in the key
+// ring of the key for the stack's secrets.
 func (b *bootstrap) signingName() string { return b.stack + "-images" }
 func (b *bootstrap) signingKey() string {
 	return b.ringName() + "/cryptoKeys/" + b.signingName()
 }
 
-// signingVersion is the version of that key that the file of the stack asks for, whatever
-// project it still names; "" if it asks for none, or has a key of somebody's own.
+// signingVersion returns the version of that key in the file of the stack, whatever project
+// the file still names. It returns "" if the file has none, or names another key.
 func (b *bootstrap) signingVersion(f stackFile) string {
 	value := f.value("config", signingKeyEntry)
 	if _, version, ok := strings.Cut(value, "/keyRings/"+ring+"/cryptoKeys/"+b.signingName()+"/cryptoKeyVersions/"); ok {

@@ -44,8 +44,8 @@ func readStackFile(root, stack string) (stackFile, error) {
 	return f, nil
 }
 
-// value is that of a key of config, or of the file itself if section is empty; "" if
-// there is none.
+// value returns the value of a key of config, or of the file itself if section is empty.
+// It returns "" if there is none.
 func (f stackFile) value(section, key string) string {
 	all, err := decode(f.content)
 	if err != nil {
@@ -126,7 +126,7 @@ func (b *bootstrap) planFile(f stackFile) ([]step, error) {
 	}}, nil
 }
 
-// stale tells of lines that name the project from before the edit.
+// stale lists lines that still name the project from before the edit.
 func (f stackFile) stale(edited []byte, project string) string {
 	before := f.value("config", "gcp:project")
 	if before == "" || before == project {

@@ -11,7 +11,7 @@ import (
 // field is one of an object.
 type field struct{ name, kind string }
 
-// schema is what docs/stack.schema.json says of a value, in the words of JSON Schema.
+// schema holds the part of docs/stack.schema.json about a value, with JSON Schema's keywords.
 type schema struct {
 	Type       any               `json:"type"` // a type, or a list of types with the plainest first
 	Items      *schema           `json:"items"`

@@ -12,13 +12,13 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// project is what Pulumi.yaml declares, in its order.
+// project holds the declarations of Pulumi.yaml, in its order.
 type project struct {
 	name   string
 	groups []group
 }
 
-// group is what follows a comment such as "##@ Cluster".
+// group holds the keys below a comment such as "##@ Cluster".
 type group struct {
 	title string
 	keys  []key
@@ -31,14 +31,14 @@ type key struct {
 	Description string    `yaml:"description"`
 }
 
-// stack is what Pulumi.NAME.yaml sets, in its order.
+// stack holds the settings of Pulumi.NAME.yaml, in its order.
 type stack struct {
 	name   string
 	keys   []string
 	values map[string]*yaml.Node
 }
 
-// keys are those of all groups.
+// keys returns the keys of all groups.
 func (p *project) keys() []key {
 	var all []key
 	for _, g := range p.groups {
@@ -47,7 +47,7 @@ func (p *project) keys() []key {
 	return all
 }
 
-// full is the name of a key in the file of a stack.
+// full returns the name of a key in the file of a stack.
 func (p *project) full(key string) string { return p.name + ":" + key }
 
 func readProject(path string) (*project, error) {
@@ -75,7 +75,8 @@ func readProject(path string) (*project, error) {
 	return p, nil
 }
 
-// title is what a comment names the keys below it; empty if it is about one key.
+// title returns the title that a comment gives the keys below it. It returns "" if the
+// comment is about one key.
 func title(comment string) string {
 	for line := range strings.SplitSeq(comment, "\n") {
 		if title, ok := strings.CutPrefix(line, "##@ "); ok {
@@ -119,7 +120,7 @@ func read(path string, into any) error {
 	return nil
 }
 
-// check says all that a reader would miss or be misled by.
+// check reports everything that a reader would miss or be misled by.
 func check(p *project, schemas map[string]schema, stacks []stack) error {
 	var errs []error
 	declared := map[string]bool{}

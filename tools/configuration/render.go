@@ -51,7 +51,7 @@ func renderStacks(out *bytes.Buffer, p *project, stacks []stack) {
 	}
 }
 
-// setKeys are those that any stack sets: other programs' first, then in the order
+// setKeys lists the keys that any stack sets: other programs' first, then in the order
 // of their declaration.
 func setKeys(p *project, stacks []stack) []string {
 	var names []string
@@ -73,7 +73,7 @@ func setKeys(p *project, stacks []stack) []string {
 	return names
 }
 
-// text is the description, with what an object may hold.
+// text returns the description, with the fields of an object.
 func (k key) text(fields []field) string {
 	text := cell(k.Description)
 	var list []string
@@ -86,7 +86,8 @@ func (k key) text(fields []field) string {
 	return text
 }
 
-// value is a value on one line; what is encrypted, or longer than a line, is not shown.
+// value returns a value on one line. It does not show encrypted values, or values longer
+// than a line.
 func value(node *yaml.Node) string {
 	if node == nil || node.IsZero() {
 		return ""
@@ -102,7 +103,7 @@ func value(node *yaml.Node) string {
 	return "`" + strings.ReplaceAll(strings.TrimSpace(string(text)), "|", `\|`) + "`"
 }
 
-// flow is the node on one line and without comments.
+// flow returns the node on one line and without comments.
 func flow(node *yaml.Node) *yaml.Node {
 	plain := &yaml.Node{Kind: node.Kind, Tag: node.Tag, Value: node.Value, Style: node.Style}
 	if node.Kind != yaml.ScalarNode {

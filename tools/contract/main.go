@@ -1,4 +1,4 @@
-// The command contract says what of docs/contract.md an image breaks: it reads the
+// The command contract reports which rules of docs/contract.md an image breaks: it reads the
 // image's configuration, and runs the image on this machine as a pod would.
 package main
 
@@ -23,7 +23,7 @@ import (
 	"example.com/grpc-edge/tools/contract/run"
 )
 
-// variables is a flag that may be given many times.
+// variables is a flag that may be repeated.
 type variables []string
 
 // String implements flag.Value.

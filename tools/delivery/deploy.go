@@ -38,7 +38,7 @@ func (j *job) deploy(ctx context.Context, o deployOptions) error {
 	return j.keepImages(ctx, o.keep)
 }
 
-// goOn says how to go on after an `up` that failed.
+// goOn returns the advice after an `up` that failed.
 func (j *job) goOn(o deployOptions) string {
 	if o.plan != "" {
 		return "What is done is done, and in the state. If what is above speaks of the plan, the stack has changed since it was made: plan and review again. Else plan again to finish the rest, or `make rollback STACK=" + j.stack + "`."
@@ -46,7 +46,7 @@ func (j *job) goOn(o deployOptions) string {
 	return "What is done is done, and in the state: the same command goes on from there. To go back: `make rollback STACK=" + j.stack + "`."
 }
 
-// outputs are those outputs of a stack that jobs read.
+// outputs holds the outputs of a stack that jobs read.
 type outputs struct {
 	Address, Authority string
 	GRPCurl            map[string]string `json:"grpcurl"`

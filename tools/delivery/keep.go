@@ -10,9 +10,9 @@ import (
 	"example.com/grpc-edge/tools/delivery/environment"
 )
 
-// keptURL is where a build of Cloud Build leaves a file for a later build of the same
-// commit, as it has no artifacts like those of a workflow: beside the state, under a
-// prefix that only builds of the branch may write to (infra/delivery).
+// keptURL returns the URL where a build of Cloud Build leaves a file for a later build of
+// the same commit, since it has no artifacts like a workflow's. The file is beside the
+// state, under a prefix that only builds of the branch may write to (infra/delivery).
 func keptURL(env environment.Environment, commit, name string) string {
 	return fmt.Sprintf("%s/delivery/%s/%s/%s", env.Backend(), env.Stack, commit, name)
 }

@@ -36,14 +36,14 @@ func main() {
 	}
 }
 
-// job is a command about one stack.
+// job describes a command for one stack.
 type job struct {
 	root, stack string
 	env         environment.Environment
 	cli         pulumi.CLI
 }
 
-// newJob is a job about a stack, whose file must be there.
+// newJob returns a job for a stack. The stack's file must exist.
 func newJob(root, stack string) (*job, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -57,7 +57,7 @@ func newJob(root, stack string) (*job, error) {
 	return j, os.MkdirAll(j.file(""), 0o755)
 }
 
-// file is where a job leaves what a later one reads.
+// file returns the path of a file that a job leaves for a later one.
 func (j *job) file(name string) string {
 	return filepath.Join(j.root, ".cache", "delivery", j.stack, name)
 }

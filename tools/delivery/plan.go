@@ -22,7 +22,7 @@ const (
 	plannedFile = "planned.json" // images of what would run
 )
 
-// policyPack has the rules that every stack keeps to; a breach fails a preview.
+// policyPack selects the policies of every stack. A violation fails a preview.
 const policyPack = "--policy-pack=policy"
 
 type planOptions struct {

@@ -19,7 +19,7 @@ type reviewOptions struct {
 	comment     bool
 }
 
-// reviewStack is the stack of a pull request, with the config of the job's stack.
+// reviewStack returns the stack of a pull request, with the config of the job's stack.
 func (j *job) reviewStack(pullRequest int) (pulumi.CLI, error) {
 	if pullRequest <= 0 {
 		return pulumi.CLI{}, errors.New("give the number of the pull request: PR=7")
@@ -60,7 +60,7 @@ func (j *job) review(ctx context.Context, o reviewOptions) error {
 	return j.tell(ctx, cli.Stack, o, reviewText(cli.Stack, up))
 }
 
-// reviewConfig is what differs from the model.
+// reviewConfig returns the flags for the config that differs from the job's stack.
 func (j *job) reviewConfig() []string {
 	var flags []string
 	off := map[string]string{

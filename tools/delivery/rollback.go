@@ -19,7 +19,7 @@ type rollbackOptions struct {
 	yes bool
 }
 
-// deployment is an entry of Pulumi's history of a stack.
+// deployment describes an entry of Pulumi's history of a stack.
 type deployment struct {
 	number int
 
@@ -32,8 +32,8 @@ type deployment struct {
 
 func (d deployment) commit() string { return d.Environment["git.head"] }
 
-// history are the deployments of the stack, the oldest first. Pulumi numbers none in
-// a bucket: their place in the history is their number.
+// history returns the deployments of the stack, the oldest first. Pulumi does not number
+// deployments in a bucket: their number is their place in the history.
 func (j *job) history(ctx context.Context) ([]deployment, error) {
 	var all []deployment
 	if err := j.cli.JSON(ctx, &all, "stack", "history", "--json"); err != nil {

@@ -94,12 +94,12 @@ func (j *job) destroy(ctx context.Context) error {
 	return nil
 }
 
-// identities are the component of infra/delivery and all that is in it, which a job
-// may not change: an owner does.
+// identities matches the component of infra/delivery and everything in it. Only an owner
+// may change them, not a job.
 const identities = "**grpc-edge:delivery:Delivery**"
 
-// unprotect brings the stack up without its deletion protection. The file that says
-// so is as it was again afterwards: the next `up` protects again.
+// unprotect brings the stack up without its deletion protection. It restores the stack's
+// file afterwards, so the next `up` protects the stack again.
 func (j *job) unprotect(ctx context.Context) (err error) {
 	file := filepath.Join(j.root, environment.File(j.stack))
 	before, err := os.ReadFile(file)

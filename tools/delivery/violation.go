@@ -13,8 +13,8 @@ import (
 	"example.com/grpc-edge/tools/delivery/pulumi"
 )
 
-// resourcePlans is what a plan file holds of each resource (apitype.DeploymentPlanV1 of the
-// Pulumi SDK): State is its outputs.
+// resourcePlans holds the parts of a plan file about each resource (apitype.DeploymentPlanV1
+// of the Pulumi SDK). State holds its outputs.
 type resourcePlans struct {
 	ResourcePlans map[string]struct {
 		State map[string]json.RawMessage `json:"state"`
@@ -29,9 +29,9 @@ const (
 	secretMark  = `"4dabf18193072939515e22adb298388d":"1b47061264138c4ac30d75fd1eb44270"`
 )
 
-// refusal says why Pulumi refused the plan where Pulumi itself did not: it names a property
-// that violates the plan, but ends without a word if it is one of the outputs of the stack
-// or of a component. A new preview tells what these would be now.
+// refusal explains why Pulumi refused the plan, if Pulumi itself did not. Pulumi names a
+// property that violates the plan, but not if it is an output of the stack or of a
+// component. A new preview shows the values that these outputs would have now.
 func (j *job) refusal(ctx context.Context, plan string, failure error) string {
 	var failed *pulumi.Failure
 	if plan == "" || !errors.As(failure, &failed) || strings.Contains(failed.Said, "error:") {
@@ -75,8 +75,8 @@ func differences(planned, now resourcePlans) []string {
 	return list
 }
 
-// differs reports whether two values are known to differ. Of two secrets that cannot be
-// told: the same value is encrypted anew each time.
+// differs reports whether two values are known to differ. Two secrets cannot be compared:
+// the same value is encrypted differently each time.
 func differs(before, after string) bool {
 	return before != after && !strings.Contains(before, unknownMark) && !strings.Contains(after, unknownMark)
 }

@@ -57,8 +57,7 @@ func production(stack string) int {
 	return 0
 }
 
-// touched are those of the stacks that the commits since base can change; without a
-// base, all.
+// touched returns the stacks that the commits since base can affect; without a base, all.
 func touched(root string, stacks []string, base string) ([]string, error) {
 	if base == "" {
 		return stacks, nil
@@ -70,7 +69,7 @@ func touched(root string, stacks []string, base string) ([]string, error) {
 	return environment.Touched(stacks, files), nil
 }
 
-// changed are the files that differ from what base and HEAD have in common.
+// changed lists the files that differ between HEAD and its merge base with base.
 func changed(root, base string) ([]string, error) {
 	cmd := git.Command(root, "diff", "--name-only", "--no-renames", base+"...HEAD")
 	var stderr strings.Builder

@@ -29,8 +29,8 @@ var allowed = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT
 // own begins the paths of the modules of this repository.
 const own = "example.com/grpc-edge/"
 
-// enough is how much of a licence's file, in percent, must be text of licences: less is
-// a text that nobody knows (licensecheck, "Coverage").
+// enough is the share of a licence's file, in percent, that must be text of known licences
+// (licensecheck, "Coverage"). With less the licence is unknown.
 const enough = 75
 
 func main() {
@@ -74,8 +74,8 @@ func run(folders []string) error {
 // module is one as `go list` tells it.
 type module struct{ Path, Version, Dir string }
 
-// modulesOf are the modules of others whose packages are in the programs of a folder
-// with a module, without those that only its tests need.
+// modulesOf returns the third-party modules whose packages are in the programs of a module's
+// folder, without those that only its tests need.
 func modulesOf(folder string) (map[string]module, error) {
 	list := exec.Command("go", "list", "-deps", "-json=Module", "./...")
 	list.Dir = folder
@@ -111,13 +111,14 @@ func modulesOf(folder string) (map[string]module, error) {
 	return all, nil
 }
 
-// licenceFile is the name of a file with a licence, LICENSE.docs of documents aside.
+// licenceFile matches the names of files with a licence. ofDocuments matches those of
+// documents, such as LICENSE.docs.
 var (
 	licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|unlicense)([.-].*)?$`)
 	ofDocuments = regexp.MustCompile(`(?i)\.(docs|code-samples)$`)
 )
 
-// licences are those that the files of a module have; all must be allowed.
+// licences returns the licences in the files of a module. All must be allowed.
 func (m module) licences() ([]string, error) {
 	entries, err := os.ReadDir(m.Dir)
 	if err != nil {

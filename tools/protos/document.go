@@ -12,7 +12,7 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// documentFile is the OpenAPI document, from the root of the repository.
+// documentFile is the path of the OpenAPI document, from the root of the repository.
 const documentFile = "docs/openapi.yaml"
 
 // document collects what the OpenAPI document is about.

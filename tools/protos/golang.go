@@ -49,8 +49,8 @@ func (s *service) generateCode(ctx context.Context, out string, set *descriptorp
 	return nil, err
 }
 
-// goTemplate says where the Go code is, whatever go_package the files have: a team's
-// own protos name packages of their own repository.
+// goTemplate returns the settings that place the Go code, whatever go_package the files
+// have: a team's own protos name packages of their own repository.
 func (s *service) goTemplate(own []protoreflect.FileDescriptor) (string, error) {
 	options := []string{"paths=source_relative"}
 	prefix := path.Join(s.goModule, strings.TrimPrefix(s.importRoot, s.folder))

@@ -21,7 +21,7 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// service is a folder with protos.
+// service describes a folder with protos.
 type service struct {
 	root string
 	// folder is services/NAME, with slashes, and importRoot the folder that the paths of

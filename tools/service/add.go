@@ -19,20 +19,20 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// model is the service whose modules the new one begins with.
+// model is the service whose modules a new service starts with.
 const model = "echo"
 
 //go:embed templates
 var templates embed.FS
 
-// names are how one name is written in each language.
+// names holds the spellings of one name in each language.
 type names struct {
 	// Name is the name itself, such as my-shop.
 	Name string
 	// Snake is the name in protos (my_shop), Package the proto package (my_shop.v1) and
 	// ProtoDir its folder (my_shop/v1), as buf's standard rules want them.
 	Snake, Package, ProtoDir string
-	// Service is the gRPC service: MyShopService.
+	// Service is the name of the gRPC service: MyShopService.
 	Service string
 	// GoPackage is the package of the generated code: myshopv1.
 	GoPackage string

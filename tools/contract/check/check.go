@@ -1,5 +1,5 @@
 // Package check reads the configuration of an image that was built elsewhere, and
-// says what of docs/contract.md it breaks, before a pod fails by it.
+// reports which rules of docs/contract.md it breaks, before a pod fails because of it.
 package check
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// User is the number that pods run as, whatever the image says.
+// User is the user ID of pods, whatever the image says.
 const User = 65532
 
-// Port is what pods get as PORT.
+// Port is the value of PORT in pods.
 const Port = 8080
 
 // timeout bounds the whole check: a registry that does not answer must not hold up a preview.
@@ -30,9 +30,9 @@ const timeout = 10 * time.Second
 
 // Problem is one thing that an image breaks.
 type Problem struct {
-	// Text says what is wrong, what it must be and how to mend it.
+	// Text says what is wrong, what it must be and how to fix it.
 	Text string
-	// Warning is true if pods may run all the same, or if the image could not be looked at.
+	// Warning is true if pods may run anyway, or if the image could not be read.
 	Warning bool
 }
 

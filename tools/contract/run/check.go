@@ -17,23 +17,23 @@ import (
 	"example.com/grpc-edge/tools/contract/check"
 )
 
-// other is an address of this machine that a program is not reached at if it listens
-// on 127.0.0.1 alone.
+// other is an address of this machine. A program that listens only on 127.0.0.1 cannot be
+// reached at it.
 const other = "127.0.0.2"
 
-// lastLines is how much of the program's log a problem shows.
+// lastLines is the number of lines of the program's log that a problem shows.
 const lastLines = 20
 
-// Checks say how patient Check is.
+// Checks configures Check.
 type Checks struct {
-	// Start is how long the program may take until its health is SERVING.
+	// Start is the time that the program has until its health is SERVING.
 	Start time.Duration
-	// Pings also sends PINGs at the pace of the edge, which takes 22 seconds.
+	// Pings also sends PINGs at the edge's interval, which takes 22 seconds.
 	Pings bool
 }
 
-// Check reports what a program that was just started breaks, and stops it as
-// Kubernetes does. The first thing that keeps the others from being seen is the last.
+// Check reports which rules a program that was just started breaks, and stops it as
+// Kubernetes does. It ends early at a problem that hides the following ones.
 func Check(ctx context.Context, p *Program, checks Checks) []check.Problem {
 	if problem := p.serves(ctx, checks.Start); problem != "" {
 		return []check.Problem{{Text: problem + p.lastLog()}}

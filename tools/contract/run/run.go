@@ -1,9 +1,9 @@
 // Package run runs an image on this machine as a pod would, without a container
-// engine, and says what of docs/contract.md the program breaks.
+// engine, and reports which rules of docs/contract.md the program breaks.
 //
-// The program has a root that it cannot write to, the user and the variables that
-// pods have, and process IDs and mounts of its own. It shares the network with the
-// machine. It takes Linux, root, and util-linux.
+// The program has a read-only root, the user and the variables of pods, and process
+// IDs and mounts of its own. It shares the network with the machine. The package needs
+// Linux, root, and util-linux.
 package run
 
 import (
@@ -26,11 +26,11 @@ import (
 	"example.com/grpc-edge/tools/contract/check"
 )
 
-// Program is a running image.
+// Program describes a running image.
 type Program struct {
-	// Port is the one that it was told to listen on.
+	// Port is the port that the program was told to listen on.
 	Port int
-	// Budget is how long it was told that stopping may take.
+	// Budget is the time that the program was told it has to stop.
 	Budget time.Duration
 
 	command *exec.Cmd
@@ -39,9 +39,9 @@ type Program struct {
 	err     error
 }
 
-// Options are what differs between programs.
+// Options holds the settings that differ between programs.
 type Options struct {
-	// Environment has more variables, NAME=value.
+	// Environment lists further variables, as NAME=value.
 	Environment []string
 	// Budget is TERMINATION_BUDGET; default 5 seconds.
 	Budget time.Duration

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Environment is a stack as its file Pulumi.<stack>.yaml describes it.
+// Environment describes a stack by its file Pulumi.<stack>.yaml.
 type Environment struct {
 	Stack   string
 	Program string // the project's name in Pulumi.yaml
@@ -25,7 +25,7 @@ type Environment struct {
 	config          map[string]any
 }
 
-// File is the name of a stack's file.
+// File returns the name of a stack's file.
 func File(stack string) string { return "Pulumi." + stack + ".yaml" }
 
 // Read reads the environment of a stack from the repository's folder.
@@ -61,7 +61,7 @@ func read(file string, into any) error {
 	return nil
 }
 
-// Value is what a key of the stack's config is set to; "" if it is not.
+// Value returns the value of a key of the stack's config, or "" if it is not set.
 func (e Environment) Value(key string) string {
 	value, set := e.config[key]
 	if !set || value == nil {
@@ -72,21 +72,22 @@ func (e Environment) Value(key string) string {
 
 func (e Environment) own(key string) string { return e.Value(e.Program + ":" + key) }
 
-// Delivered tells whether jobs of CI may log in to the stack's project.
+// Delivered reports whether CI jobs may log in to the stack's project.
 func (e Environment) Delivered() bool {
 	return e.own("githubRepository") != "" || e.own("cloudBuildRepository") != ""
 }
 
-// Protected tells whether destroying the stack is refused.
+// Protected reports whether destroying the stack is refused.
 func (e Environment) Protected() bool { return e.own("deletionProtection") != "false" }
 
-// Backend is where `make bootstrap` keeps the state of the project's stacks.
+// Backend returns the URL where `make bootstrap` keeps the state of the project's stacks.
 func (e Environment) Backend() string { return "gs://" + e.Value("gcp:project") + "-pulumi-state" }
 
-// roles are who a job can log in as; infra/delivery makes their service accounts.
+// roles lists the roles that a job can log in as. infra/delivery creates their service
+// accounts.
 var roles = []string{"previewer", "deployer", "destroyer", "reviewer"}
 
-// Identity is what google-github-actions/auth takes: the full name of the identity
+// Identity returns the inputs of google-github-actions/auth: the full name of the identity
 // provider, and the e-mail address of the role's service account.
 func (e Environment) Identity(role string) (provider, account string, err error) {
 	if !slices.Contains(roles, role) {
@@ -109,7 +110,7 @@ func (e Environment) Identity(role string) (provider, account string, err error)
 
 var file = regexp.MustCompile(`^Pulumi\.([^.]+)\.yaml$`)
 
-// Delivered are the names of the stacks that CI delivers.
+// Delivered lists the names of the stacks that CI delivers.
 func Delivered(root string) ([]string, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -135,8 +136,8 @@ func Delivered(root string) ([]string, error) {
 // noStack are files that change no stack. Everything else may.
 var noStack = regexp.MustCompile(`^(docs|test|bench|sandbox|tools|\.github|\.ci)/|^[^/]*\.md$|_test\.go$|/testdata/|^(Makefile|\.gitignore|\.golangci\.yaml|cloudbuild\.yaml|buf\..*|.*\.mk)$`)
 
-// Touched are those of the stacks that a change of files can change: one for its own
-// file, all for anything that goes into the program, its policies or its images.
+// Touched returns the stacks that a change of files can affect. A stack's own file affects
+// that stack. Anything in the program, its policies or its images affects all.
 func Touched(stacks, files []string) []string {
 	return slices.DeleteFunc(slices.Clone(stacks), func(stack string) bool {
 		return !slices.ContainsFunc(files, func(name string) bool {

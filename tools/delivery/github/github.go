@@ -13,14 +13,14 @@ import (
 	"github.com/google/go-github/v84/github"
 )
 
-// Repository is a repository on GitHub.
+// Repository accesses a repository on GitHub.
 type Repository struct {
 	owner, name string
 	client      *github.Client
 }
 
-// FromEnvironment is the repository of the job that runs, from the variables that
-// GitHub Actions sets (GITHUB_REPOSITORY, GITHUB_API_URL), and the job's GITHUB_TOKEN.
+// FromEnvironment returns the repository of the running job, from the variables that GitHub
+// Actions sets (GITHUB_REPOSITORY, GITHUB_API_URL), and the job's GITHUB_TOKEN.
 func FromEnvironment() (*Repository, error) {
 	owner, name, ok := strings.Cut(os.Getenv("GITHUB_REPOSITORY"), "/")
 	token := os.Getenv("GITHUB_TOKEN")
@@ -109,7 +109,7 @@ func (r *Repository) find(ctx context.Context, title, label string) (*github.Iss
 	return nil, nil
 }
 
-// failed says what failed, and what a job lacks when GitHub forbids it.
+// failed returns an error about what failed, and what a job lacks when GitHub forbids it.
 func (r *Repository) failed(what string, about any, err error) error {
 	what = fmt.Sprintf(what, about)
 	var refused *github.ErrorResponse

@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// projectNumber is that of every project, and of the stack `delivery` in infra/variants.yaml.
+// projectNumber is the number of every project, and of the stack `delivery` in
+// infra/variants.yaml.
 const projectNumber = "123456789012"
 
 // serveGoogle answers what a preview asks Google for: the number of a project ("projects.get",

@@ -15,13 +15,13 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// plugin is a resource plugin of Pulumi.
+// plugin describes a resource plugin of Pulumi.
 type plugin struct{ Name, Version string }
 
-// sdk is the path of the SDK of a provider, of whose version its plugin is.
+// sdk matches the module path of a provider's SDK. The plugin has the SDK's version.
 var sdk = regexp.MustCompile(`^github\.com/pulumi/pulumi-([a-z]+)/sdk/v\d+$`)
 
-// required are the plugins of the SDKs in infra/go.mod.
+// required lists the plugins of the SDKs in infra/go.mod.
 func required(root string) ([]plugin, error) {
 	file := filepath.Join(root, "infra", "go.mod")
 	text, err := os.ReadFile(file)
@@ -44,7 +44,7 @@ func required(root string) ([]plugin, error) {
 	return list, nil
 }
 
-// install gets the plugins that are missing, and says of those that it can't get how to.
+// install installs the missing plugins. Its error tells how to get those that it can't.
 func install(ctx context.Context, plugins []plugin, out io.Writer) error {
 	if _, err := exec.LookPath(command); err != nil {
 		return fmt.Errorf("the Pulumi CLI is missing (%w): https://www.pulumi.com/docs/install/ has it", err)

@@ -17,18 +17,18 @@ import (
 	"time"
 )
 
-// Options say what is previewed.
+// Options selects what is previewed.
 type Options struct {
-	// Root is the folder of the repository, of which a copy is used.
+	// Root is the folder of the repository. Run works on a copy.
 	Root string
-	// Only are the names of stacks; empty for all.
+	// Only lists the names of stacks; empty for all.
 	Only []string
-	// Out gets what happens.
+	// Out receives the progress.
 	Out io.Writer
 }
 
-// Run previews the stacks one after the other, and returns an error that names those that
-// cannot be, after all were tried.
+// Run previews the stacks one after the other. After all were tried, it returns an error
+// that names those that failed.
 func Run(ctx context.Context, o Options) error {
 	stacks, err := Stacks(o.Root)
 	if err != nil {
@@ -142,7 +142,7 @@ func (f *flight) preview(ctx context.Context, s Stack) error {
 	return nil
 }
 
-// created is the line of a preview that counts.
+// created returns the line of a preview that counts the resources to create.
 func created(out string) string {
 	for line := range strings.Lines(out) {
 		if strings.Contains(line, "to create") {
@@ -171,5 +171,5 @@ func (f *flight) pulumi(ctx context.Context, stdin string, args ...string) (stri
 	return string(out), err
 }
 
-// command is the Pulumi CLI. No other will do: that of the sandbox has stand-ins for plugins.
+// command is the Pulumi CLI. The sandbox's does not work here: it has stand-ins for plugins.
 const command = "pulumi"

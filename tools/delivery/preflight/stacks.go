@@ -32,8 +32,8 @@ var stackFile = regexp.MustCompile(`^Pulumi\.([a-z0-9-]+)\.yaml$`)
 // program is before the keys of the program.
 const program = "grpc-edge:"
 
-// Stacks are those of the repository, and those of infra/variants.yaml, each of which is
-// the sandbox's with other keys.
+// Stacks returns the stacks of the repository, and those of infra/variants.yaml. Each of
+// the latter is the sandbox's stack with other keys.
 func Stacks(root string) ([]Stack, error) {
 	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
 	if err != nil {
@@ -86,8 +86,8 @@ var documentation = []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"
 
 const benchmark = "198.18.0.0/24"
 
-// file is the stack's file: its keys, but secrets, with what lets the provider do without
-// Google.
+// file returns the content of the stack's file: its keys without secrets, and the settings
+// that let the provider run without Google.
 func (s Stack) file(google string) ([]byte, error) {
 	config := maps.Clone(s.Config)
 	for key := range s.secrets() {
@@ -115,7 +115,7 @@ func (s Stack) file(google string) ([]byte, error) {
 // placeholder stands for a certificate in infra/variants.yaml, and for its key.
 const placeholder = "PROVIDED"
 
-// secrets are the keys that are set encrypted.
+// secrets returns the keys that are set encrypted.
 func (s Stack) secrets() map[string]string {
 	key := program + "certificateKeyPem"
 	if s.Config[key] != placeholder {
@@ -124,12 +124,12 @@ func (s Stack) secrets() map[string]string {
 	return map[string]string{key: provided().key}
 }
 
-// pair is a certificate and its key, PEM.
+// pair holds a certificate and its key, in PEM.
 type pair struct{ chain, key string }
 
 var made *pair
 
-// provided is a certificate of grpc.example.com for an hour.
+// provided returns a certificate for grpc.example.com that is valid for an hour.
 func provided() pair {
 	if made != nil {
 		return *made

@@ -14,7 +14,7 @@ type concern struct {
 	about []string
 }
 
-// concerns are those that the changes give, the gravest first.
+// concerns returns the concerns about the changes, the gravest first.
 func concerns(steps []step, commits func(image string) []string) []concern {
 	all := []concern{
 		{title: "Deleted or replaced, with what it holds"},
@@ -30,7 +30,7 @@ func concerns(steps []step, commits func(image string) []string) []concern {
 	return slices.DeleteFunc(all, func(c concern) bool { return len(c.about) == 0 })
 }
 
-// stateful are the types that hold something which creating them again does not
+// stateful matches the types that hold something which creating them again does not
 // bring back: data, an address, a name, or everything that runs in them.
 var stateful = regexp.MustCompile(`^(` + strings.Join([]string{
 	`gcp:compute/(network|subnetwork|address|globalAddress|disk):.*`,
@@ -43,7 +43,7 @@ var stateful = regexp.MustCompile(`^(` + strings.Join([]string{
 	`tls:index/privateKey:.*`,
 }, "|") + `)$`)
 
-// lost tells of what is deleted, also if it is made anew.
+// lost describes what is deleted, also if it is replaced.
 func lost(s step) []string {
 	protected := s.Old != nil && s.Old.Protect
 	if s.Op != "delete" && s.Op != "replace" || !stateful.MatchString(s.state().Type) && !protected {
@@ -59,7 +59,7 @@ func lost(s step) []string {
 	return []string{line}
 }
 
-// public are the properties, by type, that say who can reach what.
+// public lists the properties, by type, that determine who can reach what.
 var public = []struct{ kind, path *regexp.Regexp }{
 	{regexp.MustCompile(`^gcp:compute/(firewall|forwardingRule|globalForwardingRule|address|globalAddress|route|routerNat):`), regexp.MustCompile(``)},
 	{regexp.MustCompile(`^gcp:container/cluster:`), regexp.MustCompile(`^(masterAuthorizedNetworksConfig|privateClusterConfig|controlPlaneEndpointsConfig)\b`)},
@@ -70,8 +70,8 @@ var public = []struct{ kind, path *regexp.Regexp }{
 	{regexp.MustCompile(`^kubernetes:core/v1:ConfigMap$`), regexp.MustCompile(`envoy\.yaml`)},
 }
 
-// surface tells of changes of who can reach what. A Service inside the cluster
-// is no news.
+// surface describes changes of who can reach what. It ignores a Service inside the
+// cluster.
 func surface(s step) []string {
 	kind := s.state().Type
 	if kind == "kubernetes:core/v1:Service" && !isLoadBalancer(s.Old) && !isLoadBalancer(s.New) {
@@ -102,7 +102,7 @@ func isLoadBalancer(s *state) bool {
 	return spec["type"] == "LoadBalancer"
 }
 
-// about names the change and, of what stays or is made anew, its properties.
+// about names the change and, of an update or a replacement, its properties.
 func about(s step, paths []string) string {
 	line := fmt.Sprintf("%s %s", s.Op, code(s.name()))
 	if len(paths) > 0 && (s.Op == "update" || s.Op == "replace") {
@@ -120,8 +120,8 @@ var grants = []struct{ kind, path *regexp.Regexp }{
 	{regexp.MustCompile(`^kubernetes:(apps|batch)/`), regexp.MustCompile(`securityContext|hostPath|hostNetwork|hostPID|hostIPC|automountServiceAccountToken|serviceAccountName`)},
 }
 
-// rights tells of rights that are given. What takes them away is no concern, but a
-// change may do either, and is shown.
+// rights describes rights that are granted. Taking rights away is no concern. A change
+// may do either, and is shown.
 func rights(s step) []string {
 	if s.Op == "delete" {
 		return nil
@@ -149,10 +149,10 @@ func rights(s step) []string {
 	return nil
 }
 
-// image is the name and the digest of a reference.
+// image matches the name and the digest of a reference.
 var image = regexp.MustCompile(`([^/]+)@sha256:([0-9a-f]{12})[0-9a-f]*$`)
 
-// images tells which images change, and which commits made them.
+// images describes which images change, and which commits made them.
 func images(s step, commits func(name string) []string) []string {
 	if s.Op != "update" && s.Op != "replace" {
 		return nil

@@ -14,18 +14,18 @@ import (
 
 // History finds the commits behind an image in a clone of the repository.
 type History struct {
-	// Root is the folder of the clone. Base is the commit with which the changes are
-	// compared; without it, no commit is listed.
+	// Root is the folder of the clone. Base is the commit that the changes are compared
+	// with. Without Base, no commit is listed.
 	Root, Base string
 }
 
-// mostCommits are listed for an image; more are counted.
+// mostCommits is the number of commits listed for an image. Further ones are counted.
 const mostCommits = 10
 
-// imageFolders are where the program of an image can be, for an image's name.
+// imageFolders lists the folders that may hold the program of an image, by its name.
 var imageFolders = []string{"services", "envoy"}
 
-// Commits are those since the base that touched the image's program or one of the
+// Commits lists the commits since the base that touched the image's program or one of the
 // modules in this repository that it is built from.
 func (h History) Commits(image string) []string {
 	if h.Base == "" {
@@ -62,9 +62,8 @@ func (h History) log(folders []string) ([]string, error) {
 	return lines, nil
 }
 
-// sources are the folder and those of the modules that its go.mod replaces with
-// folders of the repository, and theirs. A folder without a go.mod is part of the
-// module above it.
+// sources lists the folder and, recursively, the folders of the repository that its go.mod
+// replaces modules with. A folder without a go.mod is part of the module above it.
 func (h History) sources(dir string) []string {
 	seen := map[string]bool{}
 	var folders []string
@@ -94,7 +93,7 @@ func (h History) sources(dir string) []string {
 	return folders
 }
 
-// special is what Markdown gives a meaning: emphasis, links, HTML.
+// special matches characters with a meaning in Markdown: emphasis, links, HTML.
 var special = regexp.MustCompile("[\\\\`*_{}\\[\\]()<>#|~!&]")
 
 func plain(text string) string {

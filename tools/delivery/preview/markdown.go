@@ -7,18 +7,18 @@ import (
 	"github.com/pmezard/go-difflib/difflib"
 )
 
-// limit is how many characters GitHub takes as the body of a comment, and how many
-// of them are kept for the note of what was cut.
+// limit is the maximum number of characters in the body of a comment on GitHub. noteFor
+// of them are reserved for the note on what was cut.
 const (
 	limit   = 65536
 	noteFor = 400
 )
 
-// Marker is the first line of the comment about a stack, by which it is found again.
+// Marker returns the first line of the comment about a stack, by which it is found again.
 func Marker(stack string) string { return "<!-- grpc-edge preview of " + stack + " -->" }
 
-// Markdown is the comment about a preview of a stack; commits are the lines about
-// those that made an image.
+// Markdown returns the comment about a preview of a stack. commits returns the lines about
+// the commits that made an image.
 func (p Preview) Markdown(stack string, commits func(image string) []string) string {
 	changes := p.changes()
 	head := &strings.Builder{}
@@ -43,7 +43,7 @@ func (p Preview) Markdown(stack string, commits func(image string) []string) str
 	return appendChanges(text, changes)
 }
 
-// verdict is the answer in a line.
+// verdict returns the result in one line.
 func (p Preview) verdict(changes []step) string {
 	if len(p.errors()) > 0 {
 		return "the preview failed"
@@ -64,8 +64,8 @@ func (p Preview) verdict(changes []step) string {
 	return strings.Join(parts, ", ")
 }
 
-// Drift is the text about what `pulumi refresh --preview-only --json` found: how
-// what exists differs from what Pulumi made.
+// Drift returns the text about the result of `pulumi refresh --preview-only --json`: how
+// the real resources differ from those in Pulumi's state.
 func (p Preview) Drift(stack string) string {
 	changes := p.changes()
 	gone := 0
@@ -98,7 +98,7 @@ func appendChanges(text string, changes []step) string {
 	return text
 }
 
-// details is the diff of one resource, folded.
+// details returns the diff of one resource, folded.
 func details(s step) string {
 	summary := fmt.Sprintf("<code>%s</code> %s <b>%s</b>", s.sign(), s.Op, escape(s.name()))
 	var lines strings.Builder
@@ -118,7 +118,7 @@ func details(s step) string {
 	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s\n</details>\n\n", summary, fenced("diff", cut(body, most)))
 }
 
-// diff is the property before and after; of text, the lines that differ.
+// diff returns the property before and after. For text it returns the lines that differ.
 func (p property) diff() string {
 	switch {
 	case p.old == nil:
@@ -142,7 +142,7 @@ func prefixed(prefix, path, value string) string {
 	return prefix + path + ": " + strings.ReplaceAll(value, "\n", "\n"+prefix+"  ") + "\n"
 }
 
-// cut shortens a text at the end of a line, and says so.
+// cut shortens a text at the end of a line, and notes that in the text.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -154,7 +154,7 @@ func cut(text string, most int) string {
 	return fmt.Sprintf("%s… (%d more characters)\n", strings.ToValidUTF8(kept, ""), len(text)-len(kept))
 }
 
-// fenced is a block of code, whatever the text holds (CommonMark, "Fenced code blocks").
+// fenced returns a block of code, whatever the text holds (CommonMark, "Fenced code blocks").
 func fenced(language, text string) string {
 	fence := "```"
 	for strings.Contains(text, fence) {
@@ -163,7 +163,7 @@ func fenced(language, text string) string {
 	return fence + language + "\n" + strings.TrimRight(text, "\n") + "\n" + fence
 }
 
-// code is text in a line that is not Markdown.
+// code returns text as inline code, on one line.
 func code(text string) string {
 	return "`" + strings.NewReplacer("`", "'", "\n", " ").Replace(text) + "`"
 }
@@ -180,11 +180,12 @@ func codes(texts []string) string {
 	return strings.Join(list, ", ")
 }
 
-// mention is an @ that calls nobody: GitHub looks for names in what Markdown and HTML
-// became, where an escaped @ is like any other (cmark issue 366). A space without width parts them.
+// mention is an @ that mentions nobody. GitHub looks for names after rendering Markdown and
+// HTML, where an escaped @ is like any other (cmark issue 366). A zero-width space
+// separates the @ from the name.
 const mention = "@\u200b"
 
-// escape is for text inside HTML, where Markdown is not wanted either.
+// escape escapes text inside HTML, for HTML and for Markdown.
 func escape(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "@", mention, "`", "'").Replace(text)
 }

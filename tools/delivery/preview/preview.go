@@ -15,14 +15,14 @@ import (
 	"strings"
 )
 
-// Preview is what `pulumi preview --json` prints, as far as it is read here.
+// Preview holds the parts of the output of `pulumi preview --json` that are read here.
 type Preview struct {
 	Steps       []step         `json:"steps"`
 	Diagnostics []diagnostic   `json:"diagnostics"`
 	Summary     map[string]int `json:"changeSummary"`
 }
 
-// step is what would be done to one resource.
+// step describes what would be done to one resource.
 type step struct {
 	Op             string   `json:"op"`
 	URN            string   `json:"urn"`
@@ -31,7 +31,7 @@ type step struct {
 	ReplaceReasons []string `json:"replaceReasons"`
 }
 
-// state is a resource before or after.
+// state describes a resource before or after a change.
 type state struct {
 	Type    string         `json:"type"`
 	Custom  bool           `json:"custom"`
@@ -63,11 +63,11 @@ func Read(r io.Reader, log string) (Preview, error) {
 	return p, nil
 }
 
-// still are the operations that change nothing.
+// still lists the operations that change nothing.
 var still = []string{"same", "read", "refresh"}
 
-// changes are the steps that change something real: a component is only a name
-// for what is in it.
+// changes returns the steps that change something real. A component is not real: it only
+// groups resources.
 func (p Preview) changes() []step {
 	var steps []step
 	for _, s := range p.Steps {
@@ -79,17 +79,17 @@ func (p Preview) changes() []step {
 	return steps
 }
 
-// Changed tells whether anything real would change.
+// Changed reports whether anything real would change.
 func (p Preview) Changed() bool { return len(p.changes()) > 0 }
 
-// Failed tells whether the preview ended with an error.
+// Failed reports whether the preview ended with an error.
 func (p Preview) Failed() bool { return len(p.errors()) > 0 }
 
-// reference is an image with its name and its digest.
+// reference matches an image reference and captures its name and its digest.
 var reference = regexp.MustCompile(`([^/]+)@(sha256:[0-9a-f]{64})$`)
 
-// Images are the digests of the images that pods will run, by name; a canary has
-// two. Only a preview made with --show-sames has those of pods that do not change.
+// Images returns the digests of the images that pods will run, by name. With a canary there
+// are two. Unchanged pods are included only if the preview was made with --show-sames.
 func (p Preview) Images() map[string][]string {
 	images := map[string][]string{}
 	for _, s := range p.Steps {
@@ -107,7 +107,7 @@ func (p Preview) Images() map[string][]string {
 	return images
 }
 
-// errors are the messages that end a preview.
+// errors returns the messages of errors that end a preview.
 func (p Preview) errors() []string {
 	var messages []string
 	for _, message := range p.Diagnostics {
@@ -118,7 +118,7 @@ func (p Preview) errors() []string {
 	return messages
 }
 
-// state is what is known of the resource: as it will be, or else as it was.
+// state returns the resource as it will be, or else as it was.
 func (s step) state() state {
 	for _, known := range []*state{s.New, s.Old} {
 		if known != nil {
@@ -155,7 +155,7 @@ func (s step) sign() string {
 	return "?"
 }
 
-// name is how a person calls the resource: its kind, and its name in the program.
+// name returns a readable name of the resource: its kind, and its name in the program.
 func (s step) name() string {
 	return kind(s.state().Type) + " " + s.URN[strings.LastIndex(s.URN, "::")+2:]
 }

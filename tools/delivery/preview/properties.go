@@ -15,7 +15,7 @@ type property struct {
 	old, new *string
 }
 
-// properties are the leaves that differ, in the order of their paths.
+// properties returns the leaves that differ, in the order of their paths.
 func (s step) properties() []property {
 	before, after := map[string]string{}, map[string]string{}
 	if s.Old != nil {
@@ -91,8 +91,8 @@ func join(path, key string) string {
 	return strings.TrimPrefix(path+"."+key, ".")
 }
 
-// secrets is what a secret looks like, should one ever come in the clear: a PEM
-// private key, Google's access tokens, and a signed JSON Web Token (RFC 7519).
+// secrets matches text that looks like a secret in the clear: a PEM private key, Google's
+// access tokens, and a signed JSON Web Token (RFC 7519).
 var secrets = regexp.MustCompile(`PRIVATE KEY|ya29\.|oauth2accesstoken|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+`)
 
 func harmless(text string) string {

@@ -19,16 +19,16 @@ import (
 
 // CLI runs Pulumi's commands on a stack.
 type CLI struct {
-	// Root is the folder of the repository, from which the command is run.
+	// Root is the folder of the repository, in which the command runs.
 	Root string
 	// Program is the folder with Pulumi.yaml, below Root; "" is Root itself.
 	Program string
 	Stack   string
-	// Out is where a command says what it does.
+	// Out receives the output of commands.
 	Out io.Writer
 }
 
-// stopGrace is how long Pulumi may finish what it has begun after it was asked to stop.
+// stopGrace is the time that Pulumi has, once asked to stop, to finish what it has started.
 const stopGrace = 5 * time.Minute
 
 func (c CLI) command(ctx context.Context, args []string) *exec.Cmd {
@@ -66,10 +66,10 @@ const (
 
 var lockPause = 15 * time.Second
 
-// Failure is the error of a command that [CLI.Run] ran.
+// Failure is an error of a command that [CLI.Run] ran.
 type Failure struct {
 	err error
-	// Said is all that the command printed.
+	// Said holds all output of the command.
 	Said string
 }
 

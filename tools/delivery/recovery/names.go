@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// byName are the IDs of resources that may have been created before Pulumi knew, in
-// terms of their inputs, the project and the region. They are those of the section
-// Import of each type's page in Pulumi's registry.
+// byName holds the ID formats of resources that may have been created before Pulumi knew.
+// They use the inputs, the project and the region. They come from the section Import of
+// each type's page in Pulumi's registry.
 var byName = map[string]string{
 	"gcp:artifactregistry/repository:Repository":                        "projects/{project}/locations/{location}/repositories/{repositoryId}",
 	"gcp:binaryauthorization/attestor:Attestor":                         "projects/{project}/attestors/{name}",
@@ -38,8 +38,8 @@ var numbered = map[string]string{
 	"gcp:monitoring/notificationChannel:NotificationChannel": "gcloud beta monitoring channels list --project={project} --filter='displayName=\"{displayName}\"'",
 }
 
-// nameInCluster is the ID of an object in a cluster: its namespace, if it is in one, and
-// its name (pulumi-kubernetes, "Importing").
+// nameInCluster returns the ID of an object in a cluster: its namespace, if it is in one,
+// and its name (pulumi-kubernetes, "Importing").
 func nameInCluster(inputs map[string]any) (string, error) {
 	metadata, _ := inputs["metadata"].(map[string]any)
 	name, _ := metadata["name"].(string)

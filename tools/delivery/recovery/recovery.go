@@ -11,25 +11,25 @@ import (
 	"strings"
 )
 
-// Settled is a state without operations under way.
+// Settled holds a state without pending operations.
 type Settled struct {
-	// State is for `pulumi stack import`.
+	// State is the input of `pulumi stack import`.
 	State []byte
-	// Targets are the URNs of resources that are to be read anew: what there is of
-	// them, if anything, is not known.
+	// Targets lists the URNs of resources to refresh. It is not known whether they exist,
+	// or in what state.
 	Targets []string
-	// Look are resources that may exist and can't be found by a name.
+	// Look lists resources that may exist and can't be found by a name.
 	Look []Look
 }
 
-// Look is a resource that somebody has to look for.
+// Look describes a resource that somebody has to look for.
 type Look struct {
 	URN string
-	// List is the command that lists what exists of its kind.
+	// List is the command that lists the existing resources of its kind.
 	List string
 }
 
-// resource is what is read of one in a state.
+// resource holds the parts of a resource that are read from a state.
 type resource struct {
 	urn, kind, id string
 	inputs        map[string]any
@@ -91,7 +91,7 @@ func Settle(export []byte, place map[string]string) (Settled, error) {
 	return s, err
 }
 
-// find is the ID of what may have been created, and "" if there is none to be known.
+// find returns the ID of a resource that may have been created, or "" if it can't be known.
 func (s *Settled) find(r resource, place map[string]string) (string, error) {
 	if list, ok := numbered[r.kind]; ok {
 		command, err := fill(list, r.inputs, place)

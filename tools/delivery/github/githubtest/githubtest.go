@@ -14,7 +14,7 @@ type Comment struct {
 	Body string `json:"body"`
 }
 
-// Issue is an issue of the repository.
+// Issue describes an issue of the repository.
 type Issue struct {
 	Number int      `json:"number"`
 	Title  string   `json:"title"`
@@ -23,11 +23,11 @@ type Issue struct {
 	Labels []string `json:"-"`
 }
 
-// Token is what the server takes.
+// Token is the token that the server accepts.
 const Token = "secret"
 
-// Server has the comments of pull request 7 of the repository shop/edge, its issues
-// and what was said in these, in pages of one.
+// Server serves the comments of pull request 7 of the repository shop/edge, its issues
+// and the comments on them, one per page.
 type Server struct {
 	Comments []Comment
 	Issues   []Issue
@@ -38,7 +38,7 @@ type Server struct {
 	Refuse bool
 }
 
-// Environment is that of a job on a server which listens at a URL.
+// Environment returns the environment of a job for a server at the URL.
 func Environment(url string) []string {
 	return []string{"GITHUB_API_URL=" + url, "GITHUB_REPOSITORY=shop/edge", "GITHUB_TOKEN=" + Token}
 }
