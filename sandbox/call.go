@@ -24,8 +24,8 @@ const (
 	protosetFile = "services.protoset" // with the output protoset only: the edge may answer reflection instead
 )
 
-// commands are the stack's ready-made commands, with the files and the program at
-// the places that they have here, as seen from the repository.
+// commands holds the stack's ready-made commands. Their paths of files and of the program are
+// those of this machine, relative to the repository.
 type commands struct {
 	// GRPC are grpcurl's, sorted by method.
 	GRPC []string
@@ -89,7 +89,7 @@ func (c sample) call(ctx context.Context, st stack.Stack) (string, error) {
 	return compact.String(), nil
 }
 
-// statusOffset is what grpcurl adds to a gRPC status to make its exit code
+// statusOffset is the number that grpcurl adds to a gRPC status to make its exit code
 // (statusCodeOffset in grpcurl's main package).
 const statusOffset = 64
 

@@ -17,7 +17,7 @@ import (
 	"example.com/grpc-edge/sandbox/tools"
 )
 
-// sandbox is where this sandbox's files are.
+// sandbox holds the places of this sandbox's files.
 type sandbox struct {
 	self  string // this program's file
 	tools tools.Tools
@@ -37,7 +37,7 @@ func locate() (sandbox, error) {
 	return sandbox{self: self, tools: tools.In(root), state: daemon.State{Dir: filepath.Join(root, ".sandbox")}}, nil
 }
 
-// links are the other names of this program, beside the tools that look for them.
+// links lists the other names of this program. They lie beside the tools that look for them.
 var links = []string{"pulumi-language-go", credentials.AuthPlugin, credentials.ImageProvider}
 
 func (s sandbox) link() error {

@@ -38,7 +38,7 @@ func drift(ctx context.Context, s sandbox, words []string) error {
 	return provider.Drift(ctx, pulumirpc.NewResourceProviderClient(conn), o, changes)
 }
 
-// object is the one whose full name this is, or the only one whose name holds it.
+// object returns the object with this full name, or the only object whose full name contains it.
 func (s sandbox) object(name string) (gcp.Object, error) {
 	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), nil)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"example.com/grpc-edge/sandbox/stack"
 )
 
-// namespace is where the stack's pods are.
+// namespace is the namespace of the stack's pods.
 const namespace = "grpc-edge"
 
 // preview shows what `up` would change and which rules it breaks, in Pulumi's own words.

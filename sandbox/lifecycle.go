@@ -65,7 +65,7 @@ func up(ctx context.Context, s sandbox, patient bool) error {
 	return printGreeting(ctx, st, replies)
 }
 
-// stopped says how to go on where a person has stopped the command.
+// stopped returns how to go on if a person has stopped the command, and err otherwise.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("stopped: `make up` goes on from here, `make down` removes what there is")
@@ -195,8 +195,9 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 	return out.verdict(), nil
 }
 
-// watchRollout says beside the stage's name which pod is in the way, and why, and calls end
-// with what will not mend itself, unless it is patient. It returns when ctx ends.
+// watchRollout shows beside the stage's name which pod blocks the rollout, and why. It calls end
+// with a failure that will not go away by itself, unless it is patient. It returns when ctx
+// ends.
 func watchRollout(ctx context.Context, st stack.Stack, out *pulumiOutput, patient bool, end context.CancelCauseFunc) {
 	client, err := cluster.Client(ctx, st.State.ClustersDir())
 	if err != nil {
@@ -286,6 +287,6 @@ func serve(ctx context.Context, s sandbox, _ []string) error {
 	return daemon.Serve(ctx, s.tools, s.state, settings.Project)
 }
 
-// readyTimeout is how long traffic may take to flow once Pulumi has finished: load
-// balancer health checks and Envoy's own.
+// readyTimeout is the time that traffic may take to flow once Pulumi has finished: for the
+// health checks of the load balancer and of Envoy.
 const readyTimeout = 2 * time.Minute

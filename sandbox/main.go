@@ -26,8 +26,8 @@ func main() {
 	}
 }
 
-// run is what the program is called as: one file serves under several names, as
-// links beside the tools that look for them.
+// run runs the program by the name that it was called with. One file has several names, as links
+// beside the tools that look for them.
 func run(ctx context.Context, args []string) error {
 	switch filepath.Base(args[0]) {
 	case machine.InitName:

@@ -14,7 +14,8 @@ type pulumiOutput struct {
 	status func(string)
 	text   bytes.Buffer
 	mu     sync.Mutex
-	// inTheWay is what is shown instead of Pulumi's lines, as it says more; empty for nothing.
+	// inTheWay is the text that is shown instead of Pulumi's lines, because it says more; empty
+	// for none.
 	inTheWay string
 }
 
@@ -108,7 +109,7 @@ func withoutWarnings(lines []string) []string {
 	return kept
 }
 
-// verdict is the counts in one line, such as "+ 41 created".
+// verdict returns the counts in one line, such as "+ 41 created".
 func (p *pulumiOutput) verdict() string {
 	var counts []string
 	for _, line := range p.section("Resources:") {

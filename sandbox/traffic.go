@@ -27,17 +27,17 @@ import (
 	"example.com/grpc-edge/sandbox/stack"
 )
 
-// edge is where the stack's services are called, as its outputs say.
+// edge describes where the stack's services are called, according to its outputs.
 type edge struct {
 	address, authority string
-	// ca is the PEM of the authority that the certificate is checked by; empty for those
-	// that the machine trusts.
+	// ca is the PEM of the authority that the certificate is checked with; empty for the
+	// authorities that the machine trusts.
 	ca string
-	// flags are those that grpcurl needs.
+	// flags holds the flags that grpcurl needs.
 	flags []string
 	// ready maps methods, such as api.Echo/Echo, to the ready-made commands that call them.
 	ready map[string]string
-	// described is the file of descriptors, where reflection is off.
+	// described is the path of the file of descriptors, where reflection is off.
 	described string
 }
 
@@ -206,7 +206,7 @@ func (e edge) dial() (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+e.target(), grpc.WithAuthority(e.authority), grpc.WithTransportCredentials(credentials.NewTLS(trusted)))
 }
 
-// attemptTimeout is how long one attempt may take.
+// attemptTimeout limits one attempt.
 const attemptTimeout = 10 * time.Second
 
 // until tries until it succeeds or ctx ends, and returns the last error that an attempt

@@ -6,7 +6,7 @@ import "net/netip"
 // All but Metadata and PrivateGoogleAPIs are within TEST-NET-2 (RFC 5737), which no real network
 // routes; only these two small ranges are routed into the sandbox.
 var (
-	// External is where the emulated cloud's external addresses are.
+	// External is the range of the emulated cloud's external addresses.
 	External = netip.MustParsePrefix("198.51.100.0/27")
 	// GoogleAPIs answers for Google's own hosts, such as *-docker.pkg.dev.
 	GoogleAPIs = netip.MustParseAddr("198.51.100.1")

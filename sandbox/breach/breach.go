@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// contract is where each sentence is explained.
+// contract names the document that explains each sentence.
 const contract = "docs/contract.md"
 
 // Of lists what the image of a pod breaks, each as one sentence with what to do,
@@ -119,7 +119,8 @@ func ended(pod *corev1.Pod, known bool) []string {
 	return found
 }
 
-// containers are those that are to run as long as the pod.
+// containers returns the statuses of the containers that run as long as the pod, and none for a
+// pod that is being deleted.
 func containers(pod *corev1.Pod) []corev1.ContainerStatus {
 	if pod.DeletionTimestamp != nil {
 		return nil // it was told to end

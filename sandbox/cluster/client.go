@@ -14,14 +14,14 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// apiReadyTimeout is how long an API server may take on a loaded machine; 5 s is usual.
+// apiReadyTimeout limits how long an API server may take to start on a loaded machine; 5 s is usual.
 const apiReadyTimeout = 3 * time.Minute
 
-// apiTimeout is how long one request of Client's may take.
+// apiTimeout limits one request of Client.
 const apiTimeout = 10 * time.Second
 
-// RESTConfig is how the sandbox itself talks to the cluster: as the host, at the
-// external address, with administrator rights.
+// RESTConfig returns the config by which the sandbox itself talks to the cluster: from the host,
+// at the external address, with administrator rights.
 func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("https://"+c.plane.external.String(), c.Kubeconfig())
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"example.com/grpc-edge/sandbox/machine"
 )
 
-// controlPlane is what the processes of one control plane are configured from.
+// controlPlane describes one control plane; its processes are configured from it.
 type controlPlane struct {
 	spec     gcp.ClusterSpec
 	dir      string
@@ -29,8 +29,8 @@ type controlPlane struct {
 
 func (c *controlPlane) url() string { return fmt.Sprintf("https://%s", c.internal) }
 
-// nthAddress is the address n after a range's network address: Kubernetes gives
-// the API server's Service the first, and GKE gives kube-dns the tenth.
+// nthAddress returns the address n after a range's network address. Kubernetes gives the API
+// server's Service the first, and GKE gives kube-dns the tenth.
 func nthAddress(p netip.Prefix, n int) netip.Addr {
 	a := p.Masked().Addr()
 	for range n {
@@ -39,10 +39,10 @@ func nthAddress(p netip.Prefix, n int) netip.Addr {
 	return a
 }
 
-// featureGates are what kube-apiserver does beyond this release's defaults, which
-// GKE clusters of a later one do: a pod gets the labels topology.kubernetes.io/zone
-// and region of the node it is bound to. PodTopologyLabelsAdmission is alpha in
-// Kubernetes 1.34 and on by default from 1.35 ("Feature Gates", Kubernetes; KEP-4742).
+// featureGates enables what kube-apiserver leaves off by default in this release and GKE has on
+// in a later one: a pod gets the labels topology.kubernetes.io/zone and region of the node it is
+// bound to. PodTopologyLabelsAdmission is alpha in Kubernetes 1.34 and on by default from 1.35
+// ("Feature Gates", Kubernetes; KEP-4742).
 const featureGates = "--feature-gates=PodTopologyLabelsAdmission=true"
 
 // machineSpec writes the control plane's keys and kubeconfigs and says how its machine runs.
@@ -117,7 +117,8 @@ func (c *controlPlane) autopilotArgs() []string {
 
 func (c *controlPlane) file(name string) string { return filepath.Join(c.dir, name) }
 
-// clients are who calls this control plane from within.
+// clients issues the client certificates and kubeconfigs of the administrator, the controller
+// manager and the scheduler.
 func (c *controlPlane) clients() error {
 	for file, identity := range map[string]Identity{
 		"admin":              {Name: "sandbox-admin", Organizations: []string{"system:masters"}},

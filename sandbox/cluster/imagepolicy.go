@@ -20,8 +20,8 @@ const (
 	ImagePolicyPath     = "/imagepolicy/"
 )
 
-// imagePolicyName is what GKE's webhook is called, in its refusals too ("Deploy
-// containers", Binary Authorization).
+// imagePolicyName is the name of GKE's webhook, which its refusals show ("Deploy containers",
+// Binary Authorization).
 const imagePolicyName = "imagepolicywebhook.image-policy.k8s.io"
 
 // enforceImagePolicy makes the API server ask Binary Authorization about each pod, or

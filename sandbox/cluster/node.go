@@ -23,7 +23,7 @@ var files embed.FS
 // SystemRegistry serves the images that every node needs, without credentials, as GKE's does.
 const SystemRegistry = "gke.gcr.io"
 
-// node is what the processes of one node are configured from.
+// node describes one node; its processes are configured from it.
 type node struct {
 	name    string
 	pool    gcp.NodePoolSpec
@@ -55,7 +55,7 @@ var kernelTunables = map[string]string{
 	"kernel/keys/root_maxbytes": "25000000",
 }
 
-// since is when the node's machine was started, to the second as in Kubernetes' times.
+// since returns when the node's machine was started, in whole seconds as in Kubernetes' times.
 func (n *node) since() time.Time { return n.created.Truncate(time.Second) }
 
 func (n *node) file(parts ...string) string {
@@ -115,7 +115,7 @@ func (n *node) machineSpec() (machine.Spec, error) {
 	}, nil
 }
 
-// labels are those that GKE gives a node ("Well-Known Labels, Annotations and Taints").
+// labels returns the labels that GKE gives a node ("Well-Known Labels, Annotations and Taints").
 func (n *node) labels() string {
 	labels := map[string]string{
 		"cloud.google.com/gke-nodepool":    n.pool.Name,
@@ -131,8 +131,8 @@ func (n *node) labels() string {
 	return strings.Join(list, ",")
 }
 
-// tmpfs is the node's disk if it has one of its own. It is mounted once: of several
-// mounts kubelet would not know that they are one file system, as memory has no device.
+// tmpfs returns the node's disk, if it has its own. It is mounted once: with several mounts,
+// kubelet could not tell that they are one file system, because memory has no device.
 func (n *node) tmpfs() map[string]string {
 	if n.disk == "" {
 		return nil

@@ -58,9 +58,9 @@ func (r *Runtime) StartNodes(ctx context.Context, pool gcp.NodePoolSpec) error {
 	return nil
 }
 
-// placed are the zones of a pool's nodes by the nodes' names: each zone has as
-// many. A node whose zone has left the pool is made anew in another, as at GKE,
-// where a node is for life in its zone's instance group.
+// placed returns the zones of a pool's nodes by the nodes' names, spread evenly. A node whose
+// zone has left the pool is recreated in another zone, as at GKE, where a node never leaves its
+// zone's instance group.
 func placed(pool gcp.NodePoolSpec) map[string]string {
 	zones := map[string]string{}
 	for i := range pool.Count {
@@ -69,7 +69,8 @@ func placed(pool gcp.NodePoolSpec) map[string]string {
 	return zones
 }
 
-// misplaced are the running nodes of a pool that it no longer has where they are.
+// misplaced returns the names of a pool's running nodes that the pool no longer has, or has in
+// another zone.
 func (c *Cluster) misplaced(pool gcp.NodePoolSpec) []string {
 	wanted := placed(pool)
 	var names []string
@@ -152,12 +153,12 @@ func (r *Runtime) startNode(c *Cluster, pool gcp.NodePoolSpec, name, zone string
 	return nil
 }
 
-// repairAfter is how long a node may be gone. GKE waits for some ten minutes of it
-// not being ready ("Auto-repair nodes"); a laptop needs not wait as long.
+// repairAfter is the time after which a node that is gone is repaired. GKE repairs a node after
+// about ten minutes of not being ready ("Auto-repair nodes"); a laptop need not wait as long.
 const repairAfter = 20 * time.Second
 
-// repair makes a node anew whose machine has ended by itself, as GKE does with
-// managementPolicy autoRepair: the same name, another machine, and none of its data.
+// repair recreates a node whose machine has ended by itself, as GKE does with managementPolicy
+// autoRepair: the same name, another machine, and none of its data.
 func (r *Runtime) repair(c *Cluster, n *runningNode) {
 	select {
 	case <-n.ctx.Done():
@@ -184,8 +185,8 @@ func (r *Runtime) repair(c *Cluster, n *runningNode) {
 
 func regionOf(zone string) string { return zone[:strings.LastIndex(zone, "-")] }
 
-// nodeAddress is the subnet's first free one after the gateway and before the last
-// two ("Subnets": unusable addresses in IPv4 subnet ranges).
+// nodeAddress returns the subnet's first free address after the gateway and before the last two
+// ("Subnets": unusable addresses in IPv4 subnet ranges).
 func (c *Cluster) nodeAddress() (netip.Addr, error) {
 	used := map[netip.Addr]bool{}
 	for _, n := range c.runningNodes() {

@@ -30,7 +30,7 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// Identity is what a certificate is issued for.
+// Identity describes the holder of a certificate.
 type Identity struct {
 	Name          string
 	Organizations []string // Kubernetes groups of a client
@@ -45,7 +45,7 @@ func (i Identity) ips() (ips []net.IP) {
 	return ips
 }
 
-// has tells whether the certificate is for this identity and no other.
+// has reports whether the certificate is for exactly this identity.
 func (i Identity) has(cert *x509.Certificate) bool {
 	return cert.Subject.CommonName == i.Name && slices.Equal(cert.Subject.Organization, i.Organizations) &&
 		slices.Equal(cert.DNSNames, i.DNSNames) && slices.EqualFunc(cert.IPAddresses, i.ips(), net.IP.Equal)
@@ -71,10 +71,10 @@ func OpenAuthority(dir, name string) (*Authority, error) {
 	return a, a.parse(certPEM, keyPEM)
 }
 
-// CertFile is the authority's own certificate, PEM.
+// CertFile returns the path of the authority's own certificate, PEM.
 func (a *Authority) CertFile() string { return filepath.Join(a.dir, "ca.crt") }
 
-// PEM is the authority's own certificate.
+// PEM returns the authority's own certificate.
 func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }

@@ -22,7 +22,7 @@ func newAuthority(t *testing.T, dir string) *Authority {
 	return ca
 }
 
-// issued is the certificate that is issued for identity.
+// issued issues a certificate for identity and returns it.
 func issued(t *testing.T, ca *Authority, file string, identity Identity) *x509.Certificate {
 	t.Helper()
 	certFile, keyFile, err := ca.Issue(file, identity)

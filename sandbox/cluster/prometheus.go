@@ -1,17 +1,17 @@
 package cluster
 
-// crd is one kind of custom resource of managed collection.
+// crd describes one kind of custom resource of managed collection.
 type crd struct {
 	Kind, Singular, Plural, Scope string
-	// Labels are the metadata labels that targets may get, DefaultLabels those they
-	// get unless told otherwise; both as YAML lists without brackets.
+	// Labels are the metadata labels that targets may get. DefaultLabels are the labels they get
+	// by default. Both are YAML lists without brackets.
 	Labels, DefaultLabels string
 }
 
-// prometheusKinds are what a cluster with managed collection understands
-// ("Get started with managed collection", Google Cloud Managed Service for
-// Prometheus). Their schemas say what those of github.com/GoogleCloudPlatform/
-// prometheus-engine say, where a program may go wrong; nothing here scrapes.
+// prometheusKinds lists the custom resources of a cluster with managed collection ("Get started
+// with managed collection", Google Cloud Managed Service for Prometheus). Where a program may go
+// wrong, their schemas match github.com/GoogleCloudPlatform/prometheus-engine. Nothing here
+// scrapes.
 var prometheusKinds = struct{ Monitorings, Rules []crd }{
 	Monitorings: []crd{
 		{

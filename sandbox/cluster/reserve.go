@@ -15,7 +15,7 @@ import (
 //go:embed gkepods.yaml
 var gkePodsYAML []byte
 
-// gkePods are the CPU requests of GKE's own pods, in thousandths of a core.
+// gkePods holds the CPU requests of GKE's own pods, in thousandths of a core.
 type gkePods struct {
 	PerNode    map[string]int `json:"perNode"`
 	PerCluster map[string]int `json:"perCluster"`
@@ -36,17 +36,18 @@ func sum(requests map[string]int) (total int) {
 	return total
 }
 
-// cpus is the number of CPUs at the end of a machine type, or before the memory of a custom one.
+// cpus matches the number of CPUs at the end of a machine type, or before the memory of a custom
+// one.
 var cpus = regexp.MustCompile(`-custom-([0-9]+)-|-([0-9]+)g?$`)
 
 // sharedCores have 2 CPUs of which a part is theirs; GKE keeps 1060m of them ("Plan GKE
 // Standard node sizes": shared-core E2 machine types).
 var sharedCores = []string{"e2-micro", "e2-small", "e2-medium"}
 
-// allocatable is the CPU that a node of a machine type offers to pods, in thousandths of a
-// core ("Plan GKE Standard node sizes": GKE keeps 6 % of the first core, 1 % of the second,
-// 0.5 % of the next two and 0.25 % of each above four), and false for a type whose name does
-// not tell.
+// allocatable returns the CPU that a node of a machine type offers to pods, in thousandths of a
+// core ("Plan GKE Standard node sizes": GKE keeps 6 % of the first core, 1 % of the second, 0.5
+// % of the next two and 0.25 % of each above four). It returns false for a type whose name does
+// not give the number of CPUs.
 func allocatable(machineType string) (millicores int, ok bool) {
 	for _, shared := range sharedCores {
 		if machineType == shared {
@@ -75,10 +76,10 @@ func allocatable(machineType string) (millicores int, ok bool) {
 	return 1000*n - int(kept), true
 }
 
-// reserved is the CPU that a node of the sandbox keeps from pods, in thousandths of a core,
-// on a machine with so many CPUs: what leaves it with as much as one of its type at GKE has
-// beside GKE's own pods. Those of the cluster are spread over the pool's nodes. A node can't
-// offer more than the machine has.
+// reserved returns the CPU that a node of the sandbox keeps from pods, in thousandths of a core,
+// on a machine with so many CPUs. The rest is as much as a node of its type at GKE has left
+// beside GKE's own pods. GKE's pods that run once in a cluster are spread over the pool's nodes.
+// A node can't offer more than the machine has.
 func reserved(pool gcp.NodePoolSpec, machineCPUs int) int {
 	offered, ok := allocatable(pool.MachineType)
 	if !ok {

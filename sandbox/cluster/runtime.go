@@ -30,8 +30,9 @@ type Options struct {
 	NodeEnv []string                 // environment that those packages' programs need
 	// IPTablesRestore is the program that loads a node's network policies.
 	IPTablesRestore string
-	// NodeDisk is the size of each node's disk, as of tmpfs(5): it is in memory. Empty is
-	// to have the nodes' files in Dir, which is faster to start again and costs no memory.
+	// NodeDisk is the size of each node's disk, in the format of tmpfs(5); the disk is in
+	// memory. If it is empty, the nodes' files are in Dir, which is faster to restart and costs
+	// no memory.
 	NodeDisk   string
 	Cgroup     string // parent of the machines' cgroups
 	RegistryCA string // file, PEM: who signs for Google's hosts here
@@ -73,7 +74,7 @@ type runningNode struct {
 // Kubeconfig is a file with administrator rights, for the sandbox's own use.
 func (c *Cluster) Kubeconfig() string { return c.plane.file("admin.kubeconfig") }
 
-// Spec is what the cluster was made from.
+// Spec returns the description that the cluster was created from.
 func (c *Cluster) Spec() gcp.ClusterSpec { return c.plane.spec }
 
 // StartCluster implements gcp.Runtime.

@@ -26,7 +26,8 @@ const (
 	lifetime = time.Hour
 )
 
-// DeployerToken is the file with the deployer's token for the Kubernetes API, below the state folder.
+// DeployerToken returns the path of the deployer's token for the Kubernetes API, below the state
+// folder.
 func DeployerToken(state string) string { return filepath.Join(state, "credentials", "deployer") }
 
 // PrintExecCredential writes the deployer's token as client-go expects it of an exec plugin.

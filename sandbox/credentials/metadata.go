@@ -9,22 +9,22 @@ import (
 	"strings"
 )
 
-// Caller is who asks the metadata server.
+// Caller describes who asks the metadata server.
 type Caller struct {
 	// Project is its project's ID, and ProjectNumber its number.
 	Project, ProjectNumber string
-	// Identity is what tokens are minted for.
+	// Identity is the identity that tokens are minted for.
 	Identity string
-	// Email is what the account is called: of a pod with an identity of its own that of the
-	// pool, PROJECT.svc.id.goog.
+	// Email is the account's name. For a pod with its own identity it is the pool's name,
+	// PROJECT.svc.id.goog.
 	Email string
 }
 
-// accountPath is where the metadata server has the accounts of who asks ("Predefined
-// metadata keys", Compute Engine).
+// accountPath is the metadata server's path of the caller's accounts ("Predefined metadata
+// keys", Compute Engine).
 const accountPath = "/computeMetadata/v1/instance/service-accounts/"
 
-// scopes are those of GKE's tokens; what they allow is left to IAM.
+// scopes lists the scopes of GKE's tokens; IAM decides what they allow.
 var scopes = []string{"https://www.googleapis.com/auth/cloud-platform", "https://www.googleapis.com/auth/userinfo.email"}
 
 // metadataServer answers for the address that a request comes from.

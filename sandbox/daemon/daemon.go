@@ -42,12 +42,12 @@ import (
 	"example.com/grpc-edge/sandbox/tools"
 )
 
-// NodeDisk is the environment variable that gives each node a disk of its own, of that
-// size (cluster.Options). Only a test that fills one has a use for it.
+// NodeDisk is the environment variable that gives each node its own disk of that size
+// (cluster.Options). Only a test that fills one has a use for it.
 const NodeDisk = "SANDBOX_NODE_DISK"
 
-// APIDelay is the environment variable that has an API refuse calls for so long after it
-// was enabled, as in a new project at Google; a duration as of Go, such as 20s.
+// APIDelay is the environment variable that makes an API refuse calls for so long after it was
+// enabled, as in a new project at Google. Its value is a Go duration, such as 20s.
 const APIDelay = "SANDBOX_API_DELAY"
 
 func apiDelay() (time.Duration, error) {
@@ -65,8 +65,8 @@ func apiDelay() (time.Duration, error) {
 // CgroupParent is the cgroup that all machines of the sandbox are in.
 const CgroupParent = "grpc-edge-sandbox"
 
-// Info is what other commands need to know of a running daemon; it lies in the
-// state folder while the daemon serves.
+// Info describes a running daemon to other commands. It lies in the state folder while the
+// daemon serves.
 type Info struct {
 	PID int `json:"pid"`
 	// Program tells one build of the sandbox from another.

@@ -25,9 +25,9 @@ func lockHolder(locks string, file os.FileInfo) (pid int, err error) {
 	return 0, errors.New("finding the sandbox's process: no process holds its lock")
 }
 
-// flockers are the processes that hold a flock on an inode of this number. Each
-// file system has its own numbers, and the device in /proc/locks isn't on all of
-// them the one that stat tells.
+// flockers returns the processes that hold a flock on an inode of this number. Each file system
+// has its own numbers. On some of them the device in /proc/locks differs from the device that
+// stat returns.
 func flockers(locks string, inode uint64) (pids []int) {
 	for line := range strings.Lines(locks) {
 		f := strings.Fields(line)
@@ -41,7 +41,7 @@ func flockers(locks string, inode uint64) (pids []int) {
 	return pids
 }
 
-// opens tells whether a process has the file open.
+// opens reports whether a process has the file open.
 func opens(pid int, file os.FileInfo) bool {
 	open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid)) // none of a process that has gone
 	return slices.ContainsFunc(open, func(fd string) bool {

@@ -25,22 +25,22 @@ type State struct{ Dir string }
 func (s State) path(name string) string { return filepath.Join(s.Dir, filepath.FromSlash(name)) }
 func (s State) infoFile() string        { return s.path("daemon.json") }
 
-// LogFile is where the daemon logs.
+// LogFile returns the path of the daemon's log.
 func (s State) LogFile() string { return s.path("log/sandbox.log") }
 
 // TrustFile is a bundle of the machine's certificate authorities and the sandbox's own.
 func (s State) TrustFile() string { return s.path("trust.pem") }
 
-// ClustersDir is where the emulated clusters keep their state (cluster.Options.Dir).
+// ClustersDir returns the folder where the emulated clusters keep their state (cluster.Options.Dir).
 func (s State) ClustersDir() string { return s.path("clusters") }
 
-// Exists tells whether there is a sandbox, running or not.
+// Exists reports whether there is a sandbox, running or not.
 func (s State) Exists() bool {
 	_, err := os.Stat(s.Dir)
 	return err == nil
 }
 
-// errRunning is what Lock returns while a daemon runs.
+// errRunning is the error of Lock while a daemon runs.
 var errRunning = errors.New("a sandbox is running on this folder already")
 
 // Lock takes the state folder for one daemon; the kernel gives it back when the process ends.
@@ -59,7 +59,7 @@ func (s State) Lock() (*os.File, error) {
 	return f, nil
 }
 
-// Running tells whether a daemon runs, starting or serving.
+// Running reports whether a daemon runs, whether it starts or serves.
 func (s State) Running() bool {
 	if !s.Exists() {
 		return false
@@ -99,7 +99,7 @@ func (s State) writeInfo(info Info) error {
 	return os.Rename(s.infoFile()+".new", s.infoFile())
 }
 
-// bundles are where distributions keep their certificate authorities.
+// bundles lists the files where distributions keep their certificate authorities.
 var bundles = []string{"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"}
 
 // writeTrust writes TrustFile: the deployer trusts what it trusted before, and the sandbox's authority.
@@ -167,7 +167,7 @@ func (s State) Start(ctx context.Context, self string) (Info, error) {
 	}
 }
 
-// program is the running program's build ID, which its content determines.
+// program returns the running program's build ID, which depends on its content only.
 var program = sync.OnceValue(func() string {
 	file, err := elf.Open("/proc/self/exe")
 	if err != nil {

@@ -7,7 +7,7 @@ var accountRule = &rule{
 	check: checkAccount, admit: admitAccount, build: nothing, raze: nothing, deleted: forgetMember,
 }
 
-// accountID is the form of a service account's ID ("Create service accounts", IAM).
+// accountID matches a service account's ID ("Create service accounts", IAM).
 var accountID = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{4,28}[a-z0-9])$`)
 
 func checkAccount(p Properties) []Violation {

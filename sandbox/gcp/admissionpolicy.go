@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// admissionPolicyRule is the Binary Authorization policy of a project, which is
-// always there: creating it changes it, and deleting it brings Google's default
-// back ("Policy reference", Binary Authorization). See [Cloud.Review] for what it does.
+// admissionPolicyRule describes the Binary Authorization policy of a project. The policy always
+// exists: creating it changes it, and deleting it restores Google's default ("Policy reference",
+// Binary Authorization). See [Cloud.Review] for what it does.
 var admissionPolicyRule = &rule{
 	noun: "policy", idempotent: true, check: checkAdmissionPolicy, admit: admitAdmissionPolicy, build: nothing, raze: nothing,
 }
@@ -45,7 +45,7 @@ func (c *checker) rule(path string, rule Properties) {
 	}
 }
 
-// attestorsOf are those that the rules of a policy require.
+// attestorsOf returns the names of the attestors that the rules of a policy require, sorted.
 func attestorsOf(policy Properties) []string {
 	names := policy.strings("defaultAdmissionRule.requireAttestationsBies")
 	for _, r := range policy.objects("clusterAdmissionRules") {

@@ -18,8 +18,8 @@ var attestorRule = &rule{noun: "attestor", check: checkAttestor, admit: admitAtt
 
 const attestorNote = "attestationAuthorityNote"
 
-// attestorID is what an ID must at least be to be one segment of a name; the API's page
-// says no more.
+// attestorID matches an ID that can be one segment of a name; the API's page documents no other
+// rule.
 var attestorID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 func checkAttestor(p Properties) []Violation {
@@ -46,10 +46,10 @@ func checkAttestor(p Properties) []Violation {
 	return c.found
 }
 
-// signingAlgorithm is that of the keys that are emulated, in the words of Binary Authorization.
+// signingAlgorithm is the algorithm of the emulated keys, as Binary Authorization names it.
 const signingAlgorithm = "ECDSA_P256_SHA256"
 
-// isURI tells what RFC 3986 calls a URI reference with a scheme or an authority.
+// isURI reports whether a string is a URI reference with a scheme or an authority (RFC 3986).
 func isURI(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme != "" || u.Host != "")
@@ -94,8 +94,8 @@ func admitAttestor(t *change) error {
 	return nil
 }
 
-// digestID is the ID that a key has if it is given none: its digest by the name of
-// RFC 6920 ("projects.attestors", PkixPublicKey).
+// digestID returns the default ID of a key: its digest, named as in RFC 6920
+// ("projects.attestors", PkixPublicKey).
 func digestID(text string) string {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {

@@ -2,7 +2,7 @@ package gcp
 
 import "slices"
 
-// autopilot tells whether GKE runs the nodes of a cluster ("GKE Autopilot overview").
+// autopilot reports whether GKE runs the nodes of a cluster ("GKE Autopilot overview").
 func autopilot(cluster *Object) bool { return cluster.Config.boolean("enableAutopilot") }
 
 // admitAutopilot refuses what Autopilot clusters have no choice of ("Compare features in
@@ -54,9 +54,9 @@ func (t *change) completeAutopilot() {
 	})
 }
 
-// autopilotPool is the node that stands for all that GKE would make for pods: one, in the
-// first zone, of every kind that a pod can ask for ("About cluster autoscaling": nodes
-// are added for pods that find no place).
+// autopilotPool returns a pool of one node, in the first zone, that stands for all nodes that
+// GKE would create for pods, of every kind that a pod can ask for ("About cluster autoscaling":
+// nodes are added for pods that find no place).
 func autopilotPool(cluster *Object) *Object {
 	defaults := cluster.Config.object("clusterAutoscaling.autoProvisioningDefaults")
 	return &Object{Kind: KindNodePool, Name: cluster.Name + "/nodePools/nap", Config: Properties{}, Status: Properties{

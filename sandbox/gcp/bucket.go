@@ -7,7 +7,7 @@ var bucketMemberRule = &rule{
 	noun: "IAM binding", idempotent: true, check: checkMember, admit: admitBucketMember, build: nothing, raze: nothing,
 }
 
-// stateBucket is what follows the ID of the project in the name of a bucket.
+// stateBucket is the suffix of a bucket's name after the ID of the project.
 const stateBucket = "-pulumi-state"
 
 func admitBucketMember(t *change) error {

@@ -17,7 +17,7 @@ func (c *Cloud) Read(ctx context.Context, kind Kind, name string) (Object, error
 	return o, err
 }
 
-// accept is what every call passes before the rules of its kind.
+// accept checks every call before the rules of its kind do.
 func (c *Cloud) accept(ctx context.Context, call Call) error {
 	if c.observe != nil {
 		c.observe(call)

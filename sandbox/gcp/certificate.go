@@ -18,8 +18,8 @@ var certificateRule = &rule{
 	noun: "certificate", check: checkCertificate, admit: admitCertificate, build: nothing, raze: nothing, reserved: forever,
 }
 
-// certificateID is the form of the IDs of certificates and of pools ("certificates.create",
-// and "caPools.create").
+// certificateID matches the IDs of certificates and of pools ("certificates.create", and
+// "caPools.create").
 var certificateID = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,63}$`)
 
 // seconds is a duration as JSON has it (Protocol Buffers, "Duration").

@@ -17,11 +17,11 @@ var prohibited = []netip.Prefix{
 	netip.MustParsePrefix("255.255.255.255/32"),
 }
 
-// autoMode is where networks in auto mode take their subnets from ("Auto mode
-// IPv4 ranges" in "Subnets", VPC documentation).
+// autoMode is the range from which networks in auto mode take their subnets ("Auto mode IPv4
+// ranges" in "Subnets", VPC documentation).
 var autoMode = netip.MustParsePrefix("10.128.0.0/9")
 
-// rangeProblem says why a string is no range for a subnet, or "".
+// rangeProblem returns why a string is no range for a subnet, or "".
 func rangeProblem(s string) string {
 	p, err := netip.ParsePrefix(s)
 	switch {

@@ -129,10 +129,10 @@ func (c *Cloud) all(kind Kind, prefix string) []*Object {
 	return found
 }
 
-// repositoryDir is where a repository's images are.
+// repositoryDir returns the folder of a repository's images.
 func (c *Cloud) repositoryDir(uid string) string { return filepath.Join(c.dir, "registry", uid) }
 
-// NotFound tells whether an error says that an object does not exist.
+// NotFound reports whether an error means that an object does not exist.
 func NotFound(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == 404

@@ -32,18 +32,19 @@ var clusterRule = &rule{
 	raze: func(ctx context.Context, t *change) error { return t.runtime.StopCluster(ctx, t.old.last()) },
 }
 
-// monitoringComponents are those whose metrics GKE can collect ("MonitoringComponentConfig", GKE API).
+// monitoringComponents lists the components whose metrics GKE can collect
+// ("MonitoringComponentConfig", GKE API).
 var monitoringComponents = strings.Fields(`SYSTEM_COMPONENTS APISERVER SCHEDULER CONTROLLER_MANAGER STORAGE HPA POD DAEMONSET
 	DEPLOYMENT STATEFULSET CADVISOR KUBELET DCGM JOBSET`)
 
-// managedPrometheus tells whether a cluster has managed collection: Standard
-// clusters from 1.27 on do unless it is switched off ("Get started with managed
-// collection", Google Cloud Managed Service for Prometheus).
+// managedPrometheus reports whether a cluster has managed collection. Standard clusters from
+// 1.27 on have it unless it is switched off ("Get started with managed collection", Google Cloud
+// Managed Service for Prometheus).
 func managedPrometheus(cluster *Object) bool {
 	return cluster.Properties().boolean("monitoringConfig.managedPrometheus.enabled")
 }
 
-// enforces tells whether a cluster runs only what Binary Authorization lets it.
+// enforces reports whether a cluster runs only the images that Binary Authorization allows.
 func enforces(cluster *Object) bool {
 	return cluster.Config.str("binaryAuthorization.evaluationMode") == "PROJECT_SINGLETON_POLICY_ENFORCE"
 }
@@ -130,7 +131,7 @@ func admitCluster(t *change) error {
 	return nil
 }
 
-// newest is the newest minor version of Kubernetes in each channel ("GKE release notes",
+// newest maps each channel to its newest minor version of Kubernetes ("GKE release notes",
 // autumn 2026).
 var newest = map[string]int{"RAPID": 36, "REGULAR": 35, "STABLE": 34, "EXTENDED": 35, "UNSPECIFIED": 35}
 
@@ -210,9 +211,9 @@ func (t *change) completeEndpoints() {
 		Properties{"databaseEncryption": Properties{"state": "DECRYPTED"}})
 }
 
-// poolZones are the zones of a cluster's nodes: all of a zonal cluster are in its
-// zone, those of a regional one in three zones ("Regional clusters", GKE), or all
-// zones in Autopilot mode.
+// poolZones returns the zones of a cluster's nodes. A zonal cluster has them in its zone. A
+// regional cluster has them in three zones ("Regional clusters", GKE), or in all zones in
+// Autopilot mode.
 func poolZones(cluster *Object) []string {
 	if zones := cluster.Config.strings("nodeLocations"); len(zones) > 0 {
 		return zones
@@ -227,7 +228,7 @@ func poolZones(cluster *Object) []string {
 	return regionZones(at)[:3]
 }
 
-// clusterRangeNames are the names of the secondary ranges a cluster uses.
+// clusterRangeNames returns the names of the secondary ranges that a cluster uses.
 func clusterRangeNames(p Properties) []string {
 	return slices.DeleteFunc([]string{
 		p.str("ipAllocationPolicy.clusterSecondaryRangeName"), p.str("ipAllocationPolicy.servicesSecondaryRangeName"),

@@ -7,11 +7,11 @@ import (
 
 // Ranges of clusters that name none.
 var (
-	// podPool is where GKE takes Pod ranges of 14 bits from ("Creating a
-	// VPC-native cluster": default ranges).
+	// podPool is the range from which GKE takes /14 Pod ranges ("Creating a VPC-native cluster":
+	// default ranges).
 	podPool = netip.MustParsePrefix("10.0.0.0/8")
-	// managedServices is the range GKE has for Services of all clusters
-	// ("VPC-native clusters": GKE-managed Service range).
+	// managedServices is the range that GKE uses for the Services of all clusters ("VPC-native
+	// clusters": GKE-managed Service range).
 	managedServices = netip.MustParsePrefix("34.118.224.0/20")
 	// controlPlane is for clusters whose control plane needs no range of their
 	// own any more ("Private Service Connect" in "About network isolation in GKE").
@@ -52,8 +52,8 @@ func (t *change) admitClusterNetwork() error {
 	return t.checkControlPlane(subnet, pods, services)
 }
 
-// clusterRange is the range for Pods ("cluster") or Services: a secondary range
-// of the subnet, a range given as such, or one that GKE picks.
+// clusterRange returns the range for Pods ("cluster") or Services: a secondary range of the
+// subnet, a given CIDR range, or a range that GKE picks.
 func (t *change) clusterRange(subnet *Object, of string, pool netip.Prefix, bits int) (netip.Prefix, error) {
 	key := "ipAllocationPolicy." + of
 	name, block := t.new.Config.str(key+"SecondaryRangeName"), t.new.Config.str(key+"Ipv4CidrBlock")

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// conditionKinds are the kinds of condition of an alert policy
-// ("projects.alertPolicies", Cloud Monitoring API: Condition).
+// conditionKinds lists the kinds of condition of an alert policy ("projects.alertPolicies",
+// Cloud Monitoring API: Condition).
 var conditionKinds = []string{
 	"conditionThreshold", "conditionAbsent", "conditionPrometheusQueryLanguage",
 	"conditionMatchedLog", "conditionMonitoringQueryLanguage", "conditionSql",

@@ -45,8 +45,8 @@ func admitCustomRole(t *change) error {
 	return nil
 }
 
-// predefined are the roles that this repository grants or names, with patterns of
-// their permissions, of which * is any text ("IAM basic and predefined roles reference").
+// predefined maps the roles that this repository grants or names to patterns of their
+// permissions, where * is any text ("IAM basic and predefined roles reference").
 var predefined = map[string][]string{
 	"roles/owner": {"*"},
 	"roles/editor": {"*.create", "*.get", "*.list", "*.update", "*.delete", "*.use", "*.updatePolicy", "*.setLabels",
@@ -79,7 +79,7 @@ var predefined = map[string][]string{
 	"roles/logging.logWriter": {"logging.logEntries.create"},
 }
 
-// holds tells whether a role has a permission. c.mu must be held.
+// holds reports whether a role has a permission. c.mu must be held.
 func (c *Cloud) holds(role, permission string) bool {
 	patterns := predefined[role]
 	if o, ok := c.objects[role]; ok && o.made && o.Kind == KindCustomRole && o.Config.str("stage") != "DISABLED" {

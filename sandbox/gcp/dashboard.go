@@ -15,8 +15,8 @@ var dashboardRule = &rule{
 	noun: "dashboard", check: checkDashboard, admit: admitDashboard, build: nothing, raze: nothing,
 }
 
-// maxWidgets is how many widgets a dashboard may have (Cloud Monitoring release
-// notes, 2 May 2025: from 40 to 100).
+// maxWidgets limits the number of widgets of a dashboard (Cloud Monitoring release notes, 2 May
+// 2025: from 40 to 100).
 const maxWidgets = 100
 
 // Fields of a dashboard and of a widget ("projects.dashboards", Cloud Monitoring API).
@@ -148,7 +148,7 @@ func (d *dashboard) mosaic() {
 	}
 }
 
-// tile is where a widget is in a mosaic.
+// tile is the place of a widget in a mosaic.
 type tile struct {
 	at                  string
 	x, y, width, height int

@@ -11,7 +11,7 @@ var cryptoKeyMemberRule = &rule{
 	noun: "IAM binding", idempotent: true, check: checkCryptoKeyMember, admit: admitMember, build: nothing, raze: nothing,
 }
 
-// cryptoKey is the form of a key's name ("Resource IDs", Cloud KMS).
+// cryptoKey matches a key's name ("Resource IDs", Cloud KMS).
 var cryptoKey = regexp.MustCompile(`^projects/[^/]+/locations/([^/]+)/keyRings/[a-zA-Z0-9_-]{1,63}/cryptoKeys/[a-zA-Z0-9_-]{1,63}$`)
 
 func checkCryptoKeyMember(p Properties) []Violation {
@@ -50,7 +50,7 @@ var serviceIdentityRule = &rule{
 	noun: "service identity", idempotent: true, check: checkService, admit: admitServiceIdentity, build: nothing, raze: nothing,
 }
 
-// agents are the domains of service agents ("Service agents", IAM).
+// agents maps services to the domains of their service agents ("Service agents", IAM).
 var agents = map[string]string{
 	"artifactregistry.googleapis.com": "gcp-sa-artifactregistry",
 	"container.googleapis.com":        "container-engine-robot",

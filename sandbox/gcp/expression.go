@@ -11,7 +11,7 @@ import (
 	"github.com/google/cel-go/common/types/traits"
 )
 
-// claims is what the expressions of an identity provider may use ("Configure Workload
+// claims returns the environment of an identity provider's expressions ("Configure Workload
 // Identity Federation with deployment pipelines", IAM).
 var claims = sync.OnceValue(func() *cel.Env {
 	return environment(cel.Variable("assertion", cel.MapType(cel.StringType, cel.DynType)))
@@ -23,8 +23,9 @@ const modifiedGrants = "iam.googleapis.com/modifiedGrantsByRole"
 
 var texts = cel.ListType(cel.StringType)
 
-// conditions is what IAM Conditions may use ("Attribute reference for IAM Conditions"), as
-// far as it is emulated: the resource's name and service, and attributes of the API.
+// conditions returns the environment of IAM Conditions ("Attribute reference for IAM
+// Conditions"). It has only what is emulated: the resource's name and service, and attributes of
+// the API.
 var conditions = sync.OnceValue(func() *cel.Env {
 	attributes := cel.MapType(cel.StringType, texts)
 	return environment(
@@ -90,12 +91,12 @@ func (c *checker) condition() {
 	}
 }
 
-// namedResources are the services whose resources have attributes in conditions, of
-// those that are emulated ("Resource attributes for IAM Conditions").
+// namedResources lists the emulated services whose resources have attributes in conditions
+// ("Resource attributes for IAM Conditions").
 var namedResources = []string{"binaryauthorization", "cloudkms", "resourcemanager", "compute", "container", "storage"}
 
-// meets tells whether a need meets the condition of a binding. What cannot be evaluated
-// is not met.
+// meets reports whether a need meets the condition of a binding. A condition that cannot be
+// evaluated is not met.
 func (n need) meets(condition Properties) bool {
 	if condition == nil {
 		return true
@@ -119,8 +120,8 @@ func (n need) meets(condition Properties) bool {
 	return err == nil && result == types.True
 }
 
-// conditionName is the name of a resource in conditions. A bucket has no project there
-// (Cloud Storage, "IAM Conditions").
+// conditionName returns the name of a resource in conditions. A bucket's name has no project
+// there (Cloud Storage, "IAM Conditions").
 func conditionName(service, name string) string {
 	if _, bucket, found := strings.Cut(name, "/buckets/"); service == "storage" && found {
 		return "projects/_/buckets/" + bucket
@@ -128,7 +129,7 @@ func conditionName(service, name string) string {
 	return name
 }
 
-// apiOf is the service whose permissions begin with a word.
+// apiOf returns the service whose permissions begin with this word.
 func apiOf(word string) string {
 	if word == "resourcemanager" {
 		word = "cloudresourcemanager"

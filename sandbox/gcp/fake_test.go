@@ -62,7 +62,7 @@ func (r *fakeRuntime) StopNodes(_ context.Context, cluster, pool string) error {
 	return nil
 }
 
-// here is where objects of the tests are.
+// here is the place of the tests' objects.
 var here = Place{Project: "test-project", Region: "us-central1"}
 
 func open(t *testing.T, dir string, rt Runtime, options ...Option) *Cloud {

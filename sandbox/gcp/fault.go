@@ -17,7 +17,7 @@ import (
 
 // Fault makes calls fail, or operations take long.
 type Fault struct {
-	// Answer is what a call gets, one of [Answers].
+	// Answer is the answer that a call gets, one of [Answers].
 	Answer string `json:"answer"`
 	// Kind, such as Network, Verb and Name say which calls; Name may have the
 	// wildcards of path.Match and is compared with the object's last name. What is
@@ -25,9 +25,9 @@ type Fault struct {
 	Kind string `json:"kind,omitempty"`
 	Verb Verb   `json:"verb,omitempty"`
 	Name string `json:"name,omitempty"`
-	// Count is how many calls are still to be struck; 0 is all, until the fault is cleared.
+	// Count is the number of calls that the fault still strikes; 0 means all, until it is cleared.
 	Count int `json:"count,omitempty"`
-	// Seconds is how much longer an operation takes, for the answer slow.
+	// Seconds is the time that an operation takes longer, for the answer slow.
 	Seconds int `json:"seconds,omitempty"`
 }
 
@@ -37,7 +37,7 @@ const (
 	answerFailed = "failed"
 )
 
-// answers are what calls get, in Google's words ("Error messages" of Compute
+// answers holds the errors that calls get, in Google's words ("Error messages" of Compute
 // Engine's troubleshooting pages; "Errors", API design guide, for 429, 500 and 503).
 var answers = map[string]func(c *Cloud, call Call) error{
 	"rate-limit": func(_ *Cloud, call Call) error {
@@ -129,13 +129,13 @@ func positive(key, value string) (int, error) {
 	return n, nil
 }
 
-// matches tells whether a call is one of those that are struck.
+// matches reports whether the fault strikes a call.
 func (f Fault) matches(call Call) bool {
 	name, _ := path.Match(f.Name, lastSegment(call.Name))
 	return (f.Kind == "" || f.Kind == lastSegment(string(call.Kind))) && (f.Verb == "" || f.Verb == call.Verb) && (f.Name == "" || name)
 }
 
-// String is the fault as [ParseFault] reads it.
+// String returns the fault in the form that [ParseFault] reads.
 func (f Fault) String() string {
 	text := f.Answer
 	for _, part := range []struct{ key, value string }{
@@ -196,7 +196,7 @@ func (c *Cloud) strike(call Call, operations bool) (Fault, bool, error) {
 	return struck, true, SetFaults(c.dir, faults)
 }
 
-// answer is the error of a call that a fault strikes, or nil.
+// answer returns the error of a call that a fault strikes, or nil.
 func (c *Cloud) answer(call Call) error {
 	f, struck, err := c.strike(call, false)
 	if !struck || err != nil {
@@ -205,7 +205,7 @@ func (c *Cloud) answer(call Call) error {
 	return answers[f.Answer](c, call)
 }
 
-// outcome is how much longer an operation takes, and the error at its end.
+// outcome returns how much longer an operation takes, and its error at the end.
 func (c *Cloud) outcome(call Call) (time.Duration, error) {
 	f, struck, err := c.strike(call, true)
 	if struck && f.Answer == answerFailed {

@@ -25,7 +25,8 @@ var (
 	}
 )
 
-// federationID is the form of both IDs, where gcp- is Google's (both resources in the IAM API).
+// federationID matches both IDs; the prefix gcp- is reserved for Google (both resources in the
+// IAM API).
 var federationID = regexp.MustCompile(`^[a-z0-9-]{4,32}$`)
 
 func (c *checker) federationID(property string) {
@@ -51,19 +52,20 @@ func admitIdentityPool(t *change) error {
 	return nil
 }
 
-// numbered is the name of an object with the number of its project, as IAM gives it.
+// numbered returns the name of an object with the number of its project, as IAM returns it.
 func numbered(o *Object) string {
 	return strings.Replace(o.Name, "projects/"+o.project()+"/", "projects/"+ProjectNumber(o.project())+"/", 1)
 }
 
-// Limits are those of "projects.locations.workloadIdentityPools.providers", IAM API.
+// Limits of a provider ("projects.locations.workloadIdentityPools.providers", IAM API).
 const (
 	mostAttributes   = 50
 	longestMapping   = 2048
 	longestCondition = 4096
 )
 
-// attributeKey is what a claim may be mapped to (the same page, attributeMapping).
+// attributeKey matches the attributes that a claim may be mapped to (the same page,
+// attributeMapping).
 var attributeKey = regexp.MustCompile(`^(google\.(subject|groups)|attribute\.[a-z0-9_]{1,100})$`)
 
 func checkIdentityProvider(p Properties) []Violation {
@@ -134,8 +136,8 @@ func admitIdentityProvider(t *change) error {
 	return nil
 }
 
-// federated are the principals of a pool ("Principal identifiers", IAM): one subject, or
-// a set of all with a group or an attribute, or of all.
+// federated matches the principals of a pool ("Principal identifiers", IAM): one subject, all
+// with a group or an attribute, or all.
 var federated = regexp.MustCompile(`^(?:principal://iam\.googleapis\.com/(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32})/subject/.+|` +
 	`principalSet://iam\.googleapis\.com/(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32})/(?:group/.+|attribute\.[a-z0-9_]{1,100}/.+|\*))$`)
 

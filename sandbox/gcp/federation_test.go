@@ -26,7 +26,7 @@ var (
 	}
 )
 
-// grantIf is the grant of a role on the project, with a condition.
+// grantIf returns the grant of a role on the project, with a condition.
 func grantIf(role, member, expression string) Properties {
 	return Properties{"role": role, "member": member, "condition": Properties{"title": "if", "expression": expression}}
 }

@@ -53,7 +53,7 @@ func checkFirewall(p Properties) []Violation {
 	return c.found
 }
 
-// ports is one port or a range.
+// ports matches one port or a range.
 var ports = regexp.MustCompile(`^(\d{1,5})(?:-(\d{1,5}))?$`)
 
 func (c *checker) protocol(property string, entry Properties) {

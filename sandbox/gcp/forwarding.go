@@ -78,7 +78,7 @@ func (c *Cloud) DeleteForwardingRule(name string) error {
 	return errors.Join(errs...)
 }
 
-// firewallName is what GKE calls the firewall rule of a load balancer
+// firewallName returns the name that GKE gives to the firewall rule of a load balancer
 // ("Automatically created firewall rules", GKE documentation).
 func firewallName(rule string) string { return "k8s-fw-" + rule }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// tokenLifetime is that of Google's access tokens ("Create short-lived
-// credentials for a service account", IAM documentation).
+// tokenLifetime is the lifetime of Google's access tokens ("Create short-lived credentials for a
+// service account", IAM documentation).
 const tokenLifetime = time.Hour
 
 type accessToken struct {
@@ -16,7 +16,7 @@ type accessToken struct {
 	expires  time.Time
 }
 
-// Deployer is the account that owns a project and that Pulumi runs as.
+// Deployer returns the account that owns a project and that Pulumi runs as.
 func Deployer(project string) string { return "deployer@" + project + ".iam.gserviceaccount.com" }
 
 // WorkloadPrincipal returns the identity of the pods that run as a Kubernetes service
@@ -72,9 +72,9 @@ func (c *Cloud) identityExists(identity string) bool {
 	return strings.HasPrefix(identity, principalPrefix) || c.accountExists(identity)
 }
 
-// accountExists tells whether a service account can be used. The deployer, and
-// the accounts that Google makes for its services ("Service agents", IAM), are
-// there without being created. c.mu must be held.
+// accountExists reports whether a service account can be used. The deployer, and the accounts
+// that Google makes for its services ("Service agents", IAM), exist without being created. c.mu
+// must be held.
 func (c *Cloud) accountExists(email string) bool {
 	id, domain, _ := strings.Cut(email, "@")
 	project, custom := strings.CutSuffix(domain, ".iam.gserviceaccount.com")

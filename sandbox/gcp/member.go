@@ -27,7 +27,8 @@ var (
 	// workloadIdentity is a Kubernetes service account ("Workload Identity
 	// Federation for GKE").
 	workloadIdentity = regexp.MustCompile(`^serviceAccount:([^\[\]]+\.svc\.id\.goog)\[([^/\[\]]+)/([^/\[\]]+)\]$`)
-	// workloadPrincipal is the same without a Google account in between, see [WorkloadPrincipal].
+	// workloadPrincipal matches the same without a Google account in between, see
+	// [WorkloadPrincipal].
 	workloadPrincipal = regexp.MustCompile(`^principal://iam\.googleapis\.com/projects/([0-9]+)/locations/global/` +
 		`workloadIdentityPools/([^/]+)\.svc\.id\.goog/subject/ns/[a-z0-9-]+/sa/[a-z0-9.-]+$`)
 )

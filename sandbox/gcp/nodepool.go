@@ -24,8 +24,8 @@ var nodePoolRule = &rule{
 	},
 }
 
-// machineType is the form of machine types' names, by family ("Machine families
-// resource and comparison guide", Compute Engine documentation).
+// machineType matches the names of machine types, by family ("Machine families resource and
+// comparison guide", Compute Engine documentation).
 var machineType = regexp.MustCompile(`^(a2|a3|a4|c2|c2d|c3|c3d|c4|c4a|c4d|e2|f1|g1|g2|h3|m1|m2|m3|m4|n1|n2|n2d|n4|n4a|n4d|t2a|t2d|z3)-` +
 	`(micro|small|medium|custom-[0-9]+-[0-9]+|[a-z]+-[0-9]+g?(-[a-z0-9]+)*)$`)
 
@@ -150,8 +150,8 @@ func (p Properties) or(defaults Properties) Properties {
 	return left
 }
 
-// nodesPerZone is the number of nodes that a pool starts with in each zone: the
-// autoscaler of the emulated cloud keeps to the minimum.
+// nodesPerZone returns the number of nodes that a pool starts with in each zone. The autoscaler
+// of the emulated cloud keeps to the minimum.
 func nodesPerZone(p Properties) int {
 	if p.has("nodeCount") {
 		return p.number("nodeCount")
@@ -204,8 +204,8 @@ func nodePoolSpec(o *Object) NodePoolSpec {
 	return spec
 }
 
-// defaultPool is the pool a cluster is made with, unless it is to be removed
-// right away: then its nodes are never started.
+// defaultPool returns the pool that a cluster is created with, or nil if it is to be removed
+// right away: its nodes are never started then.
 func defaultPool(cluster *Object) *Object {
 	if autopilot(cluster) {
 		return autopilotPool(cluster)

@@ -66,7 +66,7 @@ func admitOccurrence(t *change) error {
 	return nil
 }
 
-// noteOf is the note of a name, which may be that of the project's own alone.
+// noteOf returns the note with this name. A note of the same project may be named by its ID alone.
 func (t *change) noteOf(reference string) (*Object, error) {
 	if !strings.Contains(reference, "/") {
 		reference = "projects/" + t.new.project() + "/notes/" + reference

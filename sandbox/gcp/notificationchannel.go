@@ -62,5 +62,5 @@ func forgetChannel(t *change) {
 	}
 }
 
-// channels are the names of the notification channels of an alert policy.
+// channels returns the names of an alert policy's notification channels.
 func (o *Object) channels() []string { return o.Config.strings("notificationChannels") }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Kind says what an object is, in the words of Cloud Asset Inventory ("Asset types").
+// Kind is the type of an object, as Cloud Asset Inventory names it ("Asset types").
 type Kind string
 
 // The kinds of object that can exist.
@@ -50,7 +50,7 @@ const (
 	KindNotificationChannel Kind = "monitoring.googleapis.com/NotificationChannel"
 )
 
-// API is the service that serves objects of the kind.
+// API returns the service that serves objects of the kind.
 func (k Kind) API() string { return strings.Split(string(k), "/")[0] }
 
 // Object is something that exists in a project.
@@ -59,9 +59,9 @@ type Object struct {
 	// Name is the relative resource name, such as projects/p/global/networks/n
 	// ("Resource names", Cloud API design guide).
 	Name string `json:"name"`
-	// Config is what was asked for.
+	// Config holds the requested properties.
 	Config Properties `json:"config"`
-	// Status is what Google made of it: defaults, and what it assigned.
+	// Status holds the properties that Google added: defaults, and what it assigned.
 	Status Properties `json:"status"`
 	// Uses are the names of the objects that cannot be deleted before this one.
 	Uses []string `json:"uses,omitempty"`
@@ -73,7 +73,7 @@ type Object struct {
 	busy bool
 }
 
-// FullName is the name with the service it belongs to ("Full resource names").
+// FullName returns the name with the service that it belongs to ("Full resource names").
 func (o Object) FullName() string { return "//" + o.Kind.API() + "/" + o.Name }
 
 // Properties returns what the object is like: what was asked for, completed and
@@ -84,10 +84,10 @@ func (o Object) Properties() Properties {
 	return p
 }
 
-// last is the part of the name after the last slash.
+// last returns the part of the name after the last slash.
 func (o Object) last() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
 
-// project is the ID of the project the object is in; some names have its number.
+// project returns the ID of the object's project; some names have its number.
 func (o Object) project() string { return first(o.Status.str("project"), segment(o.Name, "projects")) }
 
 func (o *Object) copy() Object {
@@ -196,5 +196,5 @@ func toList[T any](items []T) []any {
 	return list
 }
 
-// equal tells whether two objects are the same JSON.
+// equal reports whether two objects are the same JSON.
 func equal(a, b Properties) bool { return reflect.DeepEqual(a.clone(), b.clone()) }

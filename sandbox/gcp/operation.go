@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// change is one object on its way from old to new: old is nil when it is being
+// change describes one change of an object from old to new. old is nil when the object is being
 // created, new is nil when it is being deleted.
 type change struct {
 	*Cloud
@@ -198,8 +198,8 @@ func (c *Cloud) enter(ctx context.Context, name string) (leave func(), err error
 	}
 }
 
-// queue is the name of the queue for operations on an object: a cluster's node
-// pools are changed one at a time, and not together with the cluster.
+// queue returns the name of the queue for operations on an object. A cluster's node pools are
+// changed one at a time, and not together with the cluster.
 func queue(name string) string {
 	cluster, _, _ := strings.Cut(name, "/nodePools/")
 	return cluster

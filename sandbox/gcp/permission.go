@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Verb is what a call does to an object.
+// Verb is the action of a call on an object.
 type Verb string
 
 // The verbs of calls.
@@ -18,8 +18,8 @@ const (
 	VerbDelete Verb = "delete"
 )
 
-// Call is one call of the provider, with all that its client asks of Google for it:
-// to wait for the operation, and to read the object at the end.
+// Call describes one call of the provider, with all requests to Google that its client makes for
+// it: it waits for the operation, and reads the object at the end.
 type Call struct {
 	Verb   Verb
 	Kind   Kind
@@ -33,7 +33,7 @@ type need struct {
 	role                 string // that a change of a policy grants or revokes
 }
 
-// scope is the resource a permission is needed on.
+// scope is the resource on which a permission is needed.
 type scope int
 
 const (
@@ -52,14 +52,14 @@ type grant struct {
 	on         scope
 }
 
-// verbs are the permissions of a kind.
+// verbs maps the verbs of a kind to the permissions that they need.
 type verbs map[Verb][]grant
 
-// permissions are what each call needs. Compute Engine: section "IAM Permissions"
-// of each method's page. GKE: "Google Kubernetes Engine API permissions". The others: "IAM
-// permissions reference". Which methods a call is made of is read from the source of the
-// Terraform provider that Pulumi's is built from, and a comment names the file where it
-// is more than the method's own: it waits for operations, and reads at the end of a
+// permissions lists the permissions that each call needs. Compute Engine: section "IAM
+// Permissions" of each method's page. GKE: "Google Kubernetes Engine API permissions". The
+// others: "IAM permissions reference". The methods of a call are taken from the source of the
+// Terraform provider that Pulumi's is built from. A comment names the file where a call needs
+// more than the method's own permission: it waits for operations, and reads at the end of a
 // creation and an update.
 var permissions = map[Kind]verbs{
 	KindService: {
@@ -240,8 +240,8 @@ func (call Call) needs() []need {
 	return all
 }
 
-// spares tells whether a call for an Autopilot cluster does without what others need:
-// it has no default pool to remove, nor with skipNodePoolRefresh pools to look at.
+// spares reports whether a call for an Autopilot cluster does not need a permission that others
+// need. It has no default pool to remove. With skipNodePoolRefresh it reads no pools either.
 func (call Call) spares(g grant) bool {
 	if call.Kind != KindCluster || !call.Config.boolean("enableAutopilot") {
 		return false
@@ -319,7 +319,7 @@ func (c *Cloud) permit(ctx context.Context, n need) error {
 	return denied(n.permission, n.resource)
 }
 
-// denied is the refusal of a call in the words of the API that is called.
+// denied returns the refusal of a call in the words of the called API.
 func denied(permission, resource string) error {
 	api, _, _ := strings.Cut(permission, ".")
 	e := &Error{Code: 403, Reason: "forbidden"}

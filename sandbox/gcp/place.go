@@ -9,14 +9,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// Place is where an object goes if its description does not say.
+// Place is the default place of an object whose description gives none.
 type Place struct{ Project, Region, Zone string }
 
-// projectID is the form of a project's ID ("Creating and managing projects").
+// projectID matches a project's ID ("Creating and managing projects").
 var projectID = regexp.MustCompile(`^[a-z][-a-z0-9]{4,28}[a-z0-9]$`)
 
-// patterns are the names of the kinds of object ("Resource names" of each API);
-// IAM bindings have none at Google, so theirs is their resource, role and member.
+// patterns maps each kind to the form of its objects' names ("Resource names" of each API). IAM
+// bindings have no name at Google: here it consists of resource, role and member.
 var patterns = map[Kind]string{
 	KindService:          "projects/{project}/services/{service}",
 	KindNetwork:          "projects/{project}/global/networks/{name}",
@@ -132,13 +132,13 @@ func project(at Place, p Properties) (string, error) {
 	return id, nil
 }
 
-// zones are the zones of each region, by their last letters ("Regions and
-// zones", Compute Engine documentation). Regions that are not named have a, b and c.
+// zones maps regions to the last letters of their zones ("Regions and zones", Compute Engine
+// documentation). Regions that are not listed have a, b and c.
 var zones = map[string]string{
 	"us-central1": "abcf", "us-east1": "bcd", "europe-west1": "bcd",
 }
 
-// regionNames are the regions that exist ("Regions and zones").
+// regionNames lists the regions that exist ("Regions and zones").
 var regionNames = strings.Fields(`
 	africa-south1 asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3 asia-south1 asia-south2
 	asia-southeast1 asia-southeast2 australia-southeast1 australia-southeast2 europe-central2 europe-north1
@@ -147,7 +147,7 @@ var regionNames = strings.Fields(`
 	northamerica-northeast2 northamerica-south1 southamerica-east1 southamerica-west1 us-central1 us-east1 us-east4
 	us-east5 us-south1 us-west1 us-west2 us-west3 us-west4`)
 
-// multiRegions are the multi-regional locations of Artifact Registry ("Repository locations").
+// multiRegions lists the multi-regional locations of Artifact Registry ("Repository locations").
 var multiRegions = []string{"us", "europe", "asia"}
 
 // regionZones returns the zones of a region; none if there is no such region.

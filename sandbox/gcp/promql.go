@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// promQLProblem says what is wrong with a query, "" if nothing is.
+// promQLProblem returns what is wrong with a query, or "".
 func promQLProblem(query string) string {
 	if _, err := parser.ParseExpr(query); err != nil {
 		return "invalid PromQL query: " + err.Error()
@@ -35,11 +35,11 @@ func promQLMetrics(query string) []string {
 	return names
 }
 
-// systemMetric tells whether a metric is one that Google's own services write,
-// by its PromQL name: compute_googleapis_com:instance_cpu_utilization, or in
-// full compute.googleapis.com/instance/cpu/utilization ("PromQL for Cloud
-// Monitoring": mapping of metric names). Those that a project's workloads write,
-// through managed collection or by themselves, are not.
+// systemMetric reports whether Google's own services write a metric, by its PromQL name:
+// compute_googleapis_com:instance_cpu_utilization, or in full
+// compute.googleapis.com/instance/cpu/utilization ("PromQL for Cloud Monitoring": mapping of
+// metric names). Metrics that a project's workloads write, through managed collection or by
+// themselves, are none.
 func systemMetric(name string) bool {
 	domain, _, found := strings.Cut(strings.Replace(name, "/", ":", 1), ":")
 	domain = strings.ReplaceAll(domain, "_", ".")
@@ -47,8 +47,8 @@ func systemMetric(name string) bool {
 		!slices.Contains(workloadDomains, domain)
 }
 
-// workloadDomains are the prefixes of metrics that exist only once somebody has
-// written them ("Metrics list": user-defined and external metrics).
+// workloadDomains lists the prefixes of metrics that exist only after somebody has written them
+// ("Metrics list": user-defined and external metrics).
 var workloadDomains = []string{
 	"prometheus.googleapis.com", "custom.googleapis.com", "workload.googleapis.com", "external.googleapis.com",
 }

@@ -2,10 +2,9 @@ package gcp
 
 import "strings"
 
-// quota is how many objects of a kind a project may have: in all, or in each
-// region or location. The numbers are those of a new project; Google raises
-// them on request ("Allocation quotas", Compute Engine; "Quotas and limits" of
-// the other services).
+// quota limits the objects of a kind that a project may have: in all, or in each region or
+// location. The numbers apply to a new project; Google raises them on request ("Allocation
+// quotas", Compute Engine; "Quotas and limits" of the other services).
 type quota struct {
 	metric string
 	limit  int

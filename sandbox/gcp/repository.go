@@ -29,7 +29,7 @@ var repositoryRule = &rule{
 // It is the emulator's own and no output.
 const storageKey = "storage"
 
-// repositoryID is the form of a repository's ID ("Create standard repositories", Artifact Registry).
+// repositoryID matches a repository's ID ("Create standard repositories", Artifact Registry).
 var repositoryID = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
 
 func checkRepository(p Properties) []Violation {

@@ -105,7 +105,7 @@ func digest(t *testing.T, img interface{ Digest() (v1.Hash, error) }) string {
 	return h.String()
 }
 
-// refusal is the status of an answer and what it says.
+// refusal returns the status and the text of an error answer.
 func refusal(err error) (status int, text string) {
 	var answer *transport.Error
 	if errors.As(err, &answer) {

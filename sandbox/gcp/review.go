@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Pod is what Binary Authorization looks at of a pod that is to run.
+// Pod holds what Binary Authorization checks of a pod that is to run.
 type Pod struct {
 	Labels map[string]string
 	Images []string
@@ -25,9 +25,9 @@ const breakGlass = "image-policy.k8s.io/break-glass"
 // ("Policy reference": the system policy covers the images of GKE).
 var systemImages = []string{"gke.gcr.io/**", "gcr.io/gke-release/**", "k8s.gcr.io/**", "gcr.io/stackdriver-agents/*"}
 
-// Review is the answer of Binary Authorization for a pod in a cluster, which is given by
-// its full name: why it may not run, or "". It is asked by a cluster with
-// PROJECT_SINGLETON_POLICY_ENFORCE and follows "Policy reference".
+// Review returns why Binary Authorization refuses a pod in a cluster, or "". The cluster is
+// given by its full name. A cluster with PROJECT_SINGLETON_POLICY_ENFORCE asks for it. It
+// follows "Policy reference".
 func (c *Cloud) Review(cluster string, pod Pod) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,7 +50,7 @@ func (c *Cloud) Review(cluster string, pod Pod) string {
 	return why
 }
 
-// denial is why one image may not run, in Google's words.
+// denial returns why one image may not run, in Google's words, or "".
 func (c *Cloud) denial(policy Properties, cluster, image string) string {
 	var exempt []string
 	if policy.str("globalPolicyEvaluationMode") == "ENABLE" {
@@ -89,7 +89,7 @@ func covers(pattern, image string) bool {
 	return found && (rest == "" || wild && !strings.Contains(rest, "/"))
 }
 
-// admissionRule is the rule for a cluster, and what messages call it.
+// admissionRule returns the rule for a cluster, and its name in messages.
 func admissionRule(policy Properties, cluster string) (string, Properties) {
 	id := segment(cluster, "locations") + "." + lastSegment(cluster)
 	for _, r := range policy.objects("clusterAdmissionRules") {
@@ -100,7 +100,7 @@ func admissionRule(policy Properties, cluster string) (string, Properties) {
 	return "default admission rule", policy.object("defaultAdmissionRule")
 }
 
-// breach is how an image fails a rule: an attestation of every attestor is required.
+// breach returns how an image fails a rule, or "". An attestation of every attestor is required.
 func (c *Cloud) breach(rule Properties, image string) string {
 	switch rule.str("evaluationMode") {
 	case "ALWAYS_ALLOW":
@@ -119,7 +119,7 @@ func (c *Cloud) breach(rule Properties, image string) string {
 
 var imageDigest = regexp.MustCompile(`^[^@]+@(sha256:[0-9a-f]{64})$`)
 
-// unattested is why an attestor does not vouch for an image. One attestation is for all
+// unattested returns why an attestor does not vouch for an image. One attestation is for all
 // copies of an image, wherever they are ("Create attestations", Binary Authorization).
 func (c *Cloud) unattested(attestor, image string) string {
 	digest := imageDigest.FindStringSubmatch(image)
@@ -140,7 +140,7 @@ func (c *Cloud) unattested(attestor, image string) string {
 	return "No attestations found that were valid and signed by a key trusted by the attestor"
 }
 
-// attests tells whether one of the keys has signed that an image has a digest.
+// attests reports whether one of the keys has signed that an image has a digest.
 func attests(attestation Properties, digest string, keys []Properties) bool {
 	payload, err := base64.StdEncoding.DecodeString(attestation.str("serializedPayload"))
 	if err != nil {

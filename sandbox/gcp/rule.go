@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// rule is what the cloud knows of one kind of object.
+// rule describes one kind of object to the cloud.
 type rule struct {
 	noun  string // what Compute Engine's messages call it
 	quota quota
@@ -23,11 +23,11 @@ type rule struct {
 	admit func(t *change) error
 	// release refuses to delete t.old; objects in use are refused before.
 	release func(t *change) error
-	// build and raze make a change real. They run without the lock.
+	// build and raze apply a change. They run without the lock.
 	build, raze func(ctx context.Context, t *change) error
-	// reserved is how long nothing new can have the name of a deleted object, which may be
-	// forever; for revived
-	// of that it comes back instead, when its client makes one of this name.
+	// reserved is the time for which no new object can have the name of a deleted one; it may be
+	// forever. During its first part, revived, the deleted object comes back when its client
+	// creates one of this name.
 	reserved, revived time.Duration
 	// deleted is called with the lock held, when t.old is gone.
 	deleted func(t *change)
@@ -79,11 +79,11 @@ const forever = time.Duration(math.MaxInt64)
 // nothing is for objects that exist only on paper.
 func nothing(context.Context, *change) error { return nil }
 
-// Violation is one thing wrong with a description by itself.
+// Violation describes one mistake in a description, seen by itself.
 type Violation struct {
 	// Property is the path of the property that is wrong.
 	Property string
-	// Reason says what is wrong and what it may be.
+	// Reason is what is wrong, and what is allowed.
 	Reason string
 }
 
@@ -135,7 +135,7 @@ func (c *checker) between(property string, low, high int) {
 	}
 }
 
-// resourceName is what Compute Engine takes ("Naming resources", Compute Engine).
+// resourceName matches the names that Compute Engine accepts ("Naming resources", Compute Engine).
 var resourceName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
 
 func (c *checker) name() {

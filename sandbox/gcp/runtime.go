@@ -25,7 +25,7 @@ type Runtime interface {
 // ClusterSpec describes a control plane.
 type ClusterSpec struct {
 	Name, Project, Location string
-	// SubnetCIDR is where nodes have their addresses.
+	// SubnetCIDR is the range of the nodes' addresses.
 	SubnetCIDR, PodCIDR, ServiceCIDR netip.Prefix
 	// ControlPlaneCIDR is masterIpv4CidrBlock, or 172.16.0.0/28 for a cluster
 	// that names none.
@@ -42,12 +42,12 @@ type ClusterSpec struct {
 	WorkloadIdentity bool
 }
 
-// FullName is the cluster's relative resource name.
+// FullName returns the cluster's relative resource name.
 func (c ClusterSpec) FullName() string {
 	return "projects/" + c.Project + "/locations/" + c.Location + "/clusters/" + c.Name
 }
 
-// ClusterStatus is what a started control plane is reached by.
+// ClusterStatus describes how to reach a started control plane.
 type ClusterStatus struct {
 	Endpoint netip.Addr
 	// CACertificate is PEM.

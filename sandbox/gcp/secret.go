@@ -8,7 +8,7 @@ var secretMemberRule = &rule{
 	noun: "IAM binding", idempotent: true, check: checkSecretMember, admit: admitMember, build: nothing, raze: nothing,
 }
 
-// secretID is the form of a secret's ID ("projects.secrets.create", Secret Manager API).
+// secretID matches a secret's ID ("projects.secrets.create", Secret Manager API).
 var secretID = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
 
 func checkSecretMember(p Properties) []Violation {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// maxSecret is the most bytes of a version ("Quotas and limits", Secret Manager).
+// maxSecret limits the size of a version, in bytes ("Quotas and limits", Secret Manager).
 const maxSecret = 64 << 10
 
 // A SecretVersion is a version of a secret. Versions lie in files of their own beside the
@@ -78,8 +78,8 @@ func secretVersions(folder string) ([]int, error) {
 	return numbers, nil
 }
 
-// secretVersionName is the form of a version's name ("projects.secrets.versions.get",
-// Secret Manager API): a number, or the alias latest.
+// secretVersionName matches a version's name ("projects.secrets.versions.get", Secret Manager
+// API): a number, or the alias latest.
 var secretVersionName = regexp.MustCompile(`^projects/([a-z0-9-]+)/secrets/([a-zA-Z0-9_-]{1,255})/versions/([1-9][0-9]{0,8}|latest)$`)
 
 // AccessSecret returns a version with its payload to the caller, see [As]

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// apiTitles are the names of the APIs that objects here belong to, as messages
-// call them.
+// apiTitles maps the APIs of the objects here to their names in messages.
 var apiTitles = map[string]string{
 	"binaryauthorization.googleapis.com":  "Binary Authorization API",
 	"cloudbuild.googleapis.com":           "Cloud Build API",
@@ -27,7 +26,7 @@ var apiTitles = map[string]string{
 	"dns.googleapis.com":                  "Cloud DNS API",
 }
 
-// services are the names that can be enabled, without .googleapis.com: those of
+// services lists the services that can be enabled, without .googleapis.com: those for
 // infrastructure ("Google Cloud APIs" lists all).
 var services = strings.Fields(`
 	accesscontextmanager anthos anthosconfigmanagement apigateway artifactregistry autoscaling backupdr bigquery
@@ -128,7 +127,7 @@ func servicePath(project, service string) string {
 	return "projects/" + project + "/services/" + service
 }
 
-// ProjectNumber is the number Google would have given to a project: 12 digits,
+// ProjectNumber returns the number that a project has here in place of Google's: 12 digits,
 // always the same for the same ID.
 func ProjectNumber(project string) string {
 	h := fnv.New64a()

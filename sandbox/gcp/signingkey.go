@@ -20,8 +20,8 @@ import (
 // are, and is of EC_SIGN_P256_SHA256. Its private key is made at its first use and lies
 // in a file of its own beside the state.
 
-// keyVersion is the form of a version's name ("Resource IDs", Cloud KMS). Its parts are
-// safe as the name of a file.
+// keyVersion matches a version's name ("Resource IDs", Cloud KMS). Its parts are safe as the
+// name of a file.
 var keyVersion = regexp.MustCompile(`^(projects/[a-z0-9-]+/locations/[a-z0-9-]+/keyRings/[a-zA-Z0-9_-]{1,63}/cryptoKeys/[a-zA-Z0-9_-]{1,63})/cryptoKeyVersions/[1-9][0-9]*$`)
 
 const kmsAPI = "cloudkms.googleapis.com"
@@ -52,8 +52,8 @@ func (c *Cloud) Sign(ctx context.Context, version string, digest []byte) ([]byte
 	return ecdsa.SignASN1(rand.Reader, key, digest)
 }
 
-// keyFor is the private key of a version for a caller with these permissions, which are
-// granted on the key, or its project.
+// keyFor returns the private key of a version to a caller with these permissions on the key or
+// its project.
 func (c *Cloud) keyFor(ctx context.Context, version string, permissions ...string) (*ecdsa.PrivateKey, error) {
 	parts := keyVersion.FindStringSubmatch(version)
 	if parts == nil {
@@ -102,7 +102,7 @@ func makeKey(file string) (*ecdsa.PrivateKey, error) {
 	return key, keepKey(file, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
 }
 
-// keyFile is where the cloud keeps the key of a resource, which Google never shows.
+// keyFile returns the path where the cloud keeps the key of a resource. Google never shows that key.
 func (c *Cloud) keyFile(resource string) string {
 	return filepath.Join(c.dir, "keys", strings.ReplaceAll(resource, "/", "_")+".pem")
 }

@@ -40,8 +40,7 @@ func Handler(artifactRegistry, system, kms, secrets, knowing, imagePolicy http.H
 	})
 }
 
-// Asked are the APIs of which the deployer asks only whether they know the project, see
-// [Knowing].
+// Asked lists the APIs of which the deployer asks only whether they know the project, see [Knowing].
 var Asked = []string{
 	"artifactregistry.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com",
 	"container.googleapis.com", "iam.googleapis.com", "monitoring.googleapis.com",

@@ -19,8 +19,8 @@ type Reviewer interface {
 	Review(cluster string, pod gcp.Pod) string
 }
 
-// ImagePolicy answers API servers whether a pod may run: the images that it did not have
-// before are what is looked at.
+// ImagePolicy answers API servers whether a pod may run. It checks only the images that the pod
+// did not have before.
 func ImagePolicy(cloud Reviewer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, ok := strings.CutPrefix(r.URL.Path, cluster.ImagePolicyPath)
@@ -50,7 +50,7 @@ func ImagePolicy(cloud Reviewer) http.Handler {
 	})
 }
 
-// imagesOf are the images of all of a pod's containers.
+// imagesOf returns the images of all of a pod's containers.
 func imagesOf(pod *core.Pod) []string {
 	var images []string
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {

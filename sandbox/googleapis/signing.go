@@ -71,7 +71,8 @@ func authenticate(w http.ResponseWriter, r *http.Request, cloud Identifier) (con
 	return gcp.As(r.Context(), identity), ok
 }
 
-// statuses are the names of codes in errors ("Errors", API design guide: google.rpc.Code).
+// statuses maps HTTP statuses in errors to their names ("Errors", API design guide:
+// google.rpc.Code).
 var statuses = map[int]string{
 	http.StatusBadRequest: "INVALID_ARGUMENT", http.StatusUnauthorized: "UNAUTHENTICATED", http.StatusForbidden: "PERMISSION_DENIED",
 	http.StatusNotFound: "NOT_FOUND", http.StatusInternalServerError: "INTERNAL",

@@ -27,7 +27,7 @@ const (
 	Answer  Point = "answer"
 )
 
-// Hold says which calls are held: of each resource the first, as long as it is set.
+// Hold describes which calls are held: the first call of each resource, as long as the hold is set.
 type Hold struct {
 	Point Point
 	Verb  string // create, update or delete
@@ -59,7 +59,7 @@ func Clear(dir string) error {
 	return nil
 }
 
-// Held are the URNs of the resources that are being held, sorted.
+// Held returns the URNs of the resources that are being held, sorted.
 func Held(dir string) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, heldFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -99,7 +99,7 @@ type server struct {
 	now map[string]bool // URNs that are held
 }
 
-// match is the hold of a call, and the zero one if it may go.
+// match returns the hold of a call, or the zero Hold if the call may go on.
 func (s *server) match(verb, urn string) Hold {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,11 +22,11 @@ const (
 	MinBuildMemory = 10 << 30
 	// MinDisk is for the tools, their build cache and module cache, and images: 15 GiB.
 	MinDisk = 15 << 30
-	// MinRunDisk is what a sandbox takes once the tools are built.
+	// MinRunDisk is the space that a sandbox takes once the tools are built.
 	MinRunDisk = 2 << 30
 )
 
-// Facts are what Check looks at; Read reads them off this machine.
+// Facts holds what Check looks at; Read reads it from this machine.
 type Facts struct {
 	UID          int
 	Arch         string

@@ -33,14 +33,14 @@ const Envoy = "envoyproxy/envoy"
 type Images struct {
 	// Handler serves them by the OCI distribution protocol, without credentials.
 	Handler http.Handler
-	// EnvoyDigest is the digest of Envoy's image: sha256:…, and NextEnvoyDigest that of
-	// another version; empty if that was not fetched.
+	// EnvoyDigest is the digest of Envoy's image: sha256:…. NextEnvoyDigest is the digest of
+	// another version; empty if it was not fetched.
 	EnvoyDigest, NextEnvoyDigest string
-	// Sizes are the compressed sizes of the images, in bytes, by repository.
+	// Sizes maps repositories to the compressed sizes of their images, in bytes.
 	Sizes map[string]int64
 }
 
-// file is one file of an image and where its content comes from.
+// file describes one file of an image and the source of its content.
 type file struct {
 	path, source string
 }

@@ -46,7 +46,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// digests are those of all images, as pulled.
+// digests returns the digests of all images, as pulled.
 func digests(t *testing.T, images *Images) map[string]string {
 	t.Helper()
 	got := map[string]string{}
@@ -119,7 +119,7 @@ func TestLoadServesImages(t *testing.T) {
 	}
 }
 
-// filesOf are the contents of an image's files. All are programs.
+// filesOf returns the contents of an image's files. All are programs.
 func filesOf(t *testing.T, image v1.Image) map[string]string {
 	t.Helper()
 	files, content := map[string]string{}, mutate.Extract(image)
@@ -143,7 +143,8 @@ func filesOf(t *testing.T, image v1.Image) map[string]string {
 	}
 }
 
-// stored is what a registry stores of an image, in bytes: its config and its compressed layers.
+// stored returns the size of what a registry stores of an image, in bytes: its config and its
+// compressed layers.
 func stored(t *testing.T, image v1.Image) int64 {
 	t.Helper()
 	config, err := image.RawConfigFile()

@@ -163,7 +163,7 @@ func TestInterruptStopsTheProgram(t *testing.T) {
 	waitFor(t, "the program to end", func() bool { return !running(target) })
 }
 
-// running tells whether a process runs the executable.
+// running reports whether a process runs the executable.
 func running(executable string) bool {
 	links, _ := filepath.Glob("/proc/[0-9]*/exe")
 	for _, link := range links {

@@ -29,8 +29,8 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// enginePoll is how often the host asks whether the engine that started it
-// still lives, so that it never outlives a CLI that was killed.
+// enginePoll is the interval at which the host checks that the engine that started it still
+// lives. So it never outlives a CLI that was killed.
 const enginePoll = 10 * time.Second
 
 // Main runs the plugin as the CLI starts it, `pulumi-language-go [flags]
@@ -109,8 +109,7 @@ func (h *Host) within(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { release(); cancel() }
 }
 
-// Handshake is how an engine that attached to a running host
-// (PULUMI_DEBUG_LANGUAGES) says where it is.
+// Handshake takes the address of an engine that attached to a running host (PULUMI_DEBUG_LANGUAGES).
 func (h *Host) Handshake(
 	_ context.Context, req *pulumirpc.LanguageHandshakeRequest,
 ) (*pulumirpc.LanguageHandshakeResponse, error) {

@@ -17,7 +17,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// module is what `go list` says of one module.
+// module describes one module, as `go list` prints it.
 type module struct {
 	Path, Version, Dir string
 	Main, Indirect     bool
@@ -88,8 +88,8 @@ func (h *Host) GetRequiredPackages(
 	return resp, nil
 }
 
-// requiredPackage is the provider that the module is an SDK of, nil if none.
-// An SDK says so itself, in a pulumi-plugin.json somewhere near its root.
+// requiredPackage returns the provider that the module is an SDK of, nil if none. An SDK names
+// its provider in a pulumi-plugin.json somewhere near its root.
 func (m module) requiredPackage() (*pulumirpc.PackageDependency, error) {
 	if m.Dir == "" || m.Main {
 		return nil, nil

@@ -17,7 +17,7 @@ import (
 	"example.com/grpc-edge/sandbox/clitest"
 )
 
-// policyPack is the repository's own.
+// policyPack returns the folder of the repository's own policy pack.
 func policyPack(t *testing.T) string {
 	t.Helper()
 	path, err := filepath.Abs("../../policy")
@@ -78,7 +78,7 @@ func serveAnything(t *testing.T, packages ...string) string {
 	return "PULUMI_DEBUG_PROVIDERS=" + strings.Join(packages, ":"+port+",") + ":" + port
 }
 
-// home is where the project's commands keep what they build.
+// home returns the folder where the project's commands keep what they build.
 func home(p *clitest.Project) string {
 	for _, variable := range p.Command().Env {
 		if path, found := strings.CutPrefix(variable, "PULUMI_HOME="); found {
@@ -88,7 +88,7 @@ func home(p *clitest.Project) string {
 	return ""
 }
 
-// runningBelow tells whether a process runs an executable in the folder.
+// runningBelow reports whether a process runs an executable in the folder.
 func runningBelow(folder string) bool {
 	links, _ := filepath.Glob("/proc/[0-9]*/exe")
 	return slices.ContainsFunc(links, func(link string) bool {

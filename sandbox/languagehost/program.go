@@ -16,7 +16,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// options are the runtime options a Pulumi.yaml may set for Go:
+// options holds the runtime options that a Pulumi.yaml may set for Go:
 // https://www.pulumi.com/docs/iac/concepts/projects/project-file/#runtime-options.
 type options struct {
 	binary      string // an executable to run instead of building one
@@ -67,9 +67,9 @@ func (h *Host) executable(ctx context.Context, info *pulumirpc.ProgramInfo) (str
 	return target, build(ctx, info.GetProgramDirectory(), target)
 }
 
-// buildTarget is where the executable goes. Without an option it is one fixed
-// place a program under PULUMI_HOME: `go build` then leaves an up-to-date file
-// as it is, which spares linking 100 MB at every preview.
+// buildTarget returns the path of the executable. Without an option, each program has one fixed
+// path under PULUMI_HOME. `go build` then leaves an up-to-date file as it is, which saves
+// linking 100 MB at every preview.
 func buildTarget(directory string, opts options) (string, error) {
 	if opts.buildTarget != "" {
 		return filepath.Abs(opts.buildTarget)

@@ -22,8 +22,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// grace is how long a cancelled program may take to end by itself. It is below
-// the 5 seconds after which the engine kills the host.
+// grace is the time that a cancelled program may take to end by itself. It is below the 5
+// seconds after which the engine kills the host.
 const grace = 3 * time.Second
 
 // Run builds the program and runs it to its end. What it prints goes to the
@@ -62,7 +62,7 @@ func (h *Host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	return outcome(cmd.Run()), nil
 }
 
-// outcome says to the engine how the program ended.
+// outcome returns how the program ended, as a response to the engine.
 func outcome(err error) *pulumirpc.RunResponse {
 	var exit *exec.ExitError
 	switch {
@@ -79,8 +79,8 @@ func outcome(err error) *pulumirpc.RunResponse {
 	}
 }
 
-// environment is how a Go program learns what to deploy and where the engine
-// is: the variables that the SDK's pulumi.Run reads (go/pulumi/run.go).
+// environment returns the variables that tell a Go program what to deploy and where the engine
+// is. The SDK's pulumi.Run reads them (go/pulumi/run.go).
 func environment(req *pulumirpc.RunRequest, engine string) ([]string, error) {
 	config, err := json.Marshal(req.GetConfig())
 	if err != nil {

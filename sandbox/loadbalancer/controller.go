@@ -31,9 +31,9 @@ const (
 	checkInterval = 500 * time.Millisecond
 )
 
-// Cloud is what the controller asks of the emulated cloud.
+// Cloud is the part of the emulated cloud that the controller uses.
 type Cloud interface {
-	// Reserved is the address that is reserved under a name.
+	// Reserved returns the address that is reserved under a name.
 	Reserved(name string) (netip.Addr, error)
 	// Forward makes the forwarding rule of a load balancer, or leaves it as it is.
 	Forward(rule string, address netip.Addr, ports []int32) error
@@ -111,7 +111,7 @@ func (c *Controller) Run(ctx context.Context) {
 	}
 }
 
-// RuleName is the name of a Service's forwarding rule: "a" and its UID without dashes, as GKE has it.
+// RuleName returns the name of a Service's forwarding rule: "a" and the UID without dashes, as at GKE.
 func RuleName(s *corev1.Service) string {
 	name := []byte("a")
 	for _, b := range []byte(s.UID) {

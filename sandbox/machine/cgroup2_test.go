@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// onV2 says to the test binary that it runs where cgroup v2 is all there is.
+// onV2 is the environment variable that tells the test binary that the machine has only cgroup v2.
 const onV2 = "GRPC_EDGE_TEST_CGROUP2"
 
 // TestCgroupV2 runs the tests of machines again where cgroup v2 is all there is, as on nearly

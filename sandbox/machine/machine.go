@@ -17,7 +17,7 @@ import (
 // InitName is the name (argv[0]) under which the sandbox's binary is a machine's first process.
 const InitName = "machine-init"
 
-// Spec says what a machine is made of.
+// Spec describes a machine.
 type Spec struct {
 	// Name is the host name.
 	Name string `json:"name"`
@@ -116,7 +116,7 @@ func (m *Machine) Stop() error {
 // Done is closed when the machine's first process has ended.
 func (m *Machine) Done() <-chan struct{} { return m.done }
 
-// Pid is the machine's first process, as seen by the host.
+// Pid returns the process ID of the machine's first process, as seen by the host.
 func (m *Machine) Pid() int { return m.cmd.Process.Pid }
 
 // Run runs a program of the host to its end inside the machine's network

@@ -212,7 +212,7 @@ func namespace(t *testing.T, pid int, kind string) string {
 	return link
 }
 
-// processes are those whose pid namespace is space, zombies included.
+// processes returns the processes whose pid namespace is space, zombies included.
 func processes(t *testing.T, space string) (pids []int) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")

@@ -17,10 +17,10 @@ import (
 const (
 	// debounce gathers the burst of events that a rollout is.
 	debounce = 100 * time.Millisecond
-	// resync is how often rules are set though nothing changed, which heals what
-	// someone else flushed.
+	// resync is the interval at which rules are set even if nothing changed. So rules that
+	// someone else flushed come back.
 	resync = 30 * time.Second
-	// retry is how long after a failure the rules are set again.
+	// retry is the delay before a retry after a failure to set the rules.
 	retry = time.Second
 )
 

@@ -20,7 +20,7 @@ type pod struct {
 	address netip.Addr
 }
 
-// policy is what one NetworkPolicy allows one pod in one direction.
+// policy describes what one NetworkPolicy allows one pod in one direction.
 type policy struct {
 	name    string
 	allowed []allowance
@@ -35,7 +35,7 @@ type allowance struct {
 
 var anywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
-// state is the cluster in a fixed order.
+// state holds the cluster in a fixed order.
 type state struct {
 	pods       []pod
 	namespaces map[string]labels.Set
@@ -66,7 +66,7 @@ func newState(cluster Cluster) *state {
 	return s
 }
 
-// selecting are the policies of one direction that select the pod.
+// selecting returns the policies of one direction that select the pod.
 func (s *state) selecting(p pod, direction networkingv1.PolicyType) []*networkingv1.NetworkPolicy {
 	var found []*networkingv1.NetworkPolicy
 	for _, policy := range s.policies {
@@ -85,7 +85,7 @@ func (s *state) selecting(p pod, direction networkingv1.PolicyType) []*networkin
 	return found
 }
 
-// ingress is what may reach the pod: named ports are the pod's own.
+// ingress returns what may reach the pod. Named ports are the pod's own.
 func (s *state) ingress(p pod) []policy {
 	var policies []policy
 	for _, given := range s.selecting(p, networkingv1.PolicyTypeIngress) {
@@ -103,7 +103,7 @@ func (s *state) ingress(p pod) []policy {
 	return policies
 }
 
-// egress is what the pod may reach: named ports are the peers'.
+// egress returns what the pod may reach. Named ports are the peers'.
 func (s *state) egress(p pod) []policy {
 	var policies []policy
 	for _, given := range s.selecting(p, networkingv1.PolicyTypeEgress) {
@@ -165,7 +165,7 @@ func (s *state) peers(namespace string, given []networkingv1.NetworkPolicyPeer) 
 	return found
 }
 
-// blocks are the IPv4 addresses of an ipBlock.
+// blocks returns the IPv4 ranges of an ipBlock.
 func blocks(given *networkingv1.IPBlock) []netip.Prefix {
 	block, err := netip.ParsePrefix(given.CIDR)
 	if err != nil || !block.Addr().Is4() {
@@ -180,8 +180,8 @@ func blocks(given *networkingv1.IPBlock) []netip.Prefix {
 	return without(block.Masked(), exceptions)
 }
 
-// portMatches are the iptables matches of the ports, one empty match for all.
-// Names are those of the pod's container ports; without a pod they match nothing.
+// portMatches returns the iptables matches of the ports; one empty match stands for all. Names
+// refer to the pod's container ports; without a pod they match nothing.
 func portMatches(ports []networkingv1.NetworkPolicyPort, named *pod) []string {
 	if len(ports) == 0 {
 		return []string{""}
@@ -228,8 +228,8 @@ func containerPorts(p *pod, name string, protocol corev1.Protocol) []int32 {
 	return found
 }
 
-// matches tells whether the selector selects the labels. One that is not
-// well-formed, which the API server lets nobody store, selects nothing.
+// matches reports whether the selector selects the labels. A malformed selector, which the API
+// server refuses to store, selects nothing.
 func matches(selector *metav1.LabelSelector, set labels.Set) bool {
 	parsed, err := metav1.LabelSelectorAsSelector(selector)
 	return err == nil && parsed.Matches(set)

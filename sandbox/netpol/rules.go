@@ -25,21 +25,21 @@ const (
 	ingressChain = "SANDBOX-NETPOL-INGRESS" // what pods receive
 )
 
-// Install is what to give to `iptables-restore --noflush` once, before the first
-// Rules, in a fresh network namespace: it makes the chains, empty, and the jump
-// to them. A second jump would only check twice.
+// Install is the input of `iptables-restore --noflush` that is loaded once, before the first
+// Rules, in a fresh network namespace. It creates the empty chains, and the jump to them. A
+// second jump would only check twice.
 const Install = "*filter\n:" + egressChain + " - [0:0]\n:" + ingressChain + " - [0:0]\n" +
 	"-I FORWARD 1 -j " + egressChain + "\nCOMMIT\n"
 
-// Node is the node that the rules are for.
+// Node describes the node that the rules are for.
 type Node struct {
 	Name string // as in spec.nodeName of its pods
-	// Addresses are the node's own, the pod bridge's gateway among them. They may
+	// Addresses holds the node's own addresses, the pod bridge's gateway among them. They may
 	// always reach pods, as the kubelet does.
 	Addresses []netip.Addr
 }
 
-// Cluster is what policies are about, in any order.
+// Cluster holds the objects that policies are about, in any order.
 type Cluster struct {
 	Pods       []*corev1.Pod
 	Namespaces []*corev1.Namespace

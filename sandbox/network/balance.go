@@ -50,7 +50,7 @@ func (n *Network) Balance(restore func(rules []byte) error, destination netip.Ad
 	return nil
 }
 
-// mark is the number of a node's packets and of the table that routes them: its address.
+// mark returns the number of a node's packets and of the table that routes them: the node's address.
 func mark(node netip.Addr) uint32 {
 	bytes := node.As4()
 	return binary.BigEndian.Uint32(bytes[:])
@@ -68,9 +68,9 @@ func (n *Network) markedRoute(node netip.Addr) error {
 	return n.router.RouteReplace(&netlink.Route{Dst: ipNet(everywhere), Gw: node.AsSlice(), Table: int(table)})
 }
 
-// balanceRules are those of all balanced addresses, in their order. A packet that
-// begins a connection gets the mark of one of the nodes; the others get their
-// connection's.
+// balanceRules returns the rules of all balanced addresses, in the order of the addresses. A
+// packet that begins a connection gets the mark of one of the nodes. Later packets get their
+// connection's mark.
 func balanceRules(balanced map[netip.Addr][]netip.Addr) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "*mangle\n:%s - [0:0]\n", balanceChain)

@@ -39,8 +39,8 @@ type Network struct {
 	balanced map[netip.Addr][]netip.Addr // nodes by address, since the first Balance
 }
 
-// Taken says which link or route of the host is in the way of the sandbox, or
-// nil when there is none.
+// Taken returns an error that names the host's links and routes that conflict with the sandbox,
+// or nil when there are none.
 func Taken() error {
 	var errs []error
 	if _, err := netlink.LinkByName(HostLink); err == nil {

@@ -236,9 +236,9 @@ func TestRoute(t *testing.T) {
 	}
 }
 
-// answers are the names of all machines that answer for an address, in order;
-// none, when the network says that it is unreachable. A flow takes one of two
-// ways by chance, so that 64 flows take both.
+// answers returns the names of all machines that answer for an address, in order. It returns
+// none when the network reports that the address is unreachable. A flow takes one of two ways by
+// chance, so that 64 flows take both.
 func answers(t *testing.T, address netip.Addr) (names []string) {
 	t.Helper()
 	for range 64 {

@@ -49,18 +49,18 @@ type finished struct {
 }
 
 const (
-	// patience is how long a stage may take before it says that it has begun where
-	// there is no live line: what is done at once needs one line only.
+	// patience is the time after which a stage reports that it has begun, where there is no live
+	// line. A quick stage needs only one line.
 	patience = time.Second
-	// heartbeat is how often it says then that it still runs.
+	// heartbeat is the interval at which it then reports that it still runs.
 	heartbeat = 30 * time.Second
-	// frame is how often the live line is drawn.
+	// frame is the interval at which the live line is drawn.
 	frame = 100 * time.Millisecond
 	// worthARow is the shortest time that has a row of its own in the table.
 	worthARow = 50 * time.Millisecond
-	// worthABar is the shortest plan of which the part that is done is shown.
+	// worthABar is the shortest plan that gets a progress bar.
 	worthABar = 30 * time.Second
-	// barWidth is that of the bar, in characters.
+	// barWidth is the width of the bar, in characters.
 	barWidth = 10
 )
 
@@ -73,7 +73,7 @@ func New(out *os.File) *Printer {
 	return p
 }
 
-// Plan says which stages will run, so that the part that is done can be shown.
+// Plan takes the stages that will run, so that the progress bar can be shown.
 func (p *Printer) Plan(stages ...Stage) {
 	p.begin = p.now()
 	for _, stage := range stages {
@@ -162,7 +162,7 @@ func (p *Printer) Table() {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// line is what is shown of a running stage.
+// line holds what is shown of a running stage.
 type line struct {
 	printer *Printer
 	stage   Stage

@@ -14,15 +14,15 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// unknowns are the strings that stand for a value that is not known before an
-// update runs, one for each type the value will have.
+// unknowns lists the strings that stand for a value that is not known before an update runs, one
+// for each type that the value will have.
 var unknowns = []string{
 	plugin.UnknownStringValue, plugin.UnknownBoolValue, plugin.UnknownNumberValue,
 	plugin.UnknownArrayValue, plugin.UnknownAssetValue, plugin.UnknownArchiveValue, plugin.UnknownObjectValue,
 }
 
-// HasUnknown tells whether the value, or one inside it, is not known yet. The
-// value is of the types that structpb's AsMap and AsInterface give.
+// HasUnknown reports whether the value, or one inside it, is not known yet. The value is of the
+// types that structpb's AsMap and AsInterface give.
 func HasUnknown(value any) bool {
 	switch v := value.(type) {
 	case string:
@@ -39,7 +39,7 @@ func HasUnknown(value any) bool {
 	return false
 }
 
-// Unknown is the property value that stands for one that is not known yet.
+// Unknown returns the property value that stands for a value that is not known yet.
 func Unknown() *structpb.Value { return structpb.NewStringValue(plugin.UnknownStringValue) }
 
 // Secret wraps a property value so that the engine encrypts it in its state.

@@ -21,16 +21,17 @@ import (
 )
 
 const (
-	// pollEvery is how often the cluster is asked.
+	// pollEvery is the interval at which the cluster is polled.
 	pollEvery = 2 * time.Second
-	// grace is how long a pod may be unscheduled or not ready before that is worth a word.
+	// grace is the time for which a pod may be unscheduled or not ready before that is reported.
 	grace = 15 * time.Second
-	// patience is how long an image or a pod may be refused before that is taken to last.
-	// The kubelet pulls a second time after 10 s, and a third time 20 s later ("Images", Kubernetes).
+	// patience is the time for which an image or a pod may be refused before that counts as
+	// lasting. The kubelet pulls a second time after 10 s, and a third time 20 s later
+	// ("Images", Kubernetes).
 	patience = 30 * time.Second
-	// crashes is how many ends of a container end the wait.
+	// crashes is the number of crashes of a container that ends the wait.
 	crashes = 2
-	// logLines is how much of a crashed container's log is told.
+	// logLines is the number of lines of a crashed container's log that are shown.
 	logLines = 20
 )
 
@@ -45,9 +46,9 @@ type Watcher struct {
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
-	// before are the restarts of each container when the watch began.
+	// before maps containers to their restarts when the watch began.
 	before map[container]int32
-	// refused are the times since when images and pods have been refused, by the reason.
+	// refused maps reasons to the time since when images and pods have been refused.
 	refused map[string]time.Time
 }
 
@@ -56,13 +57,13 @@ type container struct {
 	name string
 }
 
-// finding is what is wrong with a pod or a Deployment.
+// finding describes what is wrong with a pod or a Deployment.
 type finding struct {
 	text string
-	// lasting is that waiting longer would not help.
+	// lasting reports that waiting longer would not help.
 	lasting bool
-	// crashed is the container of pod whose log says more, empty for none, and restarted
-	// that it runs again, so that the log is that of the run before.
+	// crashed is the container of pod whose log says more; empty for none. restarted reports
+	// that it runs again, so that the log of the previous run is needed.
 	pod, crashed string
 	restarted    bool
 }

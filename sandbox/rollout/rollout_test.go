@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// begin is when the pods of these tests were made.
+// begin is the time at which the pods of these tests were created.
 var begin = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 
 // pod reads a pod's status, as the API server gives it.

@@ -49,7 +49,7 @@ type Stack struct {
 	Dir string
 }
 
-// For is the stack that the arguments of Pulumi's CLI name, in the folder that they name.
+// For returns the stack that the arguments of Pulumi's CLI name, in the folder that they name.
 func (s Stack) For(args []string) (Stack, error) {
 	flags := pflag.NewFlagSet("pulumi", pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
@@ -70,7 +70,7 @@ func (s Stack) For(args []string) (Stack, error) {
 func (s Stack) name() string { return cmp.Or(s.Of, Name) }
 func (s Stack) dir() string  { return cmp.Or(s.Dir, s.Tools.Root) }
 
-// Settings are what the sandbox reads of Pulumi.sandbox.yaml.
+// Settings holds what the sandbox reads from Pulumi.sandbox.yaml.
 type Settings struct {
 	Project, Region string
 }
@@ -109,10 +109,10 @@ func readConfig(file string) (map[string]any, error) {
 	return parsed.Config, nil
 }
 
-// configFile is the stack's config as the sandbox completes it: Pulumi.<stack>.yaml,
-// the digest of the Envoy image that there is here, unless the file names the other one
-// that there is, and a machine type for nodes that may use the whole machine, unless the
-// file names one or GKE chooses.
+// configFile returns the path of the stack's config as the sandbox completes it. It has
+// Pulumi.<stack>.yaml and the digest of the sandbox's Envoy image, unless the file names the
+// sandbox's other one. It also has a machine type for nodes that may use the whole machine,
+// unless the file names one or GKE chooses.
 func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."+s.name()+".yaml") }
 
 // Keys that are completed.
@@ -208,13 +208,13 @@ func (s Stack) passphrase() error {
 	return os.WriteFile(s.passphraseFile(), []byte(hex.EncodeToString(random)), 0o600)
 }
 
-// Exists tells whether the stack was ever made.
+// Exists reports whether the stack was ever created.
 func (s Stack) Exists() bool {
 	_, err := os.Stat(filepath.Join(s.backend(), ".pulumi", "stacks", "grpc-edge", s.name()+".json"))
 	return err == nil
 }
 
-// Env is the environment in which the plain Pulumi CLI works on the stack.
+// Env returns the environment in which the plain Pulumi CLI works on the stack.
 func (s Stack) Env() []string {
 	var attach []string
 	for name, port := range s.Info.Providers {
@@ -238,7 +238,7 @@ func (s Stack) Env() []string {
 	)
 }
 
-// stopGrace is how long Pulumi may take to finish the operations in flight after Ctrl-C.
+// stopGrace is the time that Pulumi may take to finish the operations in flight after Ctrl-C.
 const stopGrace = 3 * time.Minute
 
 // Command returns the Pulumi CLI with arguments, to be run in the sandbox's view

@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// users are the files by which this process is known as a user of a stack, by path.
+// users counts, by path, the files that mark this process as a user of a stack.
 var users = struct {
 	sync.Mutex
 	files map[string]int
 }{files: map[string]int{}}
 
-// alone makes this process known as a user of the stack until it ends, and tells
-// whether it is the only one. The programs that it starts inherit that, so a Pulumi
-// that has outlived who started it counts too.
+// alone marks this process as a user of the stack until it ends, and reports whether it is the
+// only one. The programs that it starts inherit the mark, so a Pulumi that has outlived its
+// starter counts too.
 func (s Stack) alone() (bool, error) {
 	users.Lock()
 	defer users.Unlock()

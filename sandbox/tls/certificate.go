@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// keyUsages are the values of allowedUses (RFC 5280, 4.2.1.3).
+// keyUsages maps the values of allowedUses to key usages (RFC 5280, 4.2.1.3).
 var keyUsages = map[string]x509.KeyUsage{
 	"digital_signature":  x509.KeyUsageDigitalSignature,
 	"content_commitment": x509.KeyUsageContentCommitment,
@@ -29,7 +29,8 @@ var keyUsages = map[string]x509.KeyUsage{
 	"decipher_only":      x509.KeyUsageDecipherOnly,
 }
 
-// extendedKeyUsages are the other values of allowedUses (RFC 5280, 4.2.1.12).
+// extendedKeyUsages maps the other values of allowedUses to extended key usages (RFC 5280,
+// 4.2.1.12).
 var extendedKeyUsages = map[string]x509.ExtKeyUsage{
 	"any_extended":                      x509.ExtKeyUsageAny,
 	"server_auth":                       x509.ExtKeyUsageServerAuth,
@@ -47,7 +48,7 @@ var extendedKeyUsages = map[string]x509.ExtKeyUsage{
 	"microsoft_kernel_code_signing":     x509.ExtKeyUsageMicrosoftKernelCodeSigning,
 }
 
-// certificate is what both kinds of certificate are told.
+// certificate holds the inputs that both kinds of certificate have.
 type certificate struct {
 	AllowedUses         []string `json:"allowedUses"`
 	ValidityPeriodHours float64  `json:"validityPeriodHours"`
@@ -115,7 +116,7 @@ func (c *certificate) sign(
 	}, nil
 }
 
-// keyID is the SHA-1 hash of the public key's bits: RFC 5280, 4.2.1.2, method 1.
+// keyID returns the SHA-1 hash of the public key's bits: RFC 5280, 4.2.1.2, method 1.
 func keyID(public crypto.PublicKey) ([]byte, error) {
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {

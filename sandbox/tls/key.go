@@ -87,8 +87,8 @@ func (k *privateKey) generate() (crypto.Signer, error) {
 	}
 }
 
-// traditionalPEM is the key in the format older than PKCS #8 that openssl names
-// after the algorithm, where there is one.
+// traditionalPEM returns the key in the format older than PKCS #8 that openssl names after the
+// algorithm, or in PKCS #8 where there is none.
 func traditionalPEM(key crypto.Signer, pkcs8 []byte) (string, error) {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:

@@ -22,7 +22,7 @@ import (
 // version is the version of the provider whose resources these are.
 const version = "5.2.0"
 
-// resource is one resource's inputs, with its defaults set.
+// resource holds the inputs of one resource, with its defaults set.
 type resource interface {
 	// problems returns what is wrong with the inputs: property to reason.
 	problems() map[string]string
@@ -202,8 +202,7 @@ func (p *provider) Delete(context.Context, *pulumirpc.DeleteRequest) (*emptypb.E
 	return &emptypb.Empty{}, nil
 }
 
-// readyForRenewal tells whether a certificate is within earlyRenewalHours of
-// its end, or past it.
+// readyForRenewal reports whether a certificate is within earlyRenewalHours of its end, or past it.
 func (p *provider) readyForRenewal(state, inputs *structpb.Struct) bool {
 	end, err := time.Parse(time.RFC3339, state.GetFields()["validityEndTime"].GetStringValue())
 	if err != nil {

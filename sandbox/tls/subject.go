@@ -8,7 +8,7 @@ import (
 	"net/url"
 )
 
-// subject is who a certificate is for: the attributes of RFC 5280, 4.1.2.4.
+// subject describes the holder of a certificate by the attributes of RFC 5280, 4.1.2.4.
 type subject struct {
 	CommonName         string   `json:"commonName,omitempty"`
 	Country            string   `json:"country,omitempty"`
@@ -48,7 +48,7 @@ func list(value string) []string {
 	return []string{value}
 }
 
-// alternativeNames are the names and addresses that a server answers to.
+// alternativeNames holds the names and addresses that a server answers to.
 type alternativeNames struct {
 	DNSNames    []string `json:"dnsNames,omitempty"`
 	IPAddresses []string `json:"ipAddresses,omitempty"`

@@ -11,11 +11,11 @@ import (
 // Program is the name of the work to compile the Pulumi program, which is no tool.
 const Program = "the Pulumi program"
 
-// Work is what something takes the first time on a machine.
+// Work describes the cost of something the first time on a machine.
 type Work struct {
 	// CPU is the time of one core to compile it.
 	CPU time.Duration
-	// Megabytes is what is fetched of package registries.
+	// Megabytes is the size of what is fetched from package registries.
 	Megabytes int
 }
 
@@ -33,7 +33,7 @@ var firstTime = map[string]Work{
 	Program:             {8 * time.Minute, 166},
 }
 
-// megabytesPerSecond is how fast registries usually answer.
+// megabytesPerSecond is the usual speed of registries.
 const megabytesPerSecond = 10
 
 // Left returns the work that a stage still has, which is none once it was done.
@@ -57,8 +57,8 @@ func (w Work) On(cores int) time.Duration {
 	return w.CPU/time.Duration(cores) + time.Duration(w.Megabytes)*time.Second/megabytesPerSecond
 }
 
-// Forecast says, before a first run begins, what it will fetch and compile, and how long that
-// takes with so many cores. It is empty where everything is built.
+// Forecast returns what a first run will fetch and compile, and how long that takes with so many
+// cores. It is empty where everything is built.
 func (t Tools) Forecast(cores int) string {
 	var sum Work
 	var compiled []string // lines of names
@@ -86,8 +86,8 @@ An interrupted run goes on where it was. Later runs take seconds.
 	return fmt.Sprintf(text, max(1, sum.On(cores).Minutes()), cores, sum.Megabytes, strings.Join(compiled, ",\n            "))
 }
 
-// compilerMemory is what one run of the compiler takes for the largest packages of the
-// program's SDKs, in bytes (9.0 GB for two at once; README, "Measured").
+// compilerMemory is the memory that one run of the compiler takes for the largest packages of
+// the program's SDKs, in bytes (9.0 GB for two at once; README, "Measured").
 const compilerMemory = 9 << 29
 
 // AtOnce returns how many packages of the Pulumi program can be compiled at once with so

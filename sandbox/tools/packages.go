@@ -23,7 +23,7 @@ const libc = "libc6"
 // pip is used only where python3 comes without it.
 var pip = []string{"python3-pip", "python3-setuptools", "python3-wheel"}
 
-// distutils are what pip needs besides of a Python before 3.12, which split them off.
+// distutils lists the packages that pip also needs with a Python before 3.12, which split them off.
 var distutils = []string{"python3-distutils", "python3-lib2to3"}
 
 // Packages fetches and unpacks the distribution's packages.

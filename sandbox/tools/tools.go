@@ -29,17 +29,17 @@ type Tools struct {
 // In returns the tools of the repository at root.
 func In(root string) Tools { return Tools{Root: root, Cache: filepath.Join(root, ".cache")} }
 
-// Bin is the path of a built program.
+// Bin returns the path of a built program.
 func (t Tools) Bin(name string) string { return filepath.Join(t.Cache, "bin", name) }
 
-// Debs is the root folder of the unpacked distribution packages.
+// Debs returns the root folder of the unpacked distribution packages.
 func (t Tools) Debs() string { return filepath.Join(t.Cache, "packages", "root") }
 
-// Libc is the root folder of the C library for Envoy's image, apart from Debs
-// since programs of the machine must never load it.
+// Libc returns the root folder of the C library for Envoy's image. It is apart from Debs because
+// programs of the machine must never load it.
 func (t Tools) Libc() string { return filepath.Join(t.Cache, "packages", "libc") }
 
-// IPTablesRestore is the path of iptables-restore.
+// IPTablesRestore returns the path of iptables-restore.
 func (t Tools) IPTablesRestore() string {
 	return filepath.Join(t.alternativesDir(), "iptables-restore")
 }
@@ -59,8 +59,8 @@ func (t Tools) Env() []string {
 	}
 }
 
-// kubernetesFlags is what Kubernetes' own build passes to the linker, without
-// which its programs report no version.
+// kubernetesFlags holds the flags that Kubernetes' own build passes to the linker. Without them
+// its programs report no version.
 const kubernetesFlags = "-X k8s.io/component-base/version.gitVersion=v1.34.4 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
 
 // module is a folder below tools/ and what is built from it.
@@ -120,7 +120,7 @@ func (t Tools) goBuild(ctx context.Context, name string, status func(string), ar
 	return t.run(cmd, name, status)
 }
 
-// Fresh says whether nothing would have to be fetched or built.
+// Fresh reports whether nothing would have to be fetched or built.
 func (t Tools) Fresh() bool {
 	for _, name := range append(Modules(), "packages", "envoy") {
 		if _, err := os.Stat(t.stampFile(name)); err != nil {

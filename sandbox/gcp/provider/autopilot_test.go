@@ -9,8 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// clusterInputs are those of the program's cluster, of which Autopilot may be told no more
-// than what it does not have by itself.
+// clusterInputs returns the inputs of the program's cluster. For Autopilot it leaves out what
+// Autopilot has by itself.
 func clusterInputs(t *testing.T, autopilot bool) props {
 	t.Helper()
 	steps := program()

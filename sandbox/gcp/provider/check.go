@@ -135,7 +135,7 @@ func setDefault(inputs resource.PropertyMap, path []string, value any) {
 	}
 }
 
-// excluded tells whether a property conflicts with one that is given.
+// excluded reports whether a property conflicts with one that is given.
 func (t resourceType) excluded(key string, inputs resource.PropertyMap) bool {
 	for given, others := range t.conflicts {
 		if inputs.HasValue(resource.PropertyKey(given)) && slices.Contains(others, key) {
@@ -145,8 +145,8 @@ func (t resourceType) excluded(key string, inputs resource.PropertyMap) bool {
 	return false
 }
 
-// autoname is the old name, or <logical name>-<7 hex digits> as Pulumi's
-// provider makes it, or what the stack's config pulumi:autonaming asks for.
+// autoname returns the old name, or the name that the stack's config pulumi:autonaming asks for,
+// or <logical name>-<7 hex digits> as Pulumi's provider makes it.
 func autoname(t resourceType, r *pulumirpc.CheckRequest, olds resource.PropertyMap) (string, error) {
 	key := resource.PropertyKey(t.autoname)
 	if old, had := olds[key]; had && isDefault(olds, t.autoname) {
@@ -168,7 +168,7 @@ func autoname(t resourceType, r *pulumirpc.CheckRequest, olds resource.PropertyM
 	return resource.NewUniqueName(r.RandomSeed, prefix, digits, t.maxName, nil)
 }
 
-// isDefault tells whether an input was not given by the program.
+// isDefault reports whether an input is a default that the program did not give.
 func isDefault(inputs resource.PropertyMap, property string) bool {
 	list := inputs[defaultsKey]
 	return list.IsArray() && slices.ContainsFunc(list.ArrayValue(), func(v resource.PropertyValue) bool {
@@ -192,7 +192,8 @@ func unwrap(v resource.PropertyValue) resource.PropertyValue {
 	}
 }
 
-// plain is what the cloud gets: no secrets, nothing unknown, none of the engine's own keys.
+// plain returns the properties that the cloud gets: no secrets, nothing unknown, none of the
+// engine's own keys.
 func plain(m resource.PropertyMap) gcp.Properties {
 	p := gcp.Properties{}
 	for key, value := range m {

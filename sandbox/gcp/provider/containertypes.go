@@ -50,7 +50,7 @@ var nodePoolType = resourceType{
 	computed: words(`nodeConfig.machineType nodeConfig.imageType nodeConfig.diskType nodeConfig.diskSizeGb`),
 }
 
-// nodeConfigReplace are the properties of nodes that are theirs for life.
+// nodeConfigReplace lists the properties of nodes that cannot change in place.
 var nodeConfigReplace = words(`nodeConfig.guestAccelerators nodeConfig.localSsdCount nodeConfig.ephemeralStorageLocalSsdConfig
 	nodeConfig.localNvmeSsdBlockConfig nodeConfig.secondaryBootDisks nodeConfig.metadata nodeConfig.minCpuPlatform
 	nodeConfig.oauthScopes nodeConfig.preemptible nodeConfig.reservationAffinity nodeConfig.spot nodeConfig.serviceAccount

@@ -104,9 +104,9 @@ func (d *differ) kept(path string, state, given resource.PropertyValue) bool {
 	return true
 }
 
-// includes tells whether JSON text says all that other JSON text says, and the
-// same of it: the API completes what it is given. Therefore what is only taken
-// away is no change either ("gcp.monitoring.Dashboard", Pulumi Registry: dashboardJson).
+// includes reports whether JSON text has all that other JSON text has, with the same values: the
+// API completes what it is given. Therefore a removal alone is no change either
+// ("gcp.monitoring.Dashboard", Pulumi Registry: dashboardJson).
 func includes(state, new string) bool {
 	var has, wanted any
 	if json.Unmarshal([]byte(state), &has) != nil || json.Unmarshal([]byte(new), &wanted) != nil {
@@ -115,7 +115,7 @@ func includes(state, new string) bool {
 	return reflect.DeepEqual(within(has, wanted), wanted)
 }
 
-// within is the part of a JSON value that another one mentions.
+// within returns the part of a JSON value that another value mentions.
 func within(value, mentioned any) any {
 	switch v := value.(type) {
 	case map[string]any:
@@ -148,7 +148,7 @@ func (d *differ) sameReference(path string, a, b resource.PropertyValue) bool {
 	return x == y || strings.HasSuffix(x, "/"+y) || strings.HasSuffix(y, "/"+x)
 }
 
-// canonical is the resource name in a self link.
+// canonical returns the resource name in a self link.
 func canonical(ref string) string {
 	if i := strings.Index(ref, "projects/"); i >= 0 {
 		return ref[i:]
@@ -174,8 +174,8 @@ func (d *differ) changed(path string, old, new resource.PropertyValue) {
 	d.changes[path] = &pulumirpc.PropertyDiff{Kind: kind, InputDiff: true}
 }
 
-// replaces tells whether a change of a path, or of something inside what is
-// added or removed there, needs another object.
+// replaces reports whether a change needs a new object: a change of the path itself, or of
+// something inside the value that is added or removed there.
 func (d *differ) replaces(path string, old, new resource.PropertyValue) bool {
 	if decide, ok := d.replaceIf[path]; ok {
 		return decide(plainValue(old), plainValue(new))

@@ -157,7 +157,7 @@ func (e *engine) tryCreate(token string, inputs props) (state, error) {
 	return state{token, response.Id, checked, e.decode(response.Properties)}, nil
 }
 
-// diff is what the engine would do if the program gave other inputs.
+// diff returns what the engine would do if the program gave other inputs.
 func (e *engine) diff(s state, news props) (*pulumirpc.DiffResponse, resource.PropertyMap) {
 	e.t.Helper()
 	checked, failures := e.check(s.token, s.inputs, resource.NewPropertyMapFromMap(news))
@@ -226,7 +226,7 @@ var certificateRequest = sync.OnceValue(func() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request}))
 })
 
-// program is what a program registers, one of each type, in order.
+// program returns the resources that a program registers, one of each type, in order.
 func program() []struct {
 	token, id string
 	inputs    props

@@ -94,8 +94,8 @@ func TestLeftOutStays(t *testing.T) {
 	}
 }
 
-// TestPreviewKnows compares what is known before an object exists with the official
-// provider: names that follow from an ID, and what becomes of an object in the end.
+// TestPreviewKnows compares what is known before an object exists with the official provider:
+// names that follow from an ID, and the object's properties in the end.
 func TestPreviewKnows(t *testing.T) {
 	t.Parallel()
 	e := clusterEngine(t)

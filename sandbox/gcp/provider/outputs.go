@@ -12,7 +12,7 @@ import (
 
 const effectiveLabels, pulumiLabels = "effectiveLabels", "pulumiLabels"
 
-// config is what the cloud is told of a resource.
+// config returns the properties of a resource that the cloud gets.
 func (t resourceType) config(s *session, inputs resource.PropertyMap) gcp.Properties {
 	p := plain(inputs)
 	if t.labels != "" {
@@ -42,8 +42,8 @@ func outputs(schema typeSchema, o gcp.Object, inputs resource.PropertyMap) resou
 	return m
 }
 
-// inputsOf are the inputs that would make an object what it is now. They equal
-// the ones it was made with unless somebody changed it since.
+// inputsOf returns the inputs that would make an object what it is now. They equal the inputs
+// that it was created with, unless somebody has changed it since.
 func inputsOf(schema typeSchema, o gcp.Object, olds resource.PropertyMap) resource.PropertyMap {
 	m := resource.PropertyMap{defaultsKey: resource.NewProperty([]resource.PropertyValue{})}
 	for key, value := range o.Config {
@@ -65,8 +65,7 @@ func sameSecrecy(v, like resource.PropertyValue) resource.PropertyValue {
 	return v
 }
 
-// planned are the outputs of an object that does not exist yet: what Google
-// decides is unknown.
+// planned returns the outputs of an object that does not exist yet. What Google decides is unknown.
 func planned(t resourceType, schema typeSchema, s *session, inputs resource.PropertyMap) resource.PropertyMap {
 	m := inputs.Copy()
 	delete(m, defaultsKey)
@@ -93,12 +92,13 @@ func planned(t resourceType, schema typeSchema, s *session, inputs resource.Prop
 	return m
 }
 
-// deletionPolicy is what becomes of an object whose resource is deleted: it goes, unless the
-// program says otherwise (the virtual field of most resources of the Terraform provider).
+// deletionPolicy is the property that decides whether an object is deleted with its resource: it
+// is, unless the program sets another value (the virtual field of most resources of the
+// Terraform provider).
 const deletionPolicy, deletes = "deletionPolicy", "DELETE"
 
-// overlaid are the outputs of an object after an update: the old ones, with the
-// new inputs over them.
+// overlaid returns the outputs of an object after an update: the old outputs, overlaid with the
+// new inputs.
 func overlaid(t resourceType, schema typeSchema, s *session, olds, news resource.PropertyMap) resource.PropertyMap {
 	m := olds.Copy()
 	for key := range schema.Inputs {

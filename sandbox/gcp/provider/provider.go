@@ -23,7 +23,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// version is that of the SDK whose schema is served.
+// version is the version of the SDK whose schema is served.
 const version = "9.33.0"
 
 type provider struct {

@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write infra/roles from the program's golden lists")
 
-// infra is the program, seen from here.
+// infra is the folder of the program, relative to this package.
 const infra = "../../../infra"
 
 // customRole is a file for `gcloud iam roles create --file`.
@@ -31,8 +31,8 @@ type customRole struct {
 	Permissions []string `json:"includedPermissions"`
 }
 
-// ask is one thing that a run of Pulumi asks of Google: a call, or a permission on
-// a resource that Kubernetes or the registry checks.
+// ask describes one request of a Pulumi run to Google: a call, or a permission on a resource
+// that Kubernetes or the registry checks.
 type ask struct {
 	call                 gcp.Call
 	permission, resource string
@@ -52,7 +52,7 @@ func (a ask) judge(ctx context.Context, c *gcp.Cloud) error {
 	return c.Authorize(ctx, a.call)
 }
 
-// run is what needs a role of its own.
+// run describes a run that needs its own role.
 type run struct {
 	title, description string
 	verbs              []gcp.Verb // of calls to Google
@@ -63,7 +63,8 @@ type run struct {
 	awaits             bool       // what Kubernetes makes of the objects is watched
 }
 
-// publicKey is what it takes to read the public key of a version, of which the attestor is made.
+// publicKey lists the permissions for reading the public key of a version, from which the
+// attestor is made.
 var publicKey = []string{"cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeys.get", "cloudkms.cryptoKeyVersions.viewPublicKey"}
 
 var runs = map[string]run{
@@ -92,8 +93,8 @@ type registered struct {
 	Inputs   props  `json:"inputs"`
 }
 
-// delivered tells whether the resource is one by which CI has its rights. It is there
-// before any pipeline runs, and only an owner changes it: a run reads it, and that is all.
+// delivered reports whether the resource is one that gives CI its rights. It exists before any
+// pipeline runs, and only an owner changes it: a run only reads it.
 func (r registered) delivered() bool { return strings.HasPrefix(r.Parent, "grpc-edge:delivery:") }
 
 // golden returns the resources of every stack whose list is kept.
@@ -112,8 +113,8 @@ func golden(t *testing.T) []registered {
 	return all
 }
 
-// project is the one that a golden list is of: each stack has its own, and the roles
-// are the same in all.
+// project matches the project of a golden list: each stack has its own, and the roles are the
+// same in all.
 var project = regexp.MustCompile(`(?m)^    project: (.+)$`)
 
 func read(t *testing.T, file string, into any) {
@@ -217,8 +218,8 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 	return all
 }
 
-// collection is what the permissions of a kind of Kubernetes object are named
-// after; those of custom resources have one name ("Kubernetes API permissions", GKE).
+// collection returns the name that the permissions of a kind of Kubernetes object have in
+// common; custom resources share one name ("Kubernetes API permissions", GKE).
 func collection(token string) string {
 	group, _, _ := strings.Cut(strings.TrimPrefix(token, "kubernetes:"), "/")
 	kind := token[strings.LastIndex(token, ":")+1:]

@@ -14,7 +14,7 @@ import (
 //go:embed schema.json
 var schemaJSON []byte
 
-// typeSchema is what the SDK says of one resource type.
+// typeSchema describes one resource type of the SDK.
 type typeSchema struct {
 	// Inputs are Go types by property: pointers, slices and maps are optional.
 	Inputs map[string]string `json:"inputs"`
@@ -37,7 +37,7 @@ var loadSchemas = sync.OnceValue(func() schemas {
 	return s
 })
 
-// optional tells whether a property of a Go type may be left out.
+// optional reports whether a property of a Go type may be left out.
 func optional(goType string) bool {
 	return strings.HasPrefix(goType, "*") || isList(goType) || isMap(goType)
 }

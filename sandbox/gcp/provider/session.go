@@ -34,7 +34,7 @@ type sessions struct {
 	last *session
 }
 
-// errCanceled is what a call fails with that was not accepted before the engine wanted to stop.
+// errCanceled is the error of a call that was not accepted before the engine wanted to stop.
 var errCanceled = errors.New("canceled: nothing was done")
 
 func (s *sessions) find(ctx context.Context) *session {
@@ -153,8 +153,8 @@ func (p *provider) Cancel(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty
 	return &emptypb.Empty{}, nil
 }
 
-// labels are those an object gets: the provider's, the resource's, and the one
-// by which Pulumi marks what it made.
+// labels returns the labels that an object gets: the provider's, the resource's, and the label
+// by which Pulumi marks what it created.
 func (s *session) labels(own map[string]any) map[string]any {
 	all := map[string]any{}
 	for _, labels := range []map[string]any{s.defaultLabels, own} {

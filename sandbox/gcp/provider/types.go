@@ -10,9 +10,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// resourceType is what the SDK's schema does not say of a type. Replacements and
-// defaults are those of the Terraform provider that Pulumi's is made from (its
-// schemas: ForceNew and Default).
+// resourceType describes what the SDK's schema leaves out of a type. Replacements and defaults
+// follow the Terraform provider that Pulumi's is made from (its schemas: ForceNew and Default).
 type resourceType struct {
 	kind gcp.Kind
 	// autoname is the property that gets a generated name, of at most maxName
@@ -21,23 +20,24 @@ type resourceType struct {
 	maxName  int
 	// labels is the property that holds labels, if the type has them.
 	labels string
-	// place are properties that are known before the object exists.
+	// place lists the properties that are known before the object exists.
 	place []string
 	// defaults are given to inputs that the program leaves out.
 	defaults map[string]any
-	// conflicts are, by a property, those that cannot be given together with it
-	// (ConflictsWith). Nor do they have their defaults then.
+	// conflicts maps a property to the properties that cannot be given together with it
+	// (ConflictsWith). They do not get their defaults then either.
 	conflicts map[string][]string
-	// replace are the paths, without indexes, that cannot change in place.
+	// replace lists the paths, without indexes, that cannot change in place.
 	replace []string
-	// replaceIf are paths that cannot change in place in one direction.
+	// replaceIf maps the paths that cannot change in place in one direction to a function that
+	// reports whether a change needs a new object.
 	replaceIf map[string]func(old, new any) bool
-	// references are properties that name another object in any of several forms.
+	// references lists the properties that name another object in any of several forms.
 	references []string
-	// unchanged tells, by path, whether a change of a text changes nothing: it is
-	// given what the object has and what the program says now.
+	// unchanged reports, by path, whether a change of a text changes nothing. It gets the
+	// object's text and the program's new one.
 	unchanged map[string]func(state, new string) bool
-	// computed are nested properties that Google fills in.
+	// computed lists the nested properties that Google fills in.
 	computed []string
 	// stays are lists that stay as they were when a program no longer gives them (Optional and
 	// Computed). Of texts, numbers and objects the SDK's types tell it.

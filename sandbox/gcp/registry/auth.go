@@ -12,8 +12,8 @@ import (
 // ("Configure authentication to Artifact Registry for Docker").
 const TokenUser = "oauth2accesstoken"
 
-// tokenLifetime is what the token endpoint promises: that of an access token
-// ("Create short-lived credentials for a service account", IAM documentation).
+// tokenLifetime is the lifetime that the token endpoint promises: the lifetime of an access
+// token ("Create short-lived credentials for a service account", IAM documentation).
 const tokenLifetime = time.Hour
 
 // caller returns who sends the request: an account, or "" for a request without
@@ -36,11 +36,10 @@ func (e *endpoint) caller(w http.ResponseWriter, r *http.Request) (email string,
 	return email, ok
 }
 
-// token is the endpoint of the "Docker Registry v2 authentication via central
-// service" flow. Google's tokens work in both places, so it returns the access
-// token it was given. Clients send credentials either as Basic authentication of
-// a GET or as the form of a POST ("Authenticate to a registry using OAuth2",
-// distribution specification), as containerd does.
+// token serves the endpoint of the "Docker Registry v2 authentication via central service" flow.
+// Google's tokens work in both places, so it returns the access token it was given. Clients send
+// credentials either as Basic authentication of a GET or as the form of a POST ("Authenticate to
+// a registry using OAuth2", distribution specification), as containerd does.
 func (e *endpoint) token(w http.ResponseWriter, r *http.Request, location string) {
 	if err := r.ParseForm(); err != nil {
 		fail(w, http.StatusBadRequest, "UNSUPPORTED", err.Error())

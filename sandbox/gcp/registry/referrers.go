@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// manifest is what says of a manifest that it is attached to another one.
+// manifest holds the fields by which a manifest is attached to another one.
 type manifest struct {
 	MediaType    types.MediaType   `json:"mediaType"`
 	ArtifactType string            `json:"artifactType"`

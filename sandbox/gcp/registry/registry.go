@@ -24,7 +24,7 @@ const (
 // is the location ("Repository and artifact names").
 const hostSuffix = "-docker.pkg.dev"
 
-// Repository is what the endpoint must know of one repository.
+// Repository describes one repository to the endpoint.
 type Repository struct {
 	// Directory holds the repository's images. It differs for two repositories
 	// that had the same name one after the other.
@@ -42,8 +42,8 @@ type Repositories interface {
 	Identity(token string) (email string, ok bool)
 	// Repository returns a repository in Docker format, if it exists.
 	Repository(name string) (Repository, bool)
-	// Allowed tells whether an account, or anybody when email is empty, has a
-	// permission on a repository.
+	// Allowed reports whether an account, or anybody when email is empty, has a permission on a
+	// repository.
 	Allowed(email, permission, name string) bool
 }
 
@@ -58,7 +58,7 @@ func New(repositories Repositories, upstream http.Handler) http.Handler {
 	return &endpoint{repositories: repositories, storage: storage{upstream: upstream}}
 }
 
-// target is one request, taken apart.
+// target describes one parsed request.
 type target struct {
 	repository string // full relative resource name
 	image      string // name of the image inside the repository

@@ -16,8 +16,8 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// storage is the OCI registries behind the repositories, one each, so that
-// deleting a repository is deleting a directory.
+// storage holds the OCI registries behind the repositories, one each. Deleting a repository is
+// deleting a directory.
 type storage struct {
 	upstream http.Handler
 
@@ -66,8 +66,8 @@ func distributionConfig(directory string) *configuration.Configuration {
 	return config
 }
 
-// movesTag tells whether a request changes or deletes a tag that exists
-// ("Docker tag settings" in "Create standard repositories", Artifact Registry).
+// movesTag reports whether a request changes or deletes a tag that exists ("Docker tag settings"
+// in "Create standard repositories", Artifact Registry).
 func (s *storage) movesTag(r *http.Request, repository Repository, t target) bool {
 	if strings.Contains(t.reference, ":") || r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return false

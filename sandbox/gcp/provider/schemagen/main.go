@@ -64,7 +64,7 @@ func run(sdk, out string, tokens []string) error {
 	return os.WriteFile(out, append(data, '\n'), 0o644)
 }
 
-// fields are the properties of a struct and their types, without package names.
+// fields maps the properties of a struct to their types, without package names.
 type fields map[string]string
 
 func (s *schema) add(t, pkg, name string, structs map[string]fields) {
