@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// signer is Cloud KMS, with one key.
+// signer serves as Cloud KMS, with one key.
 var signer = newKey()
 
 type key struct {
@@ -148,8 +148,8 @@ func TestPreviewDoesNotSign(t *testing.T) {
 	}
 }
 
-// The attestation of an image keeps its name, and so stays, for as long as the stack has the
-// image, and has another one for another key.
+// The attestation of an image keeps its name, and so is kept, for as long as the stack has
+// the image. Another key gives it another name.
 func TestAttestationsStay(t *testing.T) {
 	names := func(changes map[string]string) map[string]string {
 		list := map[string]string{}

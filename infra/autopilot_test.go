@@ -8,19 +8,19 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// withAutopilot are the keys of the sandbox's stack in Autopilot mode.
+// withAutopilot holds the keys of the sandbox's stack in Autopilot mode.
 var withAutopilot = variant("autopilot")
 
 func autopilotWith(changes map[string]string) map[string]string { return with(withAutopilot, changes) }
 
-// inAutopilot is what of the sandbox's stack is otherwise in Autopilot mode.
+// inAutopilot returns what differs in the sandbox's stack in Autopilot mode.
 func inAutopilot(t *testing.T) stackRun {
 	t.Helper()
 	standard := mustRun(t, "sandbox", false, autopilotWith(map[string]string{"grpc-edge:clusterMode": "standard"}))
 	return changed(mustRun(t, "sandbox", false, withAutopilot), standard)
 }
 
-// GKE owns the nodes: the provider refuses most of what says how they are to be.
+// GKE owns the nodes: the provider refuses most settings of nodes.
 func TestAutopilotCluster(t *testing.T) {
 	result := mustRun(t, "sandbox", false, withAutopilot)
 	check(t, result.ofType(t, clusterType)[0], map[string]any{
@@ -43,8 +43,8 @@ func TestAutopilotCluster(t *testing.T) {
 	}
 }
 
-// A change that needs another cluster is refused by Google, before anything is deleted:
-// no two clusters have one range of the control plane.
+// Google refuses a change that needs another cluster, before anything is deleted: no two
+// clusters may have the same range of the control plane.
 func TestClusterIsNotDeletedForAnother(t *testing.T) {
 	for mode, changes := range map[string]map[string]string{"standard": nil, "autopilot": withAutopilot} {
 		if r := mustRun(t, "sandbox", true, changes).ofType(t, clusterType)[0]; r.DeleteBeforeReplace {
@@ -68,11 +68,11 @@ func TestSpotPods(t *testing.T) {
 	}
 }
 
-// Autopilot raises what a pod asks for to the least, and to the ratio of memory to CPU
+// Autopilot raises the requests of a pod to the minimum, and to the ratio of memory to CPU
 // of its machines, as sums over the containers of a pod (GKE, "Resource requests in
-// Autopilot", general-purpose, clusters that support bursting). What it raises is
-// another value than the program's, and a change for ever. Whether sidecars are in the
-// sums the page does not say: it must hold with them and without.
+// Autopilot", general-purpose, clusters that support bursting). A raised value differs from
+// the program's, and is a permanent diff. The page does not say whether sidecars count, so
+// the requests must be right with them and without.
 func TestAutopilotHasNothingToRaise(t *testing.T) {
 	const leastCPU, leastMemory, leastRatio, mostRatio = 0.050, 52 << 20, 1 << 30, 6.5 * (1 << 30)
 	canary := `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`
@@ -95,7 +95,8 @@ func TestAutopilotHasNothingToRaise(t *testing.T) {
 	}
 }
 
-// quantity is a number of Kubernetes in one of the forms that the program uses.
+// quantity returns the number of a Kubernetes quantity, in one of the forms that the
+// program uses.
 func quantity(t *testing.T, value resource.PropertyValue) float64 {
 	t.Helper()
 	text := value.StringValue()

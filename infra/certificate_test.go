@@ -20,13 +20,13 @@ import (
 	"example.com/grpc-edge/infra/config"
 )
 
-// withCertManager and withPool are certificates that somebody else signs.
+// withCertManager and withPool configure certificates of the user's issuers.
 var (
 	withCertManager = variant(config.CertManager)
 	withPool        = variant(config.CertificateAuthorityService)
 )
 
-// provided is configuration with a certificate of the user's own, and its key.
+// provided returns configuration with a certificate of the user's own, and its key.
 func provided(t *testing.T) (changes map[string]string, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -54,8 +54,8 @@ func provided(t *testing.T) (changes map[string]string, key string) {
 	}, key
 }
 
-// With a certificate of the user's own nothing is signed, and clients need no
-// further authority.
+// With a certificate of the user's own nothing is signed, and clients need no authority
+// from the stack.
 func TestProvidedCertificate(t *testing.T) {
 	changes, _ := provided(t)
 	result := mustRun(t, "sandbox", false, changes)
@@ -73,7 +73,7 @@ func TestProvidedCertificate(t *testing.T) {
 	}
 }
 
-// The SDK tells a value in the clear from an encrypted one.
+// The SDK can tell a plain value from an encrypted one.
 func TestPlaintextKeyIsRefused(t *testing.T) {
 	changes, _ := provided(t)
 	values := configOf(t, "sandbox")
@@ -105,8 +105,8 @@ func TestSelfSignedCertificate(t *testing.T) {
 	}
 }
 
-// TestSeveralNames makes one certificate for all names that clients call, whoever signs
-// it, and has the commands for people use the first.
+// TestSeveralNames checks that one certificate covers all names that clients call, whoever
+// signs it, and that the commands for people use the first name.
 func TestSeveralNames(t *testing.T) {
 	names := map[string]string{"grpc-edge:authorities": `["grpc.example.com", "partners.example.com"]`}
 	want := []any{"grpc.example.com", "partners.example.com"}
@@ -121,8 +121,8 @@ func TestSeveralNames(t *testing.T) {
 	check(t, issued, map[string]any{"spec.dnsNames": want})
 }
 
-// What cert-manager is asked for is the whole of it: the key is made in the cluster, and
-// Envoy mounts the Secret once the certificate is there.
+// The stack only asks cert-manager for the certificate: the key is created in the cluster,
+// and Envoy mounts the Secret once the certificate is there.
 func TestCertManager(t *testing.T) {
 	result := mustRun(t, "sandbox", false, with(withCertManager, map[string]string{
 		"grpc-edge:certificateIssuer":      `{"name":"pool","kind":"GoogleCASClusterIssuer","ipAddress":true}`,
@@ -156,8 +156,8 @@ func TestCertManager(t *testing.T) {
 	})
 }
 
-// A certificate of a pool is renewed when its clock is, which ends with it. Clients are
-// sent all but the root.
+// A certificate of a pool is renewed with its clock, which expires with it. Clients are
+// sent the chain without the root.
 func TestCertificateAuthorityService(t *testing.T) {
 	result := mustRun(t, "sandbox", false, with(withPool, map[string]string{"grpc-edge:certificateLifetimeDays": "60"}))
 	issued := result.named(t, "gcp:certificateauthority/certificate:Certificate", "certificate-leaf")
@@ -183,7 +183,7 @@ func TestCertificateAuthorityService(t *testing.T) {
 	}
 }
 
-// with is configuration with changes to it.
+// with returns a configuration with changes to it.
 func with(config, changes map[string]string) map[string]string {
 	config = maps.Clone(config)
 	maps.Copy(config, changes)

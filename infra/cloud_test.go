@@ -28,14 +28,14 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// registered is a resource as the program described it.
+// registered describes a resource as the program registered it.
 type registered struct {
 	Type, Name string
 	Inputs     resource.PropertyMap
 	// Parent, Provider and DependsOn are types and names.
 	Parent, Provider string
 	Protect          bool
-	// DeleteBeforeReplace is what the program says; the provider may say so too.
+	// DeleteBeforeReplace is the option of the program; the provider may decide the same.
 	DeleteBeforeReplace bool
 	IgnoreChanges       []string
 	DependsOn           []string
@@ -46,9 +46,9 @@ type registered struct {
 	component          bool
 }
 
-// cloud plays the engine and the providers: it accepts everything, remembers it,
-// and makes up what a cloud would answer. It is a real server because the mocks of
-// the SDK cannot carry a secret that is unknown, which every first preview has.
+// cloud is a fake of the engine and the providers. It accepts everything, records it, and
+// invents the answers of a cloud. It is a real server because the mocks of the SDK cannot
+// carry a secret that is unknown, which every first preview has.
 type cloud struct {
 	pulumirpc.UnimplementedResourceMonitorServer
 	preview bool
@@ -58,7 +58,7 @@ type cloud struct {
 	outputs   resource.PropertyMap
 }
 
-// start serves the cloud, and next to it what little a program wants of the engine.
+// start serves the cloud, and the parts of the engine that a program needs.
 func (c *cloud) start(t testing.TB) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -86,21 +86,22 @@ func (engine) Log(context.Context, *pulumirpc.LogRequest) (*emptypb.Empty, error
 	return &emptypb.Empty{}, nil
 }
 
-// SetRootResource is told which resource is the stack.
+// SetRootResource receives which resource is the stack.
 func (engine) SetRootResource(context.Context, *pulumirpc.SetRootResourceRequest) (*pulumirpc.SetRootResourceResponse, error) {
 	return &pulumirpc.SetRootResourceResponse{}, nil
 }
 
-// SupportsFeature has what makes programs send secrets and references as such.
+// SupportsFeature reports the features that make programs send secrets and references as
+// such.
 func (c *cloud) SupportsFeature(_ context.Context, request *pulumirpc.SupportsFeatureRequest) (*pulumirpc.SupportsFeatureResponse, error) {
 	return &pulumirpc.SupportsFeatureResponse{HasSupport: slices.Contains([]string{"secrets", "resourceReferences"}, request.GetId())}, nil
 }
 
-// projectNumber is that of every project.
+// projectNumber is the number of every project.
 const projectNumber = "123456789012"
 
-// Invoke answers the functions that the program calls, for a token, for a project, for
-// the public key of a key that signs, and for a zone of Cloud DNS.
+// Invoke answers the functions that the program calls: for a token, a project, the public
+// key of a signing key, and a zone of Cloud DNS.
 func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
 	answer, err := structpb.NewStruct(map[string]any{
 		"accessToken": "token", "number": projectNumber, "secretData": "1234", "publicKeys": []any{map[string]any{"pem": signer.public}},
@@ -109,15 +110,15 @@ func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulu
 	return &pulumirpc.ResourceInvokeResponse{Return: answer}, err
 }
 
-// SignalAndWaitForShutdown returns at once: there is nothing left to run.
+// SignalAndWaitForShutdown returns at once: nothing is left to run.
 func (c *cloud) SignalAndWaitForShutdown(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }
 
-// keep unmarshals without losing anything.
+// keep holds options for unmarshalling without loss.
 var keep = plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, KeepResources: true}
 
-// RegisterResourceOutputs remembers the outputs of the stack.
+// RegisterResourceOutputs records the outputs of the stack.
 func (c *cloud) RegisterResourceOutputs(_ context.Context, request *pulumirpc.RegisterResourceOutputsRequest) (*emptypb.Empty, error) {
 	outputs, err := plugin.UnmarshalProperties(request.GetOutputs(), keep)
 	if resource.URN(request.GetUrn()).Type() == resource.RootStackType {
@@ -128,8 +129,8 @@ func (c *cloud) RegisterResourceOutputs(_ context.Context, request *pulumirpc.Re
 	return &emptypb.Empty{}, err
 }
 
-// RegisterResource answers with the inputs and, unless it is a preview, with what
-// only exists after creation.
+// RegisterResource answers with the inputs and, unless it is a preview, with outputs that
+// exist only after creation.
 func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterResourceRequest) (*pulumirpc.RegisterResourceResponse, error) {
 	var parent tokens.Type
 	if request.GetParent() != "" {
@@ -171,7 +172,7 @@ func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs reso
 	})
 }
 
-// computed are outputs by type, from ranges that are reserved for documentation.
+// computed holds outputs by type, from ranges that are reserved for documentation.
 var computed = map[string]map[string]any{
 	"gcp:compute/address:Address":                   {"address": "203.0.113.10"},
 	"gcp:projects/serviceIdentity:ServiceIdentity":  {"email": "service-" + projectNumber + "@agent.iam.gserviceaccount.com"},
@@ -186,7 +187,7 @@ var computed = map[string]map[string]any{
 	"gcp:certificateauthority/certificate:Certificate": {"pemCertificate": "LEAF", "pemCertificateChains": []any{"ISSUER\n", "ROOT\n"}},
 }
 
-// identityOf returns what IAM computes from what the program says.
+// identityOf returns the identity that IAM computes from the inputs of a resource.
 func identityOf(kind string, inputs resource.PropertyMap) map[string]string {
 	text := func(key string) string { return fmt.Sprint(plain(inputs[resource.PropertyKey(key)])) }
 	const project, pools = "projects/sandbox-project/", "projects/" + projectNumber + "/locations/global/workloadIdentityPools/"
@@ -204,8 +205,8 @@ func identityOf(kind string, inputs resource.PropertyMap) map[string]string {
 	return nil
 }
 
-// short is the name in a URN, as all names of one type differ and a component is
-// called like its main child.
+// short returns the name in a URN. All names of one type differ. A component has the name
+// of its main child.
 func short(urn string) string {
 	if urn == "" {
 		return ""
@@ -222,19 +223,19 @@ func shorts(urns []string) []string {
 	return slices.Compact(list)
 }
 
-// provider is the same for a provider's reference, which is a URN and an ID.
+// provider returns the short name in a provider's reference, which is a URN and an ID.
 func provider(reference string) string {
 	return short(reference[:max(strings.LastIndex(reference, "::"), 0)])
 }
 
-// stackRun is the result of one run of the program.
+// stackRun holds the result of one run of the program.
 type stackRun struct {
 	resources []registered
 	outputs   resource.PropertyMap
 }
 
-// run runs the program with the configuration of the stack and changes to it. A
-// private key among these is a secret.
+// run runs the program with the configuration of the stack and changes to it. A private key
+// among the changes is a secret.
 func run(t testing.TB, stack string, preview bool, changes map[string]string) (stackRun, error) {
 	t.Helper()
 	return runIn(t, repository(t), stack, preview, changes)
@@ -260,7 +261,7 @@ func runIn(t testing.TB, root, stack string, preview bool, changes map[string]st
 	return stackRun{resources: c.resources, outputs: c.outputs}, err
 }
 
-// mustRun runs a program that has no error.
+// mustRun runs a program and fails the test on an error.
 func mustRun(t testing.TB, stack string, preview bool, changes map[string]string) stackRun {
 	t.Helper()
 	result, err := run(t, stack, preview, changes)
@@ -270,8 +271,8 @@ func mustRun(t testing.TB, stack string, preview bool, changes map[string]string
 	return result
 }
 
-// TestMain puts a registry of our own in the place of every registry, and a key of our
-// own in that of every key.
+// TestMain replaces every registry by one of the tests, and every Cloud KMS key by one of
+// the tests.
 func TestMain(m *testing.M) {
 	mux := http.NewServeMux()
 	mux.Handle("/", registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))

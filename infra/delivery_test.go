@@ -23,12 +23,12 @@ const (
 	bucketKind   = "gcp:storage/bucketIAMMember:BucketIAMMember"
 )
 
-// withDelivery are the keys of a stack that CI delivers in all the ways that there are.
+// withDelivery holds the keys of a stack that CI delivers in all possible ways.
 var withDelivery = variant("delivery")
 
 func deliveryWith(changes map[string]string) map[string]string { return with(withDelivery, changes) }
 
-// delivered is what delivery adds to the sandbox's stack.
+// delivered returns what delivery adds to the sandbox's stack.
 func delivered(t *testing.T) stackRun {
 	t.Helper()
 	others := map[string]string{}
@@ -38,7 +38,7 @@ func delivered(t *testing.T) stackRun {
 	return added(t, mustRun(t, "sandbox", false, others), withDelivery)
 }
 
-// added is what keys add to the sandbox's stack as it is without them.
+// added returns what keys add to the sandbox's stack.
 func added(t *testing.T, without stackRun, keys map[string]string) stackRun {
 	t.Helper()
 	result := mustRun(t, "sandbox", false, keys)
@@ -62,7 +62,7 @@ func TestStacksHaveNoDeliveryByDefault(t *testing.T) {
 	}
 }
 
-// One URN, with what follows, is all that a pipeline's destroy has to leave.
+// One URN, with its children, is all that a pipeline's destroy has to exclude.
 func TestDeliveryIsOneComponent(t *testing.T) {
 	for _, r := range delivered(t).resources {
 		api := r.Type == "gcp:projects/service:Service"
@@ -89,7 +89,7 @@ func TestDeliveryOutputs(t *testing.T) {
 	}
 }
 
-// members are who has a role on an account.
+// members returns who has a role on an account.
 func (s stackRun) members(t *testing.T, role, account string) []string {
 	t.Helper()
 	var list []string
@@ -140,7 +140,8 @@ func TestWhoMayBeWhom(t *testing.T) {
 	}
 }
 
-// No role holds, on the project, what would make another account or more rights of it.
+// No role has, on the project, a permission that would raise its own rights or create
+// another account.
 func TestDeliveredRolesRaiseNothing(t *testing.T) {
 	forbidden := []string{
 		"iam.serviceAccounts.actAs", "iam.serviceAccounts.setIamPolicy", "iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.signJwt",
@@ -157,7 +158,7 @@ func TestDeliveredRolesRaiseNothing(t *testing.T) {
 	}
 }
 
-// Who may change the policy of the project is told which roles.
+// Accounts that may change the policy of the project may grant only certain roles.
 func TestGrantsAreLimited(t *testing.T) {
 	const list = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly("
 	const nodes = list + "['roles/container.defaultNodeServiceAccount', 'roles/artifactregistry.reader'])"
@@ -176,7 +177,7 @@ func TestGrantsAreLimited(t *testing.T) {
 	}
 }
 
-// cloudBuildAlone is a stack that only Cloud Build delivers.
+// cloudBuildAlone returns the configuration of a stack that only Cloud Build delivers.
 func cloudBuildAlone(changes map[string]string) map[string]string {
 	keys := deliveryWith(map[string]string{
 		"grpc-edge:githubRepository": "", "grpc-edge:projectNumber": "", "grpc-edge:reviewStacks": "false", "grpc-edge:githubBranch": "release-1.0",
@@ -185,8 +186,8 @@ func cloudBuildAlone(changes map[string]string) map[string]string {
 	return keys
 }
 
-// What a commit changes in a protected stack is planned by an account that may do nothing
-// else, and done once somebody approved the plan.
+// A commit to a protected stack is planned by an account that may do nothing else, and
+// deployed once somebody approved the plan.
 func TestCloudBuildAlone(t *testing.T) {
 	const push, pullRequest, ref = "repositoryEventConfig.push.branch", "repositoryEventConfig.pullRequest.branch", "sourceToBuild.ref"
 	result := mustRun(t, "sandbox", false, cloudBuildAlone(nil))
@@ -233,7 +234,7 @@ func TestCloudBuildAlone(t *testing.T) {
 	}
 }
 
-// What a commit changes in another stack is done at once.
+// A commit to another stack is deployed at once.
 func TestCloudBuildAtOnce(t *testing.T) {
 	result := mustRun(t, "sandbox", false, cloudBuildAlone(map[string]string{
 		"grpc-edge:deletionProtection": "false", "grpc-edge:promotedFrom": "", "grpc-edge:cloudBuildTokenSecret": "",
@@ -254,7 +255,7 @@ func TestCloudBuildAtOnce(t *testing.T) {
 	}
 }
 
-// The stack that names another project's number would have workflows that cannot sign in.
+// A stack with another project's number would have workflows that cannot sign in.
 func TestWrongProjectNumber(t *testing.T) {
 	_, err := run(t, "sandbox", true, deliveryWith(map[string]string{"grpc-edge:projectNumber": "1"}))
 	want := `grpc-edge:projectNumber is "1"; it must be "` + projectNumber + `", the number of project sandbox-project; set it with: pulumi config set`

@@ -8,10 +8,10 @@ import (
 
 const recordType = "gcp:dns/recordSet:RecordSet"
 
-// withZone has two names, and a zone of another project for them.
+// withZone holds two names, and a zone of another project for them.
 var withZone = variant("dns")
 
-// TestRecords makes the records once the edge answers to the names.
+// TestRecords checks that the records are created once the edge answers to the names.
 func TestRecords(t *testing.T) {
 	for zone, project := range map[string]string{
 		"projects/dns-project/managedZones/example-com": "dns-project", "example-com": "sandbox-project",
@@ -28,8 +28,8 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// TestNamesOutsideTheZone are refused together, before any record is made. A preview before
-// the API is enabled cannot know them.
+// TestNamesOutsideTheZone checks that all names outside the zone are refused together,
+// before any record is created. A preview before the API is enabled cannot know them.
 func TestNamesOutsideTheZone(t *testing.T) {
 	result, err := run(t, "sandbox", false, with(withZone, map[string]string{
 		"grpc-edge:authorities": `["grpc.example.com", "example.com", "badexample.com", "grpc.example.org"]`,

@@ -21,10 +21,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
-// TestGolden compares everything that a stack registers with testdata, so that a
-// review sees what a change does to the cloud. What other tests pin down, and
-// what changes with every line of a service or of Envoy's configuration, is
-// replaced by a word.
+// TestGolden compares everything that a stack registers with testdata, so that a review
+// sees how a change affects the cloud. A word replaces what other tests check, and what
+// changes with every line of a service or of Envoy's configuration.
 func TestGolden(t *testing.T) {
 	sandbox := mustRun(t, "sandbox", false, nil)
 	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "autopilot", config.CertManager, config.CertificateAuthorityService, "dns", "everything"} {
@@ -76,8 +75,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// variant returns the keys of a stack in variants.yaml, as the Pulumi CLI gives them to the
-// program.
+// variant returns the keys of a stack in variants.yaml, as the Pulumi CLI passes them to
+// the program.
 func variant(name string) map[string]string {
 	text, err := os.ReadFile("variants.yaml")
 	if err != nil {
@@ -96,7 +95,7 @@ func variant(name string) map[string]string {
 	return keys
 }
 
-// everything are the keys that no other golden list has.
+// everything returns the keys that no other golden list has.
 func everything(t *testing.T) map[string]string {
 	t.Helper()
 	keys := variant("everything")
@@ -108,7 +107,7 @@ func everything(t *testing.T) map[string]string {
 	return keys
 }
 
-// changed leaves what is otherwise than in another run.
+// changed returns what differs from another run.
 func changed(result, before stackRun) stackRun {
 	result.resources = slices.DeleteFunc(result.resources, func(r registered) bool {
 		return slices.ContainsFunc(before.resources, func(other registered) bool {
@@ -118,7 +117,7 @@ func changed(result, before stackRun) stackRun {
 	return result
 }
 
-// describe leaves out what is not set.
+// describe returns the fields of a resource that are set.
 func describe(r registered) map[string]any {
 	description := map[string]any{"resource": r.Type + " " + r.Name, "parent": r.Parent}
 	for name, value := range map[string]string{"provider": r.Provider, "ignoreChanges": strings.Join(r.IgnoreChanges, ", "), "replacementTrigger": r.ReplacementTrigger} {
@@ -157,7 +156,7 @@ func describe(r registered) map[string]any {
 	return description
 }
 
-// plain turns a value into what YAML knows; a secret is only named as such.
+// plain converts a value to types that YAML has. It replaces a secret by a word.
 func plain(value resource.PropertyValue) any {
 	switch {
 	case value.IsSecret():
@@ -180,10 +179,10 @@ func plain(value resource.PropertyValue) any {
 	return value.V
 }
 
-// hashed finds names of ConfigMaps.
+// hashed matches names of ConfigMaps.
 var hashed = regexp.MustCompile(`name: ([a-z-]+)-[0-9a-f]{10}\b`)
 
-// stable replaces digests of what is built here.
+// stable replaces the digests of images that are built here.
 func stable(result stackRun, text string) string {
 	for name, reference := range at(result.outputs, "images").ObjectValue() {
 		_, digest, _ := strings.Cut(reference.StringValue(), "@")

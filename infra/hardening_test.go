@@ -10,11 +10,11 @@ import (
 	"example.com/grpc-edge/infra/config/configtest"
 )
 
-// keyName is a key in docs/hardening.md.
+// keyName matches a key in docs/hardening.md.
 var keyName = regexp.MustCompile("`([^`]+)`")
 
-// Each row of docs/hardening.md names keys that exist, or says that it is fixed, and
-// then why.
+// Each row of docs/hardening.md names keys that exist, or says that the setting is fixed,
+// and why.
 func TestHardeningNamesKeys(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(root, "docs", "hardening.md"))
 	if err != nil {

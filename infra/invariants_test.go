@@ -12,7 +12,7 @@ import (
 	"example.com/grpc-edge/policy/invariant"
 )
 
-// stacks are those that have a Pulumi.STACK.yaml.
+// stacks returns the stacks that have a Pulumi.STACK.yaml.
 func stacks(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
@@ -31,8 +31,8 @@ func stacks(t *testing.T) []string {
 	return names
 }
 
-// TestInvariants checks every stack as a preview of an empty project sees it, and
-// as it is created.
+// TestInvariants checks every stack as a preview in an empty project sees it, and as it is
+// created.
 func TestInvariants(t *testing.T) {
 	for _, stack := range stacks(t) {
 		settings := settingsOf(t, stack, nil)
@@ -48,7 +48,7 @@ func TestInvariants(t *testing.T) {
 	}
 }
 
-// TestInvariantsHoldForEveryKey checks what choices add to a stack.
+// TestInvariantsHoldForEveryKey checks what optional keys add to a stack.
 func TestInvariantsHoldForEveryKey(t *testing.T) {
 	own, _ := provided(t)
 	tests := map[string]map[string]string{
@@ -91,7 +91,8 @@ func TestInvariantsHoldForEveryKey(t *testing.T) {
 	}
 }
 
-// settingsOf is what the configuration of the stack, with changes to it, tells the rules.
+// settingsOf returns the settings of rules from the configuration of the stack, with
+// changes to it.
 func settingsOf(t *testing.T, stack string, changes map[string]string) invariant.Settings {
 	t.Helper()
 	config := configOf(t, stack)
@@ -102,7 +103,7 @@ func settingsOf(t *testing.T, stack string, changes map[string]string) invariant
 	})
 }
 
-// seen are the resources of a run as rules see them.
+// seen returns the resources of a run as rules see them.
 func seen(result stackRun) []invariant.Resource {
 	var list []invariant.Resource
 	for _, r := range result.resources {
@@ -113,8 +114,8 @@ func seen(result stackRun) []invariant.Resource {
 	return list
 }
 
-// TestRulesSeeTheStack breaks real resources: a rule that looks for another type or
-// property than the program uses would never fail.
+// TestRulesSeeTheStack breaks real resources: a rule for another type or property than the
+// program uses would never fail.
 func TestRulesSeeTheStack(t *testing.T) {
 	const pod = "spec.template.spec."
 	tests := []struct {

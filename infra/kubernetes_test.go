@@ -55,7 +55,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	})
 }
 
-// containers are the paths of all containers in the pods of a Deployment.
+// containers returns the paths of all containers in the pods of a Deployment.
 func containers(r registered) []string {
 	var paths []string
 	for _, list := range []string{"containers", "initContainers"} {
@@ -66,8 +66,7 @@ func containers(r registered) []string {
 	return paths
 }
 
-// Envoy outlives the program that drains it, and what both may take to stop is one
-// number.
+// Envoy outlives the program that drains it, and both use the same budget.
 func TestTermination(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:terminationSeconds": "65"})
 	for _, r := range result.ofType(t, deploymentType) {
@@ -107,9 +106,9 @@ func TestOnlyPort443IsPublic(t *testing.T) {
 	}
 }
 
-// A rollout of a service waits until Envoy has found each new pod, and Pulumi
-// waits for the rollout; nobody looks for Envoy's pods in DNS, each of the two of
-// which may wait 20 s for services.
+// A rollout of a service waits until Envoy has found each new pod, and Pulumi waits for the
+// rollout. Nobody looks for Envoy's pods in DNS. Each of its two pods may wait 20 s for
+// services.
 func TestRolloutsWait(t *testing.T) {
 	tests := []struct {
 		name, seconds, replicas string
@@ -138,7 +137,7 @@ func TestRolloutsWait(t *testing.T) {
 	}
 }
 
-// Each pod of a service has the limit, and refuses by itself.
+// Each pod of a service has the limit, and sheds load by itself.
 func TestServicesHaveTheirLimitOfCalls(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:serviceMaxCalls": "7"})
 	for _, r := range result.ofType(t, deploymentType) {
@@ -151,7 +150,7 @@ func TestServicesHaveTheirLimitOfCalls(t *testing.T) {
 	}
 }
 
-// A rule of a NetworkPolicy without peers is open to all: there is one, for TLS.
+// A NetworkPolicy rule without peers is open to all: there is one, for TLS.
 func TestPolicies(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"})
 	var rules []string
@@ -194,7 +193,7 @@ func listLength(value resource.PropertyValue) int {
 	return len(value.ArrayValue())
 }
 
-// names are all values of labels and addresses in a selector, in order.
+// names returns all values of labels and addresses in a selector, in order.
 func names(value resource.PropertyValue) []string {
 	var list []string
 	var visit func(any)
@@ -217,7 +216,7 @@ func names(value resource.PropertyValue) []string {
 	return slices.Compact(list)
 }
 
-// Of a workload that Kubernetes scales, an update leaves the number alone.
+// An update does not change the number of pods of a workload that Kubernetes scales.
 func TestAutoscalers(t *testing.T) {
 	const kind = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:serviceReplicasMax": "7", "grpc-edge:scaleAtCpuMillicores": "300"})

@@ -61,7 +61,8 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Before anything is changed: a program that does not compile changes nothing.
+	// Images are built before anything is changed: a program that does not compile changes
+	// nothing.
 	built, err := image.BuildAll(ctx.Context(), filepath.Join(ctx.RootDirectory(), ".cache", "built"), sources(ctx.RootDirectory(), c))
 	if err != nil {
 		return nil, err

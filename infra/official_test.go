@@ -17,8 +17,8 @@ import (
 
 const repositoryType = "gcp:artifactregistry/repository:Repository"
 
-// What the official gcp provider reads back otherwise than it was given, or leaves as it was
-// when it is no longer given, is said in every stack.
+// Every stack sets the fields that the official gcp provider reads back differently, or
+// leaves unchanged when they are removed.
 func TestWhatIsSaidInEveryCase(t *testing.T) {
 	key := map[string]string{"grpc-edge:kmsKey": "projects/sandbox-project/locations/us-central1/keyRings/r/cryptoKeys/k"}
 	byName := map[string]string{"grpc-edge:dnsEndpoint": "true", "grpc-edge:authorizedNetworks": "[]"}
@@ -51,7 +51,7 @@ func TestWhatIsSaidInEveryCase(t *testing.T) {
 	}
 }
 
-// The API keeps nothing that is empty, and what it does not keep is a difference for ever.
+// The API drops empty fields, and a field that it drops is a permanent diff.
 func TestDashboardsSayNothingEmpty(t *testing.T) {
 	for _, d := range mustRun(t, "dev", false, nil).ofType(t, "gcp:monitoring/dashboard:Dashboard") {
 		text := at(d.Inputs, "dashboardJson").StringValue()
@@ -63,7 +63,7 @@ func TestDashboardsSayNothingEmpty(t *testing.T) {
 	}
 }
 
-// Of each image the repository has three versions, and those in use are never deleted.
+// The repository keeps three versions of each image, and never deletes those in use.
 func TestImagesInUseAreKept(t *testing.T) {
 	stable := "sha256:" + strings.Repeat("5", 64)
 	result := mustRun(t, "sandbox", true, map[string]string{
@@ -101,7 +101,7 @@ func TestDockerHubAccount(t *testing.T) {
 	check(t, mustRun(t, "sandbox", true, nil).named(t, repositoryType, "registry-docker-hub"), map[string]any{at: nil})
 }
 
-// gkePods are the requests of GKE's own pods, by which the sandbox's nodes are made smaller.
+// gkePods describes the requests of GKE's own pods, which take room on the sandbox's nodes.
 type gkePods struct {
 	PerNode    map[string]int `yaml:"perNode"`
 	PerCluster map[string]int `yaml:"perCluster"`
@@ -148,7 +148,7 @@ func TestDevFits(t *testing.T) {
 	t.Logf("left on the nodes of dev, in thousandths of a core: %v", nodes)
 }
 
-// requested is the CPU that a pod of a Deployment requests, in thousandths of a core.
+// requested returns the CPU that a pod of a Deployment requests, in thousandths of a core.
 func requested(t *testing.T, d registered) (total int) {
 	t.Helper()
 	for _, list := range []string{"spec.template.spec.containers", "spec.template.spec.initContainers"} {
@@ -172,10 +172,10 @@ func requested(t *testing.T, d registered) (total int) {
 	return total
 }
 
-// TestRolesKnowEveryKey finds keys that no stack has from whose resources the roles of CI
-// are derived: what such a key adds, CI could not deploy.
+// TestRolesKnowEveryKey checks that each key is in some stack from which the roles of CI
+// are derived: CI could not deploy what another key adds.
 func TestRolesKnowEveryKey(t *testing.T) {
-	// What delivery.yaml has is the same with other values of these.
+	// delivery.yaml creates the same resources with other values of these.
 	known := map[string]bool{"grpc-edge:githubRepositoryId": true, "grpc-edge:githubBranch": true}
 	for _, stack := range []string{"dev", "prod", "sandbox"} {
 		for key := range configKeys(t, "Pulumi."+stack+".yaml") {
@@ -197,7 +197,7 @@ func TestRolesKnowEveryKey(t *testing.T) {
 	}
 }
 
-// configKeys are the keys that a file of Pulumi's gives or declares.
+// configKeys returns the keys that a file of Pulumi's sets or declares.
 func configKeys(t *testing.T, file string) map[string]any {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, file))

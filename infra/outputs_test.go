@@ -36,7 +36,7 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-// Where the edge hides what can be called, the commands bring it along.
+// If the edge does not answer reflection, the commands use a file of descriptors.
 func TestOutputsWithoutReflection(t *testing.T) {
 	outputs := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:reflection": "false", "grpc-edge:rest": "false"}).outputs
 	want := map[string]any{}
@@ -68,7 +68,7 @@ func TestOutputsWithoutReflection(t *testing.T) {
 	}
 }
 
-// A request is one word of a shell, whatever it holds.
+// A request is one word of a shell, whatever it contains.
 func TestQuoted(t *testing.T) {
 	for text, want := range map[string]string{`{}`: `'{}'`, `"it's"`: `'"it'\''s"'`} {
 		if got := quoted(text); got != want {

@@ -26,7 +26,7 @@ func TestEverythingDescendsFromAComponent(t *testing.T) {
 	}
 }
 
-// Nothing that opens a door is stored or shown in the clear.
+// No credential is stored or shown in plain text.
 func TestSecretsAreSecret(t *testing.T) {
 	own, key := provided(t)
 	for name, changes := range map[string]map[string]string{
@@ -68,8 +68,8 @@ func TestResourceManagerIsEnabledFirst(t *testing.T) {
 	}
 }
 
-// Everything in the cluster goes through a provider that outlives it, and that in
-// turn needs the nodes: deletion then has controllers for its finalizers.
+// Everything in the cluster uses a provider that outlives it and that depends on the nodes.
+// So finalizers still have controllers during deletion.
 func TestClusterObjectsNeedNodes(t *testing.T) {
 	result := mustRun(t, "sandbox", false, nil)
 	provider := result.ofType(t, providerType)[0]
@@ -118,7 +118,8 @@ func TestDeletionProtection(t *testing.T) {
 	}
 }
 
-// The name of the stack is in the names of repositories, where not all is allowed.
+// The name of the stack is part of the names of repositories, which allow only some
+// characters.
 func TestStackName(t *testing.T) {
 	c := &cloud{preview: true}
 	address := c.start(t)
@@ -134,7 +135,7 @@ func TestStackName(t *testing.T) {
 	}
 }
 
-// A preview of an empty project knows no address and no ID, but every digest.
+// A preview of an empty project knows no address and no ID, but it knows every digest.
 func TestFirstPreview(t *testing.T) {
 	preview := mustRun(t, "sandbox", true, nil)
 	created := mustRun(t, "sandbox", false, nil)

@@ -27,8 +27,8 @@ const (
 	attestationType = "gcp:containeranalysis/occurence:Occurence"
 )
 
-// repository returns the root of a repository that has echo and reverse and no other
-// service, so that what tests expect does not change with what a team adds.
+// repository returns the root of a repository with only the services echo and reverse, so
+// that the expectations of tests do not change with the services that a team adds.
 func repository(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -50,8 +50,8 @@ func repository(t testing.TB) string {
 	return dir
 }
 
-// configOf is the configuration of the stack, and what the user of a stack for a
-// real project has to put in: the addresses that Pulumi is run from.
+// configOf returns the configuration of the stack, with the value that the user of a stack
+// for a real project must add: the addresses from which they run Pulumi.
 func configOf(t testing.TB, stack string) map[string]string {
 	t.Helper()
 	config := configtest.Load(t, root, stack)
@@ -61,8 +61,8 @@ func configOf(t testing.TB, stack string) map[string]string {
 	return config
 }
 
-// at follows a path such as spec.containers[0].image; the zero value if there is
-// nothing.
+// at returns the value at a path such as spec.containers[0].image; the zero value if there
+// is none.
 func at(inputs resource.PropertyMap, path string) resource.PropertyValue {
 	parsed, err := resource.ParsePropertyPath(path)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s stackRun) ofType(t *testing.T, kind string) []registered {
 	return list
 }
 
-// named is the resource of a type with this name.
+// named returns the resource of a type with this name.
 func (s stackRun) named(t *testing.T, kind, name string) registered {
 	t.Helper()
 	list := s.ofType(t, kind)

@@ -20,11 +20,12 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// foreign is the image of a service that is built elsewhere; see pushForeign.
+// foreign is the reference of the image of a service that is built elsewhere; see
+// pushForeign.
 var foreign string
 
-// pushForeign puts an image that keeps to the contract into the tests' registry, and
-// returns its reference.
+// pushForeign pushes an image that follows the contract to the tests' registry, and returns
+// its reference.
 func pushForeign() (string, error) {
 	config := &v1.ConfigFile{OS: "linux", Architecture: "amd64", Config: v1.Config{User: "65532:65532", Entrypoint: []string{"/app/shop"}}}
 	image, err := mutate.ConfigFile(empty.Image, config)
@@ -73,7 +74,8 @@ func withServices(t *testing.T, specs map[string]string) string {
 	return root
 }
 
-// shop needs everything that a service can ask for, and stock is private.
+// shop declares two services: shop needs everything that a service can ask for, and stock
+// is private.
 var shop = map[string]string{
 	"shop": `
 cpu: 250m
@@ -154,7 +156,7 @@ func TestServiceHasWhatItNeeds(t *testing.T) {
 	}
 }
 
-// Values of secrets are nowhere in the clear, and in one Secret of this service alone.
+// Values of secrets are nowhere in plain text, and only in one Secret of this service.
 func TestSecretsOfServices(t *testing.T) {
 	result := runShop(t, nil)
 	secret := result.named(t, secretType, "shop")
@@ -169,7 +171,7 @@ func TestSecretsOfServices(t *testing.T) {
 	}
 }
 
-// Roles are of the pods' own principal, and the pods wait for them.
+// Roles are granted to the pods' own principal, and the pods depend on them.
 func TestRolesOfServices(t *testing.T) {
 	const member = "principal://iam.googleapis.com/projects/" + projectNumber +
 		"/locations/global/workloadIdentityPools/sandbox-project.svc.id.goog/subject/ns/grpc-edge/sa/shop"
@@ -190,7 +192,7 @@ func TestRolesOfServices(t *testing.T) {
 	}
 }
 
-// What a service asks for is open, both ways, and nothing else.
+// Network policies allow what a service asks for, both ways, and nothing else.
 func TestWaysOfServices(t *testing.T) {
 	result := runShop(t, map[string]string{"grpc-edge:reflection": "true"})
 	got := map[string][]string{}
@@ -235,7 +237,7 @@ func ports(r registered, rule string) []int {
 	return list
 }
 
-// The edge knows nothing of a private service.
+// The edge does not serve a private service.
 func TestPrivateServicesHaveNoPlaceAtTheEdge(t *testing.T) {
 	result := runShop(t, nil)
 	for _, r := range result.resources {
@@ -249,7 +251,7 @@ func TestPrivateServicesHaveNoPlaceAtTheEdge(t *testing.T) {
 	}
 }
 
-// A version in Secret Manager needs its API, and a service that asks for nothing none.
+// A version in Secret Manager needs its API. A service that asks for nothing needs none.
 func TestServicesAddAPIs(t *testing.T) {
 	const kind = "gcp:projects/service:Service"
 	enabled := func(result stackRun) []string {

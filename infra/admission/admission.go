@@ -53,7 +53,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	_, err := binaryauthorization.NewPolicy(ctx, name, &binaryauthorization.PolicyArgs{
 		AdmissionWhitelistPatterns: exempt,
-		// Google's own images, such as those of GKE's system pods.
+		// This allows Google's own images, such as those of GKE's system pods.
 		GlobalPolicyEvaluationMode: pulumi.String("ENABLE"),
 		DefaultAdmissionRule:       rule,
 	}, pulumi.Parent(a))

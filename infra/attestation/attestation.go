@@ -48,7 +48,8 @@ type Args struct {
 
 // New creates the note.
 func New(ctx *pulumi.Context, component string, args *Args, opts ...pulumi.ResourceOption) (*Signer, error) {
-	// Binary Authorization names keys of Cloud KMS so ("Create attestors").
+	// Binary Authorization spells the names of Cloud KMS keys in this form ("Create
+	// attestors").
 	s := &Signer{key: args.Key, KeyID: "//cloudkms.googleapis.com/v1/" + args.Key.Name(), made: map[string]pulumi.Resource{}}
 	if err := ctx.RegisterComponentResource("grpc-edge:attestation:Signer", component, s, opts...); err != nil {
 		return nil, fmt.Errorf("registering signer %q: %w", component, err)
@@ -63,7 +64,7 @@ func New(ctx *pulumi.Context, component string, args *Args, opts ...pulumi.Resou
 		return nil, fmt.Errorf("creating the note for attestations: %w", err)
 	}
 	s.Note = pulumi.Sprintf("projects/%s/notes/%s", args.Project, note.Name)
-	// Only once the API is enabled, which in a first preview it is not.
+	// The API must be enabled first, which it is not in a first preview.
 	version := kms.GetKMSCryptoKeyVersionOutput(ctx, kms.GetKMSCryptoKeyVersionOutputArgs{
 		CryptoKey: pulumi.String(args.Key.Key), Version: pulumi.Int(args.Key.Version),
 	}, pulumi.Parent(s), pulumi.DependsOn(args.APIs))
@@ -140,6 +141,6 @@ func (s *Signer) signature(ctx *pulumi.Context, reference string, payload []byte
 			}
 			return base64.StdEncoding.EncodeToString(signature), nil
 		}).(pulumi.StringOutput)
-	// The token is secret, what is signed with its help is not.
+	// The token is secret, but the signature is not.
 	return pulumi.Unsecret(made).(pulumi.StringOutput)
 }

@@ -92,7 +92,7 @@ func post(ctx context.Context, url, token string, body []byte) (signature []byte
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
-	// One transport for all that the program calls by itself.
+	// All requests of the program use this transport.
 	answer, err := (&http.Client{Transport: remote.DefaultTransport}).Do(r)
 	if err != nil {
 		return nil, true, err

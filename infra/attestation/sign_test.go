@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// answers plays Cloud KMS: the first of them for the first request, and so on; the last for
-// all others. An empty one is a signature.
+// answers serves as Cloud KMS: the first element answers the first request, and so on; the
+// last answers all others. An empty element stands for a signature.
 type answers struct {
 	key   *ecdsa.PrivateKey
 	codes []int
@@ -59,7 +59,7 @@ func newKey(t *testing.T) (*ecdsa.PrivateKey, string) {
 	return key, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
-// TestSign is not parallel, as it puts its own transport in the place of every.
+// TestSign is not parallel, as it replaces the transport of all requests.
 func TestSign(t *testing.T) {
 	key, public := newKey(t)
 	_, other := newKey(t)

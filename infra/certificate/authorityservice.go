@@ -32,8 +32,8 @@ func (c *Certificate) askPool(ctx *pulumi.Context, name string, args *Args) erro
 		return fmt.Errorf("asking the pool %s: %w", pool.Name, err)
 	}
 	// Issuers come after the leaf, up to the root (Certificate Authority Service API,
-	// pemCertificateChain), which clients must have and need not be sent (RFC 8446,
-	// section 4.4.2).
+	// pemCertificateChain). Clients must have the root, so servers need not send it (RFC
+	// 8446, section 4.4.2).
 	chain := pulumi.All(leaf.PemCertificate, leaf.PemCertificateChains).ApplyT(func(parts []any) []string {
 		return split(parts[0].(string), parts[1].([]string))
 	}).(pulumi.StringArrayOutput)

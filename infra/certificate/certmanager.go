@@ -16,11 +16,11 @@ import (
 // stays there: Pulumi never sees it.
 func (c *Certificate) askCertManager(ctx *pulumi.Context, name string, args *Args) error {
 	metadata := workload.Metadata(args.Namespace, args.Workload)
-	// Not the name of the Secret that the other kinds have: that one goes when the
-	// pods mount this one.
+	// The name differs from that of the Secret of the other kinds, which is deleted when
+	// the pods mount this one.
 	secret := args.Workload + "-issued"
 	metadata.Name = pulumi.String(secret)
-	// Pods that mount a Secret which is not there would only hang.
+	// Without the wait, pods would hang that mount a missing Secret.
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/waitFor": pulumi.String("condition=Ready")}
 	wait := args.Certificate.Issuer.Wait.String()
 	issued, err := apiextensions.NewCustomResource(ctx, name+"-leaf", &apiextensions.CustomResourceArgs{

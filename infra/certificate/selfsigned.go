@@ -65,8 +65,8 @@ func (c *Certificate) newRequest(ctx *pulumi.Context, name string, args *Args) (
 	}
 	request, err := tls.NewCertRequest(ctx, name+"-leaf", &tls.CertRequestArgs{
 		PrivateKeyPem: key.PrivateKeyPem,
-		// No DNS name is here: clients only look at the alternative names, and
-		// a common name ends after 64 characters (RFC 5280).
+		// The common name is no DNS name: clients check only the alternative names, and a
+		// common name has at most 64 characters (RFC 5280).
 		Subject:     tls.CertRequestSubjectArgs{CommonName: pulumi.String("grpc-edge")},
 		DnsNames:    pulumi.ToStringArray(args.DNSNames),
 		IpAddresses: pulumi.StringArray{args.IPAddress},

@@ -21,7 +21,7 @@ func autopilot(cluster *container.ClusterArgs, args *Args) {
 	}
 	cluster.EnableAutopilot = pulumi.Bool(true)
 	cluster.ClusterAutoscaling = container.ClusterClusterAutoscalingArgs{AutoProvisioningDefaults: nodes}
-	// Pools come and go with the pods: in the state, each would be drift.
+	// Pools come and go with the pods: in the state, each would be a diff.
 	cluster.SkipNodePoolRefresh = pulumi.Bool(true)
 }
 

@@ -74,14 +74,14 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	c.Name, c.Location, c.Kubeconfig = gke.Name, gke.Location, kubeconfig(gke, args.DNSEndpoint)
 	c.Provider, err = kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
 		Kubeconfig: c.Kubeconfig,
-		// Only another cluster replaces the provider, and with it all objects; a
-		// new address or CA of the same one does not (pulumi-kubernetes issue 1148).
+		// Only another cluster replaces the provider, and with it all objects. A new
+		// address or CA of the same cluster does not (pulumi-kubernetes issue 1148).
 		ClusterIdentifier: gke.ID(),
-		// A renewed certificate changes its Secret in place: Envoy watches the
-		// file, and a Secret that is replaced would restart every pod.
+		// A renewed certificate changes its Secret in place: Envoy watches the file. A
+		// replaced Secret would restart every pod.
 		EnableSecretMutable: pulumi.Bool(true),
-		// What someone changed by hand is set back. Otherwise the field stays that
-		// person's, and no update goes through any more (pulumi-kubernetes issue 2257).
+		// An update reverts manual changes. Otherwise that person would own the field, and
+		// every later update would fail (pulumi-kubernetes issue 2257).
 		EnablePatchForce: pulumi.Bool(true),
 	}, pulumi.Parent(c), pulumi.DependsOn(ready))
 	if err != nil {
@@ -95,21 +95,22 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*container.Cluster, error) {
 	described := clusterArgs(args)
 	secure(described, args)
-	// Not deleted before it is replaced: another cluster is refused for as long as this one
-	// has its range of the control plane, which is the time to think again.
+	// The cluster is not deleted before it is replaced. Google refuses another cluster as
+	// long as this one has its range of the control plane, which gives people time to
+	// reconsider.
 	options := []pulumi.ResourceOption{pulumi.Parent(c), pulumi.Protect(args.DeletionProtection)}
 	var ignored []string
 	if args.Autopilot {
 		autopilot(described, args)
 	} else {
 		standard(described, args)
-		// These describe the default pool, which is gone after the first minutes:
-		// GKE reports others than were asked for (pulumi-gcp issues 744, 88).
+		// These fields describe the default pool, which is deleted after the first minutes.
+		// GKE reports other values than were requested (pulumi-gcp issues 744, 88).
 		ignored = append(ignored, "initialNodeCount", "nodeConfig", "nodePools")
 	}
 	if args.DNSEndpoint {
-		// The range is for endpoints that have addresses. Another one than was asked for, or
-		// none, would have the cluster replaced.
+		// The range is for IP endpoints. Another range than was requested, or none, would
+		// replace the cluster.
 		ignored = append(ignored, "privateClusterConfig.masterIpv4CidrBlock")
 	}
 	gke, err := container.NewCluster(ctx, name, described, append(options, pulumi.IgnoreChanges(ignored))...)
@@ -136,7 +137,7 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 		PrivateClusterConfig: container.ClusterPrivateClusterConfigArgs{
 			EnablePrivateNodes: pulumi.Bool(true),
 			// The public endpoint is for Pulumi, from the authorized networks only. Without
-			// endpoints that have addresses there is none, and the API says so.
+			// IP endpoints there is none, and the API reports that.
 			EnablePrivateEndpoint: pulumi.Bool(args.DNSEndpoint),
 			MasterIpv4CidrBlock:   pulumi.String(args.ControlPlaneCIDR),
 		},
@@ -155,7 +156,7 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 		},
 		MaintenancePolicy: maintenancePolicy(args.Maintenance),
 		ResourceLabels:    args.Labels,
-		// The bill by namespace and label, free of charge.
+		// Breaks the bill down by namespace and label, free of charge.
 		CostManagementConfig: container.ClusterCostManagementConfigArgs{Enabled: pulumi.Bool(true)},
 	}
 	if args.LeastVersion != "" {
@@ -172,20 +173,20 @@ func standard(cluster *container.ClusterArgs, args *Args) {
 	}
 	cluster.EnableShieldedNodes = pulumi.Bool(true)
 	cluster.EnableIntranodeVisibility = pulumi.Bool(args.FlowLogs)
-	// Envoy finds pods by DNS, which so outlives a pod of kube-dns, and asks by UDP only
-	// within its node (GKE, "Setting up NodeLocal DNSCache"). New clusters have it since
-	// 1.34.1.
+	// Envoy finds pods by DNS. With the cache, DNS survives the loss of a kube-dns pod, and
+	// queries by UDP stay on the node (GKE, "Setting up NodeLocal DNSCache"). New clusters
+	// have it since 1.34.1.
 	cluster.AddonsConfig = container.ClusterAddonsConfigArgs{
 		DnsCacheConfig: container.ClusterAddonsConfigDnsCacheConfigArgs{Enabled: pulumi.Bool(true)},
 	}
-	// Nothing here is a Gateway, by which whoever may write to a namespace could open
-	// another way in.
+	// The stack uses no Gateway. With one, anybody who may write to a namespace could open
+	// another entry point.
 	cluster.GatewayApiConfig = container.ClusterGatewayApiConfigArgs{Channel: pulumi.String("CHANNEL_DISABLED")}
-	// GKE cannot create a cluster without a default pool. Its nodes live for
-	// minutes, and may need our account: in many organizations the default one
-	// is disabled. They are small, with disks that are no SSDs: three of the
-	// default size, in a regional cluster, exceed the 250 GB of SSD that a new
-	// project may have in a region (terraform-google-kubernetes-engine issue 1795).
+	// GKE cannot create a cluster without a default pool. Its nodes live for minutes. They
+	// use our account, as many organizations disable the default one. They are small, and
+	// their disks are not SSDs: in a regional cluster, three of the default size exceed the
+	// 250 GB of SSD that a new project may have in a region
+	// (terraform-google-kubernetes-engine issue 1795).
 	cluster.RemoveDefaultNodePool = pulumi.Bool(true)
 	cluster.InitialNodeCount = pulumi.Int(1)
 	cluster.NodeConfig = container.ClusterNodeConfigArgs{

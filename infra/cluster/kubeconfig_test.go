@@ -58,7 +58,7 @@ func TestKubeconfig(t *testing.T) {
 	}
 }
 
-// The name of a control plane needs no authority but those that machines trust.
+// The DNS name of a control plane needs no authority but those that machines trust.
 func TestKubeconfigByName(t *testing.T) {
 	t.Parallel()
 	got, err := renderKubeconfig("edge", "gke-1.us-central1.gke.goog", "")

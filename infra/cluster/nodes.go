@@ -29,7 +29,7 @@ func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.C
 	if args.NodeCountMax == 0 {
 		described.NodeCount = pulumi.Int(args.NodeCount)
 	} else {
-		// Without NodeCount, which would set back what the autoscaler did.
+		// NodeCount is not set, as it would revert the autoscaler's choice.
 		described.InitialNodeCount = pulumi.Int(args.NodeCount)
 		described.Autoscaling = container.NodePoolAutoscalingArgs{
 			MinNodeCount: pulumi.Int(args.NodeCount), MaxNodeCount: pulumi.Int(args.NodeCountMax),
@@ -37,7 +37,8 @@ func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.C
 		}
 	}
 	pool, err := container.NewNodePool(ctx, name+"-nodes", described, pulumi.Parent(c),
-		// Another number here would replace the pool, and is only for its first minute.
+		// Another number would replace the pool, although it matters only in the pool's
+		// first minute.
 		pulumi.IgnoreChanges([]string{"initialNodeCount"}))
 	if err != nil {
 		return nil, fmt.Errorf("creating the node pool of %q: %w", name, err)
@@ -84,12 +85,13 @@ func nodeConfig(args *Args) container.NodePoolNodeConfigArgs {
 		Spot:           pulumi.Bool(args.Spot),
 		ServiceAccount: args.NodeAccount,
 		OauthScopes:    pulumi.ToStringArray([]string{cloudPlatform}),
-		// Older ways to the metadata server would give any pod the node's identity.
+		// The legacy endpoints of the metadata server would give any pod the node's
+		// identity.
 		ResourceLabels:         args.Labels,
 		Metadata:               pulumi.StringMap{"disable-legacy-endpoints": pulumi.String("true")},
 		WorkloadMetadataConfig: container.NodePoolNodeConfigWorkloadMetadataConfigArgs{Mode: pulumi.String("GKE_METADATA")},
-		// It tells whoever reaches the node about its pods, without asking who that is (GKE,
-		// "Disable the kubelet read-only port").
+		// The port shows the node's pods to anybody who reaches the node, without
+		// authentication (GKE, "Disable the kubelet read-only port").
 		KubeletConfig: container.NodePoolNodeConfigKubeletConfigArgs{InsecureKubeletReadonlyPortEnabled: pulumi.String("FALSE")},
 		ShieldedInstanceConfig: container.NodePoolNodeConfigShieldedInstanceConfigArgs{
 			EnableSecureBoot:          pulumi.Bool(true),
@@ -100,9 +102,9 @@ func nodeConfig(args *Args) container.NodePoolNodeConfigArgs {
 		config.BootDiskKmsKey = pulumi.String(args.KMSKey)
 	}
 	if args.Architecture == "arm64" {
-		// GKE taints Arm nodes against images of another architecture (GKE, "Prepare
-		// an Arm workload for deployment"). Here all nodes are alike, and images are
-		// built for them.
+		// GKE taints Arm nodes against images of another architecture (GKE, "Prepare an Arm
+		// workload for deployment"). Here all nodes have the same architecture, and images
+		// are built for it.
 		config.TaintConfig = container.NodePoolNodeConfigTaintConfigArgs{ArchitectureTaintBehavior: pulumi.String("NONE")}
 	}
 	return config

@@ -23,8 +23,8 @@ func secure(cluster *container.ClusterArgs, args *Args) {
 		evaluation = "PROJECT_SINGLETON_POLICY_ENFORCE"
 	}
 	cluster.BinaryAuthorization = container.ClusterBinaryAuthorizationArgs{EvaluationMode: pulumi.String(evaluation)}
-	// Said in both cases: left out, the cluster would stay encrypted with a key that it may no
-	// longer use.
+	// Set in both cases: if left out, the cluster would stay encrypted with a key that it
+	// may no longer use.
 	encryption := container.ClusterDatabaseEncryptionArgs{State: pulumi.String("DECRYPTED")}
 	if args.KMSKey != "" {
 		encryption = container.ClusterDatabaseEncryptionArgs{State: pulumi.String("ENCRYPTED"), KeyName: pulumi.String(args.KMSKey)}
@@ -35,7 +35,7 @@ func secure(cluster *container.ClusterArgs, args *Args) {
 // reach configures access to the Kubernetes API: by address, from the authorized networks
 // only, or by DNS name, for identities that IAM allows.
 func reach(cluster *container.ClusterArgs, args *Args) {
-	// Both ways are said in both cases: what is left out stays as it was.
+	// Both endpoints are set in both cases: a field that is left out keeps its value.
 	cluster.ControlPlaneEndpointsConfig = container.ClusterControlPlaneEndpointsConfigArgs{
 		DnsEndpointConfig: container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs{AllowExternalTraffic: pulumi.Bool(args.DNSEndpoint)},
 		IpEndpointsConfig: container.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs{Enabled: pulumi.Bool(!args.DNSEndpoint)},

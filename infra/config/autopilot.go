@@ -7,8 +7,8 @@ const modeKey = "grpc-edge:clusterMode"
 var standardOnly = []struct{ key, instead string }{
 	{"grpc-edge:clusterLocation", "the cluster is always regional"},
 	{"grpc-edge:nodeMachineType", "GKE chooses the machines"},
-	// Arm is in no compute class whose pods may ask for as little as ours: what they
-	// ask for would be raised, and show as a change for ever.
+	// No compute class with Arm allows requests as small as ours. Autopilot would raise
+	// them, which would be a permanent diff.
 	{"grpc-edge:nodeArchitecture", "pods that ask for as little as these run on amd64"},
 	{"grpc-edge:nodeZones", "GKE chooses the zones"},
 	{"grpc-edge:nodeCount", "GKE makes a node when a pod finds no place"},
@@ -28,7 +28,7 @@ func (r *reader) autopilot() bool {
 			r.report(only.key, "is %q, but with %s autopilot %s; remove it with: pulumi config rm %s", value, modeKey, only.instead, only.key)
 		}
 	}
-	// GKE, "About GKE logs": those of the system cannot be switched off.
+	// The logs of the system cannot be switched off (GKE, "About GKE logs").
 	if value, _ := r.get(loggingKey); value == "[]" {
 		r.refuse(loggingKey, value, "a list with SYSTEM_COMPONENTS: an Autopilot cluster always has the logs of the system")
 	}

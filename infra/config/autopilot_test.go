@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// inAutopilot is the sandbox's stack in Autopilot mode, with changes.
+// inAutopilot returns the configuration of the sandbox's stack in Autopilot mode, with
+// changes.
 func inAutopilot(t *testing.T, changes map[string]string) map[string]string {
 	t.Helper()
 	values := sandbox(t, map[string]string{modeKey: "autopilot", "grpc-edge:clusterLocation": ""})
@@ -16,7 +17,8 @@ func inAutopilot(t *testing.T, changes map[string]string) map[string]string {
 	return values
 }
 
-// What Pulumi.yaml has as defaults of the keys about nodes is no choice of anybody.
+// The defaults in Pulumi.yaml of the keys about nodes are nobody's choice, so they are
+// accepted.
 func TestAutopilotTakesDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, inAutopilot(t, map[string]string{"grpc-edge:nodeSpot": "true", "grpc-edge:nodeCount": "1"}))
@@ -26,7 +28,7 @@ func TestAutopilotTakesDefaults(t *testing.T) {
 	if !c.Cluster.Autopilot || !c.Cluster.Spot || c.Cluster.Location != "us-central1" {
 		t.Errorf("cluster = %+v, want Autopilot, with spot machines, in the whole region", c.Cluster)
 	}
-	// As many nodes as there are pods: no range is too small for a number nobody knows.
+	// The number of nodes is unknown, so no range is too small for it.
 	if _, err := load(t, inAutopilot(t, map[string]string{"grpc-edge:podsCidr": "10.20.0.0/23"})); err != nil {
 		t.Errorf("a small range of pods: %v", err)
 	}

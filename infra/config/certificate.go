@@ -83,8 +83,8 @@ var certificateKinds = map[string][]string{
 func (r *reader) certificate(authorities []string) Certificate {
 	c := Certificate{
 		Kind: r.oneOf("grpc-edge:certificate", SelfSigned, Provided, CertManager, CertificateAuthorityService),
-		// The last third, in which it is renewed, is longer than the 14 days of the
-		// alert. No certificate of a public authority lives longer than 398 days
+		// The certificate is renewed in its last third, which is longer than the 14 days of
+		// the alert. No certificate of a public authority lives longer than 398 days
 		// (CA/Browser Forum, Baseline Requirements, 6.3.2).
 		LifetimeDays: r.integer("grpc-edge:certificateLifetimeDays", 45, 398),
 	}

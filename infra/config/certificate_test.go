@@ -49,7 +49,7 @@ func TestProvidedCertificate(t *testing.T) {
 	}
 }
 
-// TestCertificateOfSeveralNames wants a provided certificate to be for all of them.
+// TestCertificateOfSeveralNames checks that a provided certificate must cover all names.
 func TestCertificateOfSeveralNames(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -69,7 +69,7 @@ func TestCertificateOfSeveralNames(t *testing.T) {
 	}
 }
 
-// A private key in the clear is the first thing to mend, and hides nothing else.
+// A plain private key is the first thing to fix, and hides no other problem.
 func TestPlaintextKey(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

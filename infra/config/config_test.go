@@ -41,7 +41,7 @@ func sandbox(t *testing.T, changes map[string]string) map[string]string {
 	return values
 }
 
-// The stacks for real projects lack what only their user knows, and nothing else.
+// The stacks for real projects lack only what their user knows.
 func TestStacksAreValid(t *testing.T) {
 	t.Parallel()
 	for stack, want := range map[string]string{
@@ -188,7 +188,7 @@ func TestSigningKey(t *testing.T) {
 	}
 }
 
-// TestDNSZone takes a zone of the stack's own project, and of another.
+// TestDNSZone checks a zone of the stack's own project, and one of another.
 func TestDNSZone(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]DNSZone{
@@ -201,7 +201,7 @@ func TestDNSZone(t *testing.T) {
 	}
 }
 
-// What is wrong only together with another key, or inside an item.
+// Values that are wrong only together with another key, or inside an item.
 func TestWrongTogether(t *testing.T) {
 	t.Parallel()
 	exclusion := func(name, end, scope string) string {
@@ -236,8 +236,8 @@ func TestWrongTogether(t *testing.T) {
 	}
 }
 
-// Nothing is fixed only to find the next mistake: types, values, fields within items and
-// names of keys are all reported together.
+// No mistake hides another: types, values, fields within items and names of keys are all
+// reported together.
 func TestAllWrongKeysAtOnce(t *testing.T) {
 	t.Parallel()
 	values := sandbox(t, map[string]string{
@@ -298,7 +298,7 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 	}
 }
 
-// The schema that editors read is what the program reads now.
+// The schema that editors read matches what the program reads.
 func TestSchemaIsUpToDate(t *testing.T) {
 	t.Parallel()
 	want, err := StackSchema("../..")
@@ -314,7 +314,8 @@ func TestSchemaIsUpToDate(t *testing.T) {
 	}
 }
 
-// Checks of the caller add their reports to the others; what was wrong before stays as it was.
+// Checks of the caller add their reports to the others. A problem that was reported before
+// keeps its message.
 func TestChecksReportInTheSameRound(t *testing.T) {
 	t.Parallel()
 	r := &reader{problems: map[string]string{}}

@@ -52,7 +52,7 @@ const (
 var (
 	// GitHub, "Username policy" and the rules of its form for a new repository.
 	githubRepository = regexp.MustCompile(`^([A-Za-z0-9](-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100})?$`)
-	// What git takes is more (git-check-ref-format); no one needs it here.
+	// git allows more (git-check-ref-format); no one needs it here.
 	branchName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._/-]{0,98}[A-Za-z0-9])?$`)
 	// Secret Manager, "Create a secret".
 	secretID   = regexp.MustCompile(`^[A-Za-z0-9_-]{0,255}$`)

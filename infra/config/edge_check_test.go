@@ -12,7 +12,7 @@ import (
 	"example.com/grpc-edge/infra/config/configtest"
 )
 
-// What is wrong with the edge is reported by its key, with everything else.
+// Problems of the edge are reported by their keys, with all others.
 func TestCheckEdge(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, sandbox(t, map[string]string{
@@ -51,7 +51,7 @@ func TestCheckEdge(t *testing.T) {
 	}
 }
 
-// The keys that fields of the edge are said to come from are declared.
+// The keys in edgeKeys are declared.
 func TestEdgeKeysAreDeclared(t *testing.T) {
 	t.Parallel()
 	declared := configtest.Load(t, "../..", "")

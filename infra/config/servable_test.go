@@ -22,8 +22,8 @@ type issued struct {
 	key crypto.Signer
 }
 
-// issueTo has an issuer, or with nil the key itself, sign a certificate for servers that
-// change may make a worse one.
+// issueTo signs a certificate for servers with an issuer, or with the key itself if the
+// issuer is nil. The argument change may break the certificate.
 func issueTo(t *testing.T, key crypto.Signer, issuer *issued, change func(*x509.Certificate)) *issued {
 	t.Helper()
 	template := &x509.Certificate{
@@ -81,8 +81,8 @@ func encoded(certificates ...*issued) string {
 	return text.String()
 }
 
-// TestServableCertificates has what real Envoy refuses, which envoy/e2e shows for a curve,
-// and what its clients would.
+// TestServableCertificates checks certificates that real Envoy refuses, which envoy/e2e
+// shows for a curve, and those that its clients would refuse.
 func TestServableCertificates(t *testing.T) {
 	t.Parallel()
 	p256 := onCurve(t, elliptic.P256())

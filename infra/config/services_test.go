@@ -34,7 +34,7 @@ func loadServices(t *testing.T, declared, changes map[string]string, secret bool
 	return c, r.err()
 }
 
-// The stack's own keys are what services have that say nothing else.
+// The stack's own keys are the defaults of services.
 func TestServicesTakeTheStacksDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := loadServices(t, map[string]string{"plain": "", "large": "memory: 1Gi\nmaxCalls: 5"}, map[string]string{

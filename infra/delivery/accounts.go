@@ -44,12 +44,12 @@ const (
 var (
 	previewer = job{role: "previewer", title: "Previews", roles: []string{roles.Preview}, bucket: reads, key: decrypts}
 	deployer  = job{role: "deployer", title: "Deploys", roles: []string{roles.Deploy}, bucket: writes, key: decrypts}
-	// The planner previews the branch for whoever approves its deployment by Cloud Build,
-	// and keeps the plan where no build of a pull request could.
+	// The planner previews the branch for whoever approves its deployment by Cloud Build.
+	// It stores the plan where builds of pull requests cannot write.
 	planner = job{role: "planner", title: "Plans deployments to", roles: []string{roles.Preview}, bucket: reads, key: decrypts}
-	// The destroyer runs `pulumi up` first, to end the deletion protection.
+	// The destroyer runs `pulumi up` first, to turn off the deletion protection.
 	destroyer = job{role: "destroyer", title: "Destroys", roles: []string{roles.Deploy, roles.Destroy}, bucket: writes, key: decrypts}
-	// The reviewer makes stacks that are not there yet, with their own nodes.
+	// The reviewer creates new stacks, with their own nodes.
 	reviewer = job{
 		role: "reviewer", title: "Makes stacks of pull requests of", roles: []string{roles.Deploy, roles.Destroy},
 		bucket: writes, key: encrypts, anyNodes: true,
@@ -112,8 +112,8 @@ func (b *builder) customRoles() (map[string]*projects.IAMCustomRole, error) {
 			Title:       pulumi.String(role.Title + " " + b.Stack),
 			Description: pulumi.String(role.Description),
 			Stage:       pulumi.String(role.Stage),
-			// On the project these would let nodes run as any account of it, the destroyer
-			// included, and sign with any key: see nodes and signing.
+			// On the project these permissions would let nodes run as any account of it,
+			// including the destroyer, and sign with any key: see nodes and signing.
 			Permissions: pulumi.ToStringArray(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == actAs || p == sign })),
 		}, b.parent)
 		if err != nil {
@@ -154,7 +154,7 @@ func (b *builder) limitedGrants() *projects.IAMMemberConditionArgs {
 	grants := func(roles string) string {
 		return "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([" + roles + "])"
 	}
-	// Nodes have the first two, on the project and on the repositories.
+	// Nodes get the first two, on the project and on the repositories.
 	granted := append([]string{"roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"}, b.ServiceRoles...)
 	expression := grants("'" + strings.Join(granted, "', '") + "'")
 	if b.KMSKey != "" {

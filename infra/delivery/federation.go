@@ -38,8 +38,8 @@ func (b *builder) federation(accounts map[string]account) error {
 			"attribute.repository": pulumi.String("assertion." + claim),
 			"attribute.workflow":   pulumi.String("assertion.workflow_ref"),
 		},
-		// Tokens of other repositories are refused here, whatever is granted below
-		// (IAM, "Configure Workload Identity Federation with deployment pipelines").
+		// Tokens of other repositories are refused here, whatever the grants below (IAM,
+		// "Configure Workload Identity Federation with deployment pipelines").
 		AttributeCondition: pulumi.Sprintf("assertion.%s == '%s'", claim, repository),
 	}, b.parent)
 	if err != nil {

@@ -57,7 +57,7 @@ func (b *builder) triggers(accounts map[string]account) error {
 		if role == reviewer.role {
 			continue
 		}
-		// An account of one's own writes its logs itself (Cloud Build, "Configure
+		// A user-specified account must write its logs itself (Cloud Build, "Configure
 		// user-specified service accounts").
 		logs, err := projects.NewIAMMember(b.ctx, b.name+"-"+role+"-logs", &projects.IAMMemberArgs{
 			Project: pulumi.String(b.Project), Role: pulumi.String("roles/logging.logWriter"), Member: accounts[role].member,
@@ -115,8 +115,8 @@ func (b *builder) onPullRequest(args *cloudbuild.TriggerArgs) {
 		Repository: pulumi.String(b.CloudBuild.Name),
 		PullRequest: cloudbuild.TriggerRepositoryEventConfigPullRequestArgs{
 			Branch: pulumi.String("^" + regexp.QuoteMeta(b.Branch) + "$"),
-			// Who may not write to the repository waits for /gcbrun of somebody who
-			// may: what a build runs is what the pull request says.
+			// A pull request of somebody without write access waits for /gcbrun of somebody
+			// who has it: a build runs what the pull request contains.
 			CommentControl: pulumi.String("COMMENTS_ENABLED_FOR_EXTERNAL_CONTRIBUTORS_ONLY"),
 		},
 	}

@@ -38,7 +38,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("grpc-edge:dns:Records", name, r, opts...); err != nil {
 		return nil, fmt.Errorf("registering the DNS records %q: %w", name, err)
 	}
-	// Only once the API is enabled, which in a first preview it is not.
+	// The API must be enabled first, which it is not in a first preview.
 	zone := dns.LookupManagedZoneOutput(ctx, dns.LookupManagedZoneOutputArgs{
 		Name: pulumi.String(args.Zone.Name), Project: pulumi.String(args.Zone.Project),
 	}, pulumi.Parent(r), pulumi.DependsOn(args.APIs))

@@ -15,7 +15,7 @@ import (
 func (e *Edge) newLoadBalancer(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) error {
 	metadata := workload.Metadata(args.Namespace, Name)
 	metadata.Annotations = pulumi.StringMap{
-		// Based on a backend service; without it, on the older target pool.
+		// Uses a backend service; without the annotation, the older target pool.
 		"cloud.google.com/l4-rbs": pulumi.String("enabled"),
 		// Takes precedence over spec.loadBalancerIP, which is deprecated.
 		"networking.gke.io/load-balancer-ip-addresses": args.AddressName,
@@ -25,8 +25,8 @@ func (e *Edge) newLoadBalancer(ctx *pulumi.Context, name string, args *Args, opt
 		Spec: corev1.ServiceSpecArgs{
 			Type:     pulumi.String("LoadBalancer"),
 			Selector: workload.Labels(Name),
-			// Straight to a node that has an Envoy: no second hop, and Envoy sees
-			// the address of the client.
+			// Traffic goes straight to a node that has an Envoy pod: there is no second
+			// hop, and Envoy sees the address of the client.
 			ExternalTrafficPolicy: pulumi.String("Local"),
 			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
 				Name: pulumi.String("https"), Port: pulumi.Int(443), TargetPort: pulumi.Int(envoy.HTTPSPort),

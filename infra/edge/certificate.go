@@ -21,7 +21,7 @@ func (e *Edge) secret(ctx *pulumi.Context, name string, args *Args) (pulumi.Stri
 	secret, err := corev1.NewSecret(ctx, name+"-certificate", &corev1.SecretArgs{
 		Metadata: metadata,
 		Type:     pulumi.String("kubernetes.io/tls"),
-		// The API stores data; stringData would be another field to compare with.
+		// The API stores data; stringData would be another field to compare.
 		Data: pulumi.StringMap{"tls.crt": workload.Base64(args.Chain), "tls.key": workload.Base64(args.Key)},
 	}, pulumi.Parent(e))
 	if err != nil {

@@ -143,7 +143,7 @@ func container(args *Args, config envoy.Config) *corev1.ContainerArgs {
 		Resources: workload.Resources("100m", mebibytes(memoryRequest), mebibytes(memoryLimit)),
 	}
 	if config.ZoneAware() {
-		// Expanded in the arguments. Kubernetes copies the label from the node
+		// Expanded in the arguments. Kubernetes copies the label from the node to the pod
 		// (Kubernetes, "Pod topology labels").
 		c.Env = corev1.EnvVarArray{corev1.EnvVarArgs{Name: pulumi.String("ZONE"), ValueFrom: corev1.EnvVarSourceArgs{
 			FieldRef: corev1.ObjectFieldSelectorArgs{FieldPath: pulumi.String("metadata.labels['" + workload.ZoneLabel + "']")},
@@ -185,9 +185,9 @@ func lifecycle(args *Args, command string, budget time.Duration) *corev1.Contain
 func lifecycleContainer(args *Args, command string, flags ...string) *corev1.ContainerArgs {
 	resources := workload.Resources("5m", "8Mi", "32Mi")
 	if args.Autopilot {
-		// The least that a pod asks for (GKE, "Resource requests in Autopilot"), which does
-		// not say whether Envoy counts, as it is a sidecar: Autopilot would raise what is
-		// less, and that would show as a change for ever.
+		// The minimum request of a pod (GKE, "Resource requests in Autopilot"). The page
+		// does not say whether Envoy counts, as it is a sidecar. Autopilot would raise a
+		// smaller request, which would be a permanent diff.
 		resources = workload.Resources("50m", "52Mi", "64Mi")
 	}
 	return &corev1.ContainerArgs{

@@ -22,7 +22,7 @@ import (
 	"example.com/grpc-edge/infra/workload"
 )
 
-// recorder keeps what is registered.
+// recorder records the ConfigMap that is registered.
 type recorder struct{ configMap resource.PropertyMap }
 
 func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
@@ -34,7 +34,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 
 func (*recorder) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return nil, nil }
 
-// services makes gRPC services of ten methods each, every other of which may be repeated.
+// services returns gRPC services of ten methods each. Every other method may be repeated.
 func services(t *testing.T, n int) []envoy.Backend {
 	t.Helper()
 	var backends []envoy.Backend
@@ -65,7 +65,7 @@ func services(t *testing.T, n int) []envoy.Backend {
 	return backends
 }
 
-// files has the one file that services imports.
+// files resolves the one file that services imports.
 type files struct{}
 
 func (files) FindFileByPath(string) (protoreflect.FileDescriptor, error) {
@@ -76,8 +76,8 @@ func (files) FindDescriptorByName(name protoreflect.FullName) (protoreflect.Desc
 	return emptypb.File_google_protobuf_empty_proto.Messages().ByName(name.Name()), nil
 }
 
-// TestConfigFits deploys two services, which anybody can read in the ConfigMap, and so many
-// that only the packed files fit.
+// TestConfigFits deploys two services, which anybody can read in the ConfigMap, and then so
+// many that only the packed files fit.
 func TestConfigFits(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -127,7 +127,8 @@ func bootstrapIn(t *testing.T, configMap resource.PropertyMap, packed bool) stri
 	return string(text)
 }
 
-// TestTooLarge refuses what no ConfigMap holds before anything is deployed.
+// TestTooLarge checks that files too large for any ConfigMap are refused before anything is
+// deployed.
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	err := pulumi.RunErr(func(ctx *pulumi.Context) error {

@@ -37,7 +37,7 @@ func (e *Edge) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 		})
 	}
 	if args.Config.FetchesKeys() {
-		// Issuers are anywhere, and a policy knows addresses only.
+		// Issuers may be anywhere, and a policy matches only addresses.
 		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{Ports: policy.TCP(443)})
 	}
 	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{

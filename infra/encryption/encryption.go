@@ -54,8 +54,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		}
 		email = agent.Email
 	}
-	// All agents of a project are called service-NUMBER. Resource Manager, which has the
-	// number, too, may not be enabled when a program asks it.
+	// All agents of a project are named service-NUMBER. Resource Manager also has the
+	// number, but may not be enabled when a program asks it.
 	disks := email.ApplyT(func(email string) string {
 		account, _, _ := strings.Cut(email, "@")
 		return account + "@" + diskAgent

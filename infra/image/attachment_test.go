@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// attached reads from a registry what is attached to an image, by its type.
+// attached returns the attachments of an image in a registry, by their types.
 func attached(t *testing.T, reference string) map[string][]byte {
 	t.Helper()
 	image, err := name.NewDigest(reference)
@@ -61,7 +61,7 @@ func content(t *testing.T, artifact v1.Image) []byte {
 	return text
 }
 
-// TestAttachments pushes a service and reads back what it is made of and from.
+// TestAttachments pushes a service and reads back its modules and its provenance.
 func TestAttachments(t *testing.T) {
 	server := &counting{}
 	host := server.start(t)
@@ -104,8 +104,8 @@ func TestAttachments(t *testing.T) {
 	}
 }
 
-// TestAttachmentsAreSentOnce counts what an image costs that is there already, and
-// mends one whose attachments were not all sent.
+// TestAttachmentsAreSentOnce counts the requests for an image that is already there, and
+// repairs one whose attachments were not all sent.
 func TestAttachmentsAreSentOnce(t *testing.T) {
 	server := &counting{}
 	host := server.start(t)
@@ -144,7 +144,8 @@ func TestAttachmentsAreSentOnce(t *testing.T) {
 	}
 }
 
-// TestDescribeNeedsReferrers tells what a registry lacks, rather than moving a tag.
+// TestDescribeNeedsReferrers checks that a registry without referrers is an error, rather
+// than that a tag moves.
 func TestDescribeNeedsReferrers(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)

@@ -19,7 +19,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// provider answers what the gcp provider is asked for, and counts it.
+// provider is a fake of the gcp provider, and counts the calls.
 type provider struct {
 	mu    sync.Mutex
 	asked []string

@@ -39,7 +39,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	i.Digest = args.Built.Digest
 	reference := fmt.Sprintf("%s/%s@%s", args.Repository, args.Built.Name, i.Digest)
 	if ctx.DryRun() {
-		// With the dependencies that it will have: `pulumi up --plan` compares them.
+		// With the dependencies of an update, as `pulumi up --plan` compares them.
 		i.Reference = pulumi.OutputWithDependencies(ctx.Context(), pulumi.String(reference).ToStringOutput(), args.Readers...).(pulumi.StringOutput)
 	} else {
 		i.Reference = i.pushed(ctx, args.Built, reference, args.Ready)
@@ -71,6 +71,6 @@ func (i *Image) pushed(ctx *pulumi.Context, built *Built, reference string, read
 			}
 			return reference, err
 		}).(pulumi.StringOutput)
-	// The token is secret, where it went is not.
+	// The token is secret, but the reference is not.
 	return pulumi.Unsecret(done).(pulumi.StringOutput)
 }

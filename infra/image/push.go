@@ -76,8 +76,8 @@ func access(ctx context.Context, token string) []remote.Option {
 		remote.WithAuth(&authn.Basic{Username: "oauth2accesstoken", Password: token}),
 		remote.WithRetryBackoff(retries),
 		remote.WithRetryStatusCodes(retriedAnswers...),
-		// Artifact Registry lists what is attached to an image. The tag that takes the place
-		// of that elsewhere would have to move, and tags here are immutable.
+		// Artifact Registry lists the attachments of an image. The tag that replaces the
+		// list in other registries would have to move, and tags here are immutable.
 		remote.WithReferrersTagFallback(false),
 	}
 }

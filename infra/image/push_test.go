@@ -13,12 +13,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
-// counting is a registry that wants a password, counts what is asked of it, and
-// may refuse.
+// counting is a registry that requires a password, counts requests, and may refuse them.
 type counting struct {
 	http.Handler
 	mu sync.Mutex
-	// requests are counts of what is read and written, by kind.
+	// requests counts reads and writes, by kind.
 	requests map[string]int
 	// refuse returns a status instead of the registry's answer, or 0.
 	refuse func(kind string, count int) int

@@ -113,7 +113,7 @@ func save(built *Built, dir string) error {
 	if err := path.WriteFile(modulesFile, modules, 0o644); err != nil {
 		return err
 	}
-	// What is there is no whole image, or of a preview that was quicker.
+	// What is there is incomplete, or from another preview that was faster.
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func key(ctx context.Context, source Source) (string, error) {
 	if err := writeSelf(hash); err != nil {
 		return "", err
 	}
-	// A go.mod chooses among Go releases by what GOTOOLCHAIN allows.
+	// GOTOOLCHAIN decides which Go release a go.mod may select.
 	ask := exec.CommandContext(ctx, "go", "env", "GOMOD", "GOVERSION", "GOTOOLCHAIN")
 	ask.Dir, ask.Env = source.Dir, buildEnv(os.Environ(), source.Architecture)
 	answer, err := ask.Output()

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// modules copies echo and what it needs to a folder where it may be changed.
+// modules copies echo and its dependencies to a folder where the test may change them.
 func modules(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -21,7 +21,7 @@ func modules(t *testing.T) string {
 	return dir
 }
 
-// TestKey changes what an image is made of, one thing after the other.
+// TestKey changes the inputs of an image, one after the other.
 func TestKey(t *testing.T) {
 	dir := modules(t)
 	source := Source{Dir: filepath.Join(dir, "echo"), Name: "echo", Architecture: "amd64"}
@@ -73,7 +73,7 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// TestStore builds once, and again after a change or a loss, and pushes what was kept.
+// TestStore builds once, rebuilds after a change or a loss, and pushes the stored image.
 func TestStore(t *testing.T) {
 	t.Parallel()
 	dir := modules(t)
@@ -92,7 +92,7 @@ func TestStore(t *testing.T) {
 		t.Errorf("the digest is %s, without a store %s; modules (-kept +without):\n%s", first.Digest, fresh.Digest, cmp.Diff(first.modules, fresh.modules))
 	}
 
-	// What is kept is used: it says what only this test wrote.
+	// The stored image is used: it has content that only this test wrote.
 	entries, err := filepath.Glob(filepath.Join(s.dir, "echo-amd64", "*"))
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("the store has %v (%v), want one image", entries, err)
@@ -107,7 +107,7 @@ func TestStore(t *testing.T) {
 		t.Errorf("pushing what was kept: %t, %v", sent, err)
 	}
 
-	// Half of an image is none.
+	// An incomplete image is not used.
 	if err := os.Remove(filepath.Join(entries[0], "index.json")); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestStore(t *testing.T) {
 		t.Errorf("half of an image was used: %s of %s", mended.Digest, mended.modules.Path)
 	}
 
-	// After a change, an image of long ago goes.
+	// After a change, an old image is removed.
 	long := time.Now().Add(-2 * keptFor)
 	if err := os.Chtimes(entries[0], long, long); err != nil {
 		t.Fatal(err)

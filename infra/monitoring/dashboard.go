@@ -82,7 +82,7 @@ func (d dashboard) json(cluster string) (string, error) {
 				},
 			},
 		}
-		// The API drops a position of 0, as it drops what is empty.
+		// The API drops a position of 0, like all empty fields.
 		if x := i % 2 * tileWidth; x > 0 {
 			tile["xPos"] = x
 		}

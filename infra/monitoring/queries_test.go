@@ -10,7 +10,7 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// watching has streams that are called Watch, and methods of the same name that are not.
+// watching defines streams that are called Watch, and other methods of the same name.
 const watching = `
 name: "watching.proto" package: "shop.v1" syntax: "proto3"
 message_type { name: "M" }

@@ -75,8 +75,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			return nil, err
 		}
 	}
-	// GKE wants the address in the cluster's region, and the load balancer of a
-	// Service is in the Premium Tier (GKE, "LoadBalancer Service parameters").
+	// GKE requires the address in the cluster's region, and the load balancer of a Service
+	// is in the Premium Tier (GKE, "LoadBalancer Service parameters").
 	address, err := compute.NewAddress(ctx, name+"-edge", &compute.AddressArgs{
 		AddressType: pulumi.String("EXTERNAL"),
 		NetworkTier: pulumi.String("PREMIUM"),
@@ -104,7 +104,7 @@ func (n *Network) newSubnet(ctx *pulumi.Context, name string, vpc *compute.Netwo
 		PrivateIpGoogleAccess: pulumi.Bool(true),
 	}
 	if args.FlowLogs {
-		// Half of the connections, each minute's in one entry: what is billed is entries
+		// Half of the connections, with one entry a minute for each: entries are billed
 		// (VPC, "VPC Flow Logs", log volume).
 		described.LogConfig = compute.SubnetworkLogConfigArgs{
 			AggregationInterval: pulumi.String("INTERVAL_1_MIN"), FlowSampling: pulumi.Float64(0.5),

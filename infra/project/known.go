@@ -89,7 +89,7 @@ func disabled(ctx context.Context, url, token string) bool {
 		return false
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	// One transport for all that the program calls by itself.
+	// All requests of the program use this transport.
 	answer, err := (&http.Client{Transport: remote.DefaultTransport}).Do(request)
 	if err != nil {
 		return false

@@ -73,7 +73,7 @@ func (p *Project) enable(ctx *pulumi.Context, name, service string, opts ...pulu
 	short, _, _ := strings.Cut(service, ".")
 	enabled, err := projects.NewService(ctx, name+"-"+short, &projects.ServiceArgs{
 		Service: pulumi.String(service),
-		// Other things in the project may use the API: it stays on.
+		// The project may use the API for other things: it stays enabled.
 		DisableOnDestroy: pulumi.Bool(false),
 	}, append(opts, pulumi.Parent(p))...)
 	if err != nil {

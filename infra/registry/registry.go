@@ -83,7 +83,7 @@ func imageRepository(args *Args) *artifactregistry.RepositoryArgs {
 		RepositoryId: pulumi.String(args.Name),
 		Location:     pulumi.String(args.Region),
 		Format:       pulumi.String("DOCKER"),
-		// Whoever does tag an image cannot make the tag mean another one later.
+		// A tag that somebody sets cannot be moved to another image later.
 		DockerConfig: artifactregistry.RepositoryDockerConfigArgs{ImmutableTags: pulumi.Bool(true)},
 		VulnerabilityScanningConfig: artifactregistry.RepositoryVulnerabilityScanningConfigArgs{
 			EnablementConfig: pulumi.String(scanning),
@@ -101,10 +101,10 @@ func cleanup(args *Args) artifactregistry.RepositoryCleanupPolicyArray {
 			Id:     pulumi.String("delete-old"),
 			Action: pulumi.String("DELETE"),
 			Condition: artifactregistry.RepositoryCleanupPolicyConditionArgs{
-				// Nothing has a tag here: a digest says which image is meant.
+				// Nothing has a tag here: images are identified by digest.
 				TagState: pulumi.String("ANY"),
-				// In seconds as the API returns it: any other spelling shows as a change
-				// for ever.
+				// In seconds, as the API returns it: any other spelling would be a
+				// permanent diff.
 				OlderThan: pulumi.String(fmt.Sprintf("%ds", args.Images.RetentionDays*24*60*60)),
 			},
 		},
@@ -112,8 +112,8 @@ func cleanup(args *Args) artifactregistry.RepositoryCleanupPolicyArray {
 			Id:     pulumi.String("keep-latest"),
 			Action: pulumi.String("KEEP"),
 			MostRecentVersions: artifactregistry.RepositoryCleanupPolicyMostRecentVersionsArgs{
-				// What is attached to an image is a version of the same package
-				// (Artifact Registry API, Attachment: ociVersionName).
+				// An attachment of an image is a version of the same package (Artifact
+				// Registry API, Attachment: ociVersionName).
 				KeepCount: pulumi.Int(args.Images.KeepVersions * args.Manifests),
 			},
 		},

@@ -27,7 +27,7 @@ func container(args *Args, mounts *mounts) *corev1.ContainerArgs {
 	if len(mounts.mounts) > 0 { // an empty list would be in every list of changes
 		c.VolumeMounts = mounts.mounts
 	}
-	// No service name asks for the health of the whole server.
+	// Without a service name the probe asks for the health of the whole server.
 	workload.Probes(c, corev1.ProbeArgs{Grpc: corev1.GRPCActionArgs{Port: pulumi.Int(Port)}}, spec.StartupSeconds)
 	return c
 }

@@ -41,7 +41,7 @@ func NewFiles(ctx *pulumi.Context, name string, namespace pulumi.StringInput, wo
 		return nil, fmt.Errorf("the files of %q take %d bytes, and a ConfigMap holds %d: deploy fewer services, or methods, in this stack",
 			name, files.size(), fileLimit)
 	}
-	// JSON has the keys in order, and bytes in base64 as the API wants them.
+	// JSON has the keys in order, and bytes in base64 as the API requires.
 	content, err := json.Marshal(files)
 	if err != nil {
 		return nil, fmt.Errorf("hashing the files of %q: %w", name, err)

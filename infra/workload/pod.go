@@ -11,8 +11,8 @@ func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
 	spec := corev1.PodSpecArgs{
 		ServiceAccountName:           account.Metadata.Name().Elem(),
 		AutomountServiceAccountToken: pulumi.Bool(false),
-		// Variables for each Service of the namespace would change what a program
-		// sees whenever a Service is added.
+		// Variables for each Service of the namespace would change the environment of a
+		// program whenever a Service is added.
 		EnableServiceLinks: pulumi.Bool(false),
 		SecurityContext: corev1.PodSecurityContextArgs{
 			RunAsNonRoot:   pulumi.Bool(true),
@@ -34,7 +34,7 @@ func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
 	}
 	if args.Sidecar != nil {
 		sidecar := restricted(args.Sidecar)
-		// What makes it one (Kubernetes, "Sidecar Containers").
+		// This makes it a sidecar (Kubernetes, "Sidecar Containers").
 		sidecar.RestartPolicy = pulumi.String("Always")
 		var list corev1.ContainerArray
 		if args.First != nil {
@@ -67,7 +67,7 @@ func spread(name, topology string) corev1.TopologySpreadConstraintArgs {
 		MaxSkew:           pulumi.Int(1),
 		WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
 		LabelSelector:     Selector(name),
-		// Pods of the version that is going away do not count.
+		// Pods of the old version do not count.
 		MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
 	}
 }

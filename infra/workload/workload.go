@@ -95,8 +95,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Metadata: Metadata(args.Namespace, args.Name),
 		Spec: policyv1.PodDisruptionBudgetSpecArgs{
 			Selector: Selector(args.Name),
-			// A number that must stay available would stop node upgrades for ever
-			// where there is a single replica.
+			// A number that must stay available would block node upgrades forever where
+			// there is a single replica.
 			MaxUnavailable:             pulumi.Int(1),
 			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
 		},
@@ -160,8 +160,8 @@ func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.Deploymen
 func podMetadata(args *Args) metav1.ObjectMetaArgs {
 	metadata := metav1.ObjectMetaArgs{Labels: Metadata(args.Namespace, args.Name).Labels}
 	if args.Sidecar != nil {
-		// What kubectl logs and exec mean by the pod (Kubernetes, "Well-Known Labels,
-		// Annotations and Taints").
+		// kubectl logs and exec use this container by default (Kubernetes, "Well-Known
+		// Labels, Annotations and Taints").
 		metadata.Annotations = pulumi.StringMap{"kubectl.kubernetes.io/default-container": args.Sidecar.Name.ToStringPtrOutput().Elem()}
 	}
 	return metadata

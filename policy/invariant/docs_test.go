@@ -16,7 +16,7 @@ const (
 	end   = "<!-- rules: end -->\n"
 )
 
-// What people read is the table that is checked.
+// The documentation matches the table of rules.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(docs)

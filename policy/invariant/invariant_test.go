@@ -24,7 +24,7 @@ type described struct {
 	Properties map[string]any
 }
 
-// good is a stack without fault.
+// good returns a stack that violates no rule.
 func good(t *testing.T) []described {
 	t.Helper()
 	text, err := os.ReadFile("testdata/good.yaml")
@@ -38,7 +38,7 @@ func good(t *testing.T) []described {
 	return list
 }
 
-// with is the good stack with one value set, or taken away if it is nil.
+// with returns the good stack with one value set, or removed if it is nil.
 func with(t *testing.T, name, path string, value any) []Resource {
 	t.Helper()
 	kind, name, _ := strings.Cut(name, " ")
@@ -92,7 +92,7 @@ const (
 	pool      = "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/"
 )
 
-// TestEachRule breaks one thing at a time, and wants exactly this rule to say so.
+// TestEachRule breaks one thing at a time, and checks that exactly this rule reports it.
 func TestEachRule(t *testing.T) {
 	t.Parallel()
 	type test struct {
@@ -288,7 +288,7 @@ func TestForbiddenTypes(t *testing.T) {
 	}
 }
 
-// A Deployment that is scaled names no replicas.
+// A Deployment that is scaled has no replicas set.
 func TestScaledWorkloadsNeedABudget(t *testing.T) {
 	t.Parallel()
 	var list []Resource
@@ -310,7 +310,7 @@ func TestScaledWorkloadsNeedABudget(t *testing.T) {
 	}
 }
 
-// A stack that is told to sign requires it.
+// A stack with a signing key requires signatures.
 func TestSigningIsRequired(t *testing.T) {
 	t.Parallel()
 	list := with(t, "Policy admission", "defaultAdmissionRule.evaluationMode", "ALWAYS_ALLOW")
@@ -324,7 +324,7 @@ func TestSigningIsRequired(t *testing.T) {
 	}
 }
 
-// A pod that calls the API says so, and gets its token.
+// A pod that declares that it calls the API may have a token.
 func TestDeclaredToken(t *testing.T) {
 	t.Parallel()
 	list := with(t, "Deployment app", "spec.template.metadata.annotations", map[string]any{needsToken: "reads its own ConfigMap"})
@@ -333,7 +333,8 @@ func TestDeclaredToken(t *testing.T) {
 	}
 }
 
-// Without a stack's configuration, as in a pack that is being published, either will do.
+// Without a stack's configuration, as in a pack that is being published, either value is
+// accepted.
 func TestWithoutSettings(t *testing.T) {
 	t.Parallel()
 	list := with(t, "Cluster cluster", "deletionProtection", false)
@@ -348,7 +349,7 @@ func TestWithoutSettings(t *testing.T) {
 	}
 }
 
-// Names are how a user configures the pack; the rest is what it says to a person.
+// Users configure the pack by the names of rules; the other fields are for people.
 func TestRulesAreDescribed(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}

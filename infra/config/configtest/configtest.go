@@ -1,5 +1,5 @@
-// Package configtest gives tests the configuration of a stack as the Pulumi CLI
-// gives it to the program, so that what they check is what Pulumi.yaml says.
+// Package configtest returns the configuration of a stack to tests as the Pulumi CLI passes
+// it to the program, so that tests check what Pulumi.yaml declares.
 package configtest
 
 import (
