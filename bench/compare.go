@@ -17,11 +17,12 @@ import (
 	"example.com/grpc-edge/bench/report"
 )
 
-// connections are what the clients of one load have: 512 calls are 64 on each, and the
-// edge allows 100.
+// connections is the most connections of the clients of one load. 512 calls in flight are
+// 64 on each. The edge allows 100.
 const connections = 8
 
-// shape is one load: so many calls in flight, unary or one on each of so many streams.
+// shape describes one load. It has a number of calls in flight: unary, or one on each of as
+// many streams.
 type shape struct {
 	report.Load
 	inFlight int
@@ -38,16 +39,16 @@ var shapes = []shape{
 	{report.Load{Key: "stream", Title: "stream"}, 128, true},
 }
 
-// protocolLoads are the calls in flight when gRPC is compared with REST.
+// protocolLoads lists the numbers of calls in flight for the comparison of gRPC and REST.
 var protocolLoads = []int{1, 128}
 
-// candidate is what is measured: a proxy, or none.
+// candidate describes one way that calls take to the backends: through a proxy, or direct.
 type candidate struct {
 	key, title string
 	kind       report.Kind
 	proxy      *proxy.Proxy
 	tls        bool
-	// scale has it measured at one load only, with many services.
+	// scale is for an edge with many services, which is measured under one load only.
 	scale bool
 }
 
@@ -72,8 +73,8 @@ func candidates() []candidate {
 	return list
 }
 
-// wants returns the targets of an edge beside the tutorial's Envoy, and beside nginx, which
-// is the faster one with a single call in flight and no limit then (issue 16).
+// wants returns the targets of an edge against the tutorial's Envoy and nginx. With a single
+// call in flight nginx is faster, so there is no target against it (issue 16).
 func wants(key string) []report.Want {
 	const minimal, nginx = "Envoy as in the tutorial", "nginx"
 	unary := []string{"1 in flight", "16", "128", "512"}
@@ -91,7 +92,7 @@ func wants(key string) []report.Want {
 	}
 }
 
-// measured is what all rounds gave for a candidate.
+// measured holds the results of all rounds for a candidate.
 type measured struct {
 	figures   [][]report.Figures // for each load, of each round
 	protocols [][]report.Figures // for each protocol at each load, of each round
@@ -126,7 +127,8 @@ func compare(ctx context.Context, o options) (report.Report, error) {
 	all := make([]measured, len(list))
 	for round := range o.rounds {
 		for i := range list {
-			// What the machine does besides hits another candidate each round.
+			// Rotate the order, so that other work of the machine hits another candidate in
+			// each round.
 			turn := (i + round) % len(list)
 			fmt.Printf("round %d of %d: %s\n", round+1, o.rounds, list[turn].title)
 			if err := s.turn(ctx, list[turn], &all[turn]); err != nil {

@@ -1,14 +1,14 @@
-// Command bench measures what this repository's edge costs: the same calls to the
-// same backends through it, through Envoy with next to no configuration, through
-// nginx, HAProxy and Traefik, and without a proxy. It writes docs/benchmark.md.
+// Command bench measures what this repository's edge costs. It makes the same calls to the
+// same backends through the edge, through a minimal Envoy, through nginx, HAProxy and
+// Traefik, and without a proxy. It writes docs/benchmark.md.
 //
 //	go run . [-quick] [-only edge,minimal]   compares; a whole run takes some 25 minutes
 //	go run . -profile                        takes one feature after the other off the edge
-//	go run . -page                           measures nothing and writes the page anew, as after a change of notes.md
+//	go run . -page                           measures nothing and rewrites the page, as after a change of notes.md
 //
-// Only a whole run writes docs/; others write .cache/bench/report. What was measured is
-// kept in benchmark.json beside the page. It runs in this
-// folder, on loopback, and ends with everything that it started.
+// Only a whole run writes docs/. Others write .cache/bench/report. benchmark.json beside the
+// page holds the results. The command runs in this folder, on loopback. It stops everything
+// that it started.
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 	"example.com/grpc-edge/bench/report"
 )
 
-// options are how much is measured, and where the report goes.
+// options describes how much to measure, and where to write the report.
 type options struct {
 	rounds          int
 	window, warmup  time.Duration
@@ -42,7 +42,7 @@ var (
 	quick = options{rounds: 2, window: 500 * time.Millisecond, warmup: 200 * time.Millisecond, out: "../.cache/bench/report"}
 )
 
-// limit is for a whole run, whatever happens.
+// limit bounds a run.
 const limit = 30 * time.Minute
 
 func main() {
@@ -61,7 +61,7 @@ func main() {
 	}
 }
 
-// rewrite writes the page of the last whole run with the notes as they are now.
+// rewrite writes the page of the last whole run again, with the current notes.
 func rewrite() error {
 	r, err := report.Read(whole.out)
 	if err != nil {
@@ -102,7 +102,7 @@ func start(short bool, only string, profile bool) error {
 		o.command += fmt.Sprintf(" BENCH_FLAGS='%s'", strings.Join(flags, " "))
 	}
 	o.proxyOn, o.loadOn = proxyOn, loadOn
-	// Clients and backends are one process, which is not what is measured.
+	// This process has the clients and backends, which are not measured. Collect less garbage.
 	debug.SetGCPercent(400)
 	fmt.Printf("Proxies on CPU %s, clients and backends on CPU %s.\n", proxyOn, loadOn)
 	if profile {
@@ -122,7 +122,7 @@ func start(short bool, only string, profile bool) error {
 	return nil
 }
 
-// chosen are those of the candidates that -only names.
+// chosen returns the candidates that -only names, or all without it.
 func (o options) chosen(all []candidate) ([]candidate, error) {
 	if o.only == nil {
 		return all, nil

@@ -11,11 +11,11 @@ import (
 	"example.com/grpc-edge/bench/report"
 )
 
-// profileShape is the load under which the proxy, and not the client, is the limit.
+// profileShape is a load at which the proxy is the bottleneck, and not the client.
 var profileShape = shape{Load: report.Load{Key: "128", Title: "128 in flight"}, inFlight: 128}
 
-// profileEdge measures the edge with everything on, and without one feature after the
-// other: what a feature costs is what is gained without it.
+// profileEdge measures the edge with everything on, and then without each feature in turn.
+// The difference is the cost of the feature.
 func profileEdge(ctx context.Context, o options) error {
 	// More rounds, each shorter: there are many variants, and their differences are small.
 	o.window = o.window / 2

@@ -14,7 +14,7 @@ import (
 	"example.com/grpc-edge/bench/report"
 )
 
-// stage is what every candidate is measured with.
+// stage holds what all candidates share: options, identity and backends.
 type stage struct {
 	options
 	identity *proxy.Identity
@@ -32,7 +32,7 @@ func newStage(o options) (*stage, error) {
 
 func (s *stage) close() { s.backends.Close() }
 
-// target is a candidate that runs and answers.
+// target is a candidate that is running.
 type target struct {
 	stage     *stage
 	tls       bool
@@ -40,7 +40,7 @@ type target struct {
 	process   *proxy.Process // nil without a proxy
 }
 
-// with runs a proxy, or none, until use returns.
+// with starts the candidate's proxy, if any, calls use, and stops the proxy.
 func (s *stage) with(ctx context.Context, c candidate, use func(*target) error) (err error) {
 	t := &target{stage: s, tls: c.tls, addresses: s.backends.Addresses()}
 	if c.tls {
@@ -73,7 +73,7 @@ func (s *stage) with(ctx context.Context, c candidate, use func(*target) error) 
 	return errors.Join(used, err)
 }
 
-// readyLimit is for what takes a second or two.
+// readyLimit bounds the wait for a proxy. It usually takes a second or two.
 const readyLimit = 30 * time.Second
 
 // ready waits until calls reach every backend.
@@ -100,8 +100,8 @@ func (t *target) ready(ctx context.Context) error {
 	}
 }
 
-// tryCalls makes a few calls on a connection of their own, which has no memory of a
-// port that did not answer yet.
+// tryCalls makes a few calls on a new connection, which has no backoff from an earlier
+// failure to connect.
 func (t *target) tryCalls(ctx context.Context) (load.Result, error) {
 	client, err := t.dial(1)
 	if err != nil {
@@ -151,14 +151,14 @@ func (s *stage) turn(ctx context.Context, c candidate, m *measured) error {
 	})
 }
 
-// measure takes the figures of one load.
+// measure measures one load.
 func (t *target) measure(ctx context.Context, shape shape, m *measured) (report.Figures, error) {
 	client, err := t.dial(shape.connections())
 	if err != nil {
 		return report.Figures{}, err
 	}
 	defer client.Close()
-	// Ends streams, also those of a proxy that does not answer.
+	// The timeout ends streams, also if the proxy does not answer.
 	ctx, cancel := context.WithTimeout(ctx, t.stage.warmup+t.stage.window+readyLimit)
 	defer cancel()
 	callers := client.Unary(shape.inFlight)
@@ -205,7 +205,7 @@ func (t *target) cpuTime() (time.Duration, error) {
 	return t.process.CPUTime()
 }
 
-// spread calls on one connection, and counts at the backends.
+// spread makes calls on one connection, and measures how evenly they reach the backends.
 func (t *target) spread(ctx context.Context, m *measured) error {
 	client, err := t.dial(1)
 	if err != nil {
@@ -219,7 +219,7 @@ func (t *target) spread(ctx context.Context, m *measured) error {
 	return nil
 }
 
-// protocol is a way to call the same method.
+// protocol describes a way to call the same method.
 type protocol struct {
 	title string
 	rest  bool
@@ -232,7 +232,7 @@ var protocols = []protocol{
 	{"REST over HTTP/1.1", true, false},
 }
 
-// compareProtocols measures the edge by each protocol.
+// compareProtocols measures the edge with each protocol.
 func (t *target) compareProtocols(ctx context.Context, m *measured) error {
 	if m.protocols == nil {
 		m.protocols = make([][]report.Figures, len(protocols)*len(protocolLoads))

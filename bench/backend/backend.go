@@ -1,5 +1,5 @@
-// Package backend serves the calls of the benchmark: three gRPC servers behind
-// one DNS name, as three pods behind a headless Kubernetes Service.
+// Package backend serves the calls of the benchmark. It runs three gRPC servers behind one
+// DNS name, as three pods behind a headless Kubernetes Service.
 package backend
 
 import (
@@ -26,32 +26,32 @@ import (
 // trying it in search domains.
 const Name = "backends.bench."
 
-// hosts are the addresses of the servers; all of 127.0.0.0/8 is loopback.
+// hosts lists the addresses of the servers. All of 127.0.0.0/8 is loopback.
 var hosts = []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}
 
-// maxStreams is what the services of this repository allow on a connection
+// maxStreams is the limit of streams on a connection, as in this repository's services
 // (services/chassis).
 const maxStreams = 100
 
-// Services are the gRPC services that the servers have: api.Echo, and gRPC's
-// own grpc.testing.BenchmarkService for its bidirectional stream.
+// Services returns the gRPC services of the servers: api.Echo, and gRPC's own
+// grpc.testing.BenchmarkService for its bidirectional stream.
 func Services() []protoreflect.ServiceDescriptor {
 	return envoy.Services(api.File_api_echo_proto, benchpb.File_grpc_testing_benchmark_service_proto)
 }
 
-// Set is three running servers.
+// Set holds the three running servers.
 type Set struct {
-	// Resolver answers for Name.
+	// Resolver is the address of the DNS server that resolves Name.
 	Resolver netip.AddrPort
-	// Port is the same at each of the servers, for HTTP/2 without TLS; TLSPort is
-	// for the client that measures without a proxy.
+	// Port is for HTTP/2 without TLS. TLSPort is for the client that measures without a
+	// proxy. Each is the same on all servers.
 	Port, TLSPort int
 
 	names   *nameServer
 	servers []*server
 }
 
-// Start runs the servers until Close.
+// Start starts the servers. They run until Close.
 func Start(identity *tls.Config) (*Set, error) {
 	s := &Set{}
 	var err error
@@ -71,7 +71,7 @@ func Start(identity *tls.Config) (*Set, error) {
 	return s, nil
 }
 
-// Close stops the servers and cuts calls that are under way.
+// Close stops the servers and cancels calls in flight.
 func (s *Set) Close() {
 	_ = s.names.socket.Close()
 	for _, server := range s.servers {
@@ -80,10 +80,10 @@ func (s *Set) Close() {
 	}
 }
 
-// Addresses are the host and port of each server.
+// Addresses returns the host:port of each server.
 func (s *Set) Addresses() []string { return addresses(s.Port) }
 
-// TLSAddresses are those for calls over TLS.
+// TLSAddresses returns the host:port of each server for TLS.
 func (s *Set) TLSAddresses() []string { return addresses(s.TLSPort) }
 
 func addresses(port int) []string {
@@ -94,7 +94,7 @@ func addresses(port int) []string {
 	return list
 }
 
-// Counts is how many calls of api.Echo each server took since the last time.
+// Counts returns the calls of api.Echo that each server got since the last Counts.
 func (s *Set) Counts() []int64 {
 	var list []int64
 	for _, server := range s.servers {
@@ -103,7 +103,7 @@ func (s *Set) Counts() []int64 {
 	return list
 }
 
-// listenAll finds a port that is free at every host.
+// listenAll listens on a port that is free on every host.
 func listenAll(port *int) ([]net.Listener, error) {
 	var err error
 	for range 20 {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// nameServer answers that the A records of Name are the hosts.
+// nameServer is a DNS server that returns the hosts as the A records of Name.
 type nameServer struct {
 	address netip.AddrPort
 	socket  net.PacketConn
@@ -42,7 +42,8 @@ func (s *nameServer) serve() {
 	}
 }
 
-// answer has no address for other names, nor for other types than A.
+// answer returns the reply to a query. Other names get NXDOMAIN. Types other than A get no
+// records.
 func (s *nameServer) answer(query []byte) ([]byte, error) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(query)

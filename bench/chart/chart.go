@@ -1,4 +1,4 @@
-// Package chart draws bars as SVG: those of all benchmarks of this repository look alike.
+// Package chart draws bar charts as SVG, in one style for all benchmarks of this repository.
 package chart
 
 import (
@@ -8,17 +8,17 @@ import (
 	"text/template"
 )
 
-// Chart is bars in panels side by side, with a scale of its own in each.
+// Chart describes a chart with panels of bars side by side. Each panel has its own scale.
 type Chart struct {
 	Title, Description string
 	// Rows name the bars of each panel.
 	Rows []string
-	// Accent is the row that the chart is about, or -1.
+	// Accent is the index of the highlighted row, or -1.
 	Accent int
 	Panels []Panel
 }
 
-// Panel has a value for each row, from 0 on.
+// Panel describes one panel. It has a value for each row. Bars begin at 0.
 type Panel struct {
 	Title  string
 	Values []float64
@@ -26,7 +26,7 @@ type Panel struct {
 	Format func(float64) string
 }
 
-// The measures of a chart in its own units, which are pixels at full size.
+// These are the dimensions of a chart in its own units, which are pixels at full size.
 const (
 	chartWidth = 900
 	labelWidth = 190
@@ -37,7 +37,7 @@ const (
 	headHeight = 70
 )
 
-// bar is a row in a panel, and where it is drawn.
+// bar describes a text or a bar of a row, and where to draw it.
 type bar struct {
 	Class, Value        string
 	X, Y, Width, Middle float64
@@ -49,7 +49,7 @@ var chartText string
 
 var chartTemplate = template.Must(template.New("chart").Parse(chartText))
 
-// SVG draws the chart for a light or a dark background, as the reader's is.
+// SVG returns the chart as SVG. It adapts to the reader's light or dark background.
 func (c Chart) SVG() (string, error) {
 	width := float64(chartWidth-labelWidth)/float64(len(c.Panels)) - panelGap
 	data := struct {

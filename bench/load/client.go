@@ -20,20 +20,20 @@ import (
 	"example.com/grpc-edge/services/echo/api"
 )
 
-// Content is what every call sends and gets back: 128 bytes of text.
+// Content is the text of every request and of every answer: 128 bytes.
 var Content = strings.Repeat("All work and no play makes gRPC. ", 4)[:128]
 
-// deadline bounds one call, and is sent with it as grpc-timeout.
+// deadline bounds one call. gRPC sends it as grpc-timeout.
 const deadline = 10 * time.Second
 
-// GRPC are connections to call gRPC methods on.
+// GRPC is a client with several gRPC connections.
 type GRPC struct {
-	// Traffic is of all the connections.
+	// Traffic counts the bytes on all connections.
 	Traffic     Traffic
 	connections []*grpc.ClientConn
 }
 
-// DialGRPC opens connections to the addresses in turn; without TLS if that is nil.
+// DialGRPC opens connections to the addresses in turn. If security is nil, it uses no TLS.
 func DialGRPC(connections int, security *tls.Config, addresses ...string) (*GRPC, error) {
 	g := &GRPC{}
 	transport := insecure.NewCredentials()
@@ -62,7 +62,7 @@ func (g *GRPC) Close() {
 	}
 }
 
-// Unary are callers of api.Echo/Echo, spread over the connections.
+// Unary returns callers of api.Echo/Echo, spread over the connections.
 func (g *GRPC) Unary(callers int) []Call {
 	var list []Call
 	for i := range callers {
@@ -80,8 +80,8 @@ func (g *GRPC) Unary(callers int) []Call {
 	return list
 }
 
-// Streams are callers with a bidirectional stream each, until ctx ends: a call is a message
-// sent and its answer received.
+// Streams returns callers with one bidirectional stream each, until ctx ends. A call sends
+// one message and receives its answer.
 func (g *GRPC) Streams(ctx context.Context, callers int) ([]Call, error) {
 	var list []Call
 	for i := range callers {
@@ -105,16 +105,16 @@ func (g *GRPC) Streams(ctx context.Context, callers int) ([]Call, error) {
 	return list, nil
 }
 
-// REST are connections to call the same method as JSON over HTTP.
+// REST is a client that calls the same method as JSON over HTTP.
 type REST struct {
-	// Traffic is of all the connections.
+	// Traffic counts the bytes on all connections.
 	Traffic    Traffic
 	url        string
 	transports []*http.Transport
 }
 
-// DialREST prepares connections over TLS: as many as asked for with HTTP/2, and
-// with HTTP/1.1 one for each caller.
+// DialREST creates a client over TLS. With HTTP/2 it uses that many connections. With
+// HTTP/1.1 it uses one for each caller.
 func DialREST(http2 bool, connections int, security *tls.Config, address string) *REST {
 	r := &REST{url: "https://" + security.ServerName + "/v1/echo"}
 	protocols := new(http.Protocols)
@@ -141,7 +141,7 @@ func (r *REST) Close() {
 	}
 }
 
-// Unary are callers of api.Echo/Echo at its path in REST.
+// Unary returns callers of api.Echo/Echo by REST.
 func (r *REST) Unary(callers int) []Call {
 	var list []Call
 	for i := range callers {
@@ -151,7 +151,7 @@ func (r *REST) Unary(callers int) []Call {
 	return list
 }
 
-// message is api.EchoRequest and api.EchoResponse in JSON.
+// message is an api.EchoRequest or api.EchoResponse in JSON.
 type message struct {
 	Content string `json:"content"`
 }

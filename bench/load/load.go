@@ -1,5 +1,5 @@
-// Package load calls a service from many callers at once, and measures how many
-// calls were answered, how soon, and with how many bytes.
+// Package load calls a service from many callers at once. It measures throughput, latency
+// and bytes.
 package load
 
 import (
@@ -10,29 +10,29 @@ import (
 	"time"
 )
 
-// Call makes one call and waits for its answer, which it checks.
+// Call makes one call, waits for its answer, and checks it.
 type Call func(ctx context.Context) error
 
-// Result is what one window measured.
+// Result holds the figures of one window.
 type Result struct {
-	// Calls were answered as they should be, and Failed were not.
+	// Calls counts the calls with the right answer. Failed counts all others.
 	Calls, Failed int
 	// Err is the first failure.
 	Err error
 	// Elapsed is from the first call to the last answer.
 	Elapsed time.Duration
-	// P50 and P99 are the latencies that half and 99 % of Calls did not exceed.
+	// P50 and P99 are percentiles of the latency of Calls.
 	P50, P99 time.Duration
 }
 
-// PerSecond is the throughput.
+// PerSecond returns the throughput in calls a second.
 func (r Result) PerSecond() float64 { return float64(r.Calls) / r.Elapsed.Seconds() }
 
-// failuresEnough ends a caller: where nothing works there is nothing to measure.
+// failuresEnough is the number of failures after which a caller ends.
 const failuresEnough = 100
 
-// Run is a closed loop: each caller has one call under way, and makes the next as
-// soon as it is answered, until the window is over. The last calls are waited for.
+// Run runs a closed loop: each caller has one call in flight, and makes the next as soon as
+// it is answered, until the window is over. Run waits for the last calls.
 func Run(ctx context.Context, callers []Call, window time.Duration) Result {
 	start := time.Now()
 	results := make([]callerResult, len(callers))
@@ -78,7 +78,7 @@ func summarize(results []callerResult, elapsed time.Duration) Result {
 	return total
 }
 
-// percentile is the nearest rank of sorted values, and 0 of none.
+// percentile returns a percentile of sorted values by nearest rank. Without values it is 0.
 func percentile(sorted []time.Duration, percent int) time.Duration {
 	if len(sorted) == 0 {
 		return 0
@@ -86,5 +86,5 @@ func percentile(sorted []time.Duration, percent int) time.Duration {
 	return sorted[(len(sorted)*percent+99)/100-1]
 }
 
-// errWrongAnswer is an answer that is not what was sent.
+// errWrongAnswer returns the error for an answer other than the content that was sent.
 func errWrongAnswer(got string) error { return fmt.Errorf("the answer was %.80q", got) }

@@ -9,7 +9,7 @@ import (
 // Traffic counts the bytes on TCP connections, TLS records included.
 type Traffic struct{ Sent, Received atomic.Int64 }
 
-// dial opens a connection that is counted.
+// dial opens a connection and counts its bytes.
 func (t *Traffic) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package machine divides a machine's CPUs between a proxy and its load, and says
-// what processes take and what the machine is.
+// Package machine divides a machine's CPUs between a proxy and its load. It also measures
+// what processes use, and describes the machine.
 package machine
 
 import (
@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPUs are some of the machine's, by number.
+// CPUs lists some of the machine's CPUs by number.
 type CPUs []int
 
-// Count is how many they are.
+// Count returns the number of CPUs.
 func (c CPUs) Count() int { return len(c) }
 
-// String lists them as taskset(1) takes them.
+// String returns the list as taskset(1) takes it.
 func (c CPUs) String() string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(c)), " ", ","), "[]")
 }
 
-// Allowed are the CPUs that this process may run on.
+// Allowed returns the CPUs that the calling thread may run on.
 func Allowed() (CPUs, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
@@ -38,12 +38,12 @@ func Allowed() (CPUs, error) {
 	return cpus, nil
 }
 
-// maxProxyCPUs is about what an Envoy pod is given.
+// maxProxyCPUs is about the number of CPUs of an Envoy pod.
 const maxProxyCPUs = 4
 
-// Divide gives a proxy a quarter of the CPUs, one at least and four at most, and
-// the rest to clients and backends, so that they are not what limits it if there is
-// a choice. A single CPU is shared.
+// Divide gives the proxy a quarter of the CPUs, at least one and at most four. Clients and
+// backends get the rest, so that, if possible, they are not the bottleneck. A single CPU is
+// shared.
 func Divide(cpus CPUs) (proxy, load CPUs) {
 	if len(cpus) == 1 {
 		return cpus, cpus
@@ -52,12 +52,13 @@ func Divide(cpus CPUs) (proxy, load CPUs) {
 	return cpus[len(cpus)-n:], cpus[:len(cpus)-n]
 }
 
-// pinned tells the program that it has been started again by Pin.
+// pinned is the environment variable that marks a program restarted by Pin. It holds all
+// CPUs.
 const pinned = "GRPC_EDGE_BENCH_CPUS"
 
-// Pin starts this program again with only some CPUs, since the affinity of a
-// process that has threads already can't be set as a whole (sched_setaffinity(2)). It returns in
-// the new one, with the CPUs that there were.
+// Pin restarts this program on the CPUs for load, since the affinity of a process with
+// threads can't be set as a whole (sched_setaffinity(2)). In the restarted program, it
+// returns the division of the original CPUs.
 func Pin(divide func(CPUs) (proxy, load CPUs)) (proxy, load CPUs, err error) {
 	if text := os.Getenv(pinned); text != "" {
 		var all CPUs
@@ -87,9 +88,9 @@ func Pin(divide func(CPUs) (proxy, load CPUs)) (proxy, load CPUs, err error) {
 	return nil, nil, unix.Exec(program, os.Args, append(os.Environ(), pinned+"="+all.String()))
 }
 
-// StartOn starts a command on the CPUs, which it and its children keep.
+// StartOn starts a command on the CPUs. Its children inherit them.
 func StartOn(cpus CPUs, cmd *exec.Cmd) error {
-	// A child takes over the affinity of the thread that starts it.
+	// A child inherits the affinity of the thread that starts it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before, err := Allowed()
@@ -106,7 +107,7 @@ func StartOn(cpus CPUs, cmd *exec.Cmd) error {
 	return started
 }
 
-// setAffinity is for the calling thread.
+// setAffinity sets the CPUs of the calling thread.
 func setAffinity(cpus CPUs) error {
 	var set unix.CPUSet
 	for _, cpu := range cpus {

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Description is what the figures of a machine depend on.
+// Description describes a machine as far as figures depend on it.
 type Description struct {
 	CPUs   int
 	Model  string
 	Memory string
 	Kernel string
-	// Load is the load average of the last minute: how busy the machine is with other things.
+	// Load is the load average of the last minute. It shows how busy the machine is.
 	Load string
 }
 
@@ -46,7 +46,7 @@ func field(file, name string) string {
 	return "unknown"
 }
 
-// Same reports whether figures of both machines may stand in one table.
+// Same reports whether figures of both machines may share a table.
 func (d Description) Same(other Description) bool {
 	return d.CPUs == other.CPUs && d.Model == other.Model && d.Memory == other.Memory
 }

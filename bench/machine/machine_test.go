@@ -56,7 +56,7 @@ func TestStartOn(t *testing.T) {
 	}
 }
 
-// TestTree has a child that burns a little CPU and then a grandchild that only waits.
+// TestTree starts a child that uses a little CPU and then starts a grandchild that waits.
 func TestTree(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command("sh", "-c", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; sleep 60 & echo done; wait")

@@ -5,11 +5,11 @@ import (
 	"os"
 )
 
-// MostLoad is the load average of the last minute above which figures are not published: a
-// machine with more to do measures its other work, too.
+// MostLoad is the highest load average of the last minute at which figures are published.
+// On a busier machine, other work would distort them.
 const MostLoad = 0.5
 
-// Quiet returns an error if the machine is too busy for figures that are published.
+// Quiet returns an error if the machine is too busy for published figures.
 func Quiet() error {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Tree is a process with its descendants.
+// Tree describes a process and its descendants.
 type Tree struct{ Root int }
 
-// tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 on every Linux
-// that Go supports (proc_pid_stat(5), sysconf(_SC_CLK_TCK)).
+// tick is the unit of times in /proc/PID/stat. USER_HZ is 100 on every Linux that Go
+// supports (proc_pid_stat(5), sysconf(_SC_CLK_TCK)).
 const tick = time.Second / 100
 
-// CPUTime is what the processes of the tree have used, and children of theirs that have ended.
+// CPUTime returns the CPU time of the tree's processes and of their ended children.
 func (t Tree) CPUTime() (time.Duration, error) {
 	var total time.Duration
 	err := t.each(func(pid int, stat []string) error {
@@ -33,8 +33,8 @@ func (t Tree) CPUTime() (time.Duration, error) {
 	return total, err
 }
 
-// PeakMemory is the most that each process of the tree has had resident at any time,
-// in bytes, added up: pages that they share count for each.
+// PeakMemory returns the sum of the peak resident memory of the tree's processes, in bytes.
+// Shared pages count for each process.
 func (t Tree) PeakMemory() (int64, error) {
 	var total int64
 	err := t.each(func(pid int, _ []string) error {
@@ -53,7 +53,7 @@ func (t Tree) PeakMemory() (int64, error) {
 	return total, err
 }
 
-// each visits the processes that are in the tree now, with the fields of
+// each calls visit for each process that is now in the tree, with the fields of
 // /proc/PID/stat from the third on.
 func (t Tree) each(visit func(pid int, stat []string) error) error {
 	stats := map[int][]string{}

@@ -9,8 +9,8 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// Changes are the edge without one feature each: those of its Config, then parts of
-// Envoy's configuration, then every HTTP filter that it has.
+// Changes returns changes that each take one feature off the edge: first those of its
+// Config, then parts of Envoy's configuration, then each of its HTTP filters.
 func Changes(identity *Identity) ([]Change, error) {
 	filters, err := filterNames(identity)
 	if err != nil {
@@ -23,7 +23,8 @@ func Changes(identity *Identity) ([]Change, error) {
 	return append(changes, longWay(), floor(bootstrapChanges(), filters)), nil
 }
 
-// longWay returns the change that has native gRPC pass the filters for pages, REST and rules.
+// longWay returns the change that sends native gRPC through the filters for pages, REST and
+// rules.
 func longWay() Change {
 	return Change{Name: "the long way for native gRPC", Bootstrap: func(tree map[string]any) {
 		visit(tree, func(m map[string]any) {
@@ -34,8 +35,8 @@ func longWay() Change {
 	}}
 }
 
-// floor returns the change that leaves out all of the others and all filters but the router:
-// what is left is Envoy's own.
+// floor returns the change that applies all others and removes all filters except the
+// router. It shows the cost of Envoy itself.
 func floor(changes []Change, filters []string) Change {
 	return Change{Name: "none of these", Bootstrap: func(tree map[string]any) {
 		for _, change := range changes {
@@ -76,7 +77,7 @@ func configChanges() []Change {
 	}
 }
 
-// Few returns the change that leaves no key set but those without which nothing works.
+// Few returns the change that leaves only the keys set without which nothing works.
 func Few() *Change {
 	return &Change{Name: "as few keys as possible", Config: func(c *envoy.Config) {
 		*c = envoy.Config{
@@ -86,8 +87,8 @@ func Few() *Change {
 	}}
 }
 
-// bootstrapChanges leave out fields, by their names in Envoy's configuration, wherever
-// they are.
+// bootstrapChanges returns changes that remove fields at any depth, by their names in
+// Envoy's configuration.
 func bootstrapChanges() []Change {
 	change := func(name string, fields ...string) Change {
 		return Change{Name: name, Bootstrap: func(tree map[string]any) { drop(tree, fields...) }}
@@ -126,7 +127,7 @@ func drop(tree any, fields ...string) {
 	})
 }
 
-// dropFilter removes an HTTP filter, and what routes tell it.
+// dropFilter removes an HTTP filter, and its configuration in routes.
 func dropFilter(tree any, name string) {
 	visit(tree, func(m map[string]any) {
 		if filters, ok := m["http_filters"].([]any); ok {
@@ -155,8 +156,8 @@ func visit(tree any, f func(map[string]any)) {
 	}
 }
 
-// filterNames are those of the listener for clients, but for the router, without which
-// nothing works.
+// filterNames returns the HTTP filters of the listener for clients, except for the router,
+// without which nothing works.
 func filterNames(identity *Identity) ([]string, error) {
 	config, err := everything(Setting{
 		Dir: "/dir", Port: 1, OtherPorts: [3]int{2, 3, 4}, Name: "name", BackendPort: 5,

@@ -18,16 +18,16 @@ import (
 	"example.com/grpc-edge/services/echo/api"
 )
 
-// Change takes something off the edge, to see what it costs.
+// Change takes a feature off the edge, to measure its cost.
 type Change struct {
 	Name string
-	// Config changes what the configuration is made from, and Bootstrap the
-	// configuration itself; either may be nil.
+	// Config changes the input of the configuration. Bootstrap changes the generated
+	// configuration. Either may be nil.
 	Config    func(*envoy.Config)
 	Bootstrap func(map[string]any)
 }
 
-// EdgeFeatures says in the report what is on.
+// EdgeFeatures describes in the report the edge with everything on.
 const EdgeFeatures = `REST by JSON transcoding; gRPC-Web and CORS for one origin; TLS 1.2 and newer with a client
 certificate verified and passed on; the authority checked in SNI and in each call; ranges of allowed and denied
 client addresses, for all and for the method; rate limits for each client and for the method, high enough to stop
@@ -36,16 +36,16 @@ retries; active gRPC health checks; connection and memory limits with the overlo
 statistics; and whatever else this repository's configuration of Envoy has by default. Off are what needs another server or
 version: tracing, canary, mirror and zones.`
 
-// never is a rate that no load here reaches.
+// never is a rate limit that no load here reaches.
 var never = envoy.Rate{PerSecond: 1_000_000, Burst: 1_000_000}
 
-// DefaultFeatures says in the report what the stack has on by default.
+// DefaultFeatures describes in the report the edge by default.
 const DefaultFeatures = `What the keys of the stack have by default: one authority, REST, deadlines capped at an hour, the memory limit, and
 whatever this repository's configuration of Envoy always has: gRPC-Web, retries, health checks, outlier detection, circuit
 breakers, limits, the overload manager, forged headers and trailers dropped, request ids, an access log in JSON, and statistics by
 method.`
 
-// defaults returns what the keys of the stack have by default.
+// defaults returns the edge's Config with the default keys of the stack.
 func defaults(s Setting) envoy.Config {
 	return envoy.Config{
 		Backends: []envoy.Backend{{
@@ -66,7 +66,7 @@ func defaults(s Setting) envoy.Config {
 	}
 }
 
-// everything returns the edge with all on that needs no other server.
+// everything returns the edge's Config with all features that need no other server.
 func everything(s Setting) (envoy.Config, error) {
 	jwks, err := s.Identity.jwks()
 	if err != nil {
@@ -93,8 +93,8 @@ func name(file protoreflect.FileDescriptor, i int) protoreflect.FullName {
 	return file.Services().Get(i).FullName()
 }
 
-// others returns so many more backends of a service with ten methods each, at the address of
-// the first.
+// others returns n more backends at the address of the first. Each has one service with ten
+// methods.
 func others(c *envoy.Config, n int) []envoy.Backend {
 	var list []envoy.Backend
 	for i := range n {
@@ -119,7 +119,7 @@ func others(c *envoy.Config, n int) []envoy.Backend {
 	return list
 }
 
-// Edge returns this repository's Envoy with everything on, but for the change, which may be nil.
+// Edge returns this repository's Envoy with everything on, with the change, which may be nil.
 func Edge(change *Change) Proxy {
 	return edge("edge-everything", "this edge, everything on", func(s Setting) (map[string]string, error) {
 		config, err := everything(s)
@@ -130,7 +130,7 @@ func Edge(change *Change) Proxy {
 	})
 }
 
-// Default returns it as the stack has it by default, but for the change, which may be nil.
+// Default returns this repository's Envoy by default, with the change, which may be nil.
 func Default(key, title string, change func(*envoy.Config)) Proxy {
 	return edge(key, title, func(s Setting) (map[string]string, error) {
 		return edgeFiles(defaults(s), &Change{Config: change})
@@ -146,7 +146,7 @@ func edge(key, title string, files func(Setting) (map[string]string, error)) Pro
 	}
 }
 
-// bootstrapFile is that of envoy.Files.
+// bootstrapFile is the name of the bootstrap configuration in envoy.Files.
 const bootstrapFile = "envoy.json"
 
 func edgeFiles(config envoy.Config, change *Change) (map[string]string, error) {

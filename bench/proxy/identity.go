@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// Authority is the name that clients call.
+// Authority is the host name that clients call.
 const Authority = "grpc.example.com"
 
-// Identity is a certificate authority with a certificate for the server and one
-// for the client, made for one run.
+// Identity holds a certificate authority, a certificate for the server and one for the
+// client. They are created for one run.
 type Identity struct {
 	ca, certificate, key string // PEM, of the authority and of the server
 	authority            *x509.Certificate
@@ -27,8 +27,8 @@ type Identity struct {
 	server, client       tls.Certificate
 }
 
-// NewIdentity makes keys on the curve P-256, which is what public authorities issue
-// for servers that care about speed.
+// NewIdentity creates an identity with keys on the curve P-256. Public authorities issue
+// such certificates, and they are fast.
 func NewIdentity() (*Identity, error) {
 	id := &Identity{}
 	var err error
@@ -52,20 +52,20 @@ func NewIdentity() (*Identity, error) {
 	return id, err
 }
 
-// ServerTLS is for a server without a proxy before it.
+// ServerTLS returns the config of a server without a proxy in front of it.
 func (id *Identity) ServerTLS() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{id.server}, NextProtos: []string{"h2"}}
 }
 
-// ClientTLS trusts the authority. It shows the client's certificate to a server
-// that asks for one, which only our edge does.
+// ClientTLS returns the config of a client that trusts the authority. It sends the client's
+// certificate if the server asks for one, which only our edge does.
 func (id *Identity) ClientTLS() *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(id.authority)
 	return &tls.Config{RootCAs: roots, ServerName: Authority, Certificates: []tls.Certificate{id.client}}
 }
 
-// jwks is a key set (RFC 7517) with one key, for tokens that nobody has.
+// jwks returns a key set (RFC 7517) with one key, for tokens that nobody has.
 func (id *Identity) jwks() (string, error) {
 	point, err := id.authorityKey.PublicKey.Bytes() // 4, then X and Y of 32 bytes each
 	if err != nil {

@@ -16,15 +16,15 @@ import (
 	"example.com/grpc-edge/bench/machine"
 )
 
-// version is how all of them write theirs.
+// version matches the version in the output of every proxy.
 var version = regexp.MustCompile(`\d+\.\d+\.\d+`)
 
-// stopLimit is how long a proxy has to end by itself.
+// stopLimit bounds a proxy's graceful stop.
 const stopLimit = 10 * time.Second
 
-// Process is a proxy that runs.
+// Process is a running proxy.
 type Process struct {
-	// Address takes TLS from clients.
+	// Address is the host:port for clients, with TLS.
 	Address string
 	machine.Tree
 
@@ -34,8 +34,8 @@ type Process struct {
 	log    bytes.Buffer // read only after exited
 }
 
-// Start runs the proxy on the CPUs. What it writes to stdout, which for some is
-// their access log, goes to /dev/null.
+// Start starts the proxy on the CPUs. Its stdout, which for some is the access log, goes to
+// /dev/null.
 func (p Proxy) Start(s Setting, cpus machine.CPUs) (*Process, error) {
 	s.Workers = cpus.Count()
 	if err := freePorts(&s.Port, &s.OtherPorts[0], &s.OtherPorts[1], &s.OtherPorts[2]); err != nil {
@@ -51,7 +51,7 @@ func (p Proxy) Start(s Setting, cpus machine.CPUs) (*Process, error) {
 	process := &Process{Address: fmt.Sprintf("127.0.0.1:%d", s.Port), cmd: cmd, exited: make(chan struct{})}
 	cmd.Stderr = &process.log
 	cmd.WaitDelay = stopLimit
-	// A group of its own takes no Ctrl-C, and can be ended with all its processes.
+	// In a process group of its own it gets no Ctrl-C, and Stop can kill the whole group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := machine.StartOn(cpus, cmd); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.Key, err)
@@ -78,8 +78,7 @@ func (p Proxy) prepare(s Setting) error {
 	return errors.Join(errs...)
 }
 
-// Ended is the error of a proxy that is not running any more, with its log, and
-// nil for one that is.
+// Ended returns an error with the log if the proxy has ended, and nil while it runs.
 func (p *Process) Ended() error {
 	select {
 	case <-p.exited:
@@ -89,7 +88,8 @@ func (p *Process) Ended() error {
 	}
 }
 
-// Stop ends the proxy with all its processes, and returns its log. It is an error if it had ended before.
+// Stop stops the proxy with all its processes, and returns its log. It fails if the proxy
+// had ended before.
 func (p *Process) Stop() (log string, err error) {
 	if err := p.Ended(); err != nil {
 		return "", err
@@ -99,17 +99,18 @@ func (p *Process) Stop() (log string, err error) {
 	case <-p.exited:
 	case <-time.After(stopLimit):
 	}
-	// Also what a main process left behind.
+	// This also ends processes that a main process left behind.
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.exited
 	return p.log.String(), nil
 }
 
-// Ports from 10000 on and below 32768, from where Linux gives connections theirs
-// (ip_local_port_range): a connection of the load may not take one before the proxy does.
+// firstPort and endPort bound the ports of proxies. From 32768 on, Linux takes ports for
+// outgoing connections (ip_local_port_range). So no connection of the load can take a port
+// before the proxy does.
 const firstPort, endPort = 10000, 32768
 
-// freePorts finds ports that nobody uses.
+// freePorts finds free ports.
 func freePorts(ports ...*int) error {
 	next := firstPort + rand.IntN(endPort-firstPort-1000)
 	for _, port := range ports {

@@ -1,5 +1,5 @@
-// Package proxy runs the proxies that the benchmark compares, each with a
-// configuration for production, one at a time.
+// Package proxy runs the proxies that the benchmark compares, one at a time. Each has a
+// configuration for production.
 package proxy
 
 import (
@@ -16,18 +16,19 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// Setting is what every proxy is told.
+// Setting holds the input of every proxy's configuration.
 type Setting struct {
-	// Dir is an empty folder of its own. It has tls.crt, tls.key and both in tls.pem.
+	// Dir is the proxy's own folder, which is empty before. Start writes tls.crt, tls.key,
+	// and both in tls.pem.
 	Dir string
-	// Port takes TLS from clients.
+	// Port is for clients, with TLS.
 	Port int
-	// OtherPorts are free, for whatever else the proxy listens on.
+	// OtherPorts are free ports for other listeners of the proxy.
 	OtherPorts [3]int
-	// Workers is how many CPUs the proxy runs on.
+	// Workers is the number of CPUs that the proxy runs on.
 	Workers int
-	// Name and Resolver are the DNS name of the backends and who knows it; BackendPort
-	// is theirs, and Backends has the addresses, for proxies that are told them.
+	// Name is the DNS name of the backends, and Resolver the DNS server for it. BackendPort
+	// is their port. Backends lists their addresses, for proxies that do not use DNS.
 	Name        string
 	Resolver    netip.AddrPort
 	BackendPort int
@@ -35,15 +36,15 @@ type Setting struct {
 	Identity    *Identity
 }
 
-// Proxy is a program and how it is configured.
+// Proxy describes a program and its configuration.
 type Proxy struct {
-	// Key names it on the command line, Title in the report.
+	// Key names the proxy on the command line. Title names it in the report.
 	Key, Title string
 	binary     binary
-	// files are written to Setting.Dir.
+	// files returns the content of files in Setting.Dir, by name.
 	files func(Setting) (map[string]string, error)
 	args  func(Setting) []string
-	// version are the arguments that print the version.
+	// version holds the arguments that print the version.
 	version []string
 }
 
@@ -55,8 +56,8 @@ func All() []Proxy {
 	return []Proxy{Default("edge", "this edge, by default", nil), Edge(nil), few, minimal(), nginx(), haproxy(), traefik()}
 }
 
-// Scales returns the edge by default with ever more services, of which one is called: the
-// first in the configuration, or the last.
+// Scales returns the edge by default with 2 and with 200 services. Calls go to the first
+// or the last service in the configuration.
 func Scales() []Proxy {
 	return []Proxy{
 		Default("edge-2", "2 services", func(c *envoy.Config) { c.Backends = append(c.Backends, others(c, 1)...) }),
@@ -68,7 +69,7 @@ func Scales() []Proxy {
 //go:embed config
 var config embed.FS
 
-// templates fills in the files of the folder config.
+// templates returns a function that fills in files of the folder config.
 func templates(names ...string) func(Setting) (map[string]string, error) {
 	return func(s Setting) (map[string]string, error) {
 		files := map[string]string{}
@@ -87,7 +88,7 @@ func templates(names ...string) func(Setting) (map[string]string, error) {
 	}
 }
 
-// minimal is Envoy as Google's tutorial configures it.
+// minimal returns Envoy as Google's tutorial configures it.
 func minimal() Proxy {
 	return Proxy{
 		Key: "minimal", Title: "Envoy as in the tutorial", binary: cached("bin/envoy"), version: []string{"--version"},
@@ -122,17 +123,18 @@ func traefik() Proxy {
 	}
 }
 
-// binary is a program and what it needs in its environment.
+// binary describes a program and the folders of its libraries.
 type binary struct {
 	path, libraries string
 }
 
-// cache is where `make bench-edge` puts the programs, seen from this module.
+// cache is the folder of the programs from `make bench-edge`, relative to this module.
 const cache = "../.cache"
 
 func cached(path string) binary { return binary{path: filepath.Join(cache, path)} }
 
-// debian is a program of the distribution, unpacked by `make bench-edge` or installed.
+// debian returns a program of the distribution. `make bench-edge` has unpacked it, or else
+// it is installed.
 func debian(name string) binary {
 	root := filepath.Join(cache, "bench", "root")
 	libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu"))
@@ -162,7 +164,7 @@ func (b binary) command(args ...string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// Version is what the program says of itself.
+// Version returns the version that the program prints.
 func (p Proxy) Version() (string, error) {
 	cmd, err := p.binary.command(p.version...)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// thousands writes a number without a fraction, with separators.
+// thousands formats a number without a fraction, with separators.
 func thousands(v float64) string {
 	digits := strconv.FormatFloat(v, 'f', 0, 64)
 	var text strings.Builder
@@ -20,7 +20,7 @@ func thousands(v float64) string {
 	return text.String()
 }
 
-// milliseconds writes a time with three significant digits.
+// milliseconds formats a time with three significant digits.
 func milliseconds(d time.Duration) string {
 	ms := d.Seconds() * 1e3
 	switch {

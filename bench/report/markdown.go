@@ -22,7 +22,7 @@ var markdownTemplate = template.Must(template.New("benchmark.md").Funcs(template
 	"row":    row,
 }).Parse(markdownText))
 
-// Write writes benchmark.md and its charts into the folder.
+// Write writes benchmark.md, its charts and the results into the folder.
 func (r Report) Write(dir string) error {
 	files, err := r.Files()
 	if err != nil {
@@ -39,7 +39,7 @@ func (r Report) Write(dir string) error {
 	return nil
 }
 
-// Files are what Write writes, by name.
+// Files returns the files that Write writes, by name.
 func (r Report) Files() (map[string]string, error) {
 	files := map[string]string{}
 	for name, c := range r.charts() {
@@ -59,7 +59,7 @@ func (r Report) Files() (map[string]string, error) {
 	return files, err
 }
 
-// Results is the file beside the page that keeps what was measured.
+// Results is the name of the file beside the page that holds the results.
 const Results = "benchmark.json"
 
 // Read reads the results in a folder.
@@ -75,13 +75,13 @@ func Read(dir string) (Report, error) {
 	return r, nil
 }
 
-// Table is one table of Markdown.
+// Table describes a table in Markdown.
 type Table struct {
 	Columns []string
 	Rows    [][]string
 }
 
-// Measures are the tables that have a column for each load.
+// Measures returns the tables that have a column for each load.
 func (r Report) Measures() map[string]Table {
 	return map[string]Table{
 		"throughput": r.table(false, func(f Figures) string { return thousands(f.PerSecond) }),
@@ -110,7 +110,7 @@ func (r Report) table(proxiesOnly bool, cell func(Figures) string) Table {
 	return t
 }
 
-// Rest has what is measured once for a candidate.
+// Rest returns the table of figures that are measured once for each candidate.
 func (r Report) Rest() Table {
 	t := Table{Columns: []string{"", "version", "peak memory", "spread over three backends", "failed calls"}}
 	for _, c := range r.Candidates {
@@ -123,7 +123,7 @@ func (r Report) Rest() Table {
 	return t
 }
 
-// ProtocolTable compares protocols, with a row for each at each load.
+// ProtocolTable returns the comparison of protocols. It has a row for each at each load.
 func (r Report) ProtocolTable() Table {
 	t := Table{Columns: []string{"", "calls in flight", "calls/s", "p50", "p99", "bytes sent", "bytes received", "CPU of the edge for a million"}}
 	for i, inFlight := range r.ProtocolLoads {
@@ -136,7 +136,7 @@ func (r Report) ProtocolTable() Table {
 	return t
 }
 
-// TargetTable has each comparison with its ratio at each load; what misses is bold.
+// TargetTable returns each comparison with its ratio at each load. Missed targets are bold.
 func (r Report) TargetTable() Table {
 	t := Table{Columns: []string{"", "wanted"}}
 	for _, load := range r.Loads {
@@ -158,7 +158,7 @@ func (r Report) TargetTable() Table {
 	return t
 }
 
-// DistanceTable has the calls a second of each edge by those of each other proxy.
+// DistanceTable returns the throughput of each edge divided by that of each other proxy.
 func (r Report) DistanceTable() Table {
 	t := Table{Columns: []string{"calls/s"}}
 	for _, load := range r.Loads {
@@ -182,7 +182,7 @@ func (r Report) DistanceTable() Table {
 	return t
 }
 
-// ScaleTable has a row for each number of services.
+// ScaleTable returns the table with a row for each number of services.
 func (r Report) ScaleTable() Table {
 	t := Table{Columns: []string{r.ScaleLoad, "calls/s", "p50", "p99", "CPU for a million", "peak memory"}}
 	for _, s := range r.Scales {
@@ -192,7 +192,7 @@ func (r Report) ScaleTable() Table {
 	return t
 }
 
-// OtherTargetTable has those without a load.
+// OtherTargetTable returns the table of the targets that do not depend on the load.
 func (r Report) OtherTargetTable() Table {
 	t := Table{Columns: []string{"", "wanted", "measured"}}
 	for _, target := range r.otherTargets() {
@@ -221,7 +221,8 @@ func (r Report) Missed() []string {
 	return list
 }
 
-// Failures are the first failures of candidates that had any.
+// Failures returns a line for each candidate with failed calls: their number and the first
+// failure.
 func (r Report) Failures() []string {
 	var list []string
 	for _, c := range r.Candidates {
@@ -247,7 +248,8 @@ func (r Report) charts() map[string]chart.Chart {
 	return charts
 }
 
-// loadChart leaves direct calls to the table: beside them all proxies look alike.
+// loadChart returns the chart of a figure at each load. It leaves out direct calls: next to
+// them all proxies look alike.
 func (r Report) loadChart(title string, value func(Figures) float64, format func(float64) string) chart.Chart {
 	c := chart.Chart{Title: title, Accent: -1, Description: title + ". The figures are in the table below."}
 	for _, load := range r.Loads {

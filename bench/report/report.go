@@ -1,4 +1,4 @@
-// Package report turns what was measured into docs/benchmark.md and its charts.
+// Package report writes docs/benchmark.md and its charts from the results.
 package report
 
 import (
@@ -8,41 +8,42 @@ import (
 	"example.com/grpc-edge/bench/machine"
 )
 
-// Report is one run of the benchmark.
+// Report holds the results of one run of the benchmark.
 type Report struct {
 	Date    time.Time
 	Command string
 	Machine machine.Description
-	// ProxyCPUs and LoadCPUs are those of a proxy, and of clients and backends.
+	// ProxyCPUs lists the CPUs of a proxy, and LoadCPUs those of clients and backends.
 	ProxyCPUs, LoadCPUs string
 	Rounds              int
 	Window, Warmup      time.Duration
 	// Client names the libraries of the client, with versions.
 	Client string
-	// Content is what a call sends and gets back, in bytes.
+	// Content is the size of a request and of an answer, in bytes.
 	Content int
-	// Edge says what is on in this repository's edge with everything on, and Default by default.
+	// Edge describes the features of this repository's edge with everything on, and Default
+	// those by default.
 	Edge, Default string
-	// Notes is text of a person, in Markdown.
+	// Notes is text by a person, in Markdown.
 	Notes string
 
 	Loads      []Load
 	Candidates []Candidate
 	Protocols  []Protocol
-	// Scales are the edge with few and with many services, under the load ScaleLoad.
+	// Scales holds the edge with few and with many services, under the load ScaleLoad.
 	Scales    []Scale
 	ScaleLoad string
-	// ProtocolLoads are the calls in flight by which Protocols were measured.
+	// ProtocolLoads lists the numbers of calls in flight for Protocols.
 	ProtocolLoads []int
 }
 
-// Load is how a candidate is called.
+// Load names a load.
 type Load struct {
-	// Key names it in charts, Title in tables.
+	// Key names the load in charts, and Title in tables.
 	Key, Title string
 }
 
-// Kind is what a candidate is to the targets.
+// Kind is the role of a candidate in the targets.
 type Kind int
 
 // The kinds of candidates.
@@ -53,33 +54,34 @@ const (
 	Rival               // another proxy
 )
 
-// Candidate is what was measured under each load.
+// Candidate holds the results of a candidate.
 type Candidate struct {
 	Kind           Kind
 	Title, Version string
-	// Wants are the targets; none has no targets.
+	// Wants lists the targets. It is empty for a candidate without targets.
 	Wants []Want
-	// Figures are in the order of Report.Loads.
+	// Figures has an element for each of Report.Loads.
 	Figures []Figures
 	// Memory is the peak in bytes.
 	Memory int64
-	// Spread is the calls of one connection that reached the backend with most of
-	// them, by those of the one with fewest.
+	// Spread is for the calls of one connection: the number at the busiest backend divided
+	// by the number at the least busy.
 	Spread float64
-	// Failed counts calls in all rounds, and Failure is the first.
+	// Failed counts the failed calls of all rounds. Failure is the first.
 	Failed  int
 	Failure string
 }
 
-// Want is a target of an edge: at these loads, by Key, at least this share of another's calls
-// a second. Latency in a closed loop is the inverse of throughput, so that p99 may be that much longer.
+// Want is a target of an edge: at these loads, by Key, it must reach at least this share of
+// another candidate's calls a second. In a closed loop, latency is the inverse of throughput,
+// so p99 may be longer by the same factor.
 type Want struct {
 	Of    string // Title of the other
 	Share float64
 	Loads []string
 }
 
-// Scale is the edge with so many services.
+// Scale holds the results of the edge with a number of services.
 type Scale struct {
 	Title   string
 	Figures Figures
@@ -87,25 +89,25 @@ type Scale struct {
 	Memory int64
 }
 
-// Figures are one window, or the median of each over several.
+// Figures holds the figures of one window, or the median of each over several.
 type Figures struct {
 	PerSecond float64
 	P50, P99  time.Duration
-	// CPU is in seconds for a million calls, and Busy the share of the proxy's CPUs
-	// that was used.
+	// CPU is the proxy's CPU time in seconds for a million calls. Busy is the used share of
+	// the proxy's CPUs.
 	CPU, Busy float64
-	// Sent and Received are bytes for a call, at the client.
+	// Sent and Received are the bytes of a call at the client.
 	Sent, Received float64
 }
 
-// Protocol is one way of calling the same method at this repository's edge.
+// Protocol holds the results of one protocol for the same method at this repository's edge.
 type Protocol struct {
 	Title string
-	// Figures are in the order of Report.ProtocolLoads.
+	// Figures has an element for each of Report.ProtocolLoads.
 	Figures []Figures
 }
 
-// Median is the middle of each figure over the windows, of which there is at least one.
+// Median returns the median of each figure over the windows. There must be at least one.
 func Median(windows []Figures) Figures {
 	return Figures{
 		PerSecond: median(windows, func(f Figures) float64 { return f.PerSecond }),
@@ -126,7 +128,8 @@ func median[T ~int64 | ~float64](windows []Figures, figure func(Figures) T) T {
 	return MedianOf(values)
 }
 
-// MedianOf is the middle of the values, or the mean of the two in the middle. There is at least one.
+// MedianOf returns the median of the values. For an even number it is the mean of the two in
+// the middle. There must be at least one.
 func MedianOf[T ~int64 | ~float64](values []T) T {
 	sorted := slices.Sorted(slices.Values(values))
 	half := len(sorted) / 2

@@ -5,22 +5,23 @@ import (
 	"slices"
 )
 
-// What is wanted of every edge: the calls of a connection spread evenly, and, of many services,
-// the last as fast as the first.
+// These bounds hold for every edge. mostSpread bounds Candidate.Spread. lastOfFirst is the
+// least throughput of the last of many services, as a share of the first's.
 const (
 	mostSpread  = 1.05
 	lastOfFirst = 0.97
 )
 
-// Target is one comparison, at one load.
+// Target is one comparison at one load.
 type Target struct {
 	What, Load string
-	// Ratio was measured, and Bound is the most or, if AtLeast, the least that meets the target.
+	// Ratio is the measured value. Bound is the highest value that meets the target, or the
+	// lowest if AtLeast.
 	Ratio, Bound float64
 	AtLeast      bool
 }
 
-// Met reports whether the ratio is within the bound. Equal is.
+// Met reports whether the ratio is within the bound. An equal ratio is.
 func (t Target) Met() bool {
 	if t.AtLeast {
 		return t.Ratio >= t.Bound
@@ -36,8 +37,8 @@ func (t Target) Wanted() string {
 	return fmt.Sprintf("≤ %.2f", t.Bound)
 }
 
-// loadTargets returns a row for each want, first those of throughput and then those of p99, and in
-// it a target for each load, which is nil at the loads that the want is not about.
+// loadTargets returns a row of targets for each want: first those of throughput, then those
+// of p99. A row has an element for each load. It is nil for loads that the want does not name.
 func (r Report) loadTargets() [][]*Target {
 	var throughput, latency [][]*Target
 	for _, c := range r.Candidates {
@@ -61,7 +62,7 @@ func (r Report) loadTargets() [][]*Target {
 	return append(throughput, latency...)
 }
 
-// otherTargets hold for each edge by itself, and for the last of many services.
+// otherTargets returns the targets of each edge by itself, and of the last of many services.
 func (r Report) otherTargets() []Target {
 	var list []Target
 	for _, c := range r.Candidates {
