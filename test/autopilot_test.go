@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestAutopilot takes a stack whose nodes are GKE's up and down.
+// TestAutopilot creates and destroys a stack on a cluster in Autopilot mode.
 func TestAutopilot(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
@@ -37,8 +37,8 @@ func TestAutopilot(t *testing.T) {
 	})
 }
 
-// adjusted looks for what Autopilot adds, without which the steps that expect no change
-// would prove nothing.
+// adjusted checks that the emulated Autopilot changes and refuses pods. Otherwise the steps
+// that expect no change would prove nothing.
 func adjusted(ctx context.Context, t *testing.T, c checkout) {
 	const container = `get deployment echo --output jsonpath='{.spec.template.spec.containers[0].resources.`
 	if got := kubectl(ctx, t, c, container+`requests.ephemeral-storage}'`); got != "1Gi" {

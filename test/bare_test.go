@@ -13,14 +13,13 @@ import (
 	"example.com/grpc-edge/test/workcopy"
 )
 
-// nobody is the user who owns the folder of [TestBareEnvironment].
+// nobody is the UID of the owner of the folder of [TestBareEnvironment].
 const nobody = 65534
 
-// TestBareEnvironment builds the repository's programs, as a newcomer does, where nothing is
-// as on a developer's machine: the folder has a space in its name and belongs to another
-// user, the module cache cannot be written, new files are for their owner alone, and no
-// variable but PATH, HOME and the caches is set, so that nothing hides behind GOFLAGS or
-// the settings of git.
+// TestBareEnvironment builds the repository's programs as a newcomer does, in an environment
+// unlike a developer's machine. The folder has a space in its name and belongs to another
+// user. The module cache is read-only. New files are readable by their owner alone. Only
+// PATH, HOME and the caches are set, so that GOFLAGS or git's settings hide no fault.
 func TestBareEnvironment(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can give a folder to another user")
@@ -57,13 +56,13 @@ func TestBareEnvironment(t *testing.T) {
 	}
 }
 
-// bare is a folder, and the environment of the commands in it.
+// bare describes a folder and the environment of the commands in it.
 type bare struct {
 	dir, cache string
 	env        []string
 }
 
-// run runs a shell's line in a mount namespace where the module cache is read-only.
+// run runs a shell line in a mount namespace where the module cache is read-only.
 func (b bare) run(line string) (string, error) {
 	const setUp = `set -eu; umask 077; mount --make-rprivate /; mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"; `
 	cmd := exec.Command("sh", "-c", setUp+line, b.cache)
@@ -84,7 +83,7 @@ func (b bare) must(t *testing.T, line string) string {
 	return out
 }
 
-// give makes another user the owner of the folder.
+// give gives the folder to another user.
 func (b bare) give(t *testing.T) {
 	t.Helper()
 	err := filepath.WalkDir(b.dir, func(path string, _ fs.DirEntry, err error) error {

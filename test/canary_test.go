@@ -13,11 +13,12 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// canaryCalls are enough to see a share of 50 % within ten standard deviations.
+// canaryCalls is the number of calls. It is enough to see a share of 50 % within ten
+// standard deviations.
 const canaryCalls = 1000
 
-// releaseCanary rolls a change of echo out to half of the calls first, and then
-// to all. No call fails meanwhile.
+// releaseCanary rolls out a change of echo to half of the calls, and then to all. No call
+// may fail meanwhile.
 func releaseCanary(ctx context.Context, t *testing.T, c checkout) {
 	before := outputs(ctx, t, c)
 	_, stable, _ := strings.Cut(before.Images["echo"], "@")
@@ -60,9 +61,9 @@ func releaseCanary(ctx context.Context, t *testing.T, c checkout) {
 	promote(ctx, t, c, e, stable)
 }
 
-// promote ends the canary as docs/edge.md says: the new version becomes the stable one,
-// and then the only one. An Envoy that is draining still sends the canary its share, so
-// the canary goes only when no Envoy does.
+// promote ends the canary as docs/edge.md describes: the new version becomes the stable one,
+// and then the only one. A draining Envoy still sends the canary its share. So a first
+// update takes the share away, and a second removes the canary.
 func promote(ctx context.Context, t *testing.T, c checkout, e edge, stable string) {
 	_, canary, _ := strings.Cut(e.Images["echo"], "@")
 	c.edit(t, "Pulumi.sandbox.yaml", stable+`", weight: 50`, canary+`", weight: 0`)
@@ -100,7 +101,7 @@ func appendTo(t *testing.T, c checkout, file, text string) {
 	}
 }
 
-// background calls echo over and over while something else happens.
+// background makes calls over and over while something else happens.
 type background struct {
 	stop   context.CancelFunc
 	result chan error
@@ -116,7 +117,7 @@ func callInBackground(ctx context.Context, t *testing.T, e edge) *background {
 	})
 }
 
-// repeat calls until it is stopped or a call fails.
+// repeat makes calls in the background until it is stopped or a call fails.
 func repeat(ctx context.Context, call func(context.Context) error) *background {
 	ctx, stop := context.WithCancel(ctx)
 	b := &background{stop: stop, result: make(chan error, 1)}
@@ -134,7 +135,7 @@ func repeat(ctx context.Context, call func(context.Context) error) *background {
 	return b
 }
 
-// mustNotFail ends the calls.
+// mustNotFail stops the calls, and fails the test if a call has failed.
 func (b *background) mustNotFail(t *testing.T) {
 	t.Helper()
 	b.stop()

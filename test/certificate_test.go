@@ -23,9 +23,9 @@ import (
 	"example.com/grpc-edge/test/workcopy"
 )
 
-// changeCertificates has others sign the certificate while clients call: a CA pool of
-// Certificate Authority Service, and then the cert-manager of the cluster. Each
-// certificate that a client is shown has an authority that clients are told of.
+// changeCertificates changes the issuer of the certificate while clients call: first to a CA
+// pool of Certificate Authority Service, and then to the cluster's cert-manager. Clients must
+// be able to verify each certificate that they get.
 func changeCertificates(ctx context.Context, t *testing.T, c checkout) {
 	e := outputs(ctx, t, c)
 	shown := &handshakes{authority: e.Authority, roots: x509.NewCertPool()}
@@ -46,8 +46,8 @@ func changeCertificates(ctx context.Context, t *testing.T, c checkout) {
 	noSecrets(t, c)
 }
 
-// askPool gets a certificate of the emulated pool, and has it renewed by an update in
-// the last third of its life.
+// askPool gets a certificate from the emulated pool. An update in the last third of its life
+// must renew it.
 func askPool(ctx context.Context, t *testing.T, c checkout, shown *handshakes) {
 	setCertificate(t, c, `certificate-authority-service
   grpc-edge:certificateAuthorityPool: projects/sandbox-project/locations/us-central1/caPools/grpc-edge`)
@@ -76,7 +76,7 @@ func askPool(ctx context.Context, t *testing.T, c checkout, shown *handshakes) {
 	}
 }
 
-// endClock makes the state as it is a day before the certificate ends.
+// endClock changes the state to that of a day before the certificate expires.
 func endClock(ctx context.Context, t *testing.T, c checkout) {
 	t.Helper()
 	file := filepath.Join(c.dir, ".cache", "state.json")
@@ -113,7 +113,7 @@ func endClock(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// company is an issuer as a user may have it: a CA, which signs itself.
+// company is an issuer that a user may have: a self-signed CA.
 const company = `
 apiVersion: cert-manager.io/v1
 kind: Issuer
@@ -136,8 +136,8 @@ metadata: {name: company}
 spec: {ca: {secretName: company}}
 `
 
-// runCertManager runs the real controller on the cluster until the test ends, as its
-// user would before the stack asks it for anything.
+// runCertManager runs the real cert-manager on the cluster until the test ends. A user would
+// install it before the stack needs it.
 func runCertManager(ctx context.Context, t *testing.T, c checkout) {
 	t.Helper()
 	c.must(ctx, t, "make", "--no-print-directory", ".cache/bin/cert-manager")
@@ -173,8 +173,8 @@ func runCertManager(ctx context.Context, t *testing.T, c checkout) {
 	kubectl(ctx, t, c, "wait --for condition=Ready --timeout 60s certificate/company issuer/company")
 }
 
-// refuseIssuer asks an issuer that there is not: the update says so, and Envoy keeps
-// the certificate that it has.
+// refuseIssuer sets an issuer that does not exist. The update must fail with that reason, and
+// Envoy must keep its certificate.
 func refuseIssuer(ctx context.Context, t *testing.T, c checkout) {
 	setCertificate(t, c, `cert-manager
   grpc-edge:certificateIssuer: {name: missing, kind: Issuer}
@@ -191,8 +191,8 @@ func refuseIssuer(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// askCertManager gets a certificate of the company, and has cert-manager renew it, which
-// restarts no pod.
+// askCertManager gets a certificate from company. cert-manager then renews it, which must
+// restart no pod.
 func askCertManager(ctx context.Context, t *testing.T, c checkout, shown *handshakes) {
 	setCertificate(t, c, `cert-manager
   grpc-edge:certificateIssuer: {name: company, kind: Issuer}`)
@@ -213,7 +213,7 @@ func askCertManager(ctx context.Context, t *testing.T, c checkout, shown *handsh
 	}
 
 	running := pods(ctx, t, c)
-	// What `cmctl renew` does.
+	// This does what `cmctl renew` does.
 	kubectl(ctx, t, c, `patch certificate envoy-issued --subresource status --type json --patch '[{"op": "add", "path": "/status/conditions/-",`+
 		` "value": {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "test"}}]'`)
 	served(ctx, t, c, shown, old)
@@ -222,7 +222,7 @@ func askCertManager(ctx context.Context, t *testing.T, c checkout, shown *handsh
 	}
 }
 
-// setCertificate sets the key certificate and those that follow it.
+// setCertificate sets the key certificate and the keys that belong to it.
 func setCertificate(t *testing.T, c checkout, value string) {
 	t.Helper()
 	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")
@@ -243,14 +243,14 @@ func mustUp(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// served waits until new connections get another certificate than that of the serial
-// number, from each Envoy, and returns its own.
+// served waits until each Envoy serves a certificate with another serial number than old.
+// It returns the new serial number.
 func served(ctx context.Context, t *testing.T, c checkout, shown *handshakes, old string) (now string) {
 	t.Helper()
 	e, begun := outputs(ctx, t, c), time.Now()
 	eventually(ctx, t, 2*time.Minute, func() error {
-		// Kubelet looks after a pod that changes at once, and else every minute
-		// (Kubernetes, "ConfigMaps", mounted ConfigMaps are updated automatically).
+		// Kubelet syncs a changed pod at once, and others every minute (Kubernetes,
+		// "ConfigMaps", mounted ConfigMaps are updated automatically).
 		kubectl(ctx, t, c, fmt.Sprintf("annotate pods --selector app.kubernetes.io/name=envoy --overwrite looked=%d", time.Now().UnixNano()))
 		for range 20 { // two pods, by chance
 			if now = shown.serial(ctx, t, e); now == old {
@@ -263,8 +263,8 @@ func served(ctx context.Context, t *testing.T, c checkout, shown *handshakes, ol
 	return now
 }
 
-// handshakes keeps the certificates that clients are shown. A client is told of a new
-// authority no sooner than the stack knows it: all are verified at the end.
+// handshakes records the certificates that clients get. A test knows a new authority only
+// after the update, so all certificates are verified at the end.
 type handshakes struct {
 	authority string // the name that clients call
 	mu        sync.Mutex
@@ -291,7 +291,7 @@ func (h *handshakes) config() *tls.Config {
 	}
 }
 
-// serial is that of the certificate that a new connection gets.
+// serial returns the serial number of the certificate that a new connection gets.
 func (h *handshakes) serial(ctx context.Context, t *testing.T, e edge) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -319,14 +319,14 @@ func (h *handshakes) mustBeTrusted(t *testing.T) {
 		}
 		seen[chain[0].SerialNumber.String()] = true
 	}
-	// The stack's own, two of the pool and two of cert-manager.
+	// One is the stack's own, two are from the pool, and two from cert-manager.
 	if len(seen) != 5 {
 		t.Errorf("clients were shown %d certificates, want 5", len(seen))
 	}
 	t.Logf("%d handshakes with %d certificates", len(h.chains), len(seen))
 }
 
-// callAnew calls echo over and over, each time on a connection of its own.
+// callAnew calls echo over and over, each time on a new connection.
 func callAnew(ctx context.Context, e edge, shown *handshakes) *background {
 	return repeat(ctx, func(ctx context.Context) error {
 		conn, err := grpc.NewClient("passthrough:///"+e.Address+":443",

@@ -14,9 +14,9 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// changeEcho changes what echo answers: the preview shows one new digest, where it runs and
-// where it is kept from being deleted, and nothing else; `make up` rolls echo's pods and no
-// other.
+// changeEcho changes the answers of echo. The preview must show only the new digest: in the
+// Deployment, and where the image is kept from being deleted. `make up` must roll echo's
+// pods and no others.
 func changeEcho(ctx context.Context, t *testing.T, c checkout) {
 	old, oldPods := outputs(ctx, t, c), pods(ctx, t, c)
 	c.edit(t, "services/echo/handlers.go", "Content: request.GetContent()", `Content: "changed " + request.GetContent()`)
@@ -42,13 +42,13 @@ func changeEcho(ctx context.Context, t *testing.T, c checkout) {
 	answersAnew(ctx, t, now, "changed hello")
 }
 
-// answersAnew waits until the old pods, which may still drain, get no call any
-// more. No call may fail meanwhile.
+// answersAnew waits until all answers are from new pods. Old pods may still drain. No call
+// may fail meanwhile.
 func answersAnew(ctx context.Context, t *testing.T, e edge, want string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	client := echo.NewEchoClient(e.dial(t, e.verified(t)))
-	// As many in a row as two pods, of which one is old, can't give by chance.
+	// So many in a row can't happen by chance while one of two pods is old.
 	for row, calls := 0, 0; row < 20; calls++ {
 		reply, err := client.Echo(ctx, &echo.EchoRequest{Content: "hello"})
 		if err != nil {
@@ -62,7 +62,8 @@ func answersAnew(ctx context.Context, t *testing.T, e edge, want string) {
 	}
 }
 
-// previewChanges lists each custom resource that a preview would touch: type, name, operation.
+// previewChanges returns each custom resource that a preview would change: type, name,
+// operation.
 func previewChanges(ctx context.Context, t *testing.T, c checkout) []string {
 	t.Helper()
 	text, err := c.pulumi(ctx, t, "preview", "--json", "--stack", "sandbox")
@@ -90,8 +91,8 @@ func previewChanges(ctx context.Context, t *testing.T, c checkout) []string {
 	return changes
 }
 
-// resume stops the sandbox as a reboot of the machine would, once politely and
-// once with a kill, and starts it again.
+// resume stops the sandbox as a reboot of the machine does, once gracefully and once with
+// SIGKILL. It starts the sandbox again each time.
 func resume(ctx context.Context, t *testing.T, c checkout) {
 	old := outputs(ctx, t, c)
 	ends := map[string]func(){

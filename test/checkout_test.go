@@ -14,15 +14,15 @@ import (
 	"example.com/grpc-edge/test/workcopy"
 )
 
-// checkout is a copy of the repository that a test may change, and what its commands
-// have in their environment besides a person's.
+// checkout describes a copy of the repository that a test may change, and additions to the
+// environment of its commands.
 type checkout struct {
 	dir string
 	env []string
 }
 
-// newCheckout copies what git would clone, uncommitted changes included, and
-// links the tools that are built already.
+// newCheckout copies the repository's files with uncommitted changes, and links the tools
+// that are already built.
 func newCheckout(t *testing.T) checkout {
 	t.Helper()
 	root, err := filepath.Abs("..")
@@ -37,7 +37,7 @@ func newCheckout(t *testing.T) checkout {
 	return checkout{dir: dir}
 }
 
-// edit replaces text that must be in a file.
+// edit replaces a text in a file. The test fails if the file does not contain it.
 func (c checkout) edit(t *testing.T, file, old, replacement string) {
 	t.Helper()
 	path := filepath.Join(c.dir, file)
@@ -70,7 +70,7 @@ func (c checkout) run(ctx context.Context, t *testing.T, name string, args ...st
 	return stdout.String(), err
 }
 
-// must is run for commands that have to succeed.
+// must is like run, and fails the test if the command fails.
 func (c checkout) must(ctx context.Context, t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := c.run(ctx, t, name, args...)

@@ -18,8 +18,8 @@ import (
 	"example.com/grpc-edge/tools/delivery/github/githubtest"
 )
 
-// TestDelivery goes the way of a change from its pull request to production and back,
-// by the make targets that the workflows call: the sandbox's stack is what CI delivers.
+// TestDelivery takes a change from its pull request to production and back, with the make
+// targets that the workflows call. CI delivers the sandbox's stack.
 func TestDelivery(t *testing.T) {
 	ctx := t.Context()
 	// An earlier push to the pull request was previewed, and somebody spoke.
@@ -49,13 +49,13 @@ func TestDelivery(t *testing.T) {
 	})
 }
 
-// delivery is a clone in which jobs run, and GitHub as they see it.
+// delivery holds a clone in which jobs run, and the GitHub that they call.
 type delivery struct {
 	checkout
 	github *githubtest.Server
 }
 
-// git runs git as somebody, in a repository of the checkout's own.
+// git runs git in the checkout's own repository, with a name and an email.
 func (d *delivery) git(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("git", append([]string{"-c", "user.name=Test", "-c", "user.email=test@example.com"}, args...)...)
@@ -93,7 +93,7 @@ func (d *delivery) pullRequest(ctx context.Context, t *testing.T) {
 	}
 }
 
-// refuseStalePlan changes what would be deployed after the plan was made.
+// refuseStalePlan changes the config after the plan. Deploying the plan must then fail.
 func (d *delivery) refuseStalePlan(ctx context.Context, t *testing.T) {
 	d.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:nodeCount: 1\n", "grpc-edge:nodeCount: 1\n  grpc-edge:alertErrorPercent: 7\n")
 	out, err := d.run(ctx, t, "sh", "-c", "make deploy PLAN="+plan+" 2>&1")
@@ -118,7 +118,7 @@ func (d *delivery) merge(ctx context.Context, t *testing.T) {
 	}
 }
 
-// images are the digests that a deployment leaves for the next stack.
+// images returns the digests that a deployment leaves for the next stack.
 func (d *delivery) images(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(d.dir, ".cache/delivery/sandbox/images.json"))
@@ -180,7 +180,7 @@ func (d *delivery) rollback(ctx context.Context, t *testing.T) {
 	}
 }
 
-// gcloud copies to and from buckets that are folders.
+// gcloud is a script that copies to and from buckets, which are folders here.
 const gcloud = `#!/bin/bash
 set -eu
 [[ "$1 $2 $3" == "storage cp --quiet" ]]
@@ -189,9 +189,9 @@ mkdir -p "$(dirname "$to")"
 cp "$from" "$to"
 `
 
-// cloudBuild protects the stack by the builds that a push starts where it is protected:
-// one plans at once, and the other does what was planned, of images that were tried.
-// That another stack runs is what this one does, which the rollback left.
+// cloudBuild enables the stack's protection by the builds that a push starts. The first build
+// plans at once. The second, once approved, deploys the plan, with images that run on another
+// stack. This stack's own images stand in for those of the other stack.
 func (d *delivery) cloudBuild(ctx context.Context, t *testing.T) {
 	d.git(t, "revert", "--no-commit", "HEAD")
 	d.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:deletionProtection: false", "grpc-edge:deletionProtection: true")
@@ -246,7 +246,7 @@ func (d *delivery) cloudBuild(ctx context.Context, t *testing.T) {
 	}
 }
 
-// teardown destroys a protected stack.
+// teardown destroys a protected stack, after two confirmations.
 func (d *delivery) teardown(ctx context.Context, t *testing.T) {
 	address := outputs(ctx, t, d.checkout).Address
 	asked := d.must(ctx, t, "make", "teardown")
@@ -269,8 +269,8 @@ func (d *delivery) teardown(ctx context.Context, t *testing.T) {
 	}
 }
 
-// review brings a stack of the pull request's own up, and destroys it as its closing
-// does; the model of its config is protected.
+// review creates a stack for the pull request, and destroys it as the end of the pull request
+// does. The stack that its config is copied from is protected.
 func (d *delivery) review(ctx context.Context, t *testing.T) {
 	d.must(ctx, t, "make", "review", "PR=7", "COMMENT=1")
 	out, err := d.pulumi(ctx, t, "stack", "output", "--json", "--stack", "review-7")

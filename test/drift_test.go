@@ -6,11 +6,12 @@ import (
 	"testing"
 )
 
-// drifted are the resources that mendCloud changes, as refresh names them.
+// drifted lists the resources that mendCloud changes, as refresh names them.
 var drifted = []string{"AlertPolicy::", "RepositoryIamMember::registry-images-reader", "NodePool::", "NetworkPolicy::grpc-edge-default-deny", "Deployment::echo"}
 
-// mendCloud changes the emulated cloud and its cluster behind Pulumi's back: rules are
-// deleted, the node pool is resized, and a Deployment is edited.
+// mendCloud changes the emulated cloud and its cluster behind Pulumi's back. It deletes
+// rules, resizes the node pool, and edits a Deployment. Refresh must show each change, and up
+// must revert it.
 func mendCloud(ctx context.Context, t *testing.T, c checkout) {
 	alert, reader := "", ""
 	for object := range strings.Lines(c.must(ctx, t, ".cache/bin/sandbox", "objects")) {
@@ -39,8 +40,8 @@ func mendCloud(ctx context.Context, t *testing.T, c checkout) {
 	expectNoChanges(ctx, t, c, "preview", "--refresh")
 }
 
-// failOnce has the cloud refuse and delay calls: what can be tried again is, what
-// cannot is told, and the next `make up` goes on.
+// failOnce makes calls of the cloud fail. Transient errors must be retried. Others must be
+// reported, and the next `make up` must succeed.
 func failOnce(ctx context.Context, t *testing.T, c checkout) {
 	appendTo(t, c, "Pulumi.sandbox.yaml", "\n  grpc-edge:alertErrorPercent: 7\n")
 	c.must(ctx, t, ".cache/bin/sandbox", "faults", "unavailable", "kind=AlertPolicy", "verb=get", "count=2")

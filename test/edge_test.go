@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// rest is an HTTP client that verifies the stack's certificate.
+// rest returns an HTTP client that verifies the stack's certificate.
 func (e edge) rest(t *testing.T) *http.Client {
 	t.Helper()
 	pool := x509.NewCertPool()
@@ -34,7 +34,7 @@ func (e edge) rest(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
 }
 
-// post sends JSON and returns the JSON that comes back, without white space.
+// post sends JSON, and returns the status and the answer without white space.
 func post(t *testing.T, e edge, path, body string) (int, string) {
 	t.Helper()
 	response, err := e.rest(t).Post("https://"+e.Authority+path, "application/json", strings.NewReader(body))
@@ -68,7 +68,7 @@ func callREST(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// reflect asks the edge what there is, as a person with nothing but grpcurl does.
+// reflect checks reflection and health at the edge with grpcurl alone.
 func reflect(ctx context.Context, t *testing.T, c checkout) {
 	want := []string{"api.Echo", "api.Reverse", "grpc.health.v1.Health"}
 	if got := listServices(ctx, t, c); !containsAll(got, want) {
@@ -91,7 +91,7 @@ func listServices(ctx context.Context, t *testing.T, c checkout) []string {
 	return strings.Fields(grpcurl(ctx, t, c, "", "list"))
 }
 
-// grpcurl runs the real one against the edge, with no file but the certificate.
+// grpcurl runs the real grpcurl against the edge. It needs no file but the certificate.
 func grpcurl(ctx context.Context, t *testing.T, c checkout, data string, args ...string) string {
 	t.Helper()
 	e := outputs(ctx, t, c)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// addGreeter is what a person does for a new service: one command, and `make up`.
+// addGreeter adds a service as a person does: with one command and `make up`.
 func addGreeter(ctx context.Context, t *testing.T, c checkout) {
 	old := pods(ctx, t, c)
 	c.must(ctx, t, "make", "service", "NAME=greeter")

@@ -21,10 +21,10 @@ import (
 	"time"
 )
 
-// apiHold stands between Pulumi's Kubernetes provider and the API server, as a proxy that
-// the provider's environment names. What the provider asks for is done, and of each object
-// the first answer is kept from it until its engine has been killed: Pulumi's part of what
-// the sandbox's command hold does to the calls of the emulated cloud.
+// apiHold is a proxy between Pulumi's Kubernetes provider and the API server. The provider's
+// environment names it. It forwards all requests, and holds back the first answer for each
+// object until the engine has been killed. The sandbox's command hold does the same to calls
+// of the emulated cloud.
 type apiHold struct {
 	clusters string // the folder of the emulated clusters' state
 	address  string
@@ -37,7 +37,7 @@ type apiHold struct {
 	let    chan struct{}   // closed to end the held connections
 }
 
-// holdAPI starts the proxy for the clusters of a checkout; it ends with the test.
+// holdAPI starts the proxy for the clusters of a checkout. It stops at the end of the test.
 func holdAPI(t *testing.T, c checkout) *apiHold {
 	t.Helper()
 	h := &apiHold{clusters: filepath.Join(c.dir, ".sandbox/clusters"), accepted: make(chan net.Conn), let: make(chan struct{})}
@@ -60,12 +60,14 @@ func holdAPI(t *testing.T, c checkout) *apiHold {
 	return h
 }
 
-// env is what sends the provider to the proxy. The program's own pushes of images do not go there.
+// env returns the environment that makes the provider use the proxy. The program's own
+// pushes of images do not use it.
 func (h *apiHold) env() []string {
 	return []string{"HTTPS_PROXY=http://" + h.address, "NO_PROXY=.pkg.dev,.googleapis.com"}
 }
 
-// hold holds the first answer of each object from now on: to create, update or delete it.
+// hold makes the proxy hold the first answer for each object from now on: to create or to
+// delete it. Any other verb turns this off.
 func (h *apiHold) hold(verb string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -73,7 +75,7 @@ func (h *apiHold) hold(verb string) {
 	h.met, h.now = map[string]bool{}, map[string]bool{}
 }
 
-// held returns the paths of the objects that are being held, sorted.
+// held returns the sorted paths of the objects whose answers are being held.
 func (h *apiHold) held() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -85,7 +87,7 @@ func (h *apiHold) held() []string {
 	return list
 }
 
-// release ends the connections that are being held, whose caller is dead.
+// release ends the held connections, whose caller has been killed.
 func (h *apiHold) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,7 +95,7 @@ func (h *apiHold) release() {
 	h.let, h.now = make(chan struct{}), map[string]bool{}
 }
 
-// connect makes a tunnel, whose other end is serve.
+// connect opens a tunnel to serve.
 func (h *apiHold) connect(w http.ResponseWriter, r *http.Request) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil || r.Method != http.MethodConnect {
@@ -105,7 +107,7 @@ func (h *apiHold) connect(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve passes a request on, and holds its answer.
+// serve forwards a request, and may hold its answer.
 func (h *apiHold) serve(w http.ResponseWriter, r *http.Request) {
 	proxy := &httputil.ReverseProxy{
 		Rewrite:       func(p *httputil.ProxyRequest) { p.SetURL(&url.URL{Scheme: "https", Host: r.Host}) },
@@ -122,13 +124,13 @@ func (h *apiHold) serve(w http.ResponseWriter, r *http.Request) {
 	proxy.ServeHTTP(w, r)
 }
 
-// upstream is how the proxy itself calls the API server, which is on this machine.
+// upstream is the proxy's own transport to the API server, which is on this machine.
 var upstream = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 
 var errReleased = errors.New("the answer was held until its caller died")
 
-// keep returns at once unless it is the first answer to what is held, and an error else, once
-// it is released.
+// keep returns nil at once unless the answer is to be held. A held answer waits for release,
+// and then gets an error.
 func (h *apiHold) keep(r *http.Request) error {
 	h.mu.Lock()
 	if h.method != r.Method || r.URL.Query().Has("dryRun") || h.met[r.URL.Path] {
@@ -142,7 +144,8 @@ func (h *apiHold) keep(r *http.Request) error {
 	return errReleased
 }
 
-// certificate is one for the API server's address, signed by its cluster's own authority.
+// certificate returns a certificate for the addresses of API servers. The cluster's own
+// authority signs it.
 func (h *apiHold) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	files, err := filepath.Glob(filepath.Join(h.clusters, "*", "pki", "ca.crt"))
 	if err != nil || len(files) != 1 {
@@ -164,7 +167,7 @@ func (h *apiHold) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// tunnels is a listener whose connections are the tunnels that were asked for.
+// tunnels is a listener that accepts the tunnels of connect.
 type tunnels struct {
 	conns   chan net.Conn
 	address net.Addr

@@ -41,7 +41,7 @@ type killed struct {
 	api *apiHold
 }
 
-// state is what is read of the stack's.
+// state holds the parts of the stack's state that the test reads.
 type state struct {
 	Resources []resource
 	Pending   []struct {
@@ -56,7 +56,7 @@ type resource struct {
 	Delete        bool
 }
 
-// written is the state as the engine has written it, while it runs.
+// written returns the state that the running engine has last written.
 func (k *killed) written(t *testing.T) state {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(k.dir, ".sandbox/pulumi/.pulumi/stacks/grpc-edge/sandbox.json"))
@@ -70,7 +70,7 @@ func (k *killed) written(t *testing.T) state {
 	return file.Checkpoint.Latest
 }
 
-// custom are the URNs of the resources that a provider makes, sorted.
+// custom returns the sorted URNs of the resources that a provider creates.
 func (s state) custom() []string {
 	var urns []string
 	for _, r := range s.Resources {
@@ -82,8 +82,9 @@ func (s state) custom() []string {
 	return urns
 }
 
-// untilHeld runs a command of Pulumi until it is held at every resource that it is at,
-// kills its engine, and returns these resources: none if the command has ended well.
+// untilHeld runs a command of Pulumi until the answers for all its pending resources are
+// held. It then kills the engine and returns these resources. It returns none if the command
+// has succeeded.
 func (k *killed) untilHeld(ctx context.Context, t *testing.T, doing string, args ...string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, ".cache/bin/sandbox", append([]string{"pulumi", "--"}, args...)...)
@@ -110,7 +111,7 @@ func (k *killed) untilHeld(ctx context.Context, t *testing.T, doing string, args
 		if now := strings.Join(append(held, urns...), " "); now != last {
 			same, last = 0, now
 		}
-		// For a second nothing else has begun, so the engine waits for these alone.
+		// Nothing else has begun for a second, so the engine waits for these alone.
 		if same < 10 || len(held) == 0 || len(held) != len(urns) {
 			continue
 		}
@@ -127,7 +128,7 @@ func (k *killed) untilHeld(ctx context.Context, t *testing.T, doing string, args
 	}
 }
 
-// under are the URNs of the resources to which something is being done, sorted.
+// under returns the sorted URNs of the resources with a pending operation of this type.
 func (s state) under(doing string) []string {
 	var urns []string
 	for _, p := range s.Pending {
@@ -139,8 +140,7 @@ func (s state) under(doing string) []string {
 	return urns
 }
 
-// held returns the URNs of the resources of the emulated cloud at which the engine is kept
-// waiting, sorted.
+// held returns the sorted URNs of the resources whose answers the emulated cloud holds.
 func (k *killed) held(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(k.dir, ".sandbox/held"))
@@ -150,10 +150,11 @@ func (k *killed) held(t *testing.T) []string {
 	return strings.Fields(string(text))
 }
 
-// each kills a command at each resource, recovers, and runs it again until it ends.
+// each kills a command at each resource, recovers, and runs it again until it succeeds. It
+// returns the resources, sorted.
 func (k *killed) each(ctx context.Context, t *testing.T, verb, doing string, command string) []string {
 	t.Helper()
-	// The hard case: what was asked for is done, and Pulumi does not know.
+	// This is the hard case: the request has been served, and Pulumi does not know.
 	k.must(ctx, t, ".cache/bin/sandbox", "hold", "answer", verb)
 	k.api.hold(verb)
 	var all []string
@@ -220,11 +221,12 @@ func (k *killed) look(ctx context.Context, t *testing.T) {
 	}
 }
 
-// foreign are objects that a stack's state does not have by their names: members of
-// policies, which can be there only once, and what GKE makes for a load balancer.
+// foreign lists parts of the names of objects that a stack's state does not have by name:
+// members of policies, which cannot exist twice, and what GKE creates for a load balancer.
 var foreign = []string{"/iam/roles/", "/firewalls/", "/forwardingRules/"}
 
-// strangers are the other objects of the emulated cloud that are not in the state.
+// strangers returns the objects of the emulated cloud that are not in the state and are not
+// foreign.
 func (k *killed) strangers(ctx context.Context, t *testing.T) []string {
 	t.Helper()
 	known := k.written(t)
@@ -236,7 +238,7 @@ func (k *killed) strangers(ctx context.Context, t *testing.T) []string {
 	})
 }
 
-// up makes everything at once that can be: fewer kills do.
+// up creates as much as possible in parallel, so that fewer kills are needed.
 const up = "up --yes --skip-preview --suppress-outputs --parallel 64 --stack sandbox"
 
 func (k *killed) atEachCreation(ctx context.Context, t *testing.T) {
@@ -258,7 +260,7 @@ func (k *killed) atEachDeletion(ctx context.Context, t *testing.T) {
 	}
 }
 
-// whole expects that nothing is left to do, and that everything is there once.
+// whole checks that nothing is left to do, and that every object exists only once.
 func (k *killed) whole(ctx context.Context, t *testing.T) {
 	t.Helper()
 	expectNoChanges(ctx, t, k.checkout, "preview")
@@ -286,7 +288,7 @@ var lasting = []struct{ fault, resource, want string }{
 	{"failed kind=Cluster", "gcp:container:Cluster (cluster)", "the operation ended with INTERNAL_ERROR: Internal error. Please try again or contact Google Support."},
 }
 
-// passing are faults that no one needs to do anything about.
+// passing lists transient faults, which need no action.
 var passing = []string{
 	"rate-limit kind=Cluster count=2", "internal kind=NodePool count=1", "unavailable kind=AlertPolicy count=2", "slow kind=Dashboard seconds=2 count=1",
 }

@@ -10,10 +10,11 @@ import (
 	"testing"
 )
 
-// machineState is everything that a sandbox could leave behind on a machine, by kind, sorted.
+// machineState holds everything that a sandbox could leave behind on a machine, sorted, by
+// kind.
 type machineState map[string][]string
 
-// readMachine reads the machine's state; ours is the checkout, whose files are compared apart.
+// readMachine reads the machine's state. ours is the checkout, whose processes it lists.
 func readMachine(t *testing.T, ours checkout, root string) machineState {
 	t.Helper()
 	return machineState{
@@ -30,8 +31,8 @@ func readMachine(t *testing.T, ours checkout, root string) machineState {
 	}
 }
 
-// processes that belong to a sandbox: their program or an argument is in the
-// checkout. Others of the machine come and go as they like.
+// processes returns the processes that belong to a sandbox: their program or an argument is
+// in the checkout. Other processes of the machine may start and end.
 func processes(ours checkout) []string {
 	var list []string
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -75,7 +76,7 @@ func names(t *testing.T, dir string) []string {
 	return list
 }
 
-// localAddresses are the addresses that the kernel takes for its own.
+// localAddresses returns the addresses in the kernel's routing tables.
 func localAddresses(t *testing.T) []string {
 	t.Helper()
 	var list []string
@@ -86,7 +87,8 @@ func localAddresses(t *testing.T) []string {
 	return slices.Compact(list)
 }
 
-// nftRules asks with the sandbox's own copy of iptables, which the machine may lack.
+// nftRules lists the rules with the sandbox's own copy of iptables, as the machine may have
+// none.
 func nftRules(t *testing.T, root string) []string {
 	t.Helper()
 	packages := filepath.Join(root, ".cache", "packages")
@@ -122,7 +124,7 @@ func cgroups(t *testing.T) []string {
 	return list
 }
 
-// sysctls are those that a node wants and that no namespace isolates.
+// sysctls returns the sysctls that a node sets and that no namespace isolates.
 func sysctls(t *testing.T) []string {
 	t.Helper()
 	var list []string
@@ -137,9 +139,9 @@ func sysctls(t *testing.T) []string {
 	return list
 }
 
-// files are what lies in the system's folders, two levels deep: deeper is what
-// programs of the machine keep for themselves, and write while the test runs. In
-// /tmp it is one level, without what the Go tools that run this test put there.
+// files returns the files in the system's folders, two levels deep. Programs of the machine
+// write deeper files while the test runs. In /tmp it is one level, without the files of the
+// Go tools that run this test.
 func files(t *testing.T) []string {
 	t.Helper()
 	var list []string
@@ -161,7 +163,7 @@ func files(t *testing.T) []string {
 	return list
 }
 
-// compare fails with everything that appeared or vanished.
+// compare fails the test for everything that appeared or vanished.
 func (before machineState) compare(t *testing.T, after machineState) {
 	t.Helper()
 	for kind := range before {

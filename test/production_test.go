@@ -18,8 +18,8 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// TestProduction walks through the life of a stack with the configuration of
-// production: regional, in three zones, protected, with a key of its own.
+// TestProduction creates, changes and destroys a stack with the configuration of production:
+// regional, in three zones, protected, with a key of its own.
 func TestProduction(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
@@ -45,8 +45,9 @@ func TestProduction(t *testing.T) {
 	})
 }
 
-// sandboxOnly are the keys in which the sandbox cannot be like production: where it
-// is, from where it is reached, and the pods' time, as its DNS answers live 5 s.
+// sandboxOnly holds the keys in which this stack differs from production: the sandbox's
+// project, networks and keys, the names that the test calls, and serviceMinReadySeconds. It
+// is 10 because the sandbox's DNS answers have a TTL of 5 s.
 var sandboxOnly = map[string]any{
 	"gcp:project":                      "sandbox-project",
 	"grpc-edge:authorizedNetworks":     []string{"127.0.0.1/32"},
@@ -58,7 +59,7 @@ var sandboxOnly = map[string]any{
 	"grpc-edge:rules":                  []map[string]any{{"service": "api.Reverse", "authority": "grpc.example.com"}},
 }
 
-// writeConfig gives the sandbox's stack what Pulumi.prod.yaml has.
+// writeConfig writes the config of Pulumi.prod.yaml to the sandbox's stack.
 func writeConfig(t *testing.T, c checkout, protection bool) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(c.dir, "Pulumi.prod.yaml"))
@@ -81,8 +82,8 @@ func writeConfig(t *testing.T, c checkout, protection bool) {
 	}
 }
 
-// callByEachName looks for the records in a zone of another project, and calls by both names
-// with the one certificate. One service has a rule for one name only.
+// callByEachName checks the records in a zone of another project. It calls by both names,
+// which share a certificate. One service has a rule for one name only.
 func callByEachName(ctx context.Context, t *testing.T, c checkout) {
 	e := outputs(ctx, t, c)
 	objects := strings.Fields(c.must(ctx, t, ".cache/bin/sandbox", "objects"))
@@ -100,7 +101,7 @@ func callByEachName(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// kubectl runs it on the sandbox's cluster.
+// kubectl runs kubectl on the sandbox's cluster.
 func kubectl(ctx context.Context, t *testing.T, c checkout, args string) string {
 	t.Helper()
 	return c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl --namespace grpc-edge `+args)
@@ -114,7 +115,7 @@ func spreadOverZones(ctx context.Context, t *testing.T, c checkout) {
 		t.Errorf("the nodes are in zones %v, want one in each of %v", zones, want)
 	}
 	for _, app := range []string{"envoy", "echo", "reverse"} {
-		// The autoscaler adds what is missing to its least number every 15 s.
+		// The autoscaler raises the number of pods to its minimum every 15 s.
 		eventually(ctx, t, 2*time.Minute, func() error {
 			nodes := strings.Fields(kubectl(ctx, t, c, `get pods --field-selector status.phase=Running --selector app.kubernetes.io/name=`+app+` --output jsonpath='{.items[*].spec.nodeName}'`))
 			slices.Sort(nodes)
@@ -126,8 +127,8 @@ func spreadOverZones(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// refuseUnsigned tries to run images of the stack's own repository: all that runs is signed,
-// and anything else is refused before a node pulls it, unless somebody breaks the glass.
+// refuseUnsigned tries to run images of the stack's own repository. Signed images run. Others
+// are refused before a node pulls them, except with the break-glass label.
 func refuseUnsigned(ctx context.Context, t *testing.T, c checkout) {
 	signed := kubectl(ctx, t, c, `get deployment echo --output jsonpath='{.spec.template.spec.containers[0].image}'`)
 	repository, _, _ := strings.Cut(signed, "@")
@@ -150,7 +151,8 @@ func refuseUnsigned(ctx context.Context, t *testing.T, c checkout) {
 	kubectl(ctx, t, c, `--namespace default delete pods --all --now`)
 }
 
-// mendDrift changes behind Pulumi's back what a person at a console might.
+// mendDrift changes the cluster behind Pulumi's back, as a person at a console might. Refresh
+// must show the changes, and up must revert them.
 func mendDrift(ctx context.Context, t *testing.T, c checkout) {
 	const image = `get deployment echo --output jsonpath='{.spec.template.spec.containers[0].image}'`
 	before := kubectl(ctx, t, c, image)

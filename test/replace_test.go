@@ -11,8 +11,7 @@ import (
 	"testing"
 )
 
-// inPlace are keys of which a change replaces nothing in Google Cloud, and no workload
-// by what replaces them.
+// inPlace holds keys whose change replaces nothing in Google Cloud or in the cluster.
 const inPlace = `
   grpc-edge:labels: {team: edge}
   grpc-edge:imageRetentionDays: 7
@@ -33,15 +32,15 @@ const inPlace = `
   grpc-edge:serviceReplicas: 3
 `
 
-// replacing are keys that cannot change in place, with the resources of Google Cloud
-// that a change replaces. What runs in a cluster goes with it.
+// replacing holds keys that cannot change in place, with the resources of Google Cloud that
+// a change replaces. A replaced cluster also replaces all that runs in it.
 var replacing = map[string][]string{
 	"grpc-edge:nodeSpot: true":                  {"cluster-nodes"},
 	"grpc-edge:controlPlaneCidr: 172.16.1.0/28": {"cluster", "cluster-nodes"},
 	"grpc-edge:nodesCidr: 10.64.0.0/20":         {"cluster", "cluster-nodes", "network-nodes"},
 }
 
-// replaceOnlyWhatMust previews changes of keys on the real engine.
+// replaceOnlyWhatMust previews changes of keys with the real engine.
 func replaceOnlyWhatMust(ctx context.Context, t *testing.T, c checkout) {
 	if cloud, cluster := replaced(ctx, t, c, inPlace); len(cloud) > 0 || len(cluster) > 0 {
 		t.Errorf("what must change in place would be replaced: %q, and in the cluster %q", cloud, cluster)
@@ -57,8 +56,8 @@ func replaceOnlyWhatMust(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// replaced are the names of the resources that a preview with more config replaces, in
-// Google Cloud and in the cluster, sorted.
+// replaced returns the sorted names of the resources that a preview with more config
+// replaces: in Google Cloud, and in the cluster.
 func replaced(ctx context.Context, t *testing.T, c checkout, more string) (cloud, cluster []string) {
 	t.Helper()
 	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")

@@ -7,8 +7,7 @@ import (
 	"example.com/grpc-edge/test/fault"
 )
 
-// breakThings lets the events happen that one node is enough for. The whole suite is
-// `make resilience`.
+// breakThings runs the events for which one node is enough. `make resilience` runs all.
 func breakThings(ctx context.Context, t *testing.T, c checkout) {
 	s, err := fault.Open(ctx, c.dir, t.Output())
 	if err != nil {

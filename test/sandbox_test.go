@@ -25,7 +25,7 @@ import (
 	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
-// TestSandbox walks through the life of a sandbox. Each step needs the one before.
+// TestSandbox creates, uses and removes a sandbox. Each step needs the one before.
 func TestSandbox(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -71,7 +71,7 @@ func TestSandbox(t *testing.T) {
 	})
 }
 
-// step is a part of a test that needs the steps before it.
+// step is a part of a test. It needs the steps before it.
 type step struct {
 	name string
 	run  func(t *testing.T)
@@ -123,7 +123,7 @@ func everydayCommands(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// edge is how the stack's outputs say that the services are called.
+// edge holds the stack's outputs, which describe how to call the services.
 type edge struct {
 	Address, Authority, CACertificate string
 	Images                            map[string]string
@@ -161,7 +161,8 @@ func (e edge) verified(t *testing.T) credentials.TransportCredentials {
 	return credentials.NewTLS(&tls.Config{RootCAs: pool, ServerName: e.Authority, MinVersion: tls.VersionTLS12})
 }
 
-// callsPerService is enough that an even spread over two pods can't be luck.
+// callsPerService is the number of calls. It is high enough that an even spread over two pods
+// can't be luck.
 const callsPerService = 100
 
 func callServices(ctx context.Context, t *testing.T, c checkout) {
@@ -180,7 +181,7 @@ func callServices(ctx context.Context, t *testing.T, c checkout) {
 		},
 	}
 	for name, call := range services {
-		// A pod that is new to Envoy gets less than its part for ten seconds.
+		// Envoy sends a new pod less than its share for ten seconds.
 		eventually(ctx, t, 30*time.Second, func() error {
 			spread := map[string]int{}
 			for range callsPerService {
@@ -193,7 +194,7 @@ func callServices(ctx context.Context, t *testing.T, c checkout) {
 			}
 			t.Logf("%s: calls of one connection by pod: %v", name, spread)
 			counts := slices.Sorted(maps.Values(spread))
-			// Each Envoy pod goes round its hosts, so two pods differ by one call at most.
+			// Each Envoy pod uses round robin, so two pods differ by one call at most.
 			if len(counts) != 2 || counts[1]-counts[0] > 2 {
 				return fmt.Errorf("%s: %d calls of one connection went %v, want an even spread over 2 pods", name, callsPerService, spread)
 			}
@@ -202,7 +203,7 @@ func callServices(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// eventually repeats the check until it passes.
+// eventually retries the check every second until it passes, or limit has passed.
 func eventually(ctx context.Context, t *testing.T, limit time.Duration, check func() error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -267,7 +268,7 @@ func upAgain(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// pods are the names of the stack's pods that stay, sorted: not of those that still drain.
+// pods returns the sorted names of the stack's pods, without those that are terminating.
 func pods(ctx context.Context, t *testing.T, c checkout) []string {
 	t.Helper()
 	const staying = `{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}`
@@ -275,12 +276,12 @@ func pods(ctx context.Context, t *testing.T, c checkout) []string {
 	return slices.Sorted(strings.FieldsSeq(out))
 }
 
-// keyPlaces are where a sandbox keeps the keys of what it plays, which a project has
-// not: Google's own, the control plane's, and the disks of nodes.
+// keyPlaces lists the folders with keys that the sandbox needs for what it emulates: keys of
+// Google, of the control plane, and the disks of nodes. A real project does not have them.
 var keyPlaces = []string{"credentials", "pki", "clusters", "cloud/keys"}
 
-// noSecrets looks for private keys and tokens in everything else that a sandbox writes:
-// state, config, logs, the emulated cloud with its images, and what jobs of CI leave.
+// noSecrets checks that everything else that a sandbox writes holds no private key or token:
+// state, config, logs, the emulated cloud with its images, and the files of CI jobs.
 func noSecrets(t *testing.T, c checkout) {
 	state, looked := filepath.Join(c.dir, ".sandbox"), 0
 	secrets := []string{"PRIVATE KEY", "oauth2accesstoken:", "ya29."}

@@ -15,9 +15,8 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// TestServices takes two services that other people might have written through the life
-// of a stack: shop, which needs all that a service may ask for, and stock, which is
-// private and which shop calls.
+// TestServices adds, changes and removes two services that others might have written. shop
+// needs everything that a service may ask for. stock is private, and shop calls it.
 func TestServices(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
@@ -67,7 +66,7 @@ func addShop(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// askShop returns what shop finds in its pod.
+// askShop calls shop, and returns what shop finds in its pod.
 func askShop(ctx context.Context, t *testing.T, c checkout) map[string]string {
 	t.Helper()
 	text := grpcurl(ctx, t, c, `{"content": "cloud"}`, "shop.v1.ShopService/Say")
@@ -114,7 +113,7 @@ func checkStockIsPrivate(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// addKey gives shop a secret by the stack's encrypted configuration.
+// addKey gives shop a secret in the stack's encrypted configuration.
 func addKey(ctx context.Context, t *testing.T, c checkout) {
 	c.must(ctx, t, "sh", "-c", "printf opensesame | .cache/bin/sandbox pulumi -- config set --stack sandbox --secret serviceKey")
 	completed, err := os.ReadFile(filepath.Join(c.dir, ".sandbox", "Pulumi.sandbox.yaml"))

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// database writes a database of vulnerabilities (go.dev, "Go Vulnerability Database API")
-// with one of gRPC, in a function that every service calls, or with none.
+// database writes a database of vulnerabilities (go.dev, "Go Vulnerability Database API") and
+// returns its URL. It has one vulnerability of gRPC, in a function that every service calls,
+// or none.
 func database(t *testing.T, vulnerable bool) string {
 	t.Helper()
 	const id, module, modified = "GO-2099-0001", "google.golang.org/grpc", "2026-01-01T00:00:00Z"
@@ -45,8 +46,8 @@ func database(t *testing.T, vulnerable bool) string {
 	return "file://" + dir
 }
 
-// TestVulnerabilities looks for vulnerabilities in a database of its own: the public
-// one may have none, and then a check that finds nothing looks the same as one that works.
+// TestVulnerabilities checks for vulnerabilities with its own database. The public one may
+// have none for this repository, and then a broken check would look like a working one.
 func TestVulnerabilities(t *testing.T) {
 	root := checkout{dir: ".."}
 	root.must(t.Context(), t, "make", "vulnerabilities", "SHIPPED=services/echo", "DB="+database(t, false))

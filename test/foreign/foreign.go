@@ -1,6 +1,6 @@
-// Package foreign assembles the image of a service that is not written in Go, without
-// a container engine: Python from the distribution's packages, grpcio from PyPI by
-// hash, and the program in testdata/recommendation. Whoever has the same packages gets the same image.
+// Package foreign builds the image of a service that is not written in Go, without a
+// container engine. The image has Python from the distribution's packages, grpcio from PyPI
+// by hash, and the program in testdata/recommendation. The same packages give the same image.
 package foreign
 
 import (
@@ -22,20 +22,20 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Source is the folder of the program and its proto, below the repository's root.
+// Source is the folder of the program and its proto, relative to the repository's root.
 const Source = "test/testdata/recommendation"
 
-// Where things are in the image.
+// These are the folders of the program and of the wheels in the image.
 const (
 	appDir   = "app"
 	wheelDir = "usr/lib/wheels"
 )
 
-// libraries are the packages that Python and the wheels need besides of Python's own.
+// libraries lists the packages that Python and the wheels need, in addition to Python's own.
 var libraries = []string{"libc6", "libgcc-s1", "libstdc++6", "libexpat1", "zlib1g"}
 
-// Build makes the image for x86-64, from the repository at root. What it downloads
-// stays in .cache/foreign there.
+// Build creates the image for x86-64 from the repository at root. It keeps its downloads in
+// .cache/foreign there.
 func Build(ctx context.Context, root string) (v1.Image, error) {
 	cache := filepath.Join(root, ".cache", "foreign")
 	version, err := pythonVersion(ctx)
@@ -77,9 +77,9 @@ func Build(ctx context.Context, root string) (v1.Image, error) {
 	return image, nil
 }
 
-// Push puts the image into a registry and returns REPOSITORY@sha256:…. The
-// transport is how the registry is reached; nil for the default one. The token is an
-// access token of Google's; empty for none.
+// Push pushes the image to a registry and returns REPOSITORY@sha256:…. transport is for the
+// calls of the registry, and nil for the default one. token is a Google access token, and
+// empty for none.
 func Push(ctx context.Context, image v1.Image, repository, token string, transport http.RoundTripper) (string, error) {
 	digest, err := image.Digest()
 	if err != nil {
@@ -102,7 +102,7 @@ func Push(ctx context.Context, image v1.Image, repository, token string, transpo
 	return reference.String(), nil
 }
 
-// pythonVersion returns that of the distribution's Python, such as 3.11.
+// pythonVersion returns the version of the distribution's Python, such as 3.11.
 func pythonVersion(ctx context.Context) (string, error) {
 	text, err := exec.CommandContext(ctx, "apt-cache", "depends", "python3-minimal").Output()
 	if err != nil {
@@ -115,7 +115,7 @@ func pythonVersion(ctx context.Context) (string, error) {
 	return string(match[1]), nil
 }
 
-// once makes a folder if it is not there. What make leaves unfinished is not kept.
+// once creates a folder with make if it does not exist. If make fails, nothing is kept.
 func once(folder string, make func(temporary string) error) (string, error) {
 	if _, err := os.Stat(folder); err == nil {
 		return folder, nil
@@ -142,7 +142,7 @@ func unpackPython(ctx context.Context, folder, version string) (string, error) {
 			return err
 		}
 		defer func() { _ = os.RemoveAll(debs) }() // as above
-		// Otherwise apt wants the folder to be one that the user _apt can enter.
+		// Otherwise apt needs a folder that the user _apt can enter.
 		if err := execute(ctx, debs, nil, "apt-get", append([]string{"-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "download"}, names...)...); err != nil {
 			return err
 		}
@@ -164,10 +164,10 @@ func unpackPython(ctx context.Context, folder, version string) (string, error) {
 	})
 }
 
-// unpackWheels unpacks into a folder what requirements.txt names for a version of Python.
+// unpackWheels unpacks the wheels of requirements.txt for a version of Python into a folder.
 func unpackWheels(ctx context.Context, root, folder, version string) (string, error) {
 	return once(folder, func(temporary string) error {
-		// A Python that comes without pip has that which `make tools` fetched.
+		// A Python without pip uses the pip from `make tools`.
 		environment := append(os.Environ(), "PYTHONPATH="+filepath.Join(root, ".cache/packages/pip-root/usr/lib/python3/dist-packages"))
 		return execute(ctx, filepath.Join(root, Source), environment, "python3", "-m", "pip", "--disable-pip-version-check", "--no-cache-dir", "install", "-q",
 			"--no-deps", "--no-compile", "--only-binary=:all:", "--require-hashes", "-r", "requirements.txt", "--target", temporary,

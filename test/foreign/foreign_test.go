@@ -25,7 +25,7 @@ import (
 	"example.com/grpc-edge/tools/contract/run"
 )
 
-// start is how long Python may take on a busy machine.
+// start bounds the start of Python on a busy machine.
 const start = 2 * time.Minute
 
 func build(t *testing.T) v1.Image {
@@ -43,7 +43,7 @@ func build(t *testing.T) v1.Image {
 
 func launch(t *testing.T, image v1.Image, environment ...string) *run.Program {
 	t.Helper()
-	// Not t.TempDir, whose parents only root may enter.
+	// Only root may enter the parents of t.TempDir.
 	folder := filepath.Join("/var/tmp", "foreign-"+strings.ReplaceAll(t.Name(), "/", "-"))
 	t.Cleanup(func() {
 		if err := os.RemoveAll(folder); err != nil {
@@ -62,8 +62,8 @@ func launch(t *testing.T, image v1.Image, environment ...string) *run.Program {
 	return program
 }
 
-// TestImageKeepsToTheContract builds the image twice, reads it back from a registry,
-// runs it as a pod would and calls it.
+// TestImageKeepsToTheContract builds the image twice, reads it back from a registry, runs it
+// as a pod does, and calls it.
 func TestImageKeepsToTheContract(t *testing.T) {
 	image := build(t)
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
@@ -92,7 +92,7 @@ func TestImageKeepsToTheContract(t *testing.T) {
 	}
 }
 
-// list calls the service by its wire format: the field product_id is number 1.
+// list calls the service with messages in the wire format. The field product_id has number 1.
 func list(ctx context.Context, t *testing.T, connection *grpc.ClientConn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, start)
@@ -112,7 +112,8 @@ func list(ctx context.Context, t *testing.T, connection *grpc.ClientConn) {
 	}
 }
 
-// TestWhatAnImageBreaksIsNamed has the program break the contract in every way that it can.
+// TestWhatAnImageBreaksIsNamed makes the program break the contract in each way that it
+// supports.
 func TestWhatAnImageBreaksIsNamed(t *testing.T) {
 	image := build(t)
 	for broken, want := range map[string]string{

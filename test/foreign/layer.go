@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// newLayer packs a folder. Equal files make an equal layer: they are in the order of
-// their names, of no time and of root, and all may read them.
+// newLayer packs a folder. Equal files give an equal layer: they are ordered by name, have no
+// time, belong to root, and are readable by all.
 func newLayer(from, to string) (v1.Layer, error) {
 	var archive bytes.Buffer
 	writer := tar.NewWriter(&archive)
@@ -44,7 +44,8 @@ func newLayer(from, to string) (v1.Layer, error) {
 	}, tarball.WithMediaType(types.OCILayer), tarball.WithCompressedCaching)
 }
 
-// topFolders are those that are links into usr; packages of older releases have files in them.
+// topFolders lists the folders that are links into usr. Packages of older releases have files
+// in them.
 var topFolders = []string{"bin", "lib", "lib64", "sbin"}
 
 func add(writer *tar.Writer, file, name string, entry fs.DirEntry) error {
@@ -78,7 +79,7 @@ func add(writer *tar.Writer, file, name string, entry fs.DirEntry) error {
 	return err
 }
 
-// mergeUsr links the folders at the top into usr, as distributions do by now.
+// mergeUsr links the top folders into usr, as current distributions do.
 func mergeUsr(writer *tar.Writer) error {
 	for _, name := range topFolders {
 		header := &tar.Header{Name: name, Linkname: "usr/" + name, Typeflag: tar.TypeSymlink, Mode: 0o777, Format: tar.FormatPAX}

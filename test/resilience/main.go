@@ -1,13 +1,13 @@
-// Command resilience breaks a sandbox with three nodes in three zones on purpose,
-// counts every call meanwhile, and writes docs/resilience.md.
+// Command resilience injects faults into a sandbox with three nodes in three zones, counts
+// every call meanwhile, and writes docs/resilience.md.
 //
 //	go run ./resilience                     everything; some 50 minutes on 2 cores
 //	go run ./resilience -only soak          30 minutes of the usual load, which is not part of everything
 //	go run ./resilience -only scale,drain   these events and checks; the report keeps the others as they were before
 //
-// What was measured is kept in results.json, and each timeline in docs/resilience.
-// It works on a copy of the checkout, and no other sandbox may run meanwhile. The
-// exit code is 1 if something that was promised did not hold.
+// results.json holds the results, and docs/resilience the timelines. The command works on a
+// copy of the checkout. No other sandbox may run meanwhile. The exit code is 1 if a promise
+// did not hold.
 package main
 
 import (
@@ -29,7 +29,7 @@ import (
 	"example.com/grpc-edge/test/workcopy"
 )
 
-// threeZones is the stack: each zone has a node, and a pod of everything.
+// threeZones is the stack's config. Each zone has a node, and a pod of each app.
 var threeZones = map[string]string{
 	"clusterLocation": `""`,
 	"nodeZones":       "[us-central1-a, us-central1-b, us-central1-c]",
@@ -37,8 +37,8 @@ var threeZones = map[string]string{
 	"serviceReplicas": "3",
 }
 
-// nodeDisk is the size of each node's disk, so that one can be filled. It is in the
-// machine's memory: as much as is written, some 250 MB in each.
+// nodeDisk is the size of each node's disk, so that one can be filled. The disks take as much
+// of the machine's memory as is written, some 250 MB each.
 const nodeDisk = "2g"
 
 func main() {
@@ -95,7 +95,7 @@ func chosen(only string, soak time.Duration) ([]fault.Event, []fault.Check, erro
 	return events, checks, err
 }
 
-// measure brings a sandbox up, runs the events and checks on it, and takes it down, whatever happens.
+// measure starts a sandbox, runs the events and checks on it, and always removes it.
 func measure(ctx context.Context, root string, events []fault.Event, checks []fault.Check, results *results, log io.Writer) (err error) {
 	dir := filepath.Join(root, ".cache", "resilience")
 	if err := workcopy.Make(root, dir); err != nil {
@@ -144,7 +144,7 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 	return nil
 }
 
-// publish keeps the results and writes the page anew, which so agree after each event.
+// publish saves the results and writes the page again, so that both agree after each event.
 func publish(root string, r *results) error {
 	if err := r.write(); err != nil {
 		return err
@@ -152,7 +152,7 @@ func publish(root string, r *results) error {
 	return report.Write(filepath.Join(root, "docs"), r.Machine, r.outcomes(), r.checked())
 }
 
-// logFile keeps every command, and shows it if asked to.
+// logFile records every command. With -v it also prints it.
 type logFile struct {
 	io.Writer
 	file *os.File

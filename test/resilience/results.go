@@ -12,14 +12,14 @@ import (
 	"example.com/grpc-edge/test/fault"
 )
 
-// resultsFile is beside this program: what the page says of an event stays when others
-// are measured anew.
+// resultsFile is the file of results beside this program. An event keeps its results while
+// others are measured again.
 const resultsFile = "test/resilience/results.json"
 
-// results are the newest of each event and check.
+// results holds the newest results of each event and check.
 type results struct {
 	file string
-	// Machine is the one that measured all of them.
+	// Machine describes the machine that measured all of them.
 	Machine string
 	Events  map[string]fault.Outcome
 	Checks  map[string]fault.Checked
@@ -48,7 +48,7 @@ func (r *results) write() error {
 	return os.WriteFile(r.file, append(text, '\n'), 0o644)
 }
 
-// outcomes are in the order of the events.
+// outcomes returns the outcomes in the order of the events.
 func (r *results) outcomes() (list []fault.Outcome) {
 	for _, event := range fault.Known() {
 		if outcome, ok := r.Events[event.Key]; ok {
@@ -58,7 +58,7 @@ func (r *results) outcomes() (list []fault.Outcome) {
 	return list
 }
 
-// checked are in the order of the checks.
+// checked returns the results of checks in the order of the checks.
 func (r *results) checked() (list []fault.Checked) {
 	for _, check := range fault.Checks() {
 		if checked, ok := r.Checks[check.Key]; ok {
@@ -68,7 +68,7 @@ func (r *results) checked() (list []fault.Checked) {
 	return list
 }
 
-// broken is an error that lists what did not hold of these.
+// broken returns an error that lists what did not hold of these events and checks.
 func (r *results) broken(events []fault.Event, checks []fault.Check) error {
 	var errs []error
 	for _, event := range events {
@@ -84,7 +84,7 @@ func (r *results) broken(events []fault.Event, checks []fault.Check) error {
 	return errors.Join(errs...)
 }
 
-// machine says where it was measured.
+// machine describes this machine for the page.
 func machine() string {
 	model := runtime.GOARCH
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {

@@ -1,5 +1,5 @@
-// Package workcopy makes a copy of the repository that may be changed, with the
-// tools that are built already.
+// Package workcopy copies the repository, with the tools that are already built. Tests may
+// change the copy.
 package workcopy
 
 import (
@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// parts of .cache are what `make up` would otherwise fetch or build anew.
+// parts lists the folders of .cache that `make up` would otherwise fetch or build again.
 var parts = []string{"bin", "packages", "stamps", "wheels", "images", "pulumi"}
 
-// Make copies to dir what git would clone of root, uncommitted changes included,
-// and links the tools. What was at dir is removed; it must be on root's file system.
+// Make copies the files of root that git knows or does not ignore to dir, with uncommitted
+// changes. It links the tools. It first removes dir, which must be on root's file system.
 func Make(root, dir string) error {
 	if err := Sources(root, dir); err != nil {
 		return err
@@ -29,8 +29,8 @@ func Make(root, dir string) error {
 	return nil
 }
 
-// Sources copies to dir what git would clone of root, uncommitted changes included. What
-// was at dir is removed.
+// Sources copies the files of root that git knows or does not ignore to dir, with uncommitted
+// changes. It first removes dir.
 func Sources(root, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
@@ -47,14 +47,14 @@ func Sources(root, dir string) error {
 	return nil
 }
 
-// Environment is that of a person's shell in dir: without what the make that started
-// this program tells to makes below it, such as to print the folder they enter.
+// Environment returns the environment of a person's shell in dir. It lacks the variables by
+// which a parent make configures its children, such as to print the folder they enter.
 func Environment(dir string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
 		return slices.Contains([]string{"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}, name)
 	})
-	// A kubectl of its own must not leave its cache in the home folder.
+	// kubectl must not leave its cache in the home folder.
 	return append(env, "KUBECACHEDIR="+filepath.Join(dir, ".cache", "kubectl"))
 }
 

@@ -1,4 +1,4 @@
-// Package report writes what the events cost as Markdown, with a timeline for each.
+// Package report writes the results of the events as Markdown, with a timeline for each.
 package report
 
 import (
@@ -38,22 +38,22 @@ var functions = template.FuncMap{
 	"resources": resourcesFile,
 }
 
-// folder is where the timelines are, beside the page.
+// folder is the folder of the timelines, beside the page.
 const folder = "resilience"
 
 func file(o fault.Outcome) string { return folder + "/" + o.Key + ".svg" }
 
 func resourcesFile(o fault.Outcome) string { return folder + "/" + o.Key + "-resources.svg" }
 
-// section is a table of the page.
+// section describes a table of the page.
 type section struct {
 	Title    string
 	Refuses  bool // some calls were refused
 	Outcomes []fault.Outcome
 }
 
-// Write writes resilience.md and the timelines of what was measured now into a folder,
-// in the order given.
+// Write writes resilience.md into a folder, with the events and checks in the order given. It
+// writes the timelines of outcomes that this run has measured.
 func Write(dir, machine string, outcomes []fault.Outcome, checks []fault.Checked) error {
 	if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
 		return err
@@ -92,7 +92,8 @@ func sections(outcomes []fault.Outcome) (list []section) {
 	return list
 }
 
-// drawAll draws what came of an event, but not what another run has measured and drawn.
+// drawAll draws the outcome of an event. It leaves out an outcome of another run, which has
+// drawn it.
 func drawAll(dir string, o fault.Outcome) error {
 	if len(o.Buckets) == 0 {
 		return nil
@@ -110,7 +111,7 @@ func drawAll(dir string, o fault.Outcome) error {
 	return os.WriteFile(filepath.Join(dir, resourcesFile(o)), []byte(text), 0o644)
 }
 
-// days are when it was measured: one day, or the first and the last.
+// days returns the dates of the measurements: one day, or the first and the last.
 func days(outcomes []fault.Outcome, checks []fault.Checked) string {
 	var list []string
 	for _, o := range outcomes {
@@ -154,8 +155,8 @@ func held(c fault.Checked) string {
 	return "**broken**: " + cell(c.Broken)
 }
 
-// mostInCell is how much of a text a cell of a table has room for: an error may hold
-// the whole output of a command.
+// mostInCell is the most bytes of a text in a table's cell. An error may hold the whole
+// output of a command.
 const mostInCell = 400
 
 func cell(text string) string {
@@ -166,7 +167,7 @@ func cell(text string) string {
 	return text
 }
 
-// failures are the kinds of failures of an outcome, the most frequent first.
+// failures returns the kinds of failures of an outcome, the most frequent first.
 func failures(o fault.Outcome) []string {
 	keys := slices.SortedFunc(maps.Keys(o.Failures), func(a, b string) int {
 		if n := o.Failures[b] - o.Failures[a]; n != 0 {

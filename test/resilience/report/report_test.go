@@ -29,7 +29,7 @@ func TestWrite(t *testing.T) {
 	}
 	outcome.Notes = []string{"a note"}
 	outcome.Measured = time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC)
-	// Measured and drawn by another run.
+	// This outcome is of another run, which has drawn it.
 	fine := fault.Outcome{Key: "scale", Kind: fault.Planned, Title: "Scale", Promise: "no failed call", Sent: 10, Measured: outcome.Measured.AddDate(0, 0, -1)}
 	const drawn = "<svg/>"
 	if err := errors.Join(os.Mkdir(filepath.Join(dir, folder), 0o755), os.WriteFile(filepath.Join(dir, file(fine)), []byte(drawn), 0o600)); err != nil {

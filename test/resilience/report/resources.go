@@ -17,16 +17,16 @@ var resourcesText string
 
 var resources = template.Must(template.New("resources").Funcs(template.FuncMap{"colour": colour}).Parse(resourcesText))
 
-// The measures of the panels, one above the other.
+// These are the dimensions of the panels, which are one above the other.
 const (
 	panelTop    = 66
 	panelHeight = 90
 	panelStep   = 124
-	// nameWidth is for the names at the ends of the lines.
+	// nameWidth is the width of the names at the ends of the lines.
 	nameWidth = 90
 )
 
-// panel is one kind of what is used, with a line for each app.
+// panel describes the chart of one resource, with a line for each app.
 type panel struct {
 	Title, Most string
 	Top, Bottom int
@@ -39,12 +39,12 @@ type line struct {
 	EndX, At  float64 // where its name is
 }
 
-// apps have the same colour in every panel.
+// apps lists the apps. Each has the same colour in every panel.
 var apps = []string{"envoy", "echo", "reverse", "directory"}
 
 func colour(n int) string { return string(rune('a' + n)) }
 
-// drawResources has a panel for each kind of series.
+// drawResources returns an SVG with a panel for each resource.
 func drawResources(o fault.Outcome) (string, error) {
 	titles := map[string]string{"memory": "memory, MiB", "descriptors": "file descriptors", "goroutines": "goroutines"}
 	var panels []panel
@@ -89,10 +89,10 @@ func drawLine(s fault.Series, p panel, most float64) line {
 	return l
 }
 
-// nameHeight is what a name needs.
+// nameHeight is the height of a name.
 const nameHeight = 13
 
-// spread moves names apart that would lie on each other, from the lowest up.
+// spread moves overlapping names apart, from the lowest up.
 func spread(lines []line) {
 	order := make([]int, len(lines))
 	for i := range order {

@@ -11,7 +11,7 @@ import (
 	"example.com/grpc-edge/test/steady"
 )
 
-// The measures of a timeline in its own units, which are pixels at full size.
+// These are the dimensions of a timeline in its own units, which are pixels at full size.
 const (
 	width      = 900
 	left       = 60
@@ -24,7 +24,7 @@ const (
 	leastScale = 10 * time.Millisecond // the bottom of the latency's scale, a logarithmic one
 )
 
-// tick is a mark on an axis.
+// tick describes a mark on an axis.
 type tick struct {
 	At   float64
 	Text string
@@ -42,7 +42,8 @@ type drawing struct {
 	Description                          string
 }
 
-// draw has calls for each tenth of a second above, and the slowest of them below.
+// draw returns the timeline as SVG. The upper panel has the calls of each tenth of a second or
+// more, and the lower panel the slowest of them.
 func draw(o fault.Outcome) (string, error) {
 	d := drawing{
 		Outcome: o, Width: width, Height: height, Left: left, Right: width - right,
@@ -82,10 +83,10 @@ func draw(o fault.Outcome) (string, error) {
 	return text.String(), err
 }
 
-// tickHeight is what the text of a tick needs.
+// tickHeight is the height of a tick's text.
 const tickHeight = 13
 
-// timeStep is between two ticks of the time, of which there is room for some fourteen.
+// timeStep returns the time between two ticks. There is room for some fourteen.
 func timeStep(lasting time.Duration) time.Duration {
 	steps := []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute}
 	for _, step := range steps {
@@ -103,11 +104,11 @@ func moment(t, every time.Duration) string {
 	return fmt.Sprintf("%.0f s", t.Seconds())
 }
 
-// mostColumns are as many as can be told apart.
+// mostColumns is the most columns that a reader can tell apart.
 const mostColumns = 900
 
-// merge makes columns of several buckets where there are too many, and returns the
-// time that each is for.
+// merge joins several buckets into one where there are too many. It returns the time that
+// each then covers.
 func merge(o *fault.Outcome) time.Duration {
 	times := 1
 	for len(o.Buckets)/times > mostColumns {
@@ -125,8 +126,8 @@ func merge(o *fault.Outcome) time.Duration {
 	return time.Duration(times) * steady.BucketWidth
 }
 
-// paths draws a column for each bucket: what was answered, what was refused and what
-// failed on top of it, and the slowest.
+// paths draws a column for each bucket. Above, refused and failed calls are stacked on the
+// answered ones. Below is the slowest call.
 func (d *drawing) paths(step float64, most int, slowest time.Duration) {
 	var answered, refused, failed, slow strings.Builder
 	scale := float64(callsEnd-callsTop) / float64(most)
@@ -153,8 +154,8 @@ func latencyAt(l, slowest time.Duration) float64 {
 	return slowEnd - share*(slowEnd-slowTop)
 }
 
-// Span is how wide the time of the event is, and SpanHeight how high both panels are.
+// Span returns the width of the time of the event.
 func (d drawing) Span() float64 { return d.OverAt - d.HappenedAt }
 
-// SpanHeight is from the top of the upper panel to the end of the lower one.
+// SpanHeight returns the height from the top of the upper panel to the end of the lower one.
 func (d drawing) SpanHeight() int { return slowEnd - callsTop }
