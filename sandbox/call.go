@@ -49,8 +49,8 @@ func writeFiles(outputs map[string]any, dir string) error {
 	return os.WriteFile(filepath.Join(dir, protosetFile), protoset, 0o644)
 }
 
-// commandsOf puts the files and the program of the outputs' commands at their
-// places; state is the name of the state folder.
+// commandsOf returns the outputs' commands with the paths that their files and program have
+// here; state is the name of the state folder.
 func commandsOf(outputs map[string]any, state string) commands {
 	place := strings.NewReplacer(" "+caFile+" ", " "+state+"/"+caFile+" ", " "+protosetFile+" ", " "+state+"/"+protosetFile+" ")
 	sorted := func(output, prefix string) []string {

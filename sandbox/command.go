@@ -53,7 +53,7 @@ func (s sandbox) link() error {
 	return errors.Join(errs...)
 }
 
-// errDown is for commands that need a running sandbox.
+// errDown is the error of commands that need a running sandbox.
 var errDown = errors.New("the sandbox does not run: start it with `make up`")
 
 // stack returns the stack of the running sandbox.

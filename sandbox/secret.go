@@ -11,7 +11,7 @@ import (
 	"example.com/grpc-edge/sandbox/stack"
 )
 
-// addSecret keeps standard input as the newest version of a secret of the emulated Secret
+// addSecret stores standard input as the newest version of a secret of the emulated Secret
 // Manager. It needs no running sandbox: a service may want its secret at the first start.
 func addSecret(_ context.Context, s sandbox, args []string) error {
 	settings, err := stack.ReadSettings(s.tools.Root)

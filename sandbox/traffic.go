@@ -173,8 +173,9 @@ func (e edge) prove(ctx context.Context, st stack.Stack) (string, error) {
 	return table(lines) + answers, err
 }
 
-// healthy asks for the health of each service and returns it; an error if one is not
-// serving. An edge that answers no health, or none to a stranger, says so and is not asked again.
+// healthy checks the health of each service and returns it, or an error if one is not serving.
+// Where the edge has no health service, or refuses it to strangers, it returns a line that says
+// so and asks no more.
 func healthy(ctx context.Context, client healthpb.HealthClient, services []string) ([]line, error) {
 	var lines []line
 	for _, name := range services {

@@ -1,4 +1,4 @@
-// Package addressplan says which addresses the sandbox takes, in one place.
+// Package addressplan lists the addresses that the sandbox takes, in one place.
 package addressplan
 
 import "net/netip"

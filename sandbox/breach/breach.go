@@ -33,7 +33,7 @@ func Of(pod *corev1.Pod, events []corev1.Event, log string) []string {
 	return append(found, ended(pod, len(found) > 0)...)
 }
 
-// said is all that is known of a pod, as text.
+// said holds what is known of a pod, as text.
 type said struct{ log, events, status string }
 
 func logged(s said) (string, bool)   { return s.log, s.log != "" }

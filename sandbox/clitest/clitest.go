@@ -23,9 +23,9 @@ type Project struct {
 	Env []string
 }
 
-// New makes a project whose program is in the folder program, as seen from the
-// test. runtimeOptions are YAML for runtime.options in Pulumi.yaml, without the
-// braces. It fails the test if the CLI has not been built.
+// New creates a project whose program is in the folder program, as seen from the test.
+// runtimeOptions are YAML for runtime.options in Pulumi.yaml, without the braces. It fails the
+// test if the CLI has not been built.
 func New(t *testing.T, program, runtimeOptions string) *Project {
 	t.Helper()
 	cli, err := filepath.Abs("../../.cache/bin/pulumi")
@@ -49,7 +49,7 @@ func New(t *testing.T, program, runtimeOptions string) *Project {
 	return p
 }
 
-// Command is `pulumi args...`, not started.
+// Command returns the command `pulumi args...`, not started.
 func (p *Project) Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(p.root, "bin", "pulumi"), append([]string{"--non-interactive", "--color=never"}, args...)...)
 	cmd.Dir = filepath.Join(p.root, "project")
@@ -72,7 +72,7 @@ func (p *Project) Run(args ...string) (string, error) {
 	return string(output), err
 }
 
-// MustRun is Run that fails the test if the command fails.
+// MustRun runs like Run, and fails the test if the command fails.
 func (p *Project) MustRun(args ...string) string {
 	p.t.Helper()
 	output, err := p.Run(args...)

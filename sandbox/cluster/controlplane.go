@@ -45,7 +45,8 @@ func nthAddress(p netip.Prefix, n int) netip.Addr {
 // ("Feature Gates", Kubernetes; KEP-4742).
 const featureGates = "--feature-gates=PodTopologyLabelsAdmission=true"
 
-// machineSpec writes the control plane's keys and kubeconfigs and says how its machine runs.
+// machineSpec writes the control plane's keys and kubeconfigs and returns the description of its
+// machine.
 func (c *controlPlane) machineSpec() (machine.Spec, error) {
 	serving, servingKey, err := c.ca.Issue("apiserver", Identity{
 		Name:      "kube-apiserver",
@@ -106,8 +107,9 @@ func (c *controlPlane) machineSpec() (machine.Spec, error) {
 	}, nil
 }
 
-// autopilotArgs are for the policies that play Autopilot's webhooks. MutatingAdmissionPolicy
-// is beta in Kubernetes 1.34, and off ("Feature Gates", Kubernetes; KEP-3962).
+// autopilotArgs returns the API server's flags for the policies that stand for Autopilot's
+// webhooks. MutatingAdmissionPolicy is beta in Kubernetes 1.34, and off by default ("Feature
+// Gates", Kubernetes; KEP-3962).
 func (c *controlPlane) autopilotArgs() []string {
 	if !c.spec.Autopilot {
 		return nil
@@ -141,7 +143,7 @@ func (c *controlPlane) client(name string, identity Identity, server string) err
 	return writeKubeconfig(c.file(name+".kubeconfig"), server, c.ca.PEM(), cert, key)
 }
 
-// serviceAccountKey makes the key that signs pods' tokens.
+// serviceAccountKey creates the key that signs pods' tokens.
 func (c *controlPlane) serviceAccountKey() error {
 	file := filepath.Join(c.dir, "pki", "service-accounts.key")
 	if _, err := os.Stat(file); err == nil {

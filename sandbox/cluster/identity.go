@@ -53,13 +53,13 @@ func (c *Cluster) caller(identity, email string) credentials.Caller {
 	return credentials.Caller{Project: project, ProjectNumber: gcp.ProjectNumber(project), Identity: identity, Email: email}
 }
 
-// nodeCaller is a node, which runs as the account of its pool.
+// nodeCaller describes a node as a caller. It runs as the account of its pool.
 func (c *Cluster) nodeCaller(n *runningNode) credentials.Caller {
 	return c.caller(n.pool.ServiceAccount, n.pool.ServiceAccount)
 }
 
-// podCaller is a pod that runs: without GKE's metadata server on its node, it gets what
-// the node would.
+// podCaller describes a running pod as a caller. Without GKE's metadata server on its node, it
+// gets what the node would.
 func (c *Cluster) podCaller(ctx context.Context, client kubernetes.Interface, address netip.Addr) (credentials.Caller, error) {
 	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector("status.podIP", address.String()).String(),
@@ -85,7 +85,7 @@ func (c *Cluster) podCaller(ctx context.Context, client kubernetes.Interface, ad
 	return credentials.Caller{}, fmt.Errorf("no pod has the address %s", address)
 }
 
-// accountCaller is a Kubernetes service account.
+// accountCaller describes a Kubernetes service account as a caller.
 func (c *Cluster) accountCaller(account *corev1.ServiceAccount) (credentials.Caller, error) {
 	if email := account.Annotations[googleAccount]; email != "" {
 		return credentials.Caller{}, fmt.Errorf("the sandbox does not emulate acting as a Google account: %s/%s is to act as %s; "+

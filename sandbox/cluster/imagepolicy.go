@@ -55,8 +55,8 @@ func (c *Cluster) enforceImagePolicy(ctx context.Context, on bool, ca string) er
 	return nil
 }
 
-// imagePolicy asks at each pod that is made, and each image that is changed in one. What
-// nobody answers is let through ("Deploy containers": fail open).
+// imagePolicy returns the webhook that asks for each created pod, and for each changed image of
+// a pod. Requests without an answer are admitted ("Deploy containers": fail open).
 func imagePolicy(cluster string, ca []byte) *admission.ValidatingWebhookConfiguration {
 	at := (&url.URL{Scheme: "https", Host: BinaryAuthorization, Path: ImagePolicyPath + cluster}).String()
 	open, effects, seconds := admission.Ignore, admission.SideEffectClassNone, int32(10)

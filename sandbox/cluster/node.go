@@ -79,7 +79,7 @@ func (n *node) PodRange() string   { return n.plane.spec.PodCIDR.String() }
 func (n *node) Name() string       { return n.name }
 func (n *node) Disk() string       { return n.disk }
 
-// ReservedCPU is in thousandths of a core.
+// ReservedCPU returns the CPU that the node keeps from pods, in thousandths of a core.
 func (n *node) ReservedCPU() int { return reserved(n.pool, n.cpus) }
 
 // Trust and RuntimeSpec are for containers: what all of them have is what `ctr oci spec` of

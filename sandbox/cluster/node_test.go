@@ -129,7 +129,7 @@ func TestNodeFiles(t *testing.T) {
 	}
 }
 
-// testKubeconfig wants a kubeconfig that client-go can connect with.
+// testKubeconfig checks that client-go can connect with a kubeconfig.
 func testKubeconfig(t *testing.T, file, server string) {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", file)

@@ -21,7 +21,7 @@ import (
 // Version of Kubernetes that tools/kubernetes builds.
 const Version = "1.34.4"
 
-// Options say what clusters are made from.
+// Options describes what clusters are made from.
 type Options struct {
 	Dir     string // state, one folder a cluster
 	Network *network.Network
@@ -71,7 +71,7 @@ type runningNode struct {
 	cancel context.CancelFunc
 }
 
-// Kubeconfig is a file with administrator rights, for the sandbox's own use.
+// Kubeconfig returns the path of a kubeconfig with administrator rights, for the sandbox's own use.
 func (c *Cluster) Kubeconfig() string { return c.plane.file("admin.kubeconfig") }
 
 // Spec returns the description that the cluster was created from.
@@ -144,8 +144,8 @@ func (r *Runtime) start(spec gcp.ClusterSpec) (*Cluster, error) {
 // endpointFile holds a cluster's external address, in its folder.
 const endpointFile = "endpoint"
 
-// endpoint gives each cluster an external address of its own and remembers it,
-// since kubeconfigs carry it: addressplan.FirstEndpoint and on.
+// endpoint returns a cluster's own external address and remembers it, because kubeconfigs carry
+// it: addressplan.FirstEndpoint and on.
 func (r *Runtime) endpoint(dir string) (netip.Addr, error) {
 	file := filepath.Join(dir, endpointFile)
 	if text, err := os.ReadFile(file); err == nil {

@@ -12,7 +12,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// running is a runtime with a cluster whose nodes have these addresses; nothing really runs.
+// running returns a runtime with a cluster whose nodes have these addresses; nothing really runs.
 func running(t *testing.T, addresses ...string) (*Runtime, *Cluster) {
 	t.Helper()
 	r := NewRuntime(Options{Dir: t.TempDir()})

@@ -20,11 +20,10 @@ import (
 	"time"
 )
 
-// Start runs etcd, kube-apiserver, with more flags if any are given, and
-// kube-controller-manager on loopback, with their data in dir. The kubeconfig has
-// administrator rights. stop ends what was started, also after an error. The
-// programs are those that the sandbox builds, so the test must be two folders
-// below the repository.
+// Start runs etcd, kube-apiserver, with more flags if any are given, and kube-controller-manager
+// on loopback, with their data in dir. The kubeconfig has administrator rights. stop ends what
+// was started, also after an error. It runs the programs that the sandbox builds, so the test
+// must be two folders below the repository.
 func Start(dir string, flags ...string) (kubeconfig string, stop func(), err error) {
 	var started []*exec.Cmd
 	stop = func() {
@@ -84,7 +83,7 @@ contexts: [{name: test, context: {cluster: test, user: test}}]
 	return kubeconfig, stop, err
 }
 
-// FreeAddress is an address on loopback that nothing listens on.
+// FreeAddress returns an address on loopback that nothing listens on.
 func FreeAddress() string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

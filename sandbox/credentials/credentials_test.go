@@ -42,7 +42,7 @@ func TestExecCredential(t *testing.T) {
 	}
 }
 
-// known is a metadata server that knows one address.
+// known returns a metadata server that knows one address.
 func known(address string) http.Handler {
 	return Metadata(func(_ context.Context, from netip.Addr) (Caller, error) {
 		if from != netip.MustParseAddr(address) {
@@ -71,7 +71,7 @@ func TestImageCredential(t *testing.T) {
 	}
 }
 
-// TestMetadata asks what Google's libraries for Go, Python and Java ask.
+// TestMetadata sends the requests of Google's libraries for Go, Python and Java.
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	const pod, stranger = "10.4.0.7:4000", "10.4.0.8:4000"

@@ -56,7 +56,7 @@ func Metadata(identify func(context.Context, netip.Addr) (Caller, error), mint f
 	return mux
 }
 
-// guarded wants the header that a forged request of a browser does not have, and a caller
+// guarded requires the header that a forged request of a browser does not have, and a caller
 // that asks about itself.
 func (m metadataServer) guarded(write func(http.ResponseWriter, *http.Request, Caller)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

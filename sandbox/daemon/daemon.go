@@ -69,12 +69,12 @@ const CgroupParent = "grpc-edge-sandbox"
 // daemon serves.
 type Info struct {
 	PID int `json:"pid"`
-	// Program tells one build of the sandbox from another.
+	// Program identifies the build of the sandbox.
 	Program string `json:"program"`
 	// Providers holds the loopback ports of the providers that the daemon serves, by plugin name.
 	Providers map[string]int `json:"providers"`
-	// EnvoyDigest is the digest of Envoy's image in the sandbox, and NextEnvoyDigest
-	// that of another version; empty if there is none.
+	// EnvoyDigest is the digest of Envoy's image in the sandbox. NextEnvoyDigest is the digest
+	// of another version; empty if there is none.
 	EnvoyDigest     string `json:"envoyDigest"`
 	NextEnvoyDigest string `json:"nextEnvoyDigest,omitempty"`
 	// ImageSizes are compressed sizes in bytes, by repository.

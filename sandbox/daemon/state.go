@@ -28,7 +28,8 @@ func (s State) infoFile() string        { return s.path("daemon.json") }
 // LogFile returns the path of the daemon's log.
 func (s State) LogFile() string { return s.path("log/sandbox.log") }
 
-// TrustFile is a bundle of the machine's certificate authorities and the sandbox's own.
+// TrustFile returns the path of a bundle of the machine's certificate authorities and the
+// sandbox's own.
 func (s State) TrustFile() string { return s.path("trust.pem") }
 
 // ClustersDir returns the folder where the emulated clusters keep their state (cluster.Options.Dir).
@@ -43,7 +44,7 @@ func (s State) Exists() bool {
 // errRunning is the error of Lock while a daemon runs.
 var errRunning = errors.New("a sandbox is running on this folder already")
 
-// Lock takes the state folder for one daemon; the kernel gives it back when the process ends.
+// Lock locks the state folder for one daemon; the kernel releases the lock when the process ends.
 func (s State) Lock() (*os.File, error) {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return nil, err

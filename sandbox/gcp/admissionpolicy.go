@@ -13,8 +13,8 @@ var admissionPolicyRule = &rule{
 	noun: "policy", idempotent: true, check: checkAdmissionPolicy, admit: admitAdmissionPolicy, build: nothing, raze: nothing,
 }
 
-// whitelistPattern is a reference with an asterisk, or two, at its end, in what stands
-// after the registry ("Policy reference", admissionWhitelistPatterns).
+// whitelistPattern matches a reference that may end with one or two asterisks, after the
+// registry ("Policy reference", admissionWhitelistPatterns).
 var whitelistPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._:-]*(/[a-z0-9._:/@-]*\*{0,2})?$`)
 
 func checkAdmissionPolicy(p Properties) []Violation {
@@ -55,8 +55,8 @@ func attestorsOf(policy Properties) []string {
 	return slices.Compact(names)
 }
 
-// admitAdmissionPolicy wants attestors to exist before a policy names them ("Policy",
-// Binary Authorization API: AdmissionRule).
+// admitAdmissionPolicy checks that attestors exist before a policy names them ("Policy", Binary
+// Authorization API: AdmissionRule).
 func admitAdmissionPolicy(t *change) error {
 	for _, name := range attestorsOf(t.new.Config) {
 		if _, err := t.existingOf(KindAttestor, name); err != nil {

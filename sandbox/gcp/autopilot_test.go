@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// autopilotConfig is of an Autopilot cluster in the network of the tests.
+// autopilotConfig describes an Autopilot cluster in the network of the tests.
 var autopilotConfig = with(clusterConfig, Properties{
 	"enableAutopilot": true, "skipNodePoolRefresh": true, "removeDefaultNodePool": nil, "initialNodeCount": nil, "workloadIdentityConfig": nil,
 	"clusterAutoscaling": Properties{"autoProvisioningDefaults": Properties{"serviceAccount": accountEmail}},
 })
 
-// readyForAutopilot is a cloud with all that an Autopilot cluster needs.
+// readyForAutopilot returns a cloud with all that an Autopilot cluster needs.
 func readyForAutopilot(t *testing.T, rt Runtime) *Cloud {
 	t.Helper()
 	c := open(t, t.TempDir(), rt)

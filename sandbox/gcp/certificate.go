@@ -22,7 +22,7 @@ var certificateRule = &rule{
 // "caPools.create").
 var certificateID = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,63}$`)
 
-// seconds is a duration as JSON has it (Protocol Buffers, "Duration").
+// seconds matches a duration in JSON (Protocol Buffers, "Duration").
 var seconds = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9})?s$`)
 
 func checkCertificate(p Properties) []Violation {

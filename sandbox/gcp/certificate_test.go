@@ -14,7 +14,7 @@ import (
 
 const certificateName = "projects/test-project/locations/us-central1/caPools/grpc-edge/certificates/leaf"
 
-// certificateConfig asks for a certificate of an hour.
+// certificateConfig describes a certificate that is valid for an hour.
 func certificateConfig(t *testing.T) Properties {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -48,8 +48,8 @@ func (c *Cloud) authorityOf(pool string) (*authority, error) {
 	return readAuthority(text)
 }
 
-// newAuthority makes a root and, signed by it, the issuing authority. The root's key
-// is needed no more.
+// newAuthority creates a root and, signed by it, the issuing authority. The root's key is not
+// needed afterwards.
 func newAuthority(now time.Time) ([]byte, error) {
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

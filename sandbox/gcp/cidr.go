@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// prohibited are ranges that no subnet may have ("Prohibited IPv4 subnet
-// ranges" in "Subnets", VPC documentation).
+// prohibited lists the ranges that no subnet may have ("Prohibited IPv4 subnet ranges" in
+// "Subnets", VPC documentation).
 var prohibited = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("127.0.0.0/8"),

@@ -49,7 +49,8 @@ func enforces(cluster *Object) bool {
 	return cluster.Config.str("binaryAuthorization.evaluationMode") == "PROJECT_SINGLETON_POLICY_ENFORCE"
 }
 
-// clusterName is stricter than other names ("clusters.create", GKE API).
+// clusterName matches a cluster's name; it is stricter than other names ("clusters.create", GKE
+// API).
 var clusterName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,38}[a-z0-9])?$`)
 
 func checkCluster(p Properties) []Violation {
@@ -148,7 +149,7 @@ func checkVersion(p Properties) error {
 	return nil
 }
 
-// checkClusterPlace wants node locations to be in the cluster's region.
+// checkClusterPlace checks that node locations are in the cluster's region.
 func checkClusterPlace(o *Object) error {
 	at := o.Status.str("location")
 	if regionOf(at) == "" {
@@ -162,7 +163,7 @@ func checkClusterPlace(o *Object) error {
 	return nil
 }
 
-// nodeAccount wants the account that nodes run as to exist ("Harden your cluster's security", GKE).
+// nodeAccount checks that the nodes' account exists ("Harden your cluster's security", GKE).
 func (t *change) nodeAccount(email string) error {
 	if email != "" && email != "default" && !t.accountExists(email) {
 		return badRequest("Service account %q does not exist.", email)

@@ -103,7 +103,7 @@ func (t *change) takenBeside(subnet *Object) []netip.Prefix {
 	return taken
 }
 
-// checkControlPlane wants the control plane's range to be free in the network.
+// checkControlPlane checks that the control plane's range is free in the network.
 func (t *change) checkControlPlane(subnet *Object, pods, services netip.Prefix) error {
 	block := t.new.Config.str("privateClusterConfig.masterIpv4CidrBlock")
 	if block == "" {

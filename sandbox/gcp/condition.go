@@ -82,7 +82,7 @@ var (
 	resourceType = regexp.MustCompile(`\bresource\.type\s*=`)
 )
 
-// filter wants a filter to name a metric and a monitored resource ("Monitoring filters").
+// filter checks that a filter names a metric and a monitored resource ("Monitoring filters").
 func (c *checker) filter(property string) {
 	filter, given := c.p.get(property).(string)
 	if !given {
@@ -105,8 +105,8 @@ var (
 		PERCENTILE_95 PERCENTILE_50 PERCENTILE_05`)
 )
 
-// aggregations wants series to be aligned before they are reduced, over a minute
-// at least ("projects.alertPolicies": Aggregation).
+// aggregations checks that series are aligned before they are reduced, over at least a minute
+// ("projects.alertPolicies": Aggregation).
 func (c *checker) aggregations(property string) {
 	for i, a := range c.p.objects(property) {
 		at := fmt.Sprintf("%s[%d]", property, i)

@@ -69,7 +69,7 @@ func (d *dashboard) wrong(format string, args ...any) {
 	d.found = append(d.found, Violation{"dashboardJson", fmt.Sprintf(format, args...)})
 }
 
-// fields wants an object to have known fields only, as Google's JSON parser does.
+// fields checks that an object has known fields only, as Google's JSON parser does.
 func (d *dashboard) fields(at string, o Properties, known []string) {
 	for _, key := range slices.Sorted(maps.Keys(o)) {
 		if !slices.Contains(known, key) {
@@ -116,9 +116,9 @@ func (d *dashboard) queries(at string, v any) {
 	}
 }
 
-// mosaic wants tiles to be inside the columns and not to overlap ("projects.
-// dashboards": MosaicLayout; the dashboards that Google's console makes have 48
-// columns). A tile that groups others lies under those by design.
+// mosaic checks that tiles are inside the columns and do not overlap ("projects. dashboards":
+// MosaicLayout; the dashboards that Google's console makes have 48 columns). A tile that groups
+// others lies under those by design.
 func (d *dashboard) mosaic() {
 	if !d.p.has("mosaicLayout") {
 		return
@@ -180,8 +180,8 @@ func present(o Properties, keys []string) []string {
 	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !o.has(key) })
 }
 
-// dropDefaults takes out of a JSON object what Protocol Buffers' JSON does not write: texts
-// and lists that are empty, 0, false, and the first of an enum, which Google's APIs call
+// dropDefaults removes from a JSON object what Protocol Buffers' JSON does not write: texts and
+// lists that are empty, 0, false, and the first of an enum, which Google's APIs call
 // _UNSPECIFIED ("ProtoJSON Format": fields with implicit presence). Objects stay.
 func dropDefaults(o map[string]any) {
 	for key, value := range o {

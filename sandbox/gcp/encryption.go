@@ -24,8 +24,8 @@ func checkCryptoKeyMember(p Properties) []Violation {
 // on customer-managed encryption keys).
 const encrypter = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 
-// mayEncrypt wants the agent of a service to have the use of a key, and the key to
-// be where what it encrypts is. c.mu must be held.
+// mayEncrypt checks that the agent of a service may use a key, and that the key is in the
+// location of what it encrypts. c.mu must be held.
 func (t *change) mayEncrypt(key, agent string) error {
 	if key == "" {
 		return nil
@@ -44,8 +44,8 @@ func (t *change) mayEncrypt(key, agent string) error {
 	return nil
 }
 
-// serviceIdentityRule makes the agent of a service exist ("services.generateServiceIdentity",
-// Service Usage API). Nothing takes it away again.
+// serviceIdentityRule creates the agent of a service ("services.generateServiceIdentity",
+// Service Usage API). Nothing removes it again.
 var serviceIdentityRule = &rule{
 	noun: "service identity", idempotent: true, check: checkService, admit: admitServiceIdentity, build: nothing, raze: nothing,
 }

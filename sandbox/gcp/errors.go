@@ -21,7 +21,7 @@ func badRequest(format string, args ...any) error {
 	return &Error{Code: 400, Reason: "badRequest", Message: fmt.Sprintf(format, args...)}
 }
 
-// invalid is Compute Engine's answer to a value it does not take.
+// invalid returns Compute Engine's answer to a value that it does not accept.
 func invalid(field string, value any, why string, args ...any) error {
 	return &Error{Code: 400, Reason: "invalid", Message: fmt.Sprintf("Invalid value for field 'resource.%s': '%v'. %s",
 		field, value, fmt.Sprintf(why, args...))}

@@ -46,7 +46,7 @@ func environment(options ...cel.EnvOption) *cel.Env {
 	return env
 }
 
-// getAttribute is an attribute of the API, or the default where a call has none.
+// getAttribute returns an attribute of the API, or the default where a call has none.
 func getAttribute(args ...celref.Val) celref.Val {
 	if value, found := args[0].(traits.Mapper).Find(args[1]); found {
 		return value
@@ -63,8 +63,8 @@ func hasOnly(list, allowed celref.Val) celref.Val {
 	return types.True
 }
 
-// condition wants a binding's condition to be one that IAM takes ("Overview of IAM
-// Conditions"; "Policy", Expr, IAM API).
+// condition checks that IAM accepts a binding's condition ("Overview of IAM Conditions";
+// "Policy", Expr, IAM API).
 func (c *checker) condition() {
 	if !c.p.has("condition") {
 		return

@@ -128,7 +128,7 @@ var (
 	}
 )
 
-// build makes a project with one object of most kinds.
+// build creates a project with one object of most kinds.
 func build(t *testing.T, c *Cloud) {
 	t.Helper()
 	enable(t, c)

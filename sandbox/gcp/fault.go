@@ -19,9 +19,9 @@ import (
 type Fault struct {
 	// Answer is the answer that a call gets, one of [Answers].
 	Answer string `json:"answer"`
-	// Kind, such as Network, Verb and Name say which calls; Name may have the
-	// wildcards of path.Match and is compared with the object's last name. What is
-	// empty matches all.
+	// Kind, such as Network, Verb and Name select the calls. Name may have the wildcards of
+	// path.Match and is compared with the last part of the object's name. An empty field matches
+	// all.
 	Kind string `json:"kind,omitempty"`
 	Verb Verb   `json:"verb,omitempty"`
 	Name string `json:"name,omitempty"`

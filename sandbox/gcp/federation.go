@@ -100,7 +100,7 @@ func checkIdentityProvider(p Properties) []Violation {
 	return c.found
 }
 
-// expression wants text to be CEL over the claims of a token; of a type, if one is given.
+// expression checks that text is CEL over the claims of a token; of a type, if one is given.
 func (c *checker) expression(property, text string, most int, want *cel.Type) {
 	if len(text) > most {
 		c.wrong(property, "%d characters are more than %d", len(text), most)
@@ -141,7 +141,7 @@ func admitIdentityProvider(t *change) error {
 var federated = regexp.MustCompile(`^(?:principal://iam\.googleapis\.com/(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32})/subject/.+|` +
 	`principalSet://iam\.googleapis\.com/(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32})/(?:group/.+|attribute\.[a-z0-9_]{1,100}/.+|\*))$`)
 
-// federatedPool wants the pool of a principal to be there. c.mu must be held.
+// federatedPool checks that the pool of a principal exists. c.mu must be held.
 func (t *change) federatedPool(member string) error {
 	m := federated.FindStringSubmatch(member)
 	if m == nil {

@@ -26,10 +26,9 @@ var forwardingRuleRule = &rule{
 	admit: admitForwardingRule, build: nothing, raze: nothing,
 }
 
-// PutForwardingRule makes a forwarding rule and the firewall rule that lets its
-// traffic in, or changes them to be as described. As in Google Cloud, their
-// network and address cannot be deleted before them ("LoadBalancer Service
-// concepts", GKE documentation).
+// PutForwardingRule creates or updates a forwarding rule, and the firewall rule that lets its
+// traffic in. As in Google Cloud, their network and address cannot be deleted before them
+// ("LoadBalancer Service concepts", GKE documentation).
 func (c *Cloud) PutForwardingRule(rule ForwardingRule) error {
 	ctx, at := context.Background(), Place{Project: rule.Project, Region: rule.Region}
 	network, err := c.clusterNetwork(rule)

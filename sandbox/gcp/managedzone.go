@@ -2,7 +2,7 @@ package gcp
 
 import "strings"
 
-// managedZoneRule is for private zones, which answer in the networks that they name.
+// managedZoneRule describes private zones, which answer in the networks that they name.
 var managedZoneRule = &rule{
 	noun: "managed zone", quota: quota{"MANAGED_ZONES", 10000, ""}, // "Quotas and limits", Cloud DNS
 	check: checkManagedZone, admit: admitManagedZone, build: nothing, raze: nothing,

@@ -70,8 +70,8 @@ func admitMember(t *change) error {
 	return nil
 }
 
-// identityPool wants a workload identity pool to exist: the project's first
-// cluster with Workload Identity makes it.
+// identityPool checks that a workload identity pool exists. The project's first cluster with
+// Workload Identity creates it.
 func (t *change) identityPool(pool string) error {
 	for _, cluster := range t.all(KindCluster, "projects/") {
 		if cluster.made && cluster.Properties().str("workloadIdentityConfig.workloadPool") == pool {

@@ -10,14 +10,14 @@ import (
 	"unicode/utf8"
 )
 
-// length wants a text to have at most so many characters.
+// length checks that a text has at most so many characters.
 func (c *checker) length(property string, most int) {
 	if n := utf8.RuneCountInString(c.p.str(property)); n > most {
 		c.wrong(property, "%d characters are more than %d", n, most)
 	}
 }
 
-// bytes wants a text to have at most so many bytes in UTF-8.
+// bytes checks that a text has at most so many bytes in UTF-8.
 func (c *checker) bytes(property string, most int) {
 	if n := len(c.p.str(property)); n > most {
 		c.wrong(property, "%d bytes are more than %d", n, most)
@@ -29,7 +29,7 @@ var (
 	userLabelValue = regexp.MustCompile(`^[-_a-z0-9]{0,63}$`)
 )
 
-// userLabels wants a resource's userLabels to be as Cloud Monitoring takes them
+// userLabels checks that Cloud Monitoring accepts a resource's userLabels
 // ("projects.alertPolicies": userLabels).
 func (c *checker) userLabels() {
 	labels := c.p.object("userLabels")
@@ -46,9 +46,9 @@ func (c *checker) userLabels() {
 	}
 }
 
-// seconds is a duration as JSON has it: seconds with the suffix s, such as "60s"
-// or "1.5s" ("Well-known types", Protocol Buffers: Duration). ok is false if the
-// property is missing, or no duration, which is a violation.
+// seconds returns a duration in JSON: seconds with the suffix s, such as "60s" or "1.5s"
+// ("Well-known types", Protocol Buffers: Duration). ok is false if the property is missing, or
+// no duration, which is a violation.
 func (c *checker) seconds(property string) (d time.Duration, ok bool) {
 	text := c.p.str(property)
 	if text == "" {
@@ -63,15 +63,15 @@ func (c *checker) seconds(property string) (d time.Duration, ok bool) {
 	return time.Duration(value * float64(time.Second)), true
 }
 
-// multiple wants a duration, if present, to be a multiple of a unit and not below a minimum.
+// multiple checks that a duration, if present, is a multiple of a unit and not below a minimum.
 func (c *checker) multiple(property string, unit, least time.Duration) {
 	if d, ok := c.seconds(property); ok && (d%unit != 0 || d < least) {
 		c.wrong(property, "%q must be a multiple of %gs, at least %gs", c.p.str(property), unit.Seconds(), least.Seconds())
 	}
 }
 
-// missingMetric is Cloud Monitoring's answer to a condition on a metric that
-// nobody has written yet.
+// missingMetric returns Cloud Monitoring's answer to a condition on a metric that nobody has
+// written yet.
 func missingMetric(name string) error {
 	return &Error{Code: 404, Reason: "notFound", Message: "Cannot find metric(s) that match type = \"" + name + "\". If a metric was " +
 		"created recently, it could take up to 10 minutes to become available. Please try again soon."}

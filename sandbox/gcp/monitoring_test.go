@@ -17,7 +17,7 @@ var (
 	channelConfig = Properties{"type": "email", "displayName": "On call", "labels": Properties{"email_address": "oncall@example.com"}}
 )
 
-// policyOf is a policy with one condition; changes are laid over the condition.
+// policyOf returns a policy with one condition; changes are applied to the condition.
 func policyOf(kind string, condition, changes Properties) Properties {
 	return Properties{"displayName": "p", "combiner": "OR",
 		"conditions": []any{Properties{"displayName": "c", kind: with(condition, changes)}}}

@@ -50,7 +50,7 @@ func (t *change) complete(said, defaults Properties) {
 	}
 }
 
-// assignNumber gives the object a number of 19 digits, as Compute Engine's are, once.
+// assignNumber gives the object a number of 19 digits once, as Compute Engine does.
 func (t *change) assignNumber(key string) {
 	if !t.new.Status.has(key) {
 		t.new.Status[key] = digits(19)

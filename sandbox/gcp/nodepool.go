@@ -162,9 +162,8 @@ func nodesPerZone(p Properties) int {
 	return max(p.number("initialNodeCount"), p.number("autoscaling.minNodeCount"))
 }
 
-// fits wants the Pod range to be large enough: a node takes at least twice as
-// many addresses as it may run Pods, a power of two ("Configure maximum Pods per
-// node", GKE documentation).
+// fits checks that the Pod range is large enough: a node takes at least twice as many addresses
+// as it may run Pods, a power of two ("Configure maximum Pods per node", GKE documentation).
 func (t *change) fits(cluster *Object) error {
 	bits := 32
 	for addresses := 1; addresses < 2*t.new.Properties().clone().number("maxPodsPerNode"); addresses *= 2 {

@@ -107,8 +107,8 @@ func segment(name, collection string) string {
 	return ""
 }
 
-// Properties is a JSON object. Reads of what is missing, or of another type,
-// give the zero value: types were checked before an object is made.
+// Properties is a JSON object. Reading a property that is missing, or has another type, returns
+// the zero value: types were checked before an object is created.
 type Properties map[string]any
 
 // get follows a path of keys, such as "privateClusterConfig.masterIpv4CidrBlock".

@@ -14,9 +14,9 @@ type change struct {
 	old, new *Object
 }
 
-// Create makes an object of a kind. Of at, what config leaves out is taken.
-// The object is there, complete, when Create returns; if it fails, nothing is left of
-// it. An operation that was accepted goes on when ctx ends.
+// Create creates an object of a kind. It takes from at what config leaves out. The object is
+// complete when Create returns; if Create fails, nothing is left of the object. An operation
+// that was accepted goes on when ctx ends.
 func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properties) (Object, error) {
 	rule := rules[kind]
 	name, place, err := locate(kind, at, config)
@@ -51,8 +51,8 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 	return c.Get(name)
 }
 
-// Update makes the object of a name be as config says. What Google assigned
-// stays, as long as config does not say otherwise.
+// Update changes the object of a name to match config. What Google assigned stays, unless config
+// sets another value.
 func (c *Cloud) Update(ctx context.Context, name string, at Place, config Properties) (Object, error) {
 	kind, _ := c.known(name)
 	call := Call{VerbUpdate, kind, name, config}
@@ -130,7 +130,7 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 	})
 }
 
-// operation is a change in its steps. All but work run with c.mu held.
+// operation describes the steps of a change. All but work run with c.mu held.
 type operation struct {
 	call  Call
 	queue string                      // operations of one queue run one after another

@@ -207,7 +207,8 @@ func compute(collection, operations string, besides []grant) verbs {
 	return v
 }
 
-// binding is for a member of a policy: the policy is read, changed and written whole.
+// binding returns the permissions for a member of a policy: the policy is read, changed and
+// written as a whole.
 func binding(prefix string, s scope) verbs {
 	write := on(s, prefix+".getIamPolicy", prefix+".setIamPolicy")
 	return verbs{VerbCreate: write, VerbGet: on(s, prefix+".getIamPolicy"), VerbUpdate: write, VerbDelete: write}

@@ -19,7 +19,7 @@ func TestEveryKindNamesItsPermissions(t *testing.T) {
 
 const ciEmail = "ci-account@test-project.iam.gserviceaccount.com"
 
-// guarded is a cloud in which an account has one custom role on the project.
+// guarded returns a cloud in which an account has one custom role on the project.
 func guarded(t *testing.T, permissions ...any) (*Cloud, context.Context) {
 	t.Helper()
 	c := open(t, t.TempDir(), newFakeRuntime())

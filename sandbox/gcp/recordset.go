@@ -21,8 +21,8 @@ var recordSetRule = &rule{
 	noun: "resource record set", idempotent: true, check: checkRecordSet, admit: admitRecordSet, build: nothing, raze: nothing,
 }
 
-// recordName is a DNS name in lower case with its final dot ("ResourceRecordSet", Cloud
-// DNS API); the first label may be a wildcard.
+// recordName matches a DNS name in lower case with its final dot ("ResourceRecordSet", Cloud DNS
+// API); the first label may be a wildcard.
 var recordName = regexp.MustCompile(`^(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)+$`)
 
 func checkRecordSet(p Properties) []Violation {

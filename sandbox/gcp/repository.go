@@ -91,9 +91,9 @@ func admitRepository(t *change) error {
 	return nil
 }
 
-// upstreamCredentials wants the service agent to read the secret with which a remote
-// repository signs in at its upstream ("Configure remote repository authentication to
-// Docker Hub"). c.mu must be held.
+// upstreamCredentials checks that the service agent may read the secret with which a remote
+// repository signs in at its upstream ("Configure remote repository authentication to Docker
+// Hub"). c.mu must be held.
 func (t *change) upstreamCredentials(version string) error {
 	if version == "" {
 		return nil

@@ -21,7 +21,7 @@ type Pod struct {
 // breakglass", Binary Authorization).
 const breakGlass = "image-policy.k8s.io/break-glass"
 
-// systemImages are Google's own, which globalPolicyEvaluationMode ENABLE lets run
+// systemImages lists Google's own images, which globalPolicyEvaluationMode ENABLE allows
 // ("Policy reference": the system policy covers the images of GKE).
 var systemImages = []string{"gke.gcr.io/**", "gcr.io/gke-release/**", "k8s.gcr.io/**", "gcr.io/stackdriver-agents/*"}
 

@@ -27,7 +27,8 @@ func attestorWith(pem string) Properties {
 
 func keyID(version string) string { return "//cloudkms.googleapis.com/v1/" + version }
 
-// attestation is of an image that is ours, by its payload's digest, signed with a version of the key.
+// attestation returns an attestation for an image by its payload's digest, signed with a version
+// of the key.
 func attestation(t *testing.T, c *Cloud, image, digest, version, id string) Properties {
 	t.Helper()
 	payload := fmt.Sprintf(`{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"Google cloud binauthz container signature"}}`, image, digest)
@@ -42,7 +43,7 @@ func attestation(t *testing.T, c *Cloud, image, digest, version, id string) Prop
 	}}
 }
 
-// signing is a cloud with a key, a note and an attestor.
+// signing returns a cloud with a key, a note and an attestor.
 func signing(t *testing.T) *Cloud {
 	t.Helper()
 	c := open(t, t.TempDir(), newFakeRuntime())
@@ -152,7 +153,7 @@ func TestReview(t *testing.T) {
 	}
 }
 
-// TestSigningKeys are kept apart, and are the same after a restart.
+// TestSigningKeys checks that keys are kept apart, and are the same after a restart.
 func TestSigningKeys(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

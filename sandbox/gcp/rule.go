@@ -76,7 +76,7 @@ var rules = map[Kind]*rule{
 // forever is longer than any emulated cloud is used.
 const forever = time.Duration(math.MaxInt64)
 
-// nothing is for objects that exist only on paper.
+// nothing does nothing, for objects that exist only as a description.
 func nothing(context.Context, *change) error { return nil }
 
 // Violation describes one mistake in a description, seen by itself.
@@ -112,21 +112,21 @@ func (c *checker) wrong(property, format string, args ...any) {
 	c.found = append(c.found, Violation{property, fmt.Sprintf(format, args...)})
 }
 
-// match wants a string property, if present, to match a pattern.
+// match checks that a string property, if present, matches a pattern.
 func (c *checker) match(property string, pattern *regexp.Regexp, rule string) {
 	if v := c.p.str(property); v != "" && !pattern.MatchString(v) {
 		c.wrong(property, "%q must %s (pattern %s)", v, rule, pattern)
 	}
 }
 
-// oneOf wants a string property, if present, to be one of some values.
+// oneOf checks that a string property, if present, is one of some values.
 func (c *checker) oneOf(property string, values ...string) {
 	if v := c.p.str(property); v != "" && !slices.Contains(values, v) {
 		c.wrong(property, "%q is not one of %s", v, strings.Join(values, ", "))
 	}
 }
 
-// between wants a number, if present, to be in a range.
+// between checks that a number, if present, is in a range.
 func (c *checker) between(property string, low, high int) {
 	if c.p.has(property) {
 		if n := c.p.number(property); n < low || n > high {

@@ -8,7 +8,7 @@ import (
 	"net/netip"
 )
 
-// Runtime makes what the emulated cloud describes real on this machine.
+// Runtime runs on this machine what the emulated cloud describes.
 type Runtime interface {
 	// StartCluster starts a control plane and returns once its API server is
 	// ready. It is idempotent; one that runs gets the custom resources it lacks, and

@@ -32,9 +32,9 @@ func (v SecretVersion) Checksum() uint32 {
 	return crc32.Checksum(v.Payload, crc32.MakeTable(crc32.Castagnoli))
 }
 
-// AddSecretVersion keeps a payload as the newest version of a secret, in the cloud of a
-// folder, and makes the secret if there is none. It is what `gcloud secrets versions add`
-// does, and returns the version's name.
+// AddSecretVersion stores a payload as the newest version of a secret, in the cloud of a folder,
+// and creates the secret if there is none. It does what `gcloud secrets versions add` does, and
+// returns the version's name.
 func AddSecretVersion(dir, project, secret string, payload []byte) (string, error) {
 	if !secretID.MatchString(secret) {
 		return "", fmt.Errorf("the secret %q must be named by 1-255 letters, digits, hyphens and underscores", secret)

@@ -41,8 +41,8 @@ var services = strings.Fields(`
 	sqladmin storage storage-api storage-component storagetransfer sts telemetry trafficdirector vpcaccess
 	websecurityscanner workflows`)
 
-// dependencies are services that a service enables with itself, and that cannot
-// be disabled before it ("Enabling and disabling services", Service Usage).
+// dependencies maps a service to the services that it enables with itself, and that cannot be
+// disabled before it ("Enabling and disabling services", Service Usage).
 var dependencies = map[string][]string{
 	"container.googleapis.com": {"compute.googleapis.com"},
 }

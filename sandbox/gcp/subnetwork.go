@@ -80,8 +80,8 @@ func admitSubnetwork(t *change) error {
 	return nil
 }
 
-// checkRanges wants each range of the subnet to be free in its network: primary
-// and secondary ranges of all subnets must differ ("Subnets", VPC documentation).
+// checkRanges checks that each range of the subnet is free in its network: primary and secondary
+// ranges of all subnets must differ ("Subnets", VPC documentation).
 func (t *change) checkRanges(network *Object) error {
 	if t.new.Config.str("ipCidrRange") == "" {
 		return badRequest("Required field 'resource.ipCidrRange' not specified")

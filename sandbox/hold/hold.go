@@ -21,7 +21,7 @@ import (
 // Point is the moment in a call at which the engine waits.
 type Point string
 
-// Request is before the provider does anything, Answer after it has done all.
+// Request is the point before the provider does anything; Answer is the point after it has done all.
 const (
 	Request Point = "request"
 	Answer  Point = "answer"
@@ -51,7 +51,7 @@ func Set(dir string, h Hold) error {
 	return os.WriteFile(filepath.Join(dir, setFile), []byte(string(h.Point)+" "+h.Verb), 0o600)
 }
 
-// Clear lets all later calls go.
+// Clear lets all later calls go on.
 func Clear(dir string) error {
 	if err := os.Remove(filepath.Join(dir, setFile)); !errors.Is(err, fs.ErrNotExist) {
 		return err

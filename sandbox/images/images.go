@@ -45,7 +45,7 @@ type file struct {
 	path, source string
 }
 
-// Load makes the images, reusing layers that dir holds from before.
+// Load builds the images, and reuses layers that dir holds from before.
 func Load(t tools.Tools, dir string) (*Images, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func firstOf(paths ...string) (string, error) {
 	return "", fmt.Errorf("looking for %s in the unpacked C library: it is not there; remove .cache/packages and run again", filepath.Base(paths[0]))
 }
 
-// build makes an image whose program is the last of files. Equal files make an equal image.
+// build returns an image whose program is the last of files. Equal files give an equal image.
 func build(files []file) (v1.Image, error) {
 	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return pack(files) })
 	if err != nil {

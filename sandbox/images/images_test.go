@@ -20,7 +20,7 @@ import (
 	"example.com/grpc-edge/sandbox/tools"
 )
 
-// made are tools whose programs are made up: each file holds its own name.
+// made returns tools with made-up programs: each file holds its own name.
 func made(t *testing.T) tools.Tools {
 	t.Helper()
 	made := tools.In(t.TempDir())

@@ -102,7 +102,7 @@ func (h *Host) attach(engine string) error {
 	return nil
 }
 
-// within is a context that ends with the request or with the host.
+// within returns a context that ends with the request or with the host.
 func (h *Host) within(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	release := context.AfterFunc(h.ctx, cancel)

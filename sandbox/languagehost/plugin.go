@@ -49,7 +49,7 @@ func (h *Host) RunPlugin(req *pulumirpc.RunPluginRequest, stream pulumirpc.Langu
 	return stream.Send(&pulumirpc.RunPluginResponse{Output: &pulumirpc.RunPluginResponse_Exitcode{Exitcode: code}})
 }
 
-// exitCode tells how a plugin ended. One that was stopped on demand ended well.
+// exitCode returns the exit code of a plugin; 0 if it was stopped on demand.
 func exitCode(ctx context.Context, err error) (int32, error) {
 	var exit *exec.ExitError
 	switch {

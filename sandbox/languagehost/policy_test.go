@@ -105,7 +105,7 @@ type resource struct {
 	Provider   string
 }
 
-// newPoliced is a project of these resources, and a pack that is found from it.
+// newPoliced returns a project of these resources, and a pack that is found from it.
 func newPoliced(t *testing.T, resources ...resource) *clitest.Project {
 	t.Helper()
 	p := newProject(t, "resources", "")

@@ -235,7 +235,7 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
-// deleted makes a load balancer that works one that its user deleted.
+// deleted turns a working load balancer into one that its user has deleted.
 func deleted(s *corev1.Service) {
 	now := metav1.Now()
 	s.DeletionTimestamp, s.Finalizers = &now, append(s.Finalizers, finalizer)

@@ -27,7 +27,7 @@ type Cgroup string
 // may be removed.
 var changing sync.Mutex
 
-// Add makes the cgroup where it is missing and moves process pid into it.
+// Add creates the cgroup where it is missing and moves process pid into it.
 func (c Cgroup) Add(pid int) error {
 	changing.Lock()
 	defer changing.Unlock()

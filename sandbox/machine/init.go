@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Init is the first process of a machine: it reads the Spec from standard input,
-// mounts what the machine needs, and supervises its processes. It returns only on failure.
+// Init runs the first process of a machine: it reads the Spec from standard input, mounts what
+// the machine needs, and supervises its processes. It returns only on failure.
 func Init() error {
 	// A cgroup namespace is one thread's alone, and of those that it starts: all must be this one.
 	runtime.LockOSThread()

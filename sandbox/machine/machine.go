@@ -34,7 +34,7 @@ type Spec struct {
 	LogDir string `json:"logDir"`
 }
 
-// Process is one supervised program.
+// Process describes one supervised program.
 type Process struct {
 	Name string   `json:"name"`
 	Args []string `json:"args"`
@@ -49,8 +49,8 @@ type Machine struct {
 	done chan struct{}
 }
 
-// Start makes the namespaces, lets connect give the first process's network
-// namespace its links, and starts the machine's processes. The machine dies with this process.
+// Start creates the namespaces, lets connect give the first process's network namespace its
+// links, and starts the machine's processes. The machine dies with this process.
 func Start(spec Spec, cgroup Cgroup, connect func(pid int) error) (*Machine, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -113,7 +113,7 @@ func (m *Machine) Stop() error {
 	return err
 }
 
-// Done is closed when the machine's first process has ended.
+// Done returns a channel that is closed when the machine's first process has ended.
 func (m *Machine) Done() <-chan struct{} { return m.done }
 
 // Pid returns the process ID of the machine's first process, as seen by the host.

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// patience is for loaded machines; all that is waited for takes a second or two.
+// patience is the timeout for a loaded machine; everything usually takes a second or two.
 const patience = 30 * time.Second
 
 func TestMachine(t *testing.T) {
@@ -125,7 +125,7 @@ func testRestart(t *testing.T, m *Machine, log, space string) {
 	}
 }
 
-// testStop wants nothing left of the machine.
+// testStop stops the machine and checks that nothing is left of it.
 func testStop(t *testing.T, m *Machine, cgroup Cgroup, space string) {
 	for range 2 { // stopping a machine that has ended is no error
 		if err := m.Stop(); err != nil {
@@ -191,7 +191,7 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// testCgroup is a cgroup of this test's own, which is gone at its end.
+// testCgroup returns the test's own cgroup, which is removed at its end.
 func testCgroup(t *testing.T) Cgroup {
 	t.Helper()
 	parent := Cgroup(fmt.Sprintf("grpc-edge-test-%d-%s", os.Getpid(), strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())))

@@ -24,7 +24,7 @@ const (
 	retry = time.Second
 )
 
-// Controller keeps a node's rules as the cluster's policies say.
+// Controller keeps a node's rules in line with the cluster's policies.
 type Controller struct {
 	Client kubernetes.Interface
 	Node   Node

@@ -16,16 +16,15 @@ import (
 // balanceChain marks what clients send to balanced addresses with the node that it is for.
 const balanceChain = "SANDBOX-BALANCE"
 
-// installBalance makes the chain, empty, and the jump to it.
+// installBalance creates the empty chain, and the jump to it.
 const installBalance = "*mangle\n:" + balanceChain + " - [0:0]\n-A PREROUTING -j " + balanceChain + "\nCOMMIT\n"
 
-// Balance is Route for the address of a load balancer: a new connection goes to one
-// of the machines at next by chance, and stays there for as long as it lives, though
-// the machine is not at next any more (Cloud Load Balancing, "Backend service-based
-// external passthrough Network Load Balancers": connection tracking, and TCP
-// connections persist on unhealthy backends).
+// Balance routes the address of a load balancer: a new connection goes to a random machine of
+// next, and stays there for as long as it lives, even if the machine is no longer in next (Cloud
+// Load Balancing, "Backend service-based external passthrough Network Load Balancers":
+// connection tracking, and TCP connections persist on unhealthy backends).
 //
-// Restore gives text to iptables-restore --noflush inside the router's namespace.
+// restore passes rules to iptables-restore --noflush inside the router's namespace.
 func (n *Network) Balance(restore func(rules []byte) error, destination netip.Addr, next ...netip.Addr) error {
 	if err := n.Route(host32(destination), next...); err != nil {
 		return err

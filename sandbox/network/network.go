@@ -69,7 +69,7 @@ func Taken() error {
 	return errors.Join(errs...)
 }
 
-// New makes the router namespace and the host's link and route into it.
+// New creates the router namespace and the host's link and route into it.
 func New() (*Network, error) {
 	ns, err := newNamespace()
 	if err != nil {

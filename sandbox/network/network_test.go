@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	os.Exit(cmd.ProcessState.ExitCode())
 }
 
-// patience is for loaded machines; an answer takes less than a millisecond.
+// patience is the timeout for a loaded machine; an answer usually takes less than a millisecond.
 const patience = 20 * time.Second
 
 var (

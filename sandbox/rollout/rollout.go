@@ -106,7 +106,7 @@ func (w *Watcher) tell(found []finding) {
 	w.Say(text)
 }
 
-// look asks the cluster once.
+// look polls the cluster once.
 func (w *Watcher) look(ctx context.Context) ([]finding, error) {
 	pods, err := w.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -180,7 +180,7 @@ func (w *Watcher) lasting(now map[string]time.Time, found []finding) []finding {
 	return found
 }
 
-// refusal is in the text of each finding that something is not allowed to start.
+// refusal is part of the text of each finding that something is not allowed to start.
 const refusal = " is refused: "
 
 // deployment returns what keeps a Deployment from making pods: a quota or a policy.

@@ -122,8 +122,8 @@ const (
 	modeKey    = "grpc-edge:clusterMode"
 )
 
-// wholeMachine is a machine type with more CPUs than nodes of the sandbox get: of a smaller
-// one, these keep what it would not offer.
+// wholeMachine is a machine type with more CPUs than nodes of the sandbox get. With a smaller
+// type, nodes reserve the CPU that it would not offer.
 const wholeMachine = "e2-standard-32"
 
 // Prepare writes the config and makes the stack where it does not exist yet. A

@@ -34,7 +34,7 @@ const settings = `config:
   grpc-edge:nodeCount: 2
 `
 
-// newStack is a stack whose Pulumi CLI is a shell script.
+// newStack returns a stack whose Pulumi CLI is a shell script.
 func newStack(t *testing.T, script string) Stack {
 	t.Helper()
 	root := t.TempDir()

@@ -19,8 +19,9 @@ type Work struct {
 	Megabytes int
 }
 
-// firstTime is the work of each stage, about: CPU time as on one core of an AMD EPYC of
-// 2026 (README, "Measured", with two), megabytes as the modules' archives and packages have.
+// firstTime maps each stage to its approximate work. CPU time is measured on one core of an AMD
+// EPYC of 2026 (README, "Measured", with two). Megabytes are the size of the modules' archives
+// and packages.
 var firstTime = map[string]Work{
 	"packages":          {0, 80},
 	"envoy":             {0, 35},

@@ -17,7 +17,7 @@ var packages = []string{
 	"iptables", "libip4tc2", "libip6tc2", "libxtables12", "libnftnl11", "libmnl0", "libnfnetlink0", "libnetfilter-conntrack3",
 }
 
-// libc is for Envoy's image: its binary is linked dynamically.
+// libc is the package with the C library for Envoy's image: its binary is linked dynamically.
 const libc = "libc6"
 
 // pip is used only where python3 comes without it.
@@ -95,7 +95,7 @@ func unpack(ctx context.Context, deb, root string) error {
 	return nil
 }
 
-// alternatives makes the links that installing iptables would make.
+// alternatives creates the links that installing iptables would create.
 func (t Tools) alternatives() error {
 	dir := t.alternativesDir()
 	if err := os.MkdirAll(dir, 0o755); err != nil {

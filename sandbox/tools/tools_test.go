@@ -191,7 +191,7 @@ func TestUnzipEnvoy(t *testing.T) {
 	}
 }
 
-// zipOf is an archive of files whose contents are the archive's name and their own.
+// zipOf returns an archive of files whose contents are the archive's name and their own.
 func zipOf(t *testing.T, name string, files []string) string {
 	t.Helper()
 	var archive strings.Builder

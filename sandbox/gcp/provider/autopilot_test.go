@@ -30,7 +30,7 @@ func clusterInputs(t *testing.T, autopilot bool) props {
 	return inputs
 }
 
-// clusterEngine has what a cluster needs.
+// clusterEngine returns an engine with what a cluster needs.
 func clusterEngine(t *testing.T) *engine {
 	t.Helper()
 	e := newEngine(t, noRuntime{})

@@ -93,8 +93,8 @@ func describe(goType string) string {
 	return "a " + strings.Replace(goType, "float64", "number", 1)
 }
 
-// complete gives inputs the name and the defaults that the program left out,
-// and records which those are.
+// complete adds to inputs the name and the defaults that the program left out, and records which
+// ones it added.
 func complete(t resourceType, r *pulumirpc.CheckRequest, olds, inputs resource.PropertyMap) error {
 	added := []resource.PropertyValue{}
 	for _, key := range slices.Sorted(maps.Keys(t.defaults)) {
@@ -176,7 +176,7 @@ func isDefault(inputs resource.PropertyMap, property string) bool {
 	})
 }
 
-// unwrap takes a value out of secrets and outputs; what is unknown is computed.
+// unwrap returns the value inside secrets and outputs; an unknown value is computed.
 func unwrap(v resource.PropertyValue) resource.PropertyValue {
 	for {
 		switch {

@@ -18,7 +18,7 @@ const (
 	nodesEmail = "nodes-account@test-project.iam.gserviceaccount.com"
 )
 
-// deliver makes what delivery adds to a stack, as its owner does, and returns it.
+// deliver creates what delivery adds to a stack, as its owner does, and returns it.
 func (e *engine) deliver() map[string]state {
 	e.t.Helper()
 	var list []registered

@@ -257,7 +257,7 @@ func item(list resource.PropertyValue, i int) resource.PropertyValue {
 	return resource.NewNullProperty()
 }
 
-// strip takes all secrets out of a value.
+// strip replaces all secrets in a value by their content.
 func strip(v resource.PropertyValue) resource.PropertyValue {
 	v = unwrap(v)
 	switch {

@@ -207,13 +207,13 @@ const (
 	policyToken      = "gcp:monitoring/alertPolicy:AlertPolicy"
 )
 
-// dashboardJSON is not as the API writes it: its fields have no order, and lack defaults.
+// dashboardJSON differs from what the API writes: its fields have no order, and lack defaults.
 const dashboardJSON = `{
   "mosaicLayout": {"tiles": [{"width": 24, "height": 16, "widget": {"title": "T", "text": {"content": "Hello"}}}], "columns": 48},
   "displayName": "Edge"
 }`
 
-// certificateRequest is for nobody.
+// certificateRequest returns a certificate request that names nobody.
 var certificateRequest = sync.OnceValue(func() string {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -110,11 +110,12 @@ func TestFaultsAreCheckedWhole(t *testing.T) {
 	}
 }
 
-// alwaysOn are kinds of APIs that a new project has.
+// alwaysOn lists the kinds of the APIs that a new project has.
 var alwaysOn = []gcp.Kind{gcp.KindService, gcp.KindServiceIdentity, gcp.KindBucketMember}
 
-// TestEveryKindFails makes the first call that creates each type fail with each answer:
-// none is left half made, each says in Google's words why, and the next call goes through.
+// TestEveryKindFails makes the first call that creates each type fail with each answer: no
+// object is left half created, each error gives the reason in Google's words, and the next call
+// succeeds.
 func TestEveryKindFails(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []struct {

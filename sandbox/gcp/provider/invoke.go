@@ -46,8 +46,8 @@ func (p *provider) Invoke(ctx context.Context, r *pulumirpc.InvokeRequest) (*pul
 	return &pulumirpc.InvokeResponse{Return: values}, err
 }
 
-// clientConfig tells a program whose rights it has: those of the account
-// that is impersonated, or of the project's deployer.
+// clientConfig returns whose rights a program has: the rights of the impersonated account, or of
+// the project's deployer.
 func (p *provider) clientConfig(s *session) (resource.PropertyMap, error) {
 	if s.place.Project == "" {
 		return nil, errNoProject

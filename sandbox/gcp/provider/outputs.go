@@ -22,8 +22,7 @@ func (t resourceType) config(s *session, inputs resource.PropertyMap) gcp.Proper
 	return p
 }
 
-// outputs are an object's properties, as the SDK knows them; those that are
-// secret inputs stay secret.
+// outputs returns an object's properties, as the SDK knows them. Secret inputs stay secret.
 func outputs(schema typeSchema, o gcp.Object, inputs resource.PropertyMap) resource.PropertyMap {
 	all := o.Properties()
 	if labels, ok := all[effectiveLabels]; ok {

@@ -19,7 +19,7 @@ const (
 	retryLimit = 90 * time.Second
 )
 
-// retried makes a call until it is answered for good, or for retryLimit.
+// retried retries a call until the answer is final, or for retryLimit.
 func (p *provider) retried(ctx context.Context, call func() (gcp.Object, error)) (gcp.Object, error) {
 	next, after, spent := firstWait, firstWait, time.Duration(0)
 	for {

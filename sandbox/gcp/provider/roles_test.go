@@ -271,7 +271,7 @@ func TestRoleFilesAreDerivedFromTheProgram(t *testing.T) {
 
 const ci = "ci-account@test-project.iam.gserviceaccount.com"
 
-// employ lets an account have a role, and nothing else.
+// employ creates CI's account and grants it a role with these permissions, and nothing else.
 func (e *engine) employ(permissions []string) {
 	e.t.Helper()
 	e.create(accountType, props{"accountId": "ci-account"})
@@ -296,7 +296,7 @@ func anys(names []string) []any {
 	return list
 }
 
-// TestEachPermissionOfRolesIsNeeded takes one permission after another away.
+// TestEachPermissionOfRolesIsNeeded removes one permission after another.
 func TestEachPermissionOfRolesIsNeeded(t *testing.T) {
 	program := golden(t)
 	for name, r := range runs {

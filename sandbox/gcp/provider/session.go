@@ -25,9 +25,9 @@ type session struct {
 	cancel        context.CancelCauseFunc
 }
 
-// sessions are told apart by their connections: each instance has its own. A
-// connection that configured nothing has the configuration of the last that did,
-// even if that one was canceled since.
+// sessions holds the sessions by their connections: each instance has its own. A connection that
+// configured nothing has the configuration of the last that did, even if that one was canceled
+// since.
 type sessions struct {
 	mu   sync.Mutex
 	of   map[string]*session
@@ -79,7 +79,7 @@ func newSession() *session {
 	return s
 }
 
-// renewed is a session of the same configuration that nobody canceled.
+// renewed returns a session with the same configuration that nobody has canceled.
 func (s *session) renewed() *session {
 	again := newSession()
 	again.place, again.account = s.place, s.account

@@ -147,8 +147,8 @@ func hostLocation(host string) (string, bool) {
 	return location, ok && location != "" && !strings.Contains(location, ".")
 }
 
-// parse takes a path of the distribution API apart. An image's name may hold
-// slashes, so the object is looked for from the end.
+// parse parses a path of the distribution API. An image's name may hold slashes, so the search
+// for the object starts at the end.
 func parse(location, path string) (target, bool) {
 	parts := strings.Split(strings.TrimPrefix(path, "/v2/"), "/")
 	for i := len(parts) - 2; i >= 3; i-- {
