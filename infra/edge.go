@@ -47,7 +47,7 @@ func askEnvoy(ctx *pulumi.Context, edge envoy.Config) error {
 			return envoy.Check(ctx.Context(), binary, edge)
 		}
 	}
-	return nil // then config.Config.CheckEdge is all the check there is
+	return nil // then config.Config.CheckEdge is the only check
 }
 
 // serviceNames lists the services that may have a canary.

@@ -83,7 +83,7 @@ func (s *stack) inUse() []string {
 		digests = append(digests, s.config.Edge.Canaries[name].Stable)
 	}
 	for _, declared := range s.config.Services {
-		if _, digest, foreign := strings.Cut(declared.Image, "@"); foreign { // perhaps of this repository
+		if _, digest, foreign := strings.Cut(declared.Image, "@"); foreign { // which may be in this repository
 			digests = append(digests, digest)
 		}
 	}

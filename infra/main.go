@@ -91,10 +91,10 @@ type stack struct {
 	cluster     *cluster.Cluster
 	delivery    *delivery.Delivery // nil without
 	certificate *certificate.Certificate
-	built       map[string]*image.Built // what is to be in images
+	built       map[string]*image.Built // images to push, by name
 	signer      *attestation.Signer     // nil without
 	images      map[string]*image.Image
-	references  map[string]pulumi.StringOutput // by name, that of an image that pods may use
+	references  map[string]pulumi.StringOutput // of images that pods may use, by name
 }
 
 // platform creates the resources of Google Cloud.
@@ -151,8 +151,9 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		LeastVersion: leastVersion(c),
 		Labels:       labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization, FlowLogs: c.Network.FlowLogs,
 		DeletionProtection: c.DeletionProtection,
-		// Nodes use the roles of their account from their first minute to their last:
-		// what they may do is granted before they come, and taken back after they go.
+		// Nodes use the roles of their account from their first minute to their last. So
+		// the roles are granted before the nodes are created, and revoked after they are
+		// deleted.
 	}, ready, pulumi.DependsOn(slices.Concat([]pulumi.Resource{account.Role}, s.registry.Readers, encrypted)))
 	return err
 }
@@ -190,10 +191,10 @@ func moreAPIs(c *config.Config) []string {
 	if signed {
 		apis = append(apis, "containeranalysis.googleapis.com")
 	}
-	if signed || c.KMSKey != "" || c.Delivery.Enabled() { // whose secrets have a key
+	if signed || c.KMSKey != "" || c.Delivery.Enabled() { // a key encrypts Pulumi's secrets
 		apis = append(apis, "cloudkms.googleapis.com")
 	}
-	if c.Delivery.Repository != "" { // tokens are exchanged for those of an account
+	if c.Delivery.Repository != "" { // workflows exchange their tokens for those of an account
 		apis = append(apis, "iamcredentials.googleapis.com", "sts.googleapis.com")
 	}
 	if c.Delivery.CloudBuild.Name != "" {

@@ -103,7 +103,7 @@ func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 			grpcurl[name] = s.grpcurl(name, quoted(request))
 			if verb, path := restPath(method); path != "" && s.config.Edge.REST {
 				if method.IsStreamingClient() {
-					request = "[" + request + "]" // the messages of a stream are a list in JSON
+					request = "[" + request + "]" // a stream of messages is a list in JSON
 				}
 				curl[verb+" "+path] = s.curl(verb, path, quoted(request))
 			}

@@ -20,7 +20,7 @@ type Certificate struct {
 	// are nil if Secret is set.
 	Chain, Key pulumi.StringInput
 	// Secret is the name of the Kubernetes Secret in which cert-manager keeps the chain and
-	// the key, once they are there; nil for the other kinds.
+	// the key, known once they are there; nil for the other kinds.
 	Secret pulumi.StringInput
 	// Authority is the certificate that clients have to trust; empty if the user has to
 	// know it.

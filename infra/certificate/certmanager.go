@@ -52,7 +52,7 @@ func certificateSpec(secret string, args *Args) pulumi.Map {
 		"dnsNames": pulumi.ToStringArray(args.DNSNames),
 		"duration": pulumi.Sprintf("%dh", args.Certificate.LifetimeDays*day),
 		"usages":   pulumi.ToStringArray([]string{"digital signature", "server auth"}),
-		"privateKey": pulumi.Map{ // as newKey, and another one with each renewal
+		"privateKey": pulumi.Map{ // like newKey, but each renewal creates a new key
 			"algorithm": pulumi.String("ECDSA"), "size": pulumi.Int(256), "rotationPolicy": pulumi.String("Always"),
 		},
 	}

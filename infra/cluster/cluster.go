@@ -165,7 +165,8 @@ func clusterArgs(args *Args) *container.ClusterArgs {
 	return described
 }
 
-// standard adds the settings that Autopilot clusters have built in and refuse to be given.
+// standard adds the settings that Autopilot clusters have built in, and that GKE refuses
+// for them.
 func standard(cluster *container.ClusterArgs, args *Args) {
 	cluster.DatapathProvider = pulumi.String("ADVANCED_DATAPATH")
 	cluster.WorkloadIdentityConfig = container.ClusterWorkloadIdentityConfigArgs{

@@ -13,7 +13,7 @@ import (
 // one.
 func (c *Cluster) newNodePool(ctx *pulumi.Context, name string, gke *container.Cluster, args *Args) (*container.NodePool, error) {
 	described := &container.NodePoolArgs{
-		Cluster: gke.ID(), // an ID, as a name alone would be looked up in the provider's own location
+		Cluster: gke.ID(), // the ID, as the provider would look up a name in its own location
 		Management: container.NodePoolManagementArgs{
 			AutoRepair:  pulumi.Bool(true),
 			AutoUpgrade: pulumi.Bool(true),

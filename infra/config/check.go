@@ -14,12 +14,13 @@ var (
 	// Google Cloud, "Creating and managing projects": 6 to 30 characters.
 	projectID = regexp.MustCompile(`^[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
 	region    = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]{1,2}$`)
-	// RFC 1123 labels; at least two, as a certificate needs a full name.
+	// RFC 1123 labels; at least two, as a certificate needs a fully qualified name.
 	dnsName     = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	label       = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	machineType = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)+$`)
 	digest      = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	// A repository's ID has at most 63 characters, "grpc-edge-" and "-docker-hub" included.
+	// The ID of a repository has at most 63 characters, including "grpc-edge-" and
+	// "-docker-hub".
 	stackName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)
 	anything  = regexp.MustCompile(``)
 )

@@ -18,7 +18,7 @@ func (r *reader) decode(key, text string, into any) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
 	if err := decoder.Decode(&value); err != nil {
-		value = text // a plain text in the place of a list or an object
+		value = text // plain text instead of a list or an object
 	}
 	r.assign(key, value, reflect.ValueOf(into).Elem())
 }

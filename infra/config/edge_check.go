@@ -75,7 +75,7 @@ func lowerFields(part string) string {
 	return string(letters)
 }
 
-// inKeys replaces the names of fields in a message of the edge by the keys.
+// inKeys replaces the names of fields in a message of the edge by the names of keys.
 func inKeys(message string) string {
 	var pairs []string
 	for _, field := range slices.Backward(slices.Sorted(maps.Keys(edgeKeys))) {

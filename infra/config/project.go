@@ -56,8 +56,8 @@ func (r *reader) dockerHub() DockerHub {
 
 const labelsKey = "grpc-edge:labels"
 
-// Google Cloud, "Labels overview": of both at most 63 characters, and at most 64
-// labels.
+// Keys and values have at most 63 characters, and a resource at most 64 labels (Google
+// Cloud, "Labels overview").
 var (
 	labelKey   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 	labelValue = regexp.MustCompile(`^[a-z0-9_-]{0,63}$`)

@@ -20,24 +20,24 @@ import (
 // To add a key, declare it in Pulumi.yaml with a default and a description, and without a
 // type: Pulumi would report wrong types one at a time, before the program can report
 // anything (ValidateStackConfigAndApplyProjectConfig of the CLI). Then read it with one of
-// the methods below, of which each checks the type and the value, and describes both for
+// the methods below. Each checks the type and the value, and describes both for
 // docs/stack.schema.json:
 //
 //   - text, match and oneOf read text: any, of a pattern, one of some words;
-//   - boolean, integer and seconds read what their names say;
+//   - boolean, integer and seconds read values of these types;
 //   - list reads a list of texts of a pattern;
 //   - object and [objects] read an object and a list of objects into a struct (or a map),
-//     whose JSON tags are the fields that there may be, at any depth. They report each
+//     whose JSON tags are the allowed fields, at any depth. They report each
 //     unknown field and each field of a wrong type.
 //
-// Report what they cannot know with report or refuse. Last run `make generate`.
+// Use report or refuse for other problems. At the end run `make generate`.
 type reader struct {
 	get func(key string) (string, bool)
 	// secret reports whether the stack keeps the value encrypted.
 	secret func(key string) bool
 	// root is the folder of Pulumi.yaml.
 	root string
-	// given lists all keys of the stack, for the search for unknown ones.
+	// given lists all keys of the stack, for finding unknown ones.
 	given []string
 	// defaults holds the defaults of Pulumi.yaml, which get returns for keys that the stack lacks.
 	defaults map[string]string
@@ -47,7 +47,7 @@ type reader struct {
 	known map[string]*Schema
 	// problems holds messages by the path of a value, such as grpc-edge:rules[0].clients.
 	problems map[string]string
-	// warnings are about values that are taken.
+	// warnings holds messages about values that are accepted.
 	warnings []string
 }
 
@@ -57,7 +57,7 @@ type reader struct {
 func newReader(get func(string) (string, bool), secret func(string) bool, all string) *reader {
 	r := &reader{get: get, secret: secret, known: map[string]*Schema{}, problems: map[string]string{}}
 	var object map[string]string
-	if json.Unmarshal([]byte(all), &object) == nil { // absent where no engine is, as in a unit test
+	if json.Unmarshal([]byte(all), &object) == nil { // not set without an engine, as in a unit test
 		r.given = slices.Collect(maps.Keys(object))
 	}
 	return r
@@ -88,8 +88,7 @@ func (r *reader) report(key, format string, args ...any) {
 	}
 }
 
-// wrong reports whether there is a problem of the value, of what it is part of, or of a
-// part of it.
+// wrong reports whether the value, a value that contains it, or a part of it has a problem.
 func (r *reader) wrong(path string) bool {
 	for other := range r.problems {
 		if within(path, other) || within(other, path) {
@@ -121,7 +120,7 @@ func (r *reader) value(key string, schema *Schema) (string, bool) {
 	return value, ok
 }
 
-// text returns a value that may be empty, and whether there is one.
+// text returns a value that may be empty, and whether the key has one.
 func (r *reader) text(key string) (string, bool) {
 	return r.textOf(key, &Schema{Type: "string"}, "text")
 }

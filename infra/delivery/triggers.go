@@ -23,7 +23,7 @@ type build struct {
 	// as is the role of the account that the build runs as.
 	as string
 	on func(*builder, *cloudbuild.TriggerArgs)
-	// approved builds change what deletionProtection protects.
+	// approved builds wait for approval: they change what deletionProtection protects.
 	approved bool
 	// writes lets the build write to GitHub, if there is a token.
 	writes bool

@@ -27,7 +27,7 @@ const (
 type configuration struct {
 	envoy   envoy.Config
 	volumes corev1.VolumeArray
-	unpack  *corev1.ContainerArgs // nil where the files are mounted as they are
+	unpack  *corev1.ContainerArgs // nil if the files are not packed
 }
 
 // newConfig puts Envoy's files into a ConfigMap. It stores them as text, so that people can

@@ -65,7 +65,7 @@ func bill(name string, info *debug.BuildInfo) ([]byte, error) {
 	for _, m := range info.Deps {
 		version := m.Version
 		if m.Replace != nil && m.Replace.Version == "" {
-			version = "" // a folder of this repository, which has the commit of the image
+			version = "" // a folder of this repository, at the commit of the image
 		}
 		components = append(components, component(m.Path, version, m.Sum))
 	}
@@ -182,7 +182,7 @@ func attachment(to v1.Image, kind types.MediaType, content []byte, annotations m
 		return nil, err
 	}
 	if len(annotations) > 0 {
-		artifact = mutate.Annotations(artifact, annotations).(v1.Image) // what is made of an image is one
+		artifact = mutate.Annotations(artifact, annotations).(v1.Image) // annotated images are images
 	}
 	return mutate.Subject(artifact, v1.Descriptor{MediaType: types.OCIManifestSchema1, Digest: digest, Size: size}).(v1.Image), nil
 }

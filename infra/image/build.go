@@ -74,7 +74,7 @@ func BuildAll(ctx context.Context, dir string, sources []Source) (map[string]*Bu
 		}
 		group.Go(func() error {
 			built[i], errs[i] = store.build(ctx, source)
-			return nil // the others are tried all the same
+			return nil // the other sources are built all the same
 		})
 	}
 	_ = group.Wait() // their errors are in errs
@@ -116,7 +116,7 @@ func compile(ctx context.Context, source Source) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the program %s: %w", source.Name, err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // what is left is the system's to clean up
+	defer func() { _ = os.RemoveAll(dir) }() // the system cleans up what remains
 	output := filepath.Join(dir, source.Name)
 	build := exec.CommandContext(ctx, "go", "build",
 		"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", output, ".")

@@ -40,7 +40,7 @@ const modulesFile = "modules.json"
 func (s store) build(ctx context.Context, source Source) (*Built, error) {
 	key, err := key(ctx, source)
 	if err != nil {
-		return Build(ctx, source) // which says better what is wrong
+		return Build(ctx, source) // which returns a clearer error
 	}
 	folder := filepath.Join(s.dir, source.Name+"-"+source.Architecture)
 	dir := filepath.Join(folder, key)
@@ -52,9 +52,9 @@ func (s store) build(ctx context.Context, source Source) (*Built, error) {
 		return nil, err
 	}
 	if errors.Join(save(built, dir), forget(folder)) != nil {
-		return built, nil // a checkout that nobody may write to has slower previews
+		return built, nil // a read-only checkout has slower previews
 	}
-	return load(dir, source) // whose layer is in a file and not in memory
+	return load(dir, source) // which reads its layer from a file, not from memory
 }
 
 func load(dir string, source Source) (*Built, error) {
@@ -98,7 +98,7 @@ func save(built *Built, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(temporary) }() // it has another name where all went well
+	defer func() { _ = os.RemoveAll(temporary) }() // it was renamed if all went well
 	path, err := layout.Write(temporary, empty.Index)
 	if err != nil {
 		return err

@@ -138,7 +138,7 @@ func clusters(c envoy.Config) string {
 // streaming returns selectors of the methods whose calls last as long as the caller wants.
 // It has one entry for all services whose streaming methods have the same names.
 func streaming(c envoy.Config) []string {
-	services := map[string][]string{} // by the names of their methods
+	services := map[string][]string{} // by the names of their streaming methods
 	for _, b := range c.Backends {
 		for _, s := range b.Services {
 			var names []string

@@ -24,7 +24,7 @@ func container(args *Args, mounts *mounts) *corev1.ContainerArgs {
 		Ports:     corev1.ContainerPortArray{corev1.ContainerPortArgs{Name: pulumi.String("grpc"), ContainerPort: pulumi.Int(Port)}},
 		Resources: resources(spec),
 	}
-	if len(mounts.mounts) > 0 { // an empty list would be in every list of changes
+	if len(mounts.mounts) > 0 { // an empty one would show in every diff
 		c.VolumeMounts = mounts.mounts
 	}
 	// Without a service name the probe asks for the health of the whole server.

@@ -117,7 +117,8 @@ func (s *Service) newNames(ctx *pulumi.Context, name string, args *Args) error {
 		if zone != "" {
 			resource, metadata.Name = Zone(name, zone), pulumi.String(Zone(args.Name, zone))
 		}
-		// Headless: Envoy wants the pods, not an address in front of them.
+		// Headless: Envoy needs the addresses of the pods, not one address in front of
+		// them.
 		_, err := corev1.NewService(ctx, resource, &corev1.ServiceArgs{
 			Metadata: metadata,
 			Spec: corev1.ServiceSpecArgs{

@@ -29,7 +29,7 @@ func podSpec(args *Args, account *corev1.ServiceAccount) corev1.PodSpecArgs {
 		Containers: corev1.ContainerArray{restricted(args.Container)},
 		Volumes:    args.Volumes,
 	}
-	if args.NodeSelector != nil { // an empty one would be in every list of changes
+	if args.NodeSelector != nil { // an empty one would show in every diff
 		spec.NodeSelector = args.NodeSelector
 	}
 	if args.Sidecar != nil {

@@ -148,7 +148,7 @@ func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.Deploymen
 			Spec:     podSpec(args, account),
 		},
 	}
-	if !args.Replicas.Scaled() { // else each update would set back what the autoscaler chose
+	if !args.Replicas.Scaled() { // else each update would revert the autoscaler's choice
 		spec.Replicas = pulumi.Int(args.Replicas.Least)
 	}
 	if args.MinReadySeconds > 0 {

@@ -52,7 +52,7 @@ func notOurs(pattern value, resources []Resource) []finding {
 		id := repository.at("repositoryId").text()
 		inside := len(parts) == 4 && parts[2] == id
 		above := deep && (len(parts) < 3 || len(parts) == 3 && strings.HasPrefix(id, parts[2]))
-		if (inside || above) && !repository.at("mode").is("REMOTE_REPOSITORY") { // which mirrors what others push
+		if (inside || above) && !repository.at("mode").is("REMOTE_REPOSITORY") { // a remote repository mirrors images of others
 			return pattern.wrong("must not cover images of the repository " + repository.at("repositoryId").show())
 		}
 	}

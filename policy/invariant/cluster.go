@@ -93,7 +93,7 @@ func standard(check func(value) []finding) func(value) []finding {
 
 func controlPlane(cluster value) []finding {
 	if cluster.at("controlPlaneEndpointsConfig.ipEndpointsConfig.enabled").is(false) {
-		return nil // what is left is the DNS name
+		return nil // only the DNS name remains
 	}
 	networks := cluster.at("masterAuthorizedNetworksConfig")
 	if networks.IsNull() {

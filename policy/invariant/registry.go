@@ -35,7 +35,7 @@ func registryRules(s Settings) []Rule {
 			Source: `Artifact Registry, "Container image versions", tag mutability`,
 			resource: on(func(r value) []finding {
 				if r.at("mode").is("REMOTE_REPOSITORY") {
-					return nil // its tags are those of what it mirrors
+					return nil // its tags are those of its upstream
 				}
 				return r.at("dockerConfig.immutableTags").must(true)
 			}, repositoryType),
