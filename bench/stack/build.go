@@ -11,7 +11,7 @@ import (
 	"example.com/grpc-edge/bench/stack/page"
 )
 
-// variants are settings of `go build` that trade time for memory.
+// variants lists settings of `go build` that trade time for memory.
 var variants = []struct {
 	title, short string
 	env, args    []string
@@ -21,7 +21,7 @@ var variants = []struct {
 	{title: "a compiler that collects garbage twice as often: `GOGC=50`", short: "GOGC=50", env: []string{"GOGC=50"}},
 }
 
-// cold measures what is done once, on a copy with empty caches.
+// cold measures the first `make up` and compilations on a copy with empty caches.
 func (c workCopy) cold(ctx context.Context, r *page.Results) (err error) {
 	cold := &page.Cold{Date: time.Now()}
 	if cold.Up, err = c.time(ctx, "make", "up"); err != nil {
@@ -45,8 +45,8 @@ func (c workCopy) cold(ctx context.Context, r *page.Results) (err error) {
 	return nil
 }
 
-// rebuild measures what a developer waits for after a change in infra: one package is
-// compiled, and the program is linked.
+// rebuild measures the build after a change in infra: one package is compiled, and the
+// program is linked.
 func (c workCopy) rebuild(ctx context.Context) (page.Build, error) {
 	if _, err := c.build(ctx); err != nil { // so that only the change is left to do
 		return page.Build{}, err
@@ -62,7 +62,7 @@ func (c workCopy) rebuild(ctx context.Context) (page.Build, error) {
 	return c.build(ctx)
 }
 
-// build links infra at least, and compiles what the build cache lacks.
+// build builds infra. It always links, and compiles what the build cache lacks.
 func (c workCopy) build(ctx context.Context, args ...string) (page.Build, error) {
 	stop := peaks(ctx, func(command string) bool {
 		return strings.Contains(command, "/pkg/tool/") || strings.HasPrefix(command, "go build")

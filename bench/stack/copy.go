@@ -12,14 +12,15 @@ import (
 	"time"
 )
 
-// workCopy is a copy of the checkout that is measured.
+// workCopy describes the copy of the checkout that is measured, and the environment of its
+// commands.
 type workCopy struct {
 	dir string
 	env []string
 }
 
 // newCopy clones the committed state of the checkout, which may belong to another user. A
-// cold copy has empty caches; any other has the tools that are built already.
+// cold copy has empty caches. Others have the tools that are already built.
 func newCopy(ctx context.Context, root string, cold bool) (workCopy, error) {
 	c := workCopy{dir: filepath.Join(root, ".cache", "stack"), env: os.Environ()}
 	if err := c.remove(); err != nil {
@@ -45,7 +46,7 @@ func newCopy(ctx context.Context, root string, cold bool) (workCopy, error) {
 	return c, nil
 }
 
-// close takes a sandbox down that a failure left up, and removes the copy.
+// close removes a sandbox that a failure has left running, and then the copy.
 func (c workCopy) close() error {
 	var down error
 	if _, err := os.Stat(filepath.Join(c.dir, ".sandbox")); err == nil {
@@ -56,7 +57,7 @@ func (c workCopy) close() error {
 
 func (c workCopy) remove() error { return os.RemoveAll(c.dir) }
 
-// time runs a command in the copy and returns how long it took.
+// time runs a command in the copy and returns its duration.
 func (c workCopy) time(ctx context.Context, name string, args ...string) (time.Duration, error) {
 	cmd := c.command(ctx, name, args...)
 	var out bytes.Buffer

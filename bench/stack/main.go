@@ -1,15 +1,15 @@
-// Command stack measures what the stack costs who deploys it: how long a preview, `make
-// up` and `make down` take, how that grows with services, and what it takes to compile the
+// Command stack measures the costs of deploying the stack: the time of a preview, `make up`
+// and `make down`, its growth with the number of services, and the cost of compiling the
 // program. It writes docs/benchmark-stack.md with its charts, and the table in README.md.
 //
 //	go run ./stack                  what needs no empty caches: some 15 minutes on 2 cores
 //	go run ./stack -cold            also what a newcomer waits for: an hour
 //	go run ./stack -services 10     measures this row again; the page keeps the others
-//	go run ./stack -services 2,4    a try, as there is no row for 4: it is printed and written nowhere
-//	go run ./stack -page            measures nothing and writes the page anew, as after a change of notes.md
+//	go run ./stack -services 2,4    a try, as there is no row for 4: it only prints the page
+//	go run ./stack -page            measures nothing and rewrites the page, as after a change of notes.md
 //
-// What was measured is kept in results.json, row by row. It works on a copy of the commit that
-// is checked out, and no other sandbox may run meanwhile. Figures of a busy machine are not
+// results.json holds the results, row by row. The command works on a copy of the commit that
+// is checked out. No other sandbox may run meanwhile. Figures of a busy machine are not
 // published.
 package main
 
@@ -33,7 +33,7 @@ import (
 	"example.com/grpc-edge/bench/stack/page"
 )
 
-// whole are the numbers of services of a run that counts.
+// whole lists the numbers of services for which the page has a row.
 const whole = "2,10,100"
 
 //go:embed notes.md
@@ -99,8 +99,8 @@ func parse(services string) ([]int, error) {
 	return list, nil
 }
 
-// measure measures the newcomer's wait first, in caches of its own, and then the rest. Each
-// row is saved as it comes, so that an interrupted run loses one.
+// measure runs the measurements. Those with empty caches come first, on a copy of their own.
+// It saves each row at once, so that an interrupted run loses only one.
 func measure(ctx context.Context, root string, r *page.Results, services []int, cold bool) error {
 	save := func() error { return nil }
 	here := machine.Describe(runtime.NumCPU())
@@ -147,7 +147,7 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 	})
 }
 
-// in calls f with a copy and removes it, whatever happens.
+// in calls f with a copy, and always removes the copy.
 func in(ctx context.Context, root string, cold bool, f func(workCopy) error) error {
 	c, err := newCopy(ctx, root, cold)
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// matcher tells by its command line whether a process is meant.
+// matcher reports whether a command line is of a process to measure.
 type matcher func(command string) bool
 
-// memory is the proportional set size of all processes that each matcher means, in bytes:
-// what they take together, with shared pages counted once (proc(5), smaps_rollup).
+// memory returns for each matcher the proportional set size of its processes in bytes. That
+// is their memory with shared pages counted once (proc(5), smaps_rollup).
 func memory(of ...matcher) []uint64 {
 	totals := make([]uint64, len(of))
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -46,7 +46,7 @@ func pss(dir string) uint64 {
 	return 0
 }
 
-// cgroupMemory is like memory, for all processes below a cgroup, pods included.
+// cgroupMemory is like memory, for all processes below a cgroup. It includes pods.
 func cgroupMemory(name string) uint64 {
 	var total uint64
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -58,8 +58,8 @@ func cgroupMemory(name string) uint64 {
 	return total
 }
 
-// peaks looks at the memory of each ten times a second until stop is called, which returns
-// the most of each.
+// peaks reads the memory of each matcher ten times a second until stop is called. stop
+// returns the peak of each.
 func peaks(ctx context.Context, of ...matcher) (stop func() []uint64) {
 	ctx, cancel := context.WithCancel(ctx)
 	result := make(chan []uint64)

@@ -11,11 +11,11 @@ import (
 	"example.com/grpc-edge/bench/stack/page"
 )
 
-// turns is how often each preview is timed. They take turns: the machine may be slower
-// one moment than the next.
+// turns is the number of measurements of each preview. Previews take turns, because the speed
+// of the machine may vary.
 const turns = 5
 
-// emptyProgram does nothing, with the SDK and the engine of the real one.
+// emptyProgram is a program that does nothing, with the SDK and the engine of the real one.
 const emptyProgram = `package main
 
 import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -23,8 +23,8 @@ import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 func main() { pulumi.Run(func(*pulumi.Context) error { return nil }) }
 `
 
-// previews compares a preview that finds no change with that of an empty program, which
-// is the least that the engine takes.
+// previews measures previews without changes: of the stack, and of an empty program, which
+// shows the least time that the engine takes.
 func (c workCopy) previews(ctx context.Context, r *page.Results) error {
 	dir := filepath.Join(c.dir, ".cache", "empty")
 	if err := c.writeEmpty(ctx, dir); err != nil {
@@ -57,7 +57,7 @@ func (c workCopy) previews(ctx context.Context, r *page.Results) error {
 	return nil
 }
 
-// preview fails if it finds a change.
+// preview runs a preview and returns its duration. It fails if there is a change.
 func (c workCopy) preview(ctx context.Context, args ...string) (time.Duration, error) {
 	return c.pulumi(ctx, append([]string{"preview", "--expect-no-changes"}, args...)...)
 }
@@ -66,7 +66,7 @@ func (c workCopy) pulumi(ctx context.Context, args ...string) (time.Duration, er
 	return c.time(ctx, ".cache/bin/sandbox", append([]string{"pulumi", "--"}, args...)...)
 }
 
-// writeEmpty makes a project with the versions of infra.
+// writeEmpty creates a project of emptyProgram with the versions of infra.
 func (c workCopy) writeEmpty(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -10,10 +10,10 @@ import (
 	"example.com/grpc-edge/bench/stack/page"
 )
 
-// sandboxCgroup is what the sandbox's machines are in, pods included.
+// sandboxCgroup is the name of the cgroup of the sandbox's machines and their pods.
 const sandboxCgroup = "grpc-edge-sandbox"
 
-// sizes reads the running sandbox: its memory and its images.
+// sizes measures the memory and the images of the running sandbox.
 func (c workCopy) sizes(r *page.Results) error {
 	daemon := memory(func(command string) bool {
 		return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/bin/sandbox")+" serve")
@@ -32,7 +32,7 @@ func (c workCopy) sizes(r *page.Results) error {
 	return err
 }
 
-// serviceImages adds up the blobs that the emulated Artifact Registry holds of each image.
+// serviceImages returns the size of each service's image in the emulated Artifact Registry.
 func (c workCopy) serviceImages() ([]page.Size, error) {
 	manifests, err := filepath.Glob(filepath.Join(c.dir, ".sandbox/cloud/registry/*/docker/registry/v2/repositories/*/*/*/_layers"))
 	if err != nil {

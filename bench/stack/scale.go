@@ -16,11 +16,10 @@ import (
 	"example.com/grpc-edge/bench/stack/page"
 )
 
-// previewsOfScale is how often the preview of each stack is timed.
+// previewsOfScale is the number of measurements of each stack's preview.
 const previewsOfScale = 3
 
-// scale brings a stack with n services up from nothing, measures it, lets more be done
-// with it, and takes it down.
+// scale creates a stack with n services, measures it, calls also, and destroys the stack.
 func (c workCopy) scale(ctx context.Context, n int, also func() error) (page.Scale, error) {
 	s := page.Scale{Services: n}
 	if err := c.deployMore(n); err != nil {
@@ -63,7 +62,7 @@ func (c workCopy) previewsOf(ctx context.Context, s *page.Scale) error {
 	return err
 }
 
-// state reads the file that Pulumi keeps.
+// state reads the size and the number of resources of Pulumi's state file.
 func (c workCopy) state(s *page.Scale) error {
 	text, err := os.ReadFile(filepath.Join(c.dir, ".sandbox/pulumi/.pulumi/stacks/grpc-edge/sandbox.json"))
 	if err != nil {
@@ -81,13 +80,13 @@ func (c workCopy) state(s *page.Scale) error {
 	return nil
 }
 
-// podsOfNode is how many pods of services find a place on a node of the sandbox, which has 2
-// cores at least, beside everything else: each asks for a twentieth of a core.
+// podsOfNode is the number of services' pods that fit on a node of the sandbox. A node has at
+// least 2 cores and runs other pods too. Each pod requests a twentieth of a core.
 const podsOfNode = 25
 
-// deployMore has the program deploy n services: the repository's own, and copies of echo
-// that serve it under other names, each compiled, packed and deployed for itself. There is
-// one pod of each then, on as many nodes as that takes.
+// deployMore changes the copy so that it deploys n services: the repository's own, and copies
+// of echo under other names. Each copy is compiled, packed and deployed by itself. Each
+// service has one pod, and there are enough nodes for all.
 func (c workCopy) deployMore(n int) error {
 	if n == 2 {
 		return nil
@@ -113,7 +112,7 @@ func (c workCopy) deployMore(n int) error {
 	return os.WriteFile(file, fmt.Appendf(nil, "%sgrpc-edge:nodeCount: %d\n%s", before, 1+n/podsOfNode, after), 0o600)
 }
 
-// copyEcho makes a service whose package is its name.
+// copyEcho creates a copy of echo. Its name is also its proto package.
 func (c workCopy) copyEcho(name string) error {
 	echo, dir := filepath.Join(c.dir, "services", "echo"), filepath.Join(c.dir, "services", name)
 	if err := os.RemoveAll(dir); err != nil {
@@ -136,7 +135,7 @@ func (c workCopy) copyEcho(name string) error {
 	return describe(filepath.Join(dir, "descriptor.binpb"), name)
 }
 
-// describe changes the descriptors of echo in a file to those of its copy.
+// describe changes the descriptors of echo in a file to those of a copy.
 func describe(file, name string) error {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -163,7 +162,7 @@ func describe(file, name string) error {
 	return os.WriteFile(file, content, 0o600)
 }
 
-// alone measures what is told of the repository's own stack only.
+// alone measures what the page reports for the repository's own stack only.
 func (c workCopy) alone(ctx context.Context, r *page.Results) (err error) {
 	if r.Again, err = c.time(ctx, "make", "up"); err != nil {
 		return err

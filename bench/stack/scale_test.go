@@ -12,7 +12,7 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// TestDeployMore grows a copy of the stack twice.
+// TestDeployMore adds services to a copy of the stack twice.
 func TestDeployMore(t *testing.T) {
 	t.Parallel()
 	c := workCopy{dir: t.TempDir()}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// seconds has minutes where there are two or more of them.
+// seconds formats a duration in seconds, and from two minutes on in minutes and seconds.
 func seconds(d time.Duration) string {
 	if d < 2*time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())

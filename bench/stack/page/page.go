@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// File is where results are kept, seen from the module; Name is the page's.
+// File is the path of the results, relative to the module. Name is the name of the page.
 const (
 	File = "stack/results.json"
 	Name = "benchmark-stack.md"
@@ -31,8 +31,8 @@ var pageTemplate = template.Must(template.New(Name).Funcs(template.FuncMap{
 	"million":   func(n float64) float64 { return n / 1e6 },
 }).Parse(pageText))
 
-// Write writes docs/benchmark-stack.md with its charts and the table
-// in README.md of the repository at root. Notes are text of a person, in Markdown.
+// Write writes docs/benchmark-stack.md with its charts, and the table in README.md, in the
+// repository at root. notes is text by a person, in Markdown.
 func (r Results) Write(root, notes string) error {
 	docs := filepath.Join(root, "docs")
 	if err := os.MkdirAll(docs, 0o755); err != nil {
@@ -59,7 +59,7 @@ func (r Results) Write(root, notes string) error {
 	return os.WriteFile(readme, []byte(replaced), 0o644)
 }
 
-// Files are the page and its charts, by name.
+// Files returns the page and its charts by name.
 func (r Results) Files(notes string) (map[string]string, error) {
 	files := map[string]string{}
 	for name, c := range r.charts() {

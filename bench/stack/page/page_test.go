@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata from what the code now gives")
 
-// sample misses a target: memory grows faster than services.
+// sample returns results that miss a target: memory grows faster than services.
 func sample() Results {
 	times := func(list ...int) (times []time.Duration) {
 		for _, ms := range list {
@@ -43,7 +43,7 @@ func sample() Results {
 	}
 }
 
-// TestFiles compares with testdata.
+// TestFiles compares the files with testdata.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	files, err := sample().Files("### Notes\n\nWritten by hand.\n")
@@ -67,7 +67,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestWithoutCold is a first run, which has no results of empty caches.
+// TestWithoutCold writes the page of a first run, which has no results of empty caches.
 func TestWithoutCold(t *testing.T) {
 	t.Parallel()
 	r := sample()
@@ -98,7 +98,8 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// TestWrite replaces the README's table, keeps what is around it, and reads back what was saved.
+// TestWrite replaces the README's table, keeps the text around it, and reads back saved
+// results.
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -144,7 +145,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// TestCharts are XML.
+// TestCharts checks that the charts are well-formed XML.
 func TestCharts(t *testing.T) {
 	t.Parallel()
 	for name, c := range sample().charts() {
@@ -162,7 +163,7 @@ func TestCharts(t *testing.T) {
 	}
 }
 
-// A row that is measured again takes the place of what was before; the others stay.
+// TestPut checks that a row that is measured again replaces the old one, and others stay.
 func TestPut(t *testing.T) {
 	t.Parallel()
 	r := Results{Scales: []Scale{{Services: 2, Resources: 1}, {Services: 100, Resources: 2}}}

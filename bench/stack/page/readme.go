@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// The table stands between these lines of the README.
+// The table is between these lines of the README.
 const (
 	begin = "<!-- measured: make bench-stack writes what is below -->"
 	end   = "<!-- measured: end -->"
 )
 
-// replaceTable puts the table into the text of README.md.
+// replaceTable replaces the table in the text of README.md.
 func (r Results) replaceTable(text string) (string, error) {
 	before, rest, found := strings.Cut(text, begin)
 	_, after, closed := strings.Cut(rest, end)
@@ -22,7 +22,7 @@ func (r Results) replaceTable(text string) (string, error) {
 	return before + begin + r.table() + end + after, nil
 }
 
-// table has what someone wants to know who tries it.
+// table returns the figures for a person who wants to try the repository.
 func (r Results) table() string {
 	var t strings.Builder
 	row := func(what, value string) { fmt.Fprintf(&t, "| %s | %s |\n", what, value) }
@@ -47,7 +47,7 @@ func (r Results) table() string {
 	return t.String()
 }
 
-// String is both, as in a table.
+// String returns the time and the memory for a table.
 func (b Build) String() string {
 	return fmt.Sprintf("%s, %s of memory at its peak", seconds(b.Took), gigabytes(b.Memory))
 }

@@ -1,5 +1,5 @@
-// Package page turns what was measured of the stack into docs/benchmark-stack.md, its
-// charts, and the table in README.md.
+// Package page writes docs/benchmark-stack.md, its charts, and the table in README.md from
+// the results for the stack.
 package page
 
 import (
@@ -12,80 +12,83 @@ import (
 	"example.com/grpc-edge/bench/machine"
 )
 
-// Results are kept between runs, so that a short one leaves what only a long one measures.
+// Results holds all results. They are kept between runs, so that a short run keeps those that
+// only a long run measures.
 type Results struct {
 	Date    time.Time
 	Machine machine.Description
 
-	// Empty, Whole and Checked are previews that find no change, timed in turns: of a
-	// program that does nothing, of the sandbox's stack, and of that with the policy pack.
+	// Empty, Whole and Checked are the times of previews without changes, measured in turns.
+	// Empty is of a program that does nothing, Whole of the sandbox's stack, and Checked of
+	// that with the policy pack.
 	Empty, Whole, Checked []time.Duration
 
-	// Again is `make up` with nothing to do.
+	// Again is the time of `make up` with nothing to do.
 	Again time.Duration
-	// Memory is what the running sandbox takes, in bytes.
+	// Memory is the memory of the running sandbox, in bytes.
 	Memory uint64
 	Images []Size
-	// Rebuilt is infra built again after a change in it.
+	// Rebuilt is the build of infra after a change in it.
 	Rebuilt Build
 
-	// Scales are stacks of more and more services; the first is the repository's own.
+	// Scales holds stacks with more and more services. The first is the repository's own.
 	Scales []Scale
 
-	// Cold is what takes empty caches, and nil if that was never measured.
+	// Cold holds the results with empty caches. It is nil if they were never measured.
 	Cold *Cold
 }
 
-// Size is that of an image, compressed, in bytes.
+// Size is the compressed size of an image in bytes.
 type Size struct {
 	Name  string
 	Bytes int64
 }
 
-// Build is one `go build`. Memory is the most that it took at any time, in bytes, with
-// the processes that it started.
+// Build is the result of one `go build`. Memory is its peak in bytes, with that of the
+// processes that it started.
 type Build struct {
 	Took   time.Duration
 	Memory uint64
 }
 
-// Scale is a stack with so many services, brought up from nothing and taken down.
+// Scale holds the results of a new stack with a number of services.
 type Scale struct {
 	Services, Resources int
-	// Up and Down are `make up` and `make down`.
+	// Up and Down are the times of `make up` and `make down`.
 	Up, Down time.Duration
-	// Previews find no change. Anew builds each image although nothing has changed.
+	// Previews are the times of previews without changes. Anew is the time of one that
+	// builds each image again.
 	Previews []time.Duration
 	Anew     time.Duration
-	// Program and Engine are the most memory that either took in a preview, in bytes.
+	// Program and Engine are the peaks of their memory in a preview, in bytes.
 	Program, Engine uint64
-	// State is the size of the file that the stack's state is in, in bytes.
+	// State is the size of the stack's state file in bytes.
 	State int64
 }
 
-// Cold is what a newcomer waits for once.
+// Cold holds the times that a newcomer waits once.
 type Cold struct {
 	Date time.Time
-	// Up is the first `make up`: everything is fetched and compiled.
+	// Up is the time of the first `make up`, which fetches and compiles everything.
 	Up time.Duration
-	// Builds are of infra with an empty build cache.
+	// Builds holds builds of infra with an empty build cache.
 	Builds []Variant
 }
 
-// Variant is a build with other settings; the first is the one that is used. Short names it
-// in the chart.
+// Variant is a build with certain settings. The first variant has the settings that the
+// repository uses. Short names the variant in the chart.
 type Variant struct {
 	Title, Short string
 	Build
 }
 
-// Preview is one kind of preview.
+// Preview holds the times of one kind of preview.
 type Preview struct {
 	Title, Short string
 	Times        []time.Duration
 }
 
-// Previews are the kinds that were timed in turns; the first is the engine's floor.
+// Previews returns the kinds that were measured in turns. The first is the engine's floor.
 func (r Results) Previews() []Preview {
 	return []Preview{
 		{"a program that does nothing: the engine's floor", "empty program", r.Empty},
@@ -94,7 +97,7 @@ func (r Results) Previews() []Preview {
 	}
 }
 
-// Read reads results; a file that is not there has none.
+// Read reads results. If there is no file, they are empty.
 func Read(file string) (Results, error) {
 	var r Results
 	text, err := os.ReadFile(file)
@@ -119,7 +122,7 @@ func (r Results) Save(file string) error {
 	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
-// median is 0 of nothing.
+// median returns the median of the times. Without times it is 0.
 func median(times []time.Duration) time.Duration {
 	if len(times) == 0 {
 		return 0
@@ -127,7 +130,7 @@ func median(times []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(times))[len(times)/2]
 }
 
-// Put adds what was measured with so many services, in the place of what was before.
+// Put adds the results for a number of services, and replaces older ones for that number.
 func (r *Results) Put(scale Scale) {
 	at, found := slices.BinarySearchFunc(r.Scales, scale.Services, func(s Scale, n int) int { return s.Services - n })
 	if found {

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// The targets of a preview that finds no change.
+// These are the targets of a preview without changes.
 const (
-	// mostFloor is its time by that of an empty program (issue 5).
+	// mostFloor bounds its time divided by that of an empty program (issue 5).
 	mostFloor = 2.0
-	// mostGrowth is what each service costs between the last two scales by what it costs
-	// between the two before: 1 is linear.
+	// mostGrowth bounds the cost of a service between the last two scales divided by its
+	// cost between the two before. 1 is linear growth.
 	mostGrowth = 1.5
 )
 
-// Target is what was wanted, and what was measured.
+// Target holds a bound and the measured value.
 type Target struct {
 	What            string
 	Bound, Measured float64
 }
 
-// Verdict is bold where the target was missed.
+// Verdict returns the result in Markdown. It is bold if the target was missed.
 func (t Target) Verdict() string {
 	if t.Measured > t.Bound {
 		return fmt.Sprintf("**%.2f missed**", t.Measured)
@@ -28,7 +28,7 @@ func (t Target) Verdict() string {
 	return fmt.Sprintf("%.2f met", t.Measured)
 }
 
-// Targets are those that could be measured.
+// Targets returns the targets that could be measured.
 func (r Results) Targets() []Target {
 	list := []Target{{"preview without a change ÷ that of an empty program", mostFloor, ratio(r.Whole, r.Empty)}}
 	if len(r.Scales) < 3 {
@@ -46,14 +46,14 @@ func (r Results) Targets() []Target {
 	)
 }
 
-// Step is what one service more costs between two scales; memory and state are in bytes.
+// Step holds the cost of one more service between two scales. Memory and state are in bytes.
 type Step struct {
 	Services               string // from and to
 	Preview, Up            time.Duration
 	Program, Engine, State float64
 }
 
-// Steps are one less than Scales.
+// Steps returns the steps between the scales.
 func (r Results) Steps() []Step {
 	var list []Step
 	for i := 1; i < len(r.Scales); i++ {
