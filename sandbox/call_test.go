@@ -82,7 +82,7 @@ func TestWriteFiles(t *testing.T) {
 	}
 }
 
-// What grpcurl prints and exits with, and what is told of it: any status of a service is an answer.
+// Checks what is reported of grpcurl's output and exit code: any status of a service is an answer.
 func TestSampleAnswers(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ script, want, err string }{

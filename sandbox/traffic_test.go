@@ -134,7 +134,7 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// The time that is over is never the error that is told, if an attempt before found another.
+// The timeout is never the reported error if an earlier attempt found another one.
 func TestUntilTellsTheLastRealError(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

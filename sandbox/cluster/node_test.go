@@ -267,7 +267,8 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// A node with a disk of its own has on it all that fills a disk, and evicts pods before it is full.
+// A node with its own disk has everything there that fills a disk, and evicts pods before the
+// disk is full.
 func TestNodeDisk(t *testing.T) {
 	t.Parallel()
 	n := testNode(t, testPlane(t))

@@ -79,9 +79,9 @@ func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }
 
-// Issue writes FILE.crt and FILE.key for identity and returns their paths. What
-// is there already is kept if it is for the same identity: a restart changes
-// nothing, and a new node with an old one's name gets its own.
+// Issue writes FILE.crt and FILE.key for identity and returns their paths. It keeps an existing
+// certificate for the same identity: a restart changes nothing, and a new node with an old
+// node's name gets its own.
 func (a *Authority) Issue(file string, identity Identity) (cert, key string, err error) {
 	cert, key = filepath.Join(a.dir, file+".crt"), filepath.Join(a.dir, file+".key")
 	if pair, err := tls.LoadX509KeyPair(cert, key); err == nil && identity.has(pair.Leaf) {

@@ -33,9 +33,9 @@ type metadataServer struct {
 	mint     func(identity string) string
 }
 
-// Metadata returns the metadata server as Google's libraries use it: the account of who
-// asks, its tokens, and its project ("About the GKE metadata server"). identify tells by
-// the address who that is, and what is wrong with who is nobody.
+// Metadata returns the metadata server as Google's libraries use it: the caller's account, its
+// tokens, and its project ("About the GKE metadata server"). identify returns the caller by its
+// address, or an error for an unknown one.
 func Metadata(identify func(context.Context, netip.Addr) (Caller, error), mint func(identity string) string) http.Handler {
 	m, mux := metadataServer{identify, mint}, http.NewServeMux()
 	for path, write := range map[string]func(http.ResponseWriter, *http.Request, Caller){
@@ -99,8 +99,8 @@ func account(w http.ResponseWriter, r *http.Request, c Caller) {
 	writeJSON(w, map[string]any{"aliases": []string{"default"}, "email": c.Email, "scopes": scopes})
 }
 
-// identityToken refuses: it needs a Google service account, which neither a pod here nor
-// an emulated node has a key of.
+// identityToken refuses every request. It needs the key of a Google service account, which
+// neither a pod here nor an emulated node has.
 func identityToken(w http.ResponseWriter, _ *http.Request, _ Caller) {
 	http.Error(w, "Your Kubernetes service account is not annotated with a target Google service account, which is a "+
 		"requirement for retrieving Identity Tokens using Workload Identity; the sandbox emulates no identity tokens.", http.StatusNotFound)

@@ -185,8 +185,8 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 	return nil
 }
 
-// serveProviders serves the stand-ins for Pulumi's providers gcp and tls, each on a
-// loopback port of its own.
+// serveProviders serves the stand-ins for Pulumi's providers gcp and tls, each on its own
+// loopback port.
 func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
 	held := hold.Interceptor(d.state.Dir)
@@ -208,8 +208,8 @@ func (d *daemon) serveProviders() (map[string]int, error) {
 	return ports, nil
 }
 
-// recovered turns a panic of a provider into an error of the one call: the rest of
-// the sandbox, with everything that runs in it, goes on.
+// recovered turns a panic of a provider into an error of that call. The rest of the sandbox,
+// with everything that runs in it, keeps running.
 func recovered(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (response any, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -272,7 +272,7 @@ func (d *daemon) stop() error {
 	return errors.Join(append(errs, d.network.Close())...)
 }
 
-// balancer is the router, with the program that tells its connections apart.
+// balancer is the router, with the program that distinguishes its connections.
 type balancer struct {
 	network *network.Network
 	tools   tools.Tools

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// playDaemon holds the lock and says who it is, until it is told to end.
+// playDaemon holds the lock and prints who it is, until it is told to end.
 func playDaemon(s State) error {
 	if len(os.Args) != 2 || os.Args[1] != "serve" {
 		return fmt.Errorf("got arguments %v, want serve", os.Args[1:])

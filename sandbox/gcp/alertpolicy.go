@@ -107,7 +107,7 @@ func (t *change) completeAlertPolicy() {
 	t.complete(Properties{"name": t.new.Name}, Properties{"enabled": true})
 }
 
-// admitCondition refuses what a condition by itself does not show, but the API does.
+// admitCondition refuses what the API refuses, but what a condition alone does not show.
 func admitCondition(i int, condition Properties) error {
 	given := conditionKindsOf(condition)
 	if len(given) != 1 {

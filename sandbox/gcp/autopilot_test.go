@@ -24,7 +24,7 @@ func readyForAutopilot(t *testing.T, rt Runtime) *Cloud {
 	return c
 }
 
-// Nodes are there without anybody having made them, and are no objects of the cloud.
+// Nodes exist without anybody having created them, and are no objects of the cloud.
 func TestAutopilotHasNodes(t *testing.T) {
 	t.Parallel()
 	rt := newFakeRuntime()

@@ -1,8 +1,8 @@
 package gcp
 
-// bucketMemberRule grants access to a Cloud Storage bucket. Buckets are there without
-// being created, as keys are: those with the state of Pulumi, which a stack does not
-// make itself, one for each project.
+// bucketMemberRule grants access to a Cloud Storage bucket. Each project has one bucket, for the
+// state of Pulumi. Like keys, it exists without being created: a stack does not create it
+// itself.
 var bucketMemberRule = &rule{
 	noun: "IAM binding", idempotent: true, check: checkMember, admit: admitBucketMember, build: nothing, raze: nothing,
 }

@@ -2,7 +2,7 @@ package gcp
 
 import "context"
 
-// WithCalls sets a function that is told of every call, before it is judged.
+// WithCalls sets a function that gets every call before it is checked.
 func WithCalls(observe func(Call)) Option {
 	return func(c *Cloud) { c.observe = observe }
 }

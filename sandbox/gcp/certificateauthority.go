@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// authority signs for a CA pool. Pools are there without being created, as keys
-// are: those of a company, which a stack only asks. Each region of a project has one,
-// of the tier Enterprise, whose issuing authority is signed by a root.
+// authority signs for a CA pool. Like keys, pools exist without being created: they stand for a
+// company's pools, which a stack only asks. Each region of a project has one, of the tier
+// Enterprise. A root signs its issuing authority.
 type authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer

@@ -198,9 +198,9 @@ func (t *change) completeCluster() {
 	}
 }
 
-// completeEndpoints adds what GKE reports of the ways to a control plane. With no endpoints
-// that have addresses there is no public one, nor, as far as is recorded, their range
-// (Config Connector, containercluster-dnsendpoint-noipendpoint).
+// completeEndpoints adds what GKE reports of the ways to a control plane. Without endpoints that
+// have addresses, there is no public endpoint and, as far as is recorded, no range (Config
+// Connector, containercluster-dnsendpoint-noipendpoint).
 func (t *change) completeEndpoints() {
 	p := t.new.Config
 	private := p.boolean("privateClusterConfig.enablePrivateEndpoint")

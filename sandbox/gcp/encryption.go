@@ -5,8 +5,8 @@ import (
 	"regexp"
 )
 
-// cryptoKeyMemberRule grants the use of a Cloud KMS key. Keys are there without
-// being created, as projects are: a stack uses one that outlives it.
+// cryptoKeyMemberRule grants the use of a Cloud KMS key. Like projects, keys exist without being
+// created: a stack uses a key that outlives it.
 var cryptoKeyMemberRule = &rule{
 	noun: "IAM binding", idempotent: true, check: checkCryptoKeyMember, admit: admitMember, build: nothing, raze: nothing,
 }

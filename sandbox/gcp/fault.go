@@ -71,8 +71,8 @@ var answers = map[string]func(c *Cloud, call Call) error{
 // Answers lists what a [Fault] can answer with, sorted.
 func Answers() []string { return slices.Sorted(maps.Keys(answers)) }
 
-// ParseFault reads a fault from words: the answer, then kind=, verb=, name=,
-// count= and seconds=. All that is wrong is told at once.
+// ParseFault reads a fault from words: the answer, then kind=, verb=, name=, count= and
+// seconds=. It returns all mistakes at once.
 func ParseFault(words []string) (Fault, error) {
 	f := Fault{Answer: words[0]}
 	var errs []error

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// A note says what is attested, and an occurrence is that of one image: its payload and
-// signatures ("projects.notes" and "projects.occurrences", Container Analysis API).
-// Notes and occurrences of other kinds, such as vulnerabilities, are not emulated.
+// A note describes what is attested. An occurrence is the attestation of one image: its payload
+// and signatures ("projects.notes" and "projects.occurrences", Container Analysis API). Notes
+// and occurrences of other kinds, such as vulnerabilities, are not emulated.
 var (
 	noteRule       = &rule{noun: "note", check: checkNote, admit: admitNote, build: nothing, raze: nothing}
 	occurrenceRule = &rule{noun: "occurrence", check: checkOccurrence, admit: admitOccurrence, build: nothing, raze: nothing}

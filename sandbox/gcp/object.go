@@ -76,8 +76,8 @@ type Object struct {
 // FullName returns the name with the service that it belongs to ("Full resource names").
 func (o Object) FullName() string { return "//" + o.Kind.API() + "/" + o.Name }
 
-// Properties returns what the object is like: what was asked for, completed and
-// where needed put in canonical form.
+// Properties returns the object's properties: the requested ones, completed and where needed in
+// canonical form.
 func (o Object) Properties() Properties {
 	p := o.Config.clone()
 	p.merge(o.Status.clone())

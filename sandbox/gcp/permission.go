@@ -173,10 +173,10 @@ var permissions = map[Kind]verbs{
 	KindNotificationChannel: crud("monitoring.notificationChannels"),
 }
 
-// policy is needed besides, to change what belongs to a network; actAs, to run
-// nodes as an account ("Service account permissions", IAM); attach, to attest. To read a
-// cluster or a pool, the client lists the zone's instance group managers and looks for
-// those of the pools (container/resource_container_node_pool.go: refreshIfNeeded).
+// policy is also needed to change what belongs to a network; actAs, to run nodes as an account
+// ("Service account permissions", IAM); attach, to attest. To read a cluster or a pool, the
+// client lists the zone's instance group managers and looks for those of the pools
+// (container/resource_container_node_pool.go: refreshIfNeeded).
 var (
 	policy    = []grant{{"compute.networks.updatePolicy", onNetwork}}
 	readPools = append(on(onObject, "container.clusters.get"), grant{"compute.instanceGroupManagers.list", onProject})

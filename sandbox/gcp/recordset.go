@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// A public managed zone of Cloud DNS is there without being created, as CA pools are: that
-// of a company, in which a stack only makes records. Each project has one.
+// Each project has one public managed zone of Cloud DNS. Like CA pools, it exists without being
+// created: it stands for a company's zone, in which a stack only creates records.
 const (
 	emulatedZone   = "example-com"
 	emulatedDomain = "example.com."
 )
 
-// recordSetRule follows the Terraform provider, which replaces the records of a name and
-// type that are there already (resource_dns_record_set.go, resourceDnsRecordSetCreate).
-// Cloud DNS itself would answer 409.
+// recordSetRule follows the Terraform provider, which replaces the records of a name and type
+// that exist already (resource_dns_record_set.go, resourceDnsRecordSetCreate). Cloud DNS itself
+// would answer 409.
 var recordSetRule = &rule{
 	noun: "resource record set", idempotent: true, check: checkRecordSet, admit: admitRecordSet, build: nothing, raze: nothing,
 }

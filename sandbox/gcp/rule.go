@@ -16,8 +16,8 @@ type rule struct {
 	quota quota
 	// idempotent: creating what exists changes it instead of failing.
 	idempotent bool
-	// check finds what is wrong with a description by itself. Parts of it may be
-	// missing, because they are not known yet.
+	// check returns what is wrong with a description alone. Parts of it may be missing, because
+	// they are not known yet.
 	check func(p Properties) []Violation
 	// admit checks t.new against what else exists and completes its Status.
 	admit func(t *change) error
@@ -79,7 +79,7 @@ const forever = time.Duration(math.MaxInt64)
 // nothing does nothing, for objects that exist only as a description.
 func nothing(context.Context, *change) error { return nil }
 
-// Violation describes one mistake in a description, seen by itself.
+// Violation describes one mistake that a description alone shows.
 type Violation struct {
 	// Property is the path of the property that is wrong.
 	Property string
@@ -91,8 +91,7 @@ func (v Violation) err() error {
 	return badRequest("Invalid value for field 'resource.%s': %s", v.Property, v.Reason)
 }
 
-// Check returns everything that is wrong with a description by itself; parts
-// that are missing are not complained about.
+// Check returns everything that is wrong with a description alone. Missing parts are no violations.
 func Check(kind Kind, p Properties) []Violation { return rules[kind].violations(p) }
 
 func (r *rule) violations(p Properties) []Violation {

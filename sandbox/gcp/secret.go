@@ -2,8 +2,8 @@ package gcp
 
 import "regexp"
 
-// secretMemberRule grants the use of a secret of Secret Manager. Secrets are there
-// without being created, as keys are: a person puts a token into one.
+// secretMemberRule grants the use of a secret of Secret Manager. Like keys, secrets exist
+// without being created: a person puts a token into one.
 var secretMemberRule = &rule{
 	noun: "IAM binding", idempotent: true, check: checkSecretMember, admit: admitMember, build: nothing, raze: nothing,
 }

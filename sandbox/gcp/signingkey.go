@@ -16,9 +16,9 @@ import (
 	"strings"
 )
 
-// A version of a key for signing is there without being created, as keys that encrypt
-// are, and is of EC_SIGN_P256_SHA256. Its private key is made at its first use and lies
-// in a file of its own beside the state.
+// Like keys that encrypt, a version of a key for signing exists without being created. Its
+// algorithm is EC_SIGN_P256_SHA256. Its private key is created at its first use, in its own file
+// beside the state.
 
 // keyVersion matches a version's name ("Resource IDs", Cloud KMS). Its parts are safe as the
 // name of a file.

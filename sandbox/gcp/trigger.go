@@ -7,9 +7,9 @@ import (
 )
 
 // A trigger starts builds of Cloud Build at events of a repository
-// ("projects.locations.triggers", Cloud Build API). Its repository is connected by a
-// person who proves to own it, and so is there without being created. One without an
-// event is run by hand ("Create manual triggers"). No build runs.
+// ("projects.locations.triggers", Cloud Build API). A person who proves to own the repository
+// connects it, so it exists without being created. A trigger without an event is run by hand
+// ("Create manual triggers"). No build runs.
 var triggerRule = &rule{noun: "trigger", check: checkTrigger, admit: admitTrigger, build: nothing, raze: nothing}
 
 var (

@@ -17,9 +17,9 @@ type SecretReader interface {
 	DescribeSecret(ctx context.Context, version string) (gcp.SecretVersion, error)
 }
 
-// Secrets serves access and get of versions ("projects.secrets.versions", Secret Manager
-// API) as REST, which is all that is read of Secret Manager here. Google's libraries call
-// by gRPC unless they are told otherwise, and are answered with 404.
+// Secrets serves access and get of versions ("projects.secrets.versions", Secret Manager API) as
+// REST, which is all that is read of Secret Manager here. Google's libraries call by gRPC by
+// default, and get 404.
 func Secrets(cloud SecretReader) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, v1 := strings.CutPrefix(r.URL.Path, "/v1/")

@@ -30,7 +30,7 @@ type (
 	}
 )
 
-// Signing serves asymmetricSign, which is all that a program asks of Cloud KMS by itself.
+// Signing serves asymmetricSign, the only method of Cloud KMS that a program calls itself.
 func Signing(cloud Signer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		version, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v1/"), ":asymmetricSign")

@@ -27,7 +27,7 @@ const (
 	AddressAnnotation = "networking.gke.io/load-balancer-ip-addresses"
 	// finalizer keeps a deleted Service until its forwarding rule has gone.
 	finalizer = "service.kubernetes.io/load-balancer-cleanup"
-	// checkInterval of node health: GKE checks every 3 s; a laptop needs not wait as long.
+	// checkInterval of node health: GKE checks every 3 s; a laptop need not wait as long.
 	checkInterval = 500 * time.Millisecond
 )
 

@@ -81,8 +81,8 @@ func (h hierarchy) clearRoot() error {
 	return moveProcesses(h.dir, target)
 }
 
-// restoreRoot moves the processes back that clearRoot moved, once no cgroup is left that
-// they stood in the way of.
+// restoreRoot moves back the processes that clearRoot moved, once no cgroup is left that they
+// would block.
 func (h hierarchy) restoreRoot() error {
 	from := filepath.Join(h.dir, others)
 	if _, err := os.Stat(from); !h.v2 || err != nil {

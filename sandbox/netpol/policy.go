@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// pod is a pod that has an address of its own.
+// pod is a pod that has its own address.
 type pod struct {
 	*corev1.Pod
 	address netip.Addr

@@ -143,8 +143,8 @@ func (n *Network) Subnet(subnet netip.Prefix) error {
 	return n.router.AddrReplace(link, &netlink.Addr{IPNet: ipNet(gateway)})
 }
 
-// Attach puts process pid's network namespace on the subnet of address, as eth0,
-// with a default route through the router, and gives it further addresses of its own.
+// Attach puts process pid's network namespace on the subnet of address, as eth0, with a default
+// route through the router, and gives it further own addresses.
 func (n *Network) Attach(pid int, name string, address netip.Prefix, own ...netip.Addr) error {
 	ns, err := netns.GetFromPid(pid)
 	if err != nil {

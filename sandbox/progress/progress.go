@@ -21,10 +21,10 @@ import (
 // Stage is one step of a command.
 type Stage struct {
 	Name string
-	// Run does the step. What it says to status is shown beside the name while
-	// the step runs; what it returns as summary stands in the table.
+	// Run does the step. The text that it passes to status is shown beside the name while the
+	// step runs. The summary is shown in the table.
 	Run func(ctx context.Context, status func(string)) (summary string, err error)
-	// Expect is about how long it takes on this machine; 0 for no time worth counting.
+	// Expect is the approximate duration on this machine; 0 if it is negligible.
 	Expect time.Duration
 }
 
@@ -56,7 +56,7 @@ const (
 	heartbeat = 30 * time.Second
 	// frame is the interval at which the live line is drawn.
 	frame = 100 * time.Millisecond
-	// worthARow is the shortest time that has a row of its own in the table.
+	// worthARow is the shortest time that gets its own row in the table.
 	worthARow = 50 * time.Millisecond
 	// worthABar is the shortest plan that gets a progress bar.
 	worthABar = 30 * time.Second

@@ -59,7 +59,7 @@ func TestFailureStopsAndNamesTheStage(t *testing.T) {
 	}
 }
 
-// A stage that fails ends those that run beside it, and is the one that is told of.
+// A stage that fails ends the stages that run beside it, and is the one that is reported.
 func TestFailureEndsTheOtherLanes(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

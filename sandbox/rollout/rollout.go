@@ -1,6 +1,6 @@
-// Package rollout tells at once which pod keeps an update from going on, and why. Pulumi's
-// Kubernetes provider waits ten minutes for a Deployment, in the hope that it recovers; who
-// waits for `make up` wants the reason and the log after the second crash.
+// Package rollout reports at once which pod blocks a rollout, and why. Pulumi's Kubernetes
+// provider waits ten minutes for a Deployment, in the hope that it recovers. Who waits for `make
+// up` wants the reason and the log after the second crash.
 package rollout
 
 import (
@@ -39,9 +39,9 @@ const (
 type Watcher struct {
 	Client    kubernetes.Interface
 	Namespace string
-	// Say is told what is in the way, each time that the cluster is asked; empty for nothing.
+	// Say gets what blocks the rollout, each time that the cluster is polled; empty for nothing.
 	Say func(trouble string)
-	// Patient has the watch go on whatever is found.
+	// Patient makes the watch go on whatever it finds.
 	Patient bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -68,9 +68,9 @@ type finding struct {
 	restarted    bool
 }
 
-// Watch looks until ctx ends, which is no error, or until something has gone wrong that
-// will not mend itself, and then returns what, with the log of the container that crashed. A
-// cluster that does not answer is asked again.
+// Watch polls until ctx ends, which is no error, or until it finds a failure that will not go
+// away by itself. It then returns that failure, with the log of the container that crashed. It
+// retries when the cluster does not answer.
 func (w *Watcher) Watch(ctx context.Context) error {
 	if w.Now == nil {
 		w.Now = time.Now
@@ -197,7 +197,7 @@ func statuses(p *corev1.Pod) []corev1.ContainerStatus {
 	return append(append([]corev1.ContainerStatus{}, p.Status.InitContainerStatuses...), p.Status.ContainerStatuses...)
 }
 
-// pod returns what keeps a pod from being ready: the one thing that explains the others.
+// pod returns what keeps a pod from being ready: only the reason that explains the others.
 func (w *Watcher) pod(p *corev1.Pod) []finding {
 	late := w.Now().Sub(p.CreationTimestamp.Time) >= grace
 	for _, c := range p.Status.Conditions {

@@ -30,9 +30,9 @@ func (s Stack) WriteHosts(region string) error {
 	return os.WriteFile(s.hostsFile(), fmt.Appendf(own, "\n%s %s\n", addressplan.GoogleAPIs, strings.Join(hosts, " ")), 0o644)
 }
 
-// Enter takes arguments of the form FILE TARGET … -- PROGRAM ARGUMENT …: in a
-// mount namespace of its own, it mounts each file over its target and becomes the
-// program. It returns only on failure.
+// Enter takes arguments of the form FILE TARGET … -- PROGRAM ARGUMENT …: in its own mount
+// namespace, it mounts each file over its target and becomes the program. It returns only on
+// failure.
 func Enter(args []string) error {
 	// Private first: the mounts must not be seen outside.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {

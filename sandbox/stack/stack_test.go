@@ -187,7 +187,7 @@ func TestPrepare(t *testing.T) {
 	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", read(t, calls)); diff != "" {
 		t.Errorf("beside another command, the calls of Pulumi differ (-want +got):\n%s", diff)
 	}
-	// A stack that was made before is not asked for, nor is its lock taken away if there is none.
+	// An existing stack is not created again, and no lock is removed if there is none.
 	if err := os.Remove(filepath.Join(s.backend(), ".pulumi/locks/organization/grpc-edge/sandbox/1.json")); err != nil {
 		t.Fatal(err)
 	}

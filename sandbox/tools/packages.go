@@ -44,7 +44,7 @@ func (t Tools) Packages(ctx context.Context, status func(string)) error {
 	})
 }
 
-// fetch downloads packages into a folder, with package lists of its own: the machine's are not touched.
+// fetch downloads packages into a folder, with its own package lists: the machine's are not touched.
 func (t Tools) fetch(ctx context.Context, status func(string), folder string, names ...string) error {
 	base := filepath.Join(t.Cache, "packages")
 	into := filepath.Join(base, folder)

@@ -132,8 +132,8 @@ func (t Tools) Fresh() bool {
 
 func (t Tools) stampFile(name string) string { return filepath.Join(t.Cache, "stamps", name) }
 
-// once runs make unless its stamp and what it makes, binaries in Bin or files by their
-// absolute paths, are there. The stamp is written last, so an interrupted run is begun again.
+// once runs make unless its stamp and its results exist: binaries in Bin, or files by their
+// absolute paths. The stamp is written last, so an interrupted run starts again.
 func (t Tools) once(name, stamp string, made []string, make func() error) error {
 	old, err := os.ReadFile(t.stampFile(name))
 	current := err == nil && string(old) == stamp

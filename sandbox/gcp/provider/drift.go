@@ -10,9 +10,9 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// Drift changes an object behind Pulumi's back, as a person at the console would:
-// through a provider of a running cloud, whose state of the object nobody tells the
-// engine. No changes delete it. Its errors are the cloud's.
+// Drift changes an object behind Pulumi's back, as a person at the console would: through a
+// provider of a running cloud, without the engine learning of it. Empty changes delete the
+// object. Its errors are the cloud's.
 func Drift(ctx context.Context, client pulumirpc.ResourceProviderClient, o gcp.Object, changes map[string]any) error {
 	token, t, err := typeOf(o.Kind)
 	if err != nil {

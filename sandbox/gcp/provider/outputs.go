@@ -137,7 +137,7 @@ func (t resourceType) setLabels(s *session, m resource.PropertyMap) {
 	m[effectiveLabels], m[pulumiLabels] = labels, labels
 }
 
-// setUnknown makes a nested property unknown, if its parent is there without it.
+// setUnknown makes a nested property unknown, if its parent exists without it.
 func setUnknown(m resource.PropertyMap, path []string) {
 	key := resource.PropertyKey(path[0])
 	value, given := m[key]

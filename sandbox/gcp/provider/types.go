@@ -39,14 +39,14 @@ type resourceType struct {
 	unchanged map[string]func(state, new string) bool
 	// computed lists the nested properties that Google fills in.
 	computed []string
-	// stays are lists that stay as they were when a program no longer gives them (Optional and
-	// Computed). Of texts, numbers and objects the SDK's types tell it.
+	// stays lists the list properties that stay as they were when a program no longer gives them
+	// (Optional and Computed). For texts, numbers and objects, the SDK's types show it.
 	stays []string
-	// reported are texts that Google may report otherwise than they were given.
+	// reported lists the texts that Google may report in another form than given.
 	reported []string
-	// nested are defaults inside an object, by their path, if the program gives the object.
+	// nested maps paths to defaults inside an object; they apply if the program gives the object.
 	nested map[string]any
-	// foreseen are outputs that a preview knows (CustomizeDiff).
+	// foreseen returns the outputs that a preview knows (CustomizeDiff).
 	foreseen func(s *session, inputs resource.PropertyMap) resource.PropertyMap
 	// shortID and fullName convert between Pulumi's ID and the object's name
 	// where they differ.

@@ -38,8 +38,8 @@ func (s *storage) open(repository Repository) http.Handler {
 	}
 	if s.registries == nil {
 		s.registries = map[string]http.Handler{}
-		// Distribution logs through logrus' only logger, and tells every missing
-		// manifest as an error. Clients get all errors as answers.
+		// Distribution logs through logrus' only logger, and logs every missing manifest as an
+		// error. Clients get all errors as answers.
 		logrus.SetLevel(logrus.FatalLevel)
 	}
 	h := handlers.NewApp(context.Background(), distributionConfig(repository.Directory))
