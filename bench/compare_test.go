@@ -13,7 +13,7 @@ import (
 	"example.com/grpc-edge/bench/report"
 )
 
-// TestCompare runs what needs nothing that is built for the benchmark alone.
+// TestCompare measures the candidates that need no programs built for the benchmark alone.
 func TestCompare(t *testing.T) {
 	o := testOptions(t)
 	result, err := compare(t.Context(), o)
@@ -54,7 +54,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestCompareEndsWithItsContext is what Ctrl-C does.
+// TestCompareEndsWithItsContext cancels the context, as Ctrl-C does.
 func TestCompareEndsWithItsContext(t *testing.T) {
 	o := testOptions(t)
 	o.only, o.window = []string{"minimal"}, time.Minute
@@ -83,7 +83,7 @@ func testOptions(t *testing.T) options {
 	return o
 }
 
-// expectNoChildren fails if this process has any left.
+// expectNoChildren fails the test if this process still has children.
 func expectNoChildren(t *testing.T) {
 	t.Helper()
 	lists, err := filepath.Glob("/proc/self/task/*/children")

@@ -42,7 +42,7 @@ var (
 	quick = options{rounds: 2, window: 500 * time.Millisecond, warmup: 200 * time.Millisecond, out: "../.cache/bench/report"}
 )
 
-// limit bounds a run.
+// limit bounds any run.
 const limit = 30 * time.Minute
 
 func main() {
@@ -102,7 +102,8 @@ func start(short bool, only string, profile bool) error {
 		o.command += fmt.Sprintf(" BENCH_FLAGS='%s'", strings.Join(flags, " "))
 	}
 	o.proxyOn, o.loadOn = proxyOn, loadOn
-	// This process has the clients and backends, which are not measured. Collect less garbage.
+	// This process runs clients and backends, which are not measured. So let it collect
+	// garbage less often.
 	debug.SetGCPercent(400)
 	fmt.Printf("Proxies on CPU %s, clients and backends on CPU %s.\n", proxyOn, loadOn)
 	if profile {

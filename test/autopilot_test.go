@@ -13,7 +13,7 @@ func TestAutopilot(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
 	t.Cleanup(func() {
-		// Whatever failed above, nothing is left; t.Context() has ended by now.
+		// Clean up after any failure. t.Context() has ended by now.
 		_, _ = c.run(context.Background(), t, "make", "down")
 		_ = os.RemoveAll(c.dir)
 	})

@@ -29,7 +29,7 @@ func newCheckout(t *testing.T) checkout {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Within .cache, so that hard links work and nothing is left elsewhere.
+	// In .cache hard links work, and nothing is left elsewhere.
 	dir := filepath.Join(root, ".cache", "e2e")
 	if err := workcopy.Make(root, dir); err != nil {
 		t.Fatal(err)

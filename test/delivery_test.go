@@ -22,13 +22,13 @@ import (
 // targets that the workflows call. CI delivers the sandbox's stack.
 func TestDelivery(t *testing.T) {
 	ctx := t.Context()
-	// An earlier push to the pull request was previewed, and somebody spoke.
+	// The pull request has a comment of a person, and the preview of an earlier push.
 	d := &delivery{checkout: newCheckout(t), github: &githubtest.Server{Comments: []githubtest.Comment{
 		{ID: 1, Body: "Nice."}, {ID: 2, Body: "<!-- grpc-edge preview of sandbox -->\nof an earlier push"},
 	}}}
 	server := httptest.NewServer(d.github)
 	t.Cleanup(func() {
-		// Whatever failed above, nothing is left; t.Context() has ended by now.
+		// Clean up after any failure. t.Context() has ended by now.
 		_, _ = d.run(context.Background(), t, "make", "down")
 		server.Close()
 		_ = os.RemoveAll(d.dir)

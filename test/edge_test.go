@@ -25,7 +25,7 @@ func (e edge) rest(t *testing.T) *http.Client {
 	transport := &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2: true,
-		// As `curl --resolve` does.
+		// This does what `curl --resolve` does.
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, e.Address+":443")
 		},

@@ -23,7 +23,7 @@ func TestKilled(t *testing.T) {
 	k.env = []string{"PULUMI=.cache/bin/sandbox pulumi --", "STACK=sandbox"}
 	k.api = holdAPI(t, k.checkout)
 	t.Cleanup(func() {
-		// Whatever failed above, nothing is left; t.Context() has ended by now.
+		// Clean up after any failure. t.Context() has ended by now.
 		_, _ = k.run(context.Background(), t, "make", "down")
 		_ = os.RemoveAll(k.dir)
 	})

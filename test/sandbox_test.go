@@ -35,7 +35,7 @@ func TestSandbox(t *testing.T) {
 	c := newCheckout(t)
 	before := readMachine(t, c, root)
 	t.Cleanup(func() {
-		// Whatever failed above, nothing is left; t.Context() has ended by now.
+		// Clean up after any failure. t.Context() has ended by now.
 		_, _ = c.run(context.Background(), t, "make", "down")
 		_ = os.RemoveAll(c.dir)
 	})

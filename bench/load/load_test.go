@@ -40,7 +40,7 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
-// TestRunIsAClosedLoop has callers that see each other.
+// TestRunIsAClosedLoop counts the calls in flight of each caller and of all.
 func TestRunIsAClosedLoop(t *testing.T) {
 	t.Parallel()
 	const callers = 5

@@ -29,7 +29,7 @@ type Process struct {
 	machine.Tree
 
 	cmd    *exec.Cmd
-	exited chan struct{} // closed when it has ended, with how in err
+	exited chan struct{} // closed when the process has ended and err is set
 	err    error
 	log    bytes.Buffer // read only after exited
 }

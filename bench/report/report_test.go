@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata from what the code now gives")
 
-// sample has an edge that misses some targets.
+// sample returns a report with an edge that misses some targets.
 func sample() Report {
 	figures := func(perSecond float64, p99 time.Duration) Figures {
 		return Figures{PerSecond: perSecond, P50: p99 / 3, P99: p99, CPU: 1e6 / perSecond, Busy: .9, Sent: 160, Received: 170}
@@ -42,7 +42,7 @@ func sample() Report {
 	}
 }
 
-// TestFiles compares with testdata.
+// TestFiles compares the files with testdata.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	if *update {

@@ -47,7 +47,7 @@ func (c workCopy) previews(ctx context.Context, r *page.Results) error {
 			if err != nil {
 				return err
 			}
-			if turn == 0 { // which compiles what is not compiled yet
+			if turn == 0 { // the first turn compiles what is missing
 				*k.times = nil
 				continue
 			}
@@ -77,7 +77,7 @@ func (c workCopy) writeEmpty(ctx context.Context, dir string) error {
 	}
 	for name, content := range map[string]string{
 		"Pulumi.yaml": "name: grpc-edge\nruntime: go\n", "Pulumi.empty.yaml": "config: {}\n", "main.go": emptyProgram, "go.mod": "module empty\n\ngo 1.26.0\n", "go.sum": string(sums),
-		"go.work": "go 1.26.0\n\nuse .\n", // else the copy's is found
+		"go.work": "go 1.26.0\n\nuse .\n", // otherwise go uses that of the copy
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return err

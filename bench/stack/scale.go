@@ -150,7 +150,7 @@ func describe(file, name string) error {
 			continue
 		}
 		described.Name, described.Package = proto.String("api/"+name+".proto"), proto.String(name)
-		for _, method := range described.GetService()[0].GetMethod() { // whose types and path are those of another
+		for _, method := range described.GetService()[0].GetMethod() { // the types and the path are those of echo
 			method.Options = nil
 			method.InputType = proto.String("." + name + ".EchoRequest")
 			method.OutputType = proto.String("." + name + ".EchoResponse")

@@ -23,9 +23,9 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// These bound the attacks. Each attacker reconnects after the edge has closed its
-// connection and attackPause has passed. The limits are there because attackers and edge
-// share two cores, and the test is to measure the edge.
+// These bound the attacks. When the edge has closed its connection, an attacker waits for
+// attackPause and reconnects. Attackers and edge share two cores, so without limits the test
+// would measure the machine.
 const (
 	attackers   = 10
 	attackTime  = 12 * time.Second
@@ -279,7 +279,7 @@ func oversized(ctx context.Context, s *Sandbox, n int) error {
 		return s.oversizedBody(ctx)
 	case 3:
 		return s.oversizedPath(ctx)
-	default: // the others' bytes alone would fill the machine's time
+	default: // more such attackers would use all CPU of the machine
 		<-ctx.Done()
 		return nil
 	}

@@ -58,7 +58,7 @@ func delayPackets(ctx context.Context, s *Sandbox) (func() error, error) {
 			for _, rule := range list {
 				err = errors.Join(err, s.iptables(context.WithoutCancel(ctx), []int{pid}, "mangle", "-D "+rule))
 			}
-			time.Sleep(latency) // for those that are on their way
+			time.Sleep(latency) // for packets in the queue
 			return errors.Join(err, stop())
 		})
 		for _, rule := range list {
@@ -104,7 +104,7 @@ func delayQueue(ctx context.Context, pid int) (stop func() error, err error) {
 	err = queue.RegisterWithErrorFunc(ctx, func(a nfqueue.Attribute) int {
 		waiting <- packet{*a.PacketID, time.Now().Add(latency)}
 		return 0
-	}, func(error) int { // of a read that stop has ended, or of packets that did not fit
+	}, func(error) int { // stop has ended the read, or packets did not fit
 		if ctx.Err() != nil {
 			return 1
 		}

@@ -31,7 +31,7 @@ var unplanned = []Event{
 	},
 	{
 		Key: "backend-hung", Title: "A pod of each of two services hangs", Do: hangServices, Hold: 20 * time.Second,
-		// Envoy takes the pod for unhealthy after two failed health checks.
+		// The pod is unhealthy after two failed health checks.
 		Promise: Promise{Failed: 20, After: 6 * time.Second, LateFailed: 1},
 	},
 	{

@@ -127,7 +127,7 @@ func once(folder string, make func(temporary string) error) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = os.RemoveAll(temporary) }() // what is left is the system's to clean up
+	defer func() { _ = os.RemoveAll(temporary) }() // the system cleans up what is left
 	if err := make(temporary); err != nil {
 		return "", err
 	}

@@ -20,7 +20,7 @@ import (
 	reverse "example.com/grpc-edge/services/reverse/api"
 )
 
-// Every call sends content. api.Reverse answers with reversed.
+// content is the text of every request. reversed is the answer of api.Reverse to it.
 const (
 	content  = "all work and no play"
 	reversed = "yalp on dna krow lla"
@@ -120,7 +120,7 @@ func (connecting) close() {}
 type stream struct {
 	connection *grpc.ClientConn
 	life       time.Duration
-	turn       chan struct{}                                                  // holds something while a call is under way
+	turn       chan struct{}                                                  // holds an element while a call is in flight
 	open       grpc_reflection_v1.ServerReflection_ServerReflectionInfoClient // nil for none
 	cancel     context.CancelFunc                                             // of open
 	until      time.Time

@@ -43,7 +43,7 @@ func newHTTP(target Target, b body) client {
 	return &httpClient{body: b, url: "https://" + target.TLS.ServerName, transport: &http.Transport{
 		TLSClientConfig:   target.TLS.Clone(),
 		ForceAttemptHTTP2: true,
-		// PING finds a dead connection.
+		// PINGs detect a dead connection.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: pingTimeout},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, target.Address)

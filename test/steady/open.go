@@ -22,7 +22,7 @@ type Step struct {
 	For       time.Duration
 }
 
-// Calls of an open plan send work. The answer is worked.
+// work is the text of a request of an open plan. worked is the answer to it.
 const (
 	work   = "work"
 	worked = "krow"

@@ -71,7 +71,7 @@ func TestOpenPlanDoesNotWaitForAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 40 { // none of which has been answered
+	for range 40 { // no call has been answered yet
 		<-w.came
 	}
 	close(w.letGo)

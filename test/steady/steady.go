@@ -105,7 +105,7 @@ func Start(ctx context.Context, target Target, o Options) (*Load, error) {
 				l.Stop()
 				return nil, fmt.Errorf("making a client of %s: %w", protocol, err)
 			}
-			// Clients begin one after the other, so that calls are spread evenly.
+			// Clients start one after the other, so that calls are spread evenly.
 			offset := o.Interval * time.Duration(n*len(Protocols)+i) / time.Duration(clients*len(Protocols))
 			l.wait.Go(func() { l.repeat(ctx, protocol, c, offset) })
 		}
