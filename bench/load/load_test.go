@@ -40,7 +40,7 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
-// TestRunIsAClosedLoop counts the calls in flight of each caller and of all.
+// TestRunIsAClosedLoop checks that callers run at once, and that each has one call in flight.
 func TestRunIsAClosedLoop(t *testing.T) {
 	t.Parallel()
 	const callers = 5
