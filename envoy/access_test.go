@@ -87,7 +87,7 @@ func TestFilesRefusesAccess(t *testing.T) {
 	}
 }
 
-// jwks is a key set with a public key.
+// jwks holds a key set with a public key.
 const jwks = `{"keys":[{"kty":"EC","crv":"P-256","kid":"one","alg":"ES256",` +
 	`"x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}` // RFC 7515, A.3.1
 

@@ -16,7 +16,7 @@ import (
 	"example.com/grpc-edge/envoy/prototest"
 )
 
-// tutorial is the system of Google's tutorial: two services of one method each.
+// tutorial returns the system of Google's tutorial: two services with one method each.
 func tutorial(t testing.TB) envoy.Config {
 	t.Helper()
 	return envoy.Config{Backends: []envoy.Backend{

@@ -110,7 +110,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// clientCA is an authority that nobody has the key of any more.
+// clientCA is the certificate of an authority whose key no longer exists.
 //
 //go:embed clientca.pem
 var clientCA string

@@ -71,7 +71,7 @@ func TestArgs(t *testing.T) {
 	}
 }
 
-// follows is whether the value comes after the flag.
+// follows reports whether the value comes after the flag.
 func follows(args []string, flag, value string) bool {
 	i := slices.Index(args, flag)
 	return i >= 0 && i+1 < len(args) && args[i+1] == value

@@ -42,7 +42,7 @@ const (
 	invalid = "RST_STREAM PROTOCOL_ERROR"
 )
 
-// abuse is what one client does, what becomes of it, and where Envoy counts it.
+// abuse describes what one client does, what happens to it, and where Envoy counts it.
 type abuse struct {
 	name          string
 	send          func(f *frames) error
@@ -200,7 +200,7 @@ func TestAbuse(t *testing.T) {
 	}
 }
 
-// continuations are those of a block of headers that never ends.
+// continuations sends CONTINUATION frames of a header block that never ends.
 func (f *frames) continuations(block []byte) error {
 	if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.encode(call(count))}); err != nil {
 		return err

@@ -149,7 +149,7 @@ func TestAccessLogIsOfClients(t *testing.T) {
 	}
 }
 
-// TestAccessLogOfARetry tells how often a call was sent.
+// TestAccessLogOfARetry checks that the log shows how often a call was sent.
 func TestAccessLogOfARetry(t *testing.T) {
 	t.Parallel()
 	p := startPods(t)

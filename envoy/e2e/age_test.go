@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestConnectionAge has a client connect anew every second or so, under load. A
+// TestConnectionAge has a client reconnect every second or so, under load. A
 // stream on the first connection lasts longer than its age and the 5 seconds of
 // Envoy's drain_timeout, after which a connection without calls is closed.
 func TestConnectionAge(t *testing.T) {

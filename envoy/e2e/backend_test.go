@@ -45,7 +45,7 @@ service Probe {
 // longStream outlives Envoy's default route timeout of 15 seconds.
 const longStream = 17 * time.Second
 
-// backend is a gRPC server in the place of a pod.
+// backend is a gRPC server that stands in for a pod.
 type backend struct {
 	server *grpc.Server
 	health *health.Server
@@ -130,16 +130,16 @@ func describe(stream grpc.ServerStream) string {
 	return text.String()
 }
 
-// oneBackend is the configuration for a backend behind the name localhost, which
-// Envoy resolves as any other.
+// oneBackend returns the configuration for a backend with the name localhost, which
+// Envoy resolves like any other.
 func oneBackend(t *testing.T) (envoy.Config, *backend) {
 	t.Helper()
 	port := freePort(t)
 	return envoy.Config{Backends: []envoy.Backend{probeAt(t, "localhost", port)}}, serve(t, "127.0.0.1", port)
 }
 
-// httpBackend is the configuration for a backend that answers health checks, and
-// leaves test.Probe to a handler which can do what a gRPC server never would.
+// httpBackend returns the configuration for a backend that answers health checks. It
+// leaves test.Probe to a handler that can do what a gRPC server never would.
 func httpBackend(t *testing.T, handler http.HandlerFunc) envoy.Config {
 	t.Helper()
 	port := freePort(t)

@@ -24,7 +24,7 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// errNotYet says that a check may pass later.
+// errNotYet is the error of a check that may pass later.
 var errNotYet = errors.New("it has not come to that")
 
 // noticeLimit is more than a DNS refresh and two health checks take together.
@@ -88,7 +88,7 @@ func (p *pods) forget() {
 	}
 }
 
-// shares are how many calls reached each pod.
+// shares returns the number of calls that reached each pod.
 func (p *pods) shares() []int64 {
 	var shares []int64
 	for _, b := range p.backends {

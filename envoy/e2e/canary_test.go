@@ -14,7 +14,7 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// release is a backend with three pods, and a canary with one.
+// release describes a backend with three pods, and a canary with one.
 type release struct {
 	*pods
 	canary *backend

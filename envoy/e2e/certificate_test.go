@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// serverName is what the tests' certificates are for.
+// serverName is the DNS name in the tests' certificates.
 const serverName = "grpc.example.com"
 
 // authority signs server certificates.
@@ -104,12 +104,12 @@ func (a *authority) identity(t *testing.T, template *x509.Certificate) tls.Certi
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// pem is the authority's own certificate.
+// pem returns the authority's own certificate.
 func (a *authority) pem() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw}))
 }
 
-// client is the TLS side of a client that trusts this authority alone.
+// client returns the TLS settings of a client that trusts only this authority.
 func (a *authority) client() *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(a.certificate)

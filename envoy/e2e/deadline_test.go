@@ -84,7 +84,7 @@ func callRaw(t *testing.T, e *edge, method, timeout string) (http.Header, time.D
 	return response.Header, time.Since(began)
 }
 
-// timerSlack is how much too early a timer may fire.
+// timerSlack is the time by which a timer may fire early.
 const timerSlack = 50 * time.Millisecond
 
 // TestGRPCTimeoutIsHonoured has neither the client nor the backend keep the
@@ -176,7 +176,7 @@ func TestDeadlineHoldsForAllTries(t *testing.T) {
 	}
 }
 
-// TestDeadlineOfGRPCWeb is that of gRPC: no client has a timer of its own here.
+// TestDeadlineOfGRPCWeb checks the same deadline as gRPC's: no client has a timer here.
 func TestDeadlineOfGRPCWeb(t *testing.T) {
 	t.Parallel()
 	e := start(t, httpBackend(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))

@@ -14,7 +14,7 @@ import (
 	"example.com/grpc-edge/envoy/prototest"
 )
 
-// podsName is a name as of a headless Service. The final dot keeps Envoy from
+// podsName is a name like that of a headless Service. The final dot keeps Envoy from
 // trying it in the search domains of the machine.
 const podsName = "pods.test."
 
@@ -98,7 +98,7 @@ func (s *nameServer) answer(query []byte) ([]byte, error) {
 	return reply.Pack()
 }
 
-// probeAt is a backend that serves test.Probe at the name and port.
+// probeAt returns a backend that serves test.Probe at the name and port.
 func probeAt(t testing.TB, name string, port uint32) envoy.Backend {
 	t.Helper()
 	return envoy.Backend{Name: "probe", Address: name, Port: port, Services: prototest.Services(t, probeProto)}

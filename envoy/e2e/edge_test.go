@@ -110,10 +110,10 @@ func prepare(t *testing.T, config envoy.Config, replace ...string) envoy.Config 
 	return config
 }
 
-// ownZone is that of the node on which Envoy runs.
+// ownZone is the zone of the node on which Envoy runs.
 const ownZone = "zone-a"
 
-// arguments are those of the container, with what Kubernetes puts in.
+// arguments returns the container's arguments, with variables replaced as by Kubernetes.
 func arguments(config envoy.Config) []string {
 	args := envoy.Args(config)
 	for i := range args {
@@ -122,7 +122,7 @@ func arguments(config envoy.Config) []string {
 	return args
 }
 
-// envoyBinary is the program that $ENVOY or the repository's cache has.
+// envoyBinary returns the path of Envoy, from $ENVOY or in the repository's cache.
 func envoyBinary(t *testing.T) string {
 	t.Helper()
 	binary := os.Getenv("ENVOY")
@@ -170,13 +170,13 @@ func (e *edge) adminURL(path string) string {
 	return fmt.Sprintf("http://127.0.0.1:%d%s", e.config.AdminPort, path)
 }
 
-// dial is a gRPC client that trusts the test's authority.
+// dial returns a gRPC client that trusts the test's authority.
 func (e *edge) dial(t *testing.T, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	return e.dialTLS(t, e.ca.client(), options...)
 }
 
-// dialTLS is a gRPC client with a TLS side of its own.
+// dialTLS returns a gRPC client with its own TLS settings.
 func (e *edge) dialTLS(t *testing.T, client *tls.Config, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	options = append(options, grpc.WithTransportCredentials(credentials.NewTLS(client)))
@@ -188,7 +188,7 @@ func (e *edge) dialTLS(t *testing.T, client *tls.Config, options ...grpc.DialOpt
 	return connection
 }
 
-// browser is an HTTP client of the TLS port. It speaks HTTP/2 if h2.
+// browser returns an HTTP client of the TLS port. It speaks HTTP/2 if h2.
 func (e *edge) browser(t *testing.T, h2 bool) *http.Client {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: e.ca.client(), ForceAttemptHTTP2: h2}
@@ -249,7 +249,7 @@ func eventually(t *testing.T, limit time.Duration, check func() error) {
 	}
 }
 
-// counter is the number that Envoy has under this name, 0 if it has none.
+// counter returns Envoy's statistic of this name, or 0 if there is none.
 func (e *edge) counter(t *testing.T, name string) int64 {
 	t.Helper()
 	_, text, err := get(http.MethodGet, e.adminURL("/stats?filter="+url.QueryEscape("^"+regexp.QuoteMeta(name)+"$")))

@@ -30,7 +30,7 @@ service Files {
   rpc Download(google.protobuf.Empty) returns (stream google.api.HttpBody) { option (google.api.http) = {get: "/v1/files:download"}; }
 }`
 
-// fileSize is that of a file, larger than any one message may be.
+// fileSize is the size of a file. It is larger than the limit of one message.
 const fileSize = 24 << 20
 
 // startFiles runs Envoy in front of a backend that counts what is uploaded, and whose

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// frames is an HTTP/2 client that keeps no rule.
+// frames is an HTTP/2 client that need not follow the protocol's rules.
 type frames struct {
 	*http2.Framer
 	connection net.Conn
@@ -52,7 +52,7 @@ func (e *edge) connect(t *testing.T, protocol string) *tls.Conn {
 	return connection
 }
 
-// call are the header fields of a gRPC call, and what is added to them.
+// call returns the header fields of a gRPC call, and additional ones.
 func call(method string, more ...hpack.HeaderField) []hpack.HeaderField {
 	return append([]hpack.HeaderField{
 		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: serverName},

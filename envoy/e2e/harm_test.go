@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// slowMethod is how long a call takes in the tests of short deadlines.
+// slowMethod is the duration of a call in the tests of short deadlines.
 const slowMethod = 30 * time.Millisecond
 
 // TestShortDeadlinesEjectNoPod has calls end by deadlines shorter than the method

@@ -17,7 +17,7 @@ import (
 	"example.com/grpc-edge/envoy/prototest"
 )
 
-// lifecycle is the program of that name at work on an Envoy.
+// lifecycle describes the running program lifecycle for an Envoy.
 type lifecycle struct {
 	process *os.Process
 	ended   chan error

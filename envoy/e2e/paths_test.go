@@ -13,8 +13,8 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// ways are those by which a call reaches a method: the fast path of native gRPC, and the
-// ones that pass the filters for pages and REST first.
+// ways lists the ways in which a call reaches a method: the fast path of native gRPC, and
+// those that first pass the filters for pages and REST.
 var ways = map[string]func(*http.Request){
 	"gRPC":                func(*http.Request) {},
 	"gRPC with a subtype": func(r *http.Request) { r.Header.Set("Content-Type", "application/grpc+proto") },

@@ -11,10 +11,10 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// emptyMessage is an empty message as gRPC frames it: not compressed, length 0.
+// emptyMessage is an empty message in gRPC's framing: not compressed, length 0.
 const emptyMessage = "\x00\x00\x00\x00\x00"
 
-// reply is what came back for a raw request.
+// reply holds the response to a raw request.
 type reply struct {
 	status  int // of HTTP
 	code    codes.Code

@@ -161,7 +161,8 @@ func TestRESTInput(t *testing.T) {
 	}
 }
 
-// TestHEAD is what GET is, without the body. Go's client complains of one.
+// TestHEAD checks that HEAD is answered like GET, but without a body. Go's client reports
+// an error if there is one.
 func TestHEAD(t *testing.T) {
 	t.Parallel()
 	e := startUsers(t, nil)

@@ -261,7 +261,7 @@ func (letters) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestRESTForPages is what a page needs to call by REST and to read errors.
+// TestRESTForPages checks what a page needs to call by REST and to read errors.
 func TestRESTForPages(t *testing.T) {
 	t.Parallel()
 	e, _ := startLibrary(t, page)
@@ -279,7 +279,7 @@ func TestRESTForPages(t *testing.T) {
 	}
 }
 
-// TestNoREST is the default, whatever the annotations.
+// TestNoREST checks the default: no REST, whatever the annotations.
 func TestNoREST(t *testing.T) {
 	t.Parallel()
 	e := start(t, libraryConfig(t))

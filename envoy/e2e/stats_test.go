@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// countLabels are those of the method that callCount calls.
+// countLabels holds the labels of the method that callCount calls.
 const countLabels = `envoy_cluster_name="probe",envoy_grpc_bridge_service="test.Probe",envoy_grpc_bridge_method="Count"`
 
 func TestMetricsByServiceAndMethod(t *testing.T) {
@@ -41,7 +41,7 @@ func TestMetricsByServiceAndMethod(t *testing.T) {
 	})
 }
 
-// TestMetricsOfTheOperators are those that dashboards and alerts read, besides
+// TestMetricsOfTheOperators checks the metrics that dashboards and alerts read, besides
 // those of calls.
 func TestMetricsOfTheOperators(t *testing.T) {
 	t.Parallel()

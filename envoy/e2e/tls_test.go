@@ -118,7 +118,7 @@ func speakHTTP1(connection net.Conn) error {
 	return nil
 }
 
-// renewalLimit is how soon new connections see a new certificate.
+// renewalLimit is the time after which new connections see a new certificate.
 const renewalLimit = 5 * time.Second
 
 // TestCertificateRenewal replaces the certificate several times while calls go on.
@@ -150,7 +150,7 @@ func TestCertificateRenewal(t *testing.T) {
 	}
 }
 
-// serial is the serial number of the certificate that a new connection is shown.
+// serial returns the serial number of the certificate that a new connection gets.
 func (e *edge) serial(t *testing.T) int64 {
 	t.Helper()
 	connection, err := tls.Dial("tcp4", e.address(), e.ca.client())

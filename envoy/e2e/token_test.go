@@ -36,7 +36,7 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// claims are the payload of a token.
+// claims holds the payload of a token.
 type claims map[string]any
 
 func goodClaims(issuer string) claims {
@@ -72,7 +72,7 @@ func newECKey(t *testing.T) tokenKey {
 	return tokenKey{"ES256", key}
 }
 
-// jwks is the public half as a JWK Set (RFC 7517).
+// jwks returns the public key as a JWK Set (RFC 7517).
 func (k tokenKey) jwks(t *testing.T) string {
 	t.Helper()
 	jwk := map[string]string{"kid": "one", "alg": k.algorithm, "use": "sig"}
@@ -129,7 +129,7 @@ func signingInput(t *testing.T, algorithm string, c claims) string {
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// withToken is a context for a call that shows the token.
+// withToken adds the token to a request.
 func withToken(t *testing.T, token string) func(*http.Request) {
 	t.Helper()
 	return func(r *http.Request) {

@@ -31,7 +31,7 @@ type collector struct {
 	spans []*tracepb.Span
 }
 
-// Export is what Envoy calls.
+// Export is the method that Envoy calls.
 func (c *collector) Export(_ context.Context, request *collectorpb.ExportTraceServiceRequest) (*collectorpb.ExportTraceServiceResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,7 +45,7 @@ func (c *collector) Export(_ context.Context, request *collectorpb.ExportTraceSe
 
 func (c *collector) has(id string) bool { return len(c.of(id)) > 0 }
 
-// of are the spans of the trace.
+// of returns the spans of the trace.
 func (c *collector) of(id string) []*tracepb.Span {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -183,7 +183,7 @@ func TestHeadersOfPages(t *testing.T) {
 	}
 }
 
-// TestNoOriginsNoCORS is what an edge does that serves no pages.
+// TestNoOriginsNoCORS checks an edge that serves no pages.
 func TestNoOriginsNoCORS(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -125,7 +125,7 @@ func (a answer) RoundTrip(request *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(a(request.URL.RawQuery)))}, nil
 }
 
-// accepted is the statistic of a listener that has taken so many certificates.
+// accepted returns the statistic of a listener that has taken so many certificates.
 func accepted(certificates int) string {
 	return fmt.Sprintf("listener.0.0.0.0_8443.server_ssl_socket_factory.ssl_context_update_by_sds: %d\n", certificates)
 }

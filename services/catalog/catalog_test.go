@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// defaults are those of a stack.
+// defaults holds the defaults of a stack.
 var defaults = Spec{
 	CPU: "50m", Memory: "64Mi", Replicas: 2, ScaleAtCPUMillicores: 500, MaxCalls: 80,
 	MinReadySeconds: 40, TerminationSeconds: 30, StartupSeconds: 120,

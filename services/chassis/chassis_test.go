@@ -45,7 +45,7 @@ func (h handlers) FullDuplexCall(stream grpc_testing.TestService_FullDuplexCallS
 	return h.stream(stream)
 }
 
-// running is a server under test.
+// running describes a server under test.
 type running struct {
 	t       *testing.T
 	address string
@@ -114,14 +114,14 @@ func (r *running) client() grpc_testing.TestServiceClient {
 	return grpc_testing.NewTestServiceClient(r.dial())
 }
 
-// bounded is the context of a test's calls.
+// bounded returns the context of a test's calls.
 func bounded(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// logs is a buffer to log into while reading.
+// logs is a buffer that can be read while it is written.
 type logs struct {
 	mu   sync.Mutex
 	text bytes.Buffer

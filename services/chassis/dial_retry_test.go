@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// levels is a service with a method for each kind of repetition.
+// levels declares a service with a method for each kind of retry.
 var levels = &descriptorpb.FileDescriptorProto{
 	Name: proto.String("chassis/test/levels.proto"), Package: proto.String("chassis.test"), Syntax: proto.String("proto3"),
 	Dependency: []string{"google/protobuf/empty.proto"},

@@ -28,8 +28,8 @@ func patient(t *testing.T) context.Context {
 	return ctx
 }
 
-// cluster is the DNS server and the pods of one called service. Like pods, they
-// have an address each and the same port.
+// cluster runs the DNS server and the pods of one called service. The pods have
+// different addresses and the same port.
 type cluster struct {
 	t       *testing.T
 	subnet  string // the first three numbers of the pods' addresses

@@ -13,19 +13,19 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// unwell is a health server that says of every name that it does not serve.
+// unwell is a health server that reports NOT_SERVING for every name.
 type unwell struct {
 	grpc_health_v1.UnimplementedHealthServer
 }
 
 var notServing = &grpc_health_v1.HealthCheckResponse{Status: grpc_health_v1.HealthCheckResponse_NOT_SERVING}
 
-// Check says so once.
+// Check reports NOT_SERVING once.
 func (unwell) Check(context.Context, *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
 	return notServing, nil
 }
 
-// Watch says so, and stays.
+// Watch reports NOT_SERVING, and stays open.
 func (unwell) Watch(_ *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
 	if err := stream.Send(notServing); err != nil {
 		return err

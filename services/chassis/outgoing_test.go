@@ -99,7 +99,7 @@ func TestDialPassesCancellationOn(t *testing.T) {
 	}
 }
 
-// traced is the handler of a service that answers with the trace it is called in.
+// traced is the handler of a service that answers with the trace of the call.
 var traced = handlers{
 	unary: func(ctx context.Context, _ *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
 		incoming, _ := metadata.FromIncomingContext(ctx)

@@ -28,7 +28,7 @@ func TestTerminationSplitsTheBudget(t *testing.T) {
 	}
 }
 
-// holding is a handler that says when it was entered, and returns when told.
+// holding returns a handler that signals when it is entered, and returns when told.
 func holding() (h handlers, entered, release chan struct{}) {
 	entered, release = make(chan struct{}), make(chan struct{})
 	h.unary = func(context.Context, *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
@@ -39,7 +39,7 @@ func holding() (h handlers, entered, release chan struct{}) {
 	return h, entered, release
 }
 
-// result is the end of a call.
+// result holds the result of a call.
 type result struct {
 	reply *grpc_testing.SimpleResponse
 	err   error

@@ -28,7 +28,7 @@ const (
 	other  = "grpc.testing.UnimplementedService"
 )
 
-// extending is a file with extensions, as those of google.api.http are.
+// extending describes a file with extensions like google.api.http.
 var extending = &descriptorpb.FileDescriptorProto{
 	Name: proto.String("extending.proto"), Package: proto.String("extending"),
 	Dependency: []string{"google/protobuf/descriptor.proto"},
@@ -115,7 +115,7 @@ func startBackend(t *testing.T, address string) *backend {
 
 const anyPort = "127.0.0.1:0"
 
-// bounded is the context of a test's calls.
+// bounded returns the context of a test's calls.
 func bounded(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), chassistest.Timeout)
 	t.Cleanup(cancel)

@@ -70,7 +70,7 @@ func (b *bootstrap) run(ctx context.Context) error {
 	}
 }
 
-// kept adds to an error in the middle of a run what happens to the rest.
+// kept adds to an error in the middle of a run that finished steps stay.
 func (b *bootstrap) kept(begun bool, err error) error {
 	if !begun {
 		return err

@@ -40,7 +40,7 @@ func with(change func(*options)) options {
 	return o
 }
 
-// ready is a cloud and a file with nothing to do.
+// ready prepares a cloud and a file with nothing left to do.
 func ready(t *testing.T, f *fake, file string) {
 	t.Helper()
 	for _, api := range apis {
@@ -95,7 +95,7 @@ func edited(old, new string) func(*testing.T, *fake, string) {
 	return func(t *testing.T, _ *fake, file string) { t.Helper(); change(t, file, old, new) }
 }
 
-// asksToSign is a stack that asks for a key to sign with.
+// asksToSign prepares a stack that asks for a signing key.
 func asksToSign(key string) func(*testing.T, *fake, string) {
 	return edited("  gcp:region: us-central1\n", "  gcp:region: us-central1\n  grpc-edge:signingKey: projects/my-project/locations/us-central1/keyRings/"+key+"/cryptoKeyVersions/1\n")
 }
@@ -240,7 +240,7 @@ func start(t *testing.T, url string, r one, out *strings.Builder) error {
 	return b.run(t.Context())
 }
 
-// testCloud is a client of the fake, whose waits take no time.
+// testCloud returns a client of the fake, whose waits take no time.
 func testCloud(t *testing.T, url, project string, out io.Writer) *cloud {
 	t.Helper()
 	c, err := newCloud(t.Context(), project, out, option.WithEndpoint(url), option.WithTokenSource(oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})))

@@ -177,7 +177,7 @@ func (f *fake) getBucket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bucketNames are by "About Cloud Storage buckets", without dots.
+// bucketNames matches the names allowed by "About Cloud Storage buckets", without dots.
 var bucketNames = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$`)
 
 func (f *fake) insertBucket(w http.ResponseWriter, r *http.Request) {
@@ -261,7 +261,7 @@ func create(w http.ResponseWriter, r *http.Request, all map[string]object, id st
 	answer(w, content)
 }
 
-// wrongRotation says what Cloud KMS's reference of CryptoKey does not allow.
+// wrongRotation returns what Cloud KMS's reference of CryptoKey does not allow.
 func wrongRotation(key object) string {
 	period, err := time.ParseDuration(fmt.Sprint(key["rotationPeriod"]))
 	next, err2 := time.Parse(time.RFC3339, fmt.Sprint(key["nextRotationTime"]))

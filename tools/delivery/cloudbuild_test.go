@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// buildConfig is what is checked of cloudbuild.yaml.
+// buildConfig holds the parts of cloudbuild.yaml that are checked.
 type buildConfig struct {
 	Steps []struct {
 		Script string
@@ -41,7 +41,7 @@ func readBuildConfig(t *testing.T) buildConfig {
 	return c
 }
 
-// programs are what a build calls: they tell what they were asked for.
+// programs holds the programs that a build calls. They print what they were asked for.
 var programs = map[string]string{
 	"make": `for name in STACK PULUMI_BACKEND_URL GITHUB_REPOSITORY GITHUB_TOKEN TOUCHED BASE PR ISSUE KEEP KEPT TRIED TO YES CONFIRM_STACK CONFIRM_ADDRESS; do
 [[ -z "${!name:-}" ]] || echo "$name=${!name}"

@@ -11,7 +11,7 @@ import (
 	"example.com/grpc-edge/tools/delivery/github/githubtest"
 )
 
-// newPlanned is a job of dev whose Pulumi prints a preview that the engine made.
+// newPlanned returns a job of dev whose Pulumi prints a preview that the engine made.
 func newPlanned(t *testing.T, preview string) *job {
 	t.Helper()
 	dev, _, _ := newJobs(t)
@@ -80,7 +80,7 @@ func TestPlanOfOtherImages(t *testing.T) {
 	}
 }
 
-// echoOfCreate is the digest of echo in the preview.
+// echoOfCreate returns the digest of echo in the preview.
 func echoOfCreate(t *testing.T) string {
 	t.Helper()
 	text := read(t, filepath.Join("preview", "testdata", "create.json"))

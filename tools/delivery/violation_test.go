@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// planWith is a plan as Pulumi saves it, with the outputs of the stack.
+// planWith returns a plan as Pulumi saves it, with the outputs of the stack.
 func planWith(outputs string) string {
 	return `{"manifest": {}, "resourcePlans": {
 		"urn:pulumi:dev::grpc-edge::pulumi:pulumi:Stack::grpc-edge-dev": {"goal": {}, "steps": ["same"], "state": ` + outputs + `},

@@ -13,7 +13,7 @@ import (
 
 const root = "../.."
 
-// workflow is what is checked of a workflow or of an action.
+// workflow holds the parts of a workflow or an action that are checked.
 type workflow struct {
 	On          map[string]any    `json:"true"` // YAML 1.1 reads the key `on` as a boolean
 	Permissions map[string]string `json:"permissions"`
@@ -39,7 +39,7 @@ type concurrency struct {
 	Cancel bool   `json:"cancel-in-progress"`
 }
 
-// login is the stack and the role as which a job logs in; nothing if it doesn't.
+// login returns the stack and the role of a job's login; "" if it doesn't log in.
 func (p part) login() (stack, as string) {
 	for _, s := range p.Steps {
 		if s.Uses == "./.github/actions/login" {
@@ -197,7 +197,7 @@ func TestReviewStacksGo(t *testing.T) {
 	}
 }
 
-// jobs are those of a workflow, or the steps of an action.
+// jobs returns the jobs of a workflow, or the steps of an action.
 func (w workflow) jobs() map[string]part {
 	if w.Jobs == nil {
 		return map[string]part{"": w.Runs}
@@ -205,7 +205,7 @@ func (w workflow) jobs() map[string]part {
 	return w.Jobs
 }
 
-// guarded tells whether a job, or one that it needs, refuses forks.
+// guarded reports whether a job, or one that it needs, refuses forks.
 func guarded(w workflow, j part) bool {
 	needs, _ := j.Needs.(string)
 	return strings.Contains(j.If+w.Jobs[needs].If, "head.repo.full_name == github.repository")
@@ -253,7 +253,7 @@ func TestCloudBuildRunsTheSDKsPulumi(t *testing.T) {
 	}
 }
 
-// TestDeployerWorkflowsExist are those that infra/delivery lets log in by their name.
+// TestDeployerWorkflowsExist checks the workflows that infra/delivery lets log in by name.
 func TestDeployerWorkflowsExist(t *testing.T) {
 	t.Parallel()
 	named := regexp.MustCompile(`file\("([a-z-]+)"\)`).FindAllStringSubmatch(read(t, filepath.Join(root, "infra", "delivery", "federation.go")), -1)

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// good is the configuration of an image that breaks nothing.
+// good returns the configuration of an image that breaks no rule.
 func good() *v1.ConfigFile {
 	return &v1.ConfigFile{
 		OS: "linux", Architecture: "amd64",

@@ -58,7 +58,7 @@ func TestStacks(t *testing.T) {
 	}
 }
 
-// standIn is a Pulumi CLI that writes down what it is asked, and refuses one stack.
+// standIn is a Pulumi CLI that records its arguments, and refuses one stack.
 const standIn = `#!/bin/sh
 echo "$PULUMI_BACKEND_URL $GOOGLE_APPLICATION_CREDENTIALS $*" >> "$ASKED"
 case "$*" in

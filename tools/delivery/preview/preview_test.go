@@ -89,7 +89,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// one is a preview of one change, from JSON of the inputs.
+// one returns a preview of one change, from JSON of the inputs.
 func one(t *testing.T, op, typ, before, after string) Preview {
 	t.Helper()
 	s := step{Op: op, URN: "urn:pulumi:dev::grpc-edge::" + typ + "::thing"}

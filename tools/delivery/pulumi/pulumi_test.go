@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// cli is a CLI whose Pulumi is a shell script in the repository.
+// cli returns a CLI whose Pulumi is a shell script in the repository.
 func cli(t *testing.T, script string) (CLI, *bytes.Buffer) {
 	t.Helper()
 	root := t.TempDir()

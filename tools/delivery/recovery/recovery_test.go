@@ -15,7 +15,7 @@ import (
 
 var place = map[string]string{"project": "p", "region": "us-central1"}
 
-// urn is that of a resource "it".
+// urn returns the URN of a resource "it".
 func urn(kind string) string { return "urn:pulumi:dev::grpc-edge::" + kind + "::it" }
 
 func export(resources, operations []string) []byte {
