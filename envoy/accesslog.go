@@ -19,7 +19,7 @@ var accessLogFields = map[string]string{
 	"user_agent":  "%REQ(USER-AGENT):256%",
 	"authority":   "%REQ(:AUTHORITY):256%",
 	"protocol":    "%PROTOCOL%",
-	// A gRPC path is the method: /package.Service/Method.
+	// The path of a gRPC call names its method: /package.Service/Method.
 	"method": "%PATH(NQ:PATH):256%",
 
 	"grpc_status":      "%GRPC_STATUS(SNAKE_STRING)%",
@@ -29,12 +29,12 @@ var accessLogFields = map[string]string{
 	"bytes_received":   "%BYTES_RECEIVED%",
 	"bytes_sent":       "%BYTES_SENT%",
 	"duration_ms":      "%DURATION%",
-	// As the pod was told it: in milliseconds whatever the client's unit, 7000m for
-	// 7S, and no longer than MaxDeadline.
+	// The deadline that the pod got: in milliseconds whatever the client's unit,
+	// 7000m for 7S, and capped at MaxDeadline.
 	"deadline": "%REQ(X-GRPC-TIMEOUT?GRPC-TIMEOUT):16%",
-	// That of the caller or, where it traces nothing, of Envoy's own span.
+	// The trace of the caller or, if it traces nothing, of Envoy's own span.
 	"trace_id": "%TRACE_ID%",
-	// Who the client's certificate says it is.
+	// The client's identity in its certificate.
 	"client_subject": "%DOWNSTREAM_PEER_SUBJECT%",
 
 	"route":            "%ROUTE_NAME%",

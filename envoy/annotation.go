@@ -33,8 +33,8 @@ func restBindings(service protoreflect.ServiceDescriptor) []rest.Binding {
 	return list
 }
 
-// validateREST finds what Envoy would not start with, or would not tell: of two
-// methods at one path it calls one.
+// validateREST reports annotations with which Envoy would not start, and two methods
+// at one path, of which Envoy would call only one without an error.
 func (c Config) validateREST() error {
 	var errs []error
 	first := map[string]protoreflect.FullName{}

@@ -11,8 +11,8 @@ import (
 //go:embed answers.lua
 var answersScript string
 
-// answerFilters gives callers by gRPC-Web and REST the answers that their clients know,
-// where Envoy's own are others. No call by native gRPC passes it.
+// answerFilters returns the filters that give callers by gRPC-Web and REST the answers
+// that their clients expect, where Envoy's own differ. No native gRPC call passes them.
 func answerFilters() []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{off(httpFilter("answers", &luav3.Lua{DefaultSourceCode: &corev3.DataSource{
 		Specifier: &corev3.DataSource_InlineString{InlineString: answersScript},

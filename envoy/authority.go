@@ -16,8 +16,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// acceptAuthorities has the listener read the name that a client asks for in its
-// TLS hello (SNI), and close the connection if it is none of ours.
+// acceptAuthorities makes the listener read the name in a client's TLS hello (SNI),
+// and close the connection if it is not one of the authorities.
 func acceptAuthorities(c Config, listener *listenerv3.Listener) {
 	if len(c.Authorities) == 0 {
 		return
@@ -64,10 +64,10 @@ func virtualHosts(c Config, routes func(authority string) *matchingv3.Matcher) [
 	return hosts
 }
 
-// misdirected returns the routes that tell a caller to be in the wrong place: by 421, as
-// RFC 9110 (section 15.5.20) has it, or to gRPC by UNIMPLEMENTED, as for a service that is
-// not here. The gRPC status of 421 would be UNKNOWN, and UNAVAILABLE would invite to retry.
-// gRPC-Web gets HTTP's 404, which its clients read as UNIMPLEMENTED.
+// misdirected returns the routes that answer a call to the wrong name: with 421 (RFC 9110,
+// section 15.5.20), or to gRPC with UNIMPLEMENTED, as for an unknown service. The gRPC
+// status of 421 would be UNKNOWN, and UNAVAILABLE would invite a retry. gRPC-Web gets
+// HTTP's 404, which its clients read as UNIMPLEMENTED.
 func misdirected(match *routev3.RouteMatch, reason string) []*routev3.Route {
 	answer := func(match *routev3.RouteMatch, status uint32) *routev3.Route {
 		return &routev3.Route{

@@ -14,21 +14,21 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// slowStart is for how long a pod that has just become healthy gets less than
-// its part of the calls, at first a tenth, where calls go to pods in turn.
+// slowStart is the time during which a pod that has just become healthy gets less
+// than its share of the calls, at first a tenth. It applies to round robin only.
 const slowStart = 10 * time.Second
 
-// A pod is ejected, which is to get no calls for a while, after so many calls
-// in a row that it did not take, broke off, or answered with nothing but the status
+// A pod is ejected, and gets no calls for a while, after this many failures in a row:
+// calls that it did not accept, broke off, or answered with nothing but the status
 // UNAVAILABLE or DEADLINE_EXCEEDED (Trailers-Only; gRPC over HTTP2, "Responses"). Other
-// errors can be the caller's doing, who could eject pods with them. A deadline is too:
+// errors can be caused by the caller, who could eject pods with them. So can a deadline:
 // [moveDeadline] keeps it from the libraries of backends, and services/chassis sends
-// headers before the status. Envoy has no setting for it: its error_matcher is not asked
-// about gRPC, and a reset by a pod counts as a connection that failed (both seen with
+// headers before the status. Envoy has no setting for this: its error_matcher does not
+// apply to gRPC, and a reset by a pod counts as a failed connection (both seen with
 // 1.39.1).
 //
-// At most half of the pods can be ejected, and so never the only one. Each time
-// a pod is ejected it is for one ejectionTime longer than before, up to ejectionMost.
+// At most half of the pods can be ejected, and so never the only one. Each ejection of a
+// pod lasts one ejectionTime longer than the last, up to ejectionMost.
 const (
 	failuresToEject = 5
 	ejectionTime    = 30 * time.Second
@@ -37,14 +37,14 @@ const (
 	ejectedPercent  = 50
 )
 
-// balancing takes pods in turn, or the least busy of all.
+// balancing returns the policy: round robin, or the least busy of all pods.
 //
-// By default Envoy looks for the least busy among two at random, which may be the
-// same one twice: of three pods, one that never answers would get a ninth of the
-// calls for ever. Backends have a few pods, and looking at all is cheap. It does so
-// only without slow start, which makes it go by weights (seen with Envoy 1.39.1: the
-// pod got 7 of 60 calls instead of 1). A new pod that is slow at first needs none: it
-// has calls under way, and so gets fewer.
+// By default Envoy picks the less busy of two random pods, which may be the same one
+// twice: of three pods, one that never answers would get a ninth of the calls forever.
+// Backends have few pods, so comparing all is cheap. Envoy does so only without slow
+// start, which makes it use weights (seen with Envoy 1.39.1: the pod got 7 of 60 calls
+// instead of 1). A new pod that is slow at first does not need slow start: it has calls
+// under way, and so gets fewer.
 func balancing(c Config, backend Backend) *clusterv3.LoadBalancingPolicy {
 	extension := &corev3.TypedExtensionConfig{
 		Name: "envoy.load_balancing_policies.round_robin",
@@ -65,27 +65,27 @@ func balancing(c Config, backend Backend) *clusterv3.LoadBalancingPolicy {
 	return &clusterv3.LoadBalancingPolicy{Policies: []*clusterv3.LoadBalancingPolicy_Policy{{TypedExtensionConfig: extension}}}
 }
 
-// healthyOnly calls only pods that are healthy, even if none is left: the call
-// then fails at once. By default Envoy calls all pods, sick ones too, when fewer
-// than half are healthy, but here a sick pod has said that it does not serve or
-// does not answer at all.
+// healthyOnly makes Envoy call only healthy pods. If none is left, the call fails at
+// once. By default Envoy calls all pods, unhealthy ones too, when fewer than half are
+// healthy. Here an unhealthy pod has reported that it does not serve, or does not
+// answer at all.
 func healthyOnly() *clusterv3.Cluster_CommonLbConfig {
 	return &clusterv3.Cluster_CommonLbConfig{
 		HealthyPanicThreshold: &typev3.Percent{Value: 0},
-		// By default what is known of a pod's health may wait a second to take
-		// effect.
+		// By default a change of a pod's health may take effect a second late.
 		UpdateMergeWindow: durationpb.New(0),
-		// A pod just found, not yet checked, does not count as a sick one.
+		// A pod that was just found and not yet checked does not count as unhealthy.
 		IgnoreNewHostsUntilFirstHc: true,
 	}
 }
 
-// outliers finds pods that answer health checks and fail calls.
+// outliers returns the settings that detect pods which answer health checks but fail
+// calls.
 //
-// A pod that takes calls and never answers is not among them: Envoy cannot tell
-// it from a slow one, nor counts calls that ended by their deadline. Such calls
-// are bounded by their deadlines and by circuitBreakers, and LeastRequest soon
-// avoids the pod; a probe of its own kind must restart it.
+// They do not detect a pod that accepts calls and never answers: Envoy cannot tell it
+// from a slow one, and does not count calls that end by their deadline. Such calls are
+// limited by their deadlines and by circuitBreakers, and LeastRequest soon avoids the
+// pod. A dedicated probe must restart it.
 func outliers() *clusterv3.OutlierDetection {
 	return &clusterv3.OutlierDetection{
 		Interval:           durationpb.New(ejectionSweep),
@@ -104,15 +104,15 @@ func outliers() *clusterv3.OutlierDetection {
 		EnforcingConsecutive_5Xx: wrapperspb.UInt32(0),
 		EnforcingSuccessRate:     wrapperspb.UInt32(0),
 
-		// By default the next health check takes the pod back.
+		// By default the next health check ends the ejection.
 		SuccessfulActiveHealthCheckUnejectHost: wrapperspb.Bool(false),
 	}
 }
 
-// circuitBreakers bound the calls under way to one backend by the number of
-// clients that may be connected: further ones are answered UNAVAILABLE at once.
-// Envoy's default, 1024, is soon reached by streams that stay open. Connections
-// to pods, and calls that wait for one, can't be more than the calls.
+// circuitBreakers limits the calls under way to one backend to the number of clients
+// that may be connected. Further calls get UNAVAILABLE at once. Streams that stay open
+// soon reach Envoy's default, 1024. There can't be more connections to pods, or calls
+// that wait for one, than calls.
 func circuitBreakers(c Config) *clusterv3.CircuitBreakers {
 	limit := wrapperspb.UInt32(uint32(min(c.MaxConnections, math.MaxUint32)))
 	return &clusterv3.CircuitBreakers{

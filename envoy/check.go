@@ -14,8 +14,8 @@ import (
 var logPrefix = regexp.MustCompile(`^(\[[^\]]*\] ?)+`)
 
 // Check asks Envoy itself, the program at the path binary, whether it would start with
-// the configuration. It opens no port and needs no certificate. The error has Envoy's
-// own words.
+// the configuration. It opens no port and needs no certificate. The error contains
+// Envoy's own message.
 func Check(ctx context.Context, binary string, config Config) error {
 	dir, err := os.MkdirTemp("", "envoy-")
 	if err != nil {

@@ -17,12 +17,12 @@ import (
 // by the rule of a service or method.
 const ruleClientsFilterName = "rule_clients"
 
-// clientFilters refuses clients by their address with PERMISSION_DENIED, or 403
-// to who speaks REST.
+// clientFilters returns the filters that refuse clients by their address, with
+// PERMISSION_DENIED, or 403 over REST.
 //
-// The address is that of the connection (direct_remote_ip): what a client writes
-// into x-forwarded-for does not count. Refusing the call, and not the connection,
-// tells a caller why it is refused, and shows in the access log.
+// The address is that of the connection (direct_remote_ip); x-forwarded-for does not
+// count, since clients can write it. Envoy refuses the call, not the connection, so
+// that the caller learns the reason and the access log shows the call.
 func clientFilters(c Config) []*hcmv3.HttpFilter {
 	var filters []*hcmv3.HttpFilter
 	if len(c.DeniedClients) > 0 {
@@ -40,12 +40,12 @@ func clientFilters(c Config) []*hcmv3.HttpFilter {
 	return filters
 }
 
-// allowOnly refuses all other clients.
+// allowOnly returns a policy that refuses all other clients.
 func allowOnly(clients []netip.Prefix) *httprbacv3.RBAC {
 	return clientsFrom(rbacv3.RBAC_ALLOW, ruleClientsFilterName, clients)
 }
 
-// clientsFrom allows, or denies, the calls from these ranges.
+// clientsFrom returns a policy that allows, or denies, calls from these ranges.
 func clientsFrom(action rbacv3.RBAC_Action, statPrefix string, ranges []netip.Prefix) *httprbacv3.RBAC {
 	policy := &rbacv3.Policy{
 		Permissions: []*rbacv3.Permission{{Rule: &rbacv3.Permission_Any{Any: true}}},

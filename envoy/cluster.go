@@ -17,9 +17,9 @@ import (
 	familyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/common/dns/v3"
 )
 
-// How soon a change among the pods is noticed. A pod that stops reports
-// NOT_SERVING before it refuses calls, and one answer of that kind is enough; the
-// thresholds count what may pass, such as a lost packet.
+// These settings determine how soon a change of the pods is noticed. A pod that stops
+// reports NOT_SERVING before it refuses calls, and one such answer is enough. The
+// thresholds are for failures that may be transient, such as a lost packet.
 const (
 	connectTimeout  = time.Second
 	dnsRefresh      = 2 * time.Second
@@ -30,10 +30,10 @@ const (
 	healthThreshold = 2
 )
 
-// A pod that vanished without a word, with its node, is noticed by its silence to
-// a PING: the calls it has under way end, which no health check does. The chassis
-// of services accepts PINGs this often; grpc-go's default allows one in 5 minutes.
-// TCP's own probes do the same for the connections of health checks.
+// A pod that vanishes silently, with its node, is detected by an unanswered PING. Its
+// calls under way then end; a failed health check does not end them. The chassis of
+// services accepts PINGs this often; grpc-go's default allows one in 5 minutes. TCP's
+// own probes do the same for the connections of health checks.
 const (
 	podPingInterval = 10 * time.Second
 	podPingTimeout  = 5 * time.Second
@@ -62,8 +62,8 @@ func (c Config) clusters() []*clusterv3.Cluster {
 	return clusters
 }
 
-// backendCluster balances each request over the pods behind one DNS name: a
-// client's single connection reaches them all.
+// backendCluster returns a cluster that balances each request over the pods behind one
+// DNS name, so that a single client connection reaches them all.
 func backendCluster(c Config, b Backend) *clusterv3.Cluster {
 	return &clusterv3.Cluster{
 		Name: b.Name,
@@ -95,7 +95,7 @@ func tcpKeepalive() *corev3.TcpKeepalive {
 	}
 }
 
-// dnsDiscovery makes each A record an endpoint, as a headless Service has one
+// dnsDiscovery makes each A record an endpoint. A headless Service has one A record
 // for each ready pod. Pod addresses of a VPC-native cluster are IPv4.
 func dnsDiscovery(resolvers []netip.AddrPort) *dnsv3.DnsCluster {
 	cluster := &dnsv3.DnsCluster{
@@ -124,7 +124,7 @@ func dnsDiscovery(resolvers []netip.AddrPort) *dnsv3.DnsCluster {
 func grpcHealthCheck() *corev3.HealthCheck {
 	return &corev3.HealthCheck{
 		Interval: durationpb.New(healthInterval),
-		// Otherwise a minute passes between checks until the first call.
+		// Without this a minute passes between checks until the first call.
 		NoTrafficInterval:  durationpb.New(healthInterval),
 		Timeout:            durationpb.New(healthTimeout),
 		HealthyThreshold:   wrapperspb.UInt32(healthThreshold),
@@ -133,7 +133,7 @@ func grpcHealthCheck() *corev3.HealthCheck {
 	}
 }
 
-// upstreamHTTP2 speaks HTTP/2 without TLS to the pods.
+// upstreamHTTP2 returns the protocol options for HTTP/2 to the pods, without TLS.
 func upstreamHTTP2(b Backend) map[string]*anypb.Any {
 	return map[string]*anypb.Any{
 		"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(&upstreamv3.HttpProtocolOptions{
@@ -161,8 +161,8 @@ func upstreamHTTP2(b Backend) map[string]*anypb.Any {
 	}
 }
 
-// maxHeaderList tells pods how much fits (SETTINGS_MAX_HEADER_LIST_SIZE; RFC 9113, section
-// 6.5.2). Libraries that heed it end only the call whose headers are too large.
+// maxHeaderList tells pods the size limit of headers (SETTINGS_MAX_HEADER_LIST_SIZE; RFC
+// 9113, section 6.5.2). Libraries that respect it end only the call with too large headers.
 func maxHeaderList() *corev3.Http2ProtocolOptions_SettingsParameter {
 	return &corev3.Http2ProtocolOptions_SettingsParameter{
 		Identifier: wrapperspb.UInt32(6), Value: wrapperspb.UInt32(podHeaderField << 10),

@@ -55,7 +55,7 @@ type Config struct {
 	// Issuers lists the issuers of the tokens that Rules ask for. Backends get a
 	// token's claims in x-jwt-payload, in base64url, and not the token itself.
 	Issuers []Issuer
-	// Rules narrow who may call a service or method, and how often.
+	// Rules restrict who may call a service or method, and how often.
 	Rules []Rule
 	// ClientRate limits the calls of one client address, at each Envoy. Further
 	// calls get RESOURCE_EXHAUSTED. The zero value is no limit.
@@ -92,7 +92,7 @@ type Config struct {
 	Resolvers []netip.AddrPort
 }
 
-// Backend is one set of pods and the gRPC services they serve.
+// Backend describes a set of pods and the gRPC services they serve.
 type Backend struct {
 	// Name is a DNS label. It names the cluster in metrics and access logs.
 	Name string
@@ -114,7 +114,7 @@ type Backend struct {
 	Canary *Canary
 }
 
-// Canary is a second version of a backend, serving the same services at the
+// Canary describes a second version of a backend, with the same services at the
 // same port.
 type Canary struct {
 	// Address is a DNS name like the Address of a [Backend].

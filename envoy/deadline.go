@@ -14,13 +14,12 @@ const (
 	DeadlineHeader = "x-grpc-timeout"
 )
 
-// moveDeadline hands the deadline to backends under another name, so that the edge
-// ends the call and not the gRPC library of the backend. Libraries answer a deadline
-// that is over with a reset of the stream (grpc-go's http2_server.go), which looks
-// like a broken pod: with deadlines shorter than a method takes, any client could
-// have healthy pods ejected.
+// moveDeadline passes the deadline to backends under another name, so that the edge
+// ends the call, not the backend's gRPC library. Libraries reset the stream when a
+// deadline has passed (grpc-go's http2_server.go), which looks like a broken pod: with
+// deadlines shorter than a method takes, any client could get healthy pods ejected.
 //
-// Envoy applies what a virtual host says before what the route configuration says,
+// Envoy applies the settings of a virtual host before those of the route configuration,
 // and both after it has capped the deadline. Every kind of call needs this.
 func moveDeadline(routes *routev3.RouteConfiguration) *routev3.RouteConfiguration {
 	for _, host := range routes.VirtualHosts {

@@ -5,7 +5,7 @@
 //
 // Each concern is one file (listener, tls, route, cluster, …), built from
 // go-control-plane messages rather than text, so a misspelt field does not
-// compile. Fields stay within what Envoy 1.39 knows, and none is deprecated.
+// compile. Envoy 1.39 supports all fields, and none is deprecated.
 package envoy
 
 import (
@@ -14,7 +14,7 @@ import (
 	"strconv"
 )
 
-// Where Envoy finds its files and where it listens, unless [Config] says otherwise.
+// The defaults of [Config] for where Envoy finds its files and where it listens.
 const (
 	// ConfigDir is the directory where the files of [Files] are mounted.
 	ConfigDir = "/etc/envoy"
@@ -45,7 +45,7 @@ const (
 )
 
 // Files returns the files to mount at [ConfigDir], by name. The same Config
-// gives the same bytes. The error names everything that is wrong with it.
+// gives the same bytes. The error lists everything that is wrong with the Config.
 func Files(config Config) (map[string]string, error) {
 	config = config.withDefaults()
 	if err := config.validate(); err != nil {

@@ -14,10 +14,10 @@ import (
 // by RFC 7239), and the claims of a token.
 var edgeOnly = []string{"x-envoy-", "x-forwarded-", "forwarded", "x-real-ip", payloadHeader, DeadlineHeader}
 
-// dropForged removes them from what a client sends, before Envoy reads any header.
-// Of its own accord Envoy drops only some
-// (docs/root/configuration/http/http_conn_man/header_sanitizing.rst), and appends
-// to x-forwarded-for: a backend that believes the first address there is misled.
+// dropForged removes these headers from a client's request, before Envoy reads any
+// header. By default Envoy drops only some
+// (docs/root/configuration/http/http_conn_man/header_sanitizing.rst), and appends to
+// x-forwarded-for, which would mislead a backend that trusts the first address there.
 func dropForged() []*corev3.TypedExtensionConfig {
 	mutation := &earlyv3.HeaderMutation{}
 	for _, prefix := range edgeOnly {
@@ -31,9 +31,9 @@ func dropForged() []*corev3.TypedExtensionConfig {
 	}}
 }
 
-// trailerFilters removes what a client sends after its messages, which gRPC has no
-// use for (doc/PROTOCOL-HTTP2.md, "Requests"). A server of grpc-go takes it for a
-// broken connection, and closes the one that carries other clients' calls too.
+// trailerFilters removes trailers of a client's request, which gRPC does not use
+// (doc/PROTOCOL-HTTP2.md, "Requests"). A grpc-go server treats them as a connection
+// error, and closes the connection, which also carries other clients' calls.
 func trailerFilters() []*hcmv3.HttpFilter {
 	anything := &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{
 		SafeRegex: &matcherv3.RegexMatcher{Regex: ".*"},

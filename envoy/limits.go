@@ -11,9 +11,8 @@ import (
 // the admin interface, for when clients hold all of theirs.
 const operationsReserve = 100
 
-// What one client may do. Floods of frames without use, and of streams that are
-// opened and reset, end a connection at Envoy's own limits; the tests of abuse show
-// them at work.
+// The limits of one client. Floods of useless frames, and of streams that are opened
+// and reset, end a connection at Envoy's own limits; the tests of abuse check those.
 const (
 	// requestHeaders is in KiB: twice what gRPC suggests to servers
 	// (doc/PROTOCOL-HTTP2.md), for a token and cookies. Envoy's default is 60.

@@ -14,8 +14,8 @@ import (
 )
 
 // Limits from Envoy's guide for edge proxies
-// (docs/root/configuration/best_practices/edge.rst), which hold for a
-// listener or a connection that clients nobody trusts can open.
+// (docs/root/configuration/best_practices/edge.rst), for listeners and
+// connections that are open to untrusted clients.
 const (
 	connectionBuffer     = 32 << 10 // bytes
 	streamWindow         = 64 << 10 // bytes
@@ -25,10 +25,9 @@ const (
 	requestHeaderTimeout = 10 * time.Second
 )
 
-// A client that vanished without a word is noticed by its silence to a PING, so
-// that streams need no idle timeout. gRPC clients answer PINGs by themselves;
-// twenty seconds for that is their own default for the same purpose
-// (gRPC's doc/keepalive.md).
+// A client that vanishes silently is detected by an unanswered PING, so streams need
+// no idle timeout. gRPC clients answer PINGs by themselves. Their own default for the
+// same timeout is also twenty seconds (gRPC's doc/keepalive.md).
 const (
 	pingInterval = time.Minute
 	pingTimeout  = 20 * time.Second
@@ -43,8 +42,8 @@ func httpsListener(c Config) *listenerv3.Listener {
 		Name:                          httpsName,
 		Address:                       socketAddress(allAddresses, c.HTTPSPort),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
-		// Clients are told to go when all of Envoy drains, not yet when readiness
-		// fails: until the load balancer knows, they would come back here.
+		// Clients are told to leave when all of Envoy drains, not yet when readiness
+		// fails: until the load balancer knows, they would reconnect here.
 		DrainType: listenerv3.Listener_MODIFY_ONLY,
 		FilterChains: []*listenerv3.FilterChain{{
 			TransportSocket:               downstreamTLS(c),
@@ -56,7 +55,7 @@ func httpsListener(c Config) *listenerv3.Listener {
 	return listener
 }
 
-// edgeManager handles requests from clients nobody trusts.
+// edgeManager returns the connection manager for requests from untrusted clients.
 func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 	manager := &hcmv3.HttpConnectionManager{
 		StatPrefix:       httpsName,
@@ -67,16 +66,16 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 		Tracing:          tracing(c),
 
 		// The client's address is that of its connection, which a passthrough load
-		// balancer keeps; what the client claims to be is not believed.
+		// balancer keeps. An address that the client claims is ignored.
 		UseRemoteAddress:              wrapperspb.Bool(true),
 		EarlyHeaderMutationExtensions: dropForged(),
-		// Says nothing of what runs here; a backend's own header passes.
+		// Does not reveal the server; a backend's own header passes.
 		ServerHeaderTransformation: hcmv3.HttpConnectionManager_PASS_THROUGH,
 		// The caller can quote the id under which the call is logged.
 		AlwaysSetRequestIdInResponse: true,
 
-		// A path is compared and handed on as it came: what a method is found by has one
-		// spelling anyway, and Envoy would change a value in the path of REST in silence.
+		// A path is compared and forwarded unchanged. The path of a method has one spelling
+		// anyway, and Envoy would silently change a value in the path of REST.
 		NormalizePath:                wrapperspb.Bool(false),
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
 
@@ -116,9 +115,9 @@ func (u Underscores) action() corev3.HttpProtocolOptions_HeadersWithUnderscoresA
 	return corev3.HttpProtocolOptions_DROP_HEADER
 }
 
-// edgeFilters see a request in this order. What comes before transcoding sees
-// paths of REST, and what comes after it those of gRPC only, so that a rule for a
-// method holds however it is called.
+// edgeFilters returns the filters in the order in which they see a request. Filters
+// before transcoding see paths of REST. Those after it see only paths of gRPC, so that
+// a rule for a method applies however it is called.
 func edgeFilters(c Config) []*hcmv3.HttpFilter {
 	return slices.Concat(
 		trailerFilters(),
@@ -135,8 +134,8 @@ func edgeFilters(c Config) []*hcmv3.HttpFilter {
 	)
 }
 
-// routerFilter forwards requests. It adds none of the x-envoy- headers that
-// tell timings and hosts to whoever asks.
+// routerFilter returns the filter that forwards requests. It adds none of the x-envoy-
+// headers, which would show timings and hosts to clients.
 func routerFilter() *hcmv3.HttpFilter {
 	return httpFilter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true})
 }

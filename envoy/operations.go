@@ -13,11 +13,11 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// adminClusterName holds underscores, so that no backend can have it.
+// adminClusterName contains underscores, so that no backend can have it.
 const adminClusterName = "envoy_admin"
 
-// readyListener answers readiness probes. It begins to listen when the listeners
-// do: after the first round of DNS and health checks of all backends.
+// readyListener answers readiness probes. It starts to listen with the other listeners:
+// after the first round of DNS and health checks of all backends.
 func readyListener(port uint32) *listenerv3.Listener {
 	health := &healthcheckv3.HealthCheck{
 		PassThroughMode: wrapperspb.Bool(false),
@@ -47,9 +47,9 @@ func metricsListener(port uint32) *listenerv3.Listener {
 		[]*routev3.VirtualHost{{Name: "metrics", Domains: []string{"*"}, Routes: []*routev3.Route{scrape}}})
 }
 
-// operationsListener serves plain HTTP to the machinery around Envoy, also when
-// memory is short: an Envoy that refuses calls is not to lose its pod, or the
-// others get its calls on top of theirs.
+// operationsListener serves plain HTTP to probes and monitoring, also when memory is
+// short: an Envoy that sheds load must not lose its pod, or the others get its calls
+// on top of theirs.
 func operationsListener(name string, port uint32, filters []*hcmv3.HttpFilter, hosts []*routev3.VirtualHost) *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:                          name,

@@ -18,8 +18,8 @@ import (
 // files in the page cache, which the kernel can free and Envoy cannot.
 const heapShare = 80
 
-// What happens as the heap fills up, at these shares of its limit: first what
-// costs nobody a call. The order, 0.92 and 0.95 are those of Envoy's examples
+// The actions at these shares of the heap's limit: first those that fail no call.
+// The order, 0.92 and 0.95 are those of Envoy's examples
 // (docs/root/configuration/operations/overload_manager/overload_manager.rst).
 const (
 	beginToSave       = 0.85
@@ -41,7 +41,7 @@ const (
 	connectionsMonitor = "envoy.resource_monitors.global_downstream_max_connections"
 )
 
-// overloadManager bounds what all clients together can take.
+// overloadManager limits the resources that all clients together can use.
 func overloadManager(c Config) *overloadv3.OverloadManager {
 	manager := &overloadv3.OverloadManager{
 		RefreshInterval:  durationpb.New(overloadRefresh),
@@ -58,7 +58,7 @@ func overloadManager(c Config) *overloadv3.OverloadManager {
 		{Name: "envoy.overload_actions.reduce_timeouts", Triggers: between(beginToSave, refuseCalls), TypedConfig: typed(closeIdleSooner())},
 		{Name: "envoy.overload_actions.reset_high_memory_stream", Triggers: between(beginToSave, refuseCalls)},
 		{Name: "envoy.overload_actions.disable_http_keepalive", Triggers: above(disableKeepalive)},
-		// gRPC gets UNAVAILABLE, others 503; what goes on goes on.
+		// gRPC gets UNAVAILABLE, others 503; calls under way continue.
 		{Name: "envoy.overload_actions.stop_accepting_requests", Triggers: above(refuseCalls)},
 		// Closed at once, so that the client tries elsewhere, rather than left in
 		// the kernel's queue.
@@ -67,12 +67,12 @@ func overloadManager(c Config) *overloadv3.OverloadManager {
 	return manager
 }
 
-// totalLimit bounds the connections of the whole process. The name of the
-// monitor is fixed: Envoy looks it up by this name.
+// totalLimit limits the connections of the whole process. Envoy looks the monitor up
+// by this fixed name.
 //
-// The other listeners count too, and have a reserve instead. Each closed
-// connection of a listener that ignores this limit is taken off the count, to
-// which it was never added: a few probes, and there is no limit (seen with Envoy
+// The other listeners count too, and have a reserve instead of ignoring the limit.
+// Each closed connection of a listener that ignores it is subtracted from the count,
+// although it was never added: after a few probes there is no limit (seen with Envoy
 // 1.39.1 in its failed_updates; envoy issue 41867 looks the same).
 func totalLimit(connections int64) *overloadv3.ResourceMonitor {
 	return monitor(connectionsMonitor, &connectionsv3.DownstreamConnectionsConfig{
@@ -80,8 +80,8 @@ func totalLimit(connections int64) *overloadv3.ResourceMonitor {
 	})
 }
 
-// closeIdleSooner is for connections without a call under way, which cost memory
-// all the same.
+// closeIdleSooner shortens the idle timeout of connections without a call under way,
+// since they use memory too.
 func closeIdleSooner() *overloadv3.ScaleTimersOverloadActionConfig {
 	return &overloadv3.ScaleTimersOverloadActionConfig{
 		TimerScaleFactors: []*overloadv3.ScaleTimersOverloadActionConfig_ScaleTimer{{

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong with a [Config].
+// Problem describes one thing that is wrong with a [Config].
 type Problem struct {
-	// Field is where it is, such as Rules[0].Service; empty if that cannot be told.
+	// Field is the wrong field, such as Rules[0].Service; empty if it is unknown.
 	Field string
 	// Message says what is wrong and what the field must be.
 	Message string
@@ -25,7 +25,7 @@ func Problems(config Config) []Problem {
 	return nil
 }
 
-// problems takes apart what validate joins: each error begins with its field.
+// problems splits the error that validate joins: each part begins with its field.
 func problems(err error) []Problem {
 	var several interface{ Unwrap() []error }
 	if !errors.As(err, &several) {

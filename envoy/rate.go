@@ -17,13 +17,13 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// clientBuckets is for how many client addresses a bucket is remembered, less than
-// 10 MB of them; the one not used for longest gives way, and is full again when
-// its client comes back.
+// clientBuckets is the number of client addresses with a bucket in memory, less than
+// 10 MB in all. The least recently used bucket is dropped, and is full again when its
+// client comes back.
 const clientBuckets = 10_000
 
-// clientRateFilters bounds what one client address may call. It comes before
-// tokens are verified, which is work.
+// clientRateFilters returns the filters that limit the calls of one client address. They
+// come before the verification of tokens, which is expensive.
 func clientRateFilters(c Config) []*hcmv3.HttpFilter {
 	if c.ClientRate == (Rate{}) {
 		return nil
@@ -49,9 +49,9 @@ const (
 	ruleKey            = "rule"
 )
 
-// ruleRateFilters bounds the calls of each rule, after all else that refuses
-// calls: those that are refused take nothing from the others. A route names the bucket that
-// its calls take from, so that the routes of one rule share it.
+// ruleRateFilters returns the filters that limit the calls of each rule. They come after all
+// others that refuse calls, so that refused calls use no tokens. A route names the bucket of
+// its calls, so that the routes of one rule share it.
 func ruleRateFilters(c Config) []*hcmv3.HttpFilter {
 	limit := rateLimit(ruleRateFilterName)
 	for _, rule := range c.Rules {

@@ -16,9 +16,9 @@ import (
 	"example.com/grpc-edge/envoy/rest"
 )
 
-// Envoy's transcoder takes what other servers of google.api.http would not, or refuses it
-// without a reason. What is refused here never reaches it. All of it is for requests that
-// are neither gRPC nor gRPC-Web; native calls are not compared with any of it.
+// Envoy's transcoder accepts requests that other servers of google.api.http would not, or
+// refuses them without a reason. Requests refused here never reach it. All of this applies
+// to requests that are neither gRPC nor gRPC-Web; native calls are not matched against it.
 
 const (
 	// jsonType matches the content types of JSON (RFC 8259, section 11, and RFC 6839,
@@ -43,7 +43,7 @@ type refusal struct {
 	allow  string // the header of that name; empty for none
 }
 
-// restRefusals returns what is refused at any path.
+// restRefusals returns the refusals that apply at any path.
 func restRefusals(c Config) []refusal {
 	path, contentType := header(":path"), header("content-type")
 	writes := is(header(":method"), matching("POST|PUT|PATCH|DELETE"))
@@ -83,9 +83,9 @@ func filePaths(c Config) []string {
 	return slices.Sorted(maps.Keys(paths))
 }
 
-// refuseByPath finds by the beginning of a path what is refused at it: a method of HTTP
-// that it does not have, and a query that names what the path already has. The longest
-// beginning counts, so each entry has what shorter ones have, too.
+// refuseByPath finds the refusals of a path by its prefix: an HTTP method that the path
+// does not have, and a query that repeats a variable of the path. The longest prefix
+// matches, so each entry includes the refusals of shorter ones.
 func refuseByPath(c Config) *matchingv3.Matcher_OnMatch {
 	var bindings []rest.Binding
 	for _, service := range restServices(c) {
@@ -139,7 +139,8 @@ func wrongVerbs(bindings []rest.Binding) []refusal {
 }
 
 // queriesOverPaths refuses a query that has a variable of the path, in either spelling,
-// which would replace what the path says, and one with an escaped name, which may be one.
+// since it would override the path. It also refuses a query with an escaped name, which
+// may be such a variable.
 func queriesOverPaths(bindings []rest.Binding) []refusal {
 	var list []refusal
 	for _, binding := range bindings {
@@ -214,7 +215,7 @@ func overlap(one, other rest.Binding) bool {
 	return true
 }
 
-// literalPrefix returns what every path of a binding begins with.
+// literalPrefix returns the common prefix of all paths of a binding.
 func literalPrefix(binding rest.Binding) string {
 	prefix, _, _ := strings.Cut(binding.Pattern(), "*")
 	return prefix

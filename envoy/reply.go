@@ -33,8 +33,8 @@ var restCodes = []struct {
 	{http.StatusGatewayTimeout, code.Code_DEADLINE_EXCEEDED},
 }
 
-// localReplies shape what Envoy answers by itself. To REST that is a google.rpc.Status
-// in JSON, as what comes from backends.
+// localReplies returns the format of Envoy's own answers. REST gets a google.rpc.Status
+// in JSON, as from backends.
 func localReplies(c Config) *hcmv3.LocalReplyConfig {
 	replies := unroutedReply()
 	if len(restServices(c)) == 0 {

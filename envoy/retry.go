@@ -24,11 +24,10 @@ const (
 	retryHostSelections = 10
 )
 
-// The retry budget: how many of the calls under way to a backend may be
-// repetitions, so that a backend in trouble gets at most half as many again.
-// Half, because of two pods, the fewest that survive a crash, one may crash, and
-// what it was to get goes to the other. With few calls under way a share of
-// them says little, so some are always allowed.
+// The retry budget limits the share of the calls under way to a backend that may be
+// retries, so that a failing backend gets at most half as many calls again. It is half
+// because two pods are the minimum that survives a crash: if one crashes, its calls go
+// to the other. A share of few calls means little, so some retries are always allowed.
 const (
 	retryBudgetPercent = 50
 	retryBudgetAtLeast = 10
@@ -62,11 +61,11 @@ func retryPolicy(method protoreflect.MethodDescriptor) *routev3.RetryPolicy {
 	return policy
 }
 
-// retryUnsent tries another pod when the first cannot have begun the call.
-// Anything else may have had an effect, and is the caller's to repeat.
+// retryUnsent retries on another pod when the first cannot have started the call. Any
+// other call may have had an effect, and only the caller may retry it.
 //
-// No try has a timeout of its own: only the caller knows how long a method may
-// take, and repeating what is slow would add work to a backend that has too much.
+// No try has a timeout of its own: only the caller knows how long a method may take,
+// and retrying slow calls would add load to an overloaded backend.
 func retryUnsent() *routev3.RetryPolicy {
 	return &routev3.RetryPolicy{
 		RetryOn:    retryOnUnsent,

@@ -116,12 +116,11 @@ func ruledRoutes(c Config, backend Backend, route *routev3.Route, retry *routev3
 	return releases(backend, route, action)
 }
 
-// forward lets a call last as long as its caller wants: no timeout of ours on
-// the whole of it (Envoy's default of 15 seconds cuts streams, envoy issue
-// 17697) nor on its silences, but the deadline in the grpc-timeout header,
-// up to MaxDeadline, where there is one; the backend is told what Envoy made of
-// it, in milliseconds. With max_stream_duration set, Envoy takes no notice of the
-// timeout field (envoy issue 15530), and the deadline is for the call with all its
+// forward lets a call last as long as its caller wants. There is no timeout for the
+// whole call (Envoy's default of 15 seconds cuts streams, envoy issue 17697) nor for
+// idle streams. The deadline is that of the grpc-timeout header, up to MaxDeadline; the
+// backend gets the result, in milliseconds. With max_stream_duration set, Envoy ignores
+// the timeout field (envoy issue 15530), and the deadline covers the call with all its
 // retries.
 func forward(c Config) *routev3.RouteAction {
 	zero := durationpb.New(0)
@@ -143,9 +142,9 @@ func toCluster(route *routev3.Route, action *routev3.RouteAction, cluster string
 	return route
 }
 
-// unroutedReply gives a reason to who calls a service that is not here. Envoy
-// makes the 404 of an unknown path a gRPC status of UNIMPLEMENTED by itself if
-// the request is gRPC, with this text as its message.
+// unroutedReply returns the answer to calls of unknown services. If the request is gRPC,
+// Envoy itself turns the 404 of an unknown path into the gRPC status UNIMPLEMENTED, with
+// this text as its message.
 func unroutedReply() *hcmv3.LocalReplyConfig {
 	return &hcmv3.LocalReplyConfig{Mappers: []*hcmv3.ResponseMapper{{
 		Filter: &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ResponseFlagFilter{

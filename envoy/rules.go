@@ -29,11 +29,11 @@ func (r Rule) apply(route *routev3.Route) {
 	}
 }
 
-// ruleFor returns the rule for the calls of a method by an authority. With an empty
-// method, these are the calls of the service that no rule of a method is about; with an
-// empty authority, those by a name that no rule is about. The rule is the zero value where
-// there is none. It reports whether such calls are served: they are not if all rules are
-// for other authorities.
+// ruleFor returns the rule for the calls of a method by an authority. An empty method
+// stands for all methods of the service without a rule of their own, and an empty
+// authority for all names without one. Without a rule the result is the zero value.
+// ruleFor also reports whether such calls are served: they are not if all rules are for
+// other authorities.
 func (c Config) ruleFor(authority string, service protoreflect.FullName, method protoreflect.Name) (Rule, bool) {
 	var ofService, ofMethod []Rule
 	for _, rule := range c.Rules {
@@ -104,8 +104,8 @@ func (c Config) validateRules() error {
 	return errors.Join(errs...)
 }
 
-// validateSubject wants what a rule is about to be routed: a rule with a misspelt
-// name would leave open what it is to close.
+// validateSubject checks that the service and method of a rule are routed: a rule with a
+// misspelt name would protect nothing.
 func (c Config) validateSubject(field string, rule Rule) error {
 	for _, backend := range c.Backends {
 		for _, service := range backend.Services {

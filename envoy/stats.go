@@ -74,9 +74,9 @@ func statsTag(name, pattern string) *metricsv3.TagSpecifier {
 	return &metricsv3.TagSpecifier{TagName: name, TagValue: &metricsv3.TagSpecifier_Regex{Regex: pattern}}
 }
 
-// unwantedStats are never made. What grpc_web counts, grpc_stats counts too, but
-// grpc_web takes the names of methods from clients, and remembers each for ever.
-// The others are copies, and histograms of twenty series each that nobody reads.
+// unwantedStats lists statistics that Envoy does not create. grpc_stats counts the same
+// as grpc_web, which takes the names of methods from clients and keeps each forever.
+// The others are duplicates, and histograms of twenty series each that nobody reads.
 func unwantedStats() []*matcherv3.StringMatcher {
 	patterns := []*matcherv3.StringMatcher{
 		{MatchPattern: &matcherv3.StringMatcher_Contains{Contains: ".grpc-web."}},

@@ -70,8 +70,8 @@ func tlsParameters() *tlsv3.TlsParameters {
 			"ECDHE-ECDSA-AES256-GCM-SHA384",
 			"ECDHE-RSA-AES256-GCM-SHA384",
 		},
-		// The first is safe from what is recorded now and broken by a quantum
-		// computer later; it is not among Envoy's defaults.
+		// The first protects traffic recorded now from quantum computers later. It is not
+		// among Envoy's defaults.
 		EcdhCurves: []string{"X25519MLKEM768", "X25519", "P-256"},
 	}
 }

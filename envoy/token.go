@@ -36,7 +36,7 @@ const payloadHeader = "x-jwt-payload"
 // systemCAs is the file with the certificate authorities that Envoy's image trusts.
 const systemCAs = "/etc/ssl/certs/ca-certificates.crt"
 
-// keysTimeout bounds one attempt to fetch the keys of an issuer.
+// keysTimeout is the timeout of one attempt to fetch the keys of an issuer.
 const keysTimeout = 5 * time.Second
 
 // tokenFilters returns the filters that require a JSON Web Token where a rule asks for
@@ -212,8 +212,8 @@ func printable(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// validKeySet accepts a JWK Set (RFC 7517, section 5) of which Envoy can use a key,
-// and whose keys are public: others have no business in a configuration file.
+// validKeySet accepts a JWK Set (RFC 7517, section 5) with a key that Envoy can use,
+// and with public keys only: private keys do not belong in a configuration file.
 func validKeySet(text string) bool {
 	var set struct{ Keys []jsonWebKey }
 	if err := json.Unmarshal([]byte(text), &set); err != nil {
@@ -241,7 +241,7 @@ func (k jsonWebKey) usable() bool {
 	}
 }
 
-// decode is nothing for what is not base64url.
+// decode decodes base64url; it returns nil for any other text.
 func decode(text string) []byte {
 	content, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // collectorName holds an underscore, so that no backend can have it.
 const collectorName = "envoy_collector"
 
-// exportTimeout is for one message to the collector.
+// exportTimeout is the timeout of one message to the collector.
 const exportTimeout = 5 * time.Second
 
 // tracing makes Envoy a part of each trace: it goes on with the caller's W3C

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// askLimit is for one question to the admin interface, which answers from memory.
+// askLimit is the timeout of one request to the admin interface, which answers from memory.
 const askLimit = 2 * time.Second
 
-// admin is Envoy's admin interface (Envoy, docs/root/operations/admin.rst).
+// admin is a client of Envoy's admin interface (Envoy, docs/root/operations/admin.rst).
 type admin struct {
 	address string
 	client  *http.Client
@@ -72,8 +72,8 @@ func (a *admin) pods(ctx context.Context) (map[string]pods, error) {
 	return backends, nil
 }
 
-// servesTLS reports whether Envoy has accepted a certificate at least once. Later it goes
-// on with the one it has if it refuses the next, and counts that in
+// servesTLS reports whether Envoy has accepted a certificate at least once. If Envoy
+// refuses a later one, it keeps the one it has, and counts that in
 // sds.server.key_rotation_failed.
 func (a *admin) servesTLS(ctx context.Context) (bool, error) {
 	stats, err := a.stats(ctx, `^listener\..+\.server_ssl_socket_factory\.ssl_context_update_by_sds$`)

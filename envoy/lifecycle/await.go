@@ -9,21 +9,20 @@ import (
 	"time"
 )
 
-// errCertificate ends the container, which Kubernetes starts again: Envoy takes a mended
+// errCertificate ends the container, and Kubernetes restarts it. Envoy loads a repaired
 // Secret by itself.
 var errCertificate = errors.New("no certificate: Envoy accepted none, so no client could connect; its own log says why; " +
 	"mend what grpc-edge:certificate gives it, the Secret of this pod")
 
 // await returns when Envoy can serve TLS and has found all pods of each backend healthy.
-// When half of the budget is over, one pod of each is enough, and in the end none: a pod
-// or backend that is down is not to keep the others from being served. The error says
-// that there is no certificate.
+// After half of the budget one healthy pod of each is enough, and at the end of the budget
+// none: a pod or backend that is down must not block the others. An error means that there
+// is no certificate.
 //
-// Envoy is live after one round of health checks, whatever came of them, and a pod
-// that failed its first one has two more to pass. That is the rule where the network
-// policies of the pods do not know the address of a new Envoy yet, which they may come
-// to know some seconds after it has started (Kubernetes, "Network Policies", pod
-// lifecycle).
+// Envoy is live after one round of health checks, whatever their result. A pod that
+// failed its first check must pass two more. That is common while the network policies of
+// the pods do not know the address of a new Envoy yet; they may learn it some seconds
+// after its start (Kubernetes, "Network Policies", pod lifecycle).
 func await(ctx context.Context, envoy *admin, budget time.Duration, log *slog.Logger) error {
 	log.Info("waiting for the certificate and for healthy pods of each backend", "at_most", budget.String())
 	waiting, cancel := context.WithTimeout(ctx, budget)

@@ -12,10 +12,10 @@ type phases struct {
 	// fails while clients are still taken, so that it sends new ones elsewhere.
 	notice time.Duration
 	// finish is for clients, at most. POST /drain_listeners?graceful&skip_exit: Envoy
-	// tells them to go (GOAWAY), a growing share of them over its --drain-time-s, and
+	// tells them to leave (GOAWAY), a growing share of them over its --drain-time-s, and
 	// calls under way finish. It ends as soon as no client is connected, or none has
-	// called for a second. If Envoy gives no answer it lasts in full: who is served in
-	// the meantime needs the time all the same.
+	// called for a second. If Envoy does not answer it lasts in full, since clients may
+	// still be served.
 	finish time.Duration
 }
 
@@ -25,7 +25,7 @@ func splitBudget(budget time.Duration) phases {
 }
 
 const (
-	// pollInterval is between two questions to the admin interface.
+	// pollInterval is the time between two requests to the admin interface.
 	pollInterval = 100 * time.Millisecond
 	// quiet is the time without calls after which all clients count as gone or
 	// idle. The connection of an idle client can be closed.
@@ -52,7 +52,7 @@ func drain(envoy *admin, p phases, log *slog.Logger) {
 	log.Info("drained")
 }
 
-// insist asks again until there is no error or ctx ends. It logs an error once.
+// insist retries until there is no error or ctx ends. It logs an error once.
 func insist(ctx context.Context, log *slog.Logger, ask func() error) {
 	last := ""
 	for ctx.Err() == nil {

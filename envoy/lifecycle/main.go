@@ -1,7 +1,6 @@
-// Command lifecycle is with an Envoy at the beginning and at the end of its pod's
-// life, and has its admin interface tell and do what is needed. Envoy is a sidecar
-// (an init container with restartPolicy Always): it starts before, and Kubernetes
-// stops it only when the main container has ended.
+// Command lifecycle starts and drains an Envoy with its pod, through Envoy's admin
+// interface. Envoy is a sidecar (an init container with restartPolicy Always): it
+// starts first, and Kubernetes stops it only when the main container has ended.
 //
 //	lifecycle await   an init container after Envoy: it ends when Envoy has accepted
 //	                  its certificate and found the pods of each backend healthy, or
@@ -20,9 +19,8 @@
 //	-budget  how long all of it may take, such as 25s (the default); for drain,
 //	         keep it below the pod's terminationGracePeriodSeconds
 //
-// It listens on nothing, and logs JSON lines to standard output. An admin interface
-// that gives no answer is asked again and waited for. A second signal ends drain at
-// once.
+// It listens on nothing, and logs JSON lines to standard output. Requests to an admin
+// interface that does not answer are retried. A second signal ends drain at once.
 package main
 
 import (

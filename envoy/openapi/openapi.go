@@ -1,7 +1,6 @@
-// Package openapi describes in OpenAPI 3.0 what the edge answers by REST: each method
-// with a google.api.http annotation, as Envoy transcodes it. It follows the protos
-// and not the habits of a client, so a field of 64 bits is a text and the reply of a
-// stream a list.
+// Package openapi describes the REST API of the edge in OpenAPI 3.0: each method with a
+// google.api.http annotation, as Envoy transcodes it. It follows ProtoJSON, so a field of
+// 64 bits is a string and the response of a stream is an array.
 package openapi
 
 import (
@@ -84,9 +83,9 @@ func (d document) addService(service protoreflect.ServiceDescriptor) {
 	}
 }
 
-// addBinding documents one binding, the nth of its method. It reports false for one
-// that OpenAPI cannot hold: of a verb that it does not know, or of a path that it does
-// not tell from another.
+// addBinding documents one binding, the nth of its method. It returns false for a binding
+// that OpenAPI cannot express: one with a verb that it does not support, or with a path
+// that it cannot tell from another.
 func (d document) addBinding(binding rest.Binding, n int) bool {
 	documented := []string{binding.Verb}
 	if binding.Verb == "*" {
@@ -154,7 +153,7 @@ func raw() openapi3.Content {
 	return openapi3.Content{"*/*": &openapi3.MediaType{Schema: openapi3.NewStringSchema().WithFormat("binary").NewRef()}}
 }
 
-// body describes what is sent. A field that the path fills in cannot be sent, too.
+// body describes the request body. It leaves out fields that the path sets.
 func (d document) body(binding rest.Binding) openapi3.Content {
 	message := binding.Method.Input()
 	if binding.Body != "*" {
@@ -186,7 +185,7 @@ func (d document) body(binding rest.Binding) openapi3.Content {
 	return inJSON(schema)
 }
 
-// reply describes what is answered.
+// reply describes the response.
 func (d document) reply(binding rest.Binding) openapi3.Content {
 	message := binding.Method.Output()
 	if binding.ResponseBody != "" || message.FullName() == rest.HTTPBody {
@@ -289,7 +288,7 @@ func (d document) query(binding rest.Binding) openapi3.Parameters {
 	return parameters
 }
 
-// comment returns what the proto says before the declaration.
+// comment returns the proto's comment before the declaration.
 func comment(d protoreflect.Descriptor) string {
 	text := d.ParentFile().SourceLocations().ByDescriptor(d).LeadingComments
 	var lines []string

@@ -1,5 +1,5 @@
 // Package prototest makes descriptors of gRPC services from the text of a proto
-// file, so that a test shows the services it is about.
+// file, so that a test contains the services it is about.
 package prototest
 
 import (

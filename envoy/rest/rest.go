@@ -18,16 +18,16 @@ import (
 // HTTPBody is the message that carries a body as it is, whatever its content type.
 const HTTPBody protoreflect.FullName = "google.api.HttpBody"
 
-// Binding is one way to call a method by REST.
+// Binding describes one way to call a method by REST.
 type Binding struct {
 	Method protoreflect.MethodDescriptor
 	// Verb is the method of HTTP; * stands for any.
 	Verb string
 	// Template is the path with its variables, such as /v1/{name=shelves/*}.
 	Template string
-	// Body names the field that the body is; * is the whole request and empty is none.
+	// Body names the field that the body sets; * is the whole request, and empty is none.
 	Body string
-	// ResponseBody names the field that is answered; empty is the whole response.
+	// ResponseBody names the field that is returned; empty is the whole response.
 	ResponseBody string
 }
 

@@ -212,7 +212,7 @@ func play(t *testing.T, runs []one) string {
 	return told.String()
 }
 
-// made tells what is in the cloud.
+// made prints what is in the cloud.
 func made(t *testing.T, f *fake, out io.Writer) {
 	t.Helper()
 	for _, all := range []map[string]object{f.buckets, f.rings, f.keys} {

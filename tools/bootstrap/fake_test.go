@@ -261,7 +261,8 @@ func create(w http.ResponseWriter, r *http.Request, all map[string]object, id st
 	answer(w, content)
 }
 
-// wrongRotation returns what Cloud KMS's reference of CryptoKey does not allow.
+// wrongRotation returns the rotation of a key if Cloud KMS's reference of CryptoKey does not
+// allow it, and else "".
 func wrongRotation(key object) string {
 	period, err := time.ParseDuration(fmt.Sprint(key["rotationPeriod"]))
 	next, err2 := time.Parse(time.RFC3339, fmt.Sprint(key["nextRotationTime"]))
