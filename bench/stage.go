@@ -170,7 +170,7 @@ func (t *target) measure(ctx context.Context, shape shape, m *measured) (report.
 	return t.window(ctx, callers, &client.Traffic, m)
 }
 
-// window warms up and measures once.
+// window makes calls to warm up, and then measures one window.
 func (t *target) window(ctx context.Context, callers []load.Call, traffic *load.Traffic, m *measured) (report.Figures, error) {
 	m.count(load.Run(ctx, callers, t.stage.warmup))
 	sent, received := traffic.Sent.Load(), traffic.Received.Load()

@@ -149,7 +149,7 @@ func (d *delivery) drift(ctx context.Context, t *testing.T) {
 	}
 }
 
-// rollback goes back to the deployment of main's first commit.
+// rollback rolls back to the deployment of main's first commit.
 func (d *delivery) rollback(ctx context.Context, t *testing.T) {
 	if got := d.must(ctx, t, "make", "rollback"); !strings.Contains(got, "Say that echo changed") || !strings.Contains(got, "Start") {
 		t.Errorf("the deployments are listed as\n%s", got)

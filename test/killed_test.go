@@ -15,8 +15,8 @@ import (
 	"example.com/grpc-edge/test/workcopy"
 )
 
-// TestKilled kills Pulumi's engine while it makes, and while it removes, each resource
-// of the program. In between only what docs/operations.md says is done.
+// TestKilled kills Pulumi's engine while it creates, and while it deletes, each resource of
+// the program. Recovery follows docs/operations.md alone.
 func TestKilled(t *testing.T) {
 	ctx := t.Context()
 	k := &killed{checkout: newCheckout(t)}
@@ -211,7 +211,7 @@ func (k *killed) recover(ctx context.Context, t *testing.T) {
 	}
 }
 
-// look deletes what exists, has an ID of Google's, and is not in the state.
+// look deletes the objects whose IDs Google assigns and that are not in the state.
 func (k *killed) look(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for _, object := range k.strangers(ctx, t) {
@@ -277,9 +277,9 @@ func (k *killed) whole(ctx context.Context, t *testing.T) {
 	}
 }
 
-// lasting are faults that trying again does not mend: each is told once, by the
-// resource, the reason and what it takes. Each keeps from being made what the next
-// ones strike.
+// lasting lists faults that retries do not fix. `make up` must report each once, with the
+// resource, the reason and the fix. Each fault keeps the resources of the next ones from being
+// created.
 var lasting = []struct{ fault, resource, want string }{
 	{"denied kind=Network", "gcp:compute:Network (network)", "Error 403: Required 'compute.networks.create' permission for 'projects/sandbox-project', forbidden"},
 	{"quota kind=Subnetwork", "gcp:compute:Subnetwork (network-nodes)", "Error 403: Quota 'SUBNETWORKS' exceeded.  Limit: 100.0 globally., quotaExceeded"},

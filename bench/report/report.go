@@ -46,7 +46,7 @@ type Load struct {
 // Kind is the role of a candidate in the targets.
 type Kind int
 
-// The kinds of candidates.
+// These are the kinds of candidates.
 const (
 	Direct  Kind = iota // no proxy
 	Edge                // this repository's

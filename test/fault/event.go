@@ -14,7 +14,7 @@ import (
 	"example.com/grpc-edge/test/steady"
 )
 
-// Kinds of events, in the order of the report.
+// These are the kinds of events, in the order of the report.
 const (
 	Planned   = "planned"
 	Unplanned = "unplanned"

@@ -172,7 +172,7 @@ func scale(ctx context.Context, s *Sandbox) (func() error, error) {
 	return nil, nil
 }
 
-// canary releases a change of api.Echo to half of the calls, and then to all.
+// canary rolls out a change of api.Echo to half of the calls, and then to all.
 func canary(ctx context.Context, s *Sandbox) (func() error, error) {
 	_, stable, _ := strings.Cut(s.Images["echo"], "@")
 	if err := s.release("echo"); err != nil {

@@ -215,8 +215,8 @@ func eventually(ctx context.Context, limit time.Duration, try func() error) erro
 	}
 }
 
-// configure sets keys of the stack's config, each to a value in YAML's flow style;
-// an empty value removes the key.
+// configure sets keys of the stack's config to values in YAML's flow style. An empty value
+// removes the key.
 func (s *Sandbox) configure(values map[string]string) error {
 	const file = "Pulumi.sandbox.yaml"
 	content, err := os.ReadFile(filepath.Join(s.Dir, file))

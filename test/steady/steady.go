@@ -78,7 +78,7 @@ func (o Options) Rate() float64 {
 	return float64(clients) / o.Interval.Seconds()
 }
 
-// client makes calls, several at a time.
+// client makes calls of one protocol. Several calls may be in flight.
 type client interface {
 	call(ctx context.Context) error
 	close()

@@ -113,7 +113,7 @@ func Read(file string) (Results, error) {
 	return r, nil
 }
 
-// Save writes results for Read.
+// Save writes the results to a file, from which Read reads them.
 func (r Results) Save(file string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
