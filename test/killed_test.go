@@ -176,9 +176,9 @@ func (k *killed) each(ctx context.Context, t *testing.T, verb, doing string, com
 	return all
 }
 
-// goOn goes on without recovery: what has a random name is made a second time, what has a
-// fixed one is refused. Recovery settles both afterwards. Only these two are tried, as the
-// first call of any other resource would be held, and nobody ends this run.
+// goOn runs up without recovery. A resource with a random name is then created a second time,
+// and one with a fixed name is refused. Recovery must fix both afterwards. goOn targets only
+// these two: the first call of any other resource would be held, and nobody kills this run.
 func (k *killed) goOn(ctx context.Context, t *testing.T) {
 	t.Helper()
 	out, err := k.pulumi(ctx, t, append(strings.Fields(up), "--target", "**:Network::network", "--target", "**::registry-images")...)
@@ -199,8 +199,8 @@ func (k *killed) unlock(ctx context.Context, t *testing.T) {
 	}
 }
 
-// recover does what docs/operations.md says, but for the list of Google's operations: here
-// they have ended.
+// recover recovers as docs/operations.md describes, except for the list of Google's
+// operations. Here they have ended.
 func (k *killed) recover(ctx context.Context, t *testing.T) {
 	t.Helper()
 	if out := k.must(ctx, t, "make", "recover"); strings.Contains(out, "It is not known whether") {
