@@ -93,8 +93,8 @@ func (c sample) call(ctx context.Context, st stack.Stack) (string, error) {
 // (statusCodeOffset in grpcurl's main package).
 const statusOffset = 64
 
-// call calls the method that the user names with the data given, or with the stack's sample
-// of it; without a method it calls the samples that change nothing.
+// call calls the method that the user names, with the given data or with the stack's sample.
+// Without a method it calls the samples that change nothing.
 func call(ctx context.Context, s sandbox, args []string) error {
 	st, err := s.stack()
 	if err != nil {
@@ -125,7 +125,7 @@ func call(ctx context.Context, s sandbox, args []string) error {
 	return silent(cmd.Run())
 }
 
-// printGreeting ends `up`: what was answered and what to type next.
+// printGreeting prints the end of `up`: what was answered and what to type next.
 func printGreeting(ctx context.Context, st stack.Stack, replies string) error {
 	outputs, err := st.Outputs(ctx)
 	if err != nil {

@@ -47,7 +47,7 @@ func (s sandbox) pulumi(ctx context.Context, args ...string) error {
 	return silent(cmd.Run())
 }
 
-// silent passes on the exit code of a program that has said itself what is wrong.
+// silent passes on the exit code of a program that has already printed what is wrong.
 func silent(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

@@ -210,8 +210,8 @@ func (e edge) dial() (*grpc.ClientConn, error) {
 // attemptTimeout limits one attempt.
 const attemptTimeout = 10 * time.Second
 
-// until tries until it succeeds or ctx ends, and returns the last error that an attempt
-// found itself: one that was cut off by the end says nothing about its cause.
+// until retries until it succeeds or ctx ends. It returns the last error that an attempt found
+// itself: an attempt that the end cut off does not show the cause.
 func until(ctx context.Context, try func(context.Context) error) error {
 	var last error
 	for {

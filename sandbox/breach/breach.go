@@ -40,9 +40,9 @@ func logged(s said) (string, bool)   { return s.log, s.log != "" }
 func reported(s said) (string, bool) { return s.status + "\n" + s.events, true }
 func probed(s said) (string, bool)   { return s.events, s.events != "" }
 
-// signs lead from words to what is broken. The words of probes are those of
-// Kubernetes' pkg/probe/grpc, those about users of its kuberuntime/security_context,
-// those about starting of runc and containerd.
+// signs maps words of logs and events to what is broken. The words of probes come from
+// Kubernetes' pkg/probe/grpc, the words about users from its kuberuntime/security_context, and
+// the words about starting from runc and containerd.
 var signs = []struct {
 	find    func(said) (string, bool)
 	pattern *regexp.Regexp
@@ -100,7 +100,8 @@ var signs = []struct {
 	},
 }
 
-// ended names a program that ended by itself, unless a better reason is known.
+// ended returns which programs ended by themselves without an error, unless a better reason is
+// known.
 func ended(pod *corev1.Pod, known bool) []string {
 	if known {
 		return nil

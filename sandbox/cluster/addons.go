@@ -37,7 +37,7 @@ func (c *Cluster) installAddons(ctx context.Context, managedPrometheus bool) err
 	return applyAll(ctx, config, objects)
 }
 
-// applyAll applies objects in their order and waits until the kinds among them can be used.
+// applyAll applies objects in order and waits until the kinds among them can be used.
 func applyAll(ctx context.Context, config *rest.Config, objects []*unstructured.Unstructured) error {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {

@@ -82,9 +82,9 @@ func (n *node) Disk() string       { return n.disk }
 // ReservedCPU returns the CPU that the node keeps from pods, in thousandths of a core.
 func (n *node) ReservedCPU() int { return reserved(n.pool, n.cpus) }
 
-// Trust and RuntimeSpec are for containers: what all of them have is what `ctr oci spec` of
-// containerd 1.6 prints, and the authorities to trust where Go and OpenSSL look for them,
-// with the variables of libraries that look elsewhere (requests and gRPC for Python).
+// Trust and RuntimeSpec return the paths of what all containers get. RuntimeSpec is what `ctr
+// oci spec` of containerd 1.6 prints, with the trusted authorities where Go and OpenSSL look for
+// them, and the variables for libraries that look elsewhere (requests and gRPC for Python).
 func (n *node) Trust() string       { return n.trust }
 func (n *node) RuntimeSpec() string { return n.file("runtime.json") }
 

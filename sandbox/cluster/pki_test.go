@@ -155,7 +155,7 @@ func TestIssueAgain(t *testing.T) {
 	}
 }
 
-// TestIssueAfterInterruption begins again what was not written to its end.
+// TestIssueAfterInterruption issues again what was not written completely.
 func TestIssueAfterInterruption(t *testing.T) {
 	t.Parallel()
 	identity := Identity{Name: "a", DNSNames: []string{"a"}}

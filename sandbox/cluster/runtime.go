@@ -167,7 +167,8 @@ func (r *Runtime) cgroup(name string) machine.Cgroup {
 	return machine.Cgroup(filepath.Join(r.options.Cgroup, name))
 }
 
-// linkName fits the kernel's 15 bytes whatever a machine is called.
+// linkName returns a link's name that fits the kernel's limit of 15 bytes, whatever the
+// machine's name.
 func linkName(kind string, a netip.Addr) string {
 	b := a.As4()
 	return fmt.Sprintf("%s-%d-%d", kind, b[2], b[3])

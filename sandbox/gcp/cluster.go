@@ -236,8 +236,7 @@ func clusterRangeNames(p Properties) []string {
 	}, func(s string) bool { return s == "" })
 }
 
-// undone ends a creation that did not succeed: what was started is stopped,
-// even if ctx has ended.
+// undone reverts a creation that failed: it stops what was started, even if ctx has ended.
 func (c *Cloud) undone(ctx context.Context, cluster string, err error) error {
 	return errors.Join(err, c.runtime.StopCluster(context.WithoutCancel(ctx), cluster))
 }

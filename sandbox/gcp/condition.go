@@ -21,8 +21,8 @@ func conditionKindsOf(condition Properties) []string {
 	return slices.DeleteFunc(slices.Clone(conditionKinds), func(kind string) bool { return !condition.has(kind) })
 }
 
-// checkCondition follows the descriptions of the kinds of condition in
-// "projects.alertPolicies". Of logs, MQL and SQL nothing is known here.
+// checkCondition follows the descriptions of the kinds of condition in "projects.alertPolicies".
+// It does not check logs, MQL and SQL.
 func checkCondition(p Properties) []Violation {
 	c := &checker{p: p}
 	if given := conditionKindsOf(p); len(given) > 1 {

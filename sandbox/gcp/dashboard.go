@@ -213,8 +213,8 @@ func dropDefaults(o map[string]any) {
 	}
 }
 
-// admitDashboard stores the JSON as the API gives it back: normalised, with the
-// name and an etag that changes with the content.
+// admitDashboard stores the JSON as the API returns it: normalised, with the name and an etag
+// that changes with the content.
 func admitDashboard(t *change) error {
 	stored := Properties{}
 	if err := json.Unmarshal([]byte(t.new.Config.str("dashboardJson")), &stored); err != nil {

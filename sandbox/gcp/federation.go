@@ -114,8 +114,8 @@ func (c *checker) expression(property, text string, most int, want *cel.Type) {
 	}
 }
 
-// multiTenant issue tokens for everybody, so that a condition must say for whom
-// ("Configure Workload Identity Federation with deployment pipelines", IAM).
+// multiTenant lists issuers that issue tokens for everybody, so that a condition must restrict
+// them ("Configure Workload Identity Federation with deployment pipelines", IAM).
 var multiTenant = []string{"https://token.actions.githubusercontent.com", "https://gitlab.com", "https://app.terraform.io"}
 
 func admitIdentityProvider(t *change) error {

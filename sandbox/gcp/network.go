@@ -57,7 +57,7 @@ func (t *change) assignNumber(key string) {
 	}
 }
 
-// stamp records when the object was made, once.
+// stamp records once when the object was created.
 func (t *change) stamp(key string) {
 	if !t.new.Status.has(key) {
 		t.new.Status[key] = t.now().UTC().Format(time.RFC3339Nano)
@@ -70,7 +70,8 @@ func (t *change) updated() {
 	t.stamp("updateTime")
 }
 
-// fingerprint changes with each version of an object ("Fingerprints", Compute Engine API).
+// fingerprint returns a new random fingerprint, which an object gets with each version
+// ("Fingerprints", Compute Engine API).
 func fingerprint() string {
 	b := make([]byte, 8)
 	rand.Read(b) // never fails

@@ -210,7 +210,7 @@ func TestSigningKeys(t *testing.T) {
 	}
 }
 
-// TestEnforcementIsSwitched in place, with the cluster as it is.
+// TestEnforcementIsSwitched checks that enforcement is switched in place, with the cluster as it is.
 func TestEnforcementIsSwitched(t *testing.T) {
 	t.Parallel()
 	rt := newFakeRuntime()
@@ -229,7 +229,7 @@ func TestEnforcementIsSwitched(t *testing.T) {
 	}
 }
 
-// TestKeyWithoutID gets the name of its digest.
+// TestKeyWithoutID checks that a key without an ID gets the name of its digest.
 func TestKeyWithoutID(t *testing.T) {
 	t.Parallel()
 	c := signing(t)

@@ -37,7 +37,7 @@ func run(ctx context.Context, pid int, stdin []byte, env, argv []string) ([]byte
 }
 
 // onSpareThread calls f on a thread that ends with it. The process's first thread cannot end:
-// what f changes of it would stay for as long as the process runs.
+// f's changes to it would stay for as long as the process runs.
 func onSpareThread(f func() error) error {
 	done := make(chan error)
 	go func() {

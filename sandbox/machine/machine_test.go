@@ -103,7 +103,7 @@ func testRun(t *testing.T, m *Machine) {
 	}
 }
 
-// testRestart kills the machine's process and wants another.
+// testRestart kills the machine's process and checks that another one starts.
 func testRestart(t *testing.T, m *Machine, log, space string) {
 	var old []int
 	for _, pid := range processes(t, space) {

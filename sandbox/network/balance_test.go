@@ -30,8 +30,8 @@ COMMIT
 	}
 }
 
-// TestBalance looks at what routes marked packets. That connections stay where they
-// are is seen end to end, by the drain of nodes under load.
+// TestBalance checks what routes marked packets. The drain of nodes under load checks end to end
+// that connections stay where they are.
 func TestBalance(t *testing.T) {
 	n := newNetwork(t)
 	machine(t, n, "a", "10.0.0.2", external)

@@ -177,7 +177,7 @@ func (l *line) status(detail string) {
 	l.detail = strings.TrimSpace(detail)
 }
 
-// draws begins to show what runs, and returns what ends that.
+// draws starts to show what runs, and returns the function that stops it.
 func (p *Printer) draws() (stop func()) {
 	ticker := time.NewTicker(frame)
 	quit, ended := make(chan struct{}), make(chan struct{})

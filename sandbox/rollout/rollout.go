@@ -162,7 +162,7 @@ func (w *Watcher) remember(pods []corev1.Pod) {
 	}
 }
 
-// lasting marks those findings that are refusals and have been there for longer than patience.
+// lasting marks the findings that are refusals and older than patience.
 func (w *Watcher) lasting(now map[string]time.Time, found []finding) []finding {
 	for i, f := range found {
 		if !strings.Contains(f.text, refusal) {

@@ -115,8 +115,8 @@ func (p *provider) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulum
 	return resp, nil
 }
 
-// Diff replaces a resource at any change, as nothing of a certificate can be
-// changed in place, save earlyRenewalHours, which is not part of it.
+// Diff replaces a resource at any change, because nothing of a certificate can change in place.
+// The exception is earlyRenewalHours, which is not part of the certificate.
 func (p *provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	if _, err := kindOf(req.GetType()); err != nil {
 		return nil, err

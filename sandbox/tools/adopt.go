@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// adopt copies the program from PATH in the place of compiling it, if it says that it has the
-// version and is proven to be built from what the go.sum in folder pins: see [prove]. It
-// reports whether it did.
+// adopt copies the program from PATH instead of compiling it, if it reports the version and is
+// proven to be built from what the go.sum in folder pins: see [prove]. It reports whether it
+// did.
 func (t Tools) adopt(name, version, folder string) bool {
 	file, err := exec.LookPath(name)
 	if err != nil || file == t.Bin(name) {
@@ -69,7 +69,7 @@ func readSums(file string) (map[string]string, error) {
 	return sums, nil
 }
 
-// copyProgram copies, since what is on PATH may be updated at any time.
+// copyProgram copies a program, because the one on PATH may be updated at any time.
 func copyProgram(from, to string) (err error) {
 	in, err := os.Open(from)
 	if err != nil {

@@ -21,7 +21,7 @@ func (e *engine) fault(words string) {
 	}
 }
 
-// TestTransientFaultsAreRetried also reads and deletes: each verb is tried again.
+// TestTransientFaultsAreRetried also reads and deletes: each verb is retried.
 func TestTransientFaultsAreRetried(t *testing.T) {
 	for _, answer := range []string{"rate-limit", "internal", "unavailable"} {
 		t.Run(answer, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestRetriesEnd(t *testing.T) {
 	}
 }
 
-// TestLastingFaultsAreToldOnce also makes the resource after it: nothing is lost.
+// TestLastingFaultsAreToldOnce also creates the resource afterwards: nothing is lost.
 func TestLastingFaultsAreToldOnce(t *testing.T) {
 	for words, want := range map[string]string{
 		"quota kind=Network":        "Error 403: Quota 'NETWORKS' exceeded.",

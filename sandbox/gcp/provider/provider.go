@@ -105,8 +105,8 @@ func (p *provider) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pul
 	return &pulumirpc.CreateResponse{Id: t.id(o.Name), Properties: properties}, err
 }
 
-// Read implements pulumirpc.ResourceProviderServer, for refresh and import. What
-// has gone is answered with an empty ID.
+// Read implements pulumirpc.ResourceProviderServer, for refresh and import. For an object that
+// is gone, it returns an empty ID.
 func (p *provider) Read(ctx context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	t, schema, err := lookUp(r.Urn)
 	if err != nil {
@@ -168,7 +168,7 @@ func (p *provider) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pul
 	return &pulumirpc.UpdateResponse{Properties: properties}, err
 }
 
-// Delete implements pulumirpc.ResourceProviderServer. What has gone already is
+// Delete implements pulumirpc.ResourceProviderServer. An object that is already gone counts as
 // deleted.
 func (p *provider) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
 	t, _, err := lookUp(r.Urn)

@@ -7,9 +7,9 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// TestWhatReplaces changes each input that a key of a stack leads to, one at a
-// time. In place or not is as the Terraform provider's documentation has it
-// ("Changing this forces a new resource").
+// TestWhatReplaces changes each input that a key of a stack leads to, one at a time. Whether it
+// changes in place follows the Terraform provider's documentation ("Changing this forces a new
+// resource").
 func TestWhatReplaces(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, noRuntime{})

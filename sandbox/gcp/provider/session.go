@@ -116,10 +116,9 @@ func (p *provider) DiffConfig(_ context.Context, r *pulumirpc.DiffRequest) (*pul
 	return response, nil
 }
 
-// Configure implements pulumirpc.ResourceProviderServer. Of the provider's
-// options, project, region, zone, impersonateServiceAccount, defaultLabels and
-// addPulumiAttributionLabel have an effect; credentials are not needed, and what else there is has
-// nothing to act on here.
+// Configure implements pulumirpc.ResourceProviderServer. Of the provider's options, project,
+// region, zone, impersonateServiceAccount, defaultLabels and addPulumiAttributionLabel have an
+// effect; credentials are not needed, and the other options have nothing to act on here.
 func (p *provider) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	args, err := decode(r.Args)
 	if err != nil {
@@ -145,9 +144,9 @@ func (p *provider) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest)
 	}, nil
 }
 
-// Cancel implements pulumirpc.ResourceProviderServer: nothing is tried again, and
-// nothing new begins. What Google has accepted is waited for, as the Terraform provider
-// does (operation.go, OperationWait), so that the engine knows of it.
+// Cancel implements pulumirpc.ResourceProviderServer: it stops retries, and nothing new begins.
+// It waits for what Google has accepted, as the Terraform provider does (operation.go,
+// OperationWait), so that the engine knows of it.
 func (p *provider) Cancel(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
 	p.sessions.find(ctx).cancel(errCanceled)
 	return &emptypb.Empty{}, nil

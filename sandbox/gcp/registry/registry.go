@@ -104,8 +104,8 @@ func ping(w http.ResponseWriter, r *http.Request, email string) {
 	fmt.Fprintln(w, "{}")
 }
 
-// serve applies permissions and the repository's own rules, in the order in
-// which Google does: who may not read a repository does not learn that it is missing.
+// serve applies permissions and the repository's own rules, in Google's order: a caller that may
+// not read a repository does not learn that it is missing.
 func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, email string, t target) {
 	if permission := permissionFor(r.Method); !e.repositories.Allowed(email, permission, t.repository) {
 		if email == "" {
