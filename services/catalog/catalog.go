@@ -27,13 +27,13 @@ const (
 	SpecFile = "service.yaml"
 )
 
-// Service is one service with all that it needs.
+// Service describes a service and its needs.
 type Service struct {
 	// Name names its objects in the cluster, its image and its backend at the edge.
 	Name string
 	// Folder is services/NAME, from the root of the repository, with slashes.
 	Folder string
-	// Protos are its own proto files. Their services are what it serves.
+	// Protos holds its own proto files. It serves the services in them.
 	Protos []protoreflect.FileDescriptor
 	Spec
 
@@ -93,7 +93,7 @@ func Names(root string) ([]string, error) {
 
 // Read returns the services in the repository at root, in the order of their names.
 // Values missing from service.yaml and from overrides, the stack's key `services`,
-// default to those in defaults. Problems are all wrong values; an error means that
+// default to those in defaults. The problems list all wrong values. An error means that
 // a file cannot be read.
 func Read(root string, overrides map[string]any, defaults Spec) ([]Service, []Problem, error) {
 	names, err := Names(root)

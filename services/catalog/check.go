@@ -21,15 +21,15 @@ var (
 	cpuRule  = regexp.MustCompile(`^([1-9][0-9]*m|[0-9]+(\.[0-9]+)?)$`)
 	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	roleRule = regexp.MustCompile(`^((projects|organizations)/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+$`)
-	// versionRule has the secret's own project, which may be left out, its name and the number of the version.
-	// "latest" is none: what it means changes without a deployment.
+	// versionRule matches the secret's project, which may be left out, its name and the number of the version.
+	// It does not match "latest", whose meaning changes without a deployment.
 	versionRule = regexp.MustCompile(`^(?:projects/([a-z0-9-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/([1-9][0-9]*)|([A-Za-z0-9_-]{1,255})/([1-9][0-9]*))$`)
 )
 
 // platformVariables lists the variables that the platform sets in every pod.
 var platformVariables = []string{"PORT", "TERMINATION_BUDGET", "MAX_CALLS", "GOMEMLIMIT", "OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
-// systemFolders are of the kernel, the program or the user list of the image.
+// systemFolders lists the folders of the kernel, the program and the user list of the image.
 var systemFolders = []string{"/", "/app", "/dev", "/etc", "/proc", "/sys"}
 
 // maxFiles is the size limit of a ConfigMap and of a Secret (Kubernetes, "ConfigMaps": 1 MiB), less room for its metadata.
@@ -58,8 +58,8 @@ func (s *Service) check(dir string) []Problem {
 	return c.problems
 }
 
-// checkSize checks numbers that the service itself gives: the stack's own keys have
-// their checks.
+// checkSize checks the numbers that the service itself sets. The stack's own keys have
+// their own checks.
 func (c *checker) checkSize() {
 	for key, value := range map[string]string{"cpu": c.CPU, "cpuLimit": c.CPULimit} {
 		if !cpuRule.MatchString(value) && (key == "cpu" || value != "") {
@@ -172,7 +172,7 @@ func (c *checker) checkFolders(dir string) {
 	}
 }
 
-// checkWays checks what the pods may reach, and as whom.
+// checkWays checks which destinations the pods may reach, and with which identity.
 func (c *checker) checkWays() {
 	for i, role := range c.Roles {
 		if !roleRule.MatchString(role.Role) {

@@ -7,10 +7,10 @@ import (
 )
 
 // nameRule leaves room in a DNS label (RFC 1035, section 2.3.4: 63 characters) for
-// what is added to the name: -canary, a zone, a hash.
+// suffixes of the name: -canary, a zone, a hash.
 var nameRule = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
-// reserved are names with a meaning of their own.
+// reserved lists names with a meaning of their own.
 var reserved = map[string]string{
 	"envoy":     "is the edge itself",
 	"edge":      "is the edge itself",
@@ -23,7 +23,7 @@ var reserved = map[string]string{
 	"testdata":  "is a folder that Go does not build",
 }
 
-// suffixes are added to names by the platform.
+// suffixes lists the suffixes that the platform adds to names.
 var suffixes = []string{"-canary", "-stable"}
 
 // CheckName returns why a service cannot have the name, or nil.

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// word is in every text of a sample.
+	// word is the value of text fields in a sample.
 	word = "hello"
 	// maxDepth is the maximum depth of filled-in required fields, for messages that
 	// require themselves.
@@ -38,8 +38,8 @@ func Sample(message protoreflect.MessageDescriptor) (string, bool) {
 	return compact.String(), true
 }
 
-// wellKnown reports whether JSON has a form of its own for the message, in which a
-// word may be no valid text. Of these only StringValue and Value take one.
+// wellKnown reports whether the message has a special form in JSON, in which a word
+// may be invalid. Of these messages only StringValue and Value accept one.
 func wellKnown(message protoreflect.MessageDescriptor) bool {
 	name := message.FullName()
 	return name.Parent() == "google.protobuf" && name.Name() != "StringValue" && name.Name() != "Value"
@@ -63,7 +63,7 @@ func fillText(message *dynamicpb.Message) {
 }
 
 // fillRequired sets the required fields of proto2 and of editions at all levels. It
-// reports whether it came to an end.
+// returns false if they are nested deeper than maxDepth.
 func fillRequired(message *dynamicpb.Message, depth int) bool {
 	fields := message.Descriptor().Fields()
 	for i := range fields.Len() {

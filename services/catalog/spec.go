@@ -56,23 +56,23 @@ type Spec struct {
 	Files map[string]string `json:"files"`
 	// Secrets holds secret values, by the name of the variable for each.
 	Secrets map[string]Secret `json:"secrets"`
-	// Scratch are writable folders, which are empty when a pod starts: their size
-	// limits by their path in the container.
+	// Scratch holds the size limits of writable folders, by their path in the container.
+	// The folders are empty when a pod starts.
 	Scratch map[string]string `json:"scratch"`
-	// Roles are Google Cloud roles that only this service's pods have.
+	// Roles lists Google Cloud roles that only this service's pods have.
 	Roles []Role `json:"roles"`
 
-	// Calls names the services that this one calls.
+	// Calls lists the services that this one calls.
 	Calls []string `json:"calls"`
-	// Egress opens the way to addresses outside the cluster.
+	// Egress allows connections to addresses outside the cluster.
 	Egress []Egress `json:"egress"`
-	// GoogleAPIs opens the way to Google's APIs over Private Google Access.
+	// GoogleAPIs allows connections to Google's APIs over Private Google Access.
 	GoogleAPIs bool `json:"googleApis"`
-	// Internet opens the way to every public address, through Cloud NAT.
+	// Internet allows connections to every public address, through Cloud NAT.
 	Internet bool `json:"internet"`
 }
 
-// Secret is one secret value. It comes from the encrypted configuration of the
+// Secret describes a secret value. It comes from the encrypted configuration of the
 // stack, or from a version of a secret in Secret Manager.
 type Secret struct {
 	// Value is the value itself, which only the stack's key may hold.
@@ -226,8 +226,8 @@ func Keys() []string {
 	return keys
 }
 
-// at returns where the value of a key stands: in the stack if it overrides it,
-// otherwise in service.yaml.
+// at returns the place of a key's value: the stack if it overrides the key, otherwise
+// service.yaml.
 func (s *Service) at(key string) string {
 	if _, ok := s.overridden[strings.SplitN(key, ".", 2)[0]]; ok && key != "" {
 		return stackKey + "." + s.Name + "." + key
@@ -247,7 +247,7 @@ func hasValue(declared map[string]any) (key string, found bool) {
 	return "", false
 }
 
-// merge returns base with what is in over: objects by key, other values whole.
+// merge returns base overridden by over: objects key by key, other values as a whole.
 func merge(base, over map[string]any) map[string]any {
 	merged := maps.Clone(base)
 	if merged == nil {

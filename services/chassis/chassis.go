@@ -64,8 +64,8 @@ type Register func(grpc.ServiceRegistrar)
 
 // Run serves the registered services, as the environment and the options say,
 // until ctx ends and the server has stopped. It logs JSON lines to standard output. The error
-// says which variables are wrong, or why the server cannot listen; calls that
-// had to be cut are logged, and are no error.
+// names the variables that are wrong, or why the server cannot listen. Calls that
+// had to be cut are logged; they are no error.
 func Run(ctx context.Context, register Register, options ...Option) error {
 	settings, err := readSettings(os.Getenv)
 	if err != nil {
@@ -78,7 +78,7 @@ func Run(ctx context.Context, register Register, options ...Option) error {
 	return serve(ctx, listener, settings, newLogger(os.Stdout, settings.logLevel), register, options...)
 }
 
-// serve is Run with everything from outside handed in. It closes the listener.
+// serve does what Run does, with all external inputs as parameters. It closes the listener.
 func serve(
 	ctx context.Context, listener net.Listener, settings settings, log *slog.Logger, register Register, options ...Option,
 ) error {

@@ -16,10 +16,10 @@ import (
 // would reset the stream at the deadline, and the edge would take the pod for broken.
 const deadlineHeader = "x-grpc-timeout"
 
-// A stream ends a little before the edge would end it, by the smaller of a twentieth of
-// its time and maxEarly. Once headers are sent the edge can only reset a stream, which
-// callers without a timer of their own read as INTERNAL, while the pod can still send
-// the status DEADLINE_EXCEEDED.
+// A stream ends a little before the edge would end it: earlier by the smaller of a
+// twentieth of its time and maxEarly. Once headers are sent the edge can only reset the
+// stream, which callers without their own timer read as INTERNAL. The pod can still
+// send the status DEADLINE_EXCEEDED.
 const (
 	earlyShare = 20
 	maxEarly   = 100 * time.Millisecond
@@ -40,9 +40,9 @@ func deadlineUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, ha
 	return handler(ctx, request)
 }
 
-// deadlineStream ends a stream at its deadline, whether or not the handler heeds its
-// context. A handler that waits for a message of the caller can't: it gets an error
-// from the stream once the status is sent.
+// deadlineStream ends a stream at its deadline, even if the handler ignores its context.
+// A handler that waits for a message of the caller can't watch its context. It gets an
+// error from the stream once the status is sent.
 func deadlineStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	timeout, ok := timeoutOf(stream.Context())
 	if !ok {
@@ -75,8 +75,8 @@ type boundedStream struct {
 // Context returns the context that ends at the deadline, or earlier with the stream.
 func (s boundedStream) Context() context.Context { return s.ctx }
 
-// timeoutOf reads the deadline that the edge wrote. What is not in the format counts as
-// none, as for the edge.
+// timeoutOf reads the deadline that the edge wrote. It ignores a value in another format,
+// as the edge does.
 func timeoutOf(ctx context.Context) (time.Duration, bool) {
 	values := metadata.ValueFromIncomingContext(ctx, deadlineHeader)
 	if len(values) != 1 {

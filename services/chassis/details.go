@@ -10,16 +10,16 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Limits of an error in bytes, which travels in headers. Headers that are too large for a
-// peer end its whole connection, with the calls of others on it. The edge takes 256 KiB
-// for one header (envoy/cluster.go), and base64 makes a third more of the details.
-// Clients take less: those on grpc-java and C-core 8 KiB for all headers by default.
+// The size limits of an error, in bytes. An error travels in headers. Headers that are too
+// large for a peer end its whole connection, with the calls of others on it. The edge
+// accepts 256 KiB for one header (envoy/cluster.go), and base64 adds a third to the details.
+// Clients accept less: grpc-java and C-core 8 KiB for all headers by default.
 const (
 	maxErrorDetails = 32 << 10
 	maxErrorMessage = 4 << 10
 )
 
-// smallErrorUnary drops what makes the error of a handler too large.
+// smallErrorUnary drops the parts of a handler's error that make it too large.
 func smallErrorUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	reply, err := handler(ctx, request)
 	return reply, smallError(err)
@@ -30,8 +30,8 @@ func smallErrorStream(service any, stream grpc.ServerStream, _ *grpc.StreamServe
 	return smallError(handler(service, stream))
 }
 
-// smallError keeps the code of an error. Of a message that is too long it keeps the
-// beginning, and of details that are too large none; the message says so.
+// smallError keeps the code of an error. It cuts a message that is too long, and drops
+// details that are too large. The message says so.
 func smallError(err error) error {
 	if err == nil {
 		return nil

@@ -18,34 +18,34 @@ import (
 )
 
 const (
-	// connectTimeout bounds one attempt to connect to a pod: a network policy that
-	// does not know a new pod yet drops packets, and grpc-go would wait 20 seconds.
+	// connectTimeout is the timeout of one attempt to connect to a pod. A network policy
+	// that does not know a new pod yet drops packets, and grpc-go would wait 20 seconds.
 	connectTimeout = 2 * time.Second
-	// A pod that refuses connections is tried again after reconnectFirst, and after
-	// reconnectMost at the latest; grpc-go would wait for up to 2 minutes.
+	// The first reconnect to a pod that refuses connections comes after reconnectFirst, and
+	// later ones after at most reconnectMost; grpc-go would wait for up to 2 minutes.
 	reconnectFirst = 250 * time.Millisecond
 	reconnectMost  = 5 * time.Second
 )
 
-// A pod that vanished with its node is noticed by its silence to a PING, after
-// the sum of the two. Envoy probes pods as often (podPingInterval in envoy), and
-// grpc-go sends no client's PINGs more often than every 10 seconds.
+// A pod that vanished with its node is detected by an unanswered PING, after the sum
+// of the two. Envoy probes pods as often (podPingInterval in envoy). A grpc-go client
+// sends PINGs at most every 10 seconds.
 const (
 	podPingInterval = 10 * time.Second
 	podPingTimeout  = 5 * time.Second
 )
 
-// How calls are tried again. Attempts and pauses are those of Envoy at the edge
+// The retry policy. Attempts and pauses are those of Envoy at the edge
 // (envoy/retry.go), so that a method behaves the same for every caller.
 const (
 	maxAttempts       = 3
 	firstBackoff      = "0.025s"
 	maxBackoff        = "0.25s"
 	backoffMultiplier = 3
-	// Each failure takes a token and each success gives half a one back; nothing is
-	// tried again while fewer than half of the tokens are left (gRFC A6, "Throttling
-	// Retry Attempts"). A pod that crashes breaks off up to maxConcurrentStreams
-	// calls at once, all of which may be tried again.
+	// Each failure takes a token, and each success returns half a token. There are no
+	// retries while fewer than half of the tokens are left (gRFC A6, "Throttling Retry
+	// Attempts"). A pod that crashes breaks off up to maxConcurrentStreams calls at
+	// once, all of which may be retried.
 	retryTokens     = 2 * maxConcurrentStreams
 	retryTokenRatio = 0.5
 )
@@ -70,13 +70,13 @@ const (
 //     pods that were added or removed within a few seconds
 //   - waits up to 10 seconds for a pod if there is none, then fails with UNAVAILABLE
 //   - tries a call up to three times on UNAVAILABLE if the proto gives the method an
-//     idempotency_level, and any call that no pod can have begun. It stops
-//     trying again while many calls fail
+//     idempotency_level, and any call that no pod can have started. It stops
+//     retrying while many calls fail
 //   - ends a call with its context, so that the deadline and the cancellation of
 //     the incoming call hold for it, and passes the trace on
 //
-// The error says which variable is missing or wrong. A service that cannot be
-// reached is no error: calls report it.
+// The error names the variable that is missing or wrong. An unreachable service is no
+// error of Dial: calls report it.
 func Dial(service string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	return dial(os.Getenv, service, options...)
 }
@@ -167,8 +167,8 @@ func serviceConfig(files *protoregistry.Files) (string, error) {
 	return string(text), err
 }
 
-// repeatableMethods lists the methods that may be called again although a pod may
-// have begun the call: the proto says so, and the client does not stream. It is the
+// repeatableMethods lists the methods that may be retried although a pod may have
+// started the call: the proto allows it, and the client does not stream. This is the
 // rule of envoy/retry.go.
 func repeatableMethods(files *protoregistry.Files) []methodName {
 	var names []methodName

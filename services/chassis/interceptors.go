@@ -49,17 +49,17 @@ func interceptors(log *slog.Logger, hostname string, maxCalls int) []grpc.Server
 	}
 }
 
-// hostnameUnary adds the response header hostname, the pod's name, by which a
-// caller sees how calls spread over the pods. The name is the sample's.
+// hostnameUnary adds the response header hostname, the pod's name, which shows a caller
+// how calls spread over the pods. The header's name comes from the sample.
 //
-// A call that fails has it in its trailers: with a header, the status would come
-// after the headers, and Envoy repeats a call only if its status is all there is of
-// the answer (Trailers-Only; gRPC over HTTP2, "Responses"). DEADLINE_EXCEEDED is to come
-// after the headers: as all of the answer Envoy counts it against the pod, and deadlines
-// are the caller's.
+// A failed call has it in its trailers. With a header, the status would come after the
+// headers, and Envoy retries a call only if the answer is nothing but a status
+// (Trailers-Only; gRPC over HTTP2, "Responses"). DEADLINE_EXCEEDED must come after the
+// headers: alone, Envoy would count it against the pod, although the caller sets the
+// deadline.
 //
-// That the name can't be set, as the handler has sent headers or the caller has
-// gone, is no reason to fail a call.
+// A call does not fail if the header can't be set because the handler has sent headers
+// or the caller has gone.
 func hostnameUnary(hostname string) grpc.UnaryServerInterceptor {
 	name := metadata.Pairs("hostname", hostname)
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
@@ -136,8 +136,8 @@ func callCode(err error) codes.Code {
 	return status.FromContextError(err).Code()
 }
 
-// callLevel keeps the log quiet: Envoy's access log has every call already,
-// so only those count that the service itself is to blame for.
+// callLevel returns the log level of a call. Envoy's access log has every call already,
+// so only failures of the service itself stand out.
 func callLevel(code codes.Code) logging.Level {
 	switch code {
 	case codes.Unknown, codes.Internal, codes.DataLoss:

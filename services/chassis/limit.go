@@ -10,15 +10,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// limitCalls refuses unary calls at once while so many are under way, so that those
-// that were accepted stay as fast as they are with that many; 0 refuses none.
+// limitCalls refuses further unary calls at once while the maximum is under way, so that
+// the accepted ones stay fast; 0 is no limit.
 //
-// RESOURCE_EXHAUSTED is what gRPC has for a server that is out of resources for a
-// while (doc/statuscodes.md). UNAVAILABLE would have Envoy take a pod that is busy for
-// one that is broken, and callers repeat at once what there is no room for.
+// RESOURCE_EXHAUSTED is gRPC's code for a server that is temporarily out of resources
+// (doc/statuscodes.md). With UNAVAILABLE, Envoy would take a busy pod for a broken one,
+// and callers would retry at once.
 //
-// A stream is not counted, as it may be idle for hours; nor is a health check, which
-// would make a pod that is busy one that is sick.
+// Streams do not count, since they may be idle for hours. Health checks do not count
+// either, or a busy pod would be reported unhealthy.
 func limitCalls(most int) grpc.UnaryServerInterceptor {
 	room := make(chan struct{}, most)
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {

@@ -59,7 +59,7 @@ func waitForPod(ctx context.Context, connection *grpc.ClientConn) bool {
 	}
 }
 
-// explainNoPod adds to an error where the pod was looked for, if none was found.
+// explainNoPod adds the target to an error if no pod was found.
 func explainNoPod(found bool, variable, target string, err error) error {
 	if found || err == nil {
 		return err

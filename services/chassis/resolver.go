@@ -11,16 +11,16 @@ import (
 // called service. It equals Envoy's dnsRefresh.
 const dnsInterval = 2 * time.Second
 
-// pollingDNS builds grpc-go's own DNS resolver, and another one whenever dnsInterval
-// has passed since the last one's answer. A headless Service's name lists one address
-// for each ready pod. grpc-go asks for it once, and again only when a connection
-// breaks, and then not within 30 seconds of the last answer (grpc-go,
-// MinResolutionInterval, which can be changed for a whole program only). The
-// connections to known pods do not break when others join them.
+// pollingDNS builds grpc-go's own DNS resolver, and a new one whenever dnsInterval has
+// passed since the last one's answer. A headless Service's name lists one address for
+// each ready pod. grpc-go looks it up once, and again only when a connection breaks, and
+// then not within 30 seconds of the last answer (grpc-go, MinResolutionInterval, which
+// can be changed for a whole program only). The connections to known pods do not break
+// when others join them.
 //
-// The other known way is a server that closes connections now and then
-// (MaxConnectionAge). It finds pods as late as connections get old, and
-// asks every called service for it, whatever that is written in.
+// The other common solution is a server that closes connections now and then
+// (MaxConnectionAge). New pods are then found only when connections reach that age, and
+// every called service must support it, in whatever language.
 type pollingDNS struct{}
 
 // Scheme implements resolver.Builder.
@@ -82,7 +82,7 @@ func (r *polledResolver) replace() {
 	}
 }
 
-// ResolveNow implements resolver.Resolver. It does nothing: the next question is near.
+// ResolveNow implements resolver.Resolver. It does nothing: the next query comes soon.
 func (r *polledResolver) ResolveNow(resolver.ResolveNowOptions) {}
 
 // Close implements resolver.Resolver.

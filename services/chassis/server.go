@@ -15,10 +15,10 @@ import (
 	"google.golang.org/grpc/keepalive"
 )
 
-// What one client may take of a server. A call beyond a message limit ends
-// with RESOURCE_EXHAUSTED; a stream beyond the limit waits in the client.
+// The limits of one client. A call beyond a message limit ends with
+// RESOURCE_EXHAUSTED; a stream beyond the limit waits in the client.
 const (
-	// 4 MiB is what gRPC clients and servers receive by default (grpc-go,
+	// 4 MiB is the limit of gRPC clients and servers by default (grpc-go,
 	// MaxCallRecvMsgSize and MaxRecvMsgSize): a larger reply would be refused
 	// by the client anyway, so it is refused before it is sent.
 	maxMessageBytes = 4 << 20
@@ -28,14 +28,14 @@ const (
 	maxConcurrentStreams = 100
 )
 
-// When connections are probed with HTTP/2 PINGs.
+// The intervals of HTTP/2 PINGs that probe connections.
 const (
 	// A client that pings more often is disconnected with ENHANCE_YOUR_CALM.
 	// grpc-go's default, 5 minutes, would disconnect proxies that probe idle
 	// upstream connections.
 	minClientPingInterval = 5 * time.Second
-	// A peer that vanished without a word is noticed after their sum;
-	// grpc-go's default is 2 hours.
+	// A peer that vanished silently is detected after their sum; grpc-go's
+	// default is 2 hours.
 	serverPingInterval = 30 * time.Second
 	serverPingTimeout  = 10 * time.Second
 )

@@ -87,8 +87,8 @@ func (t *telemetry) startMetrics(ctx context.Context, process *resource.Resource
 	return nil
 }
 
-// stop exports what is left, for at most the given time. Not being able to is
-// logged, since the service itself did its work.
+// stop exports the remaining telemetry, for at most the given time. It only logs a
+// failure, since the service itself did its work.
 func (t *telemetry) stop(atMost time.Duration, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), atMost)
 	defer cancel()

@@ -126,9 +126,8 @@ func (h *health) Watch(r *grpc_health_v1.HealthCheckRequest, stream grpc_health_
 	}
 }
 
-// settle waits, for at most maxWait, until it is known whether a backend serves.
-// One that can't be told to is taken for one that does not. The error is that of
-// ctx.
+// settle waits, for at most maxWait, until it is known whether a backend serves. If
+// that stays unknown, the backend counts as not serving. The error is that of ctx.
 func settle(ctx context.Context, conn *grpc.ClientConn) (connectivity.State, bool, error) {
 	wait, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()

@@ -38,10 +38,10 @@ func described(s settings) reflection.ServerOptions {
 	return reflection.ServerOptions{Services: services, DescriptorResolver: s.files, ExtensionResolver: types}
 }
 
-// listed are services by their full names.
+// listed holds services by their full names.
 type listed map[string]grpc.ServiceInfo
 
-// GetServiceInfo is all of them.
+// GetServiceInfo returns all services.
 func (l listed) GetServiceInfo() map[string]grpc.ServiceInfo { return l }
 
 // registerExtensions adds those that are declared in a file or, at any depth, in

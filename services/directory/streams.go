@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// maxStreams is less than the chassis lets one connection have (100), so that
+	// maxStreams is less than the chassis's limit for one connection (100), so that
 	// checks get through when Envoy holds all streams in one.
 	maxStreams = 64
-	// maxSilence is long for a program that asks, and shorter than the chassis takes
-	// to drain.
+	// maxSilence is long for a program that sends requests, and shorter than the
+	// chassis's drain.
 	maxSilence = 10 * time.Second
 )
 
-// limitStreams lets atMost streams be open at once, and ends those whose client is
-// silent when it is its turn. Without the first, clients could fill the memory;
-// without the second, a few that do nothing could keep all others out.
+// limitStreams limits the number of open streams to atMost, and ends streams whose client
+// is silent when it should send. Without the limit, clients could fill the memory.
+// Without the timeout, a few idle clients could keep all others out.
 func limitStreams(atMost int, silence time.Duration) grpc.StreamServerInterceptor {
 	open := make(chan struct{}, atMost)
 	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
@@ -39,8 +39,8 @@ type patientStream struct {
 	silence time.Duration
 }
 
-// RecvMsg fails with DEADLINE_EXCEEDED when nothing came for too long. The stream
-// can't be used after that, and has to be ended, which also ends the wait.
+// RecvMsg fails with DEADLINE_EXCEEDED when nothing came for too long. The stream can't
+// be used after that. The handler must end it, which also ends the wait.
 func (s patientStream) RecvMsg(message any) error {
 	received := make(chan error, 1)
 	go func() { received <- s.ServerStream.RecvMsg(message) }()

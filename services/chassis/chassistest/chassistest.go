@@ -1,5 +1,5 @@
-// Package chassistest runs a service as the process it is in production, its
-// own main function included, so that its tests see what clients see.
+// Package chassistest runs a service as a process, as in production, with its own
+// main function, so that its tests see what clients see.
 package chassistest
 
 import (
@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// asService is set for the copy of the test binary that is the service.
+// asService is the variable that makes a copy of the test binary run as the service.
 const asService = "CHASSISTEST_SERVICE"
 
 // Timeout is the time for a process to start serving, and for a test's calls to finish.
@@ -61,8 +61,8 @@ func Start(t *testing.T, environment ...string) *grpc.ClientConn {
 	return dial(t, address)
 }
 
-// withoutSettings leaves out what the chassis would read from the environment
-// of whoever runs the tests.
+// withoutSettings removes the variables that the chassis would read from the
+// environment of the tests.
 func withoutSettings(environment []string) []string {
 	var kept []string
 	for _, variable := range environment {
