@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// bootstrap is one run.
+// bootstrap holds the state of one run.
 type bootstrap struct {
 	options
 	*cloud
@@ -31,14 +31,14 @@ type step struct {
 	sign string // + made, ~ changed, = there
 	text string
 	note string
-	// do does it; nil if there is nothing to do.
+	// do executes the step; nil if there is nothing to do.
 	do func(context.Context) error
-	// opens is set where more can be seen once it is done.
+	// opens is set if the step, once done, makes more of the project visible.
 	opens bool
 }
 
-// run shows what is missing, asks, and makes it. Where APIs had to be enabled, it looks
-// again at what these hid, and asks again if that is not as it was shown.
+// run shows what is missing, asks, and creates it. After enabling APIs it looks again at
+// what could not be seen before. It asks again if that differs from what it showed.
 func (b *bootstrap) run(ctx context.Context) error {
 	agreed := map[string]bool{}
 	for {
@@ -78,7 +78,7 @@ func (b *bootstrap) kept(begun bool, err error) error {
 	return fmt.Errorf("%w\nWhat was made stays. Run the same command again: it goes on from here", err)
 }
 
-// plan compares what there is with what there must be.
+// plan compares the existing resources with the required ones.
 func (b *bootstrap) plan(ctx context.Context) ([]step, error) {
 	file, err := readStackFile(b.root, b.stack)
 	if err != nil {
@@ -166,7 +166,7 @@ func (b *bootstrap) answer(ctx context.Context) (string, error) {
 	}
 }
 
-// apply does the steps in their order, until one has opened the sight on more.
+// apply executes the steps in order, until one of them makes more of the project visible.
 func (b *bootstrap) apply(ctx context.Context, todo []step) (more bool, err error) {
 	for _, s := range todo {
 		if err := ctx.Err(); err != nil {

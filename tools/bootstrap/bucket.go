@@ -10,18 +10,18 @@ import (
 	"google.golang.org/api/storage/v1"
 )
 
-// bucketRole may make buckets and change them.
+// bucketRole is a role that may create and change buckets.
 const bucketRole = "roles/storage.admin"
 
-// A state can be restored for so many days after another took its place.
+// A state can be restored for this many days after a newer one replaced it.
 //
-// Pulumi writes the state's object, and a copy of the one before, with each resource
-// of an update: a limit of so many newer versions would drop, within one update, the
-// state from before it. So age alone decides. A current state is never deleted, nor
+// Pulumi writes the state's object, and a copy of the previous one, with each resource
+// of an update. A limit on the number of newer versions would drop, within one update,
+// the state from before it. So only age decides. A current state is never deleted, nor
 // are the copies that Pulumi makes of the state after each update (.pulumi/history).
 const (
 	keepDays = 90
-	// softDeleteDays are Cloud Storage's default ("Soft delete").
+	// softDeleteDays is Cloud Storage's default ("Soft delete").
 	softDeleteDays = 7
 	day            = 24 * 60 * 60
 )
@@ -102,7 +102,7 @@ func days(seconds int64) string {
 	return fmt.Sprintf("%d days", seconds/day)
 }
 
-// planBucket compares the bucket with what it must be.
+// planBucket compares the bucket with its required state.
 func (b *bootstrap) planBucket(ctx context.Context) ([]step, error) {
 	name := bucketName(b.project)
 	found, note, err := b.readBucket(ctx, name)
@@ -154,8 +154,8 @@ func (b *bootstrap) readBucket(ctx context.Context, name string) (found *storage
 	case answered(err, http.StatusNotFound):
 		return nil, "", nil
 	case answered(err, http.StatusForbidden) && !explained(err):
-		// Making it shows which: Google says the same of a bucket that is somebody
-		// else's and of one that is not to be seen.
+		// Creating it shows which: Google gives the same answer for a bucket of somebody
+		// else and for one that the caller may not see.
 		return nil, "you may not see whether it exists", nil
 	case err != nil:
 		return nil, "", err

@@ -29,8 +29,8 @@ type cloud struct {
 	enabledNow  bool      // some API was enabled in this run
 }
 
-// newCloud makes clients whose calls count towards the project's own quota: with a
-// user's credentials they would else count towards another project, in which the
+// newCloud creates clients whose calls count towards the project's own quota. With a
+// user's credentials they would otherwise count towards another project, in which the
 // APIs may be off ("Set the quota project using the REST API").
 func newCloud(ctx context.Context, project string, progress io.Writer, opts ...option.ClientOption) (*cloud, error) {
 	opts = append(opts, option.WithQuotaProject(project))
@@ -55,15 +55,15 @@ func wait(ctx context.Context, d time.Duration) error {
 
 const (
 	pause = 5 * time.Second
-	// busyTries are made while Google is busy (429) or away (503).
+	// busyTries is the number of tries while Google is busy (429) or unavailable (503).
 	busyTries = 6
-	// freshTries are made while an API that was just enabled is still refused, for
-	// which Google's error asks to wait "a few minutes".
+	// freshTries is the number of tries while an API that was just enabled is still
+	// refused. Google's error asks to wait "a few minutes".
 	freshTries = 60
 )
 
-// call does one call, again while there is hope. What it returns says what was being
-// done, and which role is needed if that was not allowed.
+// call does one call, and retries it while it may still succeed. The error describes what
+// was being done, and names the role that is needed if that was not allowed.
 func (c *cloud) call(ctx context.Context, doing, role string, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()

@@ -24,8 +24,8 @@ func (e entry) text() string {
 	return e.value
 }
 
-// edit sets the entries in the text of the file, where YAML's own writer would drop
-// its empty lines. What comes out is decoded and compared with what was meant.
+// edit sets the entries in the text of the file; YAML's own writer would drop its empty
+// lines. It decodes the result and compares it with the intended values.
 func edit(content []byte, entries []entry) ([]byte, error) {
 	want, err := decode(content)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/api/cloudkms/v1"
 )
 
-// keyRole may make keys and change them, and not use them.
+// keyRole is a role that may create and change keys, but not use them.
 const keyRole = "roles/cloudkms.admin"
 
 const (

@@ -1,12 +1,12 @@
-// Command bootstrap makes in a Google Cloud project what must exist before the
+// Command bootstrap creates in a Google Cloud project what must exist before the
 // first `pulumi up`: APIs, the bucket of Pulumi's state, and the key that encrypts
-// the secrets in it; and names them in the file of the stack.
+// the secrets in it. It writes their names into the file of the stack.
 //
 //	bootstrap -project PROJECT [-repo OWNER/NAME] [-stack dev] [-plan | -yes]
 //
-// It shows first what it will do, and asks. What exists is looked at and left, or
-// mended where it is weaker than it must be, so it can be run at any time, and goes
-// on where an earlier run failed: Google's side comes first, the file last. It
+// It first shows what it will do, and asks. It leaves existing resources alone, or
+// fixes settings that are weaker than required. So it can be run at any time, and
+// continues where an earlier run failed: Google's side comes first, the file last. It
 // deletes nothing and grants nothing.
 package main
 
@@ -58,8 +58,8 @@ type options struct {
 	yes, planOnly                    bool
 }
 
-// What names may be: those of infra/config, so that `pulumi up` takes what is written
-// here; and of GitHub ("Username rules", and what its form for a repository says).
+// The rules for names: those of infra/config, so that `pulumi up` accepts what is written
+// here; and GitHub's ("Username rules", and the text of its form for a repository).
 var (
 	projectID  = regexp.MustCompile(`^[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
 	stackName  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`)

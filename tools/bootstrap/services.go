@@ -30,7 +30,7 @@ var apis = []string{
 	"sts.googleapis.com",                  // takes GitHub's token for Google's
 }
 
-// serviceRole may enable APIs.
+// serviceRole is a role that may enable APIs.
 const serviceRole = "roles/serviceusage.serviceUsageAdmin"
 
 // readServices reads which of the APIs are off, and from the same answer the

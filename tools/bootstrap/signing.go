@@ -32,8 +32,9 @@ func (b *bootstrap) signingVersion(f stackFile) string {
 	return ""
 }
 
-// planSigning compares the key that signs images, if the stack asks for it, with what it must
-// be. It is not rotated: a new version has another public key, which the stack must be told.
+// planSigning compares the key that signs images, if the stack asks for it, with its required
+// state. The key is not rotated: a new version has another public key, and the stack would
+// need it.
 func (b *bootstrap) planSigning(ctx context.Context, f stackFile) ([]step, error) {
 	if b.signingVersion(f) == "" {
 		return nil, nil

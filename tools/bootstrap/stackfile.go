@@ -14,7 +14,7 @@ import (
 	"github.com/pmezard/go-difflib/difflib"
 )
 
-// stackFile is Pulumi.STACK.yaml.
+// stackFile holds the file Pulumi.STACK.yaml.
 type stackFile struct {
 	path, name string
 	content    []byte
@@ -70,8 +70,8 @@ func (f stackFile) region() (string, error) {
 	return region, nil
 }
 
-// refuseOther refuses a stack whose secrets something else encrypts: they would be
-// lost.
+// refuseOther refuses a stack whose secrets are encrypted by another provider: they would
+// be lost.
 func (f stackFile) refuseOther(provider string) error {
 	what := "secretsprovider: " + f.value("", "secretsprovider")
 	switch {
@@ -93,7 +93,7 @@ run this; then put the file back, and run
 and this once more. PROJECT and STACK must be those of that stack`, f.name, what, provider, provider)
 }
 
-// planFile compares the file with what it must say.
+// planFile compares the file with its required content.
 func (b *bootstrap) planFile(f stackFile) ([]step, error) {
 	entries := []entry{
 		{key: "secretsprovider", value: b.secretsProvider()},
@@ -141,8 +141,7 @@ func (f stackFile) stale(edited []byte, project string) string {
 	return strings.Join(lines, "; ")
 }
 
-// write puts the new content in the place of the old, unless that has changed since it
-// was shown.
+// write replaces the content of the file, unless the file has changed since it was shown.
 func (f stackFile) write(edited []byte) error {
 	now, err := os.ReadFile(f.path)
 	if err == nil && !bytes.Equal(now, f.content) {

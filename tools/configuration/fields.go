@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// field is one of an object.
+// field describes a field of an object.
 type field struct{ name, kind string }
 
 // schema holds the part of docs/stack.schema.json about a value, with JSON Schema's keywords.
@@ -20,7 +20,7 @@ type schema struct {
 }
 
 // readSchemas returns the schema of each key, by its name in the file of a stack. The
-// program's own reader of keys wrote them, so that they say how a key is read.
+// program's own reader of keys wrote them, so they match how a key is read.
 func readSchemas(path string) (map[string]schema, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {

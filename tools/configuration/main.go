@@ -43,7 +43,7 @@ func run(root, output string) error {
 	return nil
 }
 
-// document reads what is declared and set, and writes nothing.
+// document returns the page about what is declared and set. It writes no file.
 func document(root string) ([]byte, error) {
 	project, err := readProject(filepath.Join(root, "Pulumi.yaml"))
 	if err != nil {

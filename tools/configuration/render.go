@@ -115,7 +115,7 @@ func flow(node *yaml.Node) *yaml.Node {
 	return plain
 }
 
-// cell is text that may stand in a cell of a table.
+// cell returns text that is valid in a cell of a table.
 func cell(text string) string {
 	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
 }

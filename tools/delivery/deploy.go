@@ -10,7 +10,7 @@ import (
 
 type deployOptions struct{ plan, kept, tried, keep string }
 
-// deploy brings the stack up and writes down which images run in it.
+// deploy brings the stack up and records which images run in it.
 func (j *job) deploy(ctx context.Context, o deployOptions) error {
 	if o.kept != "" {
 		if err := j.fetchPlan(ctx, o.kept, o.tried); err != nil {
@@ -59,7 +59,7 @@ func (j *job) outputs(ctx context.Context) (outputs, error) {
 	return o, err
 }
 
-// writeImages leaves the digests of the images for the plan of the next stack.
+// writeImages writes the digests of the images for the plan of the next stack.
 func (j *job) writeImages(ctx context.Context) error {
 	o, err := j.outputs(ctx)
 	if err != nil {

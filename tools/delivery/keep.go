@@ -17,7 +17,7 @@ func keptURL(env environment.Environment, commit, name string) string {
 	return fmt.Sprintf("%s/delivery/%s/%s/%s", env.Backend(), env.Stack, commit, name)
 }
 
-// keepPlan leaves the plan, with the comment that whoever approves it reads.
+// keepPlan keeps the plan, with the comment for the person who approves it.
 func (j *job) keepPlan(ctx context.Context, commit string) error {
 	if commit == "" {
 		return nil
@@ -32,7 +32,7 @@ func (j *job) keepPlan(ctx context.Context, commit string) error {
 	return nil
 }
 
-// keepImages leaves which images a deployment of the commit runs.
+// keepImages keeps the list of images that a deployment of the commit runs.
 func (j *job) keepImages(ctx context.Context, commit string) error {
 	if commit == "" {
 		return nil

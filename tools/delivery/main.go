@@ -1,12 +1,12 @@
-// Command delivery is what CI does with a stack: previews it for a review, brings up
-// what was reviewed, finds drift, rolls back, and tears down. Workflows call it by the
+// Command delivery runs CI's jobs for a stack: it previews the stack for a review, brings
+// up what was reviewed, finds drift, rolls back, and tears down. Workflows call it by the
 // make targets of the section Delivery, and so can a person:
 //
 //	make plan STACK=dev
 //	make deploy STACK=dev
 //
-// What a job is told are variables of the environment, with the same names on the command
-// line of make, in a workflow and in a build of Cloud Build (there with _ before them, as
+// The inputs of a job are environment variables. They have the same names on the command
+// line of make, in a workflow and in a build of Cloud Build (there with a leading _, as
 // Google demands): see variables.go. PULUMI is the command that runs Pulumi, if it is not
 // `pulumi`.
 package main

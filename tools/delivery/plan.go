@@ -103,8 +103,8 @@ func (j *job) previewed(ctx context.Context, args ...string) (preview.Preview, e
 	return preview.Read(strings.NewReader(string(text)), said)
 }
 
-// sameImages compares the planned images with those that were tried in another
-// stack: what goes to production is what was tried, bit for bit.
+// sameImages compares the planned images with those that were tested in another stack:
+// production gets exactly the tested images, bit for bit.
 func (j *job) sameImages(planned map[string][]string, file string) error {
 	if file == "" {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"example.com/grpc-edge/tools/delivery/recovery"
 )
 
-// recover settles what an update that was killed left in the state, so that the next
-// one neither makes anything twice nor leaves anything behind.
+// recover settles the pending operations that a killed update left in the state, so that
+// the next one neither creates anything twice nor leaves anything behind.
 func (j *job) recover(ctx context.Context) error {
 	export, err := j.cli.Output(ctx, "stack", "export")
 	if err != nil {
@@ -39,7 +39,7 @@ func (j *job) recover(ctx context.Context) error {
 	return nil
 }
 
-// readAnew looks what there is of some resources.
+// readAnew refreshes the resources with these URNs.
 func (j *job) readAnew(ctx context.Context, urns []string) error {
 	if len(urns) == 0 {
 		return nil
@@ -51,7 +51,7 @@ func (j *job) readAnew(ctx context.Context, urns []string) error {
 	return j.cli.Run(ctx, refresh...)
 }
 
-// replaceState puts another state in the place of the stack's.
+// replaceState replaces the stack's state.
 func (j *job) replaceState(ctx context.Context, state []byte) error {
 	file := j.file("state.json") // secrets in it are encrypted
 	if err := os.WriteFile(file, state, 0o600); err != nil {

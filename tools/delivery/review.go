@@ -34,8 +34,8 @@ func (j *job) reviewStack(pullRequest int) (pulumi.CLI, error) {
 	return cli, os.WriteFile(filepath.Join(j.root, environment.File(cli.Stack)), text, 0o644)
 }
 
-// review brings up a stack for a pull request, and says how to call it. It makes no
-// identities and can be destroyed at once, whatever the config of its model says.
+// review brings up a stack for a pull request, and prints how to call it. The stack creates
+// no identities and has no deletion protection, whatever the config of the job's stack.
 func (j *job) review(ctx context.Context, o reviewOptions) error {
 	cli, err := j.reviewStack(o.pullRequest)
 	if err != nil {
@@ -88,7 +88,7 @@ func reviewText(stack string, up outputs) string {
 
 func reviewMarker(stack string) string { return "<!-- grpc-edge stack " + stack + " -->" }
 
-// tell prints, and writes to the pull request if that is wanted.
+// tell prints a text, and writes it to the pull request if that is wanted.
 func (j *job) tell(ctx context.Context, stack string, o reviewOptions, text string) error {
 	fmt.Println(text)
 	if !o.comment {

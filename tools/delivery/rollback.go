@@ -46,8 +46,8 @@ func (j *job) history(ctx context.Context) ([]deployment, error) {
 	return slices.DeleteFunc(all, func(d deployment) bool { return d.Kind != "update" }), nil
 }
 
-// rollback brings up again what a deployment brought up: the commit it was made
-// from, which has the program, the services and the config.
+// rollback brings up an earlier deployment again: the commit it was made from, with the
+// program, the services and the config.
 func (j *job) rollback(ctx context.Context, o rollbackOptions) error {
 	all, err := j.history(ctx)
 	if err != nil {
@@ -90,8 +90,8 @@ func list(stack string, all []deployment) error {
 	return nil
 }
 
-// repeatable refuses a deployment that no commit describes, or that failed. Of one
-// with changes that were not committed, it tells that these do not come back.
+// repeatable refuses a deployment without a commit, or one that failed. It warns if the
+// deployment had uncommitted changes, since these do not come back.
 func repeatable(d deployment) error {
 	switch {
 	case d.commit() == "":
@@ -104,7 +104,7 @@ func repeatable(d deployment) error {
 	return nil
 }
 
-// worktree checks a commit out beside what is worked on.
+// worktree checks out a commit in a separate worktree.
 func (j *job) worktree(commit string) (folder string, remove func(), err error) {
 	if git.Command(j.root, "cat-file", "-e", commit+"^{commit}").Run() != nil {
 		return "", nil, fmt.Errorf("commit %s is not in this clone: `git fetch --unshallow`, or fetch the branch that it is on", commit)
@@ -118,7 +118,7 @@ func (j *job) worktree(commit string) (folder string, remove func(), err error) 
 	return folder, remove, nil
 }
 
-// again previews the deployment, and does it if that is wanted.
+// again previews the deployment, and deploys it if that is wanted.
 func (j *job) again(ctx context.Context, target deployment, folder string, yes bool) error {
 	back := *j
 	back.cli.Program = folder

@@ -14,7 +14,7 @@ import (
 
 type teardownOptions struct{ stack, address string }
 
-// resource is one in the state.
+// resource describes a resource in the state.
 type resource struct {
 	URN    string `json:"urn"`
 	Type   string `json:"type"`
@@ -33,8 +33,8 @@ func (j *job) resources(ctx context.Context) ([]resource, error) {
 	}), nil
 }
 
-// teardown destroys what the stack has. It wants the name of the stack and its public
-// address: who knows both looked at what will be gone.
+// teardown destroys the stack's resources. It requires the name of the stack and its public
+// address, so that the caller has looked at what will be gone.
 func (j *job) teardown(ctx context.Context, sure teardownOptions) error {
 	there, err := j.resources(ctx)
 	if err != nil {
@@ -70,7 +70,7 @@ func custom(all []resource) int {
 	return n
 }
 
-// destroy takes the protection away if there is one, and then everything but the
+// destroy removes the protection if there is one, and then everything except the
 // identities of the jobs: this job itself is logged in as one of them.
 func (j *job) destroy(ctx context.Context) error {
 	if j.env.Protected() {

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// variables reads what a job is told from the environment, where no shell and no make reads
-// it a second time: people type some of it into forms.
+// variables reads the inputs of a job from the environment, so that no shell and no make
+// interprets them: people type some of them into forms.
 //
 //	STACK                            the stack; set by make, dev by default
 //	BASE, TOUCHED                    plan: commit to compare with; do nothing if no commit since touches the stack

@@ -25,10 +25,11 @@ const User = 65532
 // Port is the value of PORT in pods.
 const Port = 8080
 
-// timeout bounds the whole check: a registry that does not answer must not hold up a preview.
+// timeout is the timeout of the whole check. A registry that does not answer must not block a
+// preview.
 const timeout = 10 * time.Second
 
-// Problem is one thing that an image breaks.
+// Problem describes one rule that an image breaks.
 type Problem struct {
 	// Text says what is wrong, what it must be and how to fix it.
 	Text string
@@ -36,7 +37,7 @@ type Problem struct {
 	Warning bool
 }
 
-// Image reports what the image breaks, or nothing. The reference is
+// Image reports which rules the image breaks. The reference is
 // REPOSITORY@sha256:…, and the architecture a GOARCH. Without options it asks the
 // registry with the credentials of Docker's configuration, if there are any.
 //
@@ -119,7 +120,7 @@ func forArchitecture(descriptor *remote.Descriptor, architecture string) (v1.Ima
 	return nil, &Problem{Text: fmt.Sprintf("it has no image for linux/%s, which the nodes are: only for %s", architecture, strings.Join(offered, ", "))}
 }
 
-// Config reports what the configuration of an image breaks.
+// Config reports which rules the configuration of an image breaks.
 func Config(file *v1.ConfigFile, architecture string) []Problem {
 	var problems []Problem
 	if file.OS != "linux" || file.Architecture != architecture {

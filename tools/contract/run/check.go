@@ -63,8 +63,8 @@ func (p *Program) Dial() (*grpc.ClientConn, error) {
 	return grpc.NewClient("passthrough:///"+p.address(other), grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
-// serves waits until the program says that it is healthy, and returns what is wrong
-// if it does not.
+// serves waits until the program reports that it is healthy. It returns what is wrong if
+// the program does not.
 func (p *Program) serves(ctx context.Context, atMost time.Duration) string {
 	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
@@ -169,7 +169,7 @@ func pong(connection net.Conn, framer *http2.Framer, n int) string {
 	}
 }
 
-// terminates sends SIGTERM. The program must say that it is not healthy, and end in time.
+// terminates sends SIGTERM. The program must report that it is not healthy, and end in time.
 func (p *Program) terminates(ctx context.Context) []check.Problem {
 	ctx, cancel := context.WithTimeout(ctx, p.Budget)
 	defer cancel()
@@ -191,9 +191,9 @@ func (p *Program) terminates(ctx context.Context) []check.Problem {
 	return problems
 }
 
-// watch watches the health of the program, and says once it has ended whether it
-// became NOT_SERVING. A program without Watch is not told that it has none:
-// Kubernetes and Envoy ask by Check.
+// watch watches the health of the program. The channel gets "" when the health becomes
+// NOT_SERVING, and a problem if the watch ends before. A missing Watch is no problem:
+// Kubernetes and Envoy use Check.
 func (p *Program) watch(ctx context.Context) <-chan string {
 	begun, told := make(chan struct{}), make(chan string, 1)
 	go func() {

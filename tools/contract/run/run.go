@@ -184,7 +184,7 @@ type output struct {
 	text bytes.Buffer
 }
 
-// maxOutput bounds what is kept of a program that writes without end.
+// maxOutput is the size, in bytes, from which further output of a program is dropped.
 const maxOutput = 1 << 20
 
 // Write implements io.Writer.

@@ -1,6 +1,6 @@
 // Package environment reads from the repository which stacks are delivered, where
-// each lives, and who its jobs log in as. It asks nobody: a workflow needs the
-// answers before it has logged in.
+// each runs, and which identities its jobs use. It makes no network calls: a workflow
+// needs the answers before it has logged in.
 package environment
 
 import (
@@ -133,7 +133,7 @@ func Delivered(root string) ([]string, error) {
 	return stacks, nil
 }
 
-// noStack are files that change no stack. Everything else may.
+// noStack matches files that change no stack. Everything else may.
 var noStack = regexp.MustCompile(`^(docs|test|bench|sandbox|tools|\.github|\.ci)/|^[^/]*\.md$|_test\.go$|/testdata/|^(Makefile|\.gitignore|\.golangci\.yaml|cloudbuild\.yaml|buf\..*|.*\.mk)$`)
 
 // Touched returns the stacks that a change of files can affect. A stack's own file affects

@@ -63,8 +63,7 @@ func (r *Repository) Comment(ctx context.Context, pullRequest int, text string) 
 	return nil
 }
 
-// Open makes an issue with a title, or brings the text of the one that is open up
-// to date.
+// Open creates an issue with a title, or updates the text of the one that is open.
 func (r *Repository) Open(ctx context.Context, title, label, text string) error {
 	open, err := r.find(ctx, title, label)
 	if err != nil {

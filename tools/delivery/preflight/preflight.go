@@ -1,7 +1,7 @@
 // Package preflight previews every stack of the repository, and stacks that set every key,
-// with Pulumi's official plugins: what a stand-in of the sandbox plays, these do. It needs no
-// account of anybody: the state is in a folder, the provider is given a token that is none,
-// and what a preview asks Google for is answered here.
+// with Pulumi's official plugins instead of the sandbox's stand-ins. It needs no account:
+// the state is in a folder, the provider gets a fake token, and this package answers a
+// preview's requests to Google.
 package preflight
 
 import (
@@ -72,14 +72,14 @@ func Run(ctx context.Context, o Options) error {
 	return ctx.Err()
 }
 
-// flight is one run.
+// flight holds the state of one run.
 type flight struct {
 	root, state, google string
 	out                 io.Writer
 }
 
-// prepare copies the repository, less what was built from it: Pulumi writes into the files
-// of stacks.
+// prepare copies the repository without build results, because Pulumi writes into the
+// files of stacks.
 func (f *flight) prepare(root string) error {
 	if err := os.MkdirAll(f.state, 0o700); err != nil {
 		return err
@@ -116,7 +116,7 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, text, 0o644)
 }
 
-// preview makes a stack, and previews it with the policies.
+// preview creates a stack, and previews it with the policies.
 func (f *flight) preview(ctx context.Context, s Stack) error {
 	text, err := s.file(f.google)
 	if err != nil {
@@ -152,7 +152,7 @@ func created(out string) string {
 	return "nothing to create"
 }
 
-// pulumi runs the CLI on the copy, without any credentials of who runs it.
+// pulumi runs the CLI on the copy, without the caller's credentials.
 func (f *flight) pulumi(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, command, append(args, "--non-interactive")...)
 	cmd.Dir, cmd.Stdin = f.root, strings.NewReader(stdin)

@@ -20,16 +20,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Stack is one that is previewed.
+// Stack describes a stack to preview.
 type Stack struct {
 	Name string
-	// Config are its keys, with their prefix.
+	// Config holds its keys, with their prefix, and values.
 	Config map[string]any
 }
 
 var stackFile = regexp.MustCompile(`^Pulumi\.([a-z0-9-]+)\.yaml$`)
 
-// program is before the keys of the program.
+// program is the prefix of the program's keys.
 const program = "grpc-edge:"
 
 // Stacks returns the stacks of the repository, and those of infra/variants.yaml. Each of
@@ -80,8 +80,8 @@ func readYAML(file string, into any) error {
 	return nil
 }
 
-// documentation are ranges that nobody has (RFC 5737), which the program refuses until a
-// user puts his own in their place; benchmark is one that it takes (RFC 2544).
+// documentation lists ranges for documentation (RFC 5737), which the program refuses until a
+// user replaces them. benchmark is a range that the program accepts (RFC 2544).
 var documentation = []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"}
 
 const benchmark = "198.18.0.0/24"

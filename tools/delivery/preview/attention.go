@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// concern is something that a reviewer should look at first.
+// concern describes something that a reviewer should look at first.
 type concern struct {
 	title string
-	// about are lines of Markdown.
+	// about holds lines of Markdown.
 	about []string
 }
 
@@ -111,7 +111,7 @@ func about(s step, paths []string) string {
 	return line
 }
 
-// grants are types whose creation gives rights, and the properties that say which.
+// grants lists the types whose creation grants rights, and the properties with the rights.
 var grants = []struct{ kind, path *regexp.Regexp }{
 	{regexp.MustCompile(`^gcp:.*(IamMember|IAMMember|IamBinding|IAMBinding|IamPolicy|IAMPolicy)$`), regexp.MustCompile(`^(role|member|members|bindings|condition|policyData)\b`)},
 	{regexp.MustCompile(`^gcp:.*IAMCustomRole$`), regexp.MustCompile(`^permissions\b`)},

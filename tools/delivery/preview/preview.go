@@ -1,8 +1,8 @@
-// Package preview turns what `pulumi preview --json` prints into what a person
-// reviews: a verdict, what deserves attention first, and every change, folded.
+// Package preview turns the output of `pulumi preview --json` into a text for reviewers:
+// a verdict, what deserves attention first, and every change, folded.
 //
-// No secret gets into it: Pulumi masks those it knows, and what looks like one is
-// masked here.
+// The text contains no secrets: Pulumi masks those it knows, and this package masks
+// what looks like one.
 package preview
 
 import (
@@ -128,7 +128,7 @@ func (s step) state() state {
 	return state{}
 }
 
-// The operations in the order of how much a reviewer should care.
+// The operations, the most important for a reviewer first.
 var operations = []struct{ op, sign string }{
 	{"delete", "-"},
 	{"replace", "±"},
@@ -160,7 +160,7 @@ func (s step) name() string {
 	return kind(s.state().Type) + " " + s.URN[strings.LastIndex(s.URN, "::")+2:]
 }
 
-// token is gcp:container/cluster:Cluster or kubernetes:core/v1:Service.
+// token matches a type such as gcp:container/cluster:Cluster or kubernetes:core/v1:Service.
 var token = regexp.MustCompile(`^([^:]+):([^:]+):([^:]+)$`)
 
 func kind(typ string) string {

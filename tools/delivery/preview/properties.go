@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// property is one leaf of a resource's inputs that changes. A side that is not
-// there is nil.
+// property describes a changed leaf of a resource's inputs. A missing side is nil.
 type property struct {
 	path     string
 	old, new *string

@@ -50,15 +50,16 @@ func (c CLI) command(ctx context.Context, args []string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(ctx, name, words[1:]...)
 	cmd.Dir, cmd.Stderr = c.Root, c.Out
-	// Interrupted, Pulumi finishes what it has begun and writes its state: killed, it would not.
+	// On an interrupt Pulumi finishes what it has started and writes its state. If killed, it
+	// would not.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = stopGrace
 	return cmd
 }
 
-// A stack that somebody else changes is locked (pulumi v3.258, backend/diy, Lock). Cloud Build
-// runs the builds of two commits at once, where a workflow waits for the other, so this
-// waits for as long as an update takes at most: half an hour.
+// A stack that somebody else changes is locked (pulumi v3.258, backend/diy, Lock). Workflows
+// wait for one another, but Cloud Build runs the builds of two commits at once. So this
+// waits for the maximum duration of an update: half an hour.
 const (
 	locked    = "the stack is currently locked by"
 	lockTries = 120
@@ -76,8 +77,8 @@ type Failure struct {
 func (f *Failure) Error() string { return f.err.Error() }
 func (f *Failure) Unwrap() error { return f.err }
 
-// Run runs a command that says itself what it does, and what went wrong, once nobody
-// else changes the stack.
+// Run waits until nobody else changes the stack, and runs a command that prints its own
+// progress and errors.
 func (c CLI) Run(ctx context.Context, args ...string) error {
 	for try := 1; ; try++ {
 		var said bytes.Buffer
@@ -111,7 +112,7 @@ func (c CLI) Output(ctx context.Context, args ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// JSON runs a command and reads what it prints.
+// JSON runs a command and unmarshals its output.
 func (c CLI) JSON(ctx context.Context, into any, args ...string) error {
 	out, err := c.Output(ctx, args...)
 	if err != nil {

@@ -29,7 +29,7 @@ var byName = map[string]string{
 	"gcp:serviceaccount/account:Account":                                "projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com",
 }
 
-// numbered are resources that Google gives an ID to, and by which command they are listed.
+// numbered lists resources whose ID Google chooses, with the command that lists them.
 var numbered = map[string]string{
 	"gcp:cloudbuild/trigger:Trigger":                         "gcloud builds triggers list --region={region} --project={project}",
 	"gcp:containeranalysis/occurence:Occurence":              `curl -H "Authorization: Bearer $(gcloud auth print-access-token)" "https://containeranalysis.googleapis.com/v1/{noteName}/occurrences"`,
@@ -54,7 +54,8 @@ func nameInCluster(inputs map[string]any) (string, error) {
 
 var placeholder = regexp.MustCompile(`{(\w+)}`)
 
-// fill puts a resource's inputs, and what they leave out, into a text.
+// fill replaces the placeholders in a text with a resource's inputs, and with the place if
+// the inputs leave it out.
 func fill(text string, inputs map[string]any, place map[string]string) (string, error) {
 	var missing []string
 	filled := placeholder.ReplaceAllStringFunc(text, func(found string) string {

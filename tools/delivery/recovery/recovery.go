@@ -1,6 +1,6 @@
-// Package recovery settles in the state of a stack what an update that was killed left
-// there: creations of which Pulumi does not know what became. `pulumi up` only warns of
-// them, and makes a second object where the name is random, or is refused where it is not.
+// Package recovery settles what a killed update left in the state of a stack: creations
+// whose result Pulumi does not know. `pulumi up` only warns of them. It then creates a
+// second object if the name is random, and is refused if it is not.
 package recovery
 
 import (
@@ -111,7 +111,7 @@ func has(resources []any, urn string) bool {
 	})
 }
 
-// add adds what was being created to the resources, unless they have it.
+// add adds a resource that was being created to the resources, unless it is there already.
 func add(resources *[]any, state map[string]any, id string) bool {
 	if id == "" {
 		return false

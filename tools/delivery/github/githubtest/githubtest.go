@@ -1,4 +1,4 @@
-// Package githubtest plays the part of GitHub's REST API that jobs use.
+// Package githubtest fakes the part of GitHub's REST API that jobs use.
 package githubtest
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Comment is one of a pull request or an issue.
+// Comment describes a comment on a pull request or an issue.
 type Comment struct {
 	ID   int64  `json:"id"`
 	Body string `json:"body"`
