@@ -35,7 +35,7 @@ func toRoutes(routes ...*routev3.Route) *matchingv3.Matcher_OnMatch {
 	}}
 }
 
-// orElse goes on with another matcher.
+// orElse continues with another matcher.
 func orElse(m *matchingv3.Matcher) *matchingv3.Matcher_OnMatch {
 	return &matchingv3.Matcher_OnMatch{OnMatch: &matchingv3.Matcher_OnMatch_Matcher{Matcher: m}}
 }

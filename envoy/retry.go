@@ -36,10 +36,10 @@ const (
 // What Envoy may try again (router filter documentation, x-envoy-retry-on and
 // x-envoy-retry-grpc-on).
 const (
-	// The pod cannot have begun the call: it took no connection, or refused the
+	// The pod cannot have started the call: it took no connection, or refused the
 	// stream (RFC 9113, section 8.7).
 	retryOnUnsent = "connect-failure,refused-stream"
-	// Nor does it matter if it has begun: it broke off before it answered, or
+	// The pod may have started the call: it broke off before it answered, or
 	// answered UNAVAILABLE, before any message.
 	retryOnUnavailable = retryOnUnsent + ",reset,unavailable"
 )

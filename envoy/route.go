@@ -75,7 +75,7 @@ func pathOf(method protoreflect.MethodDescriptor) string {
 }
 
 // methodRoutes returns the routes of a method whose calls are treated in another way than
-// those of the rest of its service: it has a rule, or may be repeated.
+// those of the rest of its service: it has a rule, or may be retried.
 func methodRoutes(c Config, authority string, backend Backend, method protoreflect.MethodDescriptor) []*routev3.Route {
 	path := pathOf(method)
 	route := &routev3.Route{

@@ -22,11 +22,11 @@ const collectorName = "envoy_collector"
 // exportTimeout is the timeout of one message to the collector.
 const exportTimeout = 5 * time.Second
 
-// tracing makes Envoy a part of each trace: it goes on with the caller's W3C
-// traceparent, adds a span of its own, and tells the backend of that. Whether a
-// call is sampled is the caller's decision if it made one, so that a trace has no
-// holes; a caller who samples everything costs spans, of which the collector can
-// drop what is too much. nil without a collector: traceparent then passes as it is.
+// tracing makes Envoy a part of each trace: it continues the caller's W3C
+// traceparent, adds a span of its own, and passes that span to the backend. The
+// caller decides whether a call is sampled, if it made a decision, so that a trace has
+// no gaps. A caller that samples everything causes many spans; the collector can drop
+// some. tracing returns nil without a collector: traceparent then passes unchanged.
 func tracing(c Config) *hcmv3.HttpConnectionManager_Tracing {
 	if c.Collector == nil {
 		return nil
@@ -37,7 +37,7 @@ func tracing(c Config) *hcmv3.HttpConnectionManager_Tracing {
 		SpawnUpstreamSpan: wrapperspb.Bool(true),
 		Operation:         operation,
 		UpstreamOperation: operation,
-		// What follows the path in a URL of REST may be about a person.
+		// The query in a URL of REST may contain personal data.
 		MaxPathTagLength: wrapperspb.UInt32(0),
 		Provider: &tracev3.Tracing_Http{
 			Name: "envoy.tracers.opentelemetry",
@@ -53,9 +53,9 @@ func tracing(c Config) *hcmv3.HttpConnectionManager_Tracing {
 	}
 }
 
-// callersChoice samples as the caller does and, where there is no traceparent, so
-// many percent of the calls. The share that the connection manager could be given
-// would also hold for callers that have chosen.
+// callersChoice samples as the caller does. Without a traceparent it samples this
+// percentage of the calls. The connection manager's own percentage would also apply
+// to callers that have decided.
 func callersChoice(percent float64) *corev3.TypedExtensionConfig {
 	return &corev3.TypedExtensionConfig{
 		Name: "envoy.tracers.opentelemetry.samplers.parent_based",
@@ -68,8 +68,8 @@ func callersChoice(percent float64) *corev3.TypedExtensionConfig {
 	}
 }
 
-// collectorClusters reach the collector by its name. Its health is not checked: a
-// trace that is lost fails no call.
+// collectorClusters returns the cluster of the collector. Its health is not checked:
+// a lost trace fails no call.
 func collectorClusters(c Config) []*clusterv3.Cluster {
 	if c.Collector == nil {
 		return nil

@@ -14,21 +14,21 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// bufferFilter names the filter and the setting that a route has for it.
+// bufferFilter names the filter and a route's setting for it.
 const bufferFilter = "envoy.filters.http.buffer"
 
-// Limits of JSON in bytes. A request is as long as a gRPC message may be by
-// default (grpc-go's default for servers); a reply may be twice that, since
-// bytes and numbers take more room in JSON.
+// The size limits of JSON in bytes. A request may be as long as a gRPC message by
+// default (grpc-go's default for servers). A response may be twice that, since bytes
+// and numbers are longer in JSON.
 const (
 	jsonRequest = 4 << 20
 	jsonReply   = 2 * jsonRequest
 )
 
-// transcodingFilters answers JSON over HTTP for methods with an HTTP annotation
-// (google/api/http.proto). Calls by gRPC and gRPC-Web pass untouched; whatever
-// else is no annotated method's gets 404, so that no backend is sent what is not
-// gRPC. Fields of JSON that a message does not have are ignored.
+// transcodingFilters returns the filters that serve JSON over HTTP for methods with an
+// HTTP annotation (google/api/http.proto). Calls by gRPC and gRPC-Web pass unchanged.
+// Other requests that match no annotated method get 404, so that backends get only
+// gRPC. Unknown JSON fields are ignored.
 func transcodingFilters(c Config) []*hcmv3.HttpFilter {
 	services := restServices(c)
 	if len(services) == 0 {
@@ -84,8 +84,8 @@ func descriptorSet(services []protoreflect.ServiceDescriptor) []byte {
 	return marshal(set)
 }
 
-// marshal gives the same bytes each time. It cannot fail for descriptors, which
-// have no required field that is not set and no text that is not UTF-8.
+// marshal returns the same bytes each time. It cannot fail for descriptors: their
+// required fields are set, and their strings are UTF-8.
 func marshal(m proto.Message) []byte {
 	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {

@@ -32,8 +32,8 @@ const (
 	translatedKey  = "edge.translated"
 )
 
-// needsTranslation holds for what is not native gRPC and not translated yet. A page that
-// sends native gRPC is among it, since the answer needs the headers of CORS.
+// needsTranslation matches requests that are not native gRPC and not translated yet. It
+// includes a page that sends native gRPC, since the answer needs the headers of CORS.
 func needsTranslation(c Config) *predicate {
 	contentType := header("content-type")
 	foreign := fails(or(
@@ -62,7 +62,7 @@ func translatedFilter() *hcmv3.HttpFilter {
 	}))
 }
 
-// translation answers what REST refuses, and leads the rest to the first routes.
+// translation answers requests that REST refuses, and sends the others to the first routes.
 func translation(c Config) *matchingv3.Matcher_OnMatch {
 	routes := toRoutes(translationRoutes(c)...)
 	if len(restServices(c)) == 0 {
@@ -92,8 +92,8 @@ func translationRoutes(c Config) []*routev3.Route {
 	return append(fileRoutes(c, rest), rest, web)
 }
 
-// fileRoutes returns the route for bodies of any type, which are handed on in messages as
-// they come, and so need no bound for all of them.
+// fileRoutes returns the route for bodies of any type. These are forwarded in messages as
+// they arrive, and so need no limit for the whole body.
 func fileRoutes(c Config, rest *routev3.Route) []*routev3.Route {
 	paths := filePaths(c)
 	if len(paths) == 0 {
@@ -106,7 +106,7 @@ func fileRoutes(c Config, rest *routev3.Route) []*routev3.Route {
 	return []*routev3.Route{file}
 }
 
-// translationFilters switches on all filters that are off, but for the one that buffers.
+// translationFilters switches on all filters that are off, except the one that buffers.
 func translationFilters(c Config) map[string]*anypb.Any {
 	settings := map[string]*anypb.Any{}
 	for _, filter := range edgeFilters(c) {
@@ -118,7 +118,7 @@ func translationFilters(c Config) map[string]*anypb.Any {
 	return settings
 }
 
-// off has a filter in the chain only of requests whose first route has a setting for it.
+// off disables a filter except for requests whose first route has a setting for it.
 func off(filter *hcmv3.HttpFilter) *hcmv3.HttpFilter {
 	filter.Disabled = true
 	return filter

@@ -23,19 +23,19 @@ const (
 	grpcWebFilter = "envoy.filters.http.grpc_web"
 )
 
-// What a page of one of the origins may send and read, besides what the Fetch
-// standard always allows: what gRPC-Web (gRPC's doc/PROTOCOL-WEB.md), tokens and
-// W3C Trace Context take.
+// The headers that a page of one of the origins may send and read, besides those that
+// the Fetch standard always allows: the headers of gRPC-Web (gRPC's
+// doc/PROTOCOL-WEB.md), of tokens and of W3C Trace Context.
 const (
 	webRequestHeaders  = "content-type,x-grpc-web,x-user-agent,grpc-timeout,authorization,traceparent,tracestate"
 	webResponseHeaders = "grpc-status,grpc-message,grpc-status-details-bin,x-request-id"
 	webMethods         = "POST"
 	restMethods        = "GET,POST,PUT,PATCH,DELETE"
-	// preflightAge, in seconds, is as long as Chromium remembers an answer at most.
+	// preflightAge, in seconds, is the maximum time that Chromium caches an answer.
 	preflightAge = "7200"
 )
 
-// webFilters answers web pages: CORS and gRPC-Web.
+// webFilters returns the filters for web pages: CORS and gRPC-Web.
 func webFilters(c Config) []*hcmv3.HttpFilter {
 	web := []*hcmv3.HttpFilter{off(httpFilter(grpcWebFilter, &grpcwebv3.GrpcWeb{}))}
 	if len(c.Origins) == 0 {
@@ -44,7 +44,8 @@ func webFilters(c Config) []*hcmv3.HttpFilter {
 	return append([]*hcmv3.HttpFilter{off(httpFilter(corsFilter, &corsv3.Cors{}))}, web...)
 }
 
-// webSettings switch these filters on, in a route or in all of a virtual host.
+// webSettings returns the settings that enable these filters, in a route or in a whole
+// virtual host.
 func webSettings(c Config) map[string]*anypb.Any {
 	settings := map[string]*anypb.Any{grpcWebFilter: switchedOn()}
 	if len(c.Origins) > 0 {
@@ -62,8 +63,8 @@ func varyByOrigin(c Config) []*corev3.HeaderValueOption {
 	return []*corev3.HeaderValueOption{{Header: &corev3.HeaderValue{Key: "vary", Value: "origin"}}}
 }
 
-// corsPolicy allows no credentials: a page sends its token in a header of its own
-// making, so no other page can make a browser call with a cookie.
+// corsPolicy allows no credentials: a page sends its token in a header that it sets
+// itself, so no other page can make a browser call with a cookie.
 func corsPolicy(c Config) *corsv3.CorsPolicy {
 	policy := &corsv3.CorsPolicy{
 		AllowMethods:                 webMethods,

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// zonesClusterName holds underscores, so that no backend can have it.
+// zonesClusterName contains underscores, so that no backend can have it.
 const zonesClusterName = "envoy_zones"
 
 // zoneVariable is the environment variable with the zone of Envoy's node.
@@ -33,12 +33,12 @@ func (c Config) zones() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// zonesCluster tells Envoy where Envoys are. To send no zone's pods more than
-// their part, Envoy compares a zone's share of the pods with its share of the
-// Envoys (docs/root/intro/arch_overview/upstream/load_balancing/zone_aware.rst).
-// Here each zone has the same share, as with a load balancer that spreads
-// clients evenly: a zone with fewer pods than others keeps as many calls as its
-// pods are worth, and passes on the rest. Nothing is ever sent to this cluster.
+// zonesCluster tells Envoy the zones of all Envoys. To overload no zone's pods, Envoy
+// compares a zone's share of the pods with its share of the Envoys
+// (docs/root/intro/arch_overview/upstream/load_balancing/zone_aware.rst). Here each
+// zone has the same share of Envoys, as with a load balancer that spreads clients
+// evenly. A zone with fewer pods than others keeps calls in proportion to its pods, and
+// passes on the rest. Nothing is ever sent to this cluster.
 func zonesCluster(zones []string, adminPort uint32) *clusterv3.Cluster {
 	envoys := &endpointv3.ClusterLoadAssignment{ClusterName: zonesClusterName}
 	for _, zone := range zones {
@@ -60,7 +60,7 @@ func zonesManager(zones []string) *bootstrapv3.ClusterManager {
 	return &bootstrapv3.ClusterManager{LocalClusterName: zonesClusterName}
 }
 
-// preferOwnZone holds however few pods there are: Envoy's default is six.
+// preferOwnZone applies to any number of pods; Envoy's default minimum is six.
 func preferOwnZone(backend Backend) *lbcommonv3.LocalityLbConfig {
 	if len(backend.Zones) == 0 {
 		return nil
@@ -82,7 +82,7 @@ func pods(backend Backend) *endpointv3.ClusterLoadAssignment {
 	return assignment
 }
 
-// locality is one host in a zone. An empty zone is none.
+// locality returns an endpoint in a zone; an empty zone is no zone.
 func locality(zone, host string, port uint32) *endpointv3.LocalityLbEndpoints {
 	place := &endpointv3.LocalityLbEndpoints{
 		LbEndpoints: []*endpointv3.LbEndpoint{{

@@ -158,7 +158,7 @@ func TestAccessLogOfARetry(t *testing.T) {
 	p.backends[0].server.Stop()
 	gone := fmt.Sprintf("%s:%d", p.hosts[0], p.config.Backends[0].Port)
 	eventually(t, callLimit, func() error {
-		// One that may be sent again although the pod has begun it.
+		// A call that may be retried although the pod has started it.
 		if err := connection.Invoke(callContext(t), headers, &emptypb.Empty{}, &wrapperspb.StringValue{}); err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ const (
 	silence = "/test.Probe/Silence" // sends one message after longStream
 )
 
-// probeProto declares them. Only Headers may be repeated.
+// probeProto declares them. Only Headers may be retried.
 const probeProto = `
 package test;
 import "google/protobuf/empty.proto";

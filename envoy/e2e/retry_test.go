@@ -26,7 +26,7 @@ import (
 	"example.com/grpc-edge/envoy/prototest"
 )
 
-// callHeaders calls the method that may be repeated.
+// callHeaders calls the method that may be retried.
 func callHeaders(ctx context.Context, connection *grpc.ClientConn) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()

@@ -22,11 +22,11 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// allowed are licences, by their SPDX identifiers, that ask for no more than that
-// their notice goes along, and the MPL, which covers only its own files.
+// allowed lists licences, by their SPDX identifiers, that only require their notice to be
+// included, and the MPL, which covers only its own files.
 var allowed = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MPL-2.0", "Unicode-DFS-2016", "Unlicense", "CC0-1.0"}
 
-// own begins the paths of the modules of this repository.
+// own is the prefix of the paths of this repository's modules.
 const own = "example.com/grpc-edge/"
 
 // enough is the share of a licence's file, in percent, that must be text of known licences
@@ -71,7 +71,7 @@ func run(folders []string) error {
 	return nil
 }
 
-// module is one as `go list` tells it.
+// module describes a module in the output of `go list`.
 type module struct{ Path, Version, Dir string }
 
 // modulesOf returns the third-party modules whose packages are in the programs of a module's

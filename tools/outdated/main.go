@@ -62,7 +62,7 @@ func run(root string, folders []string, out io.Writer) error {
 	return report(append(modules, wheels...), newest, out)
 }
 
-// pins reads the files below a folder that demand versions.
+// pins returns the versions pinned by the files below a folder.
 func pins(root, folder string) (modules, wheels []pin, err error) {
 	err = filepath.WalkDir(filepath.Join(root, folder), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -93,7 +93,7 @@ func pins(root, folder string) (modules, wheels []pin, err error) {
 	return modules, wheels, err
 }
 
-// direct lists the modules that a go.mod requires directly, or for a tool, but for those of
+// direct lists the modules that a go.mod requires directly, or for a tool, except those of
 // the repository.
 func direct(text []byte, file string) ([]pin, error) {
 	parsed, err := modfile.Parse(file, text, nil)
@@ -121,8 +121,8 @@ func requirements(text, file string) []pin {
 	return list
 }
 
-// newestModules asks once about all modules. Those that the registry does not tell of are
-// left out: it may refuse a list of versions and serve each.
+// newestModules asks once about all modules. It leaves out modules for which the registry
+// gives no list: a registry may refuse the list of versions and still serve each version.
 func newestModules(modules []pin) (map[string]string, error) {
 	newest := map[string]string{}
 	if len(modules) == 0 {
@@ -173,7 +173,7 @@ func newestWheel(name string) string {
 	return ""
 }
 
-// report prints what is behind, and what nobody could tell about.
+// report prints the versions that are behind, and those for which no newest is known.
 func report(pins []pin, newest map[string]string, out io.Writer) error {
 	slices.SortFunc(pins, func(a, b pin) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.file, b.file)) })
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -202,5 +202,5 @@ func report(pins []pin, newest map[string]string, out io.Writer) error {
 	return err
 }
 
-// canonical returns a version as package semver takes it.
+// canonical returns a version in the form of package semver.
 func canonical(version string) string { return "v" + strings.TrimPrefix(version, "v") }

@@ -17,12 +17,12 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
-// templateFile in a service's folder is buf's own way to say what to generate: for
+// templateFile in a service's folder is buf's own configuration of what to generate: for
 // another language, or for Go code in another place. It replaces the default.
 const templateFile = "buf.gen.yaml"
 
 // generateCode generates the code of a service that is a Go module, beside its protos,
-// or what its own template says. It returns the files from out.
+// or according to its own template. It returns the files' paths relative to out.
 func (s *service) generateCode(ctx context.Context, out string, set *descriptorpb.FileDescriptorSet) ([]string, error) {
 	template := path.Join(s.folder, templateFile)
 	at := path.Join(out, s.folder)
@@ -107,8 +107,8 @@ func goFiles(importRoot string, own []protoreflect.FileDescriptor) []string {
 	return files
 }
 
-// generatedCode lists the Go code of protos that is there, of the services without a
-// template of their own.
+// generatedCode lists the existing Go code of protos, of services without a template of
+// their own.
 func generatedCode(services []service) ([]string, error) {
 	var found []string
 	for _, s := range services {

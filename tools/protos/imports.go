@@ -72,7 +72,7 @@ func importable() []protoreflect.FileDescriptor {
 }
 
 // writeImports writes the importable files as sources, which buf and editors read. It
-// leaves files alone that are right already.
+// does not touch files that are up to date.
 func writeImports(root string) error {
 	printer := protoprint.Printer{}
 	for _, file := range importable() {

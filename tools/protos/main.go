@@ -92,7 +92,7 @@ func generate(ctx context.Context, out string, services []service) (written map[
 	return written, writeFile(filepath.Join(out, documentFile), content)
 }
 
-// check fails, with the difference, where what is generated is not up to date.
+// check fails, and shows the difference, if generated files are not up to date.
 func check(ctx context.Context, root string, services []service) error {
 	out, err := os.MkdirTemp("", "protos-")
 	if err != nil {
@@ -124,7 +124,7 @@ func check(ctx context.Context, root string, services []service) error {
 	return nil
 }
 
-// removeStale removes the Go code of protos that are no more.
+// removeStale removes the Go code of protos that no longer exist.
 func removeStale(root string, services []service, written map[string]bool) error {
 	found, err := generatedCode(services)
 	for _, file := range found {

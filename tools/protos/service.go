@@ -29,7 +29,7 @@ type service struct {
 	folder, importRoot string
 	// config is buf's configuration for this service alone.
 	config map[string]any
-	// private services have no place at the edge, nor in the OpenAPI document.
+	// private services are not served at the edge, nor described in the OpenAPI document.
 	private bool
 	// goModule is the path of the Go module in the folder; empty for none.
 	goModule string
@@ -91,7 +91,7 @@ func modulePath(file string) (string, error) {
 }
 
 // configure derives the service's configuration from that of the workspace: the same
-// rules, and of the modules its own and the imports.
+// rules, but only the service's own module and the imports.
 func (s *service) configure(workspace map[string]any) {
 	entry := map[string]any{"path": s.folder}
 	modules, _ := workspace["modules"].([]any)
@@ -121,7 +121,7 @@ func (s *service) ignored() bool {
 
 func (s *service) descriptorFile() string { return path.Join(s.folder, catalog.DescriptorFile) }
 
-// buf runs it with the service's configuration, and returns what it prints.
+// buf runs buf with the service's configuration, and returns its output.
 func (s *service) buf(ctx context.Context, command string, args ...string) ([]byte, error) {
 	config, err := json.Marshal(s.config)
 	if err != nil {

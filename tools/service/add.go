@@ -51,7 +51,7 @@ func namesOf(name string) names {
 	return n
 }
 
-// check returns why there can be no new service of the name.
+// check returns an error if a new service cannot have the name.
 func check(root, name string) error {
 	if err := catalog.CheckName(name); err != nil {
 		return err
@@ -72,8 +72,8 @@ func check(root, name string) error {
 	})
 }
 
-// write writes the service's folder and its line in go.work. What undo does is right
-// also after an error.
+// write writes the service's folder and its line in go.work. undo may also be called
+// after an error.
 func write(root, name string) (undo func() error, err error) {
 	undo = func() error { return nil }
 	if err := check(root, name); err != nil {

@@ -68,7 +68,7 @@ Say in services/%[1]s/%[4]s/%[5]s.proto what it does, and do it in services/%[1]
 	return nil
 }
 
-// generate shows what it does: the first time it builds its tools for minutes.
+// generate prints its progress: the first time it builds its tools, for minutes.
 func generate(ctx context.Context, root string, out io.Writer) error {
 	command := exec.CommandContext(ctx, "make", "--no-print-directory", "protos")
 	command.Dir, command.Stdout, command.Stderr = root, out, out

@@ -38,8 +38,8 @@ func FromEnvironment() (*Repository, error) {
 	return &Repository{owner: owner, name: name, client: client}, nil
 }
 
-// Comment writes text to a pull request. Its first line is the marker by which an
-// earlier one is found, which it takes the place of.
+// Comment writes text to a pull request. Its first line is the marker by which Comment
+// finds an earlier comment and replaces it.
 func (r *Repository) Comment(ctx context.Context, pullRequest int, text string) error {
 	marker, _, _ := strings.Cut(text, "\n")
 	for comment, err := range r.client.Issues.ListCommentsIter(ctx, r.owner, r.name, pullRequest, nil) {
