@@ -14,7 +14,7 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// TestFilesRefusesAccess is about who may call.
+// TestFilesRefusesAccess checks that wrong settings of who may call are refused.
 func TestFilesRefusesAccess(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

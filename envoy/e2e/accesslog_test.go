@@ -104,8 +104,8 @@ func (l *lines) find(text string) (string, error) {
 	return "", errors.Join(fmt.Errorf("no line with %q on stdout:\n%s", text, l.text.String()), scanner.Err())
 }
 
-// TestAccessLogOfADeadline has what the pod was told, in milliseconds, whatever
-// unit the client has, and no more than the edge allows.
+// TestAccessLogOfADeadline checks that the log has the deadline that the pod got: in
+// milliseconds whatever the client's unit, and capped at the edge's limit.
 func TestAccessLogOfADeadline(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -201,7 +201,7 @@ func TestStartedCallsAreNotRepeated(t *testing.T) {
 }
 
 // TestSickPodsGetNothing has fewer and fewer healthy pods. By default Envoy calls
-// sick ones again when fewer than half are well.
+// unhealthy ones again when fewer than half are healthy.
 func TestSickPodsGetNothing(t *testing.T) {
 	t.Parallel()
 	p := startPods(t)

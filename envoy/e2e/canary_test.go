@@ -83,8 +83,8 @@ func TestCanaryHeader(t *testing.T) {
 	}
 }
 
-// TestCanaryIsRetriedWithin has a method repeated by the version that the call
-// was for, which has no second pod.
+// TestCanaryIsRetriedWithin checks that a call is retried by the version that it was
+// for, although that has no second pod.
 func TestCanaryIsRetriedWithin(t *testing.T) {
 	t.Parallel()
 	r := startRelease(t, envoy.Canary{Header: "x-release"})

@@ -101,8 +101,8 @@ func TestGRPCTimeoutIsHonoured(t *testing.T) {
 	}
 }
 
-// TestDeadlineIsCapped asks for more time than there is, at a backend that hangs,
-// and looks at the deadline that the backend is told.
+// TestDeadlineIsCapped asks for more time than allowed, at a backend that hangs, and
+// checks the deadline that the backend gets.
 func TestDeadlineIsCapped(t *testing.T) {
 	t.Parallel()
 	told := make(chan string, 1)
@@ -155,8 +155,8 @@ func TestNoDeadlineIsNoCap(t *testing.T) {
 	}
 }
 
-// TestDeadlineHoldsForAllTries has a call repeated until its time is over, though
-// each try by itself is in time.
+// TestDeadlineHoldsForAllTries has a call retried until its deadline, although each
+// single try is in time.
 func TestDeadlineHoldsForAllTries(t *testing.T) {
 	t.Parallel()
 	var tries atomic.Int64

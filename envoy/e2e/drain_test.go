@@ -130,8 +130,8 @@ func expectEnd(t *testing.T, stream grpc.ClientStream) {
 	}
 }
 
-// TestDrainFailsNoCall takes one of two Envoys out of service while a client
-// makes short calls, and has a stream that goes on into the second phase of 10 s.
+// TestDrainFailsNoCall takes one of two Envoys out of service while a client makes
+// short calls, and has a stream that lasts into the second phase of 10 s.
 func TestDrainFailsNoCall(t *testing.T) {
 	t.Parallel()
 	config, backend := oneBackend(t)

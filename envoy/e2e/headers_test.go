@@ -14,8 +14,8 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// TestForgedHeaders sends what a client could use to steer Envoy or to mislead a
-// backend about who calls.
+// TestForgedHeaders sends headers that a client could use to control Envoy or to mislead
+// a backend about the caller.
 func TestForgedHeaders(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -19,8 +19,8 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// startShort runs Envoy with a heap that fills up as the test has it, so that each
-// step can be seen: in the place of the heap's size Envoy reads a file.
+// startShort runs Envoy with a heap that fills up as the test sets it, so that each
+// step can be seen: Envoy reads a file instead of the heap's size.
 func startShort(t *testing.T, config envoy.Config) (e *edge, set func(share string)) {
 	t.Helper()
 	pressure := filepath.Join(t.TempDir(), "pressure")

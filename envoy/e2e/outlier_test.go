@@ -12,8 +12,8 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// TestFailingPodIsEjected has one of four pods answer health checks and fail
-// all calls, which are none that may be repeated.
+// TestFailingPodIsEjected has one of four pods answer health checks and fail all
+// calls. The calls may not be retried.
 func TestFailingPodIsEjected(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
@@ -70,7 +70,7 @@ func TestCallersCannotEject(t *testing.T) {
 	p.stat(t, callLimit, "cluster.probe.outlier_detection.ejections_enforced_total", 0)
 }
 
-// TestNoMoreThanHalfIsEjected has all pods fail: the last ones go on.
+// TestNoMoreThanHalfIsEjected has all pods fail: the last ones still get calls.
 func TestNoMoreThanHalfIsEjected(t *testing.T) {
 	t.Parallel()
 	p := startPods(t)

@@ -32,7 +32,7 @@ func taken(t *testing.T, connection *grpc.ClientConn, method string) int {
 	return 0
 }
 
-// within is for buckets that fill up by one each second, while a test goes on.
+// within allows for buckets that gain one token each second while a test runs.
 func within(got, burst int) bool { return got >= burst && got < burst+10 }
 
 // TestClientRate has two clients, one with two connections.

@@ -107,8 +107,8 @@ service Uploads {
 	}
 }
 
-// TestBusyPodsAreNotAskedAgain has all pods refuse calls as the chassis does that has
-// as many under way as it takes. They may be repeated, and must not be.
+// TestBusyPodsAreNotAskedAgain has all pods refuse calls, like a chassis at its limit of
+// calls under way. The method may be retried, but these calls must not be.
 func TestBusyPodsAreNotAskedAgain(t *testing.T) {
 	t.Parallel()
 	p := startPods(t)
@@ -166,8 +166,8 @@ func TestRetryBudget(t *testing.T) {
 }
 
 // TestRetriesAreOnAnotherPod balances at random, which may pick the pod that has
-// just failed. One pod of three fails what may be repeated, and only that, so that
-// it is not ejected.
+// just failed. One pod of three fails only calls that may be retried, so that it is
+// not ejected.
 func TestRetriesAreOnAnotherPod(t *testing.T) {
 	t.Parallel()
 	p := startPodsWith(t, func(_ *nameServer, c *envoy.Config) { c.LeastRequest = true })
@@ -198,8 +198,8 @@ func TestRetriesAreOnAnotherPod(t *testing.T) {
 	}
 }
 
-// TestRefusedStreamsAreTriedElsewhere has one pod of four refuse streams, as a
-// server does that is about to stop. No call may then have begun, whatever it is.
+// TestRefusedStreamsAreTriedElsewhere has one pod of four refuse streams, like a server
+// that is about to stop. A refused call cannot have started, whatever its method.
 func TestRefusedStreamsAreTriedElsewhere(t *testing.T) {
 	t.Parallel()
 	var refusing refuser

@@ -67,8 +67,8 @@ func TestTLSVersions(t *testing.T) {
 	}
 }
 
-// TestALPN shows what a client gets for what it offers. One that offers nothing
-// is served HTTP/1.1; grpc-go, for one, will not go on with such an answer.
+// TestALPN checks the protocol that a client gets for its offer. A client that offers
+// none gets HTTP/1.1; grpc-go, for one, refuses such a connection.
 func TestALPN(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)
@@ -246,8 +246,8 @@ func TestCurves(t *testing.T) {
 	}
 }
 
-// TestClientCertificates shows what a certificate opens, and what the backend is
-// told of it.
+// TestClientCertificates checks what a certificate allows, and what the backend learns
+// about it.
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -299,7 +299,7 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
-// identitySeen forges an identity, and returns what the backend was told.
+// identitySeen forges an identity, and returns the identity that the backend got.
 func identitySeen(t *testing.T, connection *grpc.ClientConn) (string, error) {
 	t.Helper()
 	ctx := metadata.AppendToOutgoingContext(callContext(t), "x-forwarded-client-cert", "Subject=forged")

@@ -113,8 +113,8 @@ func TestTraceGoesOn(t *testing.T) {
 	}
 }
 
-// TestSpans are two for a call, one below the other and both below the caller's,
-// named after the method.
+// TestSpans checks that a call has two spans, one below the other and both below the
+// caller's, named after the method.
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	e, c := startTraced(t, 0)

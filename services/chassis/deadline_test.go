@@ -58,7 +58,7 @@ func TestDeadlineOfTheEdge(t *testing.T) {
 	}
 }
 
-// TestDeadlineOfAStreamThatWaits has a handler that heeds no context: it sends
+// TestDeadlineOfAStreamThatWaits has a handler that ignores its context: it sends
 // headers and waits for a message.
 func TestDeadlineOfAStreamThatWaits(t *testing.T) {
 	t.Parallel()

@@ -288,7 +288,7 @@ func (l *load) repeat(ctx context.Context, call func(context.Context) error) {
 
 // TestDialIsNotBrokenByARollout replaces every pod and scales down, as Kubernetes
 // does: a new pod is in DNS before an old one stops, and one that stops is in DNS for
-// longer than it serves, as answers are cached. The methods may not be tried again.
+// longer than it serves, as answers are cached. The methods may not be retried.
 func TestDialIsNotBrokenByARollout(t *testing.T) {
 	t.Parallel()
 	ctx, c := patient(t), newCluster(t)

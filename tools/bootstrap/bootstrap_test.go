@@ -108,8 +108,8 @@ func setBucket(patch object) func(*testing.T, *fake, string) {
 	})
 }
 
-// TestRuns are whole runs, one after the other in the same cloud. What they print, the
-// calls that changed something, and what is there at the end is in testdata.
+// TestRuns does whole runs, one after the other in the same cloud. Their output, the calls
+// that changed something, and the final state of the cloud are in testdata.
 func TestRuns(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]one{
