@@ -51,7 +51,7 @@ func holdAPI(t *testing.T, c checkout) *apiHold {
 		MinVersion: tls.VersionTLS12, GetCertificate: h.certificate, NextProtos: []string{"h2", "http/1.1"},
 	}}
 	go func() { _ = proxy.Serve(listener) }()
-	go func() { _ = inner.ServeTLS(tunnels{h.accepted, listener.Addr()}, "", "") }()
+	go func() { _ = inner.ServeTLS(newTunnels(h.accepted, listener.Addr()), "", "") }()
 	t.Cleanup(func() {
 		h.release()
 		_ = proxy.Close()
@@ -167,12 +167,33 @@ func (h *apiHold) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
-// tunnels is a listener that accepts the tunnels of connect.
+// tunnels is a listener whose connections are the tunnels that were asked for.
 type tunnels struct {
 	conns   chan net.Conn
 	address net.Addr
+	closed  chan struct{}
+	once    *sync.Once
 }
 
-func (l tunnels) Accept() (net.Conn, error) { return <-l.conns, nil }
-func (l tunnels) Close() error              { return nil }
+func newTunnels(conns chan net.Conn, address net.Addr) tunnels {
+	return tunnels{conns, address, make(chan struct{}), new(sync.Once)}
+}
+
+// Accept returns the next tunnel, or an error once the listener is closed: the server
+// waits for that when it is closed itself.
+func (l tunnels) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends Accept.
+func (l tunnels) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
 func (l tunnels) Addr() net.Addr            { return l.address }
