@@ -196,4 +196,4 @@ func (l tunnels) Close() error {
 	return nil
 }
 
-func (l tunnels) Addr() net.Addr            { return l.address }
+func (l tunnels) Addr() net.Addr { return l.address }
