@@ -93,7 +93,7 @@ func (c *checker) condition() {
 
 // namedResources lists the emulated services whose resources have attributes in conditions
 // ("Resource attributes for IAM Conditions").
-var namedResources = []string{"binaryauthorization", "cloudkms", "resourcemanager", "compute", "container", "storage"}
+var namedResources = []string{"binaryauthorization", "cloudkms", "resourcemanager", "compute", "container", "storage", "secretmanager"}
 
 // meets reports whether a need meets the condition of a binding. A condition that cannot be
 // evaluated is not met.

@@ -103,3 +103,19 @@ func TestPrincipalNeedsTheClustersPool(t *testing.T) {
 		t.Errorf("a role on the project counts for its secrets: %v, %v, want 404", v, err)
 	}
 }
+
+// TestConditionsSeeVersions narrows a role to one version of one secret.
+func TestConditionsSeeVersions(t *testing.T) {
+	c := open(t, t.TempDir(), newFakeRuntime())
+	enable(t, c)
+	build(t, c)
+	pod := WorkloadPrincipal("test-project", "grpc-edge", "shop")
+	create(t, c, KindProjectMember, Properties{"role": "roles/secretmanager.secretAccessor", "member": pod, "condition": Properties{
+		"title": "one", "expression": `resource.name.endsWith("/secrets/pin/versions/1")`,
+	}})
+	for version, want := range map[string]int{"pin/versions/1": 404, "pin/versions/2": 403, "other/versions/1": 403} { // there is none
+		if _, err := c.AccessSecret(As(context.Background(), pod), "projects/test-project/secrets/"+version); code(err) != want {
+			t.Errorf("%s: %v, want %d", version, err, want)
+		}
+	}
+}
