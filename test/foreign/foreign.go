@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -38,11 +39,11 @@ var libraries = []string{"libc6", "libgcc-s1", "libstdc++6", "libexpat1", "zlib1
 // .cache/foreign there.
 func Build(ctx context.Context, root string) (v1.Image, error) {
 	cache := filepath.Join(root, ".cache", "foreign")
-	version, err := pythonVersion(ctx)
+	version, err := pythonVersion(ctx, root)
 	if err != nil {
 		return nil, err
 	}
-	python, err := unpackPython(ctx, filepath.Join(cache, "python-"+version), version)
+	python, err := unpackPython(ctx, root, filepath.Join(cache, "python-"+version), version)
 	if err != nil {
 		return nil, fmt.Errorf("fetching Python %s: %w", version, err)
 	}
@@ -102,15 +103,22 @@ func Push(ctx context.Context, image v1.Image, repository, token string, transpo
 	return reference.String(), nil
 }
 
+// lists returns the options by which apt reads the package lists that `make tools` has
+// fetched: a new machine has none of its own.
+func lists(root string) []string {
+	packages := filepath.Join(root, ".cache", "packages")
+	return []string{"-o", "Dir::State::Lists=" + filepath.Join(packages, "lists"), "-o", "Dir::Cache=" + packages}
+}
+
 // pythonVersion returns the version of the distribution's Python, such as 3.11.
-func pythonVersion(ctx context.Context) (string, error) {
-	text, err := exec.CommandContext(ctx, "apt-cache", "depends", "python3-minimal").Output()
+func pythonVersion(ctx context.Context, root string) (string, error) {
+	text, err := exec.CommandContext(ctx, "apt-cache", append(lists(root), "depends", "python3-minimal")...).Output()
 	if err != nil {
 		return "", fmt.Errorf("looking for the distribution's Python: %w", err)
 	}
 	match := regexp.MustCompile(`Depends: python(3\.\d+)-minimal`).FindSubmatch(text)
 	if match == nil {
-		return "", errors.New("looking for the distribution's Python: python3-minimal depends on no version of it; run apt-get update")
+		return "", errors.New("looking for the distribution's Python: python3-minimal depends on no version of it; run `make tools`")
 	}
 	return string(match[1]), nil
 }
@@ -134,7 +142,7 @@ func once(folder string, make func(temporary string) error) (string, error) {
 	return folder, os.Rename(temporary, folder)
 }
 
-func unpackPython(ctx context.Context, folder, version string) (string, error) {
+func unpackPython(ctx context.Context, root, folder, version string) (string, error) {
 	return once(folder, func(temporary string) error {
 		names := append([]string{"python" + version + "-minimal", "libpython" + version + "-minimal", "libpython" + version + "-stdlib"}, libraries...)
 		debs, err := os.MkdirTemp("", "debs-")
@@ -143,7 +151,7 @@ func unpackPython(ctx context.Context, folder, version string) (string, error) {
 		}
 		defer func() { _ = os.RemoveAll(debs) }() // as above
 		// Otherwise apt needs a folder that the user _apt can enter.
-		if err := execute(ctx, debs, nil, "apt-get", append([]string{"-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "download"}, names...)...); err != nil {
+		if err := execute(ctx, debs, nil, "apt-get", slices.Concat(lists(root), []string{"-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "download"}, names)...); err != nil {
 			return err
 		}
 		found, err := filepath.Glob(filepath.Join(debs, "*.deb"))
