@@ -29,6 +29,10 @@ const (
 	finalizer = "service.kubernetes.io/load-balancer-cleanup"
 	// checkInterval of node health: GKE checks every 3 s; a laptop need not wait as long.
 	checkInterval = 500 * time.Millisecond
+	// silentChecks is how many checks in a row a healthy node may leave unanswered before it
+	// gets no more connections; a node that answers that it is unhealthy gets none at once
+	// ("Health checks overview", unhealthy threshold).
+	silentChecks = 3
 )
 
 // Cloud is the part of the emulated cloud that the controller uses.
@@ -55,6 +59,7 @@ type Controller struct {
 	Health *http.Client
 
 	routes map[types.UID]route // by Service
+	silent map[netip.Addr]int  // checks in a row that a node left unanswered
 }
 
 // route is an address and the nodes that it is routed to.
@@ -167,14 +172,15 @@ func (c *Controller) address(s *corev1.Service) (netip.Addr, error) {
 // route points the address at the healthy nodes, when they changed.
 func (c *Controller) route(ctx context.Context, s *corev1.Service, address netip.Addr, nodes []*corev1.Node) error {
 	healthy := []netip.Addr{}
+	old, routed := c.routes[s.UID]
 	for _, n := range nodes {
 		a, ok := internalAddress(n)
-		if ok && (s.Spec.HealthCheckNodePort == 0 || c.healthy(ctx, a, s.Spec.HealthCheckNodePort)) {
+		if ok && (s.Spec.HealthCheckNodePort == 0 || c.healthy(ctx, a, s.Spec.HealthCheckNodePort, slices.Contains(old.nodes, a))) {
 			healthy = append(healthy, a)
 		}
 	}
 	slices.SortFunc(healthy, netip.Addr.Compare)
-	if old, routed := c.routes[s.UID]; routed && old.address == address && slices.Equal(old.nodes, healthy) {
+	if routed && old.address == address && slices.Equal(old.nodes, healthy) {
 		return nil
 	}
 	slog.Info("load balancer backends", "address", address, "nodes", healthy)
@@ -185,15 +191,22 @@ func (c *Controller) route(ctx context.Context, s *corev1.Service, address netip
 	return nil
 }
 
-func (c *Controller) healthy(ctx context.Context, node netip.Addr, port int32) bool {
+// healthy reports whether a node has a ready pod. A node that was healthy may leave some
+// checks unanswered.
+func (c *Controller) healthy(ctx context.Context, node netip.Addr, port int32, was bool) bool {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d/healthz", node, port), nil)
 	if err != nil {
 		return false
 	}
 	response, err := c.Health.Do(request)
-	if err != nil {
-		return false
+	if c.silent == nil {
+		c.silent = map[netip.Addr]int{}
 	}
+	if err != nil {
+		c.silent[node]++
+		return was && c.silent[node] < silentChecks
+	}
+	c.silent[node] = 0
 	response.Body.Close()
 	return response.StatusCode == http.StatusOK
 }

@@ -322,3 +322,23 @@ func want(t *testing.T, made *calls, wanted ...string) {
 		t.Fatalf("calls differ (-want +got):\n%s", diff)
 	}
 }
+
+// TestSilentNodes: a healthy node keeps its route while it leaves few checks unanswered.
+func TestSilentNodes(t *testing.T) {
+	t.Parallel()
+	c := &Controller{Health: &http.Client{Transport: silent{}}}
+	node := netip.MustParseAddr("10.0.0.2")
+	for i, want := range []bool{true, true, false} {
+		if got := c.healthy(t.Context(), node, healthPort, true); got != want {
+			t.Errorf("unanswered check %d: healthy = %t, want %t", i+1, got, want)
+		}
+	}
+	if c.healthy(t.Context(), netip.MustParseAddr("10.0.0.3"), healthPort, false) {
+		t.Error("a node that never answered is healthy")
+	}
+}
+
+// silent answers no request.
+type silent struct{}
+
+func (silent) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("no answer") }
