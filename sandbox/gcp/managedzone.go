@@ -1,6 +1,6 @@
 package gcp
 
-import "strings"
+import "slices"
 
 // managedZoneRule describes private zones, which answer in the networks that they name.
 var managedZoneRule = &rule{
@@ -42,11 +42,7 @@ func admitManagedZone(t *change) error {
 	return nil
 }
 
+// sharesNetwork reports whether both zones answer in one network.
 func sharesNetwork(a, b *Object) bool {
-	for _, network := range a.Uses {
-		if strings.Contains(strings.Join(b.Uses, " "), network) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.Uses, func(network string) bool { return slices.Contains(b.Uses, network) })
 }
