@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/secretmanager"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -129,13 +130,12 @@ func (s *stack) callers(callee catalog.Service) []string {
 		}
 	}
 	for _, caller := range s.config.Services {
-		for _, name := range caller.Calls {
-			if name == callee.Name {
-				callers = append(callers, caller.Name)
-				if _, ok := s.config.Edge.Canaries[caller.Name]; ok {
-					callers = append(callers, service.Canary(caller.Name))
-				}
-			}
+		if !slices.Contains(caller.Calls, callee.Name) {
+			continue
+		}
+		callers = append(callers, caller.Name)
+		if _, ok := s.config.Edge.Canaries[caller.Name]; ok {
+			callers = append(callers, service.Canary(caller.Name))
 		}
 	}
 	return callers

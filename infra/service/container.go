@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,13 +66,22 @@ func goMemory(spec catalog.Spec) string {
 }
 
 func resources(spec catalog.Spec) corev1.ResourceRequirementsArgs {
-	limit := cmp.Or(spec.MemoryLimit, fmt.Sprintf("%dMi", spec.MemoryLimitBytes()>>20))
-	if spec.MemoryLimitBytes()%(1<<20) != 0 {
-		limit = cmp.Or(spec.MemoryLimit, fmt.Sprintf("%dKi", spec.MemoryLimitBytes()>>10))
-	}
+	limit := memoryLimit(spec)
 	r := workload.Resources(spec.CPU, spec.Memory, limit)
 	if spec.CPULimit != "" {
 		r.Limits = pulumi.StringMap{"memory": pulumi.String(limit), "cpu": pulumi.String(spec.CPULimit)}
 	}
 	return r
+}
+
+// memoryLimit returns the limit as a quantity of Kubernetes.
+func memoryLimit(spec catalog.Spec) string {
+	bytes := spec.MemoryLimitBytes()
+	switch {
+	case spec.MemoryLimit != "":
+		return spec.MemoryLimit
+	case bytes%(1<<20) == 0:
+		return fmt.Sprintf("%dMi", bytes>>20)
+	}
+	return fmt.Sprintf("%dKi", bytes>>10)
 }
