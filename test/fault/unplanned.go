@@ -163,7 +163,7 @@ func faultyEcho(balance string) func(context.Context, *Sandbox) error {
 // slower is the delay of each call at a slow pod (faulty/handlers.go.txt).
 const slower = 500 * time.Millisecond
 
-// illFor is how long a fault of [ill] lasts.
+// illFor bounds the time that a fault of [ill] lasts.
 const illFor = 20 * time.Second
 
 // ill sets the fault mode of one pod of api.Echo. The fault ends by itself after illFor.
