@@ -114,6 +114,8 @@ func newCommand() *cobra.Command {
 		Example = "  sandbox drift /nodePools/ nodeCount=3\n  sandbox drift /alertPolicies/123 delete"
 	add("secret NAME", "Keep standard input as the newest version of a secret in the emulated Secret Manager", cobra.ExactArgs(1), addSecret).
 		Example = "  printf hunter2 | sandbox secret database-password"
+	add("push ARCHIVE NAME", "Store an image of `docker save` in the stack's repository, and print its reference by digest", cobra.ExactArgs(2), push).
+		Example = "  docker save --output cart.tar cart && sandbox push cart.tar cart"
 	pulumi := add("pulumi -- ARGUMENTS", "Run the Pulumi CLI on the sandbox's stack", cobra.ArbitraryArgs, runPulumi)
 	pulumi.Example = "  sandbox pulumi -- stack output --json"
 	add("serve", "Run the sandbox's daemon (`up` does this)", none, serve).Hidden = true
