@@ -160,7 +160,7 @@ func (e edge) prove(ctx context.Context, st stack.Stack) (string, error) {
 	defer cancel()
 	var lines []line
 	if err := until(bounded, func(ctx context.Context) error {
-		services, err := e.services(ctx, st)
+		services, err := e.settled(ctx, st)
 		if err != nil {
 			return err
 		}
@@ -171,6 +171,36 @@ func (e edge) prove(ctx context.Context, st stack.Stack) (string, error) {
 	}
 	answers, err := e.callSamples(ctx, st)
 	return table(lines) + answers, err
+}
+
+// settledAnswers is how often in a row the edge must name the same services. After a rollout the
+// pods from before it still answer some calls while they drain.
+const settledAnswers = 8
+
+// settled returns the services that the edge says it has. It returns an error while an answer
+// leaves out one that the stack's outputs name.
+func (e edge) settled(ctx context.Context, st stack.Stack) (services map[string]*descriptorpb.ServiceDescriptorProto, err error) {
+	for range settledAnswers {
+		if services, err = e.services(ctx, st); err != nil {
+			return nil, err
+		}
+		if missing := e.missing(services); len(missing) > 0 {
+			return nil, fmt.Errorf("the edge does not name %s yet", strings.Join(missing, ", "))
+		}
+	}
+	return services, nil
+}
+
+// missing returns the services that the outputs have commands for and that are not in services, sorted.
+func (e edge) missing(services map[string]*descriptorpb.ServiceDescriptorProto) []string {
+	var missing []string
+	for method := range e.ready {
+		service, _, _ := strings.Cut(method, "/")
+		if _, named := services[service]; !named && !slices.Contains(missing, service) {
+			missing = append(missing, service)
+		}
+	}
+	return slices.Sorted(slices.Values(missing))
 }
 
 // healthy checks the health of each service and returns it, or an error if one is not serving.

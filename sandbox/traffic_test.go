@@ -153,3 +153,12 @@ func TestUntilTellsTheLastRealError(t *testing.T) {
 		t.Errorf("a success is an error: %v", err)
 	}
 }
+
+func TestMissingServices(t *testing.T) {
+	t.Parallel()
+	e := edge{ready: map[string]string{"shop.v1.Shop/Get": "", "shop.v1.Shop/Put": "", "api.Echo/Echo": "", "api.Reverse/Reverse": ""}}
+	got := e.missing(map[string]*descriptorpb.ServiceDescriptorProto{"api.Echo": nil, "other.v1.WithoutCommands": nil})
+	if want := []string{"api.Reverse", "shop.v1.Shop"}; !slices.Equal(got, want) {
+		t.Errorf("missing = %q, want %q", got, want)
+	}
+}

@@ -3,9 +3,11 @@ package test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // addGreeter adds a service as a person does: with one command and `make up`.
@@ -23,9 +25,13 @@ func addGreeter(ctx context.Context, t *testing.T, c checkout) {
 			t.Errorf("pod %s is new: the other services were rolled", pod)
 		}
 	}
-	if got := listServices(ctx, t, c); !slices.Contains(got, "greeter.v1.GreeterService") {
-		t.Errorf("grpcurl list shows %q, want also greeter.v1.GreeterService", got)
-	}
+	// Pods of the directory from before the rollout still answer some calls while they drain.
+	eventually(ctx, t, time.Minute, func() error {
+		if got := listServices(ctx, t, c); !slices.Contains(got, "greeter.v1.GreeterService") {
+			return fmt.Errorf("grpcurl list shows %q, want also greeter.v1.GreeterService", got)
+		}
+		return nil
+	})
 	var reply map[string]string
 	text := grpcurl(ctx, t, c, `{"content": "hello"}`, "greeter.v1.GreeterService/Say")
 	if err := json.Unmarshal([]byte(text), &reply); err != nil || reply["content"] == "" {
