@@ -151,7 +151,7 @@ func (s Stack) Prepare(ctx context.Context) error {
 	if err := s.passphrase(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.backend(), 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(s.backend(), 0o700), os.MkdirAll(s.temporary(), 0o700)); err != nil {
 		return err
 	}
 	if !s.Exists() { // else it costs a start of the CLI to hear so
@@ -214,6 +214,9 @@ func (s Stack) Exists() bool {
 	return err == nil
 }
 
+// temporary returns the folder of Pulumi's temporary files. It goes with the sandbox.
+func (s Stack) temporary() string { return filepath.Join(s.State.Dir, "tmp") }
+
 // Env returns the environment in which the plain Pulumi CLI works on the stack.
 func (s Stack) Env() []string {
 	var attach []string
@@ -235,6 +238,9 @@ func (s Stack) Env() []string {
 		// What infra says by EnablePatchForce, which the provider that there is does not know yet.
 		"PULUMI_K8S_ENABLE_PATCH_FORCE=true",
 		"SSL_CERT_FILE="+s.State.TrustFile(),
+		// The Kubernetes provider writes a kubeconfig at each start and does not remove it
+		// (writeKubeconfigToFile in its util.go).
+		"TMPDIR="+s.temporary(),
 	)
 }
 

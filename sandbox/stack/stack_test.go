@@ -294,6 +294,7 @@ func TestEnv(t *testing.T) {
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
 		"PULUMI_K8S_ENABLE_PATCH_FORCE=true",
 		"SSL_CERT_FILE=" + root + "/.sandbox/trust.pem",
+		"TMPDIR=" + root + "/.sandbox/tmp",
 	} {
 		if !slices.Contains(cmd.Environ(), want) {
 			t.Errorf("the environment has no %s", want)
