@@ -57,6 +57,17 @@ func (c Config) ruleFor(authority string, service protoreflect.FullName, method 
 	return Rule{}, len(rules) == 0
 }
 
+// AuthorityFor returns the first of Authorities by which a method is served. It returns "" if
+// the method is served by none.
+func (c Config) AuthorityFor(service protoreflect.FullName, method protoreflect.Name) string {
+	for _, authority := range c.Authorities {
+		if _, served := c.ruleFor(authority, service, method); served {
+			return authority
+		}
+	}
+	return ""
+}
+
 // hasRules reports whether any rule is about the calls by this authority alone.
 func (c Config) hasRules(authority string) bool {
 	return slices.ContainsFunc(c.Rules, func(rule Rule) bool { return rule.Authority == authority })

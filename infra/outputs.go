@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"example.com/grpc-edge/envoy"
 	"example.com/grpc-edge/envoy/rest"
 	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/services/catalog"
@@ -89,10 +90,11 @@ func descriptorSet(c *config.Config) *descriptorpb.FileDescriptorSet {
 }
 
 // commands returns commands that are ready to be pasted: a grpcurl command for each method,
-// and a curl command for each method with a REST path. A method has none if no sample of
-// its request can be made.
+// and a curl command for each method with a REST path. They name the first authority that
+// serves the method. A method has none if no sample of its request can be made.
 func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 	grpcurl, curl = pulumi.StringMap{}, pulumi.StringMap{}
+	served := envoy.Config{Authorities: s.config.Authorities, Rules: s.config.Edge.Rules}
 	for _, declared := range public(s.config) {
 		for _, method := range declared.Methods() {
 			request, ok := catalog.Sample(method.Input())
@@ -100,12 +102,13 @@ func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 				continue
 			}
 			name := fmt.Sprintf("%s/%s", method.Parent().FullName(), method.Name())
-			grpcurl[name] = s.grpcurl(name, quoted(request))
+			authority := served.AuthorityFor(method.Parent().FullName(), method.Name())
+			grpcurl[name] = s.grpcurl(authority, name, quoted(request))
 			if verb, path := restPath(method); path != "" && s.config.Edge.REST {
 				if method.IsStreamingClient() {
 					request = "[" + request + "]" // a stream of messages is a list in JSON
 				}
-				curl[verb+" "+path] = s.curl(verb, path, quoted(request))
+				curl[verb+" "+path] = s.curl(authority, verb, path, quoted(request))
 			}
 		}
 	}
@@ -115,7 +118,7 @@ func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 // quoted returns the text quoted as one word of a shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-func (s *stack) grpcurl(method, request string) pulumi.StringInput {
+func (s *stack) grpcurl(authority, method, request string) pulumi.StringInput {
 	var flags string
 	if s.config.Certificate.OwnAuthority() {
 		flags += "-cacert " + caFile + " "
@@ -124,16 +127,16 @@ func (s *stack) grpcurl(method, request string) pulumi.StringInput {
 		flags += "-protoset " + protosetFile + " "
 	}
 	return pulumi.Sprintf("grpcurl %s-authority %s -d %s %s:443 %s",
-		flags, s.config.Authorities[0], request, s.network.Address, method)
+		flags, authority, request, s.network.Address, method)
 }
 
-func (s *stack) curl(verb, path, request string) pulumi.StringInput {
+func (s *stack) curl(authority, verb, path, request string) pulumi.StringInput {
 	var flags string
 	if s.config.Certificate.OwnAuthority() {
 		flags = "--cacert " + caFile + " "
 	}
 	return pulumi.Sprintf("curl %s--resolve %s:443:%s -X %s -H 'content-type: application/json' -d %s https://%[2]s%[6]s",
-		flags, s.config.Authorities[0], s.network.Address, verb, request, path)
+		flags, authority, s.network.Address, verb, request, path)
 }
 
 // restPath returns the verb and path of a method in REST. They are empty if it has none, or

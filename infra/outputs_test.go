@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,6 +34,23 @@ func TestOutputs(t *testing.T) {
 		if diff := cmp.Diff(want, plain(outputs[resource.PropertyKey(name)])); diff != "" {
 			t.Errorf("output %s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+// A command names an authority that serves its method.
+func TestOutputsOfSeveralAuthorities(t *testing.T) {
+	outputs := mustRun(t, "sandbox", false, map[string]string{
+		"grpc-edge:authorities": `["grpc.example.com", "partners.example.com"]`,
+		"grpc-edge:rules":       `[{"service": "api.Reverse", "authority": "partners.example.com"}]`,
+		"grpc-edge:rest":        "false",
+	}).outputs
+	const command = `grpcurl -cacert ca.pem -authority %s -d '{"content":"hello"}' 203.0.113.10:443 %s`
+	want := map[string]any{
+		"api.Echo/Echo":       fmt.Sprintf(command, "grpc.example.com", "api.Echo/Echo"),
+		"api.Reverse/Reverse": fmt.Sprintf(command, "partners.example.com", "api.Reverse/Reverse"),
+	}
+	if diff := cmp.Diff(want, plain(outputs["grpcurl"])); diff != "" {
+		t.Errorf("output grpcurl (-want +got):\n%s", diff)
 	}
 }
 

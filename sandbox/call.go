@@ -120,6 +120,7 @@ func call(ctx context.Context, s sandbox, args []string) error {
 		cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = st.Tools.Root, os.Stdin, os.Stdout, os.Stderr
 		return silent(cmd.Run())
 	}
+	e.authority = e.authorityOf(method)
 	cmd := e.grpcurl(ctx, st, "-d", data, e.target(), method)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr // DATA=@ reads it from there
 	return silent(cmd.Run())

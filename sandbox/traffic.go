@@ -33,7 +33,7 @@ type edge struct {
 	// ca is the PEM of the authority that the certificate is checked with; empty for the
 	// authorities that the machine trusts.
 	ca string
-	// flags holds the flags that grpcurl needs.
+	// flags holds the flags that grpcurl needs besides -authority.
 	flags []string
 	// ready maps methods, such as api.Echo/Echo, to the ready-made commands that call them.
 	ready map[string]string
@@ -59,7 +59,6 @@ func edgeOf(outputs map[string]any, dir string) (edge, error) {
 	if e.address == "" {
 		return edge{}, errors.New("the stack has no output address: is it deployed? Try `make up`")
 	}
-	e.flags = []string{"-authority", e.authority}
 	if e.ca != "" {
 		e.flags = append(e.flags, "-cacert", filepath.Join(dir, caFile))
 	}
@@ -76,7 +75,17 @@ func edgeOf(outputs map[string]any, dir string) (edge, error) {
 func (e edge) target() string { return e.address + ":443" }
 
 func (e edge) grpcurl(ctx context.Context, st stack.Stack, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, st.Tools.Bin("grpcurl"), append(slices.Clone(e.flags), args...)...)
+	return exec.CommandContext(ctx, st.Tools.Bin("grpcurl"), slices.Concat([]string{"-authority", e.authority}, e.flags, args)...)
+}
+
+// authorityOf returns the name by which the ready-made command calls a method, for the edge may
+// not serve it by its first name.
+func (e edge) authorityOf(method string) string {
+	words := strings.Fields(e.ready[method])
+	if i := slices.Index(words, "-authority"); i >= 0 && i+1 < len(words) {
+		return words[i+1]
+	}
+	return e.authority
 }
 
 // services returns the services that the edge says it has, by reflection or by the file of

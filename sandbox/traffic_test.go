@@ -162,3 +162,13 @@ func TestMissingServices(t *testing.T) {
 		t.Errorf("missing = %q, want %q", got, want)
 	}
 }
+
+func TestAuthorityOfAMethod(t *testing.T) {
+	t.Parallel()
+	e := edge{authority: "grpc.example.com", ready: map[string]string{"shop.v1.Shop/Get": "grpcurl -cacert ca.pem -authority partners.example.com -d '{}' 198.51.100.10:443 shop.v1.Shop/Get"}}
+	for method, want := range map[string]string{"shop.v1.Shop/Get": "partners.example.com", "shop.v1.Shop/Put": "grpc.example.com"} {
+		if got := e.authorityOf(method); got != want {
+			t.Errorf("the authority of %s is %s, want %s", method, got, want)
+		}
+	}
+}
