@@ -221,17 +221,17 @@ func (k *killed) look(ctx context.Context, t *testing.T) {
 	}
 }
 
-// foreign lists parts of the names of objects that a stack's state does not have by name:
+// notNamed lists parts of the names of objects that a stack's state does not have by name:
 // members of policies, which cannot exist twice, and what GKE creates for a load balancer.
-var foreign = []string{"/iam/roles/", "/firewalls/", "/forwardingRules/"}
+var notNamed = []string{"/iam/roles/", "/firewalls/", "/forwardingRules/"}
 
-// strangers returns the objects of the emulated cloud that are not in the state and are not
-// foreign.
+// strangers returns the objects of the emulated cloud that are not in the state and not of
+// notNamed.
 func (k *killed) strangers(ctx context.Context, t *testing.T) []string {
 	t.Helper()
 	known := k.written(t)
 	return slices.DeleteFunc(strings.Fields(k.must(ctx, t, ".cache/bin/sandbox", "objects")), func(object string) bool {
-		if slices.ContainsFunc(foreign, func(part string) bool { return strings.Contains(object, part) }) {
+		if slices.ContainsFunc(notNamed, func(part string) bool { return strings.Contains(object, part) }) {
 			return true
 		}
 		return slices.ContainsFunc(known.Resources, func(r resource) bool { return r.ID != "" && strings.HasSuffix(object, "/"+r.ID) })

@@ -3,20 +3,30 @@ package test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	echo "example.com/grpc-edge/services/echo/api"
+	"example.com/grpc-edge/test/foreign"
 )
 
-// TestServices adds, changes and removes two services that others might have written. shop
-// needs everything that a service may ask for. stock is private, and shop calls it.
+// TestServices adds, changes, breaks and removes services that others might have written. shop
+// has two protos and needs everything that a service may ask for. stock is private, and shop
+// calls it. recommendation is in Python, and is served by a host name of its own.
 func TestServices(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
@@ -26,14 +36,17 @@ func TestServices(t *testing.T) {
 		_ = os.RemoveAll(c.dir)
 	})
 	runSteps(t, []step{
-		{"two services are added", func(t *testing.T) { addShop(ctx, t, c) }},
+		{"services are added", func(t *testing.T) { addShop(ctx, t, c) }},
 		{"make up brings them up", func(t *testing.T) { c.must(ctx, t, "make", "up") }},
 		{"a service has what it needs, and no more", func(t *testing.T) {
 			checkShop(ctx, t, c, map[string]string{"level": "info", "pin": "1234", "key": "none"})
 		}},
 		{"a private service is known only to who calls it", func(t *testing.T) { checkStockIsPrivate(ctx, t, c) }},
+		{"an image in another language is a service", func(t *testing.T) { addRecommendation(ctx, t, c) }},
 		{"a secret of the stack rolls its service alone", func(t *testing.T) { addKey(ctx, t, c) }},
+		{"new pods of the private service are found", func(t *testing.T) { scaleStock(ctx, t, c) }},
 		{"a rollout of the private service fails no call", func(t *testing.T) { rollStock(ctx, t, c) }},
+		{"a crash at start is told, and costs no call", func(t *testing.T) { breakShop(ctx, t, c) }},
 		{"preview and refresh show no change", func(t *testing.T) {
 			expectNoChanges(ctx, t, c, "preview")
 			expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview")
@@ -46,7 +59,7 @@ func TestServices(t *testing.T) {
 func addShop(ctx context.Context, t *testing.T, c checkout) {
 	c.must(ctx, t, "make", "service", "NAME=stock")
 	c.must(ctx, t, "make", "service", "NAME=shop")
-	for from, to := range map[string]string{"handlers.go.txt": "handlers.go", "service.yaml": "service.yaml"} {
+	for from, to := range map[string]string{"handlers.go.txt": "handlers.go", "service.yaml": "service.yaml", "catalog.proto": "shop/v1/catalog.proto"} {
 		content, err := os.ReadFile(filepath.Join("testdata", "shop", from))
 		if err != nil {
 			t.Fatal(err)
@@ -60,6 +73,10 @@ func addShop(ctx context.Context, t *testing.T, c checkout) {
 			t.Fatal(err)
 		}
 	}
+	const register = "shopv1.RegisterShopServiceServer(server, handlers{})"
+	c.edit(t, "services/shop/main.go", register, register+"\n\t\tshopv1.RegisterCatalogServiceServer(server, catalog{})")
+	c.must(ctx, t, "make", "generate")
+	c.edit(t, "Pulumi.sandbox.yaml", "    - grpc.example.com\n", "    - grpc.example.com\n    - shop.example.com\n")
 	appendTo(t, c, "Pulumi.sandbox.yaml", "\n  grpc-edge:services: {shop: {replicas: 1}}\n")
 	for secret, value := range map[string]string{"pin": "1234", "other": "none of yours"} {
 		c.must(ctx, t, "sh", "-c", "printf '"+value+"' | .cache/bin/sandbox secret "+secret)
@@ -90,7 +107,9 @@ func checkShop(ctx context.Context, t *testing.T, c checkout, varying map[string
 	for key, value := range varying {
 		want[key] = value
 	}
-	if diff := cmp.Diff(want, askShop(ctx, t, c)); diff != "" {
+	got := askShop(ctx, t, c)
+	delete(got, "stock pod")
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("what shop has (-want +got):\n%s", diff)
 	}
 	if got := kubectl(ctx, t, c, `get deployment shop --output jsonpath='{.spec.replicas} {.spec.template.spec.containers[0].resources.limits.memory}'`); got != "1 192Mi" {
@@ -103,13 +122,74 @@ func checkShop(ctx context.Context, t *testing.T, c checkout, varying map[string
 }
 
 func checkStockIsPrivate(ctx context.Context, t *testing.T, c checkout) {
-	if list := listServices(ctx, t, c); slices.Contains(list, "stock.v1.StockService") || !slices.Contains(list, "shop.v1.ShopService") {
-		t.Errorf("reflection lists %q, want shop without stock", list)
+	if list := listServices(ctx, t, c); slices.Contains(list, "stock.v1.StockService") || !containsAll(list, []string{"shop.v1.ShopService", "shop.v1.CatalogService"}) {
+		t.Errorf("reflection lists %q, want both services of shop without stock", list)
 	}
 	e := outputs(ctx, t, c)
 	err := e.dial(t, e.verified(t)).Invoke(ctx, "/stock.v1.StockService/Say", &echo.EchoRequest{}, &echo.EchoResponse{})
 	if err == nil || !strings.Contains(err.Error(), "Unimplemented") {
 		t.Errorf("calling stock through the edge: %v, want it not to be served", err)
+	}
+	if got := grpcurl(ctx, t, c, "{}", "shop.v1.CatalogService/ListProducts"); !strings.Contains(got, `"tea"`) {
+		t.Errorf("the service of shop's other proto answers %s", got)
+	}
+}
+
+// addRecommendation adds a service by its proto and its image, as docs/services.md says. It is
+// served by the second host name alone.
+func addRecommendation(ctx context.Context, t *testing.T, c checkout) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := foreign.Build(ctx, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(t.TempDir(), "recommendation.tar")
+	if err := tarball.WriteToFile(archive, name.MustParseReference("recommendation:test"), image); err != nil {
+		t.Fatal(err)
+	}
+	reference := strings.TrimSpace(c.must(ctx, t, ".cache/bin/sandbox", "push", archive, "recommendation"))
+	const service, protos = "recommendation.v1.RecommendationService", "services/recommendation/shop/recommendation/v1"
+	c.must(ctx, t, "sh", "-c", "mkdir -p "+protos+" && cp test/testdata/recommendation/shop/recommendation/v1/*.proto "+protos+
+		" && echo 'image: "+reference+"' > services/recommendation/service.yaml")
+	appendTo(t, c, "Pulumi.sandbox.yaml", "\n  grpc-edge:rules: [{service: shop."+service+", authority: shop.example.com}]\n")
+	c.must(ctx, t, "make", "generate")
+	before := pods(ctx, t, c)
+	if greeting := c.must(ctx, t, "make", "up"); !strings.Contains(greeting, "-authority shop.example.com") {
+		t.Error("`make up` prints no command with the name that serves the service")
+	}
+	mustStay(t, before, pods(ctx, t, c), "echo-", "reverse-", "shop-", "stock-")
+
+	e := outputs(ctx, t, c)
+	const method = "/shop." + service + "/ListRecommendations"
+	for authority, want := range map[string]codes.Code{"shop.example.com": codes.OK, "grpc.example.com": codes.Unimplemented} {
+		e.Authority = authority
+		request, reply := &echo.EchoRequest{Content: "mug"}, &echo.EchoResponse{} // field 1 is a string in both
+		if got := status.Code(e.dial(t, e.verified(t)).Invoke(ctx, method, request, reply)); got != want {
+			t.Errorf("calling %s at %s = %v, want %v", method, authority, got, want)
+		}
+	}
+	e.Authority = "shop.example.com"
+	response, err := e.rest(t).Get("https://shop.example.com/v1/products/mug/recommendations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if content, err := io.ReadAll(response.Body); err != nil || response.StatusCode != 200 || !strings.Contains(string(content), `"product`) {
+		t.Errorf("GET recommendations = %s %s, %v", response.Status, content, err)
+	}
+}
+
+// mustStay checks that pods whose names begin so are the same as before.
+func mustStay(t *testing.T, before, after []string, prefixes ...string) {
+	t.Helper()
+	for _, pod := range after {
+		isOf := func(prefix string) bool { return strings.HasPrefix(pod, prefix) }
+		if slices.ContainsFunc(prefixes, isOf) && !slices.Contains(before, pod) {
+			t.Errorf("pod %s is new: its service did not change", pod)
+		}
 	}
 }
 
@@ -128,21 +208,62 @@ func addKey(ctx context.Context, t *testing.T, c checkout) {
 	c.edit(t, "Pulumi.sandbox.yaml", "{shop: {replicas: 1}}", "{shop: {replicas: 1, secrets: {KEY: {value: {secure: "+encrypted+"}, file: /etc/shop/key}}}}")
 	before := pods(ctx, t, c)
 	c.must(ctx, t, "make", "up")
-	for _, pod := range pods(ctx, t, c) {
-		if strings.HasPrefix(pod, "shop-") == slices.Contains(before, pod) {
-			t.Errorf("pod %s: only those of shop should be new", pod)
-		}
+	after := pods(ctx, t, c)
+	mustStay(t, before, after, "echo-", "reverse-", "stock-", "recommendation-", "envoy-", "directory-")
+	if isOld := func(pod string) bool { return strings.HasPrefix(pod, "shop-") && slices.Contains(before, pod) }; slices.ContainsFunc(after, isOld) {
+		t.Error("shop has not got new pods")
 	}
 	checkShop(ctx, t, c, map[string]string{"level": "info", "pin": "1234", "key": "opensesame"})
 }
 
-// rollStock replaces the pods of stock while shop is called.
-func rollStock(ctx context.Context, t *testing.T, c checkout) {
+// callShop calls shop, which calls stock, over and over.
+func callShop(ctx context.Context, t *testing.T, c checkout) *background {
 	e := outputs(ctx, t, c)
 	connection := e.dial(t, e.verified(t))
-	calls := repeat(ctx, func(ctx context.Context) error {
+	return repeat(ctx, func(ctx context.Context) error {
 		return connection.Invoke(ctx, "/shop.v1.ShopService/Say", &echo.EchoRequest{Content: "x"}, &echo.EchoResponse{}, grpc.WaitForReady(true))
 	})
+}
+
+// scaleStock gives stock more pods while shop is called, and waits until shop calls all of them.
+func scaleStock(ctx context.Context, t *testing.T, c checkout) {
+	calls := callShop(ctx, t, c)
+	c.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:services: {", "grpc-edge:services: {stock: {replicas: 4}, ")
+	c.must(ctx, t, "make", "up")
+	eventually(ctx, t, time.Minute, func() error {
+		called := map[string]bool{}
+		for range 12 {
+			called[askShop(ctx, t, c)["stock pod"]] = true
+		}
+		if len(called) != 4 {
+			return fmt.Errorf("shop calls the pods %q of stock, want all 4", slices.Sorted(maps.Keys(called)))
+		}
+		return nil
+	})
+	calls.mustNotFail(t)
+}
+
+// breakShop gives shop a configuration with which it ends at start, and takes that back.
+func breakShop(ctx context.Context, t *testing.T, c checkout) {
+	calls := callShop(ctx, t, c)
+	c.edit(t, "Pulumi.sandbox.yaml", "{replicas: 1, ", "{replicas: 1, environment: {LEVEL: loud}, ")
+	out, err := c.run(ctx, t, "sh", "-c", "make up 2>&1")
+	if err == nil {
+		t.Error("`make up` passes although shop crashes")
+	}
+	for _, want := range []string{"pod shop-", "exit code 3", `LEVEL is "loud"; it must be info`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("`make up` does not say %q", want)
+		}
+	}
+	c.edit(t, "Pulumi.sandbox.yaml", "environment: {LEVEL: loud}, ", "")
+	c.must(ctx, t, "make", "up")
+	calls.mustNotFail(t)
+}
+
+// rollStock replaces the pods of stock while shop is called.
+func rollStock(ctx context.Context, t *testing.T, c checkout) {
+	calls := callShop(ctx, t, c)
 	c.edit(t, "services/stock/handlers.go", `"stock: " +`, `"stock changed: " +`)
 	c.must(ctx, t, "make", "up")
 	calls.mustNotFail(t)
@@ -152,8 +273,10 @@ func rollStock(ctx context.Context, t *testing.T, c checkout) {
 }
 
 func removeShop(ctx context.Context, t *testing.T, c checkout) {
-	c.must(ctx, t, "make", "service-remove", "NAME=shop")
-	c.must(ctx, t, "make", "service-remove", "NAME=stock")
+	calls := callInBackground(ctx, t, outputs(ctx, t, c))
+	for _, name := range []string{"shop", "stock", "recommendation"} {
+		c.must(ctx, t, "make", "service-remove", "NAME="+name)
+	}
 	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -164,9 +287,6 @@ func removeShop(ctx context.Context, t *testing.T, c checkout) {
 		t.Fatal(err)
 	}
 	c.must(ctx, t, "make", "up")
-	for _, pod := range pods(ctx, t, c) {
-		if strings.HasPrefix(pod, "shop-") || strings.HasPrefix(pod, "stock-") {
-			t.Errorf("pod %s is left", pod)
-		}
-	}
+	calls.mustNotFail(t)
+	mustStay(t, nil, pods(ctx, t, c), "shop-", "stock-", "recommendation-") // none is left
 }
