@@ -25,7 +25,6 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
-	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // registered describes a resource as the program registered it.
@@ -101,12 +100,15 @@ func (c *cloud) SupportsFeature(_ context.Context, request *pulumirpc.SupportsFe
 const projectNumber = "123456789012"
 
 // Invoke answers the functions that the program calls: for a token, a project, the public
-// key of a signing key, and a zone of Cloud DNS.
+// key of a signing key, and a zone of Cloud DNS. The token and the data of a secret are
+// secret, as they are in the gcp provider's schema.
 func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
-	answer, err := structpb.NewStruct(map[string]any{
-		"accessToken": "token", "number": projectNumber, "secretData": "1234", "publicKeys": []any{map[string]any{"pem": signer.public}},
-		"dnsName": "example.com.",
+	values := resource.NewPropertyMapFromMap(map[string]any{
+		"number": projectNumber, "publicKeys": []any{map[string]any{"pem": signer.public}}, "dnsName": "example.com.",
 	})
+	values["accessToken"] = resource.MakeSecret(resource.NewProperty("token"))
+	values["secretData"] = resource.MakeSecret(resource.NewProperty("1234"))
+	answer, err := plugin.MarshalProperties(values, keep)
 	return &pulumirpc.ResourceInvokeResponse{Return: answer}, err
 }
 

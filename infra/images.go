@@ -133,17 +133,11 @@ func (s *stack) foreign(ctx *pulumi.Context, declared catalog.Service) (err erro
 	if declared.Built() {
 		return nil
 	}
-	if err := image.Check(ctx, declared.Name, declared.Image, s.config.Cluster.Architecture); err != nil {
-		return err
-	}
-	s.references[declared.Name], err = s.attested(ctx, declared.Image, s.readable(ctx, declared.Image))
+	checked := image.Checked(ctx, declared.Name, declared.Image, s.config.Cluster.Architecture)
+	// Pods wait for the grants that let nodes read it.
+	readable := pulumi.OutputWithDependencies(ctx.Context(), checked, s.registry.Readers...).(pulumi.StringOutput)
+	s.references[declared.Name], err = s.attested(ctx, declared.Image, readable)
 	return err
-}
-
-// readable returns the reference of an image, which depends on the grants that let nodes
-// read it.
-func (s *stack) readable(ctx *pulumi.Context, image string) pulumi.StringOutput {
-	return pulumi.OutputWithDependencies(ctx.Context(), pulumi.String(image).ToStringOutput(), s.registry.Readers...).(pulumi.StringOutput)
 }
 
 // stable attests the image of the first version beside a canary. An earlier deployment has

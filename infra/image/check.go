@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,37 +14,44 @@ import (
 	"example.com/grpc-edge/tools/contract/check"
 )
 
-// Check refuses an image that was built elsewhere if its configuration shows that its pods
-// could not run: another processor, root, nothing to run, or a missing image. It only warns
-// of problems that pods may survive, and of a registry that it cannot ask. The reference is
-// REGISTRY/PATH@sha256:…, and the architecture a GOARCH.
-func Check(ctx *pulumi.Context, service, reference, architecture string) error {
-	credentials, err := login(ctx, reference)
-	if err != nil {
-		return err
+// Checked returns the reference of an image that was built elsewhere, known once its
+// configuration was looked at. It refuses an image whose pods could not run: for another
+// processor, as root, without a program, or missing. It only warns of problems that pods may
+// survive, and of a registry that it cannot ask. The reference is REGISTRY/PATH@sha256:…, and
+// the architecture a GOARCH.
+func Checked(ctx *pulumi.Context, service, reference, architecture string) pulumi.StringOutput {
+	token := pulumi.String("").ToStringOutput()
+	if ofGoogle(reference) {
+		token = organizations.GetClientConfigOutput(ctx).AccessToken()
 	}
-	var broken []error
-	for _, problem := range check.Image(ctx.Context(), reference, architecture, credentials) {
-		text := fmt.Sprintf("image of service %s, %s: %s (docs/contract.md)", service, reference, problem.Text)
-		if !problem.Warning {
-			broken = append(broken, errors.New(text))
-		} else if err := ctx.Log.Warn(text, nil); err != nil {
-			return err
-		}
-	}
-	return errors.Join(broken...)
+	return checked(ctx, service, reference, architecture, token)
 }
 
-// login returns the credentials for a registry: those of the gcp provider for Google's
-// registries, and those of Docker's configuration for others.
-func login(ctx *pulumi.Context, reference string) (remote.Option, error) {
+// checked is Checked with an access token for the registry. Without one it uses the
+// credentials of Docker's configuration.
+func checked(ctx *pulumi.Context, service, reference, architecture string, token pulumi.StringOutput) pulumi.StringOutput {
+	done := token.ApplyTWithContext(ctx.Context(), func(background context.Context, token string) (string, error) {
+		credentials := remote.WithAuthFromKeychain(authn.DefaultKeychain)
+		if token != "" {
+			credentials = remote.WithAuth(&authn.Basic{Username: "oauth2accesstoken", Password: token})
+		}
+		var broken []error
+		for _, problem := range check.Image(background, reference, architecture, credentials) {
+			text := fmt.Sprintf("image of service %s, %s: %s (docs/contract.md)", service, reference, problem.Text)
+			if !problem.Warning {
+				broken = append(broken, errors.New(text))
+			} else if err := ctx.Log.Warn(text, nil); err != nil {
+				return "", err
+			}
+		}
+		return reference, errors.Join(broken...)
+	}).(pulumi.StringOutput)
+	// The token is secret, but the reference is not.
+	return pulumi.Unsecret(done).(pulumi.StringOutput)
+}
+
+// ofGoogle reports whether the registry takes access tokens of Google.
+func ofGoogle(reference string) bool {
 	host, _, _ := strings.Cut(reference, "/")
-	if !strings.HasSuffix(host, "-docker.pkg.dev") && host != "gcr.io" && !strings.HasSuffix(host, ".gcr.io") {
-		return remote.WithAuthFromKeychain(authn.DefaultKeychain), nil
-	}
-	client, err := organizations.GetClientConfig(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("asking the gcp provider for an access token to look at %s: %w", reference, err)
-	}
-	return remote.WithAuth(&authn.Basic{Username: "oauth2accesstoken", Password: client.AccessToken}), nil
+	return strings.HasSuffix(host, "-docker.pkg.dev") || host == "gcr.io" || strings.HasSuffix(host, ".gcr.io")
 }

@@ -6,7 +6,6 @@ import (
 	"log"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -19,31 +18,25 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// provider is a fake of the gcp provider, and counts the calls.
-type provider struct {
-	mu    sync.Mutex
-	asked []string
-}
+// resources is a fake engine without functions.
+type resources struct{}
 
 // NewResource implements pulumi.MockResourceMonitor.
-func (*provider) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+func (resources) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
 	return args.Name, args.Inputs, nil
 }
 
 // Call implements pulumi.MockResourceMonitor.
-func (p *provider) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.asked = append(p.asked, args.Token)
-	return resource.PropertyMap{"accessToken": resource.NewStringProperty("token")}, nil
+func (resources) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	return nil, fmt.Errorf("the function %s is called", args.Token)
 }
 
-// checkInStack runs Check as a stack does.
-func checkInStack(reference string) (*provider, error) {
-	p := &provider{}
-	return p, pulumi.RunErr(func(ctx *pulumi.Context) error {
-		return Check(ctx, "shop", reference, "amd64")
-	}, pulumi.WithMocks("project", "stack", p))
+// checkInStack checks an image as a stack does, with a secret token.
+func checkInStack(reference, token string) (err error) {
+	return pulumi.RunErr(func(ctx *pulumi.Context) error {
+		ctx.Export("image", checked(ctx, "shop", reference, "amd64", pulumi.ToSecret(pulumi.String(token)).(pulumi.StringOutput)))
+		return nil
+	}, pulumi.WithMocks("project", "stack", resources{}))
 }
 
 // pushed returns the reference of an image with a configuration in a registry.
@@ -71,21 +64,35 @@ func pushed(t *testing.T, config v1.Config) string {
 
 func TestCheckNamesServiceAndProblem(t *testing.T) {
 	t.Parallel()
-	_, err := checkInStack(pushed(t, v1.Config{User: "root"}))
-	for _, want := range []string{"image of service shop", "neither ENTRYPOINT nor CMD", "runs as root"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Check() = %v, want an error that says %q", err, want)
+	reference := pushed(t, v1.Config{User: "root"})
+	for _, token := range []string{"", "ya29.token"} {
+		err := checkInStack(reference, token)
+		for _, want := range []string{"image of service shop", "neither ENTRYPOINT nor CMD", "runs as root"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("with token %q: %v, want an error that says %q", token, err, want)
+			}
 		}
 	}
 }
 
 func TestCheckPassesWhatItCannotSee(t *testing.T) {
 	t.Parallel()
-	if _, err := checkInStack("127.0.0.1:1/shop@sha256:" + strings.Repeat("0", 64)); err != nil {
-		t.Errorf("Check() = %v of a registry that does not answer, want a warning", err)
+	if err := checkInStack("127.0.0.1:1/shop@sha256:"+strings.Repeat("0", 64), ""); err != nil {
+		t.Errorf("%v of a registry that does not answer, want a warning", err)
 	}
-	asked, err := checkInStack(pushed(t, v1.Config{User: "65532", Cmd: []string{"/shop"}}))
-	if err != nil || len(asked.asked) != 0 {
-		t.Errorf("Check() = %v after asking for %v, want nothing", err, asked.asked)
+	if err := checkInStack(pushed(t, v1.Config{User: "65532", Cmd: []string{"/shop"}}), ""); err != nil {
+		t.Errorf("%v of an image that keeps to the contract", err)
+	}
+}
+
+func TestRegistriesOfGoogle(t *testing.T) {
+	t.Parallel()
+	for reference, want := range map[string]bool{
+		"us-central1-docker.pkg.dev/p/r/shop@sha256:0": true, "eu.gcr.io/p/shop@sha256:0": true, "gcr.io/p/shop@sha256:0": true,
+		"registry.example/gcr.io/shop@sha256:0": false, "notgcr.io/p/shop@sha256:0": false,
+	} {
+		if got := ofGoogle(reference); got != want {
+			t.Errorf("ofGoogle(%s) = %v", reference, got)
+		}
 	}
 }
