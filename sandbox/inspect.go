@@ -21,7 +21,11 @@ const namespace = "grpc-edge"
 
 // preview shows what `up` would change and which rules it breaks, in Pulumi's own words.
 func preview(ctx context.Context, s sandbox, _ []string) error {
-	return s.pulumi(ctx, "preview", "--diff", stack.Policy, "--stack", stack.Name)
+	st, err := s.stack()
+	if err != nil {
+		return err
+	}
+	return s.pulumi(ctx, append([]string{"preview", "--diff", stack.Policy, "--stack", stack.Name}, st.AfterInterrupt()...)...)
 }
 
 // refresh shows what differs from the state, and takes it over.

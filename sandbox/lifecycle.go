@@ -186,7 +186,12 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	go watchRollout(running, st, out, patient, end)
-	if err := st.Run(running, io.MultiWriter(log, out), "up", "--yes", "--skip-preview", "--suppress-outputs", stack.Policy, "--stack", stack.Name); err != nil {
+	args := append([]string{"up", "--yes", "--skip-preview", "--suppress-outputs", stack.Policy, "--stack", stack.Name}, st.AfterInterrupt()...)
+	err = st.Run(running, io.MultiWriter(log, out), args...)
+	if noted := st.NoteInterrupt(running.Err() != nil, err == nil); noted != nil {
+		return "", errors.Join(err, noted)
+	}
+	if err != nil {
 		if cause := context.Cause(running); cause != nil && ctx.Err() == nil {
 			return "", fmt.Errorf("%w\nPulumi was stopped, as waiting longer would not help (`make up WAIT=1` waits). Its whole output is in %s", cause, file)
 		}
