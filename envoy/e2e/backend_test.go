@@ -143,17 +143,21 @@ func oneBackend(t *testing.T) (envoy.Config, *backend) {
 func httpBackend(t *testing.T, handler http.HandlerFunc) envoy.Config {
 	t.Helper()
 	port := freePort(t)
-	serveHTTP(t, "127.0.0.1", port, handler)
+	serveHTTP(t, "127.0.0.1", port, probePattern, handler)
 	return envoy.Config{Backends: []envoy.Backend{probeAt(t, "localhost", port)}}
 }
 
-// serveHTTP runs the server of httpBackend until the test ends.
-func serveHTTP(t *testing.T, host string, port uint32, handler http.HandlerFunc) {
+// probePattern matches the calls of test.Probe.
+const probePattern = "/test.Probe/"
+
+// serveHTTP runs a server until the test ends. It answers health checks, and leaves what the
+// pattern matches to the handler.
+func serveHTTP(t *testing.T, host string, port uint32, pattern string, handler http.HandlerFunc) {
 	t.Helper()
 	checks := grpc.NewServer()
 	healthpb.RegisterHealthServer(checks, health.NewServer())
 	mux := http.NewServeMux()
-	mux.Handle("/test.Probe/", handler)
+	mux.Handle(pattern, handler)
 	mux.Handle("/", checks)
 	server := &http.Server{Handler: mux, Protocols: new(http.Protocols)}
 	server.Protocols.SetUnencryptedHTTP2(true)

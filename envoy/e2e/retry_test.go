@@ -48,7 +48,7 @@ func TestRepeatableCallsAreTriedElsewhere(t *testing.T) {
 			t.Parallel()
 			var failed atomic.Int64
 			p := startPodsWith(t, func(_ *nameServer, config *envoy.Config) {
-				serveHTTP(t, "127.0.0.5", config.Backends[0].Port, func(w http.ResponseWriter, r *http.Request) {
+				serveHTTP(t, "127.0.0.5", config.Backends[0].Port, probePattern, func(w http.ResponseWriter, r *http.Request) {
 					failed.Add(1)
 					handler(w, r)
 				})
