@@ -30,8 +30,8 @@ func edgeConfig(c *config.Config) envoy.Config {
 	if e.MaxConnectionAge == 0 {
 		result.MaxConnectionAge = -1
 	}
-	if e.Reflection {
-		result.Backends = append(result.Backends, directoryBackend())
+	if e.Directory() {
+		result.Backends = append(result.Backends, directoryBackend(e))
 	}
 	if c.OTLP != nil {
 		result.Collector = &envoy.Collector{Address: c.OTLP.Host, Port: uint32(c.OTLP.Port), Sampling: float64(e.Sampling)}

@@ -28,7 +28,7 @@ func sources(root string, c *config.Config) []image.Source {
 			list = append(list, source(root, c, s.Name, s.Folder))
 		}
 	}
-	if c.Edge.Reflection {
+	if c.Edge.Directory() {
 		list = append(list, source(root, c, directory.Name, "services/directory"))
 	}
 	return append(list, source(root, c, lifecycleName, "envoy/lifecycle"))

@@ -68,6 +68,7 @@ func TestInvariantsHoldForEveryKey(t *testing.T) {
 		"no logs":                   {"grpc-edge:logging": "[]"},
 		"no monitoring":             {"grpc-edge:monitoring": "false"},
 		"no reflection":             {"grpc-edge:reflection": "false"},
+		"no directory":              {"grpc-edge:reflection": "false", "grpc-edge:health": "false"},
 		"one pod of each":           {"grpc-edge:envoyReplicas": "1", "grpc-edge:serviceReplicas": "1"},
 		"workflows of GitHub":       {"grpc-edge:githubRepository": "example/grpc-edge", "grpc-edge:projectNumber": projectNumber},
 		"workflows of a repository by its number, of another branch": {

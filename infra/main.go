@@ -240,7 +240,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 			return err
 		}
 	}
-	if c.Edge.Reflection {
+	if c.Edge.Directory() {
 		if err := s.directory(ctx, space, inCluster); err != nil {
 			return err
 		}

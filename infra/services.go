@@ -11,6 +11,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionalphapb "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"example.com/grpc-edge/envoy"
 	"example.com/grpc-edge/infra/cluster"
@@ -66,18 +67,21 @@ func backend(c *config.Config, s catalog.Service) envoy.Backend {
 	return result
 }
 
-// directoryBackend returns the backend that answers gRPC reflection and health for all
+// directoryBackend returns the backend that answers gRPC reflection and gRPC health for all
 // services.
-func directoryBackend() envoy.Backend {
+func directoryBackend(e config.Edge) envoy.Backend {
+	var files []protoreflect.FileDescriptor
+	if e.Health {
+		files = append(files, healthpb.File_grpc_health_v1_health_proto)
+	}
+	if e.Reflection {
+		files = append(files, reflectionpb.File_grpc_reflection_v1_reflection_proto, reflectionalphapb.File_grpc_reflection_v1alpha_reflection_proto)
+	}
 	return envoy.Backend{
-		Name:    directory.Name,
-		Address: service.Host(namespaceName, directory.Name),
-		Port:    service.Port,
-		Services: envoy.Services(
-			healthpb.File_grpc_health_v1_health_proto,
-			reflectionpb.File_grpc_reflection_v1_reflection_proto,
-			reflectionalphapb.File_grpc_reflection_v1alpha_reflection_proto,
-		),
+		Name:     directory.Name,
+		Address:  service.Host(namespaceName, directory.Name),
+		Port:     service.Port,
+		Services: envoy.Services(files...),
 	}
 }
 
@@ -125,7 +129,7 @@ func (s *stack) callers(callee catalog.Service) []string {
 	var callers []string
 	if !callee.Private {
 		callers = append(callers, edge.Name)
-		if s.config.Edge.Reflection {
+		if s.config.Edge.Directory() {
 			callers = append(callers, directory.Name)
 		}
 	}

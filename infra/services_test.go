@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/services/catalog"
 )
 
@@ -269,5 +270,28 @@ func TestServicesAddAPIs(t *testing.T) {
 	}
 	if got := enabled(mustRun(t, "sandbox", false, nil)); len(got) > 0 {
 		t.Errorf("without such services the APIs are %v", got)
+	}
+}
+
+// Health and reflection are routed by themselves, and the directory runs for either.
+func TestDirectoryByKey(t *testing.T) {
+	t.Parallel()
+	const health, reflection = "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"
+	for _, test := range []struct {
+		keys config.Edge
+		want []string
+	}{
+		{config.Edge{}, nil},
+		{config.Edge{Health: true}, []string{health}},
+		{config.Edge{Reflection: true}, []string{reflection, "grpc.reflection.v1alpha.ServerReflection"}},
+	} {
+		keys, want := test.keys, test.want
+		var got []string
+		for _, s := range directoryBackend(keys).Services {
+			got = append(got, string(s.FullName()))
+		}
+		if !slices.Equal(got, want) || keys.Directory() != (want != nil) {
+			t.Errorf("reflection %v, health %v: the directory serves %q (runs: %v), want %q", keys.Reflection, keys.Health, got, keys.Directory(), want)
+		}
 	}
 }

@@ -15,10 +15,10 @@ import (
 // Edge describes how Envoy handles calls. Its fields have the meaning of the fields of
 // [envoy.Config] with the same names.
 type Edge struct {
-	// Reflection answers gRPC reflection and health for all services.
-	Reflection bool
-	REST       bool
-	Origins    []string
+	// Reflection and Health answer gRPC reflection and gRPC health for all services.
+	Reflection, Health bool
+	REST               bool
+	Origins            []string
 	// PageRequestHeaders and PageResponseHeaders list headers for pages of Origins.
 	PageRequestHeaders, PageResponseHeaders []string
 	IgnoreUnknownQuery                      bool
@@ -45,6 +45,9 @@ type Edge struct {
 	// Canaries holds the canaries of services, by the name of the service.
 	Canaries map[string]Canary
 }
+
+// Directory reports whether the edge answers for all services, in reflection or health.
+func (e Edge) Directory() bool { return e.Reflection || e.Health }
 
 // Canary makes the version in the source the second version of a service.
 type Canary struct {
@@ -76,6 +79,7 @@ var underscores = map[string]envoy.Underscores{
 func (r *reader) edge() Edge {
 	return Edge{
 		Reflection: r.boolean("grpc-edge:reflection"),
+		Health:     r.boolean("grpc-edge:health"),
 		REST:       r.boolean("grpc-edge:rest"),
 		Origins:    r.list("grpc-edge:webOrigins", 0, origin, "origins of web pages, such as [https://app.example.com]"),
 

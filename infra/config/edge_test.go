@@ -19,7 +19,7 @@ func TestEdgeDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Edge{Reflection: true, REST: true, MaxStreams: 100, MaxDeadline: time.Hour, MaxConnectionAge: 10 * time.Minute, Sampling: 1}
+	want := Edge{Reflection: true, Health: true, REST: true, MaxStreams: 100, MaxDeadline: time.Hour, MaxConnectionAge: 10 * time.Minute, Sampling: 1}
 	if diff := cmp.Diff(want, got.Edge, comparable); diff != "" {
 		t.Errorf("edge (-want +got):\n%s", diff)
 	}
@@ -33,6 +33,7 @@ func TestEdgeValues(t *testing.T) {
 	const stable = "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4"
 	got, err := load(t, sandbox(t, map[string]string{
 		"grpc-edge:reflection":                "false",
+		"grpc-edge:health":                    "false",
 		"grpc-edge:rest":                      "false",
 		"grpc-edge:webOrigins":                `["https://app.example.com"]`,
 		"grpc-edge:maxStreamsPerConnection":   "50",
