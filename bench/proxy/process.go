@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/grpc-edge/bench/machine"
+	"example.com/grpc-edge/measure/machine"
 )
 
 // version matches the version in the output of every proxy.

@@ -4,6 +4,7 @@
 //	go run ./resilience                     everything; some 50 minutes on 2 cores
 //	go run ./resilience -only soak          30 minutes of the usual load, which is not part of everything
 //	go run ./resilience -only scale,drain   these events and checks; the report keeps the others as they were before
+//	go run ./resilience -page               measures nothing and rewrites the page, as after a change of its text
 //
 // results.json holds the results, and docs/resilience the timelines. The command works on a
 // copy of the checkout. No other sandbox may run meanwhile. The exit code is 1 if a promise
@@ -11,7 +12,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -24,9 +24,9 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/grpc-edge/test/fault"
-	"example.com/grpc-edge/test/resilience/report"
-	"example.com/grpc-edge/test/workcopy"
+	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/test/chaos"
+	"example.com/grpc-edge/test/resilience/page"
 )
 
 // threeZones is the stack's config. Each zone has a node, and a pod of each app.
@@ -43,28 +43,38 @@ const nodeDisk = "2g"
 
 func main() {
 	only := flag.String("only", "", "the keys of events and checks, with commas between; all by default")
-	soak := flag.Duration("soak", fault.SoakTime, "how long the event soak lasts")
+	soak := flag.Duration("soak", chaos.SoakTime, "how long the event soak lasts")
+	again := flag.Bool("page", false, "measure nothing, write the page from the results that there are")
 	verbose := flag.Bool("v", false, "show every command with its output")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *only, *soak, *verbose); err != nil {
+	measure := func(root string, r page.Results) error { return run(ctx, root, r, *only, *soak, *verbose) }
+	if *again {
+		measure = publish
+	}
+	if err := withResults(measure); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, soak time.Duration, verbose bool) error {
-	events, checks, err := chosen(only, soak)
-	if err != nil {
-		return err
-	}
+// withResults calls f with the repository's folder and the results that there are.
+func withResults(f func(root string, r page.Results) error) error {
 	root, err := filepath.Abs("..")
 	if err != nil {
 		return err
 	}
-	results := newResults(filepath.Join(root, filepath.FromSlash(resultsFile)))
-	if err := results.read(); err != nil {
+	results, err := read(root)
+	if err != nil {
+		return err
+	}
+	return f(root, results)
+}
+
+func run(ctx context.Context, root string, results page.Results, only string, soak time.Duration, verbose bool) error {
+	events, checks, err := chosen(only, soak)
+	if err != nil {
 		return err
 	}
 	log, err := openLog(root, verbose)
@@ -72,37 +82,37 @@ func run(ctx context.Context, only string, soak time.Duration, verbose bool) err
 		return err
 	}
 	defer log.Close()
-	if results.Machine != machine() && only != "" && results.Machine != "" {
+	if results.Machine != here() && only != "" && results.Machine != "" {
 		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", resultsFile, results.Machine)
 	}
-	results.Machine = machine()
+	results.Machine = here()
 	if err := measure(ctx, root, events, checks, results, log); err != nil {
 		return err
 	}
-	return results.broken(events, checks)
+	return broken(results, events, checks)
 }
 
-func chosen(only string, soak time.Duration) ([]fault.Event, []fault.Check, error) {
+func chosen(only string, soak time.Duration) ([]chaos.Event, []chaos.Check, error) {
 	if only == "" {
-		return fault.All(), fault.Checks(), nil
+		return chaos.All(), chaos.Checks(), nil
 	}
-	events, checks, err := fault.Choose(strings.Split(only, ",")...)
+	events, checks, err := chaos.Choose(strings.Split(only, ",")...)
 	for i, event := range events {
 		if event.Key == "soak" {
-			events[i] = fault.Soak(soak)
+			events[i] = chaos.Soak(soak)
 		}
 	}
 	return events, checks, err
 }
 
 // measure starts a sandbox, runs the events and checks on it, and always removes it.
-func measure(ctx context.Context, root string, events []fault.Event, checks []fault.Check, results *results, log io.Writer) (err error) {
+func measure(ctx context.Context, root string, events []chaos.Event, checks []chaos.Check, results page.Results, log io.Writer) (err error) {
 	dir := filepath.Join(root, ".cache", "resilience")
 	if err := workcopy.Make(root, dir); err != nil {
 		return err
 	}
 	defer func() {
-		s := fault.Sandbox{Dir: dir, Log: log}
+		s := chaos.Sandbox{Dir: dir, Log: log}
 		err = errors.Join(err, s.Down(context.WithoutCancel(ctx)), os.RemoveAll(dir))
 	}()
 	var tools []string
@@ -114,7 +124,7 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 	if err := os.Setenv("SANDBOX_NODE_DISK", nodeDisk); err != nil {
 		return err
 	}
-	s, err := fault.Up(ctx, dir, threeZones, tools, log)
+	s, err := chaos.Up(ctx, dir, threeZones, tools, log)
 	if err != nil {
 		return err
 	}
@@ -124,7 +134,7 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		fmt.Printf("%d calls, %d failed; %s\n", outcome.Sent, outcome.Failed, cmp.Or(strings.Join(outcome.Broken, "; "), "held"))
+		fmt.Printf("%d calls, %d failed; %s\n", outcome.Sent, outcome.Failed, outcome.Markdown())
 		results.Events[event.Key] = outcome
 		if err := publish(root, results); err != nil {
 			return err
@@ -135,21 +145,13 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		fmt.Printf("%-70s %s\n", check.Title, cmp.Or(checked.Broken, "held"))
+		fmt.Printf("%-70s %s\n", check.Title, checked.Markdown())
 		results.Checks[check.Key] = checked
 		if err := publish(root, results); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// publish saves the results and writes the page again, so that both agree after each event.
-func publish(root string, r *results) error {
-	if err := r.write(); err != nil {
-		return err
-	}
-	return report.Write(filepath.Join(root, "docs"), r.Machine, r.outcomes(), r.checked())
 }
 
 // logFile records every command. With -v it also prints it.
