@@ -19,18 +19,33 @@ var Content = strings.Repeat("All work and no play makes gRPC. ", 4)[:128]
 // deadline bounds one call of a closed loop. gRPC sends it as grpc-timeout.
 const deadline = 10 * time.Second
 
-func withDeadline(call Caller) Caller {
-	return func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, deadline)
-		defer cancel()
-		return call(ctx)
-	}
+// Clients are clients of api.Echo/Echo, each with a connection of its own or several.
+type Clients struct {
+	// Traffic counts the bytes on all connections.
+	Traffic Traffic
+	clients []client
 }
 
-// GRPC is a client with several gRPC connections.
+// Close closes the connections.
+func (c *Clients) Close() { closeAll(c.clients) }
+
+// Unary returns callers, spread over the clients.
+func (c *Clients) Unary(callers int) []Caller {
+	var list []Caller
+	for i := range callers {
+		call := c.clients[i%len(c.clients)].call
+		list = append(list, func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, deadline)
+			defer cancel()
+			return call(ctx)
+		})
+	}
+	return list
+}
+
+// GRPC holds clients by gRPC.
 type GRPC struct {
-	// Traffic counts the bytes on all connections.
-	Traffic     Traffic
+	Clients
 	connections []*grpc.ClientConn
 }
 
@@ -47,25 +62,9 @@ func DialGRPC(connections int, security *tls.Config, addresses ...string) (*GRPC
 			return nil, err
 		}
 		g.connections = append(g.connections, connection)
+		g.clients = append(g.clients, newClient(connection, func(ctx context.Context) error { return callEcho(ctx, connection, Content) }))
 	}
 	return g, nil
-}
-
-// Close closes the connections.
-func (g *GRPC) Close() {
-	for _, connection := range g.connections {
-		connection.Close()
-	}
-}
-
-// Unary returns callers of api.Echo/Echo, spread over the connections.
-func (g *GRPC) Unary(callers int) []Caller {
-	var list []Caller
-	for i := range callers {
-		connection := g.connections[i%len(g.connections)]
-		list = append(list, withDeadline(func(ctx context.Context) error { return callEcho(ctx, connection, Content) }))
-	}
-	return list
 }
 
 // Streams returns callers with one bidirectional stream each, until ctx ends. A call sends
@@ -93,47 +92,26 @@ func (g *GRPC) Streams(ctx context.Context, callers int) ([]Caller, error) {
 	return list, nil
 }
 
-// REST is a client that calls the same method as JSON over HTTP.
-type REST struct {
-	// Traffic counts the bytes on all connections.
-	Traffic Traffic
-	clients []*httpClient
-}
-
-// DialREST creates a client over TLS. With HTTP/2 it uses that many connections. With
-// HTTP/1.1 it uses one for each caller.
-func DialREST(http2 bool, connections int, security *tls.Config, address string) *REST {
-	r := &REST{}
+// DialREST creates clients over TLS that call the same method as JSON over HTTP. REST has no
+// header for a deadline. With HTTP/2 there are that many connections. With HTTP/1.1 there is
+// one for each caller.
+func DialREST(http2 bool, connections int, security *tls.Config, address string) *Clients {
+	c := &Clients{}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(http2)
 	protocols.SetHTTP1(!http2)
 	for range connections {
-		r.clients = append(r.clients, &httpClient{restBody{"/v1/echo", Content, Content}, "https://" + security.ServerName, &http.Transport{
+		transport := &http.Transport{
 			Protocols:           protocols,
 			TLSClientConfig:     security.Clone(),
 			MaxIdleConnsPerHost: 1024,
 			DisableCompression:  true,
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return r.Traffic.dial(ctx, network, address)
+				return c.Traffic.dial(ctx, network, address)
 			},
-		}})
+		}
+		h := httpClient{restBody{"/v1/echo", Content, Content}, "https://" + security.ServerName, transport}
+		c.clients = append(c.clients, client{func(ctx context.Context) error { return h.post(ctx, nil) }, transport.CloseIdleConnections})
 	}
-	return r
-}
-
-// Close closes the connections.
-func (r *REST) Close() {
-	for _, client := range r.clients {
-		client.close()
-	}
-}
-
-// Unary returns callers of api.Echo/Echo by REST. REST has no header for a deadline.
-func (r *REST) Unary(callers int) []Caller {
-	var list []Caller
-	for i := range callers {
-		client := r.clients[i%len(r.clients)]
-		list = append(list, withDeadline(func(ctx context.Context) error { return client.post(ctx, nil) }))
-	}
-	return list
+	return c
 }

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// Caller makes one call, waits for its answer, and checks it.
-type Caller func(ctx context.Context) error
-
 // Result holds the figures of one window of a closed loop.
 type Result struct {
 	// Calls counts the calls with the right answer. Failed counts all others.

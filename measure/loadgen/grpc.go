@@ -72,27 +72,37 @@ func (attempts) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Conte
 // HandleConn implements stats.Handler.
 func (attempts) HandleConn(context.Context, stats.ConnStats) {}
 
-// unary calls api.Echo and api.Reverse in turn.
-type unary struct {
-	connection *grpc.ClientConn
-	turn       atomic.Int64
+// newClient returns a client that owns the connection.
+func newClient(connection *grpc.ClientConn, call Caller) client {
+	return client{call, func() { connection.Close() }}
 }
 
+// newUnary returns a client that calls api.Echo and api.Reverse in turn. The first call depends
+// on n.
 func newUnary(target Target, n int) (client, error) {
 	connection, err := keep(target)
-	u := &unary{connection: connection}
-	u.turn.Store(int64(n))
-	return u, err
+	var turn atomic.Int64
+	turn.Store(int64(n))
+	return newClient(connection, func(ctx context.Context) error {
+		if turn.Add(1)%2 == 0 {
+			return callEcho(ctx, connection, content)
+		}
+		return callReverse(ctx, connection, content, reversed)
+	}), err
 }
 
-func (u *unary) call(ctx context.Context) error {
-	if u.turn.Add(1)%2 == 0 {
-		return callEcho(ctx, u.connection, content)
-	}
-	return callReverse(ctx, u.connection, content, reversed)
+// connecting returns a client that opens a new connection for each call of api.Echo. The
+// call's deadline covers the connect too.
+func connecting(target Target) client {
+	return client{func(ctx context.Context) error {
+		connection, err := counted(target)
+		if err != nil {
+			return err
+		}
+		defer connection.Close()
+		return callEcho(ctx, connection, content)
+	}, func() {}}
 }
-
-func (u *unary) close() { u.connection.Close() }
 
 func callReverse(ctx context.Context, connection *grpc.ClientConn, content, want string) error {
 	reply, err := reverse.NewReverseClient(connection).Reverse(ctx, &reverse.ReverseRequest{Content: content})
@@ -109,21 +119,6 @@ func callEcho(ctx context.Context, connection *grpc.ClientConn, content string) 
 	}
 	return err
 }
-
-// connecting opens a new connection for each call of api.Echo. The call's deadline
-// covers the connect too.
-type connecting struct{ target Target }
-
-func (c connecting) call(ctx context.Context) error {
-	connection, err := counted(c.target)
-	if err != nil {
-		return err
-	}
-	defer connection.Close()
-	return callEcho(ctx, connection, content)
-}
-
-func (connecting) close() {}
 
 // wrongAnswer returns the error for an answer that does not match the request.
 func wrongAnswer(got string) error { return fmt.Errorf("the answer was %.80q", got) }

@@ -40,7 +40,7 @@ type httpClient struct {
 }
 
 func newHTTP(target Target, b body) client {
-	return &httpClient{body: b, url: "https://" + target.TLS.ServerName, transport: &http.Transport{
+	c := httpClient{body: b, url: "https://" + target.TLS.ServerName, transport: &http.Transport{
 		TLSClientConfig:   target.TLS.Clone(),
 		ForceAttemptHTTP2: true,
 		// PINGs detect a dead connection.
@@ -49,11 +49,12 @@ func newHTTP(target Target, b body) client {
 			return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, target.Address)
 		},
 	}}
+	return client{c.call, c.transport.CloseIdleConnections}
 }
 
 // call makes one call with the deadline of ctx. It counts retries by the connections taken:
 // net/http takes another one for each retry.
-func (c *httpClient) call(ctx context.Context) error {
+func (c httpClient) call(ctx context.Context) error {
 	var taken atomic.Int32
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { taken.Add(1) }})
 	defer func() { addRetries(ctx, max(0, int(taken.Load())-1)) }()
@@ -65,7 +66,7 @@ func (c *httpClient) call(ctx context.Context) error {
 }
 
 // post makes one call, with these headers in addition to those of the body.
-func (c *httpClient) post(ctx context.Context, more http.Header) error {
+func (c httpClient) post(ctx context.Context, more http.Header) error {
 	path, header, sent := c.request()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, bytes.NewReader(sent))
 	if err != nil {
@@ -97,8 +98,6 @@ func refusal(response *http.Response, why error) error {
 	}
 	return nil
 }
-
-func (c *httpClient) close() { c.transport.CloseIdleConnections() }
 
 // restBody is a call in JSON of a method whose messages have a content.
 type restBody struct{ path, content, want string }

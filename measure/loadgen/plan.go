@@ -80,7 +80,7 @@ func newPlanned(target Target, n int) (client, error) {
 		return newHTTP(target, restBody{"/v1/reverse", work, worked}), nil
 	}
 	connection, err := keep(target, grpc.WithDisableRetry())
-	return worker{connection}, err
+	return newClient(connection, func(ctx context.Context) error { return callReverse(ctx, connection, work, worked) }), err
 }
 
 // follow starts each call when it is due, until ctx ends.
@@ -111,16 +111,3 @@ func (l *Load) follow(ctx context.Context, steps []Step, clients []client) {
 		}
 	}
 }
-
-func closeAll(clients []client) {
-	for _, c := range clients {
-		c.close()
-	}
-}
-
-// worker calls api.Reverse by gRPC.
-type worker struct{ connection *grpc.ClientConn }
-
-func (w worker) call(ctx context.Context) error { return callReverse(ctx, w.connection, work, worked) }
-
-func (w worker) close() { w.connection.Close() }

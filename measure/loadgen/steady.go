@@ -64,10 +64,19 @@ func (o Options) Rate() float64 {
 	return float64(clients) / o.Interval.Seconds()
 }
 
-// client makes calls of one protocol. Several calls may be in flight.
-type client interface {
-	call(ctx context.Context) error
-	close()
+// Caller makes one call, waits for its answer, and checks it. Several may be in flight.
+type Caller func(ctx context.Context) error
+
+// client makes calls of one protocol.
+type client struct {
+	call  Caller
+	close func()
+}
+
+func closeAll(clients []client) {
+	for _, c := range clients {
+		c.close()
+	}
 }
 
 // Load makes calls, and records them, from its start to Stop.
@@ -86,7 +95,7 @@ func Start(ctx context.Context, target Target, o Options) (*Load, error) {
 	for i, protocol := range Protocols {
 		clients := o.clients(protocol)
 		for n := range clients {
-			c, err := newClient(protocol, target, o, n)
+			c, err := newProtocol(protocol, target, o, n)
 			if err != nil {
 				l.Stop()
 				return nil, fmt.Errorf("making a client of %s: %w", protocol, err)
@@ -163,7 +172,7 @@ func addRetries(ctx context.Context, n int) {
 	}
 }
 
-func newClient(protocol string, target Target, o Options, n int) (client, error) {
+func newProtocol(protocol string, target Target, o Options, n int) (client, error) {
 	switch protocol {
 	case "grpc":
 		return newUnary(target, n)
@@ -174,7 +183,7 @@ func newClient(protocol string, target Target, o Options, n int) (client, error)
 	case "rest":
 		return newHTTP(target, restBody{"/v1/echo", content, content}), nil
 	case connects:
-		return connecting{target}, nil
+		return connecting(target), nil
 	}
-	return nil, fmt.Errorf("there is no protocol %q", protocol)
+	return client{}, fmt.Errorf("there is no protocol %q", protocol)
 }

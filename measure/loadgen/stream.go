@@ -26,7 +26,8 @@ type stream struct {
 
 func newStream(target Target, life time.Duration) (client, error) {
 	connection, err := keep(target)
-	return &stream{connection: connection, life: life, turn: make(chan struct{}, 1)}, err
+	s := &stream{connection: connection, life: life, turn: make(chan struct{}, 1)}
+	return client{s.call, s.close}, err
 }
 
 // call sends one message and waits for its answer. The stream stays open after the call.
