@@ -2,10 +2,7 @@ package machine
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -38,34 +35,19 @@ func (t Tree) CPUTime() (time.Duration, error) {
 func (t Tree) PeakMemory() (int64, error) {
 	var total int64
 	err := t.each(func(pid int, _ []string) error {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			return err
-		}
-		for line := range strings.Lines(string(status)) {
-			var kib int64
-			if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
-				total += kib << 10
-			}
-		}
+		total += Process(pid).Peak()
 		return nil
 	})
 	return total, err
 }
 
-// each calls visit for each process that is now in the tree, with the fields of
-// /proc/PID/stat from the third on.
+// each calls visit for each process that is now in the tree, with its [Process.Stat].
 func (t Tree) each(visit func(pid int, stat []string) error) error {
 	stats := map[int][]string{}
-	paths, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
+	for _, p := range Processes() {
+		if stat := p.Stat(); len(stat) > 0 {
+			stats[int(p)] = stat
 		}
-		// The second field is a name in parentheses, which may have any character.
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		stats[pid] = strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	}
 	if stats[t.Root] == nil {
 		return fmt.Errorf("looking for process %d: it has ended", t.Root)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/grpc-edge/measure/machine"
 )
 
 // process describes a process on this machine.
@@ -62,24 +64,13 @@ func (s *Sandbox) processes() ([]process, error) {
 
 func allProcesses() map[int]process {
 	all := map[int]process{}
-	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is right
-	for _, dir := range dirs {
-		pid, _ := strconv.Atoi(filepath.Base(dir))
-		stat, err := os.ReadFile(filepath.Join(dir, "stat"))
-		if err != nil {
+	for _, p := range machine.Processes() {
+		stat := p.Stat()
+		if len(stat) == 0 {
 			continue // it has ended
 		}
-		// The name in brackets may hold anything; the parent is the second field after it (proc(5)).
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		p := process{pid: pid}
-		p.parent, _ = strconv.Atoi(fields[1])
-		if text, err := os.ReadFile(filepath.Join(dir, "cmdline")); err == nil && len(text) > 0 {
-			p.args = strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
-		}
-		if text, err := os.ReadFile(filepath.Join(dir, "cgroup")); err == nil {
-			p.cgroup = string(text)
-		}
-		all[pid] = p
+		parent, _ := strconv.Atoi(stat[1])
+		all[int(p)] = process{int(p), parent, p.Args(), p.Cgroup()}
 	}
 	return all
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"example.com/grpc-edge/measure/machine"
 )
 
 // memoryShare is the percentage of its memory limit that a container may use. Envoy
@@ -58,15 +60,11 @@ func (s *Sandbox) usages(ctx context.Context, apps ...string) (list []*usage, er
 // read reads the usage of all containers.
 func (u *usage) read() (r reading, err error) {
 	for _, p := range u.first {
-		used, err := residentKiB(p.pid)
-		if err != nil {
-			return reading{}, fmt.Errorf("looking at a container of %s: %w", u.app, err)
-		}
 		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid))
 		if err != nil {
 			return reading{}, fmt.Errorf("looking at a container of %s: %w", u.app, err)
 		}
-		r = reading{max(r.memory, used), max(r.descriptors, len(open))}
+		r = reading{max(r.memory, machine.Process(p.pid).Resident()>>10), max(r.descriptors, len(open))}
 	}
 	u.most = max(u.most, r.memory>>10)
 	return r, nil
@@ -93,18 +91,4 @@ func mebibytes(quantity string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSuffix(number, "Mi"), 10, 64)
 	return n * unit, err
-}
-
-// residentKiB returns the resident memory of a process (proc_pid_status(5), VmRSS).
-func residentKiB(pid int) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, found := strings.Cut(string(text), "VmRSS:")
-	fields := strings.Fields(rest)
-	if !found || len(fields) == 0 {
-		return 0, errors.New("the process has no VmRSS")
-	}
-	return strconv.ParseInt(fields[0], 10, 64)
 }
