@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -87,7 +86,7 @@ func smallReverse(ctx context.Context, s *Sandbox) error {
 	if err := s.write("services/reverse/handlers.go", smallHandlers); err != nil {
 		return err
 	}
-	return errors.Join(s.configure(map[string]string{"serviceMaxCalls": strconv.Itoa(maxCalls)}), s.up(ctx))
+	return s.deploy(ctx, map[string]string{"serviceMaxCalls": strconv.Itoa(maxCalls)})
 }
 
 // watchMemory reads the memory of the edge and of the service during the overload.

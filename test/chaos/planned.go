@@ -61,10 +61,7 @@ func changeEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
 	}
 	var versions []string
 	for _, digest := range []string{info.NextEnvoyDigest, ""} {
-		if err := s.configure(map[string]string{"envoyDigest": digest}); err != nil {
-			return nil, err
-		}
-		if err := s.up(ctx); err != nil {
+		if err := s.deploy(ctx, map[string]string{"envoyDigest": digest}); err != nil {
 			return nil, err
 		}
 		version, err := s.envoyVersion(ctx)
@@ -101,10 +98,7 @@ func (s *Sandbox) envoyVersion(ctx context.Context) (string, error) {
 
 // reconfigureEnvoy changes a key that does not affect the calls.
 func reconfigureEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
-	if err := s.configure(map[string]string{"maxDeadlineSeconds": strconv.FormatInt(1800+time.Now().Unix()%1000, 10)}); err != nil {
-		return nil, err
-	}
-	return nil, s.up(ctx)
+	return nil, s.deploy(ctx, map[string]string{"maxDeadlineSeconds": strconv.FormatInt(1800+time.Now().Unix()%1000, 10)})
 }
 
 // servedIn is the limit until a new certificate is served. kubelet updates the file within
@@ -162,10 +156,7 @@ func (s *Sandbox) serial(ctx context.Context) (string, error) {
 
 func scale(ctx context.Context, s *Sandbox) (func() error, error) {
 	for _, replicas := range []string{"10", "2", "3"} {
-		if err := s.configure(map[string]string{"serviceReplicas": replicas}); err != nil {
-			return nil, err
-		}
-		if err := s.up(ctx); err != nil {
+		if err := s.deploy(ctx, map[string]string{"serviceReplicas": replicas}); err != nil {
 			return nil, err
 		}
 	}
@@ -179,10 +170,7 @@ func canary(ctx context.Context, s *Sandbox) (func() error, error) {
 		return nil, err
 	}
 	for _, value := range []string{fmt.Sprintf("[{service: echo, stable: %q, weight: 50}]", stable), ""} {
-		if err := s.configure(map[string]string{"canaries": value}); err != nil {
-			return nil, err
-		}
-		if err := s.up(ctx); err != nil {
+		if err := s.deploy(ctx, map[string]string{"canaries": value}); err != nil {
 			return nil, err
 		}
 		if err := sleep(ctx, 5*time.Second); err != nil {
@@ -205,7 +193,7 @@ func (s *Sandbox) drainNode(ctx context.Context, node string) error {
 
 // ready waits until the rollout of each Deployment is complete.
 func (s *Sandbox) ready(ctx context.Context) error {
-	for _, app := range []string{"envoy", "echo", "reverse", "directory"} {
+	for _, app := range Apps {
 		if _, err := s.kubectl(ctx, "rollout", "status", "deployment/"+app, "--timeout=180s"); err != nil {
 			return err
 		}
@@ -274,7 +262,7 @@ func surge(ctx context.Context, s *Sandbox) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.resize(ctx, "2"); err != nil {
+	if err := s.deploy(ctx, map[string]string{"nodeCount": "2"}); err != nil {
 		return nil, err
 	}
 	all, err := s.nodes(ctx)
@@ -298,12 +286,5 @@ func surge(ctx context.Context, s *Sandbox) (func() error, error) {
 			return nil, err
 		}
 	}
-	return nil, s.resize(ctx, "1")
-}
-
-func (s *Sandbox) resize(ctx context.Context, nodesPerZone string) error {
-	if err := s.configure(map[string]string{"nodeCount": nodesPerZone}); err != nil {
-		return err
-	}
-	return s.up(ctx)
+	return nil, s.deploy(ctx, map[string]string{"nodeCount": "1"})
 }

@@ -135,6 +135,14 @@ func (s *Sandbox) up(ctx context.Context) error {
 	return err
 }
 
+// deploy sets keys of the stack's config, and deploys.
+func (s *Sandbox) deploy(ctx context.Context, config map[string]string) error {
+	if err := s.configure(config); err != nil {
+		return err
+	}
+	return s.up(ctx)
+}
+
 // write replaces the content of a file, until revert.
 func (s *Sandbox) write(file string, content []byte) error {
 	path := filepath.Join(s.Dir, filepath.FromSlash(file))

@@ -156,7 +156,7 @@ func faultyEcho(balance string) func(context.Context, *Sandbox) error {
 		if err := s.write("services/echo/handlers.go", faultyHandlers); err != nil {
 			return err
 		}
-		return errors.Join(s.configure(map[string]string{"balance": balance}), s.up(ctx))
+		return s.deploy(ctx, map[string]string{"balance": balance})
 	}
 }
 

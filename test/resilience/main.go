@@ -41,26 +41,29 @@ var threeZones = map[string]string{
 // of the machine's memory as is written, some 250 MB each.
 const nodeDisk = "2g"
 
+// options describes what to do.
+type options struct {
+	only          string
+	soak          time.Duration
+	page, verbose bool
+}
+
 func main() {
-	only := flag.String("only", "", "the keys of events and checks, with commas between; all by default")
-	soak := flag.Duration("soak", chaos.SoakTime, "how long the event soak lasts")
-	again := flag.Bool("page", false, "measure nothing, write the page from the results that there are")
-	verbose := flag.Bool("v", false, "show every command with its output")
+	var o options
+	flag.StringVar(&o.only, "only", "", "the keys of events and checks, with commas between; all by default")
+	flag.DurationVar(&o.soak, "soak", chaos.SoakTime, "how long the event soak lasts")
+	flag.BoolVar(&o.page, "page", false, "measure nothing, write the page from the results that there are")
+	flag.BoolVar(&o.verbose, "v", false, "show every command with its output")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	measure := func(root string, r page.Results) error { return run(ctx, root, r, *only, *soak, *verbose) }
-	if *again {
-		measure = publish
-	}
-	if err := withResults(measure); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-// withResults calls f with the repository's folder and the results that there are.
-func withResults(f func(root string, r page.Results) error) error {
+func run(ctx context.Context, o options) error {
 	root, err := filepath.Abs("..")
 	if err != nil {
 		return err
@@ -69,23 +72,26 @@ func withResults(f func(root string, r page.Results) error) error {
 	if err != nil {
 		return err
 	}
-	return f(root, results)
-}
-
-func run(ctx context.Context, root string, results page.Results, only string, soak time.Duration, verbose bool) error {
-	events, checks, err := chosen(only, soak)
+	if o.page {
+		return publish(root, results)
+	}
+	events, checks, err := chosen(o.only, o.soak)
 	if err != nil {
 		return err
 	}
-	log, err := openLog(root, verbose)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	if results.Machine != here() && only != "" && results.Machine != "" {
+	if results.Machine != here() && o.only != "" && results.Machine != "" {
 		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", resultsFile, results.Machine)
 	}
 	results.Machine = here()
+	file, err := os.Create(filepath.Join(root, ".cache", "resilience.log"))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	log := io.Writer(file)
+	if o.verbose {
+		log = io.MultiWriter(file, os.Stderr)
+	}
 	if err := measure(ctx, root, events, checks, results, log); err != nil {
 		return err
 	}
@@ -153,23 +159,3 @@ func measure(ctx context.Context, root string, events []chaos.Event, checks []ch
 	}
 	return nil
 }
-
-// logFile records every command. With -v it also prints it.
-type logFile struct {
-	io.Writer
-	file *os.File
-}
-
-func openLog(root string, verbose bool) (logFile, error) {
-	file, err := os.Create(filepath.Join(root, ".cache", "resilience.log"))
-	if err != nil {
-		return logFile{}, err
-	}
-	if verbose {
-		return logFile{io.MultiWriter(file, os.Stderr), file}, nil
-	}
-	return logFile{file, file}, nil
-}
-
-// Close closes the file.
-func (l logFile) Close() { l.file.Close() }
