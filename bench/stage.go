@@ -192,7 +192,7 @@ func (t *target) window(ctx context.Context, callers []loadgen.Caller, traffic *
 	calls, cpu := float64(result.Calls), (after - before).Seconds()
 	return page.Figures{
 		PerSecond: result.PerSecond(), P50: result.P50, P99: result.P99,
-		CPU: cpu / calls * 1e6, Busy: cpu / result.Elapsed.Seconds() / float64(t.stage.proxyOn.Count()),
+		CPU: cpu / calls * 1e6, Busy: cpu / result.Elapsed.Seconds() / float64(len(t.stage.proxyOn)),
 		Sent:     float64(traffic.Sent.Load()-sent) / calls,
 		Received: float64(traffic.Received.Load()-received) / calls,
 	}, nil

@@ -15,9 +15,6 @@ import (
 // CPUs lists some of the machine's CPUs by number.
 type CPUs []int
 
-// Count returns the number of CPUs.
-func (c CPUs) Count() int { return len(c) }
-
 // String returns the list as taskset(1) takes it.
 func (c CPUs) String() string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(c)), " ", ","), "[]")

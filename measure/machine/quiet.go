@@ -5,9 +5,9 @@ import (
 	"os"
 )
 
-// MostLoad is the highest load average of the last minute at which figures are published.
+// mostLoad is the highest load average of the last minute at which figures are published.
 // On a busier machine, other work would distort them.
-const MostLoad = 0.5
+const mostLoad = 0.5
 
 // Quiet returns an error if the machine is too busy for published figures.
 func Quiet() error {
@@ -23,8 +23,8 @@ func quiet(loadavg string) error {
 	if _, err := fmt.Sscan(loadavg, &load); err != nil {
 		return fmt.Errorf("reading /proc/loadavg %q: %w", loadavg, err)
 	}
-	if load > MostLoad {
-		return fmt.Errorf("the load of this machine is %.2f, and figures are published up to %.1f only: end what else runs and wait two minutes", load, MostLoad)
+	if load > mostLoad {
+		return fmt.Errorf("the load of this machine is %.2f, and figures are published up to %.1f only: end what else runs and wait two minutes", load, mostLoad)
 	}
 	return nil
 }

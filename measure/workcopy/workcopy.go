@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,9 +44,16 @@ func Clone(ctx context.Context, root, dir string) error {
 func LinkTools(root, dir string) error { return link(root, dir, tools...) }
 
 func link(root, dir string, parts ...string) error {
+	if err := os.MkdirAll(filepath.Join(dir, ".cache"), 0o755); err != nil {
+		return err
+	}
 	for _, part := range parts {
-		if err := linkTree(filepath.Join(root, ".cache", part), filepath.Join(dir, ".cache", part)); err != nil {
-			return err
+		from := filepath.Join(root, ".cache", part)
+		if _, err := os.Stat(from); os.IsNotExist(err) {
+			continue // not made yet; `make up` makes it
+		}
+		if out, err := exec.Command("cp", "-rl", from, filepath.Join(dir, ".cache", part)).CombinedOutput(); err != nil {
+			return fmt.Errorf("linking the tools: %w: %s", err, out)
 		}
 	}
 	return nil
@@ -98,24 +104,4 @@ func copyFile(from, to string) error {
 		return err
 	}
 	return os.WriteFile(to, content, info.Mode().Perm())
-}
-
-func linkTree(from, to string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if os.IsNotExist(err) {
-			return nil // not made yet; `make up` makes it
-		}
-		if err != nil {
-			return err
-		}
-		relative, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, relative)
-		if d.IsDir() {
-			return os.MkdirAll(target, 0o755)
-		}
-		return os.Link(path, target)
-	})
 }

@@ -1,9 +1,7 @@
 package page
 
 import (
-	"encoding/xml"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,16 +59,8 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the timeline of another run became %q, %v", kept, err)
 	}
 	for _, key := range []string{"node-killed", "node-killed-resources"} {
-		drawn, err := os.ReadFile(filepath.Join(dir, "resilience", key+".svg"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for decoder := xml.NewDecoder(strings.NewReader(string(drawn))); ; {
-			if _, err := decoder.Token(); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				t.Fatalf("%s.svg: %v", key, err)
-			}
+		if drawn, err := os.ReadFile(filepath.Join(dir, "resilience", key+".svg")); err != nil || !strings.Contains(string(drawn), "A node &lt;gone&gt;") {
+			t.Errorf("the chart %s is\n%s\n%v", key, drawn, err)
 		}
 	}
 }
