@@ -54,8 +54,8 @@ var abuse = []Event{
 }
 
 // attack runs once over and over in each attacker. Each run gets another number.
-func attack(once func(ctx context.Context, s *Sandbox, n int) error) func(context.Context, *Sandbox) (func() error, error) {
-	return func(ctx context.Context, s *Sandbox) (func() error, error) {
+func attack(once func(ctx context.Context, s *Sandbox, n int) error) func(context.Context, *Sandbox) error {
+	return func(ctx context.Context, s *Sandbox) error {
 		end := time.Now().Add(attackTime)
 		errs := make(chan error, attackers)
 		var wait sync.WaitGroup
@@ -76,9 +76,9 @@ func attack(once func(ctx context.Context, s *Sandbox, n int) error) func(contex
 		wait.Wait()
 		select {
 		case err := <-errs:
-			return nil, err
+			return err
 		default:
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

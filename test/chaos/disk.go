@@ -14,19 +14,19 @@ import (
 // fillDisk fills the disk of a node that has clients' connections, and waits until kubelet
 // reports DiskPressure. kubelet evicts pods until the file is removed, because evictions
 // do not free the space.
-func fillDisk(ctx context.Context, s *Sandbox) (func() error, error) {
+func fillDisk(ctx context.Context, s *Sandbox) error {
 	node, kubelet, err := s.called(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	file := fmt.Sprintf("/proc/%d/root/var/lib/full", kubelet.pid)
-	undo := func() error { return s.emptied(context.WithoutCancel(ctx), node, file) }
 	size, err := fill(file, filepath.Join(s.Dir, ".sandbox"))
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(file))
+		return errors.Join(err, os.RemoveAll(file))
 	}
+	s.undo = func() error { return s.emptied(context.WithoutCancel(ctx), node, file) }
 	s.note("%d MiB filled the disk of %s", size>>20, node)
-	return undo, s.pressure(ctx, node, "True", time.Minute)
+	return s.pressure(ctx, node, "True", time.Minute)
 }
 
 // fill writes a file until its file system is full, and returns the size in bytes. It

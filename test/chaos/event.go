@@ -46,8 +46,8 @@ type Event struct {
 	// Overload, if not nil, calls one service by its plan, in addition to the usual load.
 	// The outcome then counts the calls of the plan.
 	Overload *Overload
-	// Do causes the event. It returns a function that undoes it, or nil.
-	Do func(ctx context.Context, s *Sandbox) (undo func() error, err error)
+	// Do causes the event. It may set the Sandbox's undo.
+	Do func(ctx context.Context, s *Sandbox) error
 }
 
 // Promise bounds what an event may cost. The zero value allows no failed call.
@@ -167,7 +167,7 @@ func (e Event) run(ctx context.Context, s *Sandbox) (Outcome, error) {
 			return Outcome{Measured: time.Now()}, err
 		}
 	}
-	s.notes, s.series = nil, nil
+	s.notes, s.series, s.undo = nil, nil, func() error { return nil }
 	load, err := loadgen.Start(ctx, s.Target, loadgen.Default)
 	if err != nil {
 		return Outcome{Measured: time.Now()}, err
@@ -204,25 +204,21 @@ func (e Event) happen(ctx context.Context, s *Sandbox, m *moments) (err error) {
 		return err
 	}
 	m.happened = time.Now()
-	undo, err := e.Do(ctx, s)
-	if undo != nil {
-		undo = sync.OnceValue(undo)
-		defer func() {
-			if failed := undo(); err == nil { // also if ctx has ended meanwhile
-				err = failed
-			}
-		}()
-	}
+	err = e.Do(ctx, s)
+	undo := sync.OnceValue(s.undo)
+	defer func() {
+		if failed := undo(); err == nil { // also if ctx has ended meanwhile
+			err = failed
+		}
+	}()
 	if err != nil {
 		return err
 	}
 	if err := sleep(ctx, e.Hold); err != nil {
 		return err
 	}
-	if undo != nil {
-		if err := undo(); err != nil {
-			return err
-		}
+	if err := undo(); err != nil {
+		return err
 	}
 	m.over = time.Now()
 	return sleep(ctx, quietAfter)

@@ -22,28 +22,28 @@ const (
 // delayPackets delays every packet to a pod of api.Echo or api.Reverse on its node. The
 // kernel queues the packet for this program, which accepts it after latency. Answers are
 // not delayed, so a call on an open connection takes latency longer, once.
-func delayPackets(ctx context.Context, s *Sandbox) (func() error, error) {
+func delayPackets(ctx context.Context, s *Sandbox) error {
 	rules := map[int][]string{} // by the process of a node
 	for _, app := range []string{"echo", "reverse"} {
 		pods, err := s.pods(ctx, app)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, p := range pods {
 			address, err := s.ip(ctx, p)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			node, err := s.kubelet(p.Node)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			// With --queue-bypass packets pass if this program ends.
 			rules[node.pid] = append(rules[node.pid], fmt.Sprintf("FORWARD -p tcp -d %s --dport 8080 -j NFQUEUE --queue-num %d --queue-bypass", address, queueNumber))
 		}
 	}
 	var undo []func() error
-	undoAll := func() (err error) {
+	s.undo = func() (err error) {
 		for _, f := range undo {
 			err = errors.Join(err, f())
 		}
@@ -52,7 +52,7 @@ func delayPackets(ctx context.Context, s *Sandbox) (func() error, error) {
 	for pid, list := range rules {
 		stop, err := delayQueue(ctx, pid)
 		if err != nil {
-			return undoAll, err
+			return err
 		}
 		undo = append(undo, func() (err error) {
 			for _, rule := range list {
@@ -63,11 +63,11 @@ func delayPackets(ctx context.Context, s *Sandbox) (func() error, error) {
 		})
 		for _, rule := range list {
 			if err := s.iptables(ctx, []int{pid}, "mangle", "-I "+rule); err != nil {
-				return undoAll, err
+				return err
 			}
 		}
 	}
-	return undoAll, nil
+	return nil
 }
 
 // delayQueue accepts each packet of the queue in a process's network namespace after

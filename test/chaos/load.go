@@ -33,7 +33,7 @@ const (
 
 // tenThousand opens ten thousand connections, each with TLS and HTTP/2, and checks Envoy's
 // memory.
-func tenThousand(ctx context.Context, s *Sandbox) (func() error, error) {
+func tenThousand(ctx context.Context, s *Sandbox) error {
 	var mu sync.Mutex
 	var open []net.Conn
 	var errs []error
@@ -58,7 +58,7 @@ func tenThousand(ctx context.Context, s *Sandbox) (func() error, error) {
 	}
 	close(work)
 	wait.Wait()
-	undo := func() error {
+	s.undo = func() error {
 		held, err := s.envoyStat(ctx, "http.https.downstream_cx_active")
 		s.note("the Envoys hold %d connections at the end", held)
 		if err == nil && held < manyConnections {
@@ -70,16 +70,16 @@ func tenThousand(ctx context.Context, s *Sandbox) (func() error, error) {
 		return err
 	}
 	if len(errs) > 0 {
-		return undo, fmt.Errorf("%d of %d connections were not opened, the first: %w", len(errs), manyConnections, errs[0])
+		return fmt.Errorf("%d of %d connections were not opened, the first: %w", len(errs), manyConnections, errs[0])
 	}
 	edge, err := s.usages(ctx, "envoy")
 	if err != nil {
-		return undo, err
+		return err
 	}
 	if _, err := edge[0].read(); err != nil {
-		return undo, err
+		return err
 	}
-	return undo, s.within(edge)
+	return s.within(edge)
 }
 
 // idle opens a connection, sends the HTTP/2 preface and SETTINGS, and makes no call.

@@ -90,21 +90,21 @@ func smallReverse(ctx context.Context, s *Sandbox) error {
 }
 
 // watchMemory reads the memory of the edge and of the service during the overload.
-func watchMemory(ctx context.Context, s *Sandbox) (func() error, error) {
+func watchMemory(ctx context.Context, s *Sandbox) error {
 	end := time.Now().Add(allFor + thriceFor) // as the plan has it
 	list, err := s.usages(ctx, "envoy", "reverse")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for time.Now().Before(end) {
 		for _, u := range list {
 			if _, err := u.read(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		if err := sleep(ctx, min(time.Second, time.Until(end))); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, s.within(list)
+	return s.within(list)
 }

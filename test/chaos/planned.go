@@ -27,22 +27,22 @@ var planned = []Event{
 }
 
 // newServices deploys a change of all services that their clients do not see.
-func newServices(ctx context.Context, s *Sandbox) (func() error, error) {
+func newServices(ctx context.Context, s *Sandbox) error {
 	for _, app := range programs {
 		if err := s.release(app); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	before := s.Images
 	if err := errors.Join(s.up(ctx), s.readOutputs(ctx)); err != nil {
-		return nil, err
+		return err
 	}
 	for _, app := range programs {
 		if s.Images[app] == before[app] {
-			return nil, fmt.Errorf("the image of %s is what it was, %s", app, before[app])
+			return fmt.Errorf("the image of %s is what it was, %s", app, before[app])
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // release changes a service's program, so that its image changes.
@@ -51,30 +51,30 @@ func (s *Sandbox) release(app string) error {
 }
 
 // changeEnvoy deploys the sandbox's other version of Envoy, and then the default one again.
-func changeEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
+func changeEnvoy(ctx context.Context, s *Sandbox) error {
 	info, err := s.daemon()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if info.NextEnvoyDigest == "" {
-		return nil, errors.New("the sandbox was started without another version of Envoy: `.cache/bin/sandbox next-envoy` fetches it")
+		return errors.New("the sandbox was started without another version of Envoy: `.cache/bin/sandbox next-envoy` fetches it")
 	}
 	var versions []string
 	for _, digest := range []string{info.NextEnvoyDigest, ""} {
 		if err := s.deploy(ctx, map[string]string{"envoyDigest": digest}); err != nil {
-			return nil, err
+			return err
 		}
 		version, err := s.envoyVersion(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		versions = append(versions, version)
 	}
 	if versions[0] == versions[1] {
-		return nil, fmt.Errorf("both Envoys are of version %s", versions[0])
+		return fmt.Errorf("both Envoys are of version %s", versions[0])
 	}
 	s.note("Envoy %s became %s, and that %s again", versions[1], versions[0], versions[1])
-	return nil, nil
+	return nil
 }
 
 // envoyVersion returns the version that Envoy in a pod prints.
@@ -97,8 +97,8 @@ func (s *Sandbox) envoyVersion(ctx context.Context) (string, error) {
 }
 
 // reconfigureEnvoy changes a key that does not affect the calls.
-func reconfigureEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
-	return nil, s.deploy(ctx, map[string]string{"maxDeadlineSeconds": strconv.FormatInt(1800+time.Now().Unix()%1000, 10)})
+func reconfigureEnvoy(ctx context.Context, s *Sandbox) error {
+	return s.deploy(ctx, map[string]string{"maxDeadlineSeconds": strconv.FormatInt(1800+time.Now().Unix()%1000, 10)})
 }
 
 // servedIn is the limit until a new certificate is served. kubelet updates the file within
@@ -107,14 +107,14 @@ const servedIn = 3 * time.Minute
 
 // renewCertificate replaces the leaf's private key, and waits until each of many
 // new connections gets the new certificate.
-func renewCertificate(ctx context.Context, s *Sandbox) (func() error, error) {
+func renewCertificate(ctx context.Context, s *Sandbox) error {
 	old, err := s.serial(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	text, err := s.pulumi(ctx, "stack", "--stack", "sandbox", "--show-urns")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	urn := ""
 	for word := range strings.FieldsSeq(text) {
@@ -123,12 +123,12 @@ func renewCertificate(ctx context.Context, s *Sandbox) (func() error, error) {
 		}
 	}
 	if urn == "" {
-		return nil, fmt.Errorf("the stack has no private key certificate-leaf:\n%s", text)
+		return fmt.Errorf("the stack has no private key certificate-leaf:\n%s", text)
 	}
 	if _, err := s.pulumi(ctx, "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", "sandbox", "--replace", urn); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, eventually(ctx, servedIn, func() error {
+	return eventually(ctx, servedIn, func() error {
 		for range 20 { // by chance, at each Envoy
 			serial, err := s.serial(ctx)
 			if err != nil {
@@ -154,30 +154,30 @@ func (s *Sandbox) serial(ctx context.Context) (string, error) {
 	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String(), nil
 }
 
-func scale(ctx context.Context, s *Sandbox) (func() error, error) {
+func scale(ctx context.Context, s *Sandbox) error {
 	for _, replicas := range []string{"10", "2", "3"} {
 		if err := s.deploy(ctx, map[string]string{"serviceReplicas": replicas}); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // canary rolls out a change of api.Echo to half of the calls, and then to all.
-func canary(ctx context.Context, s *Sandbox) (func() error, error) {
+func canary(ctx context.Context, s *Sandbox) error {
 	_, stable, _ := strings.Cut(s.Images["echo"], "@")
 	if err := s.release("echo"); err != nil {
-		return nil, err
+		return err
 	}
 	for _, value := range []string{fmt.Sprintf("[{service: echo, stable: %q, weight: 50}]", stable), ""} {
 		if err := s.deploy(ctx, map[string]string{"canaries": value}); err != nil {
-			return nil, err
+			return err
 		}
 		if err := sleep(ctx, 5*time.Second); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, s.readOutputs(ctx)
+	return s.readOutputs(ctx)
 }
 
 func (s *Sandbox) nodes(ctx context.Context) ([]string, error) {
@@ -201,40 +201,40 @@ func (s *Sandbox) ready(ctx context.Context) error {
 	return nil
 }
 
-func drain(ctx context.Context, s *Sandbox) (func() error, error) {
+func drain(ctx context.Context, s *Sandbox) error {
 	nodes, err := s.nodes(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, node := range nodes {
 		if err := s.drainNode(ctx, node); err != nil {
-			return nil, err
+			return err
 		}
 		if err := s.ready(ctx); err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := s.kubectl(ctx, "uncordon", node); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // restartControlPlane stops the programs of the control plane, etcd first. It waits until
 // all have been restarted and the API server is ready.
-func restartControlPlane(ctx context.Context, s *Sandbox) (func() error, error) {
+func restartControlPlane(ctx context.Context, s *Sandbox) error {
 	old := map[string][]process{}
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		found, err := s.program(name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		old[name] = found
 		if err := signal(found, syscall.SIGTERM); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, eventually(ctx, 2*time.Minute, func() error {
+	return eventually(ctx, 2*time.Minute, func() error {
 		for name, were := range old {
 			found, err := s.program(name)
 			if err != nil {
@@ -257,34 +257,34 @@ func (s *Sandbox) apiReady(ctx context.Context) error {
 // surge does a surge upgrade by hand, because the emulated cloud has only one version. Each
 // zone gets one more node. All pods move to the new nodes and back. Then the new nodes are
 // removed.
-func surge(ctx context.Context, s *Sandbox) (func() error, error) {
+func surge(ctx context.Context, s *Sandbox) error {
 	old, err := s.nodes(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.deploy(ctx, map[string]string{"nodeCount": "2"}); err != nil {
-		return nil, err
+		return err
 	}
 	all, err := s.nodes(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	added := slices.DeleteFunc(slices.Clone(all), func(node string) bool { return slices.Contains(old, node) })
 	if len(added) != len(old) {
-		return nil, fmt.Errorf("the nodes are %v, want twice as many as %v", all, old)
+		return fmt.Errorf("the nodes are %v, want twice as many as %v", all, old)
 	}
 	for _, nodes := range [][]string{old, added} {
 		for _, node := range nodes {
 			if err := s.drainNode(ctx, node); err != nil {
-				return nil, err
+				return err
 			}
 			if err := s.ready(ctx); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		if _, err := s.kubectl(ctx, append([]string{"uncordon"}, old...)...); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, s.deploy(ctx, map[string]string{"nodeCount": "1"})
+	return s.deploy(ctx, map[string]string{"nodeCount": "1"})
 }

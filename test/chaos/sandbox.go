@@ -34,6 +34,7 @@ type Sandbox struct {
 
 	notes  []string // of the event that happens
 	series []Series
+	undo   func() error       // undoes the event, if it does not end by itself
 	kept   map[string]*[]byte // files as they were before the event, by name; nil for none
 }
 

@@ -52,10 +52,10 @@ var slowKinds = []slow{
 
 // stallClients opens all connections, and waits until the edge has ended those that have
 // a timeout.
-func stallClients(ctx context.Context, s *Sandbox) (func() error, error) {
+func stallClients(ctx context.Context, s *Sandbox) error {
 	edge, err := s.usages(ctx, "envoy")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var wait sync.WaitGroup
 	errs := make(chan error, len(slowKinds)*slowClients)
@@ -79,14 +79,14 @@ func stallClients(ctx context.Context, s *Sandbox) (func() error, error) {
 	close(errs)
 	for err := range errs {
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s.note("%d clients of each kind: all ended within the limit and %s, but for half a message, which may stay", slowClients, slowMargin)
 	if _, err := edge[0].read(); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, s.within(edge)
+	return s.within(edge)
 }
 
 // ended waits until the edge ends the connection or its stream.

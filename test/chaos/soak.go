@@ -21,7 +21,7 @@ func Soak(lasting time.Duration) Event {
 	return Event{
 		Key: "soak", Kind: Load, Title: "The usual load for " + Minutes(lasting),
 		Prepare: tellGoroutines, Reverts: true,
-		Do: func(ctx context.Context, s *Sandbox) (func() error, error) { return nil, s.soak(ctx, lasting) },
+		Do: func(ctx context.Context, s *Sandbox) error { return s.soak(ctx, lasting) },
 		// There is no fault, so no call may fail.
 		Promise: Promise{Flat: true},
 	}

@@ -86,12 +86,12 @@ func (s *Sandbox) victim(ctx context.Context, app, container string) (pod, []pro
 	return pods[0], found, err
 }
 
-func killServices(ctx context.Context, s *Sandbox) (func() error, error) {
-	return nil, s.kill(ctx, victims...)
+func killServices(ctx context.Context, s *Sandbox) error {
+	return s.kill(ctx, victims...)
 }
 
-func killEnvoy(ctx context.Context, s *Sandbox) (func() error, error) {
-	return nil, s.kill(ctx, "envoy")
+func killEnvoy(ctx context.Context, s *Sandbox) error {
+	return s.kill(ctx, "envoy")
 }
 
 // kill kills a container of each app, and waits until it is restarted and ready.
@@ -135,16 +135,20 @@ func (s *Sandbox) another(ctx context.Context, app string, was pod) error {
 
 // hangServices stops the process of one pod of each victim. The kernel still accepts
 // connections for it, and nothing answers.
-func hangServices(ctx context.Context, s *Sandbox) (func() error, error) {
+func hangServices(ctx context.Context, s *Sandbox) error {
 	var stopped []process
 	for _, app := range victims {
 		_, found, err := s.victim(ctx, app, app)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		stopped = append(stopped, found...)
 	}
-	return pause(stopped, time.Minute)
+	resume, err := pause(stopped, time.Minute)
+	if err == nil {
+		s.undo = resume
+	}
+	return err
 }
 
 //go:embed faulty/handlers.go.txt
@@ -167,26 +171,26 @@ const slower = 500 * time.Millisecond
 const illFor = 20 * time.Second
 
 // ill sets the fault mode of one pod of api.Echo. The fault ends by itself after illFor.
-func ill(mode string) func(context.Context, *Sandbox) (func() error, error) {
-	return func(ctx context.Context, s *Sandbox) (func() error, error) {
+func ill(mode string) func(context.Context, *Sandbox) error {
+	return func(ctx context.Context, s *Sandbox) error {
 		connection, err := grpc.NewClient("passthrough:///"+s.Target.Address, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer connection.Close()
 		_, err = echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: fmt.Sprintf("fault %s %d", mode, int(illFor.Seconds()))})
-		return nil, err
+		return err
 	}
 }
 
 // failHalf makes one pod fail half of its calls, and checks that Envoy retries.
-func failHalf(ctx context.Context, s *Sandbox) (func() error, error) {
+func failHalf(ctx context.Context, s *Sandbox) error {
 	const retries = "cluster.echo.upstream_rq_retry"
 	before, err := s.envoyStat(ctx, retries)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	undo := func() error {
+	s.undo = func() error {
 		after, err := s.envoyStat(ctx, retries)
 		s.note("Envoy sent %d calls anew", after-before)
 		if err == nil && after == before {
@@ -194,8 +198,7 @@ func failHalf(ctx context.Context, s *Sandbox) (func() error, error) {
 		}
 		return err
 	}
-	_, err = ill("fail")(ctx, s)
-	return undo, err
+	return ill("fail")(ctx, s)
 }
 
 // envoyStat returns the sum of a statistic over all Envoys.
@@ -224,26 +227,26 @@ func (s *Sandbox) envoyStat(ctx context.Context, name string) (sum int64, err er
 }
 
 // killRuntime kills containerd, and waits until it is restarted. Its containers live on.
-func killRuntime(ctx context.Context, s *Sandbox) (func() error, error) {
+func killRuntime(ctx context.Context, s *Sandbox) error {
 	nodes, err := s.nodes(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	kubelet, err := s.kubelet(nodes[0])
 	if err != nil {
-		return nil, err
+		return err
 	}
 	runtime := func() ([]process, error) {
 		return s.find("containerd of "+nodes[0], func(p process) bool { return p.program() == "containerd" && p.parent == kubelet.parent })
 	}
 	killed, err := runtime()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := signal(killed, syscall.SIGKILL); err != nil {
-		return nil, err
+		return err
 	}
-	return nil, eventually(ctx, time.Minute, func() error {
+	return eventually(ctx, time.Minute, func() error {
 		found, err := runtime()
 		if err == nil && found[0].pid == killed[0].pid {
 			err = errors.New("the container runtime was not restarted")
@@ -254,49 +257,47 @@ func killRuntime(ctx context.Context, s *Sandbox) (func() error, error) {
 
 // killNode kills the first process of a node's machine, and with it all others, as a loss
 // of power does. The node has clients' connections. The node pool repairs it.
-func killNode(ctx context.Context, s *Sandbox) (func() error, error) {
+func killNode(ctx context.Context, s *Sandbox) error {
 	node, kubelet, err := s.called(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	all, err := s.processes()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, p := range all {
 		if p.pid == kubelet.parent && p.program() == "machine-init" {
-			return s.repaired(ctx, node, p.pid), syscall.Kill(p.pid, syscall.SIGKILL)
+			s.undo = func() error { return s.repaired(ctx, node, p.pid) }
+			return syscall.Kill(p.pid, syscall.SIGKILL)
 		}
 	}
-	return nil, fmt.Errorf("node %s has no machine", node)
+	return fmt.Errorf("node %s has no machine", node)
 }
 
-// repaired returns a function that waits until the node has a new machine, and the node
-// and all pods are ready.
-func (s *Sandbox) repaired(ctx context.Context, node string, machine int) func() error {
-	return func() error {
-		err := eventually(ctx, 3*time.Minute, func() error {
-			kubelet, err := s.kubelet(node)
-			if err == nil && kubelet.parent == machine {
-				err = fmt.Errorf("node %s was not repaired", node)
-			}
-			return err
-		})
-		if err != nil {
-			return err
+// repaired waits until the node has a new machine, and the node and all pods are ready.
+func (s *Sandbox) repaired(ctx context.Context, node string, machine int) error {
+	err := eventually(ctx, 3*time.Minute, func() error {
+		kubelet, err := s.kubelet(node)
+		if err == nil && kubelet.parent == machine {
+			err = fmt.Errorf("node %s was not repaired", node)
 		}
-		_, err = s.kubectl(ctx, "wait", "--for=condition=Ready", "node/"+node, "--timeout=120s")
-		return errors.Join(err, s.ready(ctx))
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	_, err = s.kubectl(ctx, "wait", "--for=condition=Ready", "node/"+node, "--timeout=120s")
+	return errors.Join(err, s.ready(ctx))
 }
 
 // stopDNS scales the cluster's DNS servers to zero.
-func stopDNS(ctx context.Context, s *Sandbox) (func() error, error) {
+func stopDNS(ctx context.Context, s *Sandbox) error {
 	scale := func(replicas int) error {
 		_, err := s.kubectl(ctx, "scale", "deployment/kube-dns", "--namespace", "kube-system", "--replicas", strconv.Itoa(replicas))
 		return err
 	}
-	undo := func() error {
+	s.undo = func() error {
 		if err := scale(1); err != nil {
 			return err
 		}
@@ -304,43 +305,44 @@ func stopDNS(ctx context.Context, s *Sandbox) (func() error, error) {
 		return err
 	}
 	if err := scale(0); err != nil {
-		return undo, err
+		return err
 	}
 	_, err := s.kubectl(ctx, "wait", "--for=delete", "pods", "--namespace", "kube-system", "--selector", "k8s-app=kube-dns", "--timeout=60s")
-	return undo, err
+	return err
 }
 
 // stopAPIServer pauses the API server: it accepts connections and answers nothing.
-func stopAPIServer(ctx context.Context, s *Sandbox) (func() error, error) {
+func stopAPIServer(ctx context.Context, s *Sandbox) error {
 	found, err := s.program("kube-apiserver")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	resume, err := pause(found, 6*time.Minute)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return func() error {
+	s.undo = func() error {
 		return errors.Join(resume(), eventually(ctx, 2*time.Minute, func() error { return s.apiReady(ctx) }))
-	}, nil
+	}
+	return nil
 }
 
 // losePackets drops packets at random on the way from and to each pod of each node.
-func losePackets(ctx context.Context, s *Sandbox) (func() error, error) {
+func losePackets(ctx context.Context, s *Sandbox) error {
 	nodes, err := s.nodes(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var machines []int
 	for _, node := range nodes {
 		kubelet, err := s.kubelet(node)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		machines = append(machines, kubelet.pid)
 	}
 	const rule = "FORWARD -m statistic --mode random --probability 0.01 -j DROP"
-	undo := func() error {
+	s.undo = func() error {
 		dropped, err := s.dropped(ctx, machines)
 		s.note("%d packets were dropped", dropped)
 		if err == nil && dropped == 0 {
@@ -348,7 +350,7 @@ func losePackets(ctx context.Context, s *Sandbox) (func() error, error) {
 		}
 		return errors.Join(err, s.iptables(context.WithoutCancel(ctx), machines, "filter", "-D "+rule))
 	}
-	return undo, s.iptables(ctx, machines, "filter", "-I "+rule)
+	return s.iptables(ctx, machines, "filter", "-I "+rule)
 }
 
 // dropped returns the number of packets that the rules of losePackets have dropped.
