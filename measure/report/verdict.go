@@ -12,7 +12,7 @@ type Verdict struct {
 	// Value is the measured value of a target. It is empty for a promise.
 	Value string `json:",omitempty"`
 	// Broken lists what did not hold.
-	Broken []string
+	Broken []string `json:",omitempty"`
 }
 
 // AtLeast returns the verdict on a target that a value reaches with a bound or more.

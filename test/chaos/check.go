@@ -9,49 +9,15 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
-
-	"example.com/grpc-edge/measure/report"
 )
 
-// Check is an action that must be refused, or that the deployer must survive. It needs no
-// load.
-type Check struct {
-	// Key names the check on the command line. Title describes the action, and Want the
-	// expected result.
-	Key, Title, Want string
-	// Do runs the check. It returns an error if Want does not hold.
-	Do func(ctx context.Context, s *Sandbox) error
-}
-
-// Checked is the result of a check.
-type Checked struct {
-	Key string
-	report.Verdict
-	Measured time.Time
-	Took     time.Duration
-}
-
-// Run runs the check and returns its result.
-func (c Check) Run(ctx context.Context, s *Sandbox) Checked {
-	fmt.Fprintf(s.Log, "=== %s\n", c.Title)
-	result := Checked{Key: c.Key, Verdict: report.Verdict{What: c.Title, Wanted: c.Want}, Measured: time.Now()}
-	if err := c.Do(ctx, s); err != nil {
-		result.Broken = []string{err.Error()}
-	}
-	result.Took = time.Since(result.Measured)
-	return result
-}
-
-// Checks returns all checks. Those that change nothing come first.
-func Checks() []Check { return append(boundaries, deployer...) }
-
-var boundaries = []Check{
-	{"pod-network", "A pod of each app connects to what its NetworkPolicy forbids", "no connection to other services, the API server, another node's kubelet, the metadata server or Google", podNetwork},
-	{"pod-root", "A pod's container writes to its root, and is asked for its rights", "read-only; no root user, no capability, no new privileges, system calls filtered", podRoot},
-	{"pod-token", "A pod looks for a token of the Kubernetes API", "there is none", podToken},
-	{"node-push", "A stolen credential of a node pulls and pushes an image", "pulls, and cannot push", nodePush},
-	{"anonymous-pull", "Somebody without a credential pulls an image", "refused", anonymousPull},
+// boundaries lists what must be refused. Each of them changes nothing.
+var boundaries = []Event{
+	{Key: "pod-network", Title: "A pod of each app connects to what its NetworkPolicy forbids", Want: "no connection to other services, the API server, another node's kubelet, the metadata server or Google", Do: podNetwork},
+	{Key: "pod-root", Title: "A pod's container writes to its root, and is asked for its rights", Want: "read-only; no root user, no capability, no new privileges, system calls filtered", Do: podRoot},
+	{Key: "pod-token", Title: "A pod looks for a token of the Kubernetes API", Want: "there is none", Do: podToken},
+	{Key: "node-push", Title: "A stolen credential of a node pulls and pushes an image", Want: "pulls, and cannot push", Do: nodePush},
+	{Key: "anonymous-pull", Title: "Somebody without a credential pulls an image", Want: "refused", Do: anonymousPull},
 }
 
 // Apps lists the apps that run in the sandbox.

@@ -21,18 +21,22 @@ const (
 	Unplanned = "unplanned"
 	Load      = "load"
 	Abuse     = "abuse"
+	// Check is what must be refused, or what the deployer must survive. It needs no load.
+	Check = "check"
 )
 
 // Kinds lists all kinds.
-var Kinds = []string{Planned, Unplanned, Load, Abuse}
+var Kinds = []string{Planned, Unplanned, Load, Abuse, Check}
 
 // Event describes an event in the sandbox, and what must hold meanwhile.
 type Event struct {
 	// Key names the event on the command line and in file names. Title names it in the
 	// report.
 	Key, Kind, Title string
-	// Promise is stated before the event, and checked after it.
+	// Promise is stated before the event, and checked after it. Want is the promise of a
+	// check, in words.
 	Promise Promise
+	Want    string
 	// Tool is the command of the sandbox that fetches what the event needs. It runs before
 	// the sandbox starts. Empty is for none.
 	Tool string
@@ -46,7 +50,8 @@ type Event struct {
 	// Overload, if not nil, calls one service by its plan, in addition to the usual load.
 	// The outcome then counts the calls of the plan.
 	Overload *Overload
-	// Do causes the event. It may set the Sandbox's undo.
+	// Do causes the event. It may set the Sandbox's undo. That of a check returns an error if
+	// Want does not hold.
 	Do func(ctx context.Context, s *Sandbox) error
 }
 
@@ -113,24 +118,26 @@ type Outcome struct {
 	Key, Kind string
 	report.Verdict
 	Measured time.Time
+	// Took is the time of a check. What follows is of other events.
+	Took time.Duration `json:",omitempty"`
 	// Failed does not include Refused.
-	Sent, Failed, Refused, Retried int
+	Sent, Failed, Refused, Retried int `json:",omitempty"`
 	// Before, During and After are p99 before the event, while it lasts, and after it. They
 	// leave out refused calls and clients that connect for each call.
-	Before, During, After time.Duration
+	Before, During, After time.Duration `json:",omitempty"`
 	// Happened is when the event began. Over is when it was undone, or done.
-	Happened, Over time.Duration
+	Happened, Over time.Duration `json:",omitempty"`
 	// Recovered is the time from Happened until the last failed or refused call ended. It is
 	// 0 if there was none.
-	Recovered time.Duration
+	Recovered time.Duration `json:",omitempty"`
 	// Failures counts the failures by kind.
-	Failures map[string]int
+	Failures map[string]int `json:",omitempty"`
 	// Notes holds other measurements.
-	Notes []string
+	Notes []string `json:",omitempty"`
 	// Buckets is for the timeline, and is not stored.
 	Buckets []loadgen.Bucket `json:"-"`
 	// Series holds the resource usage meanwhile, for events that measure it.
-	Series []Series
+	Series []Series `json:",omitempty"`
 }
 
 // moments holds the times of a run.
@@ -142,10 +149,25 @@ const (
 	quietAfter  = 10 * time.Second
 )
 
-// Run causes the event under load and returns the outcome. Any other error breaks the
-// promise too, because the event has then proved nothing.
+// Run causes the event and returns the outcome.
 func (e Event) Run(ctx context.Context, s *Sandbox) Outcome {
 	fmt.Fprintf(s.Log, "=== %s\n", e.Title)
+	outcome, wanted := Outcome{Measured: time.Now()}, e.Want
+	if e.Kind == Check {
+		if err := e.Do(ctx, s); err != nil {
+			outcome.Broken = []string{err.Error()}
+		}
+		outcome.Took = time.Since(outcome.Measured)
+	} else {
+		outcome, wanted = e.underLoad(ctx, s), e.Promise.String()
+	}
+	outcome.Key, outcome.Kind, outcome.What, outcome.Wanted = e.Key, e.Kind, e.Title, wanted
+	return outcome
+}
+
+// underLoad causes the event under load, and cleans up after it. Any other error breaks the
+// promise too, because the event has then proved nothing.
+func (e Event) underLoad(ctx context.Context, s *Sandbox) Outcome {
 	s.kept = map[string]*[]byte{}
 	outcome, err := e.run(ctx, s)
 	if ctx.Err() == nil && (err != nil || e.Reverts) {
@@ -154,7 +176,6 @@ func (e Event) Run(ctx context.Context, s *Sandbox) Outcome {
 	if ctx.Err() == nil {
 		err = errors.Join(err, s.sound(ctx))
 	}
-	outcome.Key, outcome.Kind, outcome.What, outcome.Wanted = e.Key, e.Kind, e.Title, e.Promise.String()
 	if err != nil {
 		outcome.Broken = append(outcome.Broken, "it could not be shown: "+err.Error())
 	}

@@ -3,7 +3,7 @@
 //
 //	go run ./resilience                     everything; some 50 minutes on 2 cores
 //	go run ./resilience -only soak          30 minutes of the usual load, which is not part of everything
-//	go run ./resilience -only scale,drain   these events and checks; the report keeps the others as they were before
+//	go run ./resilience -only scale,drain   these events; the report keeps the others as they were before
 //	go run ./resilience -page               measures nothing and rewrites the page, as after a change of its text
 //
 // results.json holds the results, and docs/resilience the timelines. The command works on a
@@ -50,7 +50,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.only, "only", "", "the keys of events and checks, with commas between; all by default")
+	flag.StringVar(&o.only, "only", "", "the keys of events, with commas between; all by default")
 	flag.DurationVar(&o.soak, "soak", chaos.SoakTime, "how long the event soak lasts")
 	flag.BoolVar(&o.page, "page", false, "measure nothing, write the page from the results that there are")
 	flag.BoolVar(&o.verbose, "v", false, "show every command with its output")
@@ -75,7 +75,7 @@ func run(ctx context.Context, o options) error {
 	if o.page {
 		return publish(root, results)
 	}
-	events, checks, err := chosen(o.only, o.soak)
+	events, err := chosen(o.only, o.soak)
 	if err != nil {
 		return err
 	}
@@ -92,27 +92,27 @@ func run(ctx context.Context, o options) error {
 	if o.verbose {
 		log = io.MultiWriter(file, os.Stderr)
 	}
-	if err := measure(ctx, root, events, checks, results, log); err != nil {
+	if err := measure(ctx, root, events, results, log); err != nil {
 		return err
 	}
-	return broken(results, events, checks)
+	return broken(results, events)
 }
 
-func chosen(only string, soak time.Duration) ([]chaos.Event, []chaos.Check, error) {
+func chosen(only string, soak time.Duration) ([]chaos.Event, error) {
 	if only == "" {
-		return chaos.All(), chaos.Checks(), nil
+		return chaos.All(), nil
 	}
-	events, checks, err := chaos.Choose(strings.Split(only, ",")...)
+	events, err := chaos.Choose(strings.Split(only, ",")...)
 	for i, event := range events {
 		if event.Key == "soak" {
 			events[i] = chaos.Soak(soak)
 		}
 	}
-	return events, checks, err
+	return events, err
 }
 
-// measure starts a sandbox, runs the events and checks on it, and always removes it.
-func measure(ctx context.Context, root string, events []chaos.Event, checks []chaos.Check, results page.Results, log io.Writer) (err error) {
+// measure starts a sandbox, runs the events on it, and always removes it.
+func measure(ctx context.Context, root string, events []chaos.Event, results page.Results, log io.Writer) (err error) {
 	dir := filepath.Join(root, ".cache", "resilience")
 	if err := workcopy.Make(root, dir); err != nil {
 		return err
@@ -140,19 +140,11 @@ func measure(ctx context.Context, root string, events []chaos.Event, checks []ch
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		fmt.Printf("%d calls, %d failed; %s\n", outcome.Sent, outcome.Failed, outcome.Markdown())
+		if outcome.Kind != chaos.Check {
+			fmt.Printf("%d calls, %d failed; ", outcome.Sent, outcome.Failed)
+		}
+		fmt.Println(outcome.Markdown())
 		results.Events[event.Key] = outcome
-		if err := publish(root, results); err != nil {
-			return err
-		}
-	}
-	for _, check := range checks {
-		checked := check.Run(ctx, s)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		fmt.Printf("%-70s %s\n", check.Title, checked.Markdown())
-		results.Checks[check.Key] = checked
 		if err := publish(root, results); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/measure/report"
@@ -16,7 +17,7 @@ import (
 const resultsFile = "test/resilience/results.json"
 
 func read(root string) (page.Results, error) {
-	r := page.Results{Events: map[string]chaos.Outcome{}, Checks: map[string]chaos.Checked{}}
+	r := page.Results{Events: map[string]chaos.Outcome{}}
 	return r, report.Load(filepath.Join(root, resultsFile), &r)
 }
 
@@ -28,20 +29,16 @@ func publish(root string, r page.Results) error {
 	return r.Write(filepath.Join(root, "docs"))
 }
 
-// broken returns an error that lists what did not hold of these events and checks.
-func broken(r page.Results, events []chaos.Event, checks []chaos.Check) error {
+// broken returns an error that lists what did not hold of these events.
+func broken(r page.Results, events []chaos.Event) error {
 	var verdicts []report.Verdict
 	for _, event := range events {
 		verdicts = append(verdicts, r.Events[event.Key].Verdict)
 	}
-	for _, check := range checks {
-		verdicts = append(verdicts, r.Checks[check.Key].Verdict)
+	if lines := report.Broken(verdicts); len(lines) > 0 {
+		return errors.New(strings.Join(lines, "\n"))
 	}
-	var errs []error
-	for _, line := range report.Broken(verdicts) {
-		errs = append(errs, errors.New(line))
-	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // here describes this machine for the page.

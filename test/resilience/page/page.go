@@ -21,28 +21,26 @@ var text string
 
 var page = report.Template(text)
 
-// Results holds the newest results of each event and check, by key. An event keeps its results
-// while others are measured again.
+// Results holds the newest results of each event, by key. An event keeps them while others are
+// measured again.
 type Results struct {
 	// Machine describes the machine that measured all of them.
 	Machine string
 	Events  map[string]chaos.Outcome
-	Checks  map[string]chaos.Checked
 }
 
 // Write writes resilience.md into a folder. It draws the timelines of the events that this run
 // has measured, as those of others are not kept.
 func (r Results) Write(dir string) error {
 	var outcomes []outcome
-	for _, event := range chaos.Known() {
-		if o, ok := r.Events[event.Key]; ok {
-			outcomes = append(outcomes, outcome{o})
-		}
-	}
 	checks := report.Table{Columns: []string{"what is tried", "what must hold", "verdict", "took"}}
-	for _, check := range chaos.Checks() {
-		if c, ok := r.Checks[check.Key]; ok {
-			checks.Add(c.What, c.Wanted, c.Markdown(), report.Seconds(c.Took.Seconds()))
+	for _, event := range chaos.Known() {
+		o, measured := r.Events[event.Key]
+		switch {
+		case measured && o.Kind == chaos.Check:
+			checks.Add(o.What, o.Wanted, o.Markdown(), report.Seconds(o.Took.Seconds()))
+		case measured:
+			outcomes = append(outcomes, outcome{o})
 		}
 	}
 	content, err := report.Execute(page, struct {
@@ -71,9 +69,6 @@ func (r Results) days() string {
 	var list []string
 	for _, o := range r.Events {
 		list = append(list, report.Date(o.Measured))
-	}
-	for _, c := range r.Checks {
-		list = append(list, report.Date(c.Measured))
 	}
 	slices.Sort(list)
 	return strings.Join(slices.Compact([]string{list[0], list[len(list)-1]}), " to ")

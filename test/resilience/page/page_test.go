@@ -34,9 +34,9 @@ func TestWrite(t *testing.T) {
 	if err := errors.Join(os.Mkdir(filepath.Join(dir, "resilience"), 0o755), os.WriteFile(filepath.Join(dir, "resilience", "scale.svg"), []byte(drawn), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	r := Results{Machine: "a machine", Events: map[string]chaos.Outcome{"node-killed": outcome, "scale": fine}, Checks: map[string]chaos.Checked{
-		"node-push":      {Verdict: report.Verdict{What: "Push", Wanted: "refused"}, Took: time.Second, Measured: outcome.Measured},
-		"anonymous-pull": {Verdict: report.Verdict{What: "Pull", Wanted: "refused", Broken: []string{"a\nb|c"}}, Measured: outcome.Measured},
+	r := Results{Machine: "a machine", Events: map[string]chaos.Outcome{"node-killed": outcome, "scale": fine,
+		"node-push":      {Kind: chaos.Check, Verdict: report.Verdict{What: "Push", Wanted: "refused"}, Took: time.Second, Measured: outcome.Measured},
+		"anonymous-pull": {Kind: chaos.Check, Verdict: report.Verdict{What: "Pull", Wanted: "refused", Broken: []string{"a\nb|c"}}, Measured: outcome.Measured},
 	}}
 	if err := r.Write(dir); err != nil {
 		t.Fatal(err)
