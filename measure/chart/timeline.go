@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/measure/loadgen"
+	"example.com/grpc-edge/measure/report"
 )
 
 // Timeline describes calls over time, and something that happened meanwhile.
@@ -72,7 +73,7 @@ func (t Timeline) SVG() string {
 func (d *drawing) scales(most int, slowest time.Duration) {
 	d.tick(callsTop, fmt.Sprint(most))
 	d.tick(callsEnd, "0")
-	latency := func(l time.Duration) { d.tick(latencyAt(l, slowest), fmt.Sprintf("%.0f ms", l.Seconds()*1e3)) }
+	latency := func(l time.Duration) { d.tick(latencyAt(l, slowest), report.WholeMilliseconds(l)) }
 	last := leastScale
 	for l := last; l <= slowest; l *= 10 {
 		latency(l)

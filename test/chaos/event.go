@@ -1,6 +1,6 @@
 // Package chaos injects planned and unplanned events of production into a running sandbox
-// while clients call it at a steady rate. It checks the results of the calls against the
-// promise of each event.
+// while clients call it at a steady rate, and tries what must be refused. It checks what comes
+// of it against the promise of each event.
 package chaos
 
 import (
