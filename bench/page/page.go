@@ -37,10 +37,7 @@ func (r Results) Files() (map[string]string, error) {
 const file = "benchmark.json"
 
 // Read reads the results in a folder. Without any they are empty.
-func Read(dir string) (Results, error) {
-	var r Results
-	return r, report.Load(filepath.Join(dir, file), &r)
-}
+func Read(dir string) (Results, error) { return report.Load[Results](filepath.Join(dir, file)) }
 
 // loadColumns returns the columns of a table that has one for each load.
 func (r Results) loadColumns(first ...string) []string {

@@ -37,19 +37,19 @@ func WriteFiles(dir string, files map[string]string) error {
 	return nil
 }
 
-// Load reads results from a file that Save wrote. Without the file it changes nothing.
-func Load(file string, results any) error {
+// Load reads results from a file that Save wrote. Without the file they are empty.
+func Load[T any](file string) (results T, err error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return results, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &results)
 	}
 	if err != nil {
-		return err
+		err = fmt.Errorf("reading %s: %w", file, err)
 	}
-	if err := json.Unmarshal(text, results); err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
-	}
-	return nil
+	return results, err
 }
 
 // JSON returns results as Save writes them.

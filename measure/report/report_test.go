@@ -64,14 +64,13 @@ func TestSavedResultsAreLoaded(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "results.json")
 	saved := AtMost("what", 2, 1)
-	var loaded Verdict
-	if err := Load(file, &loaded); err != nil || !reflect.DeepEqual(loaded, Verdict{}) {
+	if loaded, err := Load[Verdict](file); err != nil || !reflect.DeepEqual(loaded, Verdict{}) {
 		t.Errorf("without a file: %+v, %v", loaded, err)
 	}
 	if err := Save(file, saved); err != nil {
 		t.Fatal(err)
 	}
-	if err := Load(file, &loaded); err != nil || !reflect.DeepEqual(loaded, saved) {
+	if loaded, err := Load[Verdict](file); err != nil || !reflect.DeepEqual(loaded, saved) {
 		t.Errorf("loaded %+v, %v, want %+v", loaded, err, saved)
 	}
 }

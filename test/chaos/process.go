@@ -35,7 +35,8 @@ func (s *Sandbox) daemon() (info daemonInfo, err error) {
 	if err != nil {
 		return info, err
 	}
-	return info, json.Unmarshal(text, &info)
+	err = json.Unmarshal(text, &info)
+	return info, err
 }
 
 func (p process) program() string { return filepath.Base(p.args[0]) }

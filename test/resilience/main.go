@@ -72,6 +72,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	if o.page && len(results.Events) == 0 {
+		return errors.New("-page: nothing was measured yet, run `make resilience`")
+	}
 	if o.page {
 		return publish(root, results)
 	}

@@ -17,8 +17,11 @@ import (
 const resultsFile = "test/resilience/results.json"
 
 func read(root string) (page.Results, error) {
-	r := page.Results{Events: map[string]chaos.Outcome{}}
-	return r, report.Load(filepath.Join(root, resultsFile), &r)
+	r, err := report.Load[page.Results](filepath.Join(root, resultsFile))
+	if r.Events == nil {
+		r.Events = map[string]chaos.Outcome{}
+	}
+	return r, err
 }
 
 // publish saves the results and writes the page again, so that both agree after each event.

@@ -81,10 +81,7 @@ type Variant struct {
 }
 
 // Read reads results. If there is no file, they are empty.
-func Read(file string) (Results, error) {
-	var r Results
-	return r, report.Load(file, &r)
-}
+func Read(file string) (Results, error) { return report.Load[Results](file) }
 
 // Put adds the results for a number of services, and replaces older ones for that number.
 func (r *Results) Put(scale Scale) {
