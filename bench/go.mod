@@ -4,15 +4,19 @@ go 1.26.0
 
 require (
 	example.com/grpc-edge/envoy v0.0.0
+	example.com/grpc-edge/measure v0.0.0
 	example.com/grpc-edge/services/echo v0.0.0
 	golang.org/x/net v0.55.0
-	golang.org/x/sys v0.45.0
 	google.golang.org/grpc v1.82.1
 	google.golang.org/protobuf v1.36.11
 	sigs.k8s.io/yaml v1.6.0
 )
 
-require gopkg.in/yaml.v3 v3.0.1 // indirect
+require (
+	example.com/grpc-edge/services/reverse v0.0.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
+)
 
 require (
 	cel.dev/expr v0.25.1 // indirect
@@ -29,8 +33,10 @@ require (
 
 replace (
 	example.com/grpc-edge/envoy => ../envoy
+	example.com/grpc-edge/measure => ../measure
 	example.com/grpc-edge/services/chassis => ../services/chassis
 	example.com/grpc-edge/services/echo => ../services/echo
+	example.com/grpc-edge/services/reverse => ../services/reverse
 )
 
 replace example.com/grpc-edge/services/catalog => ../services/catalog

@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -23,8 +24,8 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/grpc-edge/bench/machine"
-	"example.com/grpc-edge/bench/report"
+	"example.com/grpc-edge/bench/page"
+	"example.com/grpc-edge/measure/machine"
 )
 
 // options describes how much to measure, and where to write the report.
@@ -49,10 +50,10 @@ func main() {
 	short := flag.Bool("quick", false, "measure for a moment only, to try it")
 	only := flag.String("only", "", "which candidates, as direct,direct-tls,edge,edge-everything,edge-few,minimal,nginx,haproxy,traefik,edge-2,edge-200-first,edge-200-last; all by default")
 	profile := flag.Bool("profile", false, "measure this edge without one feature after the other")
-	page := flag.Bool("page", false, "write the page from what was measured")
+	again := flag.Bool("page", false, "write the page from what was measured")
 	flag.Parse()
 	run := func() error { return start(*short, *only, *profile) }
-	if *page {
+	if *again {
 		run = rewrite
 	}
 	if err := run(); err != nil {
@@ -63,9 +64,12 @@ func main() {
 
 // rewrite writes the page of the last whole run again, with the current notes.
 func rewrite() error {
-	r, err := report.Read(whole.out)
+	r, err := page.Read(whole.out)
 	if err != nil {
 		return err
+	}
+	if len(r.Candidates) == 0 {
+		return errors.New("-page: nothing was measured yet, run `make bench-edge`")
 	}
 	notes, err := os.ReadFile("notes.md")
 	if err != nil {

@@ -7,12 +7,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"example.com/grpc-edge/bench/page"
 	"example.com/grpc-edge/bench/proxy"
-	"example.com/grpc-edge/bench/report"
 )
 
 // profileShape is a load at which the proxy is the bottleneck, and not the client.
-var profileShape = shape{Load: report.Load{Key: "128", Title: "128 in flight"}, inFlight: 128}
+var profileShape = shape{Load: page.Load{Key: "128", Title: "128 in flight"}, inFlight: 128}
 
 // profileEdge measures the edge with everything on, and then without each feature in turn.
 // The difference is the cost of the feature.
@@ -40,7 +40,7 @@ func profileEdge(ctx context.Context, o options) error {
 		variants[i].proxy, variants[i].tls = &edge, true
 	}
 	for _, c := range candidates() {
-		if c.kind == report.Minimal {
+		if c.kind == page.Minimal {
 			variants = append(variants, c)
 		}
 	}
@@ -61,7 +61,7 @@ func (s *stage) profileTurn(ctx context.Context, c candidate, m *measured) error
 	return s.with(ctx, c, func(t *target) error {
 		figures, err := t.measure(ctx, profileShape, m)
 		if m.figures == nil {
-			m.figures = make([][]report.Figures, 1)
+			m.figures = make([][]page.Figures, 1)
 		}
 		m.figures[0] = append(m.figures[0], figures)
 		if err != nil {
@@ -77,9 +77,9 @@ func (s *stage) profileTurn(ctx context.Context, c candidate, m *measured) error
 func printProfile(variants []candidate, all []measured) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(table, "%d calls in flight\tcalls/s\tof everything on\tp99\tCPU s/million\tof everything on\tfailed\n", profileShape.inFlight)
-	base := report.Median(all[0].figures[0])
+	base := page.Median(all[0].figures[0])
 	for i, variant := range variants {
-		f := report.Median(all[i].figures[0])
+		f := page.Median(all[i].figures[0])
 		fmt.Fprintf(table, "%s\t%.0f\t%.3f\t%v\t%.2f\t%.3f\t%d\n", variant.title, f.PerSecond, f.PerSecond/base.PerSecond,
 			f.P99.Round(10*time.Microsecond), f.CPU, f.CPU/base.CPU, all[i].failed)
 	}

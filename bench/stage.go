@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"example.com/grpc-edge/bench/backend"
-	"example.com/grpc-edge/bench/load"
+	"example.com/grpc-edge/bench/page"
 	"example.com/grpc-edge/bench/proxy"
-	"example.com/grpc-edge/bench/report"
+	"example.com/grpc-edge/measure/loadgen"
 )
 
 // stage holds what all candidates share: options, identity and backends.
@@ -102,20 +102,20 @@ func (t *target) ready(ctx context.Context) error {
 
 // tryCalls makes a few calls on a new connection, which has no backoff from an earlier
 // failure to connect.
-func (t *target) tryCalls(ctx context.Context) (load.Result, error) {
+func (t *target) tryCalls(ctx context.Context) (loadgen.Result, error) {
 	client, err := t.dial(1)
 	if err != nil {
-		return load.Result{}, err
+		return loadgen.Result{}, err
 	}
 	defer client.Close()
-	return load.Run(ctx, client.Unary(1), 20*time.Millisecond), nil
+	return loadgen.Run(ctx, client.Unary(1), 20*time.Millisecond), nil
 }
 
-func (t *target) dial(connections int) (*load.GRPC, error) {
+func (t *target) dial(connections int) (*loadgen.GRPC, error) {
 	if !t.tls {
-		return load.DialGRPC(connections, nil, t.addresses...)
+		return loadgen.DialGRPC(connections, nil, t.addresses...)
 	}
-	return load.DialGRPC(connections, t.stage.identity.ClientTLS(), t.addresses...)
+	return loadgen.DialGRPC(connections, t.stage.identity.ClientTLS(), t.addresses...)
 }
 
 // turn measures a candidate once under every load.
@@ -125,7 +125,7 @@ func (s *stage) turn(ctx context.Context, c candidate, m *measured) error {
 	}
 	return s.with(ctx, c, func(t *target) error {
 		if m.figures == nil {
-			m.figures = make([][]report.Figures, len(shapes))
+			m.figures = make([][]page.Figures, len(shapes))
 		}
 		for i, shape := range shapes {
 			figures, err := t.measure(ctx, shape, m)
@@ -152,10 +152,10 @@ func (s *stage) turn(ctx context.Context, c candidate, m *measured) error {
 }
 
 // measure measures one load.
-func (t *target) measure(ctx context.Context, shape shape, m *measured) (report.Figures, error) {
+func (t *target) measure(ctx context.Context, shape shape, m *measured) (page.Figures, error) {
 	client, err := t.dial(shape.connections())
 	if err != nil {
-		return report.Figures{}, err
+		return page.Figures{}, err
 	}
 	defer client.Close()
 	// The timeout ends streams, also if the proxy does not answer.
@@ -164,35 +164,35 @@ func (t *target) measure(ctx context.Context, shape shape, m *measured) (report.
 	callers := client.Unary(shape.inFlight)
 	if shape.stream {
 		if callers, err = client.Streams(ctx, shape.inFlight); err != nil {
-			return report.Figures{}, err
+			return page.Figures{}, err
 		}
 	}
 	return t.window(ctx, callers, &client.Traffic, m)
 }
 
 // window makes calls to warm up, and then measures one window.
-func (t *target) window(ctx context.Context, callers []load.Call, traffic *load.Traffic, m *measured) (report.Figures, error) {
-	m.count(load.Run(ctx, callers, t.stage.warmup))
+func (t *target) window(ctx context.Context, callers []loadgen.Caller, traffic *loadgen.Traffic, m *measured) (page.Figures, error) {
+	m.count(loadgen.Run(ctx, callers, t.stage.warmup))
 	sent, received := traffic.Sent.Load(), traffic.Received.Load()
 	before, err := t.cpuTime()
 	if err != nil {
-		return report.Figures{}, err
+		return page.Figures{}, err
 	}
-	result := load.Run(ctx, callers, t.stage.window)
+	result := loadgen.Run(ctx, callers, t.stage.window)
 	after, err := t.cpuTime()
 	m.count(result)
 	switch {
 	case err != nil:
-		return report.Figures{}, err
+		return page.Figures{}, err
 	case ctx.Err() != nil:
-		return report.Figures{}, ctx.Err()
+		return page.Figures{}, ctx.Err()
 	case result.Calls == 0:
-		return report.Figures{}, fmt.Errorf("no call of %d was answered: %w", result.Failed, result.Err)
+		return page.Figures{}, fmt.Errorf("no call of %d was answered: %w", result.Failed, result.Err)
 	}
 	calls, cpu := float64(result.Calls), (after - before).Seconds()
-	return report.Figures{
+	return page.Figures{
 		PerSecond: result.PerSecond(), P50: result.P50, P99: result.P99,
-		CPU: cpu / calls * 1e6, Busy: cpu / result.Elapsed.Seconds() / float64(t.stage.proxyOn.Count()),
+		CPU: cpu / calls * 1e6, Busy: cpu / result.Elapsed.Seconds() / float64(len(t.stage.proxyOn)),
 		Sent:     float64(traffic.Sent.Load()-sent) / calls,
 		Received: float64(traffic.Received.Load()-received) / calls,
 	}, nil
@@ -213,7 +213,7 @@ func (t *target) spread(ctx context.Context, m *measured) error {
 	}
 	defer client.Close()
 	t.stage.backends.Counts()
-	m.count(load.Run(ctx, client.Unary(16), t.stage.window/3))
+	m.count(loadgen.Run(ctx, client.Unary(16), t.stage.window/3))
 	counts := t.stage.backends.Counts()
 	m.spread = append(m.spread, float64(slices.Max(counts))/float64(max(1, slices.Min(counts))))
 	return nil
@@ -235,7 +235,7 @@ var protocols = []protocol{
 // compareProtocols measures the edge with each protocol.
 func (t *target) compareProtocols(ctx context.Context, m *measured) error {
 	if m.protocols == nil {
-		m.protocols = make([][]report.Figures, len(protocols)*len(protocolLoads))
+		m.protocols = make([][]page.Figures, len(protocols)*len(protocolLoads))
 	}
 	for i, p := range protocols {
 		for j, inFlight := range protocolLoads {
@@ -250,11 +250,11 @@ func (t *target) compareProtocols(ctx context.Context, m *measured) error {
 	return nil
 }
 
-func (t *target) measureProtocol(ctx context.Context, p protocol, inFlight int, m *measured) (report.Figures, error) {
+func (t *target) measureProtocol(ctx context.Context, p protocol, inFlight int, m *measured) (page.Figures, error) {
 	if !p.rest {
 		return t.measure(ctx, shape{inFlight: inFlight}, m)
 	}
-	client := load.DialREST(p.http2, min(inFlight, connections), t.stage.identity.ClientTLS(), t.addresses[0])
+	client := loadgen.DialREST(p.http2, min(inFlight, connections), t.stage.identity.ClientTLS(), t.addresses[0])
 	defer client.Close()
 	return t.window(ctx, client.Unary(inFlight), &client.Traffic, m)
 }

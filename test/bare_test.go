@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"example.com/grpc-edge/test/workcopy"
+	"example.com/grpc-edge/measure/workcopy"
 )
 
 // nobody is the UID of the owner of the folder of [TestBareEnvironment].

@@ -19,8 +19,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"example.com/grpc-edge/measure/workcopy"
 	echo "example.com/grpc-edge/services/echo/api"
-	"example.com/grpc-edge/test/workcopy"
 )
 
 // changeCertificates changes the issuer of the certificate while clients call: first to a CA

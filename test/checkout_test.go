@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/grpc-edge/test/workcopy"
+	"example.com/grpc-edge/measure/workcopy"
 )
 
 // checkout describes a copy of the repository that a test may change, and additions to the

@@ -3,6 +3,7 @@ module example.com/grpc-edge/test
 go 1.26.0
 
 require (
+	example.com/grpc-edge/measure v0.0.0
 	example.com/grpc-edge/services/echo v0.0.0
 	example.com/grpc-edge/services/reverse v0.0.0
 	example.com/grpc-edge/tools/contract v0.0.0
@@ -38,6 +39,7 @@ require (
 )
 
 replace (
+	example.com/grpc-edge/measure => ../measure
 	example.com/grpc-edge/services/chassis => ../services/chassis
 	example.com/grpc-edge/services/echo => ../services/echo
 	example.com/grpc-edge/services/reverse => ../services/reverse

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"example.com/grpc-edge/test/fault"
-	"example.com/grpc-edge/test/workcopy"
+	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/test/chaos"
 )
 
 // TestKilled kills Pulumi's engine while it creates, and while it deletes, each resource of
@@ -115,7 +115,7 @@ func (k *killed) untilHeld(ctx context.Context, t *testing.T, doing string, args
 		if same < 10 || len(held) == 0 || len(held) != len(urns) {
 			continue
 		}
-		if err := fault.KillEngine(cmd.Process.Pid); err != nil {
+		if err := chaos.KillEngine(cmd.Process.Pid); err != nil {
 			t.Fatal(err)
 		}
 		err := <-ended

@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -166,13 +164,9 @@ func filterNames(identity *Identity) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := envoy.Files(config)
+	_, tree, err := bootstrap(config)
 	if err != nil {
 		return nil, err
-	}
-	tree := map[string]any{}
-	if err := json.Unmarshal([]byte(files[bootstrapFile]), &tree); err != nil {
-		return nil, fmt.Errorf("reading the edge's configuration: %w", err)
 	}
 	var names []string
 	visit(tree, func(m map[string]any) {

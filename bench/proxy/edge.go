@@ -153,16 +153,26 @@ func edgeFiles(config envoy.Config, change *Change) (map[string]string, error) {
 	if change != nil && change.Config != nil {
 		change.Config(&config)
 	}
-	files, err := envoy.Files(config)
-	if err != nil || change == nil || change.Bootstrap == nil {
-		return files, err
+	if change == nil || change.Bootstrap == nil {
+		return envoy.Files(config)
 	}
-	tree := map[string]any{}
-	if err := json.Unmarshal([]byte(files[bootstrapFile]), &tree); err != nil {
-		return nil, fmt.Errorf("reading the edge's configuration: %w", err)
+	files, tree, err := bootstrap(config)
+	if err != nil {
+		return nil, err
 	}
 	change.Bootstrap(tree)
 	text, err := json.Marshal(tree)
 	files[bootstrapFile] = string(text)
 	return files, err
+}
+
+// bootstrap returns the edge's files, and its bootstrap configuration as a tree.
+func bootstrap(config envoy.Config) (files map[string]string, tree map[string]any, err error) {
+	if files, err = envoy.Files(config); err != nil {
+		return nil, nil, err
+	}
+	if err := json.Unmarshal([]byte(files[bootstrapFile]), &tree); err != nil {
+		return nil, nil, fmt.Errorf("reading the edge's configuration: %w", err)
+	}
+	return files, tree, nil
 }

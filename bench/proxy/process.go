@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/grpc-edge/bench/machine"
+	"example.com/grpc-edge/measure/machine"
 )
 
 // version matches the version in the output of every proxy.
@@ -37,7 +37,7 @@ type Process struct {
 // Start starts the proxy on the CPUs. Its stdout, which for some is the access log, goes to
 // /dev/null.
 func (p Proxy) Start(s Setting, cpus machine.CPUs) (*Process, error) {
-	s.Workers = cpus.Count()
+	s.Workers = len(cpus)
 	if err := freePorts(&s.Port, &s.OtherPorts[0], &s.OtherPorts[1], &s.OtherPorts[2]); err != nil {
 		return nil, err
 	}

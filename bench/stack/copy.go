@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"example.com/grpc-edge/measure/workcopy"
 )
 
 // workCopy describes the copy of the checkout that is measured, and the environment of its
@@ -19,30 +21,18 @@ type workCopy struct {
 	env []string
 }
 
-// newCopy clones the committed state of the checkout, which may belong to another user. A
-// cold copy has empty caches. Others have the tools that are already built.
+// newCopy clones the committed state of the checkout. A cold copy has empty caches. Others
+// have the tools that are already built.
 func newCopy(ctx context.Context, root string, cold bool) (workCopy, error) {
 	c := workCopy{dir: filepath.Join(root, ".cache", "stack"), env: os.Environ()}
-	if err := c.remove(); err != nil {
+	if err := workcopy.Clone(ctx, root, c.dir); err != nil {
 		return c, err
 	}
-	const trusting = "git -c safe.directory=*" // both ends of the clone check who owns the checkout
-	if out, err := exec.CommandContext(ctx, "git", "-c", "safe.directory=*", "clone", "--quiet", "--upload-pack", trusting+" upload-pack", root, c.dir).CombinedOutput(); err != nil {
-		return c, fmt.Errorf("cloning the repository: %w: %s", err, out)
+	if !cold {
+		return c, workcopy.LinkTools(root, c.dir)
 	}
-	if cold {
-		caches := filepath.Join(c.dir, ".cache", "go")
-		c.env = append(c.env, "GOCACHE="+caches+"/build", "GOMODCACHE="+caches+"/mod", "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -modcacherw"))
-		return c, nil
-	}
-	if err := os.MkdirAll(filepath.Join(c.dir, ".cache"), 0o755); err != nil {
-		return c, err
-	}
-	for _, part := range []string{"bin", "packages", "stamps", "wheels", "images"} {
-		if out, err := exec.CommandContext(ctx, "cp", "-rl", filepath.Join(root, ".cache", part), filepath.Join(c.dir, ".cache", part)).CombinedOutput(); err != nil {
-			return c, fmt.Errorf("linking the tools: %w: %s", err, out)
-		}
-	}
+	caches := filepath.Join(c.dir, ".cache", "go")
+	c.env = append(c.env, "GOCACHE="+caches+"/build", "GOMODCACHE="+caches+"/mod", "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -modcacherw"))
 	return c, nil
 }
 
@@ -52,10 +42,8 @@ func (c workCopy) close() error {
 	if _, err := os.Stat(filepath.Join(c.dir, ".sandbox")); err == nil {
 		_, down = c.time(context.Background(), "make", "down")
 	}
-	return errors.Join(down, c.remove())
+	return errors.Join(down, os.RemoveAll(c.dir))
 }
-
-func (c workCopy) remove() error { return os.RemoveAll(c.dir) }
 
 // time runs a command in the copy and returns its duration.
 func (c workCopy) time(ctx context.Context, name string, args ...string) (time.Duration, error) {

@@ -29,8 +29,9 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/grpc-edge/bench/machine"
 	"example.com/grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/measure/machine"
+	"example.com/grpc-edge/measure/report"
 )
 
 // whole lists the numbers of services for which the page has a row.
@@ -111,7 +112,7 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 		if rows, _ := parse(whole); len(services) < len(rows) && !r.Machine.Same(here) {
 			return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", page.File, r.Machine.Model)
 		}
-		save = func() error { return r.Save(page.File) }
+		save = func() error { return report.Save(page.File, r) }
 	} else {
 		r.Scales = nil
 	}

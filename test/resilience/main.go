@@ -3,7 +3,8 @@
 //
 //	go run ./resilience                     everything; some 50 minutes on 2 cores
 //	go run ./resilience -only soak          30 minutes of the usual load, which is not part of everything
-//	go run ./resilience -only scale,drain   these events and checks; the report keeps the others as they were before
+//	go run ./resilience -only scale,drain   these events; the report keeps the others as they were before
+//	go run ./resilience -page               measures nothing and rewrites the page, as after a change of its text
 //
 // results.json holds the results, and docs/resilience the timelines. The command works on a
 // copy of the checkout. No other sandbox may run meanwhile. The exit code is 1 if a promise
@@ -11,7 +12,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -24,9 +24,9 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/grpc-edge/test/fault"
-	"example.com/grpc-edge/test/resilience/report"
-	"example.com/grpc-edge/test/workcopy"
+	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/test/chaos"
+	"example.com/grpc-edge/test/resilience/page"
 )
 
 // threeZones is the stack's config. Each zone has a node, and a pod of each app.
@@ -41,68 +41,87 @@ var threeZones = map[string]string{
 // of the machine's memory as is written, some 250 MB each.
 const nodeDisk = "2g"
 
+// options describes what to do.
+type options struct {
+	only          string
+	soak          time.Duration
+	page, verbose bool
+}
+
 func main() {
-	only := flag.String("only", "", "the keys of events and checks, with commas between; all by default")
-	soak := flag.Duration("soak", fault.SoakTime, "how long the event soak lasts")
-	verbose := flag.Bool("v", false, "show every command with its output")
+	var o options
+	flag.StringVar(&o.only, "only", "", "the keys of events, with commas between; all by default")
+	flag.DurationVar(&o.soak, "soak", chaos.SoakTime, "how long the event soak lasts")
+	flag.BoolVar(&o.page, "page", false, "measure nothing, write the page from the results that there are")
+	flag.BoolVar(&o.verbose, "v", false, "show every command with its output")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *only, *soak, *verbose); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, soak time.Duration, verbose bool) error {
-	events, checks, err := chosen(only, soak)
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, o options) error {
 	root, err := filepath.Abs("..")
 	if err != nil {
 		return err
 	}
-	results := newResults(filepath.Join(root, filepath.FromSlash(resultsFile)))
-	if err := results.read(); err != nil {
-		return err
-	}
-	log, err := openLog(root, verbose)
+	results, err := read(root)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	if results.Machine != machine() && only != "" && results.Machine != "" {
-		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", resultsFile, results.Machine)
+	if o.page && len(results.Events) == 0 {
+		return errors.New("-page: nothing was measured yet, run `make resilience`")
 	}
-	results.Machine = machine()
-	if err := measure(ctx, root, events, checks, results, log); err != nil {
+	if o.page {
+		return publish(root, results)
+	}
+	events, err := chosen(o.only, o.soak)
+	if err != nil {
 		return err
 	}
-	return results.broken(events, checks)
+	if results.Machine != here() && o.only != "" && results.Machine != "" {
+		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", resultsFile, results.Machine)
+	}
+	results.Machine = here()
+	file, err := os.Create(filepath.Join(root, ".cache", "resilience.log"))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	log := io.Writer(file)
+	if o.verbose {
+		log = io.MultiWriter(file, os.Stderr)
+	}
+	if err := measure(ctx, root, events, results, log); err != nil {
+		return err
+	}
+	return broken(results, events)
 }
 
-func chosen(only string, soak time.Duration) ([]fault.Event, []fault.Check, error) {
+func chosen(only string, soak time.Duration) ([]chaos.Event, error) {
 	if only == "" {
-		return fault.All(), fault.Checks(), nil
+		return chaos.All(), nil
 	}
-	events, checks, err := fault.Choose(strings.Split(only, ",")...)
+	events, err := chaos.Choose(strings.Split(only, ",")...)
 	for i, event := range events {
 		if event.Key == "soak" {
-			events[i] = fault.Soak(soak)
+			events[i] = chaos.Soak(soak)
 		}
 	}
-	return events, checks, err
+	return events, err
 }
 
-// measure starts a sandbox, runs the events and checks on it, and always removes it.
-func measure(ctx context.Context, root string, events []fault.Event, checks []fault.Check, results *results, log io.Writer) (err error) {
+// measure starts a sandbox, runs the events on it, and always removes it.
+func measure(ctx context.Context, root string, events []chaos.Event, results page.Results, log io.Writer) (err error) {
 	dir := filepath.Join(root, ".cache", "resilience")
 	if err := workcopy.Make(root, dir); err != nil {
 		return err
 	}
 	defer func() {
-		s := fault.Sandbox{Dir: dir, Log: log}
+		s := chaos.Sandbox{Dir: dir, Log: log}
 		err = errors.Join(err, s.Down(context.WithoutCancel(ctx)), os.RemoveAll(dir))
 	}()
 	var tools []string
@@ -114,7 +133,7 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 	if err := os.Setenv("SANDBOX_NODE_DISK", nodeDisk); err != nil {
 		return err
 	}
-	s, err := fault.Up(ctx, dir, threeZones, tools, log)
+	s, err := chaos.Up(ctx, dir, threeZones, tools, log)
 	if err != nil {
 		return err
 	}
@@ -124,50 +143,14 @@ func measure(ctx context.Context, root string, events []fault.Event, checks []fa
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		fmt.Printf("%d calls, %d failed; %s\n", outcome.Sent, outcome.Failed, cmp.Or(strings.Join(outcome.Broken, "; "), "held"))
+		if outcome.Kind != chaos.Check {
+			fmt.Printf("%d calls, %d failed; ", outcome.Sent, outcome.Failed)
+		}
+		fmt.Println(outcome.Markdown())
 		results.Events[event.Key] = outcome
-		if err := publish(root, results); err != nil {
-			return err
-		}
-	}
-	for _, check := range checks {
-		checked := check.Run(ctx, s)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		fmt.Printf("%-70s %s\n", check.Title, cmp.Or(checked.Broken, "held"))
-		results.Checks[check.Key] = checked
 		if err := publish(root, results); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// publish saves the results and writes the page again, so that both agree after each event.
-func publish(root string, r *results) error {
-	if err := r.write(); err != nil {
-		return err
-	}
-	return report.Write(filepath.Join(root, "docs"), r.Machine, r.outcomes(), r.checked())
-}
-
-// logFile records every command. With -v it also prints it.
-type logFile struct {
-	io.Writer
-	file *os.File
-}
-
-func openLog(root string, verbose bool) (logFile, error) {
-	file, err := os.Create(filepath.Join(root, ".cache", "resilience.log"))
-	if err != nil {
-		return logFile{}, err
-	}
-	if verbose {
-		return logFile{io.MultiWriter(file, os.Stderr), file}, nil
-	}
-	return logFile{file, file}, nil
-}
-
-// Close closes the file.
-func (l logFile) Close() { l.file.Close() }

@@ -1,98 +1,51 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 
-	"example.com/grpc-edge/test/fault"
+	"example.com/grpc-edge/measure/machine"
+	"example.com/grpc-edge/measure/report"
+	"example.com/grpc-edge/test/chaos"
+	"example.com/grpc-edge/test/resilience/page"
 )
 
-// resultsFile is the file of results beside this program. An event keeps its results while
-// others are measured again.
+// resultsFile is the file of results beside this program.
 const resultsFile = "test/resilience/results.json"
 
-// results holds the newest results of each event and check.
-type results struct {
-	file string
-	// Machine describes the machine that measured all of them.
-	Machine string
-	Events  map[string]fault.Outcome
-	Checks  map[string]fault.Checked
-}
-
-func newResults(file string) *results {
-	return &results{file: file, Events: map[string]fault.Outcome{}, Checks: map[string]fault.Checked{}}
-}
-
-func (r *results) read() error {
-	text, err := os.ReadFile(r.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+func read(root string) (page.Results, error) {
+	r, err := report.Load[page.Results](filepath.Join(root, resultsFile))
+	if r.Events == nil {
+		r.Events = map[string]chaos.Outcome{}
 	}
-	if err != nil {
+	return r, err
+}
+
+// publish saves the results and writes the page again, so that both agree after each event.
+func publish(root string, r page.Results) error {
+	if err := report.Save(filepath.Join(root, resultsFile), r); err != nil {
 		return err
 	}
-	return json.Unmarshal(text, r)
+	return r.Write(filepath.Join(root, "docs"))
 }
 
-func (r *results) write() error {
-	text, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(r.file, append(text, '\n'), 0o644)
-}
-
-// outcomes returns the outcomes in the order of the events.
-func (r *results) outcomes() (list []fault.Outcome) {
-	for _, event := range fault.Known() {
-		if outcome, ok := r.Events[event.Key]; ok {
-			list = append(list, outcome)
-		}
-	}
-	return list
-}
-
-// checked returns the results of checks in the order of the checks.
-func (r *results) checked() (list []fault.Checked) {
-	for _, check := range fault.Checks() {
-		if checked, ok := r.Checks[check.Key]; ok {
-			list = append(list, checked)
-		}
-	}
-	return list
-}
-
-// broken returns an error that lists what did not hold of these events and checks.
-func (r *results) broken(events []fault.Event, checks []fault.Check) error {
-	var errs []error
+// broken returns an error that lists what did not hold of these events.
+func broken(r page.Results, events []chaos.Event) error {
+	var verdicts []report.Verdict
 	for _, event := range events {
-		if outcome := r.Events[event.Key]; len(outcome.Broken) > 0 {
-			errs = append(errs, fmt.Errorf("%s: %s", outcome.Title, strings.Join(outcome.Broken, "; ")))
-		}
+		verdicts = append(verdicts, r.Events[event.Key].Verdict)
 	}
-	for _, check := range checks {
-		if checked := r.Checks[check.Key]; checked.Broken != "" {
-			errs = append(errs, fmt.Errorf("%s: %s", checked.Title, checked.Broken))
-		}
+	if lines := report.Broken(verdicts); len(lines) > 0 {
+		return errors.New(strings.Join(lines, "\n"))
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
-// machine describes this machine for the page.
-func machine() string {
-	model := runtime.GOARCH
-	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(text)) {
-			if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
-				model = strings.TrimSpace(value)
-			}
-		}
-	}
-	return fmt.Sprintf("%d cores (%s), which run clients, nodes and control plane alike", runtime.NumCPU(), model)
+// here describes this machine for the page.
+func here() string {
+	d := machine.Describe(runtime.NumCPU())
+	return fmt.Sprintf("%d cores (%s), which run clients, nodes and control plane alike", d.CPUs, d.Model)
 }

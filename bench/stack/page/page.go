@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-	"text/template"
+	"slices"
 	"time"
+
+	"example.com/grpc-edge/measure/report"
 )
 
 // File is the path of the results, relative to the module. Name is the name of the page.
@@ -17,35 +18,19 @@ const (
 )
 
 //go:embed page.md.tmpl
-var pageText string
+var text string
 
-var pageTemplate = template.Must(template.New(Name).Funcs(template.FuncMap{
-	"date":      func(t time.Time) string { return t.Format(time.DateOnly) },
-	"seconds":   seconds,
-	"gigabytes": gigabytes,
-	"megabytes": megabytes,
-	"median":    median,
-	"rangeOf":   rangeOf,
-	"bytes":     func(n int64) uint64 { return uint64(n) },
-	"thousand":  func(n float64) float64 { return n / 1e3 },
-	"million":   func(n float64) float64 { return n / 1e6 },
-}).Parse(pageText))
+var page = report.Template(text)
 
 // Write writes docs/benchmark-stack.md with its charts, and the table in README.md, in the
 // repository at root. notes is text by a person, in Markdown.
 func (r Results) Write(root, notes string) error {
-	docs := filepath.Join(root, "docs")
-	if err := os.MkdirAll(docs, 0o755); err != nil {
-		return err
-	}
 	files, err := r.Files(notes)
 	if err != nil {
 		return err
 	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(docs, name), []byte(text), 0o644); err != nil {
-			return err
-		}
+	if err := report.WriteFiles(filepath.Join(root, "docs"), files); err != nil {
+		return err
 	}
 	readme := filepath.Join(root, "README.md")
 	text, err := os.ReadFile(readme)
@@ -61,30 +46,75 @@ func (r Results) Write(root, notes string) error {
 
 // Files returns the page and its charts by name.
 func (r Results) Files(notes string) (map[string]string, error) {
-	files := map[string]string{}
-	for name, c := range r.charts() {
-		text, err := c.SVG()
-		if err != nil {
-			return nil, fmt.Errorf("drawing %s: %w", name, err)
-		}
-		files[name] = text
-	}
-	var text strings.Builder
-	err := pageTemplate.Execute(&text, struct {
+	files := r.charts()
+	var err error
+	files[Name], err = report.Execute(page, struct {
 		Results
 		Notes string
 	}{r, notes})
-	files[Name] = text.String()
 	return files, err
 }
 
-func rangeOf(times []time.Duration) string {
-	if len(times) == 0 {
-		return ""
+// PreviewTable returns the table of previews without a change.
+func (r Results) PreviewTable() report.Table {
+	t := report.Table{Columns: []string{"`pulumi preview` of", fmt.Sprintf("median of %d", len(r.Whole)), "fastest to slowest"}}
+	for _, p := range r.previews() {
+		span := ""
+		if len(p.times) > 0 {
+			span = fmt.Sprintf("%.1f to %s", slices.Min(p.times).Seconds(), report.Duration(slices.Max(p.times)))
+		}
+		t.Add(p.title, report.Duration(report.Median(p.times)), span)
 	}
-	least, most := times[0], times[0]
-	for _, t := range times {
-		least, most = min(least, t), max(most, t)
+	return t
+}
+
+// ScaleTable returns the table with a row for each number of services.
+func (r Results) ScaleTable() report.Table {
+	t := report.Table{Columns: []string{"services", "resources", "`make up`", "preview, no change", "each image built anew", "program's memory", "engine's memory", "state", "`make down`"}}
+	for _, s := range r.Scales {
+		t.Add(fmt.Sprint(s.Services), fmt.Sprint(s.Resources), report.Duration(s.Up), report.Duration(report.Median(s.Previews)), report.Duration(s.Anew),
+			report.Megabytes(s.Program), report.Megabytes(s.Engine), report.Megabytes(s.State), report.Duration(s.Down))
 	}
-	return fmt.Sprintf("%.1f to %s", least.Seconds(), seconds(most))
+	return t
+}
+
+// StepTable returns the table of what one service more costs.
+func (r Results) StepTable() report.Table {
+	t := report.Table{Columns: []string{"from … to services", "`make up`", "preview, no change", "program's memory", "engine's memory", "state"}}
+	for _, s := range r.steps() {
+		t.Add(s.services, fmt.Sprintf("%.2f s", s.up.Seconds()), fmt.Sprintf("%.3f s", s.preview.Seconds()),
+			fmt.Sprintf("%.2f MB", s.program/1e6), fmt.Sprintf("%.2f MB", s.engine/1e6), fmt.Sprintf("%.1f kB", s.state/1e3))
+	}
+	return t
+}
+
+// BuildTable returns the table of builds of the program.
+func (r Results) BuildTable() report.Table {
+	t := report.Table{Columns: []string{"`go build ./infra`", "time", "memory at its peak"}}
+	add := func(what string, b Build) { t.Add(what, report.Duration(b.Took), report.Gigabytes(b.Memory)) }
+	add("after a change in `infra/main.go`", r.Rebuilt)
+	if r.Cold != nil {
+		for _, b := range r.Cold.Builds {
+			add("empty build cache, "+b.Title, b.Build)
+		}
+	}
+	return t
+}
+
+// TargetTable returns the table of the targets that could be measured.
+func (r Results) TargetTable() report.Table { return report.Targets(r.targets()) }
+
+// preview holds the times of one kind of preview.
+type preview struct {
+	title, short string
+	times        []time.Duration
+}
+
+// previews returns the kinds that were measured in turns. The first is the engine's floor.
+func (r Results) previews() []preview {
+	return []preview{
+		{"a program that does nothing: the engine's floor", "empty program", r.Empty},
+		{"the sandbox's stack", "this stack", r.Whole},
+		{"that, with the policy pack, which is `make preview`", "with the policy pack", r.Checked},
+	}
 }

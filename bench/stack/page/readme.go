@@ -3,7 +3,8 @@ package page
 import (
 	"fmt"
 	"strings"
-	"time"
+
+	"example.com/grpc-edge/measure/report"
 )
 
 // The table is between these lines of the README.
@@ -24,30 +25,25 @@ func (r Results) replaceTable(text string) (string, error) {
 
 // table returns the figures for a person who wants to try the repository.
 func (r Results) table() string {
-	var t strings.Builder
-	row := func(what, value string) { fmt.Fprintf(&t, "| %s | %s |\n", what, value) }
-	fmt.Fprint(&t, "\n\n| what | measured |\n|---|---|\n")
+	t := report.Table{Columns: []string{"what", "measured"}}
+	build := func(b Build) string {
+		return fmt.Sprintf("%s, %s of memory at its peak", report.Duration(b.Took), report.Gigabytes(b.Memory))
+	}
 	if r.Cold != nil {
-		row("`make up`, first time: empty caches, everything fetched and compiled", seconds(r.Cold.Up))
+		t.Add("`make up`, first time: empty caches, everything fetched and compiled", report.Duration(r.Cold.Up))
 	}
 	own := r.Scales[0]
-	row("`make up`, every tool built", seconds(own.Up))
-	row("`make up` again, nothing to do", seconds(r.Again))
-	row("`make preview`, no change", seconds(median(r.Checked)))
-	row("`make down`", seconds(own.Down))
-	row("memory of the running sandbox: cluster, pods and emulated cloud", gigabytes(r.Memory))
+	t.Add("`make up`, every tool built", report.Duration(own.Up))
+	t.Add("`make up` again, nothing to do", report.Duration(r.Again))
+	t.Add("`make preview`, no change", report.Duration(report.Median(r.Checked)))
+	t.Add("`make down`", report.Duration(own.Down))
+	t.Add("memory of the running sandbox: cluster, pods and emulated cloud", report.Gigabytes(r.Memory))
 	for _, i := range r.Images {
-		row("image of `"+i.Name+"`, compressed", megabytes(uint64(i.Bytes)))
+		t.Add("image of `"+i.Name+"`, compressed", report.Megabytes(i.Bytes))
 	}
-	row("`infra` built again after a change in it", r.Rebuilt.String())
+	t.Add("`infra` built again after a change in it", build(r.Rebuilt))
 	if r.Cold != nil {
-		row("`infra` compiled with an empty build cache", r.Cold.Builds[0].String())
+		t.Add("`infra` compiled with an empty build cache", build(r.Cold.Builds[0].Build))
 	}
-	fmt.Fprintf(&t, "\n%s, on %d CPUs of a %s with %s of memory.\n\n", r.Date.Format(time.DateOnly), r.Machine.CPUs, r.Machine.Model, r.Machine.Memory)
-	return t.String()
-}
-
-// String returns the time and the memory for a table.
-func (b Build) String() string {
-	return fmt.Sprintf("%s, %s of memory at its peak", seconds(b.Took), gigabytes(b.Memory))
+	return fmt.Sprintf("\n\n%s\n%s, on %d CPUs of a %s with %s of memory.\n\n", t, report.Date(r.Date), r.Machine.CPUs, r.Machine.Model, r.Machine.Memory)
 }

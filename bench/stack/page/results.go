@@ -3,13 +3,11 @@
 package page
 
 import (
-	"encoding/json"
-	"fmt"
-	"os"
 	"slices"
 	"time"
 
-	"example.com/grpc-edge/bench/machine"
+	"example.com/grpc-edge/measure/machine"
+	"example.com/grpc-edge/measure/report"
 )
 
 // Results holds all results. They are kept between runs, so that a short run keeps those that
@@ -82,53 +80,8 @@ type Variant struct {
 	Build
 }
 
-// Preview holds the times of one kind of preview.
-type Preview struct {
-	Title, Short string
-	Times        []time.Duration
-}
-
-// Previews returns the kinds that were measured in turns. The first is the engine's floor.
-func (r Results) Previews() []Preview {
-	return []Preview{
-		{"a program that does nothing: the engine's floor", "empty program", r.Empty},
-		{"the sandbox's stack", "this stack", r.Whole},
-		{"that, with the policy pack, which is `make preview`", "with the policy pack", r.Checked},
-	}
-}
-
 // Read reads results. If there is no file, they are empty.
-func Read(file string) (Results, error) {
-	var r Results
-	text, err := os.ReadFile(file)
-	if os.IsNotExist(err) {
-		return r, nil
-	}
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		return r, fmt.Errorf("reading %s: %w", file, err)
-	}
-	return r, nil
-}
-
-// Save writes the results to a file, from which Read reads them.
-func (r Results) Save(file string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, append(text, '\n'), 0o644)
-}
-
-// median returns the median of the times. Without times it is 0.
-func median(times []time.Duration) time.Duration {
-	if len(times) == 0 {
-		return 0
-	}
-	return slices.Sorted(slices.Values(times))[len(times)/2]
-}
+func Read(file string) (Results, error) { return report.Load[Results](file) }
 
 // Put adds the results for a number of services, and replaces older ones for that number.
 func (r *Results) Put(scale Scale) {

@@ -3,6 +3,8 @@ package page
 import (
 	"fmt"
 	"time"
+
+	"example.com/grpc-edge/measure/report"
 )
 
 // These are the targets of a preview without changes.
@@ -14,61 +16,45 @@ const (
 	mostGrowth = 1.5
 )
 
-// Target holds a bound and the measured value.
-type Target struct {
-	What            string
-	Bound, Measured float64
-}
-
-// Verdict returns the result in Markdown. It is bold if the target was missed.
-func (t Target) Verdict() string {
-	if t.Measured > t.Bound {
-		return fmt.Sprintf("**%.2f missed**", t.Measured)
-	}
-	return fmt.Sprintf("%.2f met", t.Measured)
-}
-
-// Targets returns the targets that could be measured.
-func (r Results) Targets() []Target {
-	list := []Target{{"preview without a change ÷ that of an empty program", mostFloor, ratio(r.Whole, r.Empty)}}
+// targets returns the targets that could be measured.
+func (r Results) targets() []report.Verdict {
+	floor := report.Median(r.Whole).Seconds() / report.Median(r.Empty).Seconds()
+	list := []report.Verdict{report.AtMost("preview without a change ÷ that of an empty program", floor, mostFloor)}
 	if len(r.Scales) < 3 {
 		return list
 	}
-	steps := r.Steps()
+	steps := r.steps()
 	before, last := steps[len(steps)-2], steps[len(steps)-1]
-	what := func(of string) string {
-		return fmt.Sprintf("%s of a service more: from %s ÷ from %s", of, last.Services, before.Services)
+	grows := func(of string, from, to float64) report.Verdict {
+		return report.AtMost(fmt.Sprintf("%s of a service more: from %s ÷ from %s", of, last.services, before.services), to/from, mostGrowth)
 	}
 	return append(list,
-		Target{what("time of the preview"), mostGrowth, last.Preview.Seconds() / before.Preview.Seconds()},
-		Target{what("memory of the program"), mostGrowth, last.Program / before.Program},
-		Target{what("state"), mostGrowth, last.State / before.State},
-	)
+		grows("time of the preview", before.preview.Seconds(), last.preview.Seconds()),
+		grows("memory of the program", before.program, last.program),
+		grows("state", before.state, last.state))
 }
 
-// Step holds the cost of one more service between two scales. Memory and state are in bytes.
-type Step struct {
-	Services               string // from and to
-	Preview, Up            time.Duration
-	Program, Engine, State float64
+// step holds the cost of one more service between two scales. Memory and state are in bytes.
+type step struct {
+	services               string // from and to
+	preview, up            time.Duration
+	program, engine, state float64
 }
 
-// Steps returns the steps between the scales.
-func (r Results) Steps() []Step {
-	var list []Step
+// steps returns the steps between the scales.
+func (r Results) steps() []step {
+	var list []step
 	for i := 1; i < len(r.Scales); i++ {
 		a, b := r.Scales[i-1], r.Scales[i]
 		more := float64(b.Services - a.Services)
-		list = append(list, Step{
-			Services: fmt.Sprintf("%d to %d", a.Services, b.Services),
-			Preview:  time.Duration(float64(median(b.Previews)-median(a.Previews)) / more),
-			Up:       time.Duration(float64(b.Up-a.Up) / more),
-			Program:  (float64(b.Program) - float64(a.Program)) / more,
-			Engine:   (float64(b.Engine) - float64(a.Engine)) / more,
-			State:    float64(b.State-a.State) / more,
+		list = append(list, step{
+			services: fmt.Sprintf("%d to %d", a.Services, b.Services),
+			preview:  time.Duration(float64(report.Median(b.Previews)-report.Median(a.Previews)) / more),
+			up:       time.Duration(float64(b.Up-a.Up) / more),
+			program:  (float64(b.Program) - float64(a.Program)) / more,
+			engine:   (float64(b.Engine) - float64(a.Engine)) / more,
+			state:    float64(b.State-a.State) / more,
 		})
 	}
 	return list
 }
-
-func ratio(a, b []time.Duration) float64 { return median(a).Seconds() / median(b).Seconds() }
