@@ -325,8 +325,13 @@ func (s *Sandbox) oversizedPath(ctx context.Context) error {
 	return nil
 }
 
+// dial returns a connection to the edge for calls by gRPC.
+func (s *Sandbox) dial() (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+s.Target.Address, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))
+}
+
 func (s *Sandbox) oversizedMessage(ctx context.Context) error {
-	connection, err := grpc.NewClient("passthrough:///"+s.Target.Address, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))
+	connection, err := s.dial()
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // them. Each leaves the sandbox as healthy as it found it.
 func All() []Event {
 	var list []Event
-	for kind, events := range [][]Event{planned, unplanned, load, abuse, slices.Concat(boundaries, deployer)} {
+	for kind, events := range [][]Event{planned, unplanned, load, slices.Concat(abuse, harm), slices.Concat(boundaries, deployer)} {
 		for _, e := range events {
 			e.Kind = Kinds[kind]
 			list = append(list, e)
