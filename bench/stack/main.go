@@ -4,6 +4,7 @@
 //
 //	go run ./stack                  what needs no empty caches: some 15 minutes on 2 cores
 //	go run ./stack -cold            also what a newcomer waits for: an hour
+//	go run ./stack -rollouts        measures the rollouts again; the page keeps the rest
 //	go run ./stack -services 10     measures this row again; the page keeps the others
 //	go run ./stack -services 2,4    a try, as there is no row for 4: it only prints the page
 //	go run ./stack -page            measures nothing and rewrites the page, as after a change of notes.md
@@ -43,17 +44,18 @@ var notes string
 func main() {
 	cold := flag.Bool("cold", false, "measure also what takes empty caches")
 	services := flag.String("services", whole, "how many services to measure with")
+	rollouts := flag.Bool("rollouts", false, "measure only rollouts")
 	only := flag.Bool("page", false, "measure nothing, write the page from the results that there are")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *services, *cold, *only); err != nil {
+	if err := run(ctx, *services, *cold, *rollouts, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, services string, cold, only bool) error {
+func run(ctx context.Context, services string, cold, rollouts, only bool) error {
 	root, err := filepath.Abs("..")
 	if err != nil {
 		return err
@@ -62,7 +64,13 @@ func run(ctx context.Context, services string, cold, only bool) error {
 	if err != nil {
 		return err
 	}
-	if !only {
+	switch {
+	case only:
+	case rollouts:
+		if err := measureRollouts(ctx, root, &results); err != nil {
+			return err
+		}
+	default:
 		numbers, err := parse(services)
 		if err != nil {
 			return err
@@ -80,6 +88,22 @@ func run(ctx context.Context, services string, cold, only bool) error {
 		return errors.New("-page: nothing was measured yet, run `make bench-stack`")
 	}
 	return results.Write(root, notes)
+}
+
+// measureRollouts measures the rollouts again, on the machine of the other results.
+func measureRollouts(ctx context.Context, root string, r *page.Results) error {
+	if err := machine.Quiet(); err != nil {
+		return err
+	}
+	if here := machine.Describe(runtime.NumCPU()); !r.Machine.Same(here) {
+		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", page.File, r.Machine.Model)
+	}
+	return in(ctx, root, false, func(c workCopy) (err error) {
+		if r.Rollouts, err = c.rollouts(ctx); err != nil {
+			return err
+		}
+		return report.Save(page.File, r)
+	})
 }
 
 // published reports whether the page has a row for each of the numbers of services.
@@ -144,7 +168,13 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 				return err
 			}
 		}
-		return nil
+		if !published(services) {
+			return nil
+		}
+		if r.Rollouts, err = c.rollouts(ctx); err != nil {
+			return err
+		}
+		return save()
 	})
 }
 

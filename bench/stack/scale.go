@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -96,20 +98,23 @@ func (c workCopy) deployMore(n int) error {
 			return err
 		}
 	}
+	if err := c.setKey("serviceReplicas", "1"); err != nil {
+		return err
+	}
+	return c.setKey("nodeCount", strconv.Itoa(1+n/podsOfNode))
+}
+
+// setKey sets a key of the sandbox's stack in the copy.
+func (c workCopy) setKey(key, value string) error {
 	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")
 	config, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(string(config), "serviceReplicas") {
-		config = append(config, "\n  grpc-edge:serviceReplicas: 1\n"...)
-	}
-	before, after, found := strings.Cut(string(config), "grpc-edge:nodeCount: ")
-	_, after, closed := strings.Cut(after, "\n")
-	if !found || !closed {
-		return fmt.Errorf("setting the number of nodes: %s has no line with grpc-edge:nodeCount", file)
-	}
-	return os.WriteFile(file, fmt.Appendf(nil, "%sgrpc-edge:nodeCount: %d\n%s", before, 1+n/podsOfNode, after), 0o600)
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(config)), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "  grpc-edge:"+key+":")
+	})
+	return os.WriteFile(file, []byte(strings.Join(append(lines, "  grpc-edge:"+key+": "+value), "\n")+"\n"), 0o600)
 }
 
 // copyEcho creates a copy of echo. Its name is also its proto package.

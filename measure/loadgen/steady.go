@@ -6,6 +6,9 @@ package loadgen
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,6 +30,23 @@ type Target struct {
 	// for none.
 	Address string
 	TLS     *tls.Config
+}
+
+// TargetOf returns the edge that the outputs of a stack describe, as `pulumi stack output
+// --json` prints them.
+func TargetOf(outputs []byte) (Target, error) {
+	var edge struct{ Address, Authority, CACertificate string }
+	if err := json.Unmarshal(outputs, &edge); err != nil {
+		return Target{}, fmt.Errorf("reading the stack's outputs: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(edge.CACertificate)) {
+		return Target{}, errors.New("the output caCertificate holds no certificate")
+	}
+	return Target{
+		Address: edge.Address + ":443",
+		TLS:     &tls.Config{RootCAs: pool, ServerName: edge.Authority, MinVersion: tls.VersionTLS12},
+	}, nil
 }
 
 // Options describes the load.

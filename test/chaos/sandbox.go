@@ -3,8 +3,6 @@ package chaos
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,23 +56,13 @@ func (s *Sandbox) readOutputs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var outputs struct {
-		Address, Authority, CACertificate string
-		Images                            map[string]string
-	}
+	var outputs struct{ Images map[string]string }
 	if err := json.Unmarshal([]byte(text), &outputs); err != nil {
 		return fmt.Errorf("reading the stack's outputs: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(outputs.CACertificate)) {
-		return errors.New("the output caCertificate holds no certificate")
-	}
 	s.Images = outputs.Images
-	s.Target = loadgen.Target{
-		Address: outputs.Address + ":443",
-		TLS:     &tls.Config{RootCAs: pool, ServerName: outputs.Authority, MinVersion: tls.VersionTLS12},
-	}
-	return nil
+	s.Target, err = loadgen.TargetOf([]byte(text))
+	return err
 }
 
 // run runs a command in the folder and returns its standard output.

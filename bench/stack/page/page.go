@@ -78,6 +78,15 @@ func (r Results) ScaleTable() report.Table {
 	return t
 }
 
+// RolloutTable returns the table of rollouts.
+func (r Results) RolloutTable() report.Table {
+	t := report.Table{Columns: []string{"pods of the service", "`make up` after a change", "calls meanwhile", "failed"}}
+	for _, rollout := range r.Rollouts {
+		t.Add(fmt.Sprint(rollout.Pods), report.Duration(rollout.Took), report.Thousands(float64(rollout.Calls)), fmt.Sprint(rollout.Failed))
+	}
+	return t
+}
+
 // StepTable returns the table of what one service more costs.
 func (r Results) StepTable() report.Table {
 	t := report.Table{Columns: []string{"from … to services", "`make up`", "preview, no change", "program's memory", "engine's memory", "state"}}

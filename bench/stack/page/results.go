@@ -32,6 +32,9 @@ type Results struct {
 	// Scales holds stacks with more and more services. The first is the repository's own.
 	Scales []Scale
 
+	// Rollouts holds rollouts of a service with more and more pods.
+	Rollouts []Rollout
+
 	// Cold holds the results with empty caches. It is nil if they were never measured.
 	Cold *Cold
 }
@@ -62,6 +65,14 @@ type Scale struct {
 	Program, Engine uint64
 	// State is the size of the stack's state file in bytes.
 	State int64
+}
+
+// Rollout holds the results of `make up` after a change in a service with a number of pods.
+type Rollout struct {
+	Pods int
+	Took time.Duration
+	// Calls is the number of calls meanwhile, to this service and others.
+	Calls, Failed int
 }
 
 // Cold holds the times that a newcomer waits once.
