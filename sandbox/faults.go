@@ -30,7 +30,7 @@ func changeFaults(dir string, words []string) ([]gcp.Fault, error) {
 	if words[0] == "clear" {
 		return nil, gcp.SetFaults(dir, nil)
 	}
-	f, err := gcp.ParseFault(words)
+	f, err := gcp.ParseFault(words, gcp.All(nil))
 	if err != nil {
 		return nil, err
 	}

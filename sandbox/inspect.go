@@ -58,7 +58,7 @@ func silent(err error) error {
 
 // objects lists what exists in the emulated cloud, from its state on disk.
 func (s sandbox) objects() ([]string, error) {
-	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), nil)
+	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), gcp.All(nil))
 	if err != nil {
 		return nil, err
 	}

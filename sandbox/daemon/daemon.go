@@ -137,7 +137,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.cloud, err = gcp.Open(d.state.path("cloud"), d.runtime, gcp.WithPropagation(propagation)); err != nil {
+	if d.cloud, err = gcp.Open(d.state.path("cloud"), gcp.All(d.runtime), gcp.WithPropagation(propagation)); err != nil {
 		return err
 	}
 	if err := d.serveGoogle(ca, loaded.Handler); err != nil {
@@ -175,7 +175,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 		return fmt.Errorf("listening for the metadata server: %w", err)
 	}
 	const headerTimeout = 10 * time.Second
-	apiServer := &http.Server{Handler: googleapis.Handler(d.cloud.Registry(system), system, googleapis.Signing(d.cloud), googleapis.Secrets(d.cloud), googleapis.Knowing(d.cloud), googleapis.ImagePolicy(d.cloud)), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
+	apiServer := &http.Server{Handler: googleapis.Handler(gcp.Registry(d.cloud, system), system, googleapis.Signing(gcp.Keys{Cloud: d.cloud}), googleapis.Secrets(gcp.Secrets{Cloud: d.cloud}), googleapis.Knowing(d.cloud), googleapis.ImagePolicy(gcp.Reviewer{Cloud: d.cloud})), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
 	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.Identify, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
 	d.servers = append(d.servers, apiServer, metadataServer)
 	for _, listener := range apis {
@@ -306,7 +306,7 @@ func (f *forwarding) region() string {
 
 // Reserved implements loadbalancer.Cloud.
 func (f *forwarding) Reserved(name string) (netip.Addr, error) {
-	address, ok := f.cloud.Address(f.spec.Project, f.region(), name)
+	address, ok := gcp.ReservedAddress(f.cloud, f.spec.Project, f.region(), name)
 	if !ok {
 		return netip.Addr{}, fmt.Errorf("the address %s is not reserved in region %s", name, f.region())
 	}
@@ -315,10 +315,10 @@ func (f *forwarding) Reserved(name string) (netip.Addr, error) {
 
 // Forward implements loadbalancer.Cloud.
 func (f *forwarding) Forward(rule string, address netip.Addr, ports []int32) error {
-	return f.cloud.PutForwardingRule(gcp.ForwardingRule{
+	return gcp.PutForwardingRule(f.cloud, gcp.ForwardingRule{
 		Name: rule, Project: f.spec.Project, Region: f.region(), Cluster: f.spec.Name, Address: address, Ports: ports,
 	})
 }
 
 // Unforward implements loadbalancer.Cloud.
-func (f *forwarding) Unforward(rule string) error { return f.cloud.DeleteForwardingRule(rule) }
+func (f *forwarding) Unforward(rule string) error { return gcp.DeleteForwardingRule(f.cloud, rule) }

@@ -98,7 +98,7 @@ func TestForwarding(t *testing.T) {
 			t.Errorf("%s is in region %s, want %s", location, got, region)
 		}
 	}
-	cloud, err := gcp.Open(t.TempDir(), nil)
+	cloud, err := gcp.Open(t.TempDir(), gcp.All(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,10 @@ package gcp
 import "regexp"
 
 var accountRule = &rule{
-	noun: "service account", quota: quota{"SERVICE_ACCOUNTS", 100, ""}, // "Quotas and limits", IAM
-	check: checkAccount, admit: admitAccount, build: nothing, raze: nothing, deleted: forgetMember,
+	kind: KindServiceAccount, name: "projects/{project}/serviceAccounts/{email}",
+	permissions: crud("iam.serviceAccounts"),
+	noun:        "service account", quota: quota{"SERVICE_ACCOUNTS", 100, ""}, // "Quotas and limits", IAM
+	check: checkAccount, admit: admitAccount, deleted: forgetMember,
 }
 
 // accountID matches a service account's ID ("Create service accounts", IAM).
@@ -38,9 +40,9 @@ func admitAccount(t *change) error {
 // forgetMember removes the bindings of a deleted account: they refer to that
 // very account, not to a later one of the same name ("Deleted principals", IAM).
 func forgetMember(t *change) {
-	for name, o := range t.objects {
+	for _, o := range t.all("", "") {
 		if o.Config.str("member") == "serviceAccount:"+t.old.last() {
-			delete(t.objects, name)
+			t.remove(o)
 		}
 	}
 }

@@ -8,8 +8,15 @@ import (
 )
 
 var addressRule = &rule{
+	kind: KindAddress, name: "projects/{project}/regions/{region}/addresses/{name}",
+	permissions: verbs{ // of an address, only labels change in place
+		VerbCreate: on(onProject, "compute.addresses.create", "compute.addresses.setLabels", "compute.regionOperations.get"),
+		VerbGet:    on(onObject, "compute.addresses.get"),
+		VerbUpdate: on(onObject, "compute.addresses.setLabels", "compute.regionOperations.get"),
+		VerbDelete: on(onObject, "compute.addresses.delete", "compute.regionOperations.get"),
+	},
 	noun: "address", quota: quota{"STATIC_ADDRESSES", 8, "regions"},
-	check: checkAddress, admit: admitAddress, build: nothing, raze: nothing,
+	check: checkAddress, admit: admitAddress, show: showUsers,
 }
 
 func checkAddress(p Properties) []Violation {
@@ -87,9 +94,9 @@ func (t *change) internalAddress() error {
 }
 
 // freeExternal returns an external address that nothing has.
-func (c *Cloud) freeExternal() (netip.Addr, bool) {
+func (t *change) freeExternal() (netip.Addr, bool) {
 	taken := map[string]bool{}
-	for _, o := range c.objects {
+	for _, o := range t.all("", "") {
 		switch o.Kind {
 		case KindAddress:
 			taken[o.Properties().str("address")] = true
@@ -105,9 +112,18 @@ func (c *Cloud) freeExternal() (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// Address returns the IP address that is reserved under a name.
-func (c *Cloud) Address(project, region, name string) (netip.Addr, bool) {
-	path, _, err := locate(KindAddress, Place{project, region, ""}, Properties{"name": name})
+// showUsers adds the self links of what uses the address.
+func showUsers(v View, o *Object) {
+	var links []string
+	for _, name := range v.users(o.Name) {
+		links = append(links, computeBase+name)
+	}
+	o.Status["users"] = toList(links)
+}
+
+// ReservedAddress returns the IP address that is reserved under a name.
+func ReservedAddress(c *Cloud, project, region, name string) (netip.Addr, bool) {
+	path, err := c.NameOf(KindAddress, Place{project, region, ""}, Properties{"name": name})
 	if err != nil {
 		return netip.Addr{}, false
 	}

@@ -13,10 +13,10 @@ func (t *change) admit(rule *rule) error {
 	if violations := rule.violations(t.new.Config); len(violations) > 0 {
 		return violations[0].err()
 	}
-	if err := t.requireAPI(t.new.Kind.API(), t.consumer()); err != nil {
+	if err := t.requireAPI(t.new.Kind.API(), t.consumer(rule)); err != nil {
 		return err
 	}
-	if existing, ok := t.objects[t.new.Name]; ok && t.old == nil {
+	if existing, ok := t.cloud.objects[t.new.Name]; ok && t.old == nil {
 		return alreadyExists(existing.Name)
 	}
 	if err := t.free(rule); err != nil {
@@ -31,11 +31,10 @@ func (t *change) admit(rule *rule) error {
 	return rule.admit(t)
 }
 
-// consumer returns the project in which the API has to be enabled: that of the object.
-// For a record of Cloud DNS, whose zone may be in another project, it is the project of
-// the caller ("Enabling an API": the consumer project).
-func (t *change) consumer() string {
-	if t.new.Kind == KindRecordSet {
+// consumer returns the project in which the API has to be enabled ("Enabling an API": the
+// consumer project).
+func (t *change) consumer(rule *rule) string {
+	if rule.consumed {
 		return t.at.Project
 	}
 	return t.new.project()
@@ -43,7 +42,7 @@ func (t *change) consumer() string {
 
 // free refuses the name of an object that was deleted a short while ago.
 func (t *change) free(rule *rule) error {
-	when, was := t.deleted[t.new.Name]
+	when, was := t.cloud.deleted[t.new.Name]
 	age := t.now().Sub(when)
 	if t.old != nil || !was || age < rule.revived || age >= rule.reserved {
 		return nil
@@ -65,30 +64,18 @@ func (t *change) release(all []*Object) error {
 		}
 		leaving[o.Name] = true
 	}
-	for _, name := range sortedNames(t.objects) {
-		user := t.objects[name]
+	for _, name := range sortedNames(t.cloud.objects) {
+		user := t.cloud.objects[name]
 		for _, used := range user.Uses {
 			if leaving[used] && !leaving[name] {
-				return inUse(rules[t.objects[used].Kind].noun, used, name)
+				return inUse(t.cloud.rule(t.cloud.objects[used].Kind).noun, used, name)
 			}
 		}
 	}
-	if check := rules[t.old.Kind].release; check != nil {
+	if check := t.cloud.rule(t.old.Kind).release; check != nil {
 		return check(t)
 	}
 	return nil
-}
-
-// existing returns an object that can be changed now. c.mu must be held.
-func (c *Cloud) existing(name string) (*Object, error) {
-	o, ok := c.objects[name]
-	if !ok {
-		return nil, notFound(name)
-	}
-	if o.busy {
-		return nil, notReady(name)
-	}
-	return o, nil
 }
 
 // inside returns the objects whose names continue a name: they go with it.

@@ -10,7 +10,24 @@ import (
 // exists: creating it changes it, and deleting it restores Google's default ("Policy reference",
 // Binary Authorization). See [Cloud.Review] for what it does.
 var admissionPolicyRule = &rule{
-	noun: "policy", idempotent: true, check: checkAdmissionPolicy, admit: admitAdmissionPolicy, build: nothing, raze: nothing,
+	kind: KindAdmissionPolicy, name: "projects/{project}/policy",
+	permissions: verbs{ // which is there always, and so is never created or deleted
+		VerbCreate: on(onProject, "binaryauthorization.policy.update"),
+		VerbGet:    on(onProject, "binaryauthorization.policy.get"),
+		VerbUpdate: on(onProject, "binaryauthorization.policy.update"),
+		VerbDelete: on(onProject, "binaryauthorization.policy.update"),
+	},
+	noun: "policy", idempotent: true, needs: needAttestors, check: checkAdmissionPolicy, admit: admitAdmissionPolicy,
+}
+
+// needAttestors adds that who sets a policy may read its attestors.
+func needAttestors(call Call, all []Need) []Need {
+	if call.Verb == VerbCreate || call.Verb == VerbUpdate {
+		for _, attestor := range attestorsOf(call.Config) {
+			all = append(all, Need{Permission: "binaryauthorization.attestors.get", Resource: attestor})
+		}
+	}
+	return all
 }
 
 // whitelistPattern matches a reference that may end with one or two asterisks, after the

@@ -9,7 +9,9 @@ import (
 )
 
 var alertPolicyRule = &rule{
-	noun: "alert policy", check: checkAlertPolicy, admit: admitAlertPolicy, build: nothing, raze: nothing,
+	kind: KindAlertPolicy, name: "projects/{project}/alertPolicies/{number}",
+	permissions: crud("monitoring.alertPolicies"),
+	noun:        "alert policy", check: checkAlertPolicy, admit: admitAlertPolicy,
 }
 
 // checkAlertPolicy follows "projects.alertPolicies" (Cloud Monitoring API), and

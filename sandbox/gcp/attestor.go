@@ -14,7 +14,11 @@ import (
 
 // An attestor is whose attestations a policy may require: those that are attached to
 // its note and signed with one of its keys ("projects.attestors", Binary Authorization API).
-var attestorRule = &rule{noun: "attestor", check: checkAttestor, admit: admitAttestor, build: nothing, raze: nothing}
+var attestorRule = &rule{
+	kind: KindAttestor, name: "projects/{project}/attestors/{name}",
+	permissions: crud("binaryauthorization.attestors"),
+	noun:        "attestor", check: checkAttestor, admit: admitAttestor,
+}
 
 const attestorNote = "attestationAuthorityNote"
 

@@ -4,7 +4,9 @@ package gcp
 // state of Pulumi. Like keys, it exists without being created: a stack does not create it
 // itself.
 var bucketMemberRule = &rule{
-	noun: "IAM binding", idempotent: true, check: checkMember, admit: admitBucketMember, build: nothing, raze: nothing,
+	kind: KindBucketMember, name: "projects/{project}/buckets/{bucket}/iam/{role}/{member}",
+	permissions: binding("storage.buckets", onObject),
+	noun:        "IAM binding", idempotent: true, check: checkMember, admit: admitBucketMember,
 }
 
 // stateBucket is the suffix of a bucket's name after the ID of the project.

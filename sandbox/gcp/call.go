@@ -41,16 +41,7 @@ func (c *Cloud) known(name string) (Kind, Properties) {
 }
 
 // NameOf returns the name that an object would get, see [Cloud.Create].
-func NameOf(kind Kind, at Place, config Properties) (string, error) {
-	name, _, err := locate(kind, at, config)
+func (c *Cloud) NameOf(kind Kind, at Place, config Properties) (string, error) {
+	name, _, err := c.locate(kind, at, config)
 	return name, err
-}
-
-// Permissions lists what a call needs, in the order in which Google asks for it.
-func (call Call) Permissions() []string {
-	var names []string
-	for _, n := range call.needs() {
-		names = append(names, n.permission)
-	}
-	return names
 }

@@ -15,7 +15,19 @@ import (
 // is never deleted: what deletes it revokes it, and its name stays taken ("certificates",
 // Certificate Authority Service API, and the Terraform provider, which calls revoke).
 var certificateRule = &rule{
-	noun: "certificate", check: checkCertificate, admit: admitCertificate, build: nothing, raze: nothing, reserved: forever,
+	kind: KindCertificate, name: "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
+	permissions: verbs{ // to revoke is an update ("certificates.revoke", Certificate Authority Service API)
+		VerbCreate: on(onPool, "privateca.certificates.create"),
+		VerbGet:    on(onObject, "privateca.certificates.get"),
+		VerbUpdate: on(onObject, "privateca.certificates.update"),
+		VerbDelete: on(onObject, "privateca.certificates.update"),
+	},
+	noun: "certificate", check: checkCertificate, admit: admitCertificate, reserved: forever,
+}
+
+func onPool(call Call) string {
+	pool, _, _ := strings.Cut(call.Name, "/certificates/")
+	return pool
 }
 
 // certificateID matches the IDs of certificates and of pools ("certificates.create", and

@@ -29,16 +29,16 @@ type authority struct {
 const emulatedPool = "grpc-edge"
 
 // authorityOf opens the authority of a pool, which is made when it is first asked. Its
-// key is a file in the cloud's folder: Google keeps it in Cloud KMS. c.mu must be held.
-func (c *Cloud) authorityOf(pool string) (*authority, error) {
+// key is a file in the cloud's folder: Google keeps it in Cloud KMS.
+func (t *change) authorityOf(pool string) (*authority, error) {
 	if lastSegment(pool) != emulatedPool {
 		return nil, &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf(
 			"Resource '%s' was not found: emulated is the pool %s of each region.", pool, emulatedPool)}
 	}
-	file := c.keyFile(pool)
+	file := t.unlocked().keyFile(pool)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		if text, err = newAuthority(c.now()); err == nil {
+		if text, err = newAuthority(t.now()); err == nil {
 			err = keepKey(file, text)
 		}
 	}

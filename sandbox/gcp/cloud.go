@@ -9,12 +9,12 @@
 package gcp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -22,7 +22,8 @@ import (
 // Cloud is the emulated Google Cloud. Its methods may be called concurrently.
 type Cloud struct {
 	dir           string
-	runtime       Runtime
+	apis          []API
+	kinds         map[Kind]*rule
 	operationTime time.Duration
 	now           func() time.Time
 	observe       func(Call) // may be nil
@@ -55,14 +56,14 @@ func WithClock(now func() time.Time) Option {
 	return func(c *Cloud) { c.now = now }
 }
 
-// Open loads the cloud kept in dir, which is created (mode 0700) if it is
-// missing. Nothing is started: see [Cloud.Resume].
-func Open(dir string, rt Runtime, options ...Option) (*Cloud, error) {
+// Open loads the cloud kept in dir, which is created (mode 0700) if it is missing. It has the
+// APIs that it is given. Nothing is started: see [Cloud.Resume].
+func Open(dir string, apis []API, options ...Option) (*Cloud, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the emulated cloud's directory: %w", err)
 	}
 	c := &Cloud{
-		dir: dir, runtime: rt, operationTime: 300 * time.Millisecond, now: time.Now,
+		dir: dir, apis: apis, kinds: kindsOf(apis), operationTime: 300 * time.Millisecond, now: time.Now,
 		objects: map[string]*Object{}, deleted: map[string]time.Time{}, tokens: map[string]accessToken{}, queues: map[string]chan struct{}{},
 	}
 	for _, option := range options {
@@ -99,38 +100,30 @@ func (c *Cloud) Get(name string) (Object, error) {
 		return Object{}, notFound(name)
 	}
 	found := o.copy()
-	if o.Kind == KindAddress {
-		found.Status["users"] = toList(c.users(name))
+	if show := c.rule(o.Kind).show; show != nil {
+		show(View{c}, &found)
 	}
 	return found, nil
 }
 
-// users returns the self links of the objects that use another one. c.mu must be held.
-func (c *Cloud) users(name string) []string {
-	var links []string
-	for _, other := range sortedNames(c.objects) {
-		if slices.Contains(c.objects[other].Uses, name) {
-			links = append(links, computeBase+other)
+// Resume starts again what the state says exists: after Open, when the machine
+// has none of it. Everything is tried; all errors are returned.
+func (c *Cloud) Resume(ctx context.Context) error {
+	var errs []error
+	for _, api := range c.apis {
+		if api.Resume != nil {
+			errs = append(errs, api.Resume(ctx, c))
 		}
 	}
-	return links
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Join(append(errs, c.save())...)
 }
 
-// all returns the objects of a kind whose name has a prefix, in the order of
-// their names. c.mu must be held.
-func (c *Cloud) all(kind Kind, prefix string) []*Object {
-	var found []*Object
-	for _, o := range c.objects {
-		if o.Kind == kind && strings.HasPrefix(o.Name, prefix) {
-			found = append(found, o)
-		}
-	}
-	slices.SortFunc(found, func(a, b *Object) int { return strings.Compare(a.Name, b.Name) })
-	return found
+// path returns the path of a file or folder that an API keeps beside the state.
+func (c *Cloud) path(parts ...string) string {
+	return filepath.Join(append([]string{c.dir}, parts...)...)
 }
-
-// repositoryDir returns the folder of a repository's images.
-func (c *Cloud) repositoryDir(uid string) string { return filepath.Join(c.dir, "registry", uid) }
 
 // NotFound reports whether an error means that an object does not exist.
 func NotFound(err error) bool {

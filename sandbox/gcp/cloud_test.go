@@ -86,7 +86,7 @@ func TestOpenRefusesDamagedState(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, stateFile), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, newFakeRuntime()); err == nil || !strings.Contains(err.Error(), stateFile) {
+	if _, err := Open(dir, All(newFakeRuntime())); err == nil || !strings.Contains(err.Error(), stateFile) {
 		t.Errorf("Open = %v, want an error that names %s", err, stateFile)
 	}
 }
@@ -274,13 +274,13 @@ func TestForwardingRules(t *testing.T) {
 	t.Parallel()
 	c := open(t, t.TempDir(), newFakeRuntime())
 	build(t, c)
-	address, ok := c.Address("test-project", "us-central1", "ip")
+	address, ok := ReservedAddress(c, "test-project", "us-central1", "ip")
 	if !ok || address.String() != "198.51.100.10" {
 		t.Fatalf("Address = %v, %v, want 198.51.100.10", address, ok)
 	}
 	rule := ForwardingRule{Name: "a1", Project: "test-project", Region: "us-central1", Cluster: "gke", Address: address, Ports: []int32{443}}
 	for range 2 { // the second time it is there already
-		if err := c.PutForwardingRule(rule); err != nil {
+		if err := PutForwardingRule(c, rule); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -295,24 +295,24 @@ func TestForwardingRules(t *testing.T) {
 	}
 	second := rule
 	second.Name = "a2"
-	if err := c.PutForwardingRule(second); !strings.Contains(errorText(err), "in-use and would result in a conflict") {
+	if err := PutForwardingRule(c, second); !strings.Contains(errorText(err), "in-use and would result in a conflict") {
 		t.Errorf("another rule for the same address and port: %v, want a conflict", err)
 	}
 	second.Ports = []int32{80}
-	if err := c.PutForwardingRule(second); err != nil {
+	if err := PutForwardingRule(c, second); err != nil {
 		t.Errorf("another rule for another port: %v, want nil", err)
 	}
 	rule.Ports = []int32{80, 443}
-	if err := c.PutForwardingRule(rule); !strings.Contains(errorText(err), "conflict") {
+	if err := PutForwardingRule(c, rule); !strings.Contains(errorText(err), "conflict") {
 		t.Errorf("changing ports to those of another rule: %v, want a conflict", err)
 	}
 	third := ForwardingRule{Name: "a3", Project: "test-project", Region: "us-central1", Cluster: "gke", Address: address.Next(), Ports: []int32{1}}
-	if err := c.PutForwardingRule(third); !strings.Contains(errorText(err), "not allocated to the project") {
+	if err := PutForwardingRule(c, third); !strings.Contains(errorText(err), "not allocated to the project") {
 		t.Errorf("a rule for an address that is not reserved: %v, want a refusal", err)
 	}
 	for range 2 {
 		for _, name := range []string{"a1", "a2", "a3"} {
-			if err := c.DeleteForwardingRule(name); err != nil {
+			if err := DeleteForwardingRule(c, name); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -14,22 +14,56 @@ import (
 
 const containerBase = "https://container.googleapis.com/v1/"
 
-var clusterRule = &rule{
-	noun: "cluster", quota: quota{"CLUSTERS", 100, "locations"}, // "Quotas and limits", GKE
-	check: checkCluster, admit: admitCluster,
-	build: func(ctx context.Context, t *change) error {
-		if t.old != nil && managedPrometheus(t.old) == managedPrometheus(t.new) && enforces(t.old) == enforces(t.new) {
-			return nil
-		}
-		if err := t.startCluster(ctx, t.new); err != nil {
-			if t.old != nil {
+func clusterRule(rt Runtime) *rule {
+	return &rule{
+		kind: KindCluster, name: "projects/{project}/locations/{location}/clusters/{name}",
+		permissions: verbs{
+			// Removing the default pool is an update of the cluster.
+			VerbCreate: append(on(onProject, "container.clusters.create", "container.clusters.update", "container.operations.get"), asNodes),
+			VerbGet:    readPools,
+			VerbUpdate: on(onObject, "container.clusters.update", "container.operations.get"),
+			VerbDelete: on(onObject, "container.clusters.get", "container.clusters.delete", "container.operations.get"),
+		},
+		noun: "cluster", quota: quota{"CLUSTERS", 100, "locations"}, // "Quotas and limits", GKE
+		needs: spareAutopilot, check: checkCluster, admit: admitCluster,
+		build: func(ctx context.Context, t *change) error {
+			if t.old != nil && managedPrometheus(t.old) == managedPrometheus(t.new) && enforces(t.old) == enforces(t.new) {
+				return nil
+			}
+			err := startCluster(ctx, rt, t.unlocked(), t.new)
+			if err == nil || t.old != nil {
 				return err
 			}
-			return t.undone(ctx, t.new.last(), err)
-		}
-		return nil
-	},
-	raze: func(ctx context.Context, t *change) error { return t.runtime.StopCluster(ctx, t.old.last()) },
+			return errors.Join(err, rt.StopCluster(context.WithoutCancel(ctx), t.new.last())) // even if ctx has ended
+		},
+		raze: func(ctx context.Context, t *change) error { return rt.StopCluster(ctx, t.old.last()) },
+	}
+}
+
+// readPools is what the client does to read a cluster or a pool: it lists the zone's instance
+// group managers and looks for those of the pools (container/resource_container_node_pool.go:
+// refreshIfNeeded).
+var readPools = append(on(onObject, "container.clusters.get"), grant{"compute.instanceGroupManagers.list", onProject})
+
+// asNodes is needed to run nodes as an account.
+var asNodes = grant{actAs, func(call Call) string {
+	email := first(call.Config.str("nodeConfig.serviceAccount"), call.Config.str("clusterAutoscaling.autoProvisioningDefaults.serviceAccount"))
+	if !strings.Contains(email, "@") { // the default of Compute Engine
+		email = ProjectNumber(segment(call.Name, "projects")) + "-compute@developer.gserviceaccount.com"
+	}
+	return onProject(call) + "/serviceAccounts/" + email
+}}
+
+// spareAutopilot leaves out what a call for an Autopilot cluster does not need. It has no default
+// pool to remove. With skipNodePoolRefresh it reads no pools either.
+func spareAutopilot(call Call, all []Need) []Need {
+	if !call.Config.boolean("enableAutopilot") {
+		return all
+	}
+	return slices.DeleteFunc(all, func(n Need) bool {
+		return call.Verb == VerbCreate && n.Permission == "container.clusters.update" ||
+			call.Config.boolean("skipNodePoolRefresh") && n.Permission == "compute.instanceGroupManagers.list"
+	})
 }
 
 // monitoringComponents lists the components whose metrics GKE can collect
@@ -234,9 +268,4 @@ func clusterRangeNames(p Properties) []string {
 	return slices.DeleteFunc([]string{
 		p.str("ipAllocationPolicy.clusterSecondaryRangeName"), p.str("ipAllocationPolicy.servicesSecondaryRangeName"),
 	}, func(s string) bool { return s == "" })
-}
-
-// undone reverts a creation that failed: it stops what was started, even if ctx has ended.
-func (c *Cloud) undone(ctx context.Context, cluster string, err error) error {
-	return errors.Join(err, c.runtime.StopCluster(context.WithoutCancel(ctx), cluster))
 }

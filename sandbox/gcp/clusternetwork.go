@@ -37,6 +37,9 @@ func (t *change) admitClusterNetwork() error {
 		return badRequest("Subnetwork %q is not in the cluster's region %q.", subnet.Name, regionOf(t.new.Status.str("location")))
 	}
 	t.new.Uses = []string{network.Name, subnet.Name}
+	for _, name := range clusterRangeNames(p) {
+		t.new.Uses = append(t.new.Uses, subnet.Name+"/"+name)
+	}
 	t.new.Status.merge(Properties{"network": network.Name, "subnetwork": subnet.Name})
 	pods, err := t.clusterRange(subnet, "cluster", podPool, 14)
 	if err != nil {
@@ -87,7 +90,7 @@ func (t *change) clusterRange(subnet *Object, of string, pool netip.Prefix, bits
 // the clusters in it that picked their own.
 func (t *change) takenBeside(subnet *Object) []netip.Prefix {
 	var taken []netip.Prefix
-	for _, o := range t.objects {
+	for _, o := range t.all("", "") {
 		if !slices.Contains(o.Uses, subnet.Uses[0]) || o == t.new {
 			continue
 		}
@@ -124,10 +127,10 @@ func (t *change) checkControlPlane(subnet *Object, pods, services netip.Prefix) 
 	return nil
 }
 
-// clusterSpec describes a cluster to the runtime. c.mu must be held.
-func (c *Cloud) clusterSpec(o *Object) (ClusterSpec, error) {
+// clusterSpec describes a cluster to the runtime.
+func clusterSpec(v View, o *Object) (ClusterSpec, error) {
 	p := o.Properties()
-	subnet, ok := c.objects[p.str("subnetwork")]
+	subnet, ok := v.object(p.str("subnetwork"))
 	if !ok {
 		return ClusterSpec{}, notFound(p.str("subnetwork"))
 	}

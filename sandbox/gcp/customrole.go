@@ -10,8 +10,10 @@ import (
 // A custom role is a list of permissions that a project keeps ("Create and manage
 // custom roles", IAM documentation, for the rules).
 var customRoleRule = &rule{
-	noun: "role", quota: quota{"CUSTOM_ROLES", 300, ""}, // "Quotas and limits", IAM
-	check: checkCustomRole, admit: admitCustomRole, build: nothing, raze: nothing,
+	kind: KindCustomRole, name: "projects/{project}/roles/{roleId}",
+	permissions: crud("iam.roles"),
+	noun:        "role", quota: quota{"CUSTOM_ROLES", 300, ""}, // "Quotas and limits", IAM
+	check: checkCustomRole, admit: admitCustomRole,
 	// A deleted role can be undeleted for 7 days, which the Terraform provider does when
 	// it creates one of that ID, and is then removed for 30 days more.
 	revived: 7 * 24 * time.Hour, reserved: 37 * 24 * time.Hour,
@@ -79,10 +81,10 @@ var predefined = map[string][]string{
 	"roles/logging.logWriter": {"logging.logEntries.create"},
 }
 
-// holds reports whether a role has a permission. c.mu must be held.
-func (c *Cloud) holds(role, permission string) bool {
+// holds reports whether a role has a permission.
+func holds(v View, role, permission string) bool {
 	patterns := predefined[role]
-	if o, ok := c.objects[role]; ok && o.made && o.Kind == KindCustomRole && o.Config.str("stage") != "DISABLED" {
+	if o, ok := v.object(role); ok && o.made() && o.Kind == KindCustomRole && o.Config.str("stage") != "DISABLED" {
 		patterns = o.Config.strings("permissions")
 	}
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
@@ -94,13 +96,9 @@ func (c *Cloud) holds(role, permission string) bool {
 
 // granted reports whether an identity, or anybody if it is empty, has a permission on a
 // resource: by the policy of the resource, of what it is in, or of its project. Federated
-// identities are not among allAuthenticatedUsers ("Principal identifiers", IAM). c.mu must
-// be held.
-func (c *Cloud) granted(identity string, n need) bool {
-	project := segment(n.resource, "projects")
-	if identity == Deployer(project) {
-		return true
-	}
+// identities are not among allAuthenticatedUsers ("Principal identifiers", IAM).
+func granted(v View, identity string, n Need) bool {
+	project := segment(n.Resource, "projects")
 	members := []string{"allUsers"}
 	if identity != "" {
 		members = append(members, memberOf(identity))
@@ -108,12 +106,12 @@ func (c *Cloud) granted(identity string, n need) bool {
 	if strings.Contains(identity, "@") {
 		members = append(members, "allAuthenticatedUsers")
 	}
-	for _, o := range c.objects {
+	for _, o := range v.all("", "") {
 		on, _, bound := strings.Cut(o.Name, "/iam/")
 		whole := on == "projects/"+project || on == "projects/"+o.project() && ProjectNumber(o.project()) == project // some names have the number
-		if bound && o.made && (on == n.resource || strings.HasPrefix(n.resource, on+"/objects/") || strings.HasPrefix(n.resource, on+"/versions/") || whole) &&
-			slices.Contains(members, o.Config.str("member")) && c.holds(o.Config.str("role"), n.permission) &&
-			n.meets(o.Config.object("condition")) {
+		if bound && o.made() && (on == n.Resource || strings.HasPrefix(n.Resource, on+"/objects/") || strings.HasPrefix(n.Resource, on+"/versions/") || whole) &&
+			slices.Contains(members, o.Config.str("member")) && holds(v, o.Config.str("role"), n.Permission) &&
+			meets(n, o.Config.object("condition")) {
 			return true
 		}
 	}

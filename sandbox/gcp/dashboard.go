@@ -12,7 +12,9 @@ import (
 )
 
 var dashboardRule = &rule{
-	noun: "dashboard", check: checkDashboard, admit: admitDashboard, build: nothing, raze: nothing,
+	kind: KindDashboard, name: "projects/{projectNumber}/dashboards/{uuid}",
+	permissions: crud("monitoring.dashboards"),
+	noun:        "dashboard", check: checkDashboard, admit: admitDashboard,
 }
 
 // maxWidgets limits the number of widgets of a dashboard (Cloud Monitoring release notes, 2 May

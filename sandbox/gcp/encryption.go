@@ -8,7 +8,9 @@ import (
 // cryptoKeyMemberRule grants the use of a Cloud KMS key. Like projects, keys exist without being
 // created: a stack uses a key that outlives it.
 var cryptoKeyMemberRule = &rule{
-	noun: "IAM binding", idempotent: true, check: checkCryptoKeyMember, admit: admitMember, build: nothing, raze: nothing,
+	kind: KindCryptoKeyMember, name: "{cryptoKeyId}/iam/{role}/{member}",
+	permissions: binding("cloudkms.cryptoKeys", onObject),
+	noun:        "IAM binding", idempotent: true, check: checkCryptoKeyMember, admit: admitMember,
 }
 
 // cryptoKey matches a key's name ("Resource IDs", Cloud KMS).
@@ -25,7 +27,7 @@ func checkCryptoKeyMember(p Properties) []Violation {
 const encrypter = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 
 // mayEncrypt checks that the agent of a service may use a key, and that the key is in the
-// location of what it encrypts. c.mu must be held.
+// location of what it encrypts.
 func (t *change) mayEncrypt(key, agent string) error {
 	if key == "" {
 		return nil
@@ -37,35 +39,9 @@ func (t *change) mayEncrypt(key, agent string) error {
 	}
 	email := fmt.Sprintf("service-%s@%s.iam.gserviceaccount.com", ProjectNumber(t.new.project()), agent)
 	// The deployer's own rights are not those of the agent.
-	if o, ok := t.objects[key+"/iam/"+encrypter+"/serviceAccount:"+email]; !ok || !o.made {
+	if o, ok := t.object(key + "/iam/" + encrypter + "/serviceAccount:" + email); !ok || !o.made() {
 		return &Error{Code: 403, Reason: "forbidden", Message: fmt.Sprintf("Permission 'cloudkms.cryptoKeyVersions.useToEncrypt' "+
 			"denied on resource '%s' (or it may not exist): grant %s on it to %s.", key, encrypter, email)}
 	}
-	return nil
-}
-
-// serviceIdentityRule creates the agent of a service ("services.generateServiceIdentity",
-// Service Usage API). Nothing removes it again.
-var serviceIdentityRule = &rule{
-	noun: "service identity", idempotent: true, check: checkService, admit: admitServiceIdentity, build: nothing, raze: nothing,
-}
-
-// agents maps services to the domains of their service agents ("Service agents", IAM).
-var agents = map[string]string{
-	"artifactregistry.googleapis.com": "gcp-sa-artifactregistry",
-	"container.googleapis.com":        "container-engine-robot",
-}
-
-func admitServiceIdentity(t *change) error {
-	service := t.new.Config.str("service")
-	domain, ok := agents[service]
-	if !ok {
-		return badRequest("The service agent of %s is not emulated.", service)
-	}
-	if err := t.requireAPI(service, t.new.project()); err != nil {
-		return err
-	}
-	email := fmt.Sprintf("service-%s@%s.iam.gserviceaccount.com", ProjectNumber(t.new.project()), domain)
-	t.complete(Properties{"email": email, "member": "serviceAccount:" + email}, nil)
 	return nil
 }

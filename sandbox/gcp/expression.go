@@ -97,7 +97,7 @@ var namedResources = []string{"binaryauthorization", "cloudkms", "resourcemanage
 
 // meets reports whether a need meets the condition of a binding. A condition that cannot be
 // evaluated is not met.
-func (n need) meets(condition Properties) bool {
+func meets(n Need, condition Properties) bool {
 	if condition == nil {
 		return true
 	}
@@ -110,11 +110,11 @@ func (n need) meets(condition Properties) bool {
 		return false
 	}
 	resource, api := map[string]string{"name": "", "service": ""}, map[string][]string{}
-	if service, _, _ := strings.Cut(n.permission, "."); slices.Contains(namedResources, service) {
-		resource["name"], resource["service"] = conditionName(service, n.resource), apiOf(service)
+	if service, _, _ := strings.Cut(n.Permission, "."); slices.Contains(namedResources, service) {
+		resource["name"], resource["service"] = conditionName(service, n.Resource), apiOf(service)
 	}
-	if n.role != "" {
-		api[modifiedGrants] = []string{n.role}
+	if n.Role != "" {
+		api[modifiedGrants] = []string{n.Role}
 	}
 	result, _, err := program.Eval(map[string]any{"resource": resource, "api": api})
 	return err == nil && result == types.True

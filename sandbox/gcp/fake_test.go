@@ -67,7 +67,7 @@ var here = Place{Project: "test-project", Region: "us-central1"}
 
 func open(t *testing.T, dir string, rt Runtime, options ...Option) *Cloud {
 	t.Helper()
-	c, err := Open(dir, rt, append([]Option{WithOperationTime(0)}, options...)...)
+	c, err := Open(dir, All(rt), append([]Option{WithOperationTime(0)}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,18 +50,18 @@ var answers = map[string]func(c *Cloud, call Call) error{
 	"unavailable": func(*Cloud, Call) error {
 		return &Error{Code: 503, Reason: "backendError", Message: "The service is currently unavailable."}
 	},
-	"quota": func(_ *Cloud, call Call) error {
-		q := rules[call.Kind].quota
+	"quota": func(c *Cloud, call Call) error {
+		q := c.rule(call.Kind).quota
 		return quotaExceeded(first(q.metric, "RESOURCES"), q.limit, "globally")
 	},
-	"denied": func(_ *Cloud, call Call) error {
-		for _, n := range call.needs() {
-			return denied(n.permission, n.resource)
+	"denied": func(c *Cloud, call Call) error {
+		for _, n := range c.Needs(call) {
+			return denied(n.Permission, n.Resource)
 		}
-		return denied("resourcemanager.projects.get", call.resource(onProject))
+		return denied("resourcemanager.projects.get", onProject(call))
 	},
-	"api-disabled": func(_ *Cloud, call Call) error { // as in a project that has nothing
-		return new(Cloud).requireAPI(call.Kind.API(), segment(call.Name, "projects"))
+	"api-disabled": func(c *Cloud, call Call) error {
+		return c.disabled(call.Kind.API(), segment(call.Name, "projects"))
 	},
 	"exists":     func(_ *Cloud, call Call) error { return alreadyExists(call.Name) },
 	answerSlow:   nil,
@@ -72,8 +72,8 @@ var answers = map[string]func(c *Cloud, call Call) error{
 func Answers() []string { return slices.Sorted(maps.Keys(answers)) }
 
 // ParseFault reads a fault from words: the answer, then kind=, verb=, name=, count= and
-// seconds=. It returns all mistakes at once.
-func ParseFault(words []string) (Fault, error) {
+// seconds=. It returns all mistakes at once. The kinds are those of the APIs.
+func ParseFault(words []string, apis []API) (Fault, error) {
 	f := Fault{Answer: words[0]}
 	var errs []error
 	if _, ok := answers[f.Answer]; !ok {
@@ -81,7 +81,7 @@ func ParseFault(words []string) (Fault, error) {
 	}
 	for _, word := range words[1:] {
 		key, value, _ := strings.Cut(word, "=")
-		if err := f.set(key, value); err != nil {
+		if err := f.set(key, value, apis); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -91,11 +91,11 @@ func ParseFault(words []string) (Fault, error) {
 	return f, errors.Join(errs...)
 }
 
-func (f *Fault) set(key, value string) (err error) {
+func (f *Fault) set(key, value string, apis []API) (err error) {
 	switch key {
 	case "kind":
 		var known []string
-		for kind := range rules {
+		for kind := range kindsOf(apis) {
 			known = append(known, lastSegment(string(kind)))
 		}
 		if f.Kind = value; !slices.Contains(known, value) {

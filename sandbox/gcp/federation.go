@@ -16,11 +16,20 @@ import (
 // ("projects.locations.workloadIdentityPools", IAM API: State).
 var (
 	identityPoolRule = &rule{
-		noun: "workload identity pool", check: checkIdentityPool, admit: admitIdentityPool, build: nothing, raze: nothing,
+		kind: KindIdentityPool, name: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
+		permissions: verbs{ // each read asks for the attestation rules (iambeta/resource_iam_workload_identity_pool.go)
+			VerbCreate: on(onProject, "iam.workloadIdentityPools.create"),
+			VerbGet:    on(onObject, "iam.workloadIdentityPools.get", "iam.workloadIdentityPools.getAttestationRules"),
+			VerbUpdate: on(onObject, "iam.workloadIdentityPools.update"),
+			VerbDelete: on(onObject, "iam.workloadIdentityPools.delete"),
+		},
+		noun: "workload identity pool", check: checkIdentityPool, admit: admitIdentityPool,
 		reserved: 30 * 24 * time.Hour,
 	}
 	identityProviderRule = &rule{
-		noun: "workload identity pool provider", check: checkIdentityProvider, admit: admitIdentityProvider, build: nothing, raze: nothing,
+		kind: KindIdentityProvider, name: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
+		permissions: crud("iam.workloadIdentityPoolProviders"),
+		noun:        "workload identity pool provider", check: checkIdentityProvider, admit: admitIdentityProvider,
 		reserved: 30 * 24 * time.Hour,
 	}
 )
@@ -141,7 +150,7 @@ func admitIdentityProvider(t *change) error {
 var federated = regexp.MustCompile(`^(?:principal://iam\.googleapis\.com/(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32})/subject/.+|` +
 	`principalSet://iam\.googleapis\.com/(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32})/(?:group/.+|attribute\.[a-z0-9_]{1,100}/.+|\*))$`)
 
-// federatedPool checks that the pool of a principal exists. c.mu must be held.
+// federatedPool checks that the pool of a principal exists.
 func (t *change) federatedPool(member string) error {
 	m := federated.FindStringSubmatch(member)
 	if m == nil {
@@ -149,7 +158,7 @@ func (t *change) federatedPool(member string) error {
 	}
 	name := m[1] + m[2]
 	for _, pool := range t.all(KindIdentityPool, "projects/") {
-		if pool.made && pool.Status.str("name") == name {
+		if pool.made() && pool.Status.str("name") == name {
 			return nil
 		}
 	}

@@ -10,8 +10,10 @@ import (
 )
 
 var firewallRule = &rule{
-	noun: "firewall", quota: quota{"FIREWALLS", 100, ""},
-	check: checkFirewall, admit: admitFirewall, build: nothing, raze: nothing,
+	kind: KindFirewall, name: "projects/{project}/global/firewalls/{name}",
+	permissions: permissionsOf("firewalls", "compute.globalOperations.get", policy),
+	noun:        "firewall", quota: quota{"FIREWALLS", 100, ""},
+	check: checkFirewall, admit: admitFirewall,
 }
 
 // protocols that a rule may name; ports go with the first three ("Protocols

@@ -60,22 +60,21 @@ func (c *Cloud) Identity(token string) (identity string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t, ok := c.tokens[token]
-	if !ok || c.now().After(t.expires) || !c.identityExists(t.identity) {
+	if !ok || c.now().After(t.expires) || !(View{c}).identityExists(t.identity) {
 		return "", false
 	}
 	return t.identity, true
 }
 
 // identityExists reports whether an identity can call. A Kubernetes service account's
-// is not kept by Google: it exists as long as its tokens do. c.mu must be held.
-func (c *Cloud) identityExists(identity string) bool {
-	return strings.HasPrefix(identity, principalPrefix) || c.accountExists(identity)
+// is not kept by Google: it exists as long as its tokens do.
+func (v View) identityExists(identity string) bool {
+	return strings.HasPrefix(identity, principalPrefix) || v.accountExists(identity)
 }
 
 // accountExists reports whether a service account can be used. The deployer, and the accounts
-// that Google makes for its services ("Service agents", IAM), exist without being created. c.mu
-// must be held.
-func (c *Cloud) accountExists(email string) bool {
+// that Google makes for its services ("Service agents", IAM), exist without being created.
+func (v View) accountExists(email string) bool {
 	id, domain, _ := strings.Cut(email, "@")
 	project, custom := strings.CutSuffix(domain, ".iam.gserviceaccount.com")
 	if !custom || email == Deployer(project) {
@@ -84,6 +83,12 @@ func (c *Cloud) accountExists(email string) bool {
 	if strings.HasPrefix(project, "gcp-sa-") || strings.HasPrefix(id, "service-") {
 		return true
 	}
-	o, ok := c.objects["projects/"+project+"/serviceAccounts/"+email]
-	return ok && o.made && !o.Config.boolean("disabled")
+	o, ok := v.object("projects/" + project + "/serviceAccounts/" + email)
+	return ok && o.made() && !o.Config.boolean("disabled")
+}
+
+// agents maps services to the domains of their service agents ("Service agents", IAM).
+var agents = map[string]string{
+	"artifactregistry.googleapis.com": "gcp-sa-artifactregistry",
+	"container.googleapis.com":        "container-engine-robot",
 }

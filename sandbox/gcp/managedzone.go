@@ -4,8 +4,17 @@ import "slices"
 
 // managedZoneRule describes private zones, which answer in the networks that they name.
 var managedZoneRule = &rule{
+	kind: KindManagedZone, name: "projects/{project}/managedZones/{name}",
+	// A private zone is bound to its network when it is made or changed ("Roles and
+	// permissions", Cloud DNS).
+	permissions: verbs{
+		VerbCreate: on(onProject, "dns.managedZones.create", "dns.networks.bindPrivateDNSZone"),
+		VerbGet:    on(onObject, "dns.managedZones.get"),
+		VerbUpdate: on(onObject, "dns.managedZones.update", "dns.networks.bindPrivateDNSZone"),
+		VerbDelete: on(onObject, "dns.managedZones.delete"),
+	},
 	noun: "managed zone", quota: quota{"MANAGED_ZONES", 10000, ""}, // "Quotas and limits", Cloud DNS
-	check: checkManagedZone, admit: admitManagedZone, build: nothing, raze: nothing,
+	check: checkManagedZone, admit: admitManagedZone,
 }
 
 func checkManagedZone(p Properties) []Violation {

@@ -9,13 +9,19 @@ import (
 // resource ("Understanding allow policies", IAM documentation).
 var (
 	projectMemberRule = &rule{
-		noun: "IAM binding", idempotent: true, check: checkMember, admit: admitMember, build: nothing, raze: nothing,
+		kind: KindProjectMember, name: "projects/{project}/iam/{role}/{member}",
+		permissions: binding("resourcemanager.projects", onProject),
+		noun:        "IAM binding", idempotent: true, check: checkMember, admit: admitMember,
 	}
 	accountMemberRule = &rule{
-		noun: "IAM binding", idempotent: true, check: checkMember, admit: admitAccountMember, build: nothing, raze: nothing,
+		kind: KindAccountMember, name: "projects/{project}/serviceAccounts/{account}/iam/{role}/{member}",
+		permissions: binding("iam.serviceAccounts", onObject),
+		noun:        "IAM binding", idempotent: true, check: checkMember, admit: admitAccountMember,
 	}
 	repositoryMemberRule = &rule{
-		noun: "IAM binding", idempotent: true, check: checkMember, admit: admitRepositoryMember, build: nothing, raze: nothing,
+		kind: KindRepositoryMember, name: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
+		permissions: binding("artifactregistry.repositories", onObject),
+		noun:        "IAM binding", idempotent: true, check: checkMember, admit: admitRepositoryMember,
 	}
 )
 
@@ -74,7 +80,7 @@ func admitMember(t *change) error {
 // Workload Identity creates it.
 func (t *change) identityPool(pool string) error {
 	for _, cluster := range t.all(KindCluster, "projects/") {
-		if cluster.made && cluster.Properties().str("workloadIdentityConfig.workloadPool") == pool {
+		if cluster.made() && cluster.Properties().str("workloadIdentityConfig.workloadPool") == pool {
 			return nil
 		}
 	}

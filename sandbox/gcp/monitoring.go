@@ -7,22 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
-
-// length checks that a text has at most so many characters.
-func (c *checker) length(property string, most int) {
-	if n := utf8.RuneCountInString(c.p.str(property)); n > most {
-		c.wrong(property, "%d characters are more than %d", n, most)
-	}
-}
-
-// bytes checks that a text has at most so many bytes in UTF-8.
-func (c *checker) bytes(property string, most int) {
-	if n := len(c.p.str(property)); n > most {
-		c.wrong(property, "%d bytes are more than %d", n, most)
-	}
-}
 
 var (
 	userLabelKey   = regexp.MustCompile(`^[a-z][-_a-z0-9]{0,62}$`)

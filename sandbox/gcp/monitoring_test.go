@@ -222,7 +222,7 @@ func TestDashboardIsRefused(t *testing.T) {
 	}
 	for name, test := range tests {
 		var reasons []string
-		for _, v := range Check(KindDashboard, Properties{"dashboardJson": test.json}) {
+		for _, v := range open(t, t.TempDir(), nil).Check(KindDashboard, Properties{"dashboardJson": test.json}) {
 			reasons = append(reasons, v.Property+": "+v.Reason)
 		}
 		all := strings.Join(reasons, "\n")
@@ -230,7 +230,7 @@ func TestDashboardIsRefused(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, all, test.want)
 		}
 	}
-	if found := Check(KindDashboard, Properties{}); len(found) != 0 {
+	if found := open(t, t.TempDir(), nil).Check(KindDashboard, Properties{}); len(found) != 0 {
 		t.Errorf("a dashboard that is not known yet: %v, want nothing", found)
 	}
 }

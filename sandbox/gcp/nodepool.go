@@ -9,19 +9,28 @@ import (
 	"strings"
 )
 
-var nodePoolRule = &rule{
-	noun: "node pool", quota: quota{"NODE_POOLS", 100, "clusters"},
-	check: checkNodePool, admit: admitNodePool,
-	build: func(ctx context.Context, t *change) error {
-		err := t.runtime.StartNodes(ctx, nodePoolSpec(t.new))
-		if err == nil || t.old != nil {
-			return err
-		}
-		return errors.Join(err, t.runtime.StopNodes(context.WithoutCancel(ctx), segment(t.new.Name, "clusters"), t.new.last()))
-	},
-	raze: func(ctx context.Context, t *change) error {
-		return t.runtime.StopNodes(ctx, segment(t.old.Name, "clusters"), t.old.last())
-	},
+func nodePoolRule(rt Runtime) *rule {
+	return &rule{
+		kind: KindNodePool, name: "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
+		permissions: verbs{
+			VerbCreate: append(on(onObject, "container.clusters.update", "container.operations.get"), asNodes),
+			VerbGet:    readPools,
+			VerbUpdate: on(onObject, "container.clusters.update", "container.operations.get"),
+			VerbDelete: on(onObject, "container.clusters.get", "container.clusters.update", "container.operations.get"),
+		},
+		noun: "node pool", quota: quota{"NODE_POOLS", 100, "clusters"},
+		check: checkNodePool, admit: admitNodePool,
+		build: func(ctx context.Context, t *change) error {
+			err := rt.StartNodes(ctx, nodePoolSpec(t.new))
+			if err == nil || t.old != nil {
+				return err
+			}
+			return errors.Join(err, rt.StopNodes(context.WithoutCancel(ctx), segment(t.new.Name, "clusters"), t.new.last()))
+		},
+		raze: func(ctx context.Context, t *change) error {
+			return rt.StopNodes(ctx, segment(t.old.Name, "clusters"), t.old.last())
+		},
+	}
 }
 
 // machineType matches the names of machine types, by family ("Machine families resource and
@@ -137,17 +146,6 @@ func (t *change) completeNodePool(cluster *Object) {
 		"upgradeSettings": Properties{"maxSurge": 1, "maxUnavailable": 0, "strategy": "SURGE"},
 		"networkConfig":   Properties{"podRange": cluster.Config.str("ipAllocationPolicy.clusterSecondaryRangeName")},
 	})
-}
-
-// or returns the defaults, less those that p has a value for.
-func (p Properties) or(defaults Properties) Properties {
-	left := Properties{}
-	for key, value := range defaults {
-		if !p.has(key) {
-			left[key] = value
-		}
-	}
-	return left
 }
 
 // nodesPerZone returns the number of nodes that a pool starts with in each zone. The autoscaler

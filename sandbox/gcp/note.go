@@ -11,9 +11,24 @@ import (
 // and signatures ("projects.notes" and "projects.occurrences", Container Analysis API). Notes
 // and occurrences of other kinds, such as vulnerabilities, are not emulated.
 var (
-	noteRule       = &rule{noun: "note", check: checkNote, admit: admitNote, build: nothing, raze: nothing}
-	occurrenceRule = &rule{noun: "occurrence", check: checkOccurrence, admit: admitOccurrence, build: nothing, raze: nothing}
+	noteRule = &rule{
+		kind: KindNote, name: "projects/{project}/notes/{name}",
+		permissions: crud("containeranalysis.notes"),
+		noun:        "note", check: checkNote, admit: admitNote,
+	}
+	occurrenceRule = &rule{
+		kind: KindOccurrence, name: "projects/{project}/occurrences/{uuid}",
+		permissions: verbs{ // to attach one to a note is a right on the note ("Access control", Artifact Analysis)
+			VerbCreate: append(on(onProject, "containeranalysis.occurrences.create"), attach),
+			VerbGet:    on(onObject, "containeranalysis.occurrences.get"),
+			VerbUpdate: on(onObject, "containeranalysis.occurrences.update"),
+			VerbDelete: on(onObject, "containeranalysis.occurrences.delete"),
+		},
+		noun: "occurrence", check: checkOccurrence, admit: admitOccurrence}
 )
+
+// attach is needed besides, to attest.
+var attach = grant{"containeranalysis.notes.attachOccurrence", func(call Call) string { return call.Config.str("noteName") }}
 
 var noteName = regexp.MustCompile(`^projects/[^/]+/notes/[^/]+$`)
 

@@ -7,8 +7,10 @@ import (
 )
 
 var notificationChannelRule = &rule{
-	noun: "notification channel", check: checkNotificationChannel, admit: admitNotificationChannel,
-	release: releaseNotificationChannel, deleted: forgetChannel, build: nothing, raze: nothing,
+	kind: KindNotificationChannel, name: "projects/{project}/notificationChannels/{number}",
+	permissions: crud("monitoring.notificationChannels"),
+	noun:        "notification channel", check: checkNotificationChannel, admit: admitNotificationChannel,
+	release: releaseNotificationChannel, deleted: forgetChannel,
 }
 
 // checkNotificationChannel follows "projects.notificationChannels" (Cloud Monitoring API).

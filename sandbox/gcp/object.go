@@ -10,46 +10,6 @@ import (
 // Kind is the type of an object, as Cloud Asset Inventory names it ("Asset types").
 type Kind string
 
-// The kinds of object that can exist.
-const (
-	KindService          Kind = "serviceusage.googleapis.com/Service"
-	KindNetwork          Kind = "compute.googleapis.com/Network"
-	KindSubnetwork       Kind = "compute.googleapis.com/Subnetwork"
-	KindFirewall         Kind = "compute.googleapis.com/Firewall"
-	KindAddress          Kind = "compute.googleapis.com/Address"
-	KindRouter           Kind = "compute.googleapis.com/Router"
-	KindRouterNAT        Kind = "compute.googleapis.com/RouterNat"
-	KindForwardingRule   Kind = "compute.googleapis.com/ForwardingRule"
-	KindServiceAccount   Kind = "iam.googleapis.com/ServiceAccount"
-	KindCustomRole       Kind = "iam.googleapis.com/Role"
-	KindProjectMember    Kind = "cloudresourcemanager.googleapis.com/IamMember"
-	KindAccountMember    Kind = "iam.googleapis.com/IamMember"
-	KindRepository       Kind = "artifactregistry.googleapis.com/Repository"
-	KindRepositoryMember Kind = "artifactregistry.googleapis.com/IamMember"
-	KindCluster          Kind = "container.googleapis.com/Cluster"
-	KindNodePool         Kind = "container.googleapis.com/NodePool"
-
-	KindServiceIdentity Kind = "serviceusage.googleapis.com/ServiceIdentity"
-	KindCryptoKeyMember Kind = "cloudkms.googleapis.com/IamMember"
-	KindAdmissionPolicy Kind = "binaryauthorization.googleapis.com/Policy"
-	KindAttestor        Kind = "binaryauthorization.googleapis.com/Attestor"
-	KindNote            Kind = "containeranalysis.googleapis.com/Note"
-	KindOccurrence      Kind = "containeranalysis.googleapis.com/Occurrence"
-	KindCertificate     Kind = "privateca.googleapis.com/Certificate"
-	KindManagedZone     Kind = "dns.googleapis.com/ManagedZone"
-	KindRecordSet       Kind = "dns.googleapis.com/ResourceRecordSet"
-
-	KindIdentityPool     Kind = "iam.googleapis.com/WorkloadIdentityPool"
-	KindIdentityProvider Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"
-	KindBucketMember     Kind = "storage.googleapis.com/IamMember"
-	KindTrigger          Kind = "cloudbuild.googleapis.com/BuildTrigger"
-	KindSecretMember     Kind = "secretmanager.googleapis.com/IamMember"
-
-	KindDashboard           Kind = "monitoring.googleapis.com/Dashboard"
-	KindAlertPolicy         Kind = "monitoring.googleapis.com/AlertPolicy"
-	KindNotificationChannel Kind = "monitoring.googleapis.com/NotificationChannel"
-)
-
 // API returns the service that serves objects of the kind.
 func (k Kind) API() string { return strings.Split(string(k), "/")[0] }
 
@@ -66,8 +26,8 @@ type Object struct {
 	// Uses are the names of the objects that cannot be deleted before this one.
 	Uses []string `json:"uses,omitempty"`
 
-	// made is true from the end of the object's creation, when it is first stored.
-	made bool
+	// exists is true from the end of the object's creation, when it is first stored.
+	exists bool
 	// busy is true while an operation on the object is under way. It is not
 	// stored: an operation ends with the process.
 	busy bool
@@ -83,6 +43,9 @@ func (o Object) Properties() Properties {
 	p.merge(o.Status.clone())
 	return p
 }
+
+// made reports whether the object's creation has ended.
+func (o Object) made() bool { return o.exists }
 
 // last returns the part of the name after the last slash.
 func (o Object) last() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
@@ -186,6 +149,17 @@ func (p Properties) clone() Properties {
 		panic("properties are JSON: " + err.Error())
 	}
 	return c
+}
+
+// or returns the defaults, less those that p has a value for.
+func (p Properties) or(defaults Properties) Properties {
+	left := Properties{}
+	for key, value := range defaults {
+		if !p.has(key) {
+			left[key] = value
+		}
+	}
+	return left
 }
 
 func toList[T any](items []T) []any {

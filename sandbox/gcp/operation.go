@@ -6,20 +6,12 @@ import (
 	"time"
 )
 
-// change describes one change of an object from old to new. old is nil when the object is being
-// created, new is nil when it is being deleted.
-type change struct {
-	*Cloud
-	at       Place
-	old, new *Object
-}
-
 // Create creates an object of a kind. It takes from at what config leaves out. The object is
 // complete when Create returns; if Create fails, nothing is left of the object. An operation
 // that was accepted goes on when ctx ends.
 func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properties) (Object, error) {
-	rule := rules[kind]
-	name, place, err := locate(kind, at, config)
+	rule := c.rule(kind)
+	name, place, err := c.locate(kind, at, config)
 	if err != nil {
 		return Object{}, err
 	}
@@ -31,7 +23,7 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 		return Object{}, err
 	}
 	o := &Object{Kind: kind, Name: name, Config: config.clone(), Status: place, busy: true}
-	t := &change{Cloud: c, at: at, new: o}
+	t := &change{View: View{c}, at: at, new: o}
 	err = c.operate(ctx, operation{
 		call: call, queue: queue(name),
 		begin: func() error {
@@ -41,8 +33,8 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 			c.objects[name] = o
 			return nil
 		},
-		work: func(ctx context.Context) error { return rule.build(ctx, t) },
-		end:  func() { o.busy, o.made = false, true; delete(c.deleted, name) },
+		work: func(ctx context.Context) error { return rule.build.run(ctx, t) },
+		end:  func() { o.busy, o.exists = false, true; delete(c.deleted, name) },
 		undo: func() { delete(c.objects, name) },
 	})
 	if err != nil {
@@ -59,24 +51,24 @@ func (c *Cloud) Update(ctx context.Context, name string, at Place, config Proper
 	if err := c.accept(ctx, call); err != nil {
 		return Object{}, err
 	}
-	t := &change{Cloud: c, at: at}
+	t := &change{View: View{c}, at: at}
 	err := c.operate(ctx, operation{
 		call: call, queue: queue(name),
 		begin: func() error {
-			old, err := c.existing(name)
+			old, err := t.existing(name)
 			if err != nil {
 				return err
 			}
 			next := old.copy()
 			next.Config = config.clone()
 			t.old, t.new = old, &next
-			if err := t.admit(rules[old.Kind]); err != nil {
+			if err := t.admit(c.rule(old.Kind)); err != nil {
 				return err
 			}
 			old.busy = true
 			return nil
 		},
-		work: func(ctx context.Context) error { return rules[t.new.Kind].build(ctx, t) },
+		work: func(ctx context.Context) error { return c.rule(t.new.Kind).build.run(ctx, t) },
 		end:  func() { t.new.busy = false; c.objects[name] = t.new },
 		undo: func() { t.old.busy = false },
 	})
@@ -93,12 +85,12 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 	if err := c.accept(ctx, call); err != nil {
 		return err
 	}
-	t := &change{Cloud: c}
+	t := &change{View: View{c}}
 	var all []*Object
 	return c.operate(ctx, operation{
 		call: call, queue: queue(name),
 		begin: func() (err error) {
-			if t.old, err = c.existing(name); err != nil {
+			if t.old, err = t.existing(name); err != nil {
 				return err
 			}
 			all = append(c.inside(name), t.old)
@@ -110,15 +102,15 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 			}
 			return nil
 		},
-		work: func(ctx context.Context) error { return rules[t.old.Kind].raze(ctx, t) },
+		work: func(ctx context.Context) error { return c.rule(t.old.Kind).raze.run(ctx, t) },
 		end: func() {
 			for _, o := range all {
 				delete(c.objects, o.Name)
-				if rules[o.Kind].reserved > 0 {
+				if c.rule(o.Kind).reserved > 0 {
 					c.deleted[o.Name] = c.now()
 				}
 			}
-			if after := rules[t.old.Kind].deleted; after != nil {
+			if after := c.rule(t.old.Kind).deleted; after != nil {
 				after(t)
 			}
 		},

@@ -2,16 +2,19 @@ package gcp
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 func TestEveryKindNamesItsPermissions(t *testing.T) {
-	for kind := range rules {
-		for _, verb := range []Verb{VerbCreate, VerbGet, VerbUpdate, VerbDelete} {
-			if _, known := permissions[kind][verb]; !known {
-				t.Errorf("no permission is known that %s of %s needs", verb, kind)
+	for _, api := range All(nil) {
+		for _, rule := range api.Kinds {
+			for _, verb := range []Verb{VerbCreate, VerbGet, VerbUpdate, VerbDelete} {
+				if _, known := rule.permissions[verb]; !known {
+					t.Errorf("no permission is known that %s of %s needs", verb, rule.kind)
+				}
 			}
 		}
 	}
@@ -120,6 +123,7 @@ func TestRegistryAsksForTheSamePermissions(t *testing.T) {
 // TestCallsBesidesTheMethod pins down what the Terraform provider asks for besides the
 // method that a call is named after, each by the file where it does.
 func TestCallsBesidesTheMethod(t *testing.T) {
+	c, ctx := guarded(t, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
 	cluster := Call{Kind: KindCluster, Name: clusterPath, Config: clusterConfig}
 	pool := Call{Kind: KindNodePool, Name: poolPath, Config: poolConfig}
 	subnet := Call{Kind: KindSubnetwork, Name: subnetName, Config: subnetConfig}
@@ -137,15 +141,15 @@ func TestCallsBesidesTheMethod(t *testing.T) {
 	} {
 		for _, verb := range test.verbs {
 			test.call.Verb = verb
-			if got := test.call.Permissions(); !contains(got, test.permission) {
+			got := c.Needs(test.call)
+			if !slices.ContainsFunc(got, func(n Need) bool { return n.Permission == test.permission }) {
 				t.Errorf("%s of %s asks for %v, want %s too (%s)", verb, test.call.Kind, got, test.permission, test.source)
 			}
 		}
 	}
 	// A key's purpose is read with the key (kms/data_source_google_kms_crypto_key_version.go).
-	c, ctx := guarded(t, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
 	const version = "projects/test-project/locations/us-central1/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
-	if _, err := c.SigningKey(ctx, version); err == nil || !strings.Contains(err.Error(), "'cloudkms.cryptoKeys.get'") {
+	if _, err := (Keys{c}).SigningKey(ctx, version); err == nil || !strings.Contains(err.Error(), "'cloudkms.cryptoKeys.get'") {
 		t.Errorf("reading a version of a key without the right to read the key: %v, want a refusal", err)
 	}
 }

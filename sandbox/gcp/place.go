@@ -15,53 +15,12 @@ type Place struct{ Project, Region, Zone string }
 // projectID matches a project's ID ("Creating and managing projects").
 var projectID = regexp.MustCompile(`^[a-z][-a-z0-9]{4,28}[a-z0-9]$`)
 
-// patterns maps each kind to the form of its objects' names ("Resource names" of each API). IAM
-// bindings have no name at Google: here it consists of resource, role and member.
-var patterns = map[Kind]string{
-	KindService:          "projects/{project}/services/{service}",
-	KindNetwork:          "projects/{project}/global/networks/{name}",
-	KindSubnetwork:       "projects/{project}/regions/{region}/subnetworks/{name}",
-	KindFirewall:         "projects/{project}/global/firewalls/{name}",
-	KindAddress:          "projects/{project}/regions/{region}/addresses/{name}",
-	KindRouter:           "projects/{project}/regions/{region}/routers/{name}",
-	KindRouterNAT:        "projects/{project}/regions/{region}/routers/{router}/nats/{name}",
-	KindForwardingRule:   "projects/{project}/regions/{region}/forwardingRules/{name}",
-	KindServiceAccount:   "projects/{project}/serviceAccounts/{email}",
-	KindCustomRole:       "projects/{project}/roles/{roleId}",
-	KindProjectMember:    "projects/{project}/iam/{role}/{member}",
-	KindAccountMember:    "projects/{project}/serviceAccounts/{account}/iam/{role}/{member}",
-	KindRepository:       "projects/{project}/locations/{location}/repositories/{repositoryId}",
-	KindRepositoryMember: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
-	KindCluster:          "projects/{project}/locations/{location}/clusters/{name}",
-	KindNodePool:         "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
-
-	KindServiceIdentity: "projects/{project}/serviceIdentities/{service}",
-	KindCryptoKeyMember: "{cryptoKeyId}/iam/{role}/{member}",
-	KindAdmissionPolicy: "projects/{project}/policy",
-	KindAttestor:        "projects/{project}/attestors/{name}",
-	KindNote:            "projects/{project}/notes/{name}",
-	KindOccurrence:      "projects/{project}/occurrences/{uuid}",
-	KindCertificate:     "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
-	KindManagedZone:     "projects/{project}/managedZones/{name}",
-	KindRecordSet:       "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
-
-	KindIdentityPool:     "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
-	KindIdentityProvider: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
-	KindBucketMember:     "projects/{project}/buckets/{bucket}/iam/{role}/{member}",
-	KindTrigger:          "projects/{project}/locations/{location}/triggers/{uuid}",
-	KindSecretMember:     "projects/{project}/secrets/{secretId}/iam/{role}/{member}",
-
-	KindDashboard:           "projects/{projectNumber}/dashboards/{uuid}",
-	KindAlertPolicy:         "projects/{project}/alertPolicies/{number}",
-	KindNotificationChannel: "projects/{project}/notificationChannels/{number}",
-}
-
 var variable = regexp.MustCompile(`\{\w+\}`)
 
 // locate returns the name of an object and the parts of it that are its place,
 // which become outputs.
-func locate(kind Kind, at Place, p Properties) (string, Properties, error) {
-	pattern, place := patterns[kind], Properties{}
+func (c *Cloud) locate(kind Kind, at Place, p Properties) (string, Properties, error) {
+	pattern, place := c.rule(kind).name, Properties{}
 	var problem error
 	name := variable.ReplaceAllStringFunc(pattern, func(v string) string {
 		key := strings.Trim(v, "{}")
@@ -192,30 +151,6 @@ func location(name string) (string, error) {
 		return "", badRequest("Location %q does not exist.", name)
 	}
 	return name, nil
-}
-
-// lookUp returns the object a property refers to, by its name, its full name or
-// its self link. Short names are looked for in the place of the referring object.
-func (t *change) lookUp(kind Kind, ref string) (*Object, error) {
-	if i := strings.Index(ref, "projects/"); i >= 0 {
-		return t.existingOf(kind, ref[i:])
-	}
-	at := t.at
-	at.Project = first(t.new.project(), at.Project)
-	at.Region = first(regionOf(first(t.new.Status.str("region"), t.new.Status.str("location"))), at.Region)
-	name, _, err := locate(kind, at, Properties{"name": ref})
-	if err != nil {
-		return nil, err
-	}
-	return t.existingOf(kind, name)
-}
-
-func (t *change) existingOf(kind Kind, name string) (*Object, error) {
-	o, err := t.existing(name)
-	if err == nil && o.Kind != kind {
-		return nil, notFound(name)
-	}
-	return o, err
 }
 
 func lastSegment(s string) string { return s[strings.LastIndex(s, "/")+1:] }

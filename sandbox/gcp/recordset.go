@@ -18,7 +18,22 @@ const (
 // that exist already (resource_dns_record_set.go, resourceDnsRecordSetCreate). Cloud DNS itself
 // would answer 409.
 var recordSetRule = &rule{
-	noun: "resource record set", idempotent: true, check: checkRecordSet, admit: admitRecordSet, build: nothing, raze: nothing,
+	kind: KindRecordSet, name: "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
+	// Every change of a record is a change of its zone, for which the client waits
+	// ("Roles and permissions", Cloud DNS). It lists the records before it makes one, and to
+	// read one.
+	permissions: verbs{
+		VerbCreate: on(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.create"),
+		VerbGet:    on(onZone, "dns.resourceRecordSets.list"),
+		VerbUpdate: on(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.update"),
+		VerbDelete: on(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.delete"),
+	},
+	noun: "resource record set", idempotent: true, consumed: true, check: checkRecordSet, admit: admitRecordSet,
+}
+
+func onZone(call Call) string {
+	zone, _, _ := strings.Cut(call.Name, "/rrsets/")
+	return zone
 }
 
 // recordName matches a DNS name in lower case with its final dot ("ResourceRecordSet", Cloud DNS
@@ -64,13 +79,13 @@ func admitRecordSet(t *change) error {
 // ManagedZone returns the domain of a zone, with its final dot, to the caller, see [As].
 // The zone is given by its name, projects/*/managedZones/*, and the API has to be enabled
 // in the project that asks.
-func (c *Cloud) ManagedZone(ctx context.Context, consumer, zone string) (string, error) {
+func ManagedZone(ctx context.Context, c *Cloud, consumer, zone string) (string, error) {
 	if err := c.Permit(ctx, "dns.managedZones.get", zone); err != nil {
 		return "", err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.requireAPI(KindRecordSet.API(), consumer); err != nil {
+	v, done := c.View()
+	defer done()
+	if err := v.requireAPI(KindRecordSet.API(), consumer); err != nil {
 		return "", err
 	}
 	return emulatedDomain, findZone(zone)

@@ -50,17 +50,17 @@ func TestRecordSets(t *testing.T) {
 func TestManagedZone(t *testing.T) {
 	t.Parallel()
 	c, ctx := guarded(t)
-	if _, err := c.ManagedZone(ctx, "test-project", "projects/test-project/managedZones/example-com"); code(err) != 403 || !strings.Contains(err.Error(), "'dns.managedZones.get'") {
+	if _, err := ManagedZone(ctx, c, "test-project", "projects/test-project/managedZones/example-com"); code(err) != 403 || !strings.Contains(err.Error(), "'dns.managedZones.get'") {
 		t.Errorf("without the permission: %v, want a refusal that names it", err)
 	}
 	ctx = context.Background()
-	if _, err := c.ManagedZone(ctx, "other-project", zoneName); code(err) != 403 || !strings.Contains(err.Error(), "Cloud DNS API has not been used") {
+	if _, err := ManagedZone(ctx, c, "other-project", zoneName); code(err) != 403 || !strings.Contains(err.Error(), "Cloud DNS API has not been used") {
 		t.Errorf("without the API: %v, want to be told so", err)
 	}
-	if domain, err := c.ManagedZone(ctx, "test-project", zoneName); err != nil || domain != "example.com." {
+	if domain, err := ManagedZone(ctx, c, "test-project", zoneName); err != nil || domain != "example.com." {
 		t.Errorf("ManagedZone() = %q, %v", domain, err)
 	}
-	if _, err := c.ManagedZone(ctx, "test-project", "projects/dns-project/managedZones/nowhere"); !NotFound(err) {
+	if _, err := ManagedZone(ctx, c, "test-project", "projects/dns-project/managedZones/nowhere"); !NotFound(err) {
 		t.Errorf("a zone that is not there: %v, want 404", err)
 	}
 }

@@ -15,10 +15,12 @@ import (
 )
 
 var repositoryRule = &rule{
-	noun: "repository", check: checkRepository, admit: admitRepository, build: nothing,
+	kind: KindRepository, name: "projects/{project}/locations/{location}/repositories/{repositoryId}",
+	permissions: crud("artifactregistry.repositories"),
+	noun:        "repository", check: checkRepository, admit: admitRepository,
 	raze: func(_ context.Context, t *change) error {
 		// The images go with their repository ("Delete repositories", Artifact Registry).
-		if err := os.RemoveAll(t.repositoryDir(t.old.Status.str(storageKey))); err != nil {
+		if err := os.RemoveAll(repositoryDir(t.unlocked(), t.old)); err != nil {
 			return fmt.Errorf("deleting the images of %s: %w", t.old.Name, err)
 		}
 		return nil
@@ -93,7 +95,7 @@ func admitRepository(t *change) error {
 
 // upstreamCredentials checks that the service agent may read the secret with which a remote
 // repository signs in at its upstream ("Configure remote repository authentication to Docker
-// Hub"). c.mu must be held.
+// Hub").
 func (t *change) upstreamCredentials(version string) error {
 	if version == "" {
 		return nil
@@ -105,16 +107,19 @@ func (t *change) upstreamCredentials(version string) error {
 	agent := fmt.Sprintf("service-%s@%s.iam.gserviceaccount.com", ProjectNumber(t.new.project()), agents["artifactregistry.googleapis.com"])
 	const permission = "secretmanager.versions.access"
 	secret := "projects/" + t.projectID(parts[1]) + "/secrets/" + parts[2]
-	if !t.granted(agent, need{permission: permission, resource: secret}) {
+	if !t.granted(agent, Need{Permission: permission, Resource: secret}) {
 		return &Error{Code: 403, Reason: "forbidden", Message: fmt.Sprintf("Permission '%s' denied for resource '%s': grant roles/secretmanager.secretAccessor on it to %s.",
 			permission, secret, agent)}
 	}
 	return nil
 }
 
+// repositoryDir returns the folder of a repository's images.
+func repositoryDir(c *Cloud, o *Object) string { return c.path("registry", o.Status.str(storageKey)) }
+
 // Registry returns the Docker endpoint of Artifact Registry, for every host
 // <location>-docker.pkg.dev. upstream is an OCI registry that plays Docker Hub.
-func (c *Cloud) Registry(upstream http.Handler) http.Handler {
+func Registry(c *Cloud, upstream http.Handler) http.Handler {
 	return registry.New(repositories{c}, upstream)
 }
 
@@ -123,14 +128,14 @@ type repositories struct{ *Cloud }
 
 // Repository implements registry.Repositories.
 func (r repositories) Repository(name string) (registry.Repository, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	o, ok := r.objects[name]
-	if !ok || !o.made {
+	v, done := r.View()
+	defer done()
+	o, ok := v.object(name)
+	if !ok || !o.made() {
 		return registry.Repository{}, false
 	}
 	return registry.Repository{
-		Directory:     r.repositoryDir(o.Status.str(storageKey)),
+		Directory:     repositoryDir(r.Cloud, o),
 		Remote:        o.Config.str("mode") == "REMOTE_REPOSITORY",
 		ImmutableTags: o.Config.boolean("dockerConfig.immutableTags"),
 	}, true
@@ -138,8 +143,8 @@ func (r repositories) Repository(name string) (registry.Repository, bool) {
 
 // Allowed implements registry.Repositories.
 func (r repositories) Allowed(email, permission, name string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.requireAPI("artifactregistry.googleapis.com", segment(name, "projects")) == nil &&
-		r.granted(email, need{permission: permission, resource: name})
+	v, done := r.View()
+	defer done()
+	return v.requireAPI("artifactregistry.googleapis.com", segment(name, "projects")) == nil &&
+		v.granted(email, Need{Permission: permission, Resource: name})
 }

@@ -61,7 +61,7 @@ func newRegistryWorld(t *testing.T, dir string) *registryWorld {
 
 func (w *registryWorld) serve(t *testing.T) remote.Option {
 	t.Helper()
-	server := httptest.NewServer(w.Registry(w.upstream))
+	server := httptest.NewServer(Registry(w.Cloud, w.upstream))
 	t.Cleanup(server.Close)
 	proxy, err := url.Parse(server.URL)
 	if err != nil {
@@ -312,7 +312,7 @@ func TestRegistryPullThrough(t *testing.T) {
 func TestRegistryChallenge(t *testing.T) {
 	t.Parallel()
 	w := newRegistryWorld(t, t.TempDir())
-	handler := w.Registry(w.upstream)
+	handler := Registry(w.Cloud, w.upstream)
 	ask := func(host, path string, edit func(*http.Request)) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "https://"+host+path, nil)
 		edit(r)

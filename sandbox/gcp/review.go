@@ -25,20 +25,23 @@ const breakGlass = "image-policy.k8s.io/break-glass"
 // ("Policy reference": the system policy covers the images of GKE).
 var systemImages = []string{"gke.gcr.io/**", "gcr.io/gke-release/**", "k8s.gcr.io/**", "gcr.io/stackdriver-agents/*"}
 
+// Reviewer decides by the policies of a cloud which pods may run.
+type Reviewer struct{ *Cloud }
+
 // Review returns why Binary Authorization refuses a pod in a cluster, or "". The cluster is
 // given by its full name. A cluster with PROJECT_SINGLETON_POLICY_ENFORCE asks for it. It
 // follows "Policy reference".
-func (c *Cloud) Review(cluster string, pod Pod) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (r Reviewer) Review(cluster string, pod Pod) string {
+	v, done := r.View()
+	defer done()
 	project := segment(cluster, "projects")
 	policy := Properties{"globalPolicyEvaluationMode": "ENABLE", "defaultAdmissionRule": Properties{"evaluationMode": "ALWAYS_ALLOW"}} // Google's default
-	if o, ok := c.objects["projects/"+project+"/policy"]; ok && o.made {
+	if o, ok := v.object("projects/" + project + "/policy"); ok && o.made() {
 		policy = o.Properties()
 	}
 	var denials []string
 	for _, image := range pod.Images {
-		if why := c.denial(policy, cluster, image); why != "" {
+		if why := denial(v, policy, cluster, image); why != "" {
 			denials = append(denials, why)
 		}
 	}
@@ -51,7 +54,7 @@ func (c *Cloud) Review(cluster string, pod Pod) string {
 }
 
 // denial returns why one image may not run, in Google's words, or "".
-func (c *Cloud) denial(policy Properties, cluster, image string) string {
+func denial(v View, policy Properties, cluster, image string) string {
 	var exempt []string
 	if policy.str("globalPolicyEvaluationMode") == "ENABLE" {
 		exempt = systemImages
@@ -65,7 +68,7 @@ func (c *Cloud) denial(policy Properties, cluster, image string) string {
 		}
 	}
 	name, rule := admissionRule(policy, cluster)
-	why := c.breach(rule, image)
+	why := breach(v, rule, image)
 	if why == "" {
 		return ""
 	}
@@ -101,7 +104,7 @@ func admissionRule(policy Properties, cluster string) (string, Properties) {
 }
 
 // breach returns how an image fails a rule, or "". An attestation of every attestor is required.
-func (c *Cloud) breach(rule Properties, image string) string {
+func breach(v View, rule Properties, image string) string {
 	switch rule.str("evaluationMode") {
 	case "ALWAYS_ALLOW":
 		return ""
@@ -110,7 +113,7 @@ func (c *Cloud) breach(rule Properties, image string) string {
 	}
 	var missing []string
 	for _, attestor := range rule.strings("requireAttestationsBies") {
-		if why := c.unattested(attestor, image); why != "" {
+		if why := unattested(v, attestor, image); why != "" {
 			missing = append(missing, fmt.Sprintf("Image %s denied by attestor %s: %s", image, attestor, why))
 		}
 	}
@@ -121,19 +124,19 @@ var imageDigest = regexp.MustCompile(`^[^@]+@(sha256:[0-9a-f]{64})$`)
 
 // unattested returns why an attestor does not vouch for an image. One attestation is for all
 // copies of an image, wherever they are ("Create attestations", Binary Authorization).
-func (c *Cloud) unattested(attestor, image string) string {
+func unattested(v View, attestor, image string) string {
 	digest := imageDigest.FindStringSubmatch(image)
 	if digest == nil {
 		return "Expected digest with sha256 scheme, but got tag or malformed digest"
 	}
-	a, ok := c.objects[attestor]
-	if !ok || !a.made {
+	a, ok := v.object(attestor)
+	if !ok || !a.made() {
 		return "The attestor does not exist"
 	}
 	note := a.Config.str(attestorNote + ".noteReference")
 	keys := a.Properties().objects(attestorNote + ".publicKeys")
-	for _, o := range c.all(KindOccurrence, "") {
-		if o.made && strings.HasSuffix("/"+o.Config.str("noteName"), "/"+note) && attests(o.Config.object("attestation"), digest[1], keys) {
+	for _, o := range v.all(KindOccurrence, "") {
+		if o.made() && strings.HasSuffix("/"+o.Config.str("noteName"), "/"+note) && attests(o.Config.object("attestation"), digest[1], keys) {
 			return ""
 		}
 	}

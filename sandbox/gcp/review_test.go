@@ -33,7 +33,7 @@ func attestation(t *testing.T, c *Cloud, image, digest, version, id string) Prop
 	t.Helper()
 	payload := fmt.Sprintf(`{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"Google cloud binauthz container signature"}}`, image, digest)
 	sum := sha256.Sum256([]byte(payload))
-	signature, err := c.Sign(context.Background(), version, sum[:])
+	signature, err := Keys{c}.Sign(context.Background(), version, sum[:])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func signing(t *testing.T) *Cloud {
 	c := open(t, t.TempDir(), newFakeRuntime())
 	enable(t, c)
 	create(t, c, KindNote, Properties{"name": "edge", "attestationAuthority": Properties{"hint": Properties{"humanReadableName": "Edge"}}})
-	pem, err := c.SigningKey(context.Background(), testVersion)
+	pem, err := Keys{c}.SigningKey(context.Background(), testVersion)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,31 +124,31 @@ func TestReview(t *testing.T) {
 		} else {
 			create(t, c, KindAdmissionPolicy, test.policy)
 		}
-		got := c.Review(clusterPath, Pod{Images: []string{test.image}})
+		got := Reviewer{c}.Review(clusterPath, Pod{Images: []string{test.image}})
 		if test.want == "" && got != "" || !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
 
 	create(t, c, KindAdmissionPolicy, required)
-	both := c.Review(clusterPath, Pod{Images: []string{ours + "echo@" + sha("1"), "first", "second"}})
+	both := Reviewer{c}.Review(clusterPath, Pod{Images: []string{ours + "echo@" + sha("1"), "first", "second"}})
 	if strings.Contains(both, "echo") || !strings.Contains(both, "Image first ") || !strings.Contains(both, "Image second ") {
 		t.Errorf("of three images: %q, want both that are refused", both)
 	}
 	for label, may := range map[string]bool{"true": true, "false": false} {
-		if got := c.Review(clusterPath, Pod{Labels: map[string]string{breakGlass: label}, Images: []string{"nginx"}}); (got == "") != may {
+		if got := (Reviewer{c}).Review(clusterPath, Pod{Labels: map[string]string{breakGlass: label}, Images: []string{"nginx"}}); (got == "") != may {
 			t.Errorf("with the label %s: %s: %q, want allowed = %t", breakGlass, label, got, may)
 		}
 	}
 	// Another key of the attestor is in force at once, and the old signatures are worth nothing.
-	pem, err := c.SigningKey(context.Background(), testKey+"/cryptoKeyVersions/3")
+	pem, err := Keys{c}.SigningKey(context.Background(), testKey+"/cryptoKeyVersions/3")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Update(context.Background(), "projects/test-project/attestors/edge", here, attestorWith(pem)); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Review(clusterPath, Pod{Images: []string{ours + "echo@" + sha("1")}}); !strings.Contains(got, none) {
+	if got := (Reviewer{c}).Review(clusterPath, Pod{Images: []string{ours + "echo@" + sha("1")}}); !strings.Contains(got, none) {
 		t.Errorf("signed by the attestor's former key: %q, want %q", got, none)
 	}
 }
@@ -159,18 +159,18 @@ func TestSigningKeys(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, newFakeRuntime())
 	ctx := context.Background()
-	if _, err := c.SigningKey(ctx, testVersion); code(err) != 403 || !strings.Contains(err.Error(), "(KMS) API") {
+	if _, err := (Keys{c}).SigningKey(ctx, testVersion); code(err) != 403 || !strings.Contains(err.Error(), "(KMS) API") {
 		t.Errorf("without the API: %v, want 403", err)
 	}
 	enable(t, c)
-	one, err := c.SigningKey(ctx, testVersion)
+	one, err := Keys{c}.SigningKey(ctx, testVersion)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if two, err := c.SigningKey(ctx, testKey+"/cryptoKeyVersions/2"); err != nil || two == one {
+	if two, err := (Keys{c}).SigningKey(ctx, testKey+"/cryptoKeyVersions/2"); err != nil || two == one {
 		t.Errorf("another version has the key %s (%v), want another one", two, err)
 	}
-	if again, err := open(t, dir, newFakeRuntime()).SigningKey(ctx, testVersion); err != nil || again != one {
+	if again, err := (Keys{open(t, dir, newFakeRuntime())}).SigningKey(ctx, testVersion); err != nil || again != one {
 		t.Errorf("after a restart the key is %s (%v), want the same", again, err)
 	}
 	state, err := os.ReadFile(filepath.Join(dir, stateFile))
@@ -187,25 +187,25 @@ func TestSigningKeys(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{testKey, testVersion + "x", testKey + "/cryptoKeyVersions/0", "../" + testVersion} {
-		if _, err := c.SigningKey(ctx, wrong); code(err) != 400 {
+		if _, err := (Keys{c}).SigningKey(ctx, wrong); code(err) != 400 {
 			t.Errorf("%s: %v, want 400", wrong, err)
 		}
 	}
-	if _, err := c.Sign(ctx, testVersion, []byte("short")); code(err) != 400 {
+	if _, err := (Keys{c}).Sign(ctx, testVersion, []byte("short")); code(err) != 400 {
 		t.Errorf("signing what is no digest: %v, want 400", err)
 	}
 
 	create(t, c, KindServiceAccount, Properties{"accountId": "nodes-account"})
 	as := As(ctx, accountEmail)
 	digest := sha256.Sum256(nil)
-	if _, err := c.Sign(as, testVersion, digest[:]); code(err) != 403 || !strings.Contains(err.Error(), "cloudkms.cryptoKeyVersions.useToSign") {
+	if _, err := (Keys{c}).Sign(as, testVersion, digest[:]); code(err) != 403 || !strings.Contains(err.Error(), "cloudkms.cryptoKeyVersions.useToSign") {
 		t.Errorf("without the right: %v, want 403 that names it", err)
 	}
 	create(t, c, KindCryptoKeyMember, Properties{"cryptoKeyId": testKey, "role": "roles/cloudkms.signer", "member": "serviceAccount:" + accountEmail})
-	if _, err := c.Sign(as, testVersion, digest[:]); err != nil {
+	if _, err := (Keys{c}).Sign(as, testVersion, digest[:]); err != nil {
 		t.Errorf("with roles/cloudkms.signer on the key: %v", err)
 	}
-	if _, err := c.SigningKey(as, testVersion); code(err) != 403 || !strings.Contains(err.Error(), "cloudkms.cryptoKeyVersions.get") {
+	if _, err := (Keys{c}).SigningKey(as, testVersion); code(err) != 403 || !strings.Contains(err.Error(), "cloudkms.cryptoKeyVersions.get") {
 		t.Errorf("reading the key with the right to sign alone: %v, want 403", err)
 	}
 }
@@ -233,7 +233,7 @@ func TestEnforcementIsSwitched(t *testing.T) {
 func TestKeyWithoutID(t *testing.T) {
 	t.Parallel()
 	c := signing(t)
-	pem, err := c.SigningKey(context.Background(), testVersion)
+	pem, err := Keys{c}.SigningKey(context.Background(), testVersion)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,10 @@ package gcp
 import "regexp"
 
 var routerRule = &rule{
-	noun: "router", quota: quota{"ROUTERS", 10, ""},
-	check: checkRouter, admit: admitRouter, build: nothing, raze: nothing,
+	kind: KindRouter, name: "projects/{project}/regions/{region}/routers/{name}",
+	permissions: permissionsOf("routers", "compute.regionOperations.get", policy),
+	noun:        "router", quota: quota{"ROUTERS", 10, ""},
+	check: checkRouter, admit: admitRouter,
 }
 
 func checkRouter(p Properties) []Violation {
@@ -30,8 +32,15 @@ func admitRouter(t *change) error {
 }
 
 var natRule = &rule{
+	kind: KindRouterNAT, name: "projects/{project}/regions/{region}/routers/{router}/nats/{name}",
+	permissions: verbs{
+		VerbCreate: on(onProject, "compute.routers.update", "compute.regionOperations.get"),
+		VerbGet:    on(onObject, "compute.routers.get"),
+		VerbUpdate: on(onObject, "compute.routers.update", "compute.regionOperations.get"),
+		VerbDelete: on(onObject, "compute.routers.get", "compute.routers.update", "compute.regionOperations.get"),
+	},
 	noun: "router NAT", quota: quota{"NATS", 50, "routers"}, // "Quotas and limits", Cloud NAT
-	check: checkNAT, admit: admitNAT, build: nothing, raze: nothing,
+	check: checkNAT, admit: admitNAT,
 }
 
 var natName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])$`)

@@ -8,12 +8,22 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // rule describes one kind of object to the cloud.
 type rule struct {
-	noun  string // what Compute Engine's messages call it
-	quota quota
+	kind Kind
+	// name is the form of the names ("Resource names" of each API). IAM bindings have no name at
+	// Google: here it consists of resource, role and member.
+	name string
+	noun string // what Compute Engine's messages call it
+	// permissions are those that each call needs; needs changes them for a call.
+	permissions verbs
+	needs       func(call Call, all []Need) []Need
+	quota       quota
+	// consumed: the API has to be enabled in the project of the caller, not of the object.
+	consumed bool
 	// idempotent: creating what exists changes it instead of failing.
 	idempotent bool
 	// check returns what is wrong with a description alone. Parts of it may be missing, because
@@ -23,61 +33,31 @@ type rule struct {
 	admit func(t *change) error
 	// release refuses to delete t.old; objects in use are refused before.
 	release func(t *change) error
-	// build and raze apply a change. They run without the lock.
-	build, raze func(ctx context.Context, t *change) error
+	// build and raze apply a change. They run without the lock. Objects that exist only as a
+	// description have none.
+	build, raze work
 	// reserved is the time for which no new object can have the name of a deleted one; it may be
 	// forever. During its first part, revived, the deleted object comes back when its client
 	// creates one of this name.
 	reserved, revived time.Duration
-	// deleted is called with the lock held, when t.old is gone.
+	// deleted is called when t.old is gone.
 	deleted func(t *change)
+	// show completes what a reader gets.
+	show func(v View, o *Object)
 }
 
-// rules is filled by the files that are named after the kinds.
-var rules = map[Kind]*rule{
-	KindService:          serviceRule,
-	KindNetwork:          networkRule,
-	KindSubnetwork:       subnetworkRule,
-	KindFirewall:         firewallRule,
-	KindAddress:          addressRule,
-	KindRouter:           routerRule,
-	KindRouterNAT:        natRule,
-	KindForwardingRule:   forwardingRuleRule,
-	KindServiceAccount:   accountRule,
-	KindCustomRole:       customRoleRule,
-	KindProjectMember:    projectMemberRule,
-	KindAccountMember:    accountMemberRule,
-	KindRepository:       repositoryRule,
-	KindRepositoryMember: repositoryMemberRule,
-	KindCluster:          clusterRule,
-	KindNodePool:         nodePoolRule,
+// work applies a change that was accepted.
+type work func(ctx context.Context, t *change) error
 
-	KindServiceIdentity: serviceIdentityRule,
-	KindCryptoKeyMember: cryptoKeyMemberRule,
-	KindAdmissionPolicy: admissionPolicyRule,
-	KindAttestor:        attestorRule,
-	KindNote:            noteRule,
-	KindOccurrence:      occurrenceRule,
-	KindCertificate:     certificateRule,
-	KindManagedZone:     managedZoneRule,
-	KindRecordSet:       recordSetRule,
-
-	KindIdentityPool:     identityPoolRule,
-	KindIdentityProvider: identityProviderRule,
-	KindBucketMember:     bucketMemberRule,
-	KindTrigger:          triggerRule,
-	KindSecretMember:     secretMemberRule,
-
-	KindDashboard:           dashboardRule,
-	KindAlertPolicy:         alertPolicyRule,
-	KindNotificationChannel: notificationChannelRule,
+func (w work) run(ctx context.Context, t *change) error {
+	if w == nil {
+		return nil
+	}
+	return w(ctx, t)
 }
 
 // forever is longer than any emulated cloud is used.
 const forever = time.Duration(math.MaxInt64)
-
-// nothing does nothing, for objects that exist only as a description.
-func nothing(context.Context, *change) error { return nil }
 
 // Violation describes one mistake that a description alone shows.
 type Violation struct {
@@ -92,7 +72,7 @@ func (v Violation) err() error {
 }
 
 // Check returns everything that is wrong with a description alone. Missing parts are no violations.
-func Check(kind Kind, p Properties) []Violation { return rules[kind].violations(p) }
+func (c *Cloud) Check(kind Kind, p Properties) []Violation { return c.rule(kind).violations(p) }
 
 func (r *rule) violations(p Properties) []Violation {
 	if r.check == nil {
@@ -139,4 +119,18 @@ var resourceName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
 
 func (c *checker) name() {
 	c.match("name", resourceName, "be 1-63 characters: a lowercase letter, then lowercase letters, digits and hyphens, not a hyphen at the end")
+}
+
+// length checks that a text has at most so many characters.
+func (c *checker) length(property string, most int) {
+	if n := utf8.RuneCountInString(c.p.str(property)); n > most {
+		c.wrong(property, "%d characters are more than %d", n, most)
+	}
+}
+
+// bytes checks that a text has at most so many bytes in UTF-8.
+func (c *checker) bytes(property string, most int) {
+	if n := len(c.p.str(property)); n > most {
+		c.wrong(property, "%d bytes are more than %d", n, most)
+	}
 }

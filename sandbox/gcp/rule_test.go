@@ -200,9 +200,9 @@ func TestDeleteIsRefusedWhileInUse(t *testing.T) {
 	create(t, c, KindRouter, Properties{"name": "r", "network": "net"})
 	create(t, c, KindRouterNAT, Properties{"name": "nat", "router": "r", "sourceSubnetworkIpRangesToNat": "LIST_OF_SUBNETWORKS",
 		"natIpAllocateOption": "AUTO_ONLY", "subnetworks": []any{Properties{"name": subnetName}}})
-	address, _ := c.Address("test-project", "us-central1", "ip")
+	address, _ := ReservedAddress(c, "test-project", "us-central1", "ip")
 	rule := ForwardingRule{Name: "a1", Project: "test-project", Region: "us-central1", Cluster: "gke", Address: address, Ports: []int32{443}}
-	if err := c.PutForwardingRule(rule); err != nil {
+	if err := PutForwardingRule(c, rule); err != nil {
 		t.Fatal(err)
 	}
 	steps := []struct{ name, want string }{
@@ -223,7 +223,7 @@ func TestDeleteIsRefusedWhileInUse(t *testing.T) {
 			t.Errorf("Delete(%s) = %q, want %q", step.name, got, step.want)
 		}
 	}
-	if err := c.DeleteForwardingRule("a1"); err != nil {
+	if err := DeleteForwardingRule(c, "a1"); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{networkName, addressName, "projects/test-project/serviceAccounts/" + accountEmail,

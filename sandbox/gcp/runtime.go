@@ -79,48 +79,45 @@ type Taint struct {
 	Effect string
 }
 
-// Resume starts again what the state says exists: after Open, when the machine
-// has none of it. Everything is tried; all errors are returned.
-func (c *Cloud) Resume(ctx context.Context) error {
+// resume starts the clusters and nodes that the state describes.
+func resume(ctx context.Context, rt Runtime, c *Cloud) error {
 	var errs []error
-	c.mu.Lock()
-	clusters, pools := c.all(KindCluster, ""), c.all(KindNodePool, "")
-	c.mu.Unlock()
+	v, done := c.View()
+	clusters, pools := v.all(KindCluster, ""), v.all(KindNodePool, "")
+	done()
 	for _, cluster := range clusters {
-		if err := c.startCluster(ctx, cluster); err != nil {
+		if err := startCluster(ctx, rt, c, cluster); err != nil {
 			errs = append(errs, fmt.Errorf("resuming %s: %w", cluster.Name, err))
 		}
 	}
 	for _, pool := range pools {
-		if err := c.runtime.StartNodes(ctx, nodePoolSpec(pool)); err != nil {
+		if err := rt.StartNodes(ctx, nodePoolSpec(pool)); err != nil {
 			errs = append(errs, fmt.Errorf("resuming %s: %w", pool.Name, err))
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return errors.Join(append(errs, c.save())...)
+	return errors.Join(errs...)
 }
 
 // startCluster starts a cluster, with its default pool if it keeps that, and
 // records how it is reached.
-func (c *Cloud) startCluster(ctx context.Context, cluster *Object) error {
-	c.mu.Lock()
-	spec, err := c.clusterSpec(cluster)
-	c.mu.Unlock()
+func startCluster(ctx context.Context, rt Runtime, c *Cloud, cluster *Object) error {
+	v, done := c.View()
+	spec, err := clusterSpec(v, cluster)
+	done()
 	if err != nil {
 		return err
 	}
-	status, err := c.runtime.StartCluster(ctx, spec)
+	status, err := rt.StartCluster(ctx, spec)
 	if err != nil {
 		return err
 	}
 	if pool := defaultPool(cluster); pool != nil {
-		if err := c.runtime.StartNodes(ctx, nodePoolSpec(pool)); err != nil {
+		if err := rt.StartNodes(ctx, nodePoolSpec(pool)); err != nil {
 			return err
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	_, done = c.View()
+	defer done()
 	endpoint := status.Endpoint.String()
 	cluster.Status.merge(Properties{
 		"endpoint":             endpoint,

@@ -5,7 +5,9 @@ import "regexp"
 // secretMemberRule grants the use of a secret of Secret Manager. Like keys, secrets exist
 // without being created: a person puts a token into one.
 var secretMemberRule = &rule{
-	noun: "IAM binding", idempotent: true, check: checkSecretMember, admit: admitMember, build: nothing, raze: nothing,
+	kind: KindSecretMember, name: "projects/{project}/secrets/{secretId}/iam/{role}/{member}",
+	permissions: binding("secretmanager.secrets", onObject),
+	noun:        "IAM binding", idempotent: true, check: checkSecretMember, admit: admitMember,
 }
 
 // secretID matches a secret's ID ("projects.secrets.create", Secret Manager API).

@@ -82,40 +82,43 @@ func secretVersions(folder string) ([]int, error) {
 // API): a number, or the alias latest.
 var secretVersionName = regexp.MustCompile(`^projects/([a-z0-9-]+)/secrets/([a-zA-Z0-9_-]{1,255})/versions/([1-9][0-9]{0,8}|latest)$`)
 
+// Secrets are the secrets of a cloud.
+type Secrets struct{ *Cloud }
+
 // AccessSecret returns a version with its payload to the caller, see [As]
 // ("projects.secrets.versions.access", Secret Manager API).
-func (c *Cloud) AccessSecret(ctx context.Context, name string) (SecretVersion, error) {
-	return c.secretVersion(ctx, "secretmanager.versions.access", name)
+func (s Secrets) AccessSecret(ctx context.Context, name string) (SecretVersion, error) {
+	return s.secretVersion(ctx, "secretmanager.versions.access", name)
 }
 
 // DescribeSecret returns a version without its payload to the caller
 // ("projects.secrets.versions.get", Secret Manager API).
-func (c *Cloud) DescribeSecret(ctx context.Context, name string) (SecretVersion, error) {
-	v, err := c.secretVersion(ctx, "secretmanager.versions.get", name)
+func (s Secrets) DescribeSecret(ctx context.Context, name string) (SecretVersion, error) {
+	v, err := s.secretVersion(ctx, "secretmanager.versions.get", name)
 	v.Payload = nil
 	return v, err
 }
 
 // secretVersion reads a version for a caller with a permission, which is granted on the
 // secret or its project. Who lacks it is not told whether there is a secret.
-func (c *Cloud) secretVersion(ctx context.Context, permission, name string) (SecretVersion, error) {
+func (s Secrets) secretVersion(ctx context.Context, permission, name string) (SecretVersion, error) {
 	parts := secretVersionName.FindStringSubmatch(name)
 	if parts == nil {
 		return SecretVersion{}, badRequest("The resource name %q is not that of a version: projects/*/secrets/*/versions/*.", name)
 	}
-	c.mu.Lock()
-	project := c.projectID(parts[1])
-	err := c.requireAPI("secretmanager.googleapis.com", project)
-	c.mu.Unlock()
+	v, done := s.View()
+	project := v.projectID(parts[1])
+	err := v.requireAPI("secretmanager.googleapis.com", project)
+	done()
 	if err != nil {
 		return SecretVersion{}, err
 	}
 	secret, version := parts[2], parts[3]
 	// Conditions see the name of the version (IAM, "Resource attributes").
-	if err := c.Permit(ctx, permission, "projects/"+project+"/secrets/"+secret+"/versions/"+version); err != nil {
+	if err := s.Permit(ctx, permission, "projects/"+project+"/secrets/"+secret+"/versions/"+version); err != nil {
 		return SecretVersion{}, err
 	}
-	folder, full := secretDir(c.dir, project, secret), "projects/"+ProjectNumber(project)+"/secrets/"+secret
+	folder, full := secretDir(s.path(), project, secret), "projects/"+ProjectNumber(project)+"/secrets/"+secret
 	numbers, err := secretVersions(folder)
 	if err != nil {
 		return SecretVersion{}, err
@@ -142,15 +145,4 @@ func readSecret(file, name string) (SecretVersion, error) {
 		return SecretVersion{}, fmt.Errorf("reading the emulated secret: %w", err)
 	}
 	return SecretVersion{Name: name, Created: info.ModTime().UTC(), Payload: payload}, nil
-}
-
-// projectID returns the ID of a project that is given by its ID or number, and what it
-// is given if there is no such project. c.mu must be held.
-func (c *Cloud) projectID(given string) string {
-	for _, o := range c.objects {
-		if ProjectNumber(o.project()) == given {
-			return o.project()
-		}
-	}
-	return given
 }

@@ -39,7 +39,7 @@ func TestPodReadsOnlyTheSecretItMay(t *testing.T) {
 		{"projects/test-project/secrets/../versions/1", "", "400"},
 		{"projects/test-project/secrets/password", "", "400"},
 	} {
-		v, err := c.AccessSecret(As(context.Background(), identity), test.name)
+		v, err := Secrets{c}.AccessSecret(As(context.Background(), identity), test.name)
 		switch {
 		case test.refusal != "" && (err == nil || !strings.Contains(err.Error(), test.refusal)):
 			t.Errorf("%s: error %v, want %q", test.name, err, test.refusal)
@@ -47,14 +47,14 @@ func TestPodReadsOnlyTheSecretItMay(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", test.name, v.Payload, err, test.payload)
 		}
 	}
-	if _, err := c.DescribeSecret(As(context.Background(), identity), "projects/test-project/secrets/password/versions/1"); code(err) != 403 {
+	if _, err := (Secrets{c}).DescribeSecret(As(context.Background(), identity), "projects/test-project/secrets/password/versions/1"); code(err) != 403 {
 		t.Errorf("describing with the role to access: %v, want 403: it is another permission", err)
 	}
-	v, err := c.DescribeSecret(context.Background(), "projects/test-project/secrets/password/versions/latest")
+	v, err := Secrets{c}.DescribeSecret(context.Background(), "projects/test-project/secrets/password/versions/latest")
 	if err != nil || v.Payload != nil || v.Name != "projects/"+number+"/secrets/password/versions/2" || v.Created.IsZero() {
 		t.Errorf("DescribeSecret = %+v, %v, want the second version without its payload", v, err)
 	}
-	if _, err := c.AccessSecret(context.Background(), "projects/test-project/secrets/missing/versions/latest"); code(err) != 404 {
+	if _, err := (Secrets{c}).AccessSecret(context.Background(), "projects/test-project/secrets/missing/versions/latest"); code(err) != 404 {
 		t.Errorf("an owner's access of a secret that there is not: %v, want 404", err)
 	}
 }
@@ -95,10 +95,10 @@ func TestPrincipalNeedsTheClustersPool(t *testing.T) {
 	if _, err := c.Create(context.Background(), KindProjectMember, here, with(grant, Properties{"member": wrong})); code(err) != 400 {
 		t.Errorf("with the number of another project: %v, want 400", err)
 	}
-	if v := Check(KindProjectMember, Properties{"member": strings.Replace(grant.str("member"), "/sa/", "/", 1)}); len(v) != 1 || !strings.Contains(v[0].Reason, "/sa/") {
+	if v := open(t, t.TempDir(), nil).Check(KindProjectMember, Properties{"member": strings.Replace(grant.str("member"), "/sa/", "/", 1)}); len(v) != 1 || !strings.Contains(v[0].Reason, "/sa/") {
 		t.Errorf("a principal that names no account: %v, want one violation that says the form", v)
 	}
-	v, err := c.secretVersion(As(context.Background(), grant.str("member")), "secretmanager.versions.get", "projects/test-project/secrets/any/versions/1")
+	v, err := Secrets{c}.secretVersion(As(context.Background(), grant.str("member")), "secretmanager.versions.get", "projects/test-project/secrets/any/versions/1")
 	if code(err) != 404 {
 		t.Errorf("a role on the project counts for its secrets: %v, %v, want 404", v, err)
 	}
@@ -114,7 +114,7 @@ func TestConditionsSeeVersions(t *testing.T) {
 		"title": "one", "expression": `resource.name.endsWith("/secrets/pin/versions/1")`,
 	}})
 	for version, want := range map[string]int{"pin/versions/1": 404, "pin/versions/2": 403, "other/versions/1": 403} { // there is none
-		if _, err := c.AccessSecret(As(context.Background(), pod), "projects/test-project/secrets/"+version); code(err) != want {
+		if _, err := (Secrets{c}).AccessSecret(As(context.Background(), pod), "projects/test-project/secrets/"+version); code(err) != want {
 			t.Errorf("%s: %v, want %d", version, err, want)
 		}
 	}

@@ -11,9 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
-	"strings"
 )
 
 // Like keys that encrypt, a version of a key for signing exists without being created. Its
@@ -26,12 +24,15 @@ var keyVersion = regexp.MustCompile(`^(projects/[a-z0-9-]+/locations/[a-z0-9-]+/
 
 const kmsAPI = "cloudkms.googleapis.com"
 
+// Keys are the keys of a cloud that sign.
+type Keys struct{ *Cloud }
+
 // SigningKey returns the public key of a version, PEM ("cryptoKeyVersions.get" and
 // "cryptoKeyVersions.getPublicKey", Cloud KMS API), to the caller, see [As].
-func (c *Cloud) SigningKey(ctx context.Context, version string) (string, error) {
+func (k Keys) SigningKey(ctx context.Context, version string) (string, error) {
 	// Three calls: the version, its key for the purpose, and the public key
 	// (kms/data_source_google_kms_crypto_key_version.go of the Terraform provider).
-	key, err := c.keyFor(ctx, version, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeys.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
+	key, err := k.keyFor(ctx, version, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeys.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
 	if err != nil {
 		return "", err
 	}
@@ -41,8 +42,8 @@ func (c *Cloud) SigningKey(ctx context.Context, version string) (string, error) 
 
 // Sign signs a SHA-256 digest ("cryptoKeyVersions.asymmetricSign", Cloud KMS API): the
 // signature is ASN.1 (RFC 5480), and another one each time.
-func (c *Cloud) Sign(ctx context.Context, version string, digest []byte) ([]byte, error) {
-	key, err := c.keyFor(ctx, version, "cloudkms.cryptoKeyVersions.useToSign")
+func (k Keys) Sign(ctx context.Context, version string, digest []byte) ([]byte, error) {
+	key, err := k.keyFor(ctx, version, "cloudkms.cryptoKeyVersions.useToSign")
 	if err != nil {
 		return nil, err
 	}
@@ -54,28 +55,28 @@ func (c *Cloud) Sign(ctx context.Context, version string, digest []byte) ([]byte
 
 // keyFor returns the private key of a version to a caller with these permissions on the key or
 // its project.
-func (c *Cloud) keyFor(ctx context.Context, version string, permissions ...string) (*ecdsa.PrivateKey, error) {
+func (k Keys) keyFor(ctx context.Context, version string, permissions ...string) (*ecdsa.PrivateKey, error) {
 	parts := keyVersion.FindStringSubmatch(version)
 	if parts == nil {
 		return nil, badRequest("The resource name %q is not that of a key's version: "+
 			"projects/*/locations/*/keyRings/*/cryptoKeys/*/cryptoKeyVersions/*.", version)
 	}
 	for _, permission := range permissions {
-		if err := c.Permit(ctx, permission, parts[1]); err != nil {
+		if err := k.Permit(ctx, permission, parts[1]); err != nil {
 			return nil, err
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.requireAPI(kmsAPI, segment(version, "projects")); err != nil {
+	v, done := k.View()
+	defer done()
+	if err := v.requireAPI(kmsAPI, segment(version, "projects")); err != nil {
 		return nil, err
 	}
-	return c.privateKey(version)
+	return k.privateKey(version)
 }
 
-// privateKey reads the key of a version, or makes it. c.mu must be held.
-func (c *Cloud) privateKey(version string) (*ecdsa.PrivateKey, error) {
-	file := c.keyFile(version)
+// privateKey reads the key of a version, or makes it. A view must be held.
+func (k Keys) privateKey(version string) (*ecdsa.PrivateKey, error) {
+	file := k.keyFile(version)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeKey(file)
@@ -100,16 +101,4 @@ func makeKey(file string) (*ecdsa.PrivateKey, error) {
 		return nil, err
 	}
 	return key, keepKey(file, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
-}
-
-// keyFile returns the path where the cloud keeps the key of a resource. Google never shows that key.
-func (c *Cloud) keyFile(resource string) string {
-	return filepath.Join(c.dir, "keys", strings.ReplaceAll(resource, "/", "_")+".pem")
-}
-
-func keepKey(file string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	return replaceFile(file, text) // 0600, as os.CreateTemp has it
 }

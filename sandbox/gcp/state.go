@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func (c *Cloud) load() error {
 	}
 	maps.Copy(c.deleted, s.Deleted)
 	for _, o := range s.Objects {
-		o.made = true
+		o.exists = true
 		c.objects[o.Name] = o
 	}
 	return nil
@@ -47,7 +48,7 @@ func (c *Cloud) load() error {
 func (c *Cloud) save() error {
 	s := state{Objects: []*Object{}, Deleted: c.deleted}
 	for _, name := range sortedNames(c.objects) {
-		if o := c.objects[name]; o.made {
+		if o := c.objects[name]; o.exists {
 			s.Objects = append(s.Objects, o)
 		}
 	}
@@ -73,4 +74,16 @@ func replaceFile(path string, data []byte) error {
 		return fmt.Errorf("saving the emulated cloud's state: %w", err)
 	}
 	return nil
+}
+
+// keyFile returns the path where the cloud keeps the key of a resource. Google never shows that key.
+func (c *Cloud) keyFile(resource string) string {
+	return c.path("keys", strings.ReplaceAll(resource, "/", "_")+".pem")
+}
+
+func keepKey(file string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	return replaceFile(file, text) // 0600, as os.CreateTemp has it
 }

@@ -8,8 +8,15 @@ import (
 )
 
 var subnetworkRule = &rule{
+	kind: KindSubnetwork, name: "projects/{project}/regions/{region}/subnetworks/{name}",
+	permissions: verbs{ // a grown range is a call of its own (compute/resource_compute_subnetwork.go: expandIpCidrRange)
+		VerbCreate: append(on(onProject, "compute.subnetworks.create", "compute.regionOperations.get"), policy...),
+		VerbGet:    on(onObject, "compute.subnetworks.get"),
+		VerbUpdate: slices.Concat(on(onObject, "compute.subnetworks.update", "compute.subnetworks.expandIpCidrRange"), policy, on(onProject, "compute.regionOperations.get")),
+		VerbDelete: slices.Concat(on(onObject, "compute.subnetworks.delete"), policy, on(onProject, "compute.regionOperations.get")),
+	},
 	noun: "subnetwork", quota: quota{"SUBNETWORKS", 100, ""},
-	check: checkSubnetwork, admit: admitSubnetwork, build: nothing, raze: nothing,
+	check: checkSubnetwork, admit: admitSubnetwork,
 }
 
 func checkSubnetwork(p Properties) []Violation {
@@ -115,22 +122,18 @@ func (t *change) checkRanges(network *Object) error {
 	return nil
 }
 
-// keepsUsedRanges refuses to remove a secondary range that a cluster uses
-// ("Create and modify VPC networks", VPC documentation).
+// keepsUsedRanges refuses to remove a secondary range that is used, as by a cluster: what uses one
+// names it after the subnet ("Create and modify VPC networks", VPC documentation).
 func (t *change) keepsUsedRanges() error {
 	if t.old == nil {
 		return nil
 	}
-	for _, cluster := range t.all(KindCluster, "projects/") {
-		if !slices.Contains(cluster.Uses, t.old.Name) {
+	for _, r := range subnetRanges(t.old.Config) {
+		if _, still := secondaryRange(t.new, r.name); r.name == "" || still {
 			continue
 		}
-		for _, name := range clusterRangeNames(cluster.Config) {
-			if _, before := secondaryRange(t.old, name); before {
-				if _, still := secondaryRange(t.new, name); !still {
-					return inUse("subnetwork secondary range", t.old.Name+"/"+name, cluster.Name)
-				}
-			}
+		if users := t.users(t.old.Name + "/" + r.name); len(users) > 0 {
+			return inUse("subnetwork secondary range", t.old.Name+"/"+r.name, users[0])
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 // component stays with all in it and all that this depends on, and an owner removes it.
 func TestPipelinesTeardownLeavesDelivery(t *testing.T) {
 	t.Parallel()
-	cloud, err := gcp.Open(t.TempDir(), nil, gcp.WithOperationTime(0))
+	cloud, err := gcp.Open(t.TempDir(), gcp.All(nil), gcp.WithOperationTime(0))
 	if err != nil {
 		t.Fatal(err)
 	}

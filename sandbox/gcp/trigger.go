@@ -10,7 +10,20 @@ import (
 // ("projects.locations.triggers", Cloud Build API). A person who proves to own the repository
 // connects it, so it exists without being created. A trigger without an event is run by hand
 // ("Create manual triggers"). No build runs.
-var triggerRule = &rule{noun: "trigger", check: checkTrigger, admit: admitTrigger, build: nothing, raze: nothing}
+var triggerRule = &rule{
+	kind: KindTrigger, name: "projects/{project}/locations/{location}/triggers/{uuid}",
+	permissions: verbs{ // each method's page, Cloud Build API: one permission is for builds and to change triggers
+		VerbCreate: append(on(onProject, "cloudbuild.builds.create"), grant{actAs, onTriggered}),
+		VerbGet:    on(onProject, "cloudbuild.builds.get"),
+		VerbUpdate: append(on(onProject, "cloudbuild.builds.create"), grant{actAs, onTriggered}),
+		VerbDelete: on(onProject, "cloudbuild.builds.create"),
+	},
+	noun: "trigger", check: checkTrigger, admit: admitTrigger,
+}
+
+func onTriggered(call Call) string {
+	return onProject(call) + "/serviceAccounts/" + lastSegment(call.Config.str("serviceAccount"))
+}
 
 var (
 	triggerName        = regexp.MustCompile(`^[A-Za-z0-9](?:[-A-Za-z0-9]{0,62}[A-Za-z0-9])?$`)

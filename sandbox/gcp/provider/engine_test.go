@@ -51,7 +51,7 @@ type engine struct {
 func newEngine(t *testing.T, rt gcp.Runtime) *engine {
 	t.Helper()
 	dir := t.TempDir()
-	cloud, err := gcp.Open(dir, rt, gcp.WithOperationTime(0))
+	cloud, err := gcp.Open(dir, gcp.All(rt), gcp.WithOperationTime(0))
 	if err != nil {
 		t.Fatal(err)
 	}

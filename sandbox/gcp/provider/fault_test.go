@@ -12,7 +12,7 @@ import (
 // fault sets one fault in the engine's cloud.
 func (e *engine) fault(words string) {
 	e.t.Helper()
-	f, err := gcp.ParseFault(strings.Fields(words))
+	f, err := gcp.ParseFault(strings.Fields(words), gcp.All(nil))
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -97,14 +97,14 @@ func TestLastingFaultsAreToldOnce(t *testing.T) {
 }
 
 func TestFaultsAreCheckedWhole(t *testing.T) {
-	_, err := gcp.ParseFault(strings.Fields("bogus kind=Bucket verb=put name=[ count=0 color=red seconds=1"))
+	_, err := gcp.ParseFault(strings.Fields("bogus kind=Bucket verb=put name=[ count=0 color=red seconds=1"), gcp.All(nil))
 	for _, want := range []string{`"bogus" is no answer`, "kind=Bucket: it may be ", "verb=put", "name=[", "count=0", `"color"`, "seconds=N"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseFault = %v, want %q in it", err, want)
 		}
 	}
 	for _, words := range []string{"slow seconds=30", "quota kind=Network verb=create name=edge-* count=2"} {
-		if f, err := gcp.ParseFault(strings.Fields(words)); err != nil || f.String() != words {
+		if f, err := gcp.ParseFault(strings.Fields(words), gcp.All(nil)); err != nil || f.String() != words {
 			t.Errorf("ParseFault(%q) = %q, %v, want the same", words, f, err)
 		}
 	}

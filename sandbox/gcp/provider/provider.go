@@ -73,7 +73,7 @@ func (p *provider) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumir
 		if err := complete(t, r, olds, news); err != nil {
 			return nil, err
 		}
-		for _, v := range gcp.Check(t.kind, plain(news)) {
+		for _, v := range p.cloud.Check(t.kind, plain(news)) {
 			failures = append(failures, &pulumirpc.CheckFailure{Property: v.Property, Reason: v.Reason})
 		}
 	}

@@ -345,7 +345,7 @@ func TestKeyVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := plain(e.decode(response.Return))
-	pem, err := e.cloud.SigningKey(context.Background(), key+"/cryptoKeyVersions/3")
+	pem, err := gcp.Keys{Cloud: e.cloud}.SigningKey(context.Background(), key+"/cryptoKeyVersions/3")
 	if err != nil {
 		t.Fatal(err)
 	}

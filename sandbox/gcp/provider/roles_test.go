@@ -38,11 +38,25 @@ type ask struct {
 	permission, resource string
 }
 
-func (a ask) permissions() []string {
+func (a ask) permissions(c *gcp.Cloud) []string {
 	if a.permission != "" {
 		return []string{a.permission}
 	}
-	return a.call.Permissions()
+	var names []string
+	for _, n := range c.Needs(a.call) {
+		names = append(names, n.Permission)
+	}
+	return names
+}
+
+// empty returns a cloud without objects.
+func empty(t *testing.T) *gcp.Cloud {
+	t.Helper()
+	c, err := gcp.Open(t.TempDir(), gcp.All(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (a ask) judge(ctx context.Context, c *gcp.Cloud) error {
@@ -181,7 +195,7 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 	if cluster, ok := config["cluster"].(string); ok && cluster == "cluster-id" { // a list has names for what is not known yet
 		config["cluster"] = clusterName
 	}
-	object, err := gcp.NameOf(rt.kind, testPlace, config)
+	object, err := empty(t).NameOf(rt.kind, testPlace, config)
 	if err != nil {
 		t.Fatalf("naming %s %s: %v", token, name, err)
 	}
@@ -234,10 +248,10 @@ func collection(token string) string {
 }
 
 // derive returns the smallest role for a run.
-func (r run) derive(asks []ask) customRole {
+func (r run) derive(c *gcp.Cloud, asks []ask) customRole {
 	role := customRole{Title: r.title, Description: r.description, Stage: "GA"}
 	for _, a := range asks {
-		role.Permissions = append(role.Permissions, a.permissions()...)
+		role.Permissions = append(role.Permissions, a.permissions(c)...)
 	}
 	slices.Sort(role.Permissions)
 	role.Permissions = slices.Compact(role.Permissions)
@@ -249,7 +263,7 @@ func roleFile(name string) string { return filepath.Join(infra, "roles", name+".
 func TestRoleFilesAreDerivedFromTheProgram(t *testing.T) {
 	program := golden(t)
 	for name, r := range runs {
-		want := r.derive(r.asks(t, program))
+		want := r.derive(empty(t), r.asks(t, program))
 		if *update {
 			text, err := yaml.Marshal(want)
 			if err != nil {
