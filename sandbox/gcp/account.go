@@ -5,7 +5,7 @@ import "regexp"
 var accountRule = &rule{
 	kind: KindServiceAccount, name: "projects/{project}/serviceAccounts/{email}",
 	permissions: crud("iam.serviceAccounts"),
-	noun:        "service account", quota: quota{"SERVICE_ACCOUNTS", 100, ""}, // "Quotas and limits", IAM
+	noun:        "service account", quota: quota{metric: "SERVICE_ACCOUNTS", limit: 100}, // "Quotas and limits", IAM
 	check: checkAccount, admit: admitAccount, deleted: forgetMember,
 }
 

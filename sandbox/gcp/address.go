@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -15,7 +16,7 @@ var addressRule = &rule{
 		VerbUpdate: on(onObject, "compute.addresses.setLabels", "compute.regionOperations.get"),
 		VerbDelete: on(onObject, "compute.addresses.delete", "compute.regionOperations.get"),
 	},
-	noun: "address", quota: quota{"STATIC_ADDRESSES", 8, "regions"},
+	noun: "address", quota: quota{metric: "STATIC_ADDRESSES", limit: 8, within: "regions"},
 	check: checkAddress, admit: admitAddress, show: showUsers,
 }
 
@@ -39,7 +40,7 @@ func admitAddress(t *change) error {
 	if p.str("ipVersion") == "IPV6" {
 		return invalid("ipVersion", "IPV6", "The emulated network has no IPv6.")
 	}
-	kind := first(p.str("addressType"), "EXTERNAL")
+	kind := cmp.Or(p.str("addressType"), "EXTERNAL")
 	t.assignNumber("addressId")
 	t.stamp("creationTimestamp")
 	t.complete(Properties{"selfLink": computeBase + t.new.Name, "addressType": kind, "labelFingerprint": fingerprint()},
@@ -65,13 +66,13 @@ func admitAddress(t *change) error {
 // first that is free. Four addresses of a subnet cannot be used ("Unusable
 // addresses in IPv4 subnet ranges", VPC documentation).
 func (t *change) internalAddress() error {
-	subnet, err := t.lookUp(KindSubnetwork, first(t.new.Config.str("subnetwork"), "default"))
+	subnet, err := t.lookUp(KindSubnetwork, cmp.Or(t.new.Config.str("subnetwork"), "default"))
 	if err != nil {
 		return err
 	}
 	t.new.Uses = []string{subnet.Name}
 	t.new.Status["subnetwork"] = computeBase + subnet.Name
-	t.new.Status["purpose"] = first(t.new.Config.str("purpose"), "GCE_ENDPOINT")
+	t.new.Status["purpose"] = cmp.Or(t.new.Config.str("purpose"), "GCE_ENDPOINT")
 	if t.new.Status.has("address") {
 		return nil
 	}
@@ -123,7 +124,7 @@ func showUsers(v View, o *Object) {
 
 // ReservedAddress returns the IP address that is reserved under a name.
 func ReservedAddress(c *Cloud, project, region, name string) (netip.Addr, bool) {
-	path, err := c.NameOf(KindAddress, Place{project, region, ""}, Properties{"name": name})
+	path, err := c.NameOf(KindAddress, Place{Project: project, Region: region}, Properties{"name": name})
 	if err != nil {
 		return netip.Addr{}, false
 	}

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -88,7 +89,7 @@ func admitAttestor(t *change) error {
 	var keys []any
 	for _, key := range note.objects("publicKeys") {
 		named := key.clone()
-		named["id"] = first(key.str("id"), digestID(key.str("pkixPublicKey.publicKeyPem")))
+		named["id"] = cmp.Or(key.str("id"), digestID(key.str("pkixPublicKey.publicKeyPem")))
 		keys = append(keys, named)
 	}
 	if len(keys) > 0 {

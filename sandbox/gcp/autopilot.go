@@ -1,6 +1,9 @@
 package gcp
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // autopilot reports whether GKE runs the nodes of a cluster ("GKE Autopilot overview").
 func autopilot(cluster *Object) bool { return cluster.Config.boolean("enableAutopilot") }
@@ -62,7 +65,7 @@ func autopilotPool(cluster *Object) *Object {
 	return &Object{Kind: KindNodePool, Name: cluster.Name + "/nodePools/nap", Config: Properties{}, Status: Properties{
 		"nodeLocations": toList(poolZones(cluster)[:1]), "nodeCount": 1.0,
 		"nodeConfig": Properties{
-			"machineType": "ek-standard-8", "imageType": "COS_CONTAINERD", "serviceAccount": first(defaults.str("serviceAccount"), "default"),
+			"machineType": "ek-standard-8", "imageType": "COS_CONTAINERD", "serviceAccount": cmp.Or(defaults.str("serviceAccount"), "default"),
 			"labels":                 Properties{"cloud.google.com/gke-spot": "true"},
 			"workloadMetadataConfig": Properties{"mode": "GKE_METADATA"},
 		},

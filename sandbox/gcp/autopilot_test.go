@@ -88,7 +88,7 @@ func TestAutopilotPermissions(t *testing.T) {
 	t.Parallel()
 	c := open(t, t.TempDir(), newFakeRuntime())
 	on := map[string]string{} // the resource, by the permission
-	for _, n := range c.Needs(Call{VerbCreate, KindCluster, clusterPath, autopilotConfig}) {
+	for _, n := range c.Needs(Call{Verb: VerbCreate, Kind: KindCluster, Name: clusterPath, Config: autopilotConfig}) {
 		on[n.Permission] = n.Resource
 	}
 	for permission, want := range map[string]bool{

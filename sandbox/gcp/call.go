@@ -8,7 +8,7 @@ func WithCalls(observe func(Call)) Option {
 }
 
 // Read returns the object of a name to the caller, see [As]. What there is not
-// gives an error for which [NotFound] holds.
+// gives an error for which [IsNotFound] holds.
 func (c *Cloud) Read(ctx context.Context, kind Kind, name string) (Object, error) {
 	o, err := c.Get(name)
 	if judged := c.accept(ctx, Call{VerbGet, kind, name, o.Config}); judged != nil {

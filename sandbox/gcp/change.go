@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"math/big"
@@ -74,8 +75,8 @@ func (t *change) lookUp(kind Kind, ref string) (*Object, error) {
 		return t.existingOf(kind, ref[i:])
 	}
 	at := t.at
-	at.Project = first(t.new.project(), at.Project)
-	at.Region = first(regionOf(first(t.new.Status.str("region"), t.new.Status.str("location"))), at.Region)
+	at.Project = cmp.Or(t.new.project(), at.Project)
+	at.Region = cmp.Or(regionOf(cmp.Or(t.new.Status.str("region"), t.new.Status.str("location"))), at.Region)
 	name, _, err := t.cloud.locate(kind, at, Properties{"name": ref})
 	if err != nil {
 		return nil, err

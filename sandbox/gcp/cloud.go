@@ -91,7 +91,7 @@ func (c *Cloud) Objects() []string {
 	return names
 }
 
-// Get returns the object of a name, or an error for which [NotFound] holds.
+// Get returns the object of a name, or an error for which [IsNotFound] holds.
 func (c *Cloud) Get(name string) (Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,8 +125,8 @@ func (c *Cloud) path(parts ...string) string {
 	return filepath.Join(append([]string{c.dir}, parts...)...)
 }
 
-// NotFound reports whether an error means that an object does not exist.
-func NotFound(err error) bool {
+// IsNotFound reports whether an error means that an object does not exist.
+func IsNotFound(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == 404
 }

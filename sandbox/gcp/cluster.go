@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,7 +25,7 @@ func clusterRule(rt Runtime) *rule {
 			VerbUpdate: on(onObject, "container.clusters.update", "container.operations.get"),
 			VerbDelete: on(onObject, "container.clusters.get", "container.clusters.delete", "container.operations.get"),
 		},
-		noun: "cluster", quota: quota{"CLUSTERS", 100, "locations"}, // "Quotas and limits", GKE
+		noun: "cluster", quota: quota{metric: "CLUSTERS", limit: 100, within: "locations"}, // "Quotas and limits", GKE
 		needs: spareAutopilot, check: checkCluster, admit: admitCluster,
 		build: func(ctx context.Context, t *change) error {
 			if t.old != nil && managedPrometheus(t.old) == managedPrometheus(t.new) && enforces(t.old) == enforces(t.new) {
@@ -43,11 +44,11 @@ func clusterRule(rt Runtime) *rule {
 // readPools is what the client does to read a cluster or a pool: it lists the zone's instance
 // group managers and looks for those of the pools (container/resource_container_node_pool.go:
 // refreshIfNeeded).
-var readPools = append(on(onObject, "container.clusters.get"), grant{"compute.instanceGroupManagers.list", onProject})
+var readPools = append(on(onObject, "container.clusters.get"), grant{permission: "compute.instanceGroupManagers.list", on: onProject})
 
 // asNodes is needed to run nodes as an account.
-var asNodes = grant{actAs, func(call Call) string {
-	email := first(call.Config.str("nodeConfig.serviceAccount"), call.Config.str("clusterAutoscaling.autoProvisioningDefaults.serviceAccount"))
+var asNodes = grant{permission: actAs, on: func(call Call) string {
+	email := cmp.Or(call.Config.str("nodeConfig.serviceAccount"), call.Config.str("clusterAutoscaling.autoProvisioningDefaults.serviceAccount"))
 	if !strings.Contains(email, "@") { // the default of Compute Engine
 		email = ProjectNumber(segment(call.Name, "projects")) + "-compute@developer.gserviceaccount.com"
 	}
@@ -177,7 +178,7 @@ func checkVersion(p Properties) error {
 		return nil
 	}
 	var minor int
-	if _, err := fmt.Sscanf(text, "1.%d", &minor); err != nil || minor > newest[first(p.str("releaseChannel.channel"), "REGULAR")] {
+	if _, err := fmt.Sscanf(text, "1.%d", &minor); err != nil || minor > newest[cmp.Or(p.str("releaseChannel.channel"), "REGULAR")] {
 		return badRequest("Master version \"%s\" is unsupported.", text)
 	}
 	return nil

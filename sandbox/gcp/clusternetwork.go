@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 )
@@ -22,11 +23,11 @@ var (
 // exist and not to overlap ("VPC-native clusters", GKE documentation).
 func (t *change) admitClusterNetwork() error {
 	p := t.new.Config
-	network, err := t.lookUp(KindNetwork, first(p.str("network"), "default"))
+	network, err := t.lookUp(KindNetwork, cmp.Or(p.str("network"), "default"))
 	if err != nil {
 		return err
 	}
-	subnet, err := t.lookUp(KindSubnetwork, first(p.str("subnetwork"), "default"))
+	subnet, err := t.lookUp(KindSubnetwork, cmp.Or(p.str("subnetwork"), "default"))
 	if err != nil {
 		return err
 	}
@@ -96,9 +97,7 @@ func (t *change) takenBeside(subnet *Object) []netip.Prefix {
 		}
 		switch o.Kind {
 		case KindSubnetwork:
-			for _, r := range subnetRanges(o.Config) {
-				taken = append(taken, prefix(r.cidr))
-			}
+			taken = append(taken, ranges(o)...)
 		case KindCluster:
 			taken = append(taken, prefix(o.Status.str("clusterIpv4Cidr")))
 		}

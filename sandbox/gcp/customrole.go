@@ -12,7 +12,7 @@ import (
 var customRoleRule = &rule{
 	kind: KindCustomRole, name: "projects/{project}/roles/{roleId}",
 	permissions: crud("iam.roles"),
-	noun:        "role", quota: quota{"CUSTOM_ROLES", 300, ""}, // "Quotas and limits", IAM
+	noun:        "role", quota: quota{metric: "CUSTOM_ROLES", limit: 300}, // "Quotas and limits", IAM
 	check: checkCustomRole, admit: admitCustomRole,
 	// A deleted role can be undeleted for 7 days, which the Terraform provider does when
 	// it creates one of that ID, and is then removed for 30 days more.

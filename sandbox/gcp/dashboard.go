@@ -38,7 +38,7 @@ func checkDashboard(p Properties) []Violation {
 	}
 	d := &dashboard{}
 	if err := json.Unmarshal([]byte(text), &d.p); err != nil || d.p == nil {
-		return []Violation{{"dashboardJson", fmt.Sprintf("it is not a JSON object: %v", err)}}
+		return []Violation{{Property: "dashboardJson", Reason: fmt.Sprintf("it is not a JSON object: %v", err)}}
 	}
 	d.fields("", d.p, slices.Concat(dashboardFields, layouts))
 	if d.p.str("displayName") == "" {
@@ -68,7 +68,7 @@ type dashboard struct {
 }
 
 func (d *dashboard) wrong(format string, args ...any) {
-	d.found = append(d.found, Violation{"dashboardJson", fmt.Sprintf(format, args...)})
+	d.found = append(d.found, Violation{Property: "dashboardJson", Reason: fmt.Sprintf(format, args...)})
 }
 
 // fields checks that an object has known fields only, as Google's JSON parser does.

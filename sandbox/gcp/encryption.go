@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 )
@@ -33,7 +34,7 @@ func (t *change) mayEncrypt(key, agent string) error {
 		return nil
 	}
 	parts := cryptoKey.FindStringSubmatch(key)
-	at := first(t.new.Status.str("location"), t.new.Status.str("region"))
+	at := cmp.Or(t.new.Status.str("location"), t.new.Status.str("region"))
 	if parts == nil || parts[1] != regionOf(at) {
 		return badRequest("The Cloud KMS key %q must be in the same location as the resource, %s.", key, regionOf(at))
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -162,4 +162,38 @@ func code(err error) int {
 	return 0
 }
 
-func contains(list []string, s string) bool { return slices.Contains(list, s) }
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+const testKey = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
+
+const ciEmail = "ci-account@test-project.iam.gserviceaccount.com"
+
+// guarded returns a cloud in which an account has one custom role on the project.
+func guarded(t *testing.T, permissions ...any) (*Cloud, context.Context) {
+	t.Helper()
+	c := open(t, t.TempDir(), newFakeRuntime())
+	build(t, c)
+	create(t, c, KindServiceAccount, Properties{"accountId": "ci-account"})
+	create(t, c, KindCustomRole, Properties{"roleId": "deploy", "title": "CI", "permissions": permissions})
+	create(t, c, KindProjectMember, Properties{"role": "projects/test-project/roles/deploy", "member": "serviceAccount:" + ciEmail})
+	return c, As(context.Background(), ciEmail)
+}
+
+// refuser returns a function that checks that a creation is refused, and that nothing is left of it.
+func refuser(t *testing.T, c *Cloud) func(what string, kind Kind, config Properties, status int, want string) {
+	return func(what string, kind Kind, config Properties, status int, want string) {
+		t.Helper()
+		before := strings.Join(c.Objects(), "\n")
+		if _, err := c.Create(context.Background(), kind, here, config); code(err) != status || !strings.Contains(errorText(err), want) {
+			t.Errorf("%s: Create = %v, want an error %d with %q", what, err, status, want)
+		}
+		if after := strings.Join(c.Objects(), "\n"); after != before {
+			t.Errorf("%s: the refused creation left something:\n%s\nwant\n%s", what, after, before)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ var answers = map[string]func(c *Cloud, call Call) error{
 	},
 	"quota": func(c *Cloud, call Call) error {
 		q := c.rule(call.Kind).quota
-		return quotaExceeded(first(q.metric, "RESOURCES"), q.limit, "globally")
+		return quotaExceeded(cmp.Or(q.metric, "RESOURCES"), q.limit, "globally")
 	},
 	"denied": func(c *Cloud, call Call) error {
 		for _, n := range c.Needs(call) {

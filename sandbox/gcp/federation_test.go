@@ -8,8 +8,7 @@ import (
 )
 
 const (
-	poolName  = "projects/test-project/locations/global/workloadIdentityPools/grpc-edge-dev"
-	connected = "projects/test-project/locations/us-central1/connections/github/repositories/r"
+	poolName = "projects/test-project/locations/global/workloadIdentityPools/grpc-edge-dev"
 )
 
 var (
@@ -19,10 +18,6 @@ var (
 		"oidc":               Properties{"issuerUri": "https://token.actions.githubusercontent.com"},
 		"attributeMapping":   Properties{"google.subject": "assertion.sub", "attribute.repository": "assertion.repository"},
 		"attributeCondition": "assertion.repository == 'o/r'",
-	}
-	triggerConfig = Properties{
-		"name": "deploy", "location": "us-central1", "filename": "cloudbuild.yaml",
-		"repositoryEventConfig": Properties{"repository": connected, "push": Properties{"branch": "^main$"}},
 	}
 )
 
@@ -90,16 +85,6 @@ func TestDeletedNamesAreTaken(t *testing.T) {
 	}
 }
 
-func TestTriggersHaveOneName(t *testing.T) {
-	t.Parallel()
-	c := open(t, t.TempDir(), newFakeRuntime())
-	enable(t, c)
-	create(t, c, KindTrigger, triggerConfig)
-	if _, err := c.Create(context.Background(), KindTrigger, here, triggerConfig); code(err) != 409 {
-		t.Errorf("a second trigger of the name: %v, want 409", err)
-	}
-}
-
 // A condition limits what may be granted, and nothing else that the role holds.
 func TestConditionLimitsWhatMayBeGranted(t *testing.T) {
 	t.Parallel()
@@ -110,8 +95,8 @@ func TestConditionLimitsWhatMayBeGranted(t *testing.T) {
 		"resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy", "cloudkms.cryptoKeys.getIamPolicy",
 		"cloudkms.cryptoKeys.setIamPolicy", "compute.networks.get"}})
 	create(t, c, KindProjectMember, grantIf("projects/test-project/roles/deploy", "serviceAccount:"+ciEmail,
-		"api.getAttribute('"+modifiedGrants+"', []).hasOnly(['roles/logging.logWriter'])"+
-			" || resource.name == '"+testKey+"' && api.getAttribute('"+modifiedGrants+"', []).hasOnly(['roles/cloudkms.cryptoKeyDecrypter'])"))
+		"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/logging.logWriter'])"+
+			" || resource.name == '"+testKey+"' && api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/cloudkms.cryptoKeyDecrypter'])"))
 	ctx := As(context.Background(), ciEmail)
 	if _, err := c.Read(ctx, KindNetwork, networkName); err != nil {
 		t.Errorf("reading: %v, want nil", err)

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -12,7 +13,7 @@ import (
 var firewallRule = &rule{
 	kind: KindFirewall, name: "projects/{project}/global/firewalls/{name}",
 	permissions: permissionsOf("firewalls", "compute.globalOperations.get", policy),
-	noun:        "firewall", quota: quota{"FIREWALLS", 100, ""},
+	noun:        "firewall", quota: quota{metric: "FIREWALLS", limit: 100},
 	check: checkFirewall, admit: admitFirewall,
 }
 
@@ -83,7 +84,7 @@ func admitFirewall(t *change) error {
 	if err != nil {
 		return err
 	}
-	direction := first(p.str("direction"), "INGRESS")
+	direction := cmp.Or(p.str("direction"), "INGRESS")
 	switch {
 	case !p.has("allows") && !p.has("denies"):
 		return badRequest("Required field 'resource.allowed' or 'resource.denied' not specified")

@@ -8,7 +8,7 @@ import (
 var forwardingRuleRule = &rule{
 	kind: KindForwardingRule, name: "projects/{project}/regions/{region}/forwardingRules/{name}",
 	permissions: permissionsOf("forwardingRules", "compute.regionOperations.get", nil),
-	noun:        "forwarding rule", quota: quota{"FORWARDING_RULES", 15, "regions"},
+	noun:        "forwarding rule", quota: quota{metric: "FORWARDING_RULES", limit: 15, within: "regions"},
 	admit: admitForwardingRule,
 }
 

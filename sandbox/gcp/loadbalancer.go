@@ -63,7 +63,7 @@ func DeleteForwardingRule(c *Cloud, name string) error {
 	done()
 	var errs []error
 	for _, path := range gone {
-		if err := c.Delete(context.Background(), path); err != nil && !NotFound(err) {
+		if err := c.Delete(context.Background(), path); err != nil && !IsNotFound(err) {
 			errs = append(errs, fmt.Errorf("deleting forwarding rule %q: %w", name, err))
 		}
 	}
@@ -81,7 +81,7 @@ func put(ctx context.Context, c *Cloud, kind Kind, at Place, config Properties) 
 		return err
 	}
 	old, err := c.Get(name)
-	if NotFound(err) {
+	if IsNotFound(err) {
 		_, err = c.Create(ctx, kind, at, config)
 		return err
 	}

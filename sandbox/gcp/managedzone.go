@@ -13,7 +13,7 @@ var managedZoneRule = &rule{
 		VerbUpdate: on(onObject, "dns.managedZones.update", "dns.networks.bindPrivateDNSZone"),
 		VerbDelete: on(onObject, "dns.managedZones.delete"),
 	},
-	noun: "managed zone", quota: quota{"MANAGED_ZONES", 10000, ""}, // "Quotas and limits", Cloud DNS
+	noun: "managed zone", quota: quota{metric: "MANAGED_ZONES", limit: 10000}, // "Quotas and limits", Cloud DNS
 	check: checkManagedZone, admit: admitManagedZone,
 }
 

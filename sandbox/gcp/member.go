@@ -18,11 +18,6 @@ var (
 		permissions: binding("iam.serviceAccounts", onObject),
 		noun:        "IAM binding", idempotent: true, check: checkMember, admit: admitAccountMember,
 	}
-	repositoryMemberRule = &rule{
-		kind: KindRepositoryMember, name: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
-		permissions: binding("artifactregistry.repositories", onObject),
-		noun:        "IAM binding", idempotent: true, check: checkMember, admit: admitRepositoryMember,
-	}
 )
 
 var (
@@ -76,10 +71,13 @@ func admitMember(t *change) error {
 	return nil
 }
 
+// gkeCluster is the kind of GKE's clusters, whose package needs this one.
+const gkeCluster Kind = "container.googleapis.com/Cluster"
+
 // identityPool checks that a workload identity pool exists. The project's first cluster with
 // Workload Identity creates it.
 func (t *change) identityPool(pool string) error {
-	for _, cluster := range t.all(KindCluster, "projects/") {
+	for _, cluster := range t.all(gkeCluster, "projects/") {
 		if cluster.made() && cluster.Properties().str("workloadIdentityConfig.workloadPool") == pool {
 			return nil
 		}
@@ -92,14 +90,6 @@ func admitAccountMember(t *change) error {
 	name, _, _ := strings.Cut(t.new.Name, "/iam/")
 	if !t.accountExists(lastSegment(name)) {
 		return notFound(name)
-	}
-	return admitMember(t)
-}
-
-func admitRepositoryMember(t *change) error {
-	name, _, _ := strings.Cut(t.new.Name, "/iam/")
-	if _, err := t.existingOf(KindRepository, name); err != nil {
-		return err
 	}
 	return admitMember(t)
 }

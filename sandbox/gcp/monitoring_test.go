@@ -170,8 +170,8 @@ func TestChannelInUseIsKept(t *testing.T) {
 		t.Errorf("deleting a channel in use: %v, want %q", err, want)
 	}
 	remove(t, c, forced.Name)
-	if o, err := c.Get(policy.Name); err != nil || len(o.channels()) != 1 || o.channels()[0] != kept.Name {
-		t.Errorf("channels of the policy = %v, %v, want the one that was kept", o.channels(), err)
+	if o, err := c.Get(policy.Name); err != nil || len(o.Config.strings("notificationChannels")) != 1 || o.Config.strings("notificationChannels")[0] != kept.Name {
+		t.Errorf("channels of the policy = %v, %v, want the one that was kept", o.Config.strings("notificationChannels"), err)
 	}
 	remove(t, c, policy.Name)
 	remove(t, c, kept.Name)

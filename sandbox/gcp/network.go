@@ -5,20 +5,20 @@ const computeBase = "https://www.googleapis.com/compute/v1/"
 var networkRule = &rule{
 	kind: KindNetwork, name: "projects/{project}/global/networks/{name}",
 	permissions: permissionsOf("networks", "compute.globalOperations.get", nil),
-	noun:        "network", quota: quota{"NETWORKS", 5, ""},
+	noun:        "network", quota: quota{metric: "NETWORKS", limit: 5},
 	check: checkNetwork, admit: admitNetwork,
 }
 
 func permissionsOf(collection, operations string, besides []grant) verbs {
 	v := crud("compute." + collection)
 	for _, verb := range []Verb{VerbCreate, VerbUpdate, VerbDelete} {
-		v[verb] = append(append(v[verb], besides...), grant{operations, onProject})
+		v[verb] = append(append(v[verb], besides...), grant{permission: operations, on: onProject})
 	}
 	return v
 }
 
 // policy is also needed to change what belongs to a network.
-var policy = []grant{{"compute.networks.updatePolicy", func(call Call) string {
+var policy = []grant{{permission: "compute.networks.updatePolicy", on: func(call Call) string {
 	return onProject(call) + "/global/networks/" + lastSegment(call.Config.str("network"))
 }}}
 

@@ -18,7 +18,7 @@ func nodePoolRule(rt Runtime) *rule {
 			VerbUpdate: on(onObject, "container.clusters.update", "container.operations.get"),
 			VerbDelete: on(onObject, "container.clusters.get", "container.clusters.update", "container.operations.get"),
 		},
-		noun: "node pool", quota: quota{"NODE_POOLS", 100, "clusters"},
+		noun: "node pool", quota: quota{metric: "NODE_POOLS", limit: 100, within: "clusters"},
 		check: checkNodePool, admit: admitNodePool,
 		build: func(ctx context.Context, t *change) error {
 			err := rt.StartNodes(ctx, nodePoolSpec(t.new))

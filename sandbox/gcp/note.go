@@ -28,7 +28,7 @@ var (
 )
 
 // attach is needed besides, to attest.
-var attach = grant{"containeranalysis.notes.attachOccurrence", func(call Call) string { return call.Config.str("noteName") }}
+var attach = grant{permission: "containeranalysis.notes.attachOccurrence", on: func(call Call) string { return call.Config.str("noteName") }}
 
 var noteName = regexp.MustCompile(`^projects/[^/]+/notes/[^/]+$`)
 

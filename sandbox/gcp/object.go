@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -51,7 +52,7 @@ func (o Object) made() bool { return o.exists }
 func (o Object) last() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
 
 // project returns the ID of the object's project; some names have its number.
-func (o Object) project() string { return first(o.Status.str("project"), segment(o.Name, "projects")) }
+func (o Object) project() string { return cmp.Or(o.Status.str("project"), segment(o.Name, "projects")) }
 
 func (o *Object) copy() Object {
 	c := *o

@@ -20,19 +20,6 @@ func TestEveryKindNamesItsPermissions(t *testing.T) {
 	}
 }
 
-const ciEmail = "ci-account@test-project.iam.gserviceaccount.com"
-
-// guarded returns a cloud in which an account has one custom role on the project.
-func guarded(t *testing.T, permissions ...any) (*Cloud, context.Context) {
-	t.Helper()
-	c := open(t, t.TempDir(), newFakeRuntime())
-	build(t, c)
-	create(t, c, KindServiceAccount, Properties{"accountId": "ci-account"})
-	create(t, c, KindCustomRole, Properties{"roleId": "deploy", "title": "CI", "permissions": permissions})
-	create(t, c, KindProjectMember, Properties{"role": "projects/test-project/roles/deploy", "member": "serviceAccount:" + ciEmail})
-	return c, As(context.Background(), ciEmail)
-}
-
 func TestRefusalsNamePermissionAndResource(t *testing.T) {
 	c, ctx := guarded(t, "compute.networks.create", "container.clusters.update", "container.operations.get")
 	for _, test := range []struct {
@@ -69,7 +56,7 @@ func TestRefusalsNamePermissionAndResource(t *testing.T) {
 func TestRolesCountWhereTheyAreGranted(t *testing.T) {
 	c, ctx := guarded(t)
 	account := "projects/test-project/serviceAccounts/" + accountEmail
-	pool := Call{VerbCreate, KindNodePool, poolPath, poolConfig}
+	pool := Call{Verb: VerbCreate, Kind: KindNodePool, Name: poolPath, Config: poolConfig}
 	create(t, c, KindProjectMember, Properties{"role": "roles/container.admin", "member": "serviceAccount:" + ciEmail})
 	create(t, c, KindProjectMember, Properties{"role": "roles/viewer", "member": "serviceAccount:" + ciEmail})
 	if err := c.Authorize(ctx, pool); err == nil || !strings.Contains(err.Error(), "iam.serviceAccounts.actAs") {
@@ -80,7 +67,7 @@ func TestRolesCountWhereTheyAreGranted(t *testing.T) {
 		t.Errorf("with roles/iam.serviceAccountUser on the account alone: %v, want nil", err)
 	}
 	other := with(poolConfig, Properties{"nodeConfig": Properties{"serviceAccount": ciEmail}})
-	if err := c.Authorize(ctx, Call{VerbCreate, KindNodePool, poolPath, other}); code(err) != 403 {
+	if err := c.Authorize(ctx, Call{Verb: VerbCreate, Kind: KindNodePool, Name: poolPath, Config: other}); code(err) != 403 {
 		t.Errorf("nodes as another account: %v, want 403", err)
 	}
 	if err := c.Authorize(As(ctx, "nobody@test-project.iam.gserviceaccount.com"), pool); code(err) != 404 {
@@ -103,19 +90,6 @@ func TestCustomRoleTakesPartAtOnce(t *testing.T) {
 		}
 		if _, err := c.Read(ctx, KindNetwork, networkName); code(err) != test.want {
 			t.Errorf("reading with %v = %v, want code %d", test.change, err, test.want)
-		}
-	}
-}
-
-func TestRegistryAsksForTheSamePermissions(t *testing.T) {
-	c, _ := guarded(t, "artifactregistry.repositories.uploadArtifacts")
-	name := "projects/test-project/locations/us-central1/repositories/images"
-	for permission, want := range map[string]bool{
-		"artifactregistry.repositories.uploadArtifacts":   true,
-		"artifactregistry.repositories.downloadArtifacts": false,
-	} {
-		if got := (repositories{c}).Allowed(ciEmail, permission, name); got != want {
-			t.Errorf("Allowed(%s) = %t, want %t", permission, got, want)
 		}
 	}
 }
@@ -170,30 +144,4 @@ func TestEnabledAPIsAreNotKnownAtOnce(t *testing.T) {
 	if err := c.Enabled("compute.googleapis.com", "test-project"); err != nil {
 		t.Errorf("Enabled = %v a minute later, want nil", err)
 	}
-}
-
-func TestChannelsOfferVersions(t *testing.T) {
-	c := open(t, t.TempDir(), newFakeRuntime())
-	build(t, c)
-	for channel, want := range map[string]int{"STABLE": 400, "REGULAR": 0} {
-		config := with(clusterConfig, Properties{"minMasterVersion": "1.35", "releaseChannel": Properties{"channel": channel}})
-		if _, err := c.Update(context.Background(), clusterPath, here, config); code(err) != want {
-			t.Errorf("1.35 on %s: %v, want code %d", channel, err, want)
-		}
-	}
-}
-
-func TestUpstreamCredentialsAreRead(t *testing.T) {
-	c := open(t, t.TempDir(), newFakeRuntime())
-	enable(t, c)
-	mirror := Properties{"repositoryId": "hub", "format": "DOCKER", "mode": "REMOTE_REPOSITORY", "location": "us-central1", "remoteRepositoryConfig": Properties{
-		"dockerRepository": Properties{"publicRepository": "DOCKER_HUB"},
-		"upstreamCredentials": Properties{"usernamePasswordCredentials": Properties{
-			"username": "edgebuilder", "passwordSecretVersion": "projects/test-project/secrets/docker-hub/versions/1"}}}}
-	if _, err := c.Create(context.Background(), KindRepository, here, mirror); code(err) != 403 || !strings.Contains(err.Error(), "gcp-sa-artifactregistry") {
-		t.Errorf("with a secret that the service agent may not read: %v, want a refusal that names the agent", err)
-	}
-	create(t, c, KindSecretMember, Properties{"secretId": "docker-hub", "role": "roles/secretmanager.secretAccessor",
-		"member": "serviceAccount:service-" + ProjectNumber("test-project") + "@gcp-sa-artifactregistry.iam.gserviceaccount.com"})
-	create(t, c, KindRepository, mirror)
 }

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -50,19 +51,19 @@ func resolve(key, pattern string, at Place, p Properties) (string, error) {
 	case "number":
 		return digits(19), nil
 	case "region":
-		return region(first(p.str("region"), at.Region))
+		return region(cmp.Or(p.str("region"), at.Region))
 	case "location":
 		fallback := at.Region
 		if strings.Contains(pattern, "/clusters/") {
-			fallback = first(at.Zone, at.Region)
+			fallback = cmp.Or(at.Zone, at.Region)
 		}
 		if strings.Contains(pattern, "/triggers/") { // those without are global
 			fallback = "global"
 		}
-		return location(first(p.str("location"), segment(p.str("cluster"), "locations"),
+		return location(cmp.Or(p.str("location"), segment(p.str("cluster"), "locations"),
 			segment(p.str("repository"), "locations"), fallback))
 	case "email":
-		return fmt.Sprintf("%s@%s.iam.gserviceaccount.com", p.str("accountId"), first(p.str("project"), at.Project)), nil
+		return fmt.Sprintf("%s@%s.iam.gserviceaccount.com", p.str("accountId"), cmp.Or(p.str("project"), at.Project)), nil
 	case "member": // bindings of a role that differ in their conditions are not the same
 		if condition := p.object("condition"); condition != nil {
 			return strings.Join([]string{p.str(key), condition.str("title"), condition.str("description"), condition.str("expression")}, "/"), nil
@@ -79,7 +80,7 @@ func resolve(key, pattern string, at Place, p Properties) (string, error) {
 }
 
 func project(at Place, p Properties) (string, error) {
-	id := strings.TrimPrefix(first(p.str("project"), segment(p.str("cluster"), "projects"),
+	id := strings.TrimPrefix(cmp.Or(p.str("project"), segment(p.str("cluster"), "projects"),
 		segment(p.str("serviceAccountId"), "projects"), segment(p.str("repository"), "projects"), at.Project), "projects/")
 	if id == "" {
 		return "", badRequest("project: required field is not set. Set it on the resource, or `gcp:project` in the stack's config")
@@ -115,7 +116,7 @@ func regionZones(region string) []string {
 		return nil
 	}
 	var names []string
-	for _, letter := range first(zones[region], "abc") {
+	for _, letter := range cmp.Or(zones[region], "abc") {
 		names = append(names, region+"-"+string(letter))
 	}
 	return names
@@ -154,13 +155,3 @@ func location(name string) (string, error) {
 }
 
 func lastSegment(s string) string { return s[strings.LastIndex(s, "/")+1:] }
-
-// first returns the first of some strings that is not empty.
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}

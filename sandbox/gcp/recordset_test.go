@@ -60,7 +60,7 @@ func TestManagedZone(t *testing.T) {
 	if domain, err := ManagedZone(ctx, c, "test-project", zoneName); err != nil || domain != "example.com." {
 		t.Errorf("ManagedZone() = %q, %v", domain, err)
 	}
-	if _, err := ManagedZone(ctx, c, "test-project", "projects/dns-project/managedZones/nowhere"); !NotFound(err) {
+	if _, err := ManagedZone(ctx, c, "test-project", "projects/dns-project/managedZones/nowhere"); !IsNotFound(err) {
 		t.Errorf("a zone that is not there: %v, want 404", err)
 	}
 }

@@ -27,6 +27,12 @@ var repositoryRule = &rule{
 	},
 }
 
+var repositoryMemberRule = &rule{
+	kind: KindRepositoryMember, name: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
+	permissions: binding("artifactregistry.repositories", onObject),
+	noun:        "IAM binding", idempotent: true, check: checkMember, admit: admitRepositoryMember,
+}
+
 // storageKey is the property that names the directory of a repository's images.
 // It is the emulator's own and no output.
 const storageKey = "storage"
@@ -91,6 +97,14 @@ func admitRepository(t *change) error {
 		"vulnerabilityScanningConfig": Properties{"enablementConfig": "", "enablementState": "SCANNING_DISABLED", "enablementStateReason": "API containerscanning.googleapis.com is not enabled."},
 	})
 	return nil
+}
+
+func admitRepositoryMember(t *change) error {
+	name, _, _ := strings.Cut(t.new.Name, "/iam/")
+	if _, err := t.existingOf(KindRepository, name); err != nil {
+		return err
+	}
+	return admitMember(t)
 }
 
 // upstreamCredentials checks that the service agent may read the secret with which a remote

@@ -344,3 +344,46 @@ func TestRegistryChallenge(t *testing.T) {
 		t.Errorf("another host: %d, want 404", got)
 	}
 }
+
+func TestRegistryAsksForTheSamePermissions(t *testing.T) {
+	c, _ := guarded(t, "artifactregistry.repositories.uploadArtifacts")
+	name := "projects/test-project/locations/us-central1/repositories/images"
+	for permission, want := range map[string]bool{
+		"artifactregistry.repositories.uploadArtifacts":   true,
+		"artifactregistry.repositories.downloadArtifacts": false,
+	} {
+		if got := (repositories{c}).Allowed(ciEmail, permission, name); got != want {
+			t.Errorf("Allowed(%s) = %t, want %t", permission, got, want)
+		}
+	}
+}
+
+func TestUpstreamCredentialsAreRead(t *testing.T) {
+	c := open(t, t.TempDir(), newFakeRuntime())
+	enable(t, c)
+	mirror := Properties{"repositoryId": "hub", "format": "DOCKER", "mode": "REMOTE_REPOSITORY", "location": "us-central1", "remoteRepositoryConfig": Properties{
+		"dockerRepository": Properties{"publicRepository": "DOCKER_HUB"},
+		"upstreamCredentials": Properties{"usernamePasswordCredentials": Properties{
+			"username": "edgebuilder", "passwordSecretVersion": "projects/test-project/secrets/docker-hub/versions/1"}}}}
+	if _, err := c.Create(context.Background(), KindRepository, here, mirror); code(err) != 403 || !strings.Contains(err.Error(), "gcp-sa-artifactregistry") {
+		t.Errorf("with a secret that the service agent may not read: %v, want a refusal that names the agent", err)
+	}
+	create(t, c, KindSecretMember, Properties{"secretId": "docker-hub", "role": "roles/secretmanager.secretAccessor",
+		"member": "serviceAccount:service-" + ProjectNumber("test-project") + "@gcp-sa-artifactregistry.iam.gserviceaccount.com"})
+	create(t, c, KindRepository, mirror)
+}
+
+// What is encrypted with a key can be made once the service's agent may use it.
+func TestEncryption(t *testing.T) {
+	t.Parallel()
+	c := open(t, t.TempDir(), newFakeRuntime())
+	build(t, c)
+	agent := "serviceAccount:service-" + ProjectNumber("test-project") + "@gcp-sa-artifactregistry.iam.gserviceaccount.com"
+	if _, err := c.Create(context.Background(), KindCryptoKeyMember, here, Properties{"cryptoKeyId": testKey, "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter", "member": agent}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Create(context.Background(), KindRepository, here, Properties{
+		"repositoryId": "sealed", "format": "DOCKER", "location": "us-central1", "kmsKeyName": testKey}); err != nil {
+		t.Error(err)
+	}
+}

@@ -20,7 +20,7 @@ const (
 func sha(digit string) string { return "sha256:" + strings.Repeat(digit, 64) }
 
 func attestorWith(pem string) Properties {
-	return Properties{"name": "edge", attestorNote: Properties{"noteReference": testNote, "publicKeys": []any{Properties{
+	return Properties{"name": "edge", "attestationAuthorityNote": Properties{"noteReference": testNote, "publicKeys": []any{Properties{
 		"id": keyID(testVersion), "pkixPublicKey": Properties{"publicKeyPem": pem, "signatureAlgorithm": "ECDSA_P256_SHA256"},
 	}}}}
 }
@@ -136,8 +136,8 @@ func TestReview(t *testing.T) {
 		t.Errorf("of three images: %q, want both that are refused", both)
 	}
 	for label, may := range map[string]bool{"true": true, "false": false} {
-		if got := (Reviewer{c}).Review(clusterPath, Pod{Labels: map[string]string{breakGlass: label}, Images: []string{"nginx"}}); (got == "") != may {
-			t.Errorf("with the label %s: %s: %q, want allowed = %t", breakGlass, label, got, may)
+		if got := (Reviewer{c}).Review(clusterPath, Pod{Labels: map[string]string{"image-policy.k8s.io/break-glass": label}, Images: []string{"nginx"}}); (got == "") != may {
+			t.Errorf("with the label %s: %q, want allowed = %t", label, got, may)
 		}
 	}
 	// Another key of the attestor is in force at once, and the old signatures are worth nothing.
@@ -173,7 +173,7 @@ func TestSigningKeys(t *testing.T) {
 	if again, err := (Keys{open(t, dir, newFakeRuntime())}).SigningKey(ctx, testVersion); err != nil || again != one {
 		t.Errorf("after a restart the key is %s (%v), want the same", again, err)
 	}
-	state, err := os.ReadFile(filepath.Join(dir, stateFile))
+	state, err := os.ReadFile(filepath.Join(dir, "state.json"))
 	if err != nil || strings.Contains(string(state), "PRIVATE KEY") {
 		t.Errorf("the state has a private key (%v)", err)
 	}
@@ -238,9 +238,9 @@ func TestKeyWithoutID(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := attestorWith(pem)
-	delete(config.objects(attestorNote + ".publicKeys")[0], "id")
+	delete(config.objects("attestationAuthorityNote.publicKeys")[0], "id")
 	o := create(t, c, KindAttestor, with(config, Properties{"name": "other"}))
-	made := o.Properties().object(attestorNote)
+	made := o.Properties().object("attestationAuthorityNote")
 	if id := made.objects("publicKeys")[0].str("id"); !strings.HasPrefix(id, "ni:///sha-256;") {
 		t.Errorf("the key has the ID %q, want one of RFC 6920", id)
 	}

@@ -5,7 +5,7 @@ import "regexp"
 var routerRule = &rule{
 	kind: KindRouter, name: "projects/{project}/regions/{region}/routers/{name}",
 	permissions: permissionsOf("routers", "compute.regionOperations.get", policy),
-	noun:        "router", quota: quota{"ROUTERS", 10, ""},
+	noun:        "router", quota: quota{metric: "ROUTERS", limit: 10},
 	check: checkRouter, admit: admitRouter,
 }
 
@@ -39,7 +39,7 @@ var natRule = &rule{
 		VerbUpdate: on(onObject, "compute.routers.update", "compute.regionOperations.get"),
 		VerbDelete: on(onObject, "compute.routers.get", "compute.routers.update", "compute.regionOperations.get"),
 	},
-	noun: "router NAT", quota: quota{"NATS", 50, "routers"}, // "Quotas and limits", Cloud NAT
+	noun: "router NAT", quota: quota{metric: "NATS", limit: 50, within: "routers"}, // "Quotas and limits", Cloud NAT
 	check: checkNAT, admit: admitNAT,
 }
 

@@ -98,7 +98,7 @@ func TestPrincipalNeedsTheClustersPool(t *testing.T) {
 	if v := open(t, t.TempDir(), nil).Check(KindProjectMember, Properties{"member": strings.Replace(grant.str("member"), "/sa/", "/", 1)}); len(v) != 1 || !strings.Contains(v[0].Reason, "/sa/") {
 		t.Errorf("a principal that names no account: %v, want one violation that says the form", v)
 	}
-	v, err := Secrets{c}.secretVersion(As(context.Background(), grant.str("member")), "secretmanager.versions.get", "projects/test-project/secrets/any/versions/1")
+	v, err := Secrets{c}.DescribeSecret(As(context.Background(), grant.str("member")), "projects/test-project/secrets/any/versions/1")
 	if code(err) != 404 {
 		t.Errorf("a role on the project counts for its secrets: %v, %v, want 404", v, err)
 	}

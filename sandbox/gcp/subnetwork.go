@@ -15,7 +15,7 @@ var subnetworkRule = &rule{
 		VerbUpdate: slices.Concat(on(onObject, "compute.subnetworks.update", "compute.subnetworks.expandIpCidrRange"), policy, on(onProject, "compute.regionOperations.get")),
 		VerbDelete: slices.Concat(on(onObject, "compute.subnetworks.delete"), policy, on(onProject, "compute.regionOperations.get")),
 	},
-	noun: "subnetwork", quota: quota{"SUBNETWORKS", 100, ""},
+	noun: "subnetwork", quota: quota{metric: "SUBNETWORKS", limit: 100},
 	check: checkSubnetwork, admit: admitSubnetwork,
 }
 
@@ -54,6 +54,15 @@ func subnetRanges(p Properties) []subnetRange {
 		})
 	}
 	return ranges
+}
+
+// ranges returns the ranges of a subnet.
+func ranges(subnet *Object) []netip.Prefix {
+	var all []netip.Prefix
+	for _, r := range subnetRanges(subnet.Config) {
+		all = append(all, prefix(r.cidr))
+	}
+	return all
 }
 
 func admitSubnetwork(t *change) error {

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,9 +14,9 @@ import (
 var triggerRule = &rule{
 	kind: KindTrigger, name: "projects/{project}/locations/{location}/triggers/{uuid}",
 	permissions: verbs{ // each method's page, Cloud Build API: one permission is for builds and to change triggers
-		VerbCreate: append(on(onProject, "cloudbuild.builds.create"), grant{actAs, onTriggered}),
+		VerbCreate: append(on(onProject, "cloudbuild.builds.create"), grant{permission: actAs, on: onTriggered}),
 		VerbGet:    on(onProject, "cloudbuild.builds.get"),
-		VerbUpdate: append(on(onProject, "cloudbuild.builds.create"), grant{actAs, onTriggered}),
+		VerbUpdate: append(on(onProject, "cloudbuild.builds.create"), grant{permission: actAs, on: onTriggered}),
 		VerbDelete: on(onProject, "cloudbuild.builds.create"),
 	},
 	noun: "trigger", check: checkTrigger, admit: admitTrigger,
@@ -72,7 +73,7 @@ func admitTrigger(t *change) error {
 	case source != nil && (p.has("filename") || p.str("gitFileSource.path") == ""):
 		return badRequest("A trigger that is run by hand needs a gitFileSource with a path, in the place of a filename.")
 	}
-	location, repository := t.new.Status.str("location"), first(event.str("repository"), source.str("repository"))
+	location, repository := t.new.Status.str("location"), cmp.Or(event.str("repository"), source.str("repository"))
 	if parts := connectedLocation.FindStringSubmatch(repository); parts == nil || parts[1] != location {
 		return badRequest("The repository %q is not in the location of the trigger, %s.", repository, location)
 	}

@@ -115,7 +115,7 @@ func (p *provider) Read(ctx context.Context, r *pulumirpc.ReadRequest) (*pulumir
 	_, ctx, done := p.sessions.begin(ctx)
 	defer done()
 	o, err := p.retried(ctx, func() (gcp.Object, error) { return p.cloud.Read(ctx, t.kind, t.name(r.Id)) })
-	if gcp.NotFound(err) || err == nil && o.Kind != t.kind {
+	if gcp.IsNotFound(err) || err == nil && o.Kind != t.kind {
 		return &pulumirpc.ReadResponse{}, nil
 	}
 	if err != nil {
@@ -192,7 +192,7 @@ func (p *provider) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*emp
 	_, ctx, done := p.sessions.begin(ctx)
 	defer done()
 	_, err = p.retried(ctx, func() (gcp.Object, error) { return gcp.Object{}, p.cloud.Delete(ctx, t.name(r.Id)) })
-	if err != nil && !gcp.NotFound(err) {
+	if err != nil && !gcp.IsNotFound(err) {
 		return nil, failed("deleting", r.Urn, err)
 	}
 	return &emptypb.Empty{}, nil
