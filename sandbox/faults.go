@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
 )
 
 // faults lists the faults of the emulated cloud, adds one, or clears all. The
@@ -30,7 +31,7 @@ func changeFaults(dir string, words []string) ([]gcp.Fault, error) {
 	if words[0] == "clear" {
 		return nil, gcp.SetFaults(dir, nil)
 	}
-	f, err := gcp.ParseFault(words, gcp.All(nil))
+	f, err := gcp.ParseFault(words, apis.All(nil))
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,14 @@ import (
 	"example.com/grpc-edge/sandbox/cluster"
 	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
+	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/container"
+	"example.com/grpc-edge/sandbox/gcp/kms"
 	"example.com/grpc-edge/sandbox/gcp/provider"
+	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 	"example.com/grpc-edge/sandbox/googleapis"
 	"example.com/grpc-edge/sandbox/hold"
 	"example.com/grpc-edge/sandbox/images"
@@ -137,7 +144,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.cloud, err = gcp.Open(d.state.path("cloud"), gcp.All(d.runtime), gcp.WithPropagation(propagation)); err != nil {
+	if d.cloud, err = gcp.Open(d.state.path("cloud"), apis.All(d.runtime), gcp.WithPropagation(propagation)); err != nil {
 		return err
 	}
 	if err := d.serveGoogle(ca, loaded.Handler); err != nil {
@@ -175,7 +182,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 		return fmt.Errorf("listening for the metadata server: %w", err)
 	}
 	const headerTimeout = 10 * time.Second
-	apiServer := &http.Server{Handler: googleapis.Handler(gcp.Registry(d.cloud, system), system, googleapis.Signing(gcp.Keys{Cloud: d.cloud}), googleapis.Secrets(gcp.Secrets{Cloud: d.cloud}), googleapis.Knowing(d.cloud), googleapis.ImagePolicy(gcp.Reviewer{Cloud: d.cloud})), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
+	apiServer := &http.Server{Handler: googleapis.Handler(artifactregistry.Registry(d.cloud, system), system, googleapis.Signing(kms.Keys{Cloud: d.cloud}), googleapis.Secrets(secretmanager.Secrets{Cloud: d.cloud}), googleapis.Knowing(d.cloud), googleapis.ImagePolicy(binaryauthorization.Reviewer{Cloud: d.cloud})), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
 	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.Identify, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
 	d.servers = append(d.servers, apiServer, metadataServer)
 	for _, listener := range apis {
@@ -293,7 +300,7 @@ func (b balancer) Balance(destination netip.Addr, next ...netip.Addr) error {
 // forwarding lets one cluster's load balancers make forwarding rules.
 type forwarding struct {
 	cloud *gcp.Cloud
-	spec  gcp.ClusterSpec
+	spec  container.ClusterSpec
 }
 
 func (f *forwarding) region() string {
@@ -306,7 +313,7 @@ func (f *forwarding) region() string {
 
 // Reserved implements loadbalancer.Cloud.
 func (f *forwarding) Reserved(name string) (netip.Addr, error) {
-	address, ok := gcp.ReservedAddress(f.cloud, f.spec.Project, f.region(), name)
+	address, ok := compute.ReservedAddress(f.cloud, f.spec.Project, f.region(), name)
 	if !ok {
 		return netip.Addr{}, fmt.Errorf("the address %s is not reserved in region %s", name, f.region())
 	}
@@ -315,10 +322,12 @@ func (f *forwarding) Reserved(name string) (netip.Addr, error) {
 
 // Forward implements loadbalancer.Cloud.
 func (f *forwarding) Forward(rule string, address netip.Addr, ports []int32) error {
-	return gcp.PutForwardingRule(f.cloud, gcp.ForwardingRule{
+	return container.PutForwardingRule(f.cloud, container.ForwardingRule{
 		Name: rule, Project: f.spec.Project, Region: f.region(), Cluster: f.spec.Name, Address: address, Ports: ports,
 	})
 }
 
 // Unforward implements loadbalancer.Cloud.
-func (f *forwarding) Unforward(rule string) error { return gcp.DeleteForwardingRule(f.cloud, rule) }
+func (f *forwarding) Unforward(rule string) error {
+	return container.DeleteForwardingRule(f.cloud, rule)
+}

@@ -8,7 +8,7 @@ type API struct {
 	// be enabled.
 	Titles map[string]string
 	// Kinds are the kinds of object that the API has.
-	Kinds []*rule
+	Kinds []*Rule
 	// Granted reports whether an identity, or anybody if it is empty, has a permission. One API
 	// answers for all.
 	Granted func(v View, identity string, n Need) bool
@@ -16,22 +16,22 @@ type API struct {
 	Resume func(ctx context.Context, c *Cloud) error
 }
 
-func kindsOf(apis []API) map[Kind]*rule {
-	kinds := map[Kind]*rule{}
+func kindsOf(apis []API) map[Kind]*Rule {
+	kinds := map[Kind]*Rule{}
 	for _, api := range apis {
 		for _, rule := range api.Kinds {
-			kinds[rule.kind] = rule
+			kinds[rule.Kind] = rule
 		}
 	}
 	return kinds
 }
 
 // rule returns the rules of a kind; of one that is unknown, none.
-func (c *Cloud) rule(kind Kind) *rule {
+func (c *Cloud) rule(kind Kind) *Rule {
 	if known, ok := c.kinds[kind]; ok {
 		return known
 	}
-	return &rule{}
+	return &Rule{}
 }
 
 // title returns the name of a service in messages, or "".

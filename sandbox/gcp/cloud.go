@@ -23,7 +23,7 @@ import (
 type Cloud struct {
 	dir           string
 	apis          []API
-	kinds         map[Kind]*rule
+	kinds         map[Kind]*Rule
 	operationTime time.Duration
 	now           func() time.Time
 	observe       func(Call) // may be nil
@@ -97,10 +97,10 @@ func (c *Cloud) Get(name string) (Object, error) {
 	defer c.mu.Unlock()
 	o, ok := c.objects[name]
 	if !ok {
-		return Object{}, notFound(name)
+		return Object{}, NotFound(name)
 	}
 	found := o.copy()
-	if show := c.rule(o.Kind).show; show != nil {
+	if show := c.rule(o.Kind).Show; show != nil {
 		show(View{c}, &found)
 	}
 	return found, nil
@@ -121,7 +121,7 @@ func (c *Cloud) Resume(ctx context.Context) error {
 }
 
 // path returns the path of a file or folder that an API keeps beside the state.
-func (c *Cloud) path(parts ...string) string {
+func (c *Cloud) Path(parts ...string) string {
 	return filepath.Join(append([]string{c.dir}, parts...)...)
 }
 

@@ -11,17 +11,17 @@ const KindService Kind = "serviceusage.googleapis.com/Service"
 
 // enabledAt is the property with the time at which an API was enabled. It is the
 // emulator's own and no output.
-const enabledAt = "enabledAt"
+const EnabledAt = "enabledAt"
 
 // knows reports whether an API that is enabled is known to be so by now.
 func (c *Cloud) knows(service *Object) bool {
-	at, err := time.Parse(time.RFC3339Nano, service.Status.str(enabledAt))
+	at, err := time.Parse(time.RFC3339Nano, service.Status.Text(EnabledAt))
 	return err != nil || c.now().Sub(at) >= c.propagation
 }
 
 // requireAPI refuses calls to an API that is not enabled.
-func (v View) requireAPI(api, project string) error {
-	if o, enabled := v.object(servicePath(project, api)); enabled && v.cloud.knows(o) || v.cloud.title(api) == "" {
+func (v View) RequireAPI(api, project string) error {
+	if o, enabled := v.Object(ServicePath(project, api)); enabled && v.cloud.knows(o) || v.cloud.title(api) == "" {
 		return nil
 	}
 	return v.cloud.disabled(api, project)
@@ -41,10 +41,10 @@ func (c *Cloud) disabled(api, project string) error {
 func (c *Cloud) Enabled(api, project string) error {
 	v, done := c.View()
 	defer done()
-	return v.requireAPI(api, v.projectID(project))
+	return v.RequireAPI(api, v.ProjectID(project))
 }
 
-func servicePath(project, service string) string {
+func ServicePath(project, service string) string {
 	return "projects/" + project + "/services/" + service
 }
 

@@ -43,7 +43,7 @@ const (
 var answers = map[string]func(c *Cloud, call Call) error{
 	"rate-limit": func(_ *Cloud, call Call) error {
 		return &Error{Code: 429, Reason: "rateLimitExceeded", Message: fmt.Sprintf("Quota exceeded for quota metric 'Queries' and limit "+
-			"'Queries per minute' of service '%s' for consumer 'project_number:%s'.", call.Kind.API(), ProjectNumber(segment(call.Name, "projects")))}
+			"'Queries per minute' of service '%s' for consumer 'project_number:%s'.", call.Kind.API(), ProjectNumber(Segment(call.Name, "projects")))}
 	},
 	"internal": func(*Cloud, Call) error {
 		return &Error{Code: 500, Reason: "backendError", Message: "Internal error encountered."}
@@ -52,19 +52,19 @@ var answers = map[string]func(c *Cloud, call Call) error{
 		return &Error{Code: 503, Reason: "backendError", Message: "The service is currently unavailable."}
 	},
 	"quota": func(c *Cloud, call Call) error {
-		q := c.rule(call.Kind).quota
-		return quotaExceeded(cmp.Or(q.metric, "RESOURCES"), q.limit, "globally")
+		q := c.rule(call.Kind).Quota
+		return quotaExceeded(cmp.Or(q.Metric, "RESOURCES"), q.Limit, "globally")
 	},
 	"denied": func(c *Cloud, call Call) error {
 		for _, n := range c.Needs(call) {
 			return denied(n.Permission, n.Resource)
 		}
-		return denied("resourcemanager.projects.get", onProject(call))
+		return denied("resourcemanager.projects.get", OnProject(call))
 	},
 	"api-disabled": func(c *Cloud, call Call) error {
-		return c.disabled(call.Kind.API(), segment(call.Name, "projects"))
+		return c.disabled(call.Kind.API(), Segment(call.Name, "projects"))
 	},
-	"exists":     func(_ *Cloud, call Call) error { return alreadyExists(call.Name) },
+	"exists":     func(_ *Cloud, call Call) error { return AlreadyExists(call.Name) },
 	answerSlow:   nil,
 	answerFailed: nil,
 }
@@ -97,7 +97,7 @@ func (f *Fault) set(key, value string, apis []API) (err error) {
 	case "kind":
 		var known []string
 		for kind := range kindsOf(apis) {
-			known = append(known, lastSegment(string(kind)))
+			known = append(known, LastSegment(string(kind)))
 		}
 		if f.Kind = value; !slices.Contains(known, value) {
 			slices.Sort(known)
@@ -132,8 +132,8 @@ func positive(key, value string) (int, error) {
 
 // matches reports whether the fault strikes a call.
 func (f Fault) matches(call Call) bool {
-	name, _ := path.Match(f.Name, lastSegment(call.Name))
-	return (f.Kind == "" || f.Kind == lastSegment(string(call.Kind))) && (f.Verb == "" || f.Verb == call.Verb) && (f.Name == "" || name)
+	name, _ := path.Match(f.Name, LastSegment(call.Name))
+	return (f.Kind == "" || f.Kind == LastSegment(string(call.Kind))) && (f.Verb == "" || f.Verb == call.Verb) && (f.Name == "" || name)
 }
 
 // String returns the fault in the form that [ParseFault] reads.
@@ -172,7 +172,7 @@ func SetFaults(dir string, faults []Fault) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(dir, "faults.json"), text)
+	return ReplaceFile(filepath.Join(dir, "faults.json"), text)
 }
 
 // strike returns the first fault that matches a call, and counts it; operations
@@ -212,7 +212,7 @@ func (c *Cloud) outcome(call Call) (time.Duration, error) {
 	if struck && f.Answer == answerFailed {
 		// The words are the Terraform provider's, of an operation that ended with an error.
 		err = fmt.Errorf("Error waiting to %s %s: the operation ended with INTERNAL_ERROR: Internal error. "+
-			"Please try again or contact Google Support. (Code: '%s')", call.Verb, lastSegment(call.Name), digits(19))
+			"Please try again or contact Google Support. (Code: '%s')", call.Verb, LastSegment(call.Name), RandomDigits(19))
 	}
 	return time.Duration(f.Seconds) * time.Second, err
 }

@@ -40,28 +40,30 @@ func (o Object) FullName() string { return "//" + o.Kind.API() + "/" + o.Name }
 // Properties returns the object's properties: the requested ones, completed and where needed in
 // canonical form.
 func (o Object) Properties() Properties {
-	p := o.Config.clone()
-	p.merge(o.Status.clone())
+	p := o.Config.Clone()
+	p.Merge(o.Status.Clone())
 	return p
 }
 
 // made reports whether the object's creation has ended.
-func (o Object) made() bool { return o.exists }
+func (o Object) Made() bool { return o.exists }
 
 // last returns the part of the name after the last slash.
-func (o Object) last() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
+func (o Object) ID() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
 
 // project returns the ID of the object's project; some names have its number.
-func (o Object) project() string { return cmp.Or(o.Status.str("project"), segment(o.Name, "projects")) }
+func (o Object) Project() string {
+	return cmp.Or(o.Status.Text("project"), Segment(o.Name, "projects"))
+}
 
 func (o *Object) copy() Object {
 	c := *o
-	c.Config, c.Status = o.Config.clone(), o.Status.clone()
+	c.Config, c.Status = o.Config.Clone(), o.Status.Clone()
 	return c
 }
 
 // segment returns what follows a collection's name in a resource name.
-func segment(name, collection string) string {
+func Segment(name, collection string) string {
 	parts := strings.Split(name, "/")
 	for i := 0; i+1 < len(parts); i++ {
 		if parts[i] == collection {
@@ -76,27 +78,27 @@ func segment(name, collection string) string {
 type Properties map[string]any
 
 // get follows a path of keys, such as "privateClusterConfig.masterIpv4CidrBlock".
-func (p Properties) get(path string) any {
+func (p Properties) Get(path string) any {
 	key, rest, more := strings.Cut(path, ".")
 	if !more {
 		return p[key]
 	}
-	return p.object(key).get(rest)
+	return p.Object(key).Get(rest)
 }
 
-func (p Properties) has(path string) bool { return p.get(path) != nil }
+func (p Properties) Has(path string) bool { return p.Get(path) != nil }
 
-func (p Properties) str(path string) string { s, _ := p.get(path).(string); return s }
+func (p Properties) Text(path string) string { s, _ := p.Get(path).(string); return s }
 
-func (p Properties) boolean(path string) bool { b, _ := p.get(path).(bool); return b }
+func (p Properties) Bool(path string) bool { b, _ := p.Get(path).(bool); return b }
 
-func (p Properties) number(path string) int { f, _ := p.get(path).(float64); return int(f) }
+func (p Properties) Int(path string) int { f, _ := p.Get(path).(float64); return int(f) }
 
-func (p Properties) object(path string) Properties { return asObject(p.get(path)) }
+func (p Properties) Object(path string) Properties { return asObject(p.Get(path)) }
 
 // objects returns the elements of a list of objects.
-func (p Properties) objects(path string) []Properties {
-	list, _ := p.get(path).([]any)
+func (p Properties) Objects(path string) []Properties {
+	list, _ := p.Get(path).([]any)
 	found := make([]Properties, 0, len(list))
 	for _, item := range list {
 		found = append(found, asObject(item))
@@ -105,8 +107,8 @@ func (p Properties) objects(path string) []Properties {
 }
 
 // strings returns the elements of a list of strings.
-func (p Properties) strings(path string) []string {
-	list, _ := p.get(path).([]any)
+func (p Properties) Texts(path string) []string {
+	list, _ := p.Get(path).([]any)
 	found := make([]string, 0, len(list))
 	for _, item := range list {
 		s, _ := item.(string)
@@ -126,7 +128,7 @@ func asObject(v any) Properties {
 }
 
 // merge lays other over p, object by object; lists are taken whole.
-func (p Properties) merge(other Properties) {
+func (p Properties) Merge(other Properties) {
 	for k, v := range other {
 		mine, theirs := asObject(p[k]), asObject(v)
 		if mine == nil || theirs == nil {
@@ -134,13 +136,13 @@ func (p Properties) merge(other Properties) {
 			continue
 		}
 		merged := maps.Clone(mine)
-		merged.merge(theirs)
+		merged.Merge(theirs)
 		p[k] = map[string]any(merged)
 	}
 }
 
 // clone returns a deep copy with only JSON's own types in it.
-func (p Properties) clone() Properties {
+func (p Properties) Clone() Properties {
 	data, err := json.Marshal(p)
 	if err != nil {
 		panic("properties are JSON: " + err.Error()) // only the cloud and the provider build them
@@ -153,17 +155,17 @@ func (p Properties) clone() Properties {
 }
 
 // or returns the defaults, less those that p has a value for.
-func (p Properties) or(defaults Properties) Properties {
+func (p Properties) Or(defaults Properties) Properties {
 	left := Properties{}
 	for key, value := range defaults {
-		if !p.has(key) {
+		if !p.Has(key) {
 			left[key] = value
 		}
 	}
 	return left
 }
 
-func toList[T any](items []T) []any {
+func List[T any](items []T) []any {
 	list := make([]any, len(items))
 	for i, item := range items {
 		list[i] = item
@@ -172,4 +174,4 @@ func toList[T any](items []T) []any {
 }
 
 // equal reports whether two objects are the same JSON.
-func equal(a, b Properties) bool { return reflect.DeepEqual(a.clone(), b.clone()) }
+func Equal(a, b Properties) bool { return reflect.DeepEqual(a.Clone(), b.Clone()) }

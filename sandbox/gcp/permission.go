@@ -37,16 +37,16 @@ type Need struct {
 type scope func(call Call) string
 
 // onObject returns the object; of a binding, what the policy is of.
-func onObject(call Call) string {
+func OnObject(call Call) string {
 	name, _, _ := strings.Cut(call.Name, "/iam/")
 	return name
 }
 
-func onProject(call Call) string { return "projects/" + segment(call.Name, "projects") }
+func OnProject(call Call) string { return "projects/" + Segment(call.Name, "projects") }
 
-type grant struct {
-	permission string
-	on         scope
+type Grant struct {
+	Permission string
+	On         scope
 }
 
 // verbs maps the verbs of a kind to the permissions that they need. Compute Engine: section "IAM
@@ -55,53 +55,53 @@ type grant struct {
 // Terraform provider that Pulumi's is built from. A comment names the file where a call needs
 // more than the method's own permission: it waits for operations, and reads at the end of a
 // creation and an update.
-type verbs map[Verb][]grant
+type Verbs map[Verb][]Grant
 
 // actAs is the permission to run something as a service account ("Service account permissions",
 // IAM).
-const actAs = "iam.serviceAccounts.actAs"
+const ActAs = "iam.serviceAccounts.actAs"
 
-func on(s scope, names ...string) []grant {
-	var grants []grant
+func On(s scope, names ...string) []Grant {
+	var grants []Grant
 	for _, name := range names {
-		grants = append(grants, grant{name, s})
+		grants = append(grants, Grant{name, s})
 	}
 	return grants
 }
 
-func crud(prefix string) verbs {
-	return verbs{
-		VerbCreate: on(onProject, prefix+".create"), VerbGet: on(onObject, prefix+".get"),
-		VerbUpdate: on(onObject, prefix+".update"), VerbDelete: on(onObject, prefix+".delete"),
+func CRUD(prefix string) Verbs {
+	return Verbs{
+		VerbCreate: On(OnProject, prefix+".create"), VerbGet: On(OnObject, prefix+".get"),
+		VerbUpdate: On(OnObject, prefix+".update"), VerbDelete: On(OnObject, prefix+".delete"),
 	}
 }
 
 // binding returns the permissions for a member of a policy: the policy is read, changed and
 // written as a whole.
-func binding(prefix string, s scope) verbs {
-	write := on(s, prefix+".getIamPolicy", prefix+".setIamPolicy")
-	return verbs{VerbCreate: write, VerbGet: on(s, prefix+".getIamPolicy"), VerbUpdate: write, VerbDelete: write}
+func Binding(prefix string, s scope) Verbs {
+	write := On(s, prefix+".getIamPolicy", prefix+".setIamPolicy")
+	return Verbs{VerbCreate: write, VerbGet: On(s, prefix+".getIamPolicy"), VerbUpdate: write, VerbDelete: write}
 }
 
 // Needs lists what a call needs, in the order in which it is asked for.
 func (c *Cloud) Needs(call Call) []Need {
 	rule := c.rule(call.Kind)
-	grants := rule.permissions[call.Verb]
+	grants := rule.Permissions[call.Verb]
 	if call.Verb == VerbCreate || call.Verb == VerbUpdate {
-		grants = append(slices.Clone(grants), rule.permissions[VerbGet]...)
+		grants = append(slices.Clone(grants), rule.Permissions[VerbGet]...)
 	}
 	var all []Need
 	for _, g := range grants {
-		n := Need{Permission: g.permission, Resource: g.on(call)}
-		if strings.HasSuffix(g.permission, ".setIamPolicy") {
-			n.Role = call.Config.str("role")
+		n := Need{Permission: g.Permission, Resource: g.On(call)}
+		if strings.HasSuffix(g.Permission, ".setIamPolicy") {
+			n.Role = call.Config.Text("role")
 		}
 		if !slices.Contains(all, n) {
 			all = append(all, n)
 		}
 	}
-	if rule.needs != nil {
-		return rule.needs(call, all)
+	if rule.Needs != nil {
+		return rule.Needs(call, all)
 	}
 	return all
 }
@@ -141,15 +141,15 @@ func (c *Cloud) permit(ctx context.Context, n Need) error {
 	if !v.identityExists(identity) {
 		return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("Not found; Gaia id not found for email %s", identity)}
 	}
-	if v.granted(identity, n) {
+	if v.Granted(identity, n) {
 		return nil
 	}
 	return denied(n.Permission, n.Resource)
 }
 
 // granted reports whether an identity, or anybody if it is empty, has a permission on a resource.
-func (v View) granted(identity string, n Need) bool {
-	if identity == Deployer(segment(n.Resource, "projects")) {
+func (v View) Granted(identity string, n Need) bool {
+	if identity == Deployer(Segment(n.Resource, "projects")) {
 		return true
 	}
 	return slices.ContainsFunc(v.cloud.apis, func(api API) bool { return api.Granted != nil && api.Granted(v, identity, n) })

@@ -21,7 +21,7 @@ var variable = regexp.MustCompile(`\{\w+\}`)
 // locate returns the name of an object and the parts of it that are its place,
 // which become outputs.
 func (c *Cloud) locate(kind Kind, at Place, p Properties) (string, Properties, error) {
-	pattern, place := c.rule(kind).name, Properties{}
+	pattern, place := c.rule(kind).Name, Properties{}
 	var problem error
 	name := variable.ReplaceAllStringFunc(pattern, func(v string) string {
 		key := strings.Trim(v, "{}")
@@ -49,9 +49,9 @@ func resolve(key, pattern string, at Place, p Properties) (string, error) {
 	case "uuid": // given by the API, as the next one is
 		return uuid.NewString(), nil
 	case "number":
-		return digits(19), nil
+		return RandomDigits(19), nil
 	case "region":
-		return region(cmp.Or(p.str("region"), at.Region))
+		return region(cmp.Or(p.Text("region"), at.Region))
 	case "location":
 		fallback := at.Region
 		if strings.Contains(pattern, "/clusters/") {
@@ -60,33 +60,33 @@ func resolve(key, pattern string, at Place, p Properties) (string, error) {
 		if strings.Contains(pattern, "/triggers/") { // those without are global
 			fallback = "global"
 		}
-		return location(cmp.Or(p.str("location"), segment(p.str("cluster"), "locations"),
-			segment(p.str("repository"), "locations"), fallback))
+		return location(cmp.Or(p.Text("location"), Segment(p.Text("cluster"), "locations"),
+			Segment(p.Text("repository"), "locations"), fallback))
 	case "email":
-		return fmt.Sprintf("%s@%s.iam.gserviceaccount.com", p.str("accountId"), cmp.Or(p.str("project"), at.Project)), nil
+		return fmt.Sprintf("%s@%s.iam.gserviceaccount.com", p.Text("accountId"), cmp.Or(p.Text("project"), at.Project)), nil
 	case "member": // bindings of a role that differ in their conditions are not the same
-		if condition := p.object("condition"); condition != nil {
-			return strings.Join([]string{p.str(key), condition.str("title"), condition.str("description"), condition.str("expression")}, "/"), nil
+		if condition := p.Object("condition"); condition != nil {
+			return strings.Join([]string{p.Text(key), condition.Text("title"), condition.Text("description"), condition.Text("expression")}, "/"), nil
 		}
 	case "account":
-		return lastSegment(p.str("serviceAccountId")), nil
+		return LastSegment(p.Text("serviceAccountId")), nil
 	case "router", "cluster", "repository":
-		return lastSegment(p.str(key)), nil
+		return LastSegment(p.Text(key)), nil
 	}
-	if p.str(key) == "" {
-		return "", badRequest("Required field 'resource.%s' not specified", key)
+	if p.Text(key) == "" {
+		return "", BadRequest("Required field 'resource.%s' not specified", key)
 	}
-	return p.str(key), nil
+	return p.Text(key), nil
 }
 
 func project(at Place, p Properties) (string, error) {
-	id := strings.TrimPrefix(cmp.Or(p.str("project"), segment(p.str("cluster"), "projects"),
-		segment(p.str("serviceAccountId"), "projects"), segment(p.str("repository"), "projects"), at.Project), "projects/")
+	id := strings.TrimPrefix(cmp.Or(p.Text("project"), Segment(p.Text("cluster"), "projects"),
+		Segment(p.Text("serviceAccountId"), "projects"), Segment(p.Text("repository"), "projects"), at.Project), "projects/")
 	if id == "" {
-		return "", badRequest("project: required field is not set. Set it on the resource, or `gcp:project` in the stack's config")
+		return "", BadRequest("project: required field is not set. Set it on the resource, or `gcp:project` in the stack's config")
 	}
 	if !projectID.MatchString(id) {
-		return "", badRequest("Invalid project ID %q: it must be 6-30 lowercase letters, digits and hyphens, "+
+		return "", BadRequest("Invalid project ID %q: it must be 6-30 lowercase letters, digits and hyphens, "+
 			"starting with a letter and not ending with a hyphen", id)
 	}
 	return id, nil
@@ -111,7 +111,7 @@ var regionNames = strings.Fields(`
 var multiRegions = []string{"us", "europe", "asia"}
 
 // regionZones returns the zones of a region; none if there is no such region.
-func regionZones(region string) []string {
+func RegionZones(region string) []string {
 	if !slices.Contains(regionNames, region) {
 		return nil
 	}
@@ -123,35 +123,35 @@ func regionZones(region string) []string {
 }
 
 // regionOf returns the region that a zone or region is in, or "".
-func regionOf(location string) string {
+func RegionOf(location string) string {
 	if slices.Contains(regionNames, location) {
 		return location
 	}
-	if i := strings.LastIndex(location, "-"); i > 0 && slices.Contains(regionZones(location[:i]), location) {
+	if i := strings.LastIndex(location, "-"); i > 0 && slices.Contains(RegionZones(location[:i]), location) {
 		return location[:i]
 	}
 	return ""
 }
 
 func region(value string) (string, error) {
-	name := lastSegment(value)
+	name := LastSegment(value)
 	if name == "" {
-		return "", badRequest("region: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
+		return "", BadRequest("region: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
 	}
 	if !slices.Contains(regionNames, name) {
-		return "", invalid("region", name, "Unknown region.")
+		return "", Invalid("region", name, "Unknown region.")
 	}
 	return name, nil
 }
 
 func location(name string) (string, error) {
 	if name == "" {
-		return "", badRequest("location: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
+		return "", BadRequest("location: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
 	}
-	if regionOf(name) == "" && !slices.Contains(multiRegions, name) {
-		return "", badRequest("Location %q does not exist.", name)
+	if RegionOf(name) == "" && !slices.Contains(multiRegions, name) {
+		return "", BadRequest("Location %q does not exist.", name)
 	}
 	return name, nil
 }
 
-func lastSegment(s string) string { return s[strings.LastIndex(s, "/")+1:] }
+func LastSegment(s string) string { return s[strings.LastIndex(s, "/")+1:] }

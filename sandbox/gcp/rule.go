@@ -12,44 +12,44 @@ import (
 )
 
 // rule describes one kind of object to the cloud.
-type rule struct {
-	kind Kind
+type Rule struct {
+	Kind Kind
 	// name is the form of the names ("Resource names" of each API). IAM bindings have no name at
 	// Google: here it consists of resource, role and member.
-	name string
-	noun string // what Compute Engine's messages call it
+	Name string
+	Noun string // what Compute Engine's messages call it
 	// permissions are those that each call needs; needs changes them for a call.
-	permissions verbs
-	needs       func(call Call, all []Need) []Need
-	quota       quota
+	Permissions Verbs
+	Needs       func(call Call, all []Need) []Need
+	Quota       Quota
 	// consumed: the API has to be enabled in the project of the caller, not of the object.
-	consumed bool
+	Consumed bool
 	// idempotent: creating what exists changes it instead of failing.
-	idempotent bool
+	Idempotent bool
 	// check returns what is wrong with a description alone. Parts of it may be missing, because
 	// they are not known yet.
-	check func(p Properties) []Violation
+	Check func(p Properties) []Violation
 	// admit checks t.new against what else exists and completes its Status.
-	admit func(t *change) error
+	Admit func(t *Change) error
 	// release refuses to delete t.old; objects in use are refused before.
-	release func(t *change) error
+	Release func(t *Change) error
 	// build and raze apply a change. They run without the lock. Objects that exist only as a
 	// description have none.
-	build, raze work
+	Build, Raze work
 	// reserved is the time for which no new object can have the name of a deleted one; it may be
 	// forever. During its first part, revived, the deleted object comes back when its client
 	// creates one of this name.
-	reserved, revived time.Duration
+	Reserved, Revived time.Duration
 	// deleted is called when t.old is gone.
-	deleted func(t *change)
+	Deleted func(t *Change)
 	// show completes what a reader gets.
-	show func(v View, o *Object)
+	Show func(v View, o *Object)
 }
 
 // work applies a change that was accepted.
-type work func(ctx context.Context, t *change) error
+type work func(ctx context.Context, t *Change) error
 
-func (w work) run(ctx context.Context, t *change) error {
+func (w work) run(ctx context.Context, t *Change) error {
 	if w == nil {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (w work) run(ctx context.Context, t *change) error {
 }
 
 // forever is longer than any emulated cloud is used.
-const forever = time.Duration(math.MaxInt64)
+const Forever = time.Duration(math.MaxInt64)
 
 // Violation describes one mistake that a description alone shows.
 type Violation struct {
@@ -68,69 +68,69 @@ type Violation struct {
 }
 
 func (v Violation) err() error {
-	return badRequest("Invalid value for field 'resource.%s': %s", v.Property, v.Reason)
+	return BadRequest("Invalid value for field 'resource.%s': %s", v.Property, v.Reason)
 }
 
 // Check returns everything that is wrong with a description alone. Missing parts are no violations.
 func (c *Cloud) Check(kind Kind, p Properties) []Violation { return c.rule(kind).violations(p) }
 
-func (r *rule) violations(p Properties) []Violation {
-	if r.check == nil {
+func (r *Rule) violations(p Properties) []Violation {
+	if r.Check == nil {
 		return nil
 	}
-	return r.check(p)
+	return r.Check(p)
 }
 
 // checker collects violations.
-type checker struct {
-	p     Properties
-	found []Violation
+type Checker struct {
+	P     Properties
+	Found []Violation
 }
 
-func (c *checker) wrong(property, format string, args ...any) {
-	c.found = append(c.found, Violation{property, fmt.Sprintf(format, args...)})
+func (c *Checker) Wrong(property, format string, args ...any) {
+	c.Found = append(c.Found, Violation{property, fmt.Sprintf(format, args...)})
 }
 
 // match checks that a string property, if present, matches a pattern.
-func (c *checker) match(property string, pattern *regexp.Regexp, rule string) {
-	if v := c.p.str(property); v != "" && !pattern.MatchString(v) {
-		c.wrong(property, "%q must %s (pattern %s)", v, rule, pattern)
+func (c *Checker) Match(property string, pattern *regexp.Regexp, rule string) {
+	if v := c.P.Text(property); v != "" && !pattern.MatchString(v) {
+		c.Wrong(property, "%q must %s (pattern %s)", v, rule, pattern)
 	}
 }
 
 // oneOf checks that a string property, if present, is one of some values.
-func (c *checker) oneOf(property string, values ...string) {
-	if v := c.p.str(property); v != "" && !slices.Contains(values, v) {
-		c.wrong(property, "%q is not one of %s", v, strings.Join(values, ", "))
+func (c *Checker) OneOf(property string, values ...string) {
+	if v := c.P.Text(property); v != "" && !slices.Contains(values, v) {
+		c.Wrong(property, "%q is not one of %s", v, strings.Join(values, ", "))
 	}
 }
 
 // between checks that a number, if present, is in a range.
-func (c *checker) between(property string, low, high int) {
-	if c.p.has(property) {
-		if n := c.p.number(property); n < low || n > high {
-			c.wrong(property, "%d is not between %d and %d", n, low, high)
+func (c *Checker) Between(property string, low, high int) {
+	if c.P.Has(property) {
+		if n := c.P.Int(property); n < low || n > high {
+			c.Wrong(property, "%d is not between %d and %d", n, low, high)
 		}
 	}
 }
 
 // resourceName matches the names that Compute Engine accepts ("Naming resources", Compute Engine).
-var resourceName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
+var ResourceName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
 
-func (c *checker) name() {
-	c.match("name", resourceName, "be 1-63 characters: a lowercase letter, then lowercase letters, digits and hyphens, not a hyphen at the end")
+func (c *Checker) Name() {
+	c.Match("name", ResourceName, "be 1-63 characters: a lowercase letter, then lowercase letters, digits and hyphens, not a hyphen at the end")
 }
 
 // length checks that a text has at most so many characters.
-func (c *checker) length(property string, most int) {
-	if n := utf8.RuneCountInString(c.p.str(property)); n > most {
-		c.wrong(property, "%d characters are more than %d", n, most)
+func (c *Checker) Length(property string, most int) {
+	if n := utf8.RuneCountInString(c.P.Text(property)); n > most {
+		c.Wrong(property, "%d characters are more than %d", n, most)
 	}
 }
 
 // bytes checks that a text has at most so many bytes in UTF-8.
-func (c *checker) bytes(property string, most int) {
-	if n := len(c.p.str(property)); n > most {
-		c.wrong(property, "%d bytes are more than %d", n, most)
+func (c *Checker) Bytes(property string, most int) {
+	if n := len(c.P.Text(property)); n > most {
+		c.Wrong(property, "%d bytes are more than %d", n, most)
 	}
 }

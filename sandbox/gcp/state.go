@@ -56,10 +56,10 @@ func (c *Cloud) save() error {
 	if err != nil {
 		return fmt.Errorf("saving the emulated cloud's state: %w", err)
 	}
-	return replaceFile(filepath.Join(c.dir, stateFile), data)
+	return ReplaceFile(filepath.Join(c.dir, stateFile), data)
 }
 
-func replaceFile(path string, data []byte) error {
+func ReplaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("saving the emulated cloud's state: %w", err)
@@ -77,13 +77,13 @@ func replaceFile(path string, data []byte) error {
 }
 
 // keyFile returns the path where the cloud keeps the key of a resource. Google never shows that key.
-func (c *Cloud) keyFile(resource string) string {
-	return c.path("keys", strings.ReplaceAll(resource, "/", "_")+".pem")
+func (c *Cloud) KeyFile(resource string) string {
+	return c.Path("keys", strings.ReplaceAll(resource, "/", "_")+".pem")
 }
 
-func keepKey(file string, text []byte) error {
+func KeepKey(file string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	return replaceFile(file, text) // 0600, as os.CreateTemp has it
+	return ReplaceFile(file, text) // 0600, as os.CreateTemp has it
 }

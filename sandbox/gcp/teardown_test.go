@@ -8,6 +8,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/clitest"
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
 )
 
 // TestPipelinesTeardownLeavesDelivery runs the command of docs/permissions.md with the
@@ -15,7 +16,7 @@ import (
 // component stays with all in it and all that this depends on, and an owner removes it.
 func TestPipelinesTeardownLeavesDelivery(t *testing.T) {
 	t.Parallel()
-	cloud, err := gcp.Open(t.TempDir(), gcp.All(nil), gcp.WithOperationTime(0))
+	cloud, err := gcp.Open(t.TempDir(), apis.All(nil), gcp.WithOperationTime(0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,19 +16,19 @@ func (c *Cloud) View() (v View, done func()) {
 }
 
 // unlocked returns the cloud, for what is done without the lock.
-func (v View) unlocked() *Cloud { return v.cloud }
+func (v View) Cloud() *Cloud { return v.cloud }
 
-func (v View) now() time.Time { return v.cloud.now() }
+func (v View) Now() time.Time { return v.cloud.now() }
 
 // object returns the object of a name.
-func (v View) object(name string) (*Object, bool) {
+func (v View) Object(name string) (*Object, bool) {
 	o, ok := v.cloud.objects[name]
 	return o, ok
 }
 
 // all returns the objects of a kind, or of all kinds if it is empty, whose name has a prefix, in
 // the order of their names.
-func (v View) all(kind Kind, prefix string) []*Object {
+func (v View) All(kind Kind, prefix string) []*Object {
 	var found []*Object
 	for _, o := range v.cloud.objects {
 		if (kind == "" || o.Kind == kind) && strings.HasPrefix(o.Name, prefix) {
@@ -40,9 +40,9 @@ func (v View) all(kind Kind, prefix string) []*Object {
 }
 
 // users returns the names of the objects that use another one.
-func (v View) users(name string) []string {
+func (v View) Users(name string) []string {
 	var names []string
-	for _, other := range v.all("", "") {
+	for _, other := range v.All("", "") {
 		if slices.Contains(other.Uses, name) {
 			names = append(names, other.Name)
 		}
@@ -54,7 +54,7 @@ func (v View) users(name string) []string {
 func (v View) existing(name string) (*Object, error) {
 	o, ok := v.cloud.objects[name]
 	if !ok {
-		return nil, notFound(name)
+		return nil, NotFound(name)
 	}
 	if o.busy {
 		return nil, notReady(name)
@@ -63,30 +63,30 @@ func (v View) existing(name string) (*Object, error) {
 }
 
 // existingOf returns an object of a kind that can be changed now.
-func (v View) existingOf(kind Kind, name string) (*Object, error) {
+func (v View) ExistingOf(kind Kind, name string) (*Object, error) {
 	o, err := v.existing(name)
 	if err == nil && o.Kind != kind {
-		return nil, notFound(name)
+		return nil, NotFound(name)
 	}
 	return o, err
 }
 
 // projectID returns the ID of a project that is given by its ID or number, and what it
 // is given if there is no such project.
-func (v View) projectID(given string) string {
+func (v View) ProjectID(given string) string {
 	for _, o := range v.cloud.objects {
-		if ProjectNumber(o.project()) == given {
-			return o.project()
+		if ProjectNumber(o.Project()) == given {
+			return o.Project()
 		}
 	}
 	return given
 }
 
 // add stores an object that another one brings with it.
-func (v View) add(o *Object) {
+func (v View) Add(o *Object) {
 	o.exists = true
 	v.cloud.objects[o.Name] = o
 }
 
 // remove forgets an object that goes with another one.
-func (v View) remove(o *Object) { delete(v.cloud.objects, o.Name) }
+func (v View) Remove(o *Object) { delete(v.cloud.objects, o.Name) }

@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/iam"
+	"example.com/grpc-edge/sandbox/gcp/serviceusage"
 )
 
 // fault sets one fault in the engine's cloud.
 func (e *engine) fault(words string) {
 	e.t.Helper()
-	f, err := gcp.ParseFault(strings.Fields(words), gcp.All(nil))
+	f, err := gcp.ParseFault(strings.Fields(words), apis.All(nil))
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -97,21 +100,21 @@ func TestLastingFaultsAreToldOnce(t *testing.T) {
 }
 
 func TestFaultsAreCheckedWhole(t *testing.T) {
-	_, err := gcp.ParseFault(strings.Fields("bogus kind=Bucket verb=put name=[ count=0 color=red seconds=1"), gcp.All(nil))
+	_, err := gcp.ParseFault(strings.Fields("bogus kind=Bucket verb=put name=[ count=0 color=red seconds=1"), apis.All(nil))
 	for _, want := range []string{`"bogus" is no answer`, "kind=Bucket: it may be ", "verb=put", "name=[", "count=0", `"color"`, "seconds=N"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseFault = %v, want %q in it", err, want)
 		}
 	}
 	for _, words := range []string{"slow seconds=30", "quota kind=Network verb=create name=edge-* count=2"} {
-		if f, err := gcp.ParseFault(strings.Fields(words), gcp.All(nil)); err != nil || f.String() != words {
+		if f, err := gcp.ParseFault(strings.Fields(words), apis.All(nil)); err != nil || f.String() != words {
 			t.Errorf("ParseFault(%q) = %q, %v, want the same", words, f, err)
 		}
 	}
 }
 
 // alwaysOn lists the kinds of the APIs that a new project has.
-var alwaysOn = []gcp.Kind{gcp.KindService, gcp.KindServiceIdentity, gcp.KindBucketMember}
+var alwaysOn = []gcp.Kind{gcp.KindService, serviceusage.KindServiceIdentity, iam.KindBucketMember}
 
 // TestEveryKindFails makes the first call that creates each type fail with each answer: no
 // object is left half created, each error gives the reason in Google's words, and the next call

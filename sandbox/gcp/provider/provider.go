@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 // version is the version of the SDK whose schema is served.
@@ -185,7 +186,7 @@ func (p *provider) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*emp
 		return nil, failed("deleting", r.Urn, errors.New("deletion_policy is PREVENT: set it to DELETE and update before"))
 	case old["deletionPolicy"] == "ABANDON", t.kind == gcp.KindService && old["disableOnDestroy"] != true:
 		return &emptypb.Empty{}, nil
-	case t.kind == gcp.KindCluster && old["deletionProtection"] != false:
+	case t.kind == container.KindCluster && old["deletionProtection"] != false:
 		return nil, failed("deleting", r.Urn, errors.New("cannot destroy cluster because deletion_protection is set to true. "+
 			"Set it to false, and update, to proceed with cluster deletion"))
 	}

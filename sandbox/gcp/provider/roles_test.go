@@ -15,6 +15,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
+	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
+	"example.com/grpc-edge/sandbox/gcp/dns"
 	"example.com/grpc-edge/sandbox/gcp/registry"
 )
 
@@ -52,7 +56,7 @@ func (a ask) permissions(c *gcp.Cloud) []string {
 // empty returns a cloud without objects.
 func empty(t *testing.T) *gcp.Cloud {
 	t.Helper()
-	c, err := gcp.Open(t.TempDir(), gcp.All(nil))
+	c, err := gcp.Open(t.TempDir(), apis.All(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +204,7 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 		t.Fatalf("naming %s %s: %v", token, name, err)
 	}
 	verbs := r.verbs
-	if rt.kind == gcp.KindOccurrence && slices.Contains(verbs, gcp.VerbCreate) {
+	if rt.kind == binaryauthorization.KindOccurrence && slices.Contains(verbs, gcp.VerbCreate) {
 		verbs = append(slices.Clone(verbs), gcp.VerbDelete) // that of an image that is replaced goes
 	}
 	var all []ask
@@ -213,18 +217,18 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 		}
 		all = append(all, ask{call: gcp.Call{Verb: verb, Kind: rt.kind, Name: object, Config: config}})
 	}
-	if rt.kind == gcp.KindAttestor {
+	if rt.kind == binaryauthorization.KindAttestor {
 		for _, permission := range r.keys {
 			all = append(all, ask{permission: permission, resource: "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images"})
 		}
 	}
-	if rt.kind == gcp.KindRecordSet {
+	if rt.kind == dns.KindRecordSet {
 		for _, permission := range r.zones {
 			zone, _, _ := strings.Cut(object, "/rrsets/")
 			all = append(all, ask{permission: permission, resource: zone})
 		}
 	}
-	if rt.kind == gcp.KindRepository {
+	if rt.kind == artifactregistry.KindRepository {
 		for _, permission := range r.registry {
 			all = append(all, ask{permission: permission, resource: object})
 		}

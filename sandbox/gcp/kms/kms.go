@@ -1,0 +1,17 @@
+// Package kms emulates Cloud KMS: who may use a key, and keys that sign.
+package kms
+
+import "example.com/grpc-edge/sandbox/gcp"
+
+// The kinds of object.
+const (
+	KindCryptoKeyMember gcp.Kind = "cloudkms.googleapis.com/IamMember"
+)
+
+// API returns the API.
+func API() gcp.API {
+	return gcp.API{
+		Titles: map[string]string{"cloudkms.googleapis.com": "Cloud Key Management Service (KMS) API"},
+		Kinds:  []*gcp.Rule{cryptoKeyMemberRule},
+	}
+}
