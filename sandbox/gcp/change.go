@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// change describes one change of an object from old to new. old is nil when the object is being
+// Change describes one change of an object from old to new. old is nil when the object is being
 // created, new is nil when it is being deleted.
 type Change struct {
 	View
@@ -17,7 +17,7 @@ type Change struct {
 	Old, New *Object
 }
 
-// complete fills the Status of the new object: with what the cloud says, and
+// Complete fills the Status of the new object: with what the cloud says, and
 // with defaults for what the description leaves out.
 func (t *Change) Complete(said, defaults Properties) {
 	t.New.Status.Merge(said)
@@ -30,27 +30,27 @@ func (t *Change) Complete(said, defaults Properties) {
 	}
 }
 
-// assignNumber gives the object a number of 19 digits once, as Compute Engine does.
+// AssignNumber gives the object a number of 19 digits once, as Compute Engine does.
 func (t *Change) AssignNumber(key string) {
 	if !t.New.Status.Has(key) {
 		t.New.Status[key] = RandomDigits(19)
 	}
 }
 
-// stamp records once when the object was created.
+// Stamp records once when the object was created.
 func (t *Change) Stamp(key string) {
 	if !t.New.Status.Has(key) {
 		t.New.Status[key] = t.Now().UTC().Format(time.RFC3339Nano)
 	}
 }
 
-// updated records when the object was last changed.
+// Updated records when the object was last changed.
 func (t *Change) Updated() {
 	delete(t.New.Status, "updateTime")
 	t.Stamp("updateTime")
 }
 
-// fingerprint returns a new random fingerprint, which an object gets with each version
+// Fingerprint returns a new random fingerprint, which an object gets with each version
 // ("Fingerprints", Compute Engine API).
 func Fingerprint() string {
 	b := make([]byte, 8)
@@ -58,7 +58,7 @@ func Fingerprint() string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// digits returns a random number of n digits that does not start with 0.
+// RandomDigits returns a random number of n digits that does not start with 0.
 func RandomDigits(n int64) string {
 	low := new(big.Int).Exp(big.NewInt(10), big.NewInt(n-1), nil)
 	number, err := rand.Int(rand.Reader, new(big.Int).Mul(low, big.NewInt(9)))
@@ -68,7 +68,7 @@ func RandomDigits(n int64) string {
 	return number.Add(number, low).String()
 }
 
-// lookUp returns the object a property refers to, by its name, its full name or
+// LookUp returns the object a property refers to, by its name, its full name or
 // its self link. Short names are looked for in the place of the referring object.
 func (t *Change) LookUp(kind Kind, ref string) (*Object, error) {
 	if i := strings.Index(ref, "projects/"); i >= 0 {

@@ -120,7 +120,7 @@ func (c *Cloud) Resume(ctx context.Context) error {
 	return errors.Join(append(errs, c.save())...)
 }
 
-// path returns the path of a file or folder that an API keeps beside the state.
+// Path returns the path of a file or folder that an API keeps beside the state.
 func (c *Cloud) Path(parts ...string) string {
 	return filepath.Join(append([]string{c.dir}, parts...)...)
 }

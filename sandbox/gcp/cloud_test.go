@@ -3,12 +3,6 @@ package gcp_test
 import (
 	"context"
 	"errors"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/apis"
-	"example.com/grpc-edge/sandbox/gcp/compute"
-	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"example.com/grpc-edge/sandbox/gcp/iam"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,6 +10,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/container"
+	"example.com/grpc-edge/sandbox/gcp/gcptest"
+	"example.com/grpc-edge/sandbox/gcp/iam"
 )
 
 func TestObjectsAreComplete(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 // KindService is the kind of an API that is enabled in a project.
 const KindService Kind = "serviceusage.googleapis.com/Service"
 
-// enabledAt is the property with the time at which an API was enabled. It is the
+// EnabledAt is the property with the time at which an API was enabled. It is the
 // emulator's own and no output.
 const EnabledAt = "enabledAt"
 
@@ -19,7 +19,7 @@ func (c *Cloud) knows(service *Object) bool {
 	return err != nil || c.now().Sub(at) >= c.propagation
 }
 
-// requireAPI refuses calls to an API that is not enabled.
+// RequireAPI refuses calls to an API that is not enabled.
 func (v View) RequireAPI(api, project string) error {
 	if o, enabled := v.Object(ServicePath(project, api)); enabled && v.cloud.knows(o) || v.cloud.title(api) == "" {
 		return nil
@@ -44,6 +44,7 @@ func (c *Cloud) Enabled(api, project string) error {
 	return v.RequireAPI(api, v.ProjectID(project))
 }
 
+// ServicePath returns the name of an API that is enabled in a project.
 func ServicePath(project, service string) string {
 	return "projects/" + project + "/services/" + service
 }

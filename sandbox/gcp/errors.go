@@ -17,20 +17,23 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("googleapi: Error %d: %s, %s", e.Code, e.Message, e.Reason)
 }
 
+// BadRequest returns the answer to a request that is wrong.
 func BadRequest(format string, args ...any) error {
 	return &Error{Code: 400, Reason: "badRequest", Message: fmt.Sprintf(format, args...)}
 }
 
-// invalid returns Compute Engine's answer to a value that it does not accept.
+// Invalid returns Compute Engine's answer to a value that it does not accept.
 func Invalid(field string, value any, why string, args ...any) error {
 	return &Error{Code: 400, Reason: "invalid", Message: fmt.Sprintf("Invalid value for field 'resource.%s': '%v'. %s",
 		field, value, fmt.Sprintf(why, args...))}
 }
 
+// NotFound returns the answer to the name of what does not exist, see [IsNotFound].
 func NotFound(name string) error {
 	return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("The resource '%s' was not found", name)}
 }
 
+// AlreadyExists returns the answer to a creation of what exists.
 func AlreadyExists(name string) error {
 	return &Error{Code: 409, Reason: "alreadyExists", Message: fmt.Sprintf("The resource '%s' already exists", name)}
 }
@@ -39,6 +42,7 @@ func notReady(name string) error {
 	return &Error{Code: 400, Reason: "resourceNotReady", Message: fmt.Sprintf("The resource '%s' is not ready", name)}
 }
 
+// InUse returns the answer to a deletion of what another object uses.
 func InUse(what, name, by string) error {
 	return &Error{Code: 400, Reason: "resourceInUseByAnotherResource",
 		Message: fmt.Sprintf("The %s resource '%s' is already being used by '%s'", what, name, by)}

@@ -29,7 +29,7 @@ func WorkloadPrincipal(project, namespace, account string) string {
 
 const principalPrefix = "principal://iam.googleapis.com/"
 
-// memberOf returns an identity as it stands in policies: a federated one is written
+// MemberOf returns an identity as it stands in policies: a federated one is written
 // whole, and a service account is given by its email.
 func MemberOf(identity string) string {
 	if strings.HasPrefix(identity, principalPrefix) {
@@ -72,7 +72,7 @@ func (v View) identityExists(identity string) bool {
 	return strings.HasPrefix(identity, principalPrefix) || v.AccountExists(identity)
 }
 
-// accountExists reports whether a service account can be used. The deployer, and the accounts
+// AccountExists reports whether a service account can be used. The deployer, and the accounts
 // that Google makes for its services ("Service agents", IAM), exist without being created.
 func (v View) AccountExists(email string) bool {
 	id, domain, _ := strings.Cut(email, "@")
@@ -87,7 +87,7 @@ func (v View) AccountExists(email string) bool {
 	return ok && o.Made() && !o.Config.Bool("disabled")
 }
 
-// agents maps services to the domains of their service agents ("Service agents", IAM).
+// Agents maps services to the domains of their service agents ("Service agents", IAM).
 var Agents = map[string]string{
 	"artifactregistry.googleapis.com": "gcp-sa-artifactregistry",
 	"container.googleapis.com":        "container-engine-robot",

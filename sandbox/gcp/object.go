@@ -45,13 +45,13 @@ func (o Object) Properties() Properties {
 	return p
 }
 
-// made reports whether the object's creation has ended.
+// Made reports whether the object's creation has ended.
 func (o Object) Made() bool { return o.exists }
 
-// last returns the part of the name after the last slash.
+// ID returns the part of the name after the last slash.
 func (o Object) ID() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
 
-// project returns the ID of the object's project; some names have its number.
+// Project returns the ID of the object's project; some names have its number.
 func (o Object) Project() string {
 	return cmp.Or(o.Status.Text("project"), Segment(o.Name, "projects"))
 }
@@ -62,7 +62,7 @@ func (o *Object) copy() Object {
 	return c
 }
 
-// segment returns what follows a collection's name in a resource name.
+// Segment returns what follows a collection's name in a resource name.
 func Segment(name, collection string) string {
 	parts := strings.Split(name, "/")
 	for i := 0; i+1 < len(parts); i++ {
@@ -77,7 +77,7 @@ func Segment(name, collection string) string {
 // the zero value: types were checked before an object is created.
 type Properties map[string]any
 
-// get follows a path of keys, such as "privateClusterConfig.masterIpv4CidrBlock".
+// Get returns the property at the end of a path of keys, such as "privateClusterConfig.masterIpv4CidrBlock".
 func (p Properties) Get(path string) any {
 	key, rest, more := strings.Cut(path, ".")
 	if !more {
@@ -86,17 +86,22 @@ func (p Properties) Get(path string) any {
 	return p.Object(key).Get(rest)
 }
 
+// Has reports whether a property is given.
 func (p Properties) Has(path string) bool { return p.Get(path) != nil }
 
+// Text returns a string.
 func (p Properties) Text(path string) string { s, _ := p.Get(path).(string); return s }
 
+// Bool returns a boolean.
 func (p Properties) Bool(path string) bool { b, _ := p.Get(path).(bool); return b }
 
+// Int returns a number without its fraction.
 func (p Properties) Int(path string) int { f, _ := p.Get(path).(float64); return int(f) }
 
+// Object returns an object.
 func (p Properties) Object(path string) Properties { return asObject(p.Get(path)) }
 
-// objects returns the elements of a list of objects.
+// Objects returns the elements of a list of objects.
 func (p Properties) Objects(path string) []Properties {
 	list, _ := p.Get(path).([]any)
 	found := make([]Properties, 0, len(list))
@@ -106,7 +111,7 @@ func (p Properties) Objects(path string) []Properties {
 	return found
 }
 
-// strings returns the elements of a list of strings.
+// Texts returns the elements of a list of strings.
 func (p Properties) Texts(path string) []string {
 	list, _ := p.Get(path).([]any)
 	found := make([]string, 0, len(list))
@@ -127,7 +132,7 @@ func asObject(v any) Properties {
 	return nil
 }
 
-// merge lays other over p, object by object; lists are taken whole.
+// Merge lays other over p, object by object; lists are taken whole.
 func (p Properties) Merge(other Properties) {
 	for k, v := range other {
 		mine, theirs := asObject(p[k]), asObject(v)
@@ -141,7 +146,7 @@ func (p Properties) Merge(other Properties) {
 	}
 }
 
-// clone returns a deep copy with only JSON's own types in it.
+// Clone returns a deep copy with only JSON's own types in it.
 func (p Properties) Clone() Properties {
 	data, err := json.Marshal(p)
 	if err != nil {
@@ -154,7 +159,7 @@ func (p Properties) Clone() Properties {
 	return c
 }
 
-// or returns the defaults, less those that p has a value for.
+// Or returns the defaults, less those that p has a value for.
 func (p Properties) Or(defaults Properties) Properties {
 	left := Properties{}
 	for key, value := range defaults {
@@ -165,6 +170,7 @@ func (p Properties) Or(defaults Properties) Properties {
 	return left
 }
 
+// List returns a list as it is in JSON.
 func List[T any](items []T) []any {
 	list := make([]any, len(items))
 	for i, item := range items {
@@ -173,5 +179,5 @@ func List[T any](items []T) []any {
 	return list
 }
 
-// equal reports whether two objects are the same JSON.
+// Equal reports whether two objects are the same JSON.
 func Equal(a, b Properties) bool { return reflect.DeepEqual(a.Clone(), b.Clone()) }

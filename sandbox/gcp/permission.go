@@ -33,23 +33,25 @@ type Need struct {
 	Role                 string // that a change of a policy grants or revokes
 }
 
-// scope returns the resource on which a call needs a permission.
-type scope func(call Call) string
+// Scope returns the resource on which a call needs a permission.
+type Scope func(call Call) string
 
-// onObject returns the object; of a binding, what the policy is of.
+// OnObject returns the object; of a binding, what the policy is of.
 func OnObject(call Call) string {
 	name, _, _ := strings.Cut(call.Name, "/iam/")
 	return name
 }
 
+// OnProject returns the project of the object.
 func OnProject(call Call) string { return "projects/" + Segment(call.Name, "projects") }
 
+// Grant is a permission, and on what it is needed.
 type Grant struct {
 	Permission string
-	On         scope
+	On         Scope
 }
 
-// verbs maps the verbs of a kind to the permissions that they need. Compute Engine: section "IAM
+// Verbs maps the verbs of a kind to the permissions that they need. Compute Engine: section "IAM
 // Permissions" of each method's page. GKE: "Google Kubernetes Engine API permissions". The
 // others: "IAM permissions reference". The methods of a call are taken from the source of the
 // Terraform provider that Pulumi's is built from. A comment names the file where a call needs
@@ -57,11 +59,12 @@ type Grant struct {
 // creation and an update.
 type Verbs map[Verb][]Grant
 
-// actAs is the permission to run something as a service account ("Service account permissions",
+// ActAs is the permission to run something as a service account ("Service account permissions",
 // IAM).
 const ActAs = "iam.serviceAccounts.actAs"
 
-func On(s scope, names ...string) []Grant {
+// On returns permissions on one resource.
+func On(s Scope, names ...string) []Grant {
 	var grants []Grant
 	for _, name := range names {
 		grants = append(grants, Grant{name, s})
@@ -69,6 +72,7 @@ func On(s scope, names ...string) []Grant {
 	return grants
 }
 
+// CRUD returns the permissions of an API that has one for each verb.
 func CRUD(prefix string) Verbs {
 	return Verbs{
 		VerbCreate: On(OnProject, prefix+".create"), VerbGet: On(OnObject, prefix+".get"),
@@ -76,9 +80,9 @@ func CRUD(prefix string) Verbs {
 	}
 }
 
-// binding returns the permissions for a member of a policy: the policy is read, changed and
+// Binding returns the permissions for a member of a policy: the policy is read, changed and
 // written as a whole.
-func Binding(prefix string, s scope) Verbs {
+func Binding(prefix string, s Scope) Verbs {
 	write := On(s, prefix+".getIamPolicy", prefix+".setIamPolicy")
 	return Verbs{VerbCreate: write, VerbGet: On(s, prefix+".getIamPolicy"), VerbUpdate: write, VerbDelete: write}
 }
@@ -147,7 +151,7 @@ func (c *Cloud) permit(ctx context.Context, n Need) error {
 	return denied(n.Permission, n.Resource)
 }
 
-// granted reports whether an identity, or anybody if it is empty, has a permission on a resource.
+// Granted reports whether an identity, or anybody if it is empty, has a permission on a resource.
 func (v View) Granted(identity string, n Need) bool {
 	if identity == Deployer(Segment(n.Resource, "projects")) {
 		return true

@@ -2,6 +2,11 @@ package gcp_test
 
 import (
 	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/gcp/compute"
@@ -9,10 +14,6 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/iam"
 	"example.com/grpc-edge/sandbox/gcp/kms"
-	"slices"
-	"strings"
-	"testing"
-	"time"
 )
 
 func TestEveryKindNamesItsPermissions(t *testing.T) {

@@ -110,7 +110,7 @@ var regionNames = strings.Fields(`
 // multiRegions lists the multi-regional locations of Artifact Registry ("Repository locations").
 var multiRegions = []string{"us", "europe", "asia"}
 
-// regionZones returns the zones of a region; none if there is no such region.
+// RegionZones returns the zones of a region; none if there is no such region.
 func RegionZones(region string) []string {
 	if !slices.Contains(regionNames, region) {
 		return nil
@@ -122,7 +122,7 @@ func RegionZones(region string) []string {
 	return names
 }
 
-// regionOf returns the region that a zone or region is in, or "".
+// RegionOf returns the region that a zone or region is in, or "".
 func RegionOf(location string) string {
 	if slices.Contains(regionNames, location) {
 		return location
@@ -154,4 +154,5 @@ func location(name string) (string, error) {
 	return name, nil
 }
 
+// LastSegment returns what follows the last slash.
 func LastSegment(s string) string { return s[strings.LastIndex(s, "/")+1:] }

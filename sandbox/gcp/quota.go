@@ -2,7 +2,7 @@ package gcp
 
 import "strings"
 
-// quota limits the objects of a kind that a project may have: in all, or in each region or
+// Quota limits the objects of a kind that a project may have: in all, or in each region or
 // location. The numbers apply to a new project; Google raises them on request ("Allocation
 // quotas", Compute Engine; "Quotas and limits" of the other services).
 type Quota struct {

@@ -2,6 +2,9 @@ package gcp_test
 
 import (
 	"context"
+	"strings"
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
 	"example.com/grpc-edge/sandbox/gcp/compute"
@@ -9,8 +12,6 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/iam"
 	"example.com/grpc-edge/sandbox/gcp/monitoring"
-	"strings"
-	"testing"
 )
 
 func TestDeleteIsRefusedWhileInUse(t *testing.T) {

@@ -59,6 +59,7 @@ func (c *Cloud) save() error {
 	return ReplaceFile(filepath.Join(c.dir, stateFile), data)
 }
 
+// ReplaceFile writes a file as a whole, with mode 0600.
 func ReplaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
@@ -76,11 +77,12 @@ func ReplaceFile(path string, data []byte) error {
 	return nil
 }
 
-// keyFile returns the path where the cloud keeps the key of a resource. Google never shows that key.
+// KeyFile returns the path where the cloud keeps the key of a resource. Google never shows that key.
 func (c *Cloud) KeyFile(resource string) string {
 	return c.Path("keys", strings.ReplaceAll(resource, "/", "_")+".pem")
 }
 
+// KeepKey writes the file of a key.
 func KeepKey(file string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err

@@ -15,18 +15,19 @@ func (c *Cloud) View() (v View, done func()) {
 	return View{c}, c.mu.Unlock
 }
 
-// unlocked returns the cloud, for what is done without the lock.
+// Cloud returns the cloud, for what is done without the lock.
 func (v View) Cloud() *Cloud { return v.cloud }
 
+// Now returns the time by the clock of the cloud.
 func (v View) Now() time.Time { return v.cloud.now() }
 
-// object returns the object of a name.
+// Object returns the object of a name.
 func (v View) Object(name string) (*Object, bool) {
 	o, ok := v.cloud.objects[name]
 	return o, ok
 }
 
-// all returns the objects of a kind, or of all kinds if it is empty, whose name has a prefix, in
+// All returns the objects of a kind, or of all kinds if it is empty, whose name has a prefix, in
 // the order of their names.
 func (v View) All(kind Kind, prefix string) []*Object {
 	var found []*Object
@@ -39,7 +40,7 @@ func (v View) All(kind Kind, prefix string) []*Object {
 	return found
 }
 
-// users returns the names of the objects that use another one.
+// Users returns the names of the objects that use another one.
 func (v View) Users(name string) []string {
 	var names []string
 	for _, other := range v.All("", "") {
@@ -62,7 +63,7 @@ func (v View) existing(name string) (*Object, error) {
 	return o, nil
 }
 
-// existingOf returns an object of a kind that can be changed now.
+// ExistingOf returns an object of a kind that can be changed now.
 func (v View) ExistingOf(kind Kind, name string) (*Object, error) {
 	o, err := v.existing(name)
 	if err == nil && o.Kind != kind {
@@ -71,7 +72,7 @@ func (v View) ExistingOf(kind Kind, name string) (*Object, error) {
 	return o, err
 }
 
-// projectID returns the ID of a project that is given by its ID or number, and what it
+// ProjectID returns the ID of a project that is given by its ID or number, and what it
 // is given if there is no such project.
 func (v View) ProjectID(given string) string {
 	for _, o := range v.cloud.objects {
@@ -82,11 +83,11 @@ func (v View) ProjectID(given string) string {
 	return given
 }
 
-// add stores an object that another one brings with it.
+// Add stores an object that another one brings with it.
 func (v View) Add(o *Object) {
 	o.exists = true
 	v.cloud.objects[o.Name] = o
 }
 
-// remove forgets an object that goes with another one.
+// Remove forgets an object that goes with another one.
 func (v View) Remove(o *Object) { delete(v.cloud.objects, o.Name) }

@@ -3,13 +3,13 @@ package artifactregistry
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// The kinds of object.
+// The kinds of object that the API has.
 const (
 	KindRepository       gcp.Kind = "artifactregistry.googleapis.com/Repository"
 	KindRepositoryMember gcp.Kind = "artifactregistry.googleapis.com/IamMember"
 )
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"artifactregistry.googleapis.com": "Artifact Registry API"},

@@ -111,7 +111,7 @@ func admitRepositoryMember(t *gcp.Change) error {
 	return iam.AdmitMember(t)
 }
 
-// upstreamCredentials checks that the service agent may read the secret with which a remote
+// checkUpstreamCredentials checks that the service agent may read the secret with which a remote
 // repository signs in at its upstream ("Configure remote repository authentication to Docker
 // Hub").
 func checkUpstreamCredentials(t *gcp.Change, version string) error {
@@ -143,7 +143,7 @@ func Registry(c *gcp.Cloud, upstream http.Handler) http.Handler {
 	return registry.New(Repositories{c}, upstream)
 }
 
-// repositories shows the cloud to the endpoint.
+// Repositories shows the cloud to the endpoint.
 type Repositories struct{ *gcp.Cloud }
 
 // Repository implements registry.Repositories.

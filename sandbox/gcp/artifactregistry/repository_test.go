@@ -13,12 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
-	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"example.com/grpc-edge/sandbox/gcp/iam"
-	"example.com/grpc-edge/sandbox/gcp/kms"
-	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -29,6 +23,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
+	"example.com/grpc-edge/sandbox/gcp/gcptest"
+	"example.com/grpc-edge/sandbox/gcp/iam"
+	"example.com/grpc-edge/sandbox/gcp/kms"
+	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 )
 
 const docker = "us-central1-docker.pkg.dev"

@@ -1,15 +1,16 @@
 package binaryauthorization
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"regexp"
 	"slices"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // admissionPolicyRule describes the Binary Authorization policy of a project. The policy always
 // exists: creating it changes it, and deleting it restores Google's default ("Policy reference",
-// Binary Authorization). See [Cloud.Review] for what it does.
+// Binary Authorization). See [Reviewer.Review] for what it does.
 var admissionPolicyRule = &gcp.Rule{
 	Kind: KindAdmissionPolicy, Name: "projects/{project}/policy",
 	Permissions: gcp.Verbs{ // which is there always, and so is never created or deleted
@@ -50,7 +51,7 @@ func checkAdmissionPolicy(p gcp.Properties) []gcp.Violation {
 	return c.Found
 }
 
-// rule checks one rule for admission.
+// checkAdmissionRule checks one rule for admission.
 func checkAdmissionRule(c *gcp.Checker, path string, rule gcp.Properties) {
 	inner := &gcp.Checker{P: rule}
 	inner.OneOf("evaluationMode", "ALWAYS_ALLOW", "REQUIRE_ATTESTATION", "ALWAYS_DENY")

@@ -8,10 +8,11 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"net/url"
 	"regexp"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // An attestor is whose attestations a policy may require: those that are attached to

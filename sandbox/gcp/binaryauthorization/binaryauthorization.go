@@ -4,7 +4,7 @@ package binaryauthorization
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// The kinds of object.
+// The kinds of object that the API has.
 const (
 	KindAdmissionPolicy gcp.Kind = "binaryauthorization.googleapis.com/Policy"
 	KindAttestor        gcp.Kind = "binaryauthorization.googleapis.com/Attestor"
@@ -12,7 +12,7 @@ const (
 	KindOccurrence      gcp.Kind = "containeranalysis.googleapis.com/Occurrence"
 )
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"binaryauthorization.googleapis.com": "Binary Authorization API", "containeranalysis.googleapis.com": "Container Analysis API"},

@@ -2,10 +2,11 @@ package binaryauthorization
 
 import (
 	"encoding/base64"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"regexp"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // A note describes what is attested. An occurrence is the attestation of one image: its payload

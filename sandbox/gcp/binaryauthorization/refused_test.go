@@ -1,10 +1,11 @@
 package binaryauthorization_test
 
 import (
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"testing"
 )
 
 func TestCreateIsRefused(t *testing.T) {

@@ -5,11 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"log/slog"
 	"regexp"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // Pod holds what Binary Authorization checks of a pod that is to run.

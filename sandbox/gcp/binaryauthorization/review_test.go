@@ -4,16 +4,17 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
-	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"example.com/grpc-edge/sandbox/gcp/iam"
-	"example.com/grpc-edge/sandbox/gcp/kms"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
+	"example.com/grpc-edge/sandbox/gcp/gcptest"
+	"example.com/grpc-edge/sandbox/gcp/iam"
+	"example.com/grpc-edge/sandbox/gcp/kms"
 )
 
 const (

@@ -3,12 +3,10 @@ package cloudbuild
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// The kinds of object.
-const (
-	KindTrigger gcp.Kind = "cloudbuild.googleapis.com/BuildTrigger"
-)
+// KindTrigger is the kind of object that the API has.
+const KindTrigger gcp.Kind = "cloudbuild.googleapis.com/BuildTrigger"
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"cloudbuild.googleapis.com": "Cloud Build API"},

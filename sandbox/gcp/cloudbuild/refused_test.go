@@ -1,10 +1,11 @@
 package cloudbuild_test
 
 import (
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/cloudbuild"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"testing"
 )
 
 func TestCreateIsRefused(t *testing.T) {

@@ -2,10 +2,11 @@ package cloudbuild
 
 import (
 	"cmp"
-	"example.com/grpc-edge/sandbox/gcp"
 	"regexp"
 	"slices"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // A trigger starts builds of Cloud Build at events of a repository

@@ -2,10 +2,11 @@ package cloudbuild_test
 
 import (
 	"context"
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/cloudbuild"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"testing"
 )
 
 const connected = "projects/test-project/locations/us-central1/connections/github/repositories/r"

@@ -21,7 +21,7 @@ var prohibited = []netip.Prefix{
 // ranges" in "Subnets", VPC documentation).
 var autoMode = netip.MustParsePrefix("10.128.0.0/9")
 
-// rangeProblem returns why a string is no range for a subnet, or "".
+// RangeProblem returns why a string is no range for a subnet, or "".
 func RangeProblem(s string) string {
 	p, err := netip.ParsePrefix(s)
 	switch {
@@ -40,14 +40,14 @@ func RangeProblem(s string) string {
 	return ""
 }
 
-// nth returns the n-th address of a range; the first one is number 0.
+// Nth returns the n-th address of a range; the first one is number 0.
 func Nth(p netip.Prefix, n uint32) netip.Addr {
 	a := p.Masked().Addr().As4()
 	binary.BigEndian.PutUint32(a[:], binary.BigEndian.Uint32(a[:])+n)
 	return netip.AddrFrom4(a)
 }
 
-// freeRange returns the first range of a size in pool that overlaps with none
+// FreeRange returns the first range of a size in pool that overlaps with none
 // of those taken.
 func FreeRange(pool netip.Prefix, bits int, taken []netip.Prefix) (netip.Prefix, bool) {
 	for n := uint32(0); n < 1<<(bits-pool.Bits()); n++ {
@@ -59,6 +59,7 @@ func FreeRange(pool netip.Prefix, bits int, taken []netip.Prefix) (netip.Prefix,
 	return netip.Prefix{}, false
 }
 
+// OverlapsAny reports whether a range overlaps with one of others.
 func OverlapsAny(p netip.Prefix, others []netip.Prefix) bool {
 	for _, q := range others {
 		if p.Overlaps(q) {
@@ -68,7 +69,7 @@ func OverlapsAny(p netip.Prefix, others []netip.Prefix) bool {
 	return false
 }
 
-// prefix parses a range that was checked; anything else is the zero prefix.
+// ParseRange parses a range that was checked; anything else is the zero prefix.
 func ParseRange(s string) netip.Prefix {
 	p, err := netip.ParsePrefix(s)
 	if err != nil {

@@ -4,7 +4,7 @@ package compute
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// The kinds of object.
+// The kinds of object that the API has.
 const (
 	KindNetwork        gcp.Kind = "compute.googleapis.com/Network"
 	KindSubnetwork     gcp.Kind = "compute.googleapis.com/Subnetwork"
@@ -15,7 +15,7 @@ const (
 	KindForwardingRule gcp.Kind = "compute.googleapis.com/ForwardingRule"
 )
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"compute.googleapis.com": "Compute Engine API"},

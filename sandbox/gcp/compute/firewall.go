@@ -2,13 +2,14 @@ package compute
 
 import (
 	"cmp"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var firewallRule = &gcp.Rule{

@@ -1,9 +1,10 @@
 package compute
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"slices"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var forwardingRuleRule = &gcp.Rule{

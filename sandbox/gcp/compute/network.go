@@ -2,6 +2,7 @@ package compute
 
 import "example.com/grpc-edge/sandbox/gcp"
 
+// LinkBase is what a self link begins with, before the name of the object.
 const LinkBase = "https://www.googleapis.com/compute/v1/"
 
 var networkRule = &gcp.Rule{

@@ -1,8 +1,9 @@
 package compute
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"regexp"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var routerRule = &gcp.Rule{

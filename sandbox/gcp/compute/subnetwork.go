@@ -2,10 +2,11 @@ package compute
 
 import (
 	"encoding/json"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var subnetworkRule = &gcp.Rule{
@@ -57,7 +58,7 @@ func subnetRanges(p gcp.Properties) []subnetRange {
 	return ranges
 }
 
-// ranges returns the ranges of a subnet.
+// Ranges returns the ranges of a subnet.
 func Ranges(subnet *gcp.Object) []netip.Prefix {
 	var all []netip.Prefix
 	for _, r := range subnetRanges(subnet.Config) {
@@ -149,7 +150,7 @@ func keepsUsedRanges(t *gcp.Change) error {
 	return nil
 }
 
-// secondaryRange returns the range of a name of a subnet.
+// SecondaryRange returns the range of a name of a subnet.
 func SecondaryRange(subnet *gcp.Object, name string) (netip.Prefix, bool) {
 	for _, r := range subnetRanges(subnet.Config) {
 		if r.name == name && name != "" {

@@ -2,10 +2,11 @@ package compute_test
 
 import (
 	"context"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"strings"
 	"testing"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/gcptest"
 )
 
 func TestSubnetworkKeepsRangesInUse(t *testing.T) {

@@ -2,9 +2,10 @@ package container
 
 import (
 	"cmp"
+	"slices"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/kms"
-	"slices"
 )
 
 // autopilot reports whether GKE runs the nodes of a cluster ("GKE Autopilot overview").

@@ -2,14 +2,15 @@ package container_test
 
 import (
 	"context"
+	"slices"
+	"strings"
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/compute"
 	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/iam"
-	"slices"
-	"strings"
-	"testing"
 )
 
 // autopilotConfig describes an Autopilot cluster in the network of the tests.

@@ -6,14 +6,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/compute"
-	"example.com/grpc-edge/sandbox/gcp/kms"
 	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/kms"
 )
 
 const containerBase = "https://container.googleapis.com/v1/"
@@ -201,7 +202,7 @@ func checkClusterPlace(o *gcp.Object) error {
 	return nil
 }
 
-// nodeAccount checks that the nodes' account exists ("Harden your cluster's security", GKE).
+// checkNodeAccount checks that the nodes' account exists ("Harden your cluster's security", GKE).
 func checkNodeAccount(t *gcp.Change, email string) error {
 	if email != "" && email != "default" && !t.AccountExists(email) {
 		return gcp.BadRequest("Service account %q does not exist.", email)

@@ -2,15 +2,16 @@ package container_test
 
 import (
 	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/compute"
 	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/iam"
-	"reflect"
-	"slices"
-	"strings"
-	"testing"
 )
 
 func TestNodePoolIsResized(t *testing.T) {

@@ -2,10 +2,11 @@ package container
 
 import (
 	"cmp"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/compute"
 	"net/netip"
 	"slices"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/compute"
 )
 
 // Ranges of clusters that name none.

@@ -4,16 +4,17 @@ package container
 
 import (
 	"context"
+
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// The kinds of object.
+// The kinds of object that the API has.
 const (
 	KindCluster  gcp.Kind = "container.googleapis.com/Cluster"
 	KindNodePool gcp.Kind = "container.googleapis.com/NodePool"
 )
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API(rt Runtime) gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"container.googleapis.com": "Kubernetes Engine API"},

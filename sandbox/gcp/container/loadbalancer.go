@@ -3,10 +3,11 @@ package container
 import (
 	"context"
 	"errors"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/compute"
 	"fmt"
 	"net/netip"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/compute"
 )
 
 // ForwardingRule is a passthrough load balancer's front end, as GKE's service

@@ -3,13 +3,14 @@ package container
 import (
 	"context"
 	"errors"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/compute"
-	"example.com/grpc-edge/sandbox/gcp/kms"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/kms"
 )
 
 func nodePoolRule(rt Runtime) *gcp.Rule {

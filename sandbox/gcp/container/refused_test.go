@@ -1,11 +1,12 @@
 package container_test
 
 import (
+	"strings"
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"strings"
-	"testing"
 )
 
 func TestCreateIsRefused(t *testing.T) {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/compute"
 	"fmt"
 	"net/netip"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/compute"
 )
 
 // Runtime runs on this machine what the emulated cloud describes.
@@ -38,9 +39,9 @@ type ClusterSpec struct {
 	// Autopilot has the cluster change and refuse pods as Autopilot does.
 	Autopilot bool
 	// BinaryAuthorization is true if pods run only as the project's policy has it, see
-	// [Cloud.Review].
+	// package binaryauthorization.
 	BinaryAuthorization bool
-	// WorkloadIdentity is true if pods have identities of their own, see [WorkloadPrincipal].
+	// WorkloadIdentity is true if pods have identities of their own, see [gcp.WorkloadPrincipal].
 	WorkloadIdentity bool
 }
 

@@ -1,9 +1,10 @@
 package dns
 
 import (
+	"slices"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/compute"
-	"slices"
 )
 
 // managedZoneRule describes private zones, which answer in the networks that they name.

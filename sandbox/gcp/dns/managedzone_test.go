@@ -2,12 +2,13 @@ package dns_test
 
 import (
 	"context"
+	"strings"
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/compute"
 	"example.com/grpc-edge/sandbox/gcp/dns"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"strings"
-	"testing"
 )
 
 func TestPrivateZones(t *testing.T) {

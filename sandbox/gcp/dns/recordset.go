@@ -2,10 +2,11 @@ package dns
 
 import (
 	"context"
-	"example.com/grpc-edge/sandbox/gcp"
 	"net/netip"
 	"regexp"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // Each project has one public managed zone of Cloud DNS. Like CA pools, it exists without being
@@ -77,7 +78,7 @@ func admitRecordSet(t *gcp.Change) error {
 	return nil
 }
 
-// ManagedZone returns the domain of a zone, with its final dot, to the caller, see [As].
+// ManagedZone returns the domain of a zone, with its final dot, to the caller, see [gcp.As].
 // The zone is given by its name, projects/*/managedZones/*, and the API has to be enabled
 // in the project that asks.
 func ManagedZone(ctx context.Context, c *gcp.Cloud, consumer, zone string) (string, error) {

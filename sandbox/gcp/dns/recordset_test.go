@@ -2,11 +2,12 @@ package dns_test
 
 import (
 	"context"
+	"strings"
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/dns"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"strings"
-	"testing"
 )
 
 const zoneName = "projects/dns-project/managedZones/example-com"

@@ -1,21 +1,24 @@
+// Package gcptest helps to test the APIs of the emulated Google Cloud: it opens clouds, fills them, and
+// has a runtime that runs nothing.
 package gcptest
 
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
 	"example.com/grpc-edge/sandbox/gcp/compute"
 	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/gcp/iam"
-	"net/netip"
-	"strings"
-	"sync"
-	"testing"
 )
 
-// fakeRuntime records what it is asked to run.
+// Runtime records what it is asked to run.
 type Runtime struct {
 	mu       sync.Mutex
 	Clusters map[string]container.ClusterSpec
@@ -25,10 +28,12 @@ type Runtime struct {
 	Finish   chan struct{}
 }
 
+// NewRuntime returns a runtime that has nothing to run.
 func NewRuntime() *Runtime {
 	return &Runtime{Clusters: map[string]container.ClusterSpec{}, Pools: map[string]container.NodePoolSpec{}}
 }
 
+// StartCluster implements container.Runtime.
 func (r *Runtime) StartCluster(ctx context.Context, c container.ClusterSpec) (container.ClusterStatus, error) {
 	if r.Started != nil {
 		close(r.Started)
@@ -44,6 +49,7 @@ func (r *Runtime) StartCluster(ctx context.Context, c container.ClusterSpec) (co
 	return container.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.34.4-gke.1"}, r.Fail
 }
 
+// StopCluster implements container.Runtime.
 func (r *Runtime) StopCluster(_ context.Context, name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,6 +57,7 @@ func (r *Runtime) StopCluster(_ context.Context, name string) error {
 	return nil
 }
 
+// StartNodes implements container.Runtime.
 func (r *Runtime) StartNodes(_ context.Context, p container.NodePoolSpec) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,6 +68,7 @@ func (r *Runtime) StartNodes(_ context.Context, p container.NodePoolSpec) error 
 	return r.Fail
 }
 
+// StopNodes implements container.Runtime.
 func (r *Runtime) StopNodes(_ context.Context, cluster, pool string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,9 +76,10 @@ func (r *Runtime) StopNodes(_ context.Context, cluster, pool string) error {
 	return nil
 }
 
-// here is the place of the tests' objects.
+// Here is the place of the tests' objects.
 var Here = gcp.Place{Project: "test-project", Region: "us-central1"}
 
+// Open opens the cloud of a folder, with all APIs and operations that take no time.
 func Open(t *testing.T, dir string, rt container.Runtime, options ...gcp.Option) *gcp.Cloud {
 	t.Helper()
 	c, err := gcp.Open(dir, apis.All(rt), append([]gcp.Option{gcp.WithOperationTime(0)}, options...)...)
@@ -80,6 +89,7 @@ func Open(t *testing.T, dir string, rt container.Runtime, options ...gcp.Option)
 	return c
 }
 
+// Create creates an object.
 func Create(t *testing.T, c *gcp.Cloud, kind gcp.Kind, config gcp.Properties) gcp.Object {
 	t.Helper()
 	o, err := c.Create(context.Background(), kind, Here, config)
@@ -89,6 +99,7 @@ func Create(t *testing.T, c *gcp.Cloud, kind gcp.Kind, config gcp.Properties) gc
 	return o
 }
 
+// Remove deletes an object.
 func Remove(t *testing.T, c *gcp.Cloud, name string) {
 	t.Helper()
 	if err := c.Delete(context.Background(), name); err != nil {
@@ -96,6 +107,7 @@ func Remove(t *testing.T, c *gcp.Cloud, name string) {
 	}
 }
 
+// Names of the objects that [Build] creates.
 const (
 	NetworkName    = "projects/test-project/global/networks/net"
 	SubnetworkName = "projects/test-project/regions/us-central1/subnetworks/sub"
@@ -105,7 +117,7 @@ const (
 	AccountEmail   = "nodes-account@test-project.iam.gserviceaccount.com"
 )
 
-// enable enables every API that objects need.
+// Enable enables every API that objects need.
 func Enable(t *testing.T, c *gcp.Cloud) {
 	t.Helper()
 	for _, api := range []string{"compute", "container", "iam", "cloudresourcemanager", "artifactregistry", "monitoring", "cloudkms", "binaryauthorization", "containeranalysis", "cloudbuild", "privateca", "secretmanager", "dns"} {
@@ -113,6 +125,7 @@ func Enable(t *testing.T, c *gcp.Cloud) {
 	}
 }
 
+// Descriptions of the objects that [Build] creates.
 var (
 	SubnetConfig = gcp.Properties{"name": "sub", "network": NetworkName, "ipCidrRange": "10.0.0.0/20", "secondaryIpRanges": []any{
 		gcp.Properties{"rangeName": "pods", "ipCidrRange": "10.4.0.0/14"}, gcp.Properties{"rangeName": "services", "ipCidrRange": "10.8.0.0/20"},
@@ -134,7 +147,7 @@ var (
 	}
 )
 
-// build creates a project with one object of most kinds.
+// Build creates a project with one object of most kinds.
 func Build(t *testing.T, c *gcp.Cloud) {
 	t.Helper()
 	Enable(t, c)
@@ -147,7 +160,7 @@ func Build(t *testing.T, c *gcp.Cloud) {
 	Create(t, c, container.KindNodePool, PoolConfig)
 }
 
-// with returns a description with changes; nil removes a property.
+// With returns a description with changes; nil removes a property.
 func With(base gcp.Properties, changes gcp.Properties) gcp.Properties {
 	p := base.Clone()
 	for key, value := range changes {
@@ -160,6 +173,7 @@ func With(base gcp.Properties, changes gcp.Properties) gcp.Properties {
 	return p
 }
 
+// Code returns the HTTP status of an answer, or 0.
 func Code(err error) int {
 	var e *gcp.Error
 	if errors.As(err, &e) {
@@ -168,6 +182,7 @@ func Code(err error) int {
 	return 0
 }
 
+// ErrorText returns the text of an error, or "".
 func ErrorText(err error) string {
 	if err == nil {
 		return ""
@@ -175,11 +190,13 @@ func ErrorText(err error) string {
 	return err.Error()
 }
 
+// TestKey is the name of a key that is not granted to anybody.
 const TestKey = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
 
+// CIEmail is the account of [Guarded].
 const CIEmail = "ci-account@test-project.iam.gserviceaccount.com"
 
-// guarded returns a cloud in which an account has one custom role on the project.
+// Guarded returns a cloud in which an account has one custom role on the project.
 func Guarded(t *testing.T, permissions ...any) (*gcp.Cloud, context.Context) {
 	t.Helper()
 	c := Open(t, t.TempDir(), NewRuntime())
@@ -190,7 +207,7 @@ func Guarded(t *testing.T, permissions ...any) (*gcp.Cloud, context.Context) {
 	return c, gcp.As(context.Background(), CIEmail)
 }
 
-// refuser returns a function that checks that a creation is refused, and that nothing is left of it.
+// Refuser returns a function that checks that a creation is refused, and that nothing is left of it.
 func Refuser(t *testing.T, c *gcp.Cloud) func(what string, kind gcp.Kind, config gcp.Properties, status int, want string) {
 	return func(what string, kind gcp.Kind, config gcp.Properties, status int, want string) {
 		t.Helper()

@@ -1,8 +1,9 @@
 package iam
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"regexp"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var accountRule = &gcp.Rule{

@@ -5,11 +5,12 @@ import (
 	"strings"
 	"sync"
 
-	"example.com/grpc-edge/sandbox/gcp"
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	celref "github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // claims returns the environment of an identity provider's expressions ("Configure Workload
@@ -64,7 +65,7 @@ func hasOnly(list, allowed celref.Val) celref.Val {
 	return types.True
 }
 
-// condition checks that IAM accepts a binding's condition ("Overview of IAM Conditions";
+// checkCondition checks that IAM accepts a binding's condition ("Overview of IAM Conditions";
 // "Policy", Expr, IAM API).
 func checkCondition(c *gcp.Checker) {
 	if !c.P.Has("condition") {

@@ -1,11 +1,12 @@
 package iam
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // A custom role is a list of permissions that a project keeps ("Create and manage

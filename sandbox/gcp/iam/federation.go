@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"example.com/grpc-edge/sandbox/gcp"
 	"github.com/google/cel-go/cel"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // A workload identity pool holds identities of other systems, and its providers say
@@ -110,7 +111,7 @@ func checkIdentityProvider(p gcp.Properties) []gcp.Violation {
 	return c.Found
 }
 
-// expression checks that text is CEL over the claims of a token; of a type, if one is given.
+// checkExpression checks that text is CEL over the claims of a token; of a type, if one is given.
 func checkExpression(c *gcp.Checker, property, text string, most int, want *cel.Type) {
 	if len(text) > most {
 		c.Wrong(property, "%d characters are more than %d", len(text), most)
@@ -151,7 +152,7 @@ func admitIdentityProvider(t *gcp.Change) error {
 var federated = regexp.MustCompile(`^(?:principal://iam\.googleapis\.com/(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32})/subject/.+|` +
 	`principalSet://iam\.googleapis\.com/(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32})/(?:group/.+|attribute\.[a-z0-9_]{1,100}/.+|\*))$`)
 
-// federatedPool checks that the pool of a principal exists.
+// checkFederatedPool checks that the pool of a principal exists.
 func checkFederatedPool(t *gcp.Change, member string) error {
 	m := federated.FindStringSubmatch(member)
 	if m == nil {

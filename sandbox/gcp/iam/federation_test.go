@@ -2,14 +2,15 @@ package iam_test
 
 import (
 	"context"
+	"strings"
+	"testing"
+	"time"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/compute"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/iam"
 	"example.com/grpc-edge/sandbox/gcp/kms"
-	"strings"
-	"testing"
-	"time"
 )
 
 const (

@@ -4,7 +4,7 @@ package iam
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// The kinds of object.
+// The kinds of object that the API has.
 const (
 	KindServiceAccount   gcp.Kind = "iam.googleapis.com/ServiceAccount"
 	KindCustomRole       gcp.Kind = "iam.googleapis.com/Role"
@@ -15,7 +15,7 @@ const (
 	KindIdentityProvider gcp.Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"
 )
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
 		Titles:  map[string]string{"iam.googleapis.com": "Identity and Access Management (IAM) API", "cloudresourcemanager.googleapis.com": "Cloud Resource Manager API"},

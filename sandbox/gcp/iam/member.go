@@ -1,9 +1,10 @@
 package iam
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"regexp"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // A member of a policy is the grant of one role to one principal on one
@@ -30,11 +31,12 @@ var (
 	// Federation for GKE").
 	workloadIdentity = regexp.MustCompile(`^serviceAccount:([^\[\]]+\.svc\.id\.goog)\[([^/\[\]]+)/([^/\[\]]+)\]$`)
 	// workloadPrincipal matches the same without a Google account in between, see
-	// [WorkloadPrincipal].
+	// [gcp.WorkloadPrincipal].
 	workloadPrincipal = regexp.MustCompile(`^principal://iam\.googleapis\.com/projects/([0-9]+)/locations/global/` +
 		`workloadIdentityPools/([^/]+)\.svc\.id\.goog/subject/ns/[a-z0-9-]+/sa/[a-z0-9.-]+$`)
 )
 
+// CheckMember checks the description of a member of a policy.
 func CheckMember(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Match("role", role, "be roles/<name> or a custom role's full name")
@@ -48,6 +50,7 @@ func CheckMember(p gcp.Properties) []gcp.Violation {
 	return c.Found
 }
 
+// AdmitMember checks that the principal of a member exists, and completes the member.
 func AdmitMember(t *gcp.Change) error {
 	member := t.New.Config.Text("member")
 	if t.New.Config.Has("condition") && t.New.Kind != KindProjectMember && t.New.Kind != KindBucketMember {

@@ -1,10 +1,11 @@
 package iam_test
 
 import (
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/iam"
-	"testing"
 )
 
 func TestCreateIsRefused(t *testing.T) {

@@ -3,12 +3,10 @@ package kms
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// The kinds of object.
-const (
-	KindCryptoKeyMember gcp.Kind = "cloudkms.googleapis.com/IamMember"
-)
+// KindCryptoKeyMember is the kind of object that the API has.
+const KindCryptoKeyMember gcp.Kind = "cloudkms.googleapis.com/IamMember"
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"cloudkms.googleapis.com": "Cloud Key Management Service (KMS) API"},

@@ -2,10 +2,11 @@ package kms
 
 import (
 	"cmp"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/iam"
 	"fmt"
 	"regexp"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/iam"
 )
 
 // cryptoKeyMemberRule grants the use of a Cloud KMS key. Like projects, keys exist without being
@@ -29,7 +30,7 @@ func checkCryptoKeyMember(p gcp.Properties) []gcp.Violation {
 // on customer-managed encryption keys).
 const encrypter = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 
-// mayEncrypt checks that the agent of a service may use a key, and that the key is in the
+// MayEncrypt checks that the agent of a service may use a key, and that the key is in the
 // location of what it encrypts.
 func MayEncrypt(t *gcp.Change, key, agent string) error {
 	if key == "" {

@@ -1,10 +1,11 @@
 package kms_test
 
 import (
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/kms"
-	"testing"
 )
 
 func TestCreateIsRefused(t *testing.T) {

@@ -8,11 +8,12 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"io/fs"
 	"os"
 	"regexp"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // Like keys that encrypt, a version of a key for signing exists without being created. Its
@@ -29,7 +30,7 @@ const kmsAPI = "cloudkms.googleapis.com"
 type Keys struct{ *gcp.Cloud }
 
 // SigningKey returns the public key of a version, PEM ("cryptoKeyVersions.get" and
-// "cryptoKeyVersions.getPublicKey", Cloud KMS API), to the caller, see [As].
+// "cryptoKeyVersions.getPublicKey", Cloud KMS API), to the caller, see [gcp.As].
 func (k Keys) SigningKey(ctx context.Context, version string) (string, error) {
 	// Three calls: the version, its key for the purpose, and the public key
 	// (kms/data_source_google_kms_crypto_key_version.go of the Terraform provider).

@@ -1,12 +1,13 @@
 package monitoring
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var alertPolicyRule = &gcp.Rule{
@@ -46,7 +47,7 @@ func checkAlertPolicy(p gcp.Properties) []gcp.Violation {
 	return c.Found
 }
 
-// alertStrategy checks how incidents are notified of and closed. That an incident
+// checkAlertStrategy checks how incidents are notified of and closed. That an incident
 // stays open for half an hour at least is what the API answers.
 func checkAlertStrategy(c *gcp.Checker) {
 	if d, ok := seconds(c, "alertStrategy.autoClose"); ok && d < 30*time.Minute {

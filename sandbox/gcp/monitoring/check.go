@@ -1,13 +1,14 @@
 package monitoring
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var (
@@ -15,7 +16,7 @@ var (
 	userLabelValue = regexp.MustCompile(`^[-_a-z0-9]{0,63}$`)
 )
 
-// userLabels checks that Cloud Monitoring accepts a resource's userLabels
+// checkUserLabels checks that Cloud Monitoring accepts a resource's userLabels
 // ("projects.alertPolicies": userLabels).
 func checkUserLabels(c *gcp.Checker) {
 	labels := c.P.Object("userLabels")
@@ -49,7 +50,7 @@ func seconds(c *gcp.Checker, property string) (d time.Duration, ok bool) {
 	return time.Duration(value * float64(time.Second)), true
 }
 
-// multiple checks that a duration, if present, is a multiple of a unit and not below a minimum.
+// checkMultiple checks that a duration, if present, is a multiple of a unit and not below a minimum.
 func checkMultiple(c *gcp.Checker, property string, unit, least time.Duration) {
 	if d, ok := seconds(c, property); ok && (d%unit != 0 || d < least) {
 		c.Wrong(property, "%q must be a multiple of %gs, at least %gs", c.P.Text(property), unit.Seconds(), least.Seconds())

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"example.com/grpc-edge/sandbox/gcp"
 	"github.com/prometheus/common/model"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // conditionKinds lists the kinds of condition of an alert policy ("projects.alertPolicies",
@@ -83,7 +84,7 @@ var (
 	resourceType = regexp.MustCompile(`\bresource\.type\s*=`)
 )
 
-// filter checks that a filter names a metric and a monitored resource ("Monitoring filters").
+// checkFilter checks that a filter names a metric and a monitored resource ("Monitoring filters").
 func checkFilter(c *gcp.Checker, property string) {
 	filter, given := c.P.Get(property).(string)
 	if !given {
@@ -106,7 +107,7 @@ var (
 		PERCENTILE_95 PERCENTILE_50 PERCENTILE_05`)
 )
 
-// aggregations checks that series are aligned before they are reduced, over at least a minute
+// checkAggregations checks that series are aligned before they are reduced, over at least a minute
 // ("projects.alertPolicies": Aggregation).
 func checkAggregations(c *gcp.Checker, property string) {
 	for i, a := range c.P.Objects(property) {

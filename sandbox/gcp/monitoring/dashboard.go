@@ -4,12 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var dashboardRule = &gcp.Rule{

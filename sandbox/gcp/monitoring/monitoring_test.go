@@ -3,13 +3,14 @@ package monitoring_test
 import (
 	"context"
 	"encoding/json"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"example.com/grpc-edge/sandbox/gcp/monitoring"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/gcptest"
+	"example.com/grpc-edge/sandbox/gcp/monitoring"
 )
 
 var (

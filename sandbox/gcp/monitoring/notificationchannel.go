@@ -1,10 +1,11 @@
 package monitoring
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"net/mail"
 	"slices"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 var notificationChannelRule = &gcp.Rule{
@@ -65,5 +66,5 @@ func forgetChannel(t *gcp.Change) {
 	}
 }
 
-// channels returns the names of an alert policy's notification channels.
+// channelsOf returns the names of an alert policy's notification channels.
 func channelsOf(o *gcp.Object) []string { return o.Config.Texts("notificationChannels") }

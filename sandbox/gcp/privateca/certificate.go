@@ -4,12 +4,13 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"math/big"
 	"regexp"
 	"strings"
 	"time"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // A certificate is signed when it is created, only its labels change later, and it

@@ -7,12 +7,13 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/gcptest"
-	"example.com/grpc-edge/sandbox/gcp/privateca"
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/gcptest"
+	"example.com/grpc-edge/sandbox/gcp/privateca"
 )
 
 const certificateName = "projects/test-project/locations/us-central1/caPools/grpc-edge/certificates/leaf"

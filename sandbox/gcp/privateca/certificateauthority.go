@@ -9,12 +9,13 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"io/fs"
 	"math/big"
 	"os"
 	"time"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // authority signs for a CA pool. Like keys, pools exist without being created: they stand for a

@@ -3,12 +3,10 @@ package privateca
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// The kinds of object.
-const (
-	KindCertificate gcp.Kind = "privateca.googleapis.com/Certificate"
-)
+// KindCertificate is the kind of object that the API has.
+const KindCertificate gcp.Kind = "privateca.googleapis.com/Certificate"
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"privateca.googleapis.com": "Certificate Authority API"},

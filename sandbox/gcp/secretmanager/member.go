@@ -1,9 +1,10 @@
 package secretmanager
 
 import (
+	"regexp"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/iam"
-	"regexp"
 )
 
 // secretMemberRule grants the use of a secret of Secret Manager. Like keys, secrets exist

@@ -1,10 +1,11 @@
 package secretmanager_test
 
 import (
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
-	"testing"
 )
 
 func TestCreateIsRefused(t *testing.T) {

@@ -3,12 +3,10 @@ package secretmanager
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// The kinds of object.
-const (
-	KindSecretMember gcp.Kind = "secretmanager.googleapis.com/IamMember"
-)
+// KindSecretMember is the kind of object that the API has.
+const KindSecretMember gcp.Kind = "secretmanager.googleapis.com/IamMember"
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"secretmanager.googleapis.com": "Secret Manager API"},

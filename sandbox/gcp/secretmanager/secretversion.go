@@ -3,7 +3,6 @@ package secretmanager
 import (
 	"context"
 	"errors"
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
@@ -13,12 +12,14 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // maxSecret limits the size of a version, in bytes ("Quotas and limits", Secret Manager).
 const maxSecret = 64 << 10
 
-// A SecretVersion is a version of a secret. Versions lie in files of their own beside the
+// SecretVersion describes a version of a secret. Versions lie in files of their own beside the
 // state, the payload as it is, so that a command adds them while the cloud is open.
 type SecretVersion struct {
 	// Name is its full name, with the project's number and the version's.
@@ -79,14 +80,14 @@ func secretVersions(folder string) ([]int, error) {
 	return numbers, nil
 }
 
-// secretVersionName matches a version's name ("projects.secrets.versions.get", Secret Manager
+// VersionName matches a version's name ("projects.secrets.versions.get", Secret Manager
 // API): a number, or the alias latest.
 var VersionName = regexp.MustCompile(`^projects/([a-z0-9-]+)/secrets/([a-zA-Z0-9_-]{1,255})/versions/([1-9][0-9]{0,8}|latest)$`)
 
 // Secrets are the secrets of a cloud.
 type Secrets struct{ *gcp.Cloud }
 
-// AccessSecret returns a version with its payload to the caller, see [As]
+// AccessSecret returns a version with its payload to the caller, see [gcp.As]
 // ("projects.secrets.versions.access", Secret Manager API).
 func (s Secrets) AccessSecret(ctx context.Context, name string) (SecretVersion, error) {
 	return s.secretVersion(ctx, "secretmanager.versions.access", name)

@@ -2,12 +2,13 @@ package secretmanager_test
 
 import (
 	"context"
+	"strings"
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/iam"
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
-	"strings"
-	"testing"
 )
 
 // TestPodReadsOnlyTheSecretItMay grants one of two secrets to the service account of a

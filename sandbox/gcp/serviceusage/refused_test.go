@@ -1,10 +1,11 @@
 package serviceusage_test
 
 import (
+	"testing"
+
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/serviceusage"
-	"testing"
 )
 
 func TestCreateIsRefused(t *testing.T) {

@@ -1,11 +1,12 @@
 package serviceusage
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // services lists the services that can be enabled, without .googleapis.com: those for

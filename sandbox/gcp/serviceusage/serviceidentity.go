@@ -1,8 +1,9 @@
 package serviceusage
 
 import (
-	"example.com/grpc-edge/sandbox/gcp"
 	"fmt"
+
+	"example.com/grpc-edge/sandbox/gcp"
 )
 
 // serviceIdentityRule creates the agent of a service ("services.generateServiceIdentity",

@@ -4,12 +4,10 @@ package serviceusage
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// The kinds of object.
-const (
-	KindServiceIdentity gcp.Kind = "serviceusage.googleapis.com/ServiceIdentity"
-)
+// KindServiceIdentity is the agent of a service; the kind of an API is [gcp.KindService].
+const KindServiceIdentity gcp.Kind = "serviceusage.googleapis.com/ServiceIdentity"
 
-// API returns the API.
+// API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
 		Kinds: []*gcp.Rule{serviceRule, serviceIdentityRule},
