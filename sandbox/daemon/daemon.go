@@ -169,23 +169,26 @@ func (d *daemon) serve(ctx context.Context) error {
 
 // serveGoogle serves Google's addresses inside the sandbox's network.
 func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
-	var apis []net.Listener
+	var listeners []net.Listener
 	for _, address := range []netip.Addr{addressplan.GoogleAPIs, addressplan.PrivateGoogleAPIs} {
 		listener, err := d.network.Listen(netip.AddrPortFrom(address, 443))
 		if err != nil {
 			return fmt.Errorf("listening for Google's APIs: %w", err)
 		}
-		apis = append(apis, listener)
+		listeners = append(listeners, listener)
 	}
 	metadata, err := d.network.Listen(netip.AddrPortFrom(addressplan.Metadata, 80))
 	if err != nil {
 		return fmt.Errorf("listening for the metadata server: %w", err)
 	}
 	const headerTimeout = 10 * time.Second
-	apiServer := &http.Server{Handler: googleapis.Handler(artifactregistry.Registry(d.cloud, system), system, googleapis.Signing(kms.Keys{Cloud: d.cloud}), googleapis.Secrets(secretmanager.Secrets{Cloud: d.cloud}), googleapis.Knowing(d.cloud), googleapis.ImagePolicy(binaryauthorization.Reviewer{Cloud: d.cloud})), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
+	handler := googleapis.Handler(artifactregistry.Registry(d.cloud, system), system, googleapis.Signing(kms.Keys{Cloud: d.cloud}),
+		googleapis.Secrets(secretmanager.Secrets{Cloud: d.cloud}), googleapis.Knowing(d.cloud),
+		googleapis.ImagePolicy(binaryauthorization.Reviewer{Cloud: d.cloud}))
+	apiServer := &http.Server{Handler: handler, TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
 	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.Identify, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
 	d.servers = append(d.servers, apiServer, metadataServer)
-	for _, listener := range apis {
+	for _, listener := range listeners {
 		go func() { _ = apiServer.ServeTLS(listener, "", "") }()
 	}
 	go func() { _ = metadataServer.Serve(metadata) }()

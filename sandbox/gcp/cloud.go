@@ -1,11 +1,15 @@
-// Package gcp is an emulated Google Cloud: the state of projects on disk, the
-// rules Google's APIs apply to it, and operations that take time. What a
-// description alone cannot provide, a cluster and its nodes, a Runtime makes
-// real on this machine.
+// Package gcp emulates what Google's APIs have in common: the state of projects on disk, calls and
+// who may make them, operations that take time, quotas, faults. Each folder beside it emulates an
+// API.
 //
 // Objects are described in the words of Pulumi's `gcp` provider, for that is
 // the only client. Each rule names the page of Google's documentation it comes
 // from, and each error reads as Google's own.
+//
+// A further API is a folder whose function API returns its kinds, each a [Rule] with the form of
+// its names, its permissions and what it refuses, and one line in package apis. It imports this
+// package, and another API only for what that one knows: whether a key may be used, say. What
+// Pulumi calls the resource is a line in the tables of package provider.
 package gcp
 
 import (

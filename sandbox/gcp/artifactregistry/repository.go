@@ -12,16 +12,16 @@ import (
 	"time"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry/docker"
 	"example.com/grpc-edge/sandbox/gcp/iam"
 	"example.com/grpc-edge/sandbox/gcp/kms"
-	"example.com/grpc-edge/sandbox/gcp/registry"
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 )
 
 var repositoryRule = &gcp.Rule{
-	Kind: KindRepository, Name: "projects/{project}/locations/{location}/repositories/{repositoryId}",
+	Kind: KindRepository, Noun: "repository", Name: "projects/{project}/locations/{location}/repositories/{repositoryId}",
 	Permissions: gcp.CRUD("artifactregistry.repositories"),
-	Noun:        "repository", Check: checkRepository, Admit: admitRepository,
+	Check:       checkRepository, Admit: admitRepository,
 	Raze: func(_ context.Context, t *gcp.Change) error {
 		// The images go with their repository ("Delete repositories", Artifact Registry).
 		if err := os.RemoveAll(repositoryDir(t.Cloud(), t.Old)); err != nil {
@@ -32,9 +32,9 @@ var repositoryRule = &gcp.Rule{
 }
 
 var repositoryMemberRule = &gcp.Rule{
-	Kind: KindRepositoryMember, Name: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
+	Kind: KindRepositoryMember, Noun: "IAM binding", Name: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
 	Permissions: gcp.Binding("artifactregistry.repositories", gcp.OnObject),
-	Noun:        "IAM binding", Idempotent: true, Check: iam.CheckMember, Admit: admitRepositoryMember,
+	Idempotent:  true, Check: iam.CheckMember, Admit: admitRepositoryMember,
 }
 
 // storageKey is the property that names the directory of a repository's images.
@@ -140,28 +140,28 @@ func repositoryDir(c *gcp.Cloud, o *gcp.Object) string {
 // Registry returns the Docker endpoint of Artifact Registry, for every host
 // <location>-docker.pkg.dev. upstream is an OCI registry that plays Docker Hub.
 func Registry(c *gcp.Cloud, upstream http.Handler) http.Handler {
-	return registry.New(Repositories{c}, upstream)
+	return docker.New(Repositories{c}, upstream)
 }
 
 // Repositories shows the cloud to the endpoint.
 type Repositories struct{ *gcp.Cloud }
 
-// Repository implements registry.Repositories.
-func (r Repositories) Repository(name string) (registry.Repository, bool) {
+// Repository implements docker.Repositories.
+func (r Repositories) Repository(name string) (docker.Repository, bool) {
 	v, done := r.View()
 	defer done()
 	o, ok := v.Object(name)
 	if !ok || !o.Made() {
-		return registry.Repository{}, false
+		return docker.Repository{}, false
 	}
-	return registry.Repository{
+	return docker.Repository{
 		Directory:     repositoryDir(r.Cloud, o),
 		Remote:        o.Config.Text("mode") == "REMOTE_REPOSITORY",
 		ImmutableTags: o.Config.Bool("dockerConfig.immutableTags"),
 	}, true
 }
 
-// Allowed implements registry.Repositories.
+// Allowed implements docker.Repositories.
 func (r Repositories) Allowed(email, permission, name string) bool {
 	v, done := r.View()
 	defer done()

@@ -12,14 +12,14 @@ import (
 // exists: creating it changes it, and deleting it restores Google's default ("Policy reference",
 // Binary Authorization). See [Reviewer.Review] for what it does.
 var admissionPolicyRule = &gcp.Rule{
-	Kind: KindAdmissionPolicy, Name: "projects/{project}/policy",
+	Kind: KindAdmissionPolicy, Noun: "policy", Name: "projects/{project}/policy",
 	Permissions: gcp.Verbs{ // which is there always, and so is never created or deleted
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "binaryauthorization.policy.update"),
 		gcp.VerbGet:    gcp.On(gcp.OnProject, "binaryauthorization.policy.get"),
 		gcp.VerbUpdate: gcp.On(gcp.OnProject, "binaryauthorization.policy.update"),
 		gcp.VerbDelete: gcp.On(gcp.OnProject, "binaryauthorization.policy.update"),
 	},
-	Noun: "policy", Idempotent: true, Needs: needAttestors, Check: checkAdmissionPolicy, Admit: admitAdmissionPolicy,
+	Idempotent: true, Needs: needAttestors, Check: checkAdmissionPolicy, Admit: admitAdmissionPolicy,
 }
 
 // needAttestors adds that who sets a policy may read its attestors.

@@ -18,9 +18,9 @@ import (
 // An attestor is whose attestations a policy may require: those that are attached to
 // its note and signed with one of its keys ("projects.attestors", Binary Authorization API).
 var attestorRule = &gcp.Rule{
-	Kind: KindAttestor, Name: "projects/{project}/attestors/{name}",
+	Kind: KindAttestor, Noun: "attestor", Name: "projects/{project}/attestors/{name}",
 	Permissions: gcp.CRUD("binaryauthorization.attestors"),
-	Noun:        "attestor", Check: checkAttestor, Admit: admitAttestor,
+	Check:       checkAttestor, Admit: admitAttestor,
 }
 
 const attestorNote = "attestationAuthorityNote"

@@ -14,19 +14,20 @@ import (
 // and occurrences of other kinds, such as vulnerabilities, are not emulated.
 var (
 	noteRule = &gcp.Rule{
-		Kind: KindNote, Name: "projects/{project}/notes/{name}",
+		Kind: KindNote, Noun: "note", Name: "projects/{project}/notes/{name}",
 		Permissions: gcp.CRUD("containeranalysis.notes"),
-		Noun:        "note", Check: checkNote, Admit: admitNote,
+		Check:       checkNote, Admit: admitNote,
 	}
 	occurrenceRule = &gcp.Rule{
-		Kind: KindOccurrence, Name: "projects/{project}/occurrences/{uuid}",
+		Kind: KindOccurrence, Noun: "occurrence", Name: "projects/{project}/occurrences/{uuid}",
 		Permissions: gcp.Verbs{ // to attach one to a note is a right on the note ("Access control", Artifact Analysis)
 			gcp.VerbCreate: append(gcp.On(gcp.OnProject, "containeranalysis.occurrences.create"), attach),
 			gcp.VerbGet:    gcp.On(gcp.OnObject, "containeranalysis.occurrences.get"),
 			gcp.VerbUpdate: gcp.On(gcp.OnObject, "containeranalysis.occurrences.update"),
 			gcp.VerbDelete: gcp.On(gcp.OnObject, "containeranalysis.occurrences.delete"),
 		},
-		Noun: "occurrence", Check: checkOccurrence, Admit: admitOccurrence}
+		Check: checkOccurrence, Admit: admitOccurrence,
+	}
 )
 
 // attach is needed besides, to attest.

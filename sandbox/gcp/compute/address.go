@@ -10,14 +10,14 @@ import (
 )
 
 var addressRule = &gcp.Rule{
-	Kind: KindAddress, Name: "projects/{project}/regions/{region}/addresses/{name}",
+	Kind: KindAddress, Noun: "address", Name: "projects/{project}/regions/{region}/addresses/{name}",
 	Permissions: gcp.Verbs{ // of an address, only labels change in place
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "compute.addresses.create", "compute.addresses.setLabels", "compute.regionOperations.get"),
 		gcp.VerbGet:    gcp.On(gcp.OnObject, "compute.addresses.get"),
 		gcp.VerbUpdate: gcp.On(gcp.OnObject, "compute.addresses.setLabels", "compute.regionOperations.get"),
 		gcp.VerbDelete: gcp.On(gcp.OnObject, "compute.addresses.delete", "compute.regionOperations.get"),
 	},
-	Noun: "address", Quota: gcp.Quota{Metric: "STATIC_ADDRESSES", Limit: 8, Within: "regions"},
+	Quota: gcp.Quota{Metric: "STATIC_ADDRESSES", Limit: 8, Within: "regions"},
 	Check: checkAddress, Admit: admitAddress, Show: showUsers,
 }
 

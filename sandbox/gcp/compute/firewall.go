@@ -13,10 +13,10 @@ import (
 )
 
 var firewallRule = &gcp.Rule{
-	Kind: KindFirewall, Name: "projects/{project}/global/firewalls/{name}",
+	Kind: KindFirewall, Noun: "firewall", Name: "projects/{project}/global/firewalls/{name}",
 	Permissions: permissionsOf("firewalls", "compute.globalOperations.get", policy),
-	Noun:        "firewall", Quota: gcp.Quota{Metric: "FIREWALLS", Limit: 100},
-	Check: checkFirewall, Admit: admitFirewall,
+	Quota:       gcp.Quota{Metric: "FIREWALLS", Limit: 100},
+	Check:       checkFirewall, Admit: admitFirewall,
 }
 
 // protocols that a rule may name; ports go with the first three ("Protocols

@@ -8,10 +8,10 @@ import (
 )
 
 var forwardingRuleRule = &gcp.Rule{
-	Kind: KindForwardingRule, Name: "projects/{project}/regions/{region}/forwardingRules/{name}",
+	Kind: KindForwardingRule, Noun: "forwarding rule", Name: "projects/{project}/regions/{region}/forwardingRules/{name}",
 	Permissions: permissionsOf("forwardingRules", "compute.regionOperations.get", nil),
-	Noun:        "forwarding rule", Quota: gcp.Quota{Metric: "FORWARDING_RULES", Limit: 15, Within: "regions"},
-	Admit: admitForwardingRule,
+	Quota:       gcp.Quota{Metric: "FORWARDING_RULES", Limit: 15, Within: "regions"},
+	Admit:       admitForwardingRule,
 }
 
 func admitForwardingRule(t *gcp.Change) error {

@@ -6,10 +6,10 @@ import "example.com/grpc-edge/sandbox/gcp"
 const LinkBase = "https://www.googleapis.com/compute/v1/"
 
 var networkRule = &gcp.Rule{
-	Kind: KindNetwork, Name: "projects/{project}/global/networks/{name}",
+	Kind: KindNetwork, Noun: "network", Name: "projects/{project}/global/networks/{name}",
 	Permissions: permissionsOf("networks", "compute.globalOperations.get", nil),
-	Noun:        "network", Quota: gcp.Quota{Metric: "NETWORKS", Limit: 5},
-	Check: checkNetwork, Admit: admitNetwork,
+	Quota:       gcp.Quota{Metric: "NETWORKS", Limit: 5},
+	Check:       checkNetwork, Admit: admitNetwork,
 }
 
 func permissionsOf(collection, operations string, besides []gcp.Grant) gcp.Verbs {

@@ -7,10 +7,10 @@ import (
 )
 
 var routerRule = &gcp.Rule{
-	Kind: KindRouter, Name: "projects/{project}/regions/{region}/routers/{name}",
+	Kind: KindRouter, Noun: "router", Name: "projects/{project}/regions/{region}/routers/{name}",
 	Permissions: permissionsOf("routers", "compute.regionOperations.get", policy),
-	Noun:        "router", Quota: gcp.Quota{Metric: "ROUTERS", Limit: 10},
-	Check: checkRouter, Admit: admitRouter,
+	Quota:       gcp.Quota{Metric: "ROUTERS", Limit: 10},
+	Check:       checkRouter, Admit: admitRouter,
 }
 
 func checkRouter(p gcp.Properties) []gcp.Violation {
@@ -36,14 +36,14 @@ func admitRouter(t *gcp.Change) error {
 }
 
 var natRule = &gcp.Rule{
-	Kind: KindRouterNAT, Name: "projects/{project}/regions/{region}/routers/{router}/nats/{name}",
+	Kind: KindRouterNAT, Noun: "router NAT", Name: "projects/{project}/regions/{region}/routers/{router}/nats/{name}",
 	Permissions: gcp.Verbs{
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "compute.routers.update", "compute.regionOperations.get"),
 		gcp.VerbGet:    gcp.On(gcp.OnObject, "compute.routers.get"),
 		gcp.VerbUpdate: gcp.On(gcp.OnObject, "compute.routers.update", "compute.regionOperations.get"),
 		gcp.VerbDelete: gcp.On(gcp.OnObject, "compute.routers.get", "compute.routers.update", "compute.regionOperations.get"),
 	},
-	Noun: "router NAT", Quota: gcp.Quota{Metric: "NATS", Limit: 50, Within: "routers"}, // "Quotas and limits", Cloud NAT
+	Quota: gcp.Quota{Metric: "NATS", Limit: 50, Within: "routers"}, // "Quotas and limits", Cloud NAT
 	Check: checkNAT, Admit: admitNAT,
 }
 

@@ -10,14 +10,14 @@ import (
 )
 
 var subnetworkRule = &gcp.Rule{
-	Kind: KindSubnetwork, Name: "projects/{project}/regions/{region}/subnetworks/{name}",
+	Kind: KindSubnetwork, Noun: "subnetwork", Name: "projects/{project}/regions/{region}/subnetworks/{name}",
 	Permissions: gcp.Verbs{ // a grown range is a call of its own (compute/resource_compute_subnetwork.go: expandIpCidrRange)
 		gcp.VerbCreate: append(gcp.On(gcp.OnProject, "compute.subnetworks.create", "compute.regionOperations.get"), policy...),
 		gcp.VerbGet:    gcp.On(gcp.OnObject, "compute.subnetworks.get"),
 		gcp.VerbUpdate: slices.Concat(gcp.On(gcp.OnObject, "compute.subnetworks.update", "compute.subnetworks.expandIpCidrRange"), policy, gcp.On(gcp.OnProject, "compute.regionOperations.get")),
 		gcp.VerbDelete: slices.Concat(gcp.On(gcp.OnObject, "compute.subnetworks.delete"), policy, gcp.On(gcp.OnProject, "compute.regionOperations.get")),
 	},
-	Noun: "subnetwork", Quota: gcp.Quota{Metric: "SUBNETWORKS", Limit: 100},
+	Quota: gcp.Quota{Metric: "SUBNETWORKS", Limit: 100},
 	Check: checkSubnetwork, Admit: admitSubnetwork,
 }
 

@@ -21,7 +21,7 @@ const containerBase = "https://container.googleapis.com/v1/"
 
 func clusterRule(rt Runtime) *gcp.Rule {
 	return &gcp.Rule{
-		Kind: KindCluster, Name: "projects/{project}/locations/{location}/clusters/{name}",
+		Kind: KindCluster, Noun: "cluster", Name: "projects/{project}/locations/{location}/clusters/{name}",
 		Permissions: gcp.Verbs{
 			// Removing the default pool is an update of the cluster.
 			gcp.VerbCreate: append(gcp.On(gcp.OnProject, "container.clusters.create", "container.clusters.update", "container.operations.get"), asNodes),
@@ -29,7 +29,7 @@ func clusterRule(rt Runtime) *gcp.Rule {
 			gcp.VerbUpdate: gcp.On(gcp.OnObject, "container.clusters.update", "container.operations.get"),
 			gcp.VerbDelete: gcp.On(gcp.OnObject, "container.clusters.get", "container.clusters.delete", "container.operations.get"),
 		},
-		Noun: "cluster", Quota: gcp.Quota{Metric: "CLUSTERS", Limit: 100, Within: "locations"}, // "Quotas and limits", GKE
+		Quota: gcp.Quota{Metric: "CLUSTERS", Limit: 100, Within: "locations"}, // "Quotas and limits", GKE
 		Needs: spareAutopilot, Check: checkCluster, Admit: admitCluster,
 		Build: func(ctx context.Context, t *gcp.Change) error {
 			if t.Old != nil && managedPrometheus(t.Old) == managedPrometheus(t.New) && enforces(t.Old) == enforces(t.New) {

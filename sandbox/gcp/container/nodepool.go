@@ -15,14 +15,14 @@ import (
 
 func nodePoolRule(rt Runtime) *gcp.Rule {
 	return &gcp.Rule{
-		Kind: KindNodePool, Name: "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
+		Kind: KindNodePool, Noun: "node pool", Name: "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
 		Permissions: gcp.Verbs{
 			gcp.VerbCreate: append(gcp.On(gcp.OnObject, "container.clusters.update", "container.operations.get"), asNodes),
 			gcp.VerbGet:    readPools,
 			gcp.VerbUpdate: gcp.On(gcp.OnObject, "container.clusters.update", "container.operations.get"),
 			gcp.VerbDelete: gcp.On(gcp.OnObject, "container.clusters.get", "container.clusters.update", "container.operations.get"),
 		},
-		Noun: "node pool", Quota: gcp.Quota{Metric: "NODE_POOLS", Limit: 100, Within: "clusters"},
+		Quota: gcp.Quota{Metric: "NODE_POOLS", Limit: 100, Within: "clusters"},
 		Check: checkNodePool, Admit: admitNodePool,
 		Build: func(ctx context.Context, t *gcp.Change) error {
 			err := rt.StartNodes(ctx, nodePoolSpec(t.New))

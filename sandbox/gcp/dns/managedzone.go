@@ -9,7 +9,7 @@ import (
 
 // managedZoneRule describes private zones, which answer in the networks that they name.
 var managedZoneRule = &gcp.Rule{
-	Kind: KindManagedZone, Name: "projects/{project}/managedZones/{name}",
+	Kind: KindManagedZone, Noun: "managed zone", Name: "projects/{project}/managedZones/{name}",
 	// A private zone is bound to its network when it is made or changed ("Roles and
 	// permissions", Cloud DNS).
 	Permissions: gcp.Verbs{
@@ -18,7 +18,7 @@ var managedZoneRule = &gcp.Rule{
 		gcp.VerbUpdate: gcp.On(gcp.OnObject, "dns.managedZones.update", "dns.networks.bindPrivateDNSZone"),
 		gcp.VerbDelete: gcp.On(gcp.OnObject, "dns.managedZones.delete"),
 	},
-	Noun: "managed zone", Quota: gcp.Quota{Metric: "MANAGED_ZONES", Limit: 10000}, // "Quotas and limits", Cloud DNS
+	Quota: gcp.Quota{Metric: "MANAGED_ZONES", Limit: 10000}, // "Quotas and limits", Cloud DNS
 	Check: checkManagedZone, Admit: admitManagedZone,
 }
 

@@ -20,7 +20,7 @@ const (
 // that exist already (resource_dns_record_set.go, resourceDnsRecordSetCreate). Cloud DNS itself
 // would answer 409.
 var recordSetRule = &gcp.Rule{
-	Kind: KindRecordSet, Name: "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
+	Kind: KindRecordSet, Noun: "resource record set", Name: "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
 	// Every change of a record is a change of its zone, for which the client waits
 	// ("Roles and permissions", Cloud DNS). It lists the records before it makes one, and to
 	// read one.
@@ -30,7 +30,7 @@ var recordSetRule = &gcp.Rule{
 		gcp.VerbUpdate: gcp.On(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.update"),
 		gcp.VerbDelete: gcp.On(onZone, "dns.changes.create", "dns.changes.get", "dns.resourceRecordSets.delete"),
 	},
-	Noun: "resource record set", Idempotent: true, Consumed: true, Check: checkRecordSet, Admit: admitRecordSet,
+	Idempotent: true, Consumed: true, Check: checkRecordSet, Admit: admitRecordSet,
 }
 
 func onZone(call gcp.Call) string {

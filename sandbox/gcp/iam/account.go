@@ -7,10 +7,10 @@ import (
 )
 
 var accountRule = &gcp.Rule{
-	Kind: KindServiceAccount, Name: "projects/{project}/serviceAccounts/{email}",
+	Kind: KindServiceAccount, Noun: "service account", Name: "projects/{project}/serviceAccounts/{email}",
 	Permissions: gcp.CRUD("iam.serviceAccounts"),
-	Noun:        "service account", Quota: gcp.Quota{Metric: "SERVICE_ACCOUNTS", Limit: 100}, // "Quotas and limits", IAM
-	Check: checkAccount, Admit: admitAccount, Deleted: forgetMember,
+	Quota:       gcp.Quota{Metric: "SERVICE_ACCOUNTS", Limit: 100}, // "Quotas and limits", IAM
+	Check:       checkAccount, Admit: admitAccount, Deleted: forgetMember,
 }
 
 // accountID matches a service account's ID ("Create service accounts", IAM).

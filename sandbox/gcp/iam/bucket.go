@@ -6,9 +6,9 @@ import "example.com/grpc-edge/sandbox/gcp"
 // state of Pulumi. Like keys, it exists without being created: a stack does not create it
 // itself.
 var bucketMemberRule = &gcp.Rule{
-	Kind: KindBucketMember, Name: "projects/{project}/buckets/{bucket}/iam/{role}/{member}",
+	Kind: KindBucketMember, Noun: "IAM binding", Name: "projects/{project}/buckets/{bucket}/iam/{role}/{member}",
 	Permissions: gcp.Binding("storage.buckets", gcp.OnObject),
-	Noun:        "IAM binding", Idempotent: true, Check: CheckMember, Admit: admitBucketMember,
+	Idempotent:  true, Check: CheckMember, Admit: admitBucketMember,
 }
 
 // stateBucket is the suffix of a bucket's name after the ID of the project.

@@ -12,10 +12,10 @@ import (
 // A custom role is a list of permissions that a project keeps ("Create and manage
 // custom roles", IAM documentation, for the rules).
 var customRoleRule = &gcp.Rule{
-	Kind: KindCustomRole, Name: "projects/{project}/roles/{roleId}",
+	Kind: KindCustomRole, Noun: "role", Name: "projects/{project}/roles/{roleId}",
 	Permissions: gcp.CRUD("iam.roles"),
-	Noun:        "role", Quota: gcp.Quota{Metric: "CUSTOM_ROLES", Limit: 300}, // "Quotas and limits", IAM
-	Check: checkCustomRole, Admit: admitCustomRole,
+	Quota:       gcp.Quota{Metric: "CUSTOM_ROLES", Limit: 300}, // "Quotas and limits", IAM
+	Check:       checkCustomRole, Admit: admitCustomRole,
 	// A deleted role can be undeleted for 7 days, which the Terraform provider does when
 	// it creates one of that ID, and is then removed for 30 days more.
 	Revived: 7 * 24 * time.Hour, Reserved: 37 * 24 * time.Hour,

@@ -18,20 +18,20 @@ import (
 // ("projects.locations.workloadIdentityPools", IAM API: State).
 var (
 	identityPoolRule = &gcp.Rule{
-		Kind: KindIdentityPool, Name: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
+		Kind: KindIdentityPool, Noun: "workload identity pool", Name: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
 		Permissions: gcp.Verbs{ // each read asks for the attestation rules (iambeta/resource_iam_workload_identity_pool.go)
 			gcp.VerbCreate: gcp.On(gcp.OnProject, "iam.workloadIdentityPools.create"),
 			gcp.VerbGet:    gcp.On(gcp.OnObject, "iam.workloadIdentityPools.get", "iam.workloadIdentityPools.getAttestationRules"),
 			gcp.VerbUpdate: gcp.On(gcp.OnObject, "iam.workloadIdentityPools.update"),
 			gcp.VerbDelete: gcp.On(gcp.OnObject, "iam.workloadIdentityPools.delete"),
 		},
-		Noun: "workload identity pool", Check: checkIdentityPool, Admit: admitIdentityPool,
+		Check: checkIdentityPool, Admit: admitIdentityPool,
 		Reserved: 30 * 24 * time.Hour,
 	}
 	identityProviderRule = &gcp.Rule{
-		Kind: KindIdentityProvider, Name: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
+		Kind: KindIdentityProvider, Noun: "workload identity pool provider", Name: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
 		Permissions: gcp.CRUD("iam.workloadIdentityPoolProviders"),
-		Noun:        "workload identity pool provider", Check: checkIdentityProvider, Admit: admitIdentityProvider,
+		Check:       checkIdentityProvider, Admit: admitIdentityProvider,
 		Reserved: 30 * 24 * time.Hour,
 	}
 )

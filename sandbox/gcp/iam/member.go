@@ -11,14 +11,14 @@ import (
 // resource ("Understanding allow policies", IAM documentation).
 var (
 	projectMemberRule = &gcp.Rule{
-		Kind: KindProjectMember, Name: "projects/{project}/iam/{role}/{member}",
+		Kind: KindProjectMember, Noun: "IAM binding", Name: "projects/{project}/iam/{role}/{member}",
 		Permissions: gcp.Binding("resourcemanager.projects", gcp.OnProject),
-		Noun:        "IAM binding", Idempotent: true, Check: CheckMember, Admit: AdmitMember,
+		Idempotent:  true, Check: CheckMember, Admit: AdmitMember,
 	}
 	accountMemberRule = &gcp.Rule{
-		Kind: KindAccountMember, Name: "projects/{project}/serviceAccounts/{account}/iam/{role}/{member}",
+		Kind: KindAccountMember, Noun: "IAM binding", Name: "projects/{project}/serviceAccounts/{account}/iam/{role}/{member}",
 		Permissions: gcp.Binding("iam.serviceAccounts", gcp.OnObject),
-		Noun:        "IAM binding", Idempotent: true, Check: CheckMember, Admit: admitAccountMember,
+		Idempotent:  true, Check: CheckMember, Admit: admitAccountMember,
 	}
 )
 

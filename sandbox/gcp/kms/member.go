@@ -12,9 +12,9 @@ import (
 // cryptoKeyMemberRule grants the use of a Cloud KMS key. Like projects, keys exist without being
 // created: a stack uses a key that outlives it.
 var cryptoKeyMemberRule = &gcp.Rule{
-	Kind: KindCryptoKeyMember, Name: "{cryptoKeyId}/iam/{role}/{member}",
+	Kind: KindCryptoKeyMember, Noun: "IAM binding", Name: "{cryptoKeyId}/iam/{role}/{member}",
 	Permissions: gcp.Binding("cloudkms.cryptoKeys", gcp.OnObject),
-	Noun:        "IAM binding", Idempotent: true, Check: checkCryptoKeyMember, Admit: iam.AdmitMember,
+	Idempotent:  true, Check: checkCryptoKeyMember, Admit: iam.AdmitMember,
 }
 
 // cryptoKey matches a key's name ("Resource IDs", Cloud KMS).

@@ -11,9 +11,9 @@ import (
 )
 
 var alertPolicyRule = &gcp.Rule{
-	Kind: KindAlertPolicy, Name: "projects/{project}/alertPolicies/{number}",
+	Kind: KindAlertPolicy, Noun: "alert policy", Name: "projects/{project}/alertPolicies/{number}",
 	Permissions: gcp.CRUD("monitoring.alertPolicies"),
-	Noun:        "alert policy", Check: checkAlertPolicy, Admit: admitAlertPolicy,
+	Check:       checkAlertPolicy, Admit: admitAlertPolicy,
 }
 
 // checkAlertPolicy follows "projects.alertPolicies" (Cloud Monitoring API), and

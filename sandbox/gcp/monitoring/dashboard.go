@@ -14,9 +14,9 @@ import (
 )
 
 var dashboardRule = &gcp.Rule{
-	Kind: KindDashboard, Name: "projects/{projectNumber}/dashboards/{uuid}",
+	Kind: KindDashboard, Noun: "dashboard", Name: "projects/{projectNumber}/dashboards/{uuid}",
 	Permissions: gcp.CRUD("monitoring.dashboards"),
-	Noun:        "dashboard", Check: checkDashboard, Admit: admitDashboard,
+	Check:       checkDashboard, Admit: admitDashboard,
 }
 
 // maxWidgets limits the number of widgets of a dashboard (Cloud Monitoring release notes, 2 May

@@ -9,9 +9,9 @@ import (
 )
 
 var notificationChannelRule = &gcp.Rule{
-	Kind: KindNotificationChannel, Name: "projects/{project}/notificationChannels/{number}",
+	Kind: KindNotificationChannel, Noun: "notification channel", Name: "projects/{project}/notificationChannels/{number}",
 	Permissions: gcp.CRUD("monitoring.notificationChannels"),
-	Noun:        "notification channel", Check: checkNotificationChannel, Admit: admitNotificationChannel,
+	Check:       checkNotificationChannel, Admit: admitNotificationChannel,
 	Release: releaseNotificationChannel, Deleted: forgetChannel,
 }
 

@@ -17,14 +17,14 @@ import (
 // is never deleted: what deletes it revokes it, and its name stays taken ("certificates",
 // Certificate Authority Service API, and the Terraform provider, which calls revoke).
 var certificateRule = &gcp.Rule{
-	Kind: KindCertificate, Name: "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
+	Kind: KindCertificate, Noun: "certificate", Name: "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
 	Permissions: gcp.Verbs{ // to revoke is an update ("certificates.revoke", Certificate Authority Service API)
 		gcp.VerbCreate: gcp.On(onPool, "privateca.certificates.create"),
 		gcp.VerbGet:    gcp.On(gcp.OnObject, "privateca.certificates.get"),
 		gcp.VerbUpdate: gcp.On(gcp.OnObject, "privateca.certificates.update"),
 		gcp.VerbDelete: gcp.On(gcp.OnObject, "privateca.certificates.update"),
 	},
-	Noun: "certificate", Check: checkCertificate, Admit: admitCertificate, Reserved: gcp.Forever,
+	Check: checkCertificate, Admit: admitCertificate, Reserved: gcp.Forever,
 }
 
 func onPool(call gcp.Call) string {

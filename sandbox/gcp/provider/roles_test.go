@@ -17,9 +17,9 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry/docker"
 	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
 	"example.com/grpc-edge/sandbox/gcp/dns"
-	"example.com/grpc-edge/sandbox/gcp/registry"
 )
 
 var update = flag.Bool("update", false, "write infra/roles from the program's golden lists")
@@ -90,7 +90,7 @@ var runs = map[string]run{
 		title: "grpc-edge deploy", description: "What `pulumi up` needs to create and change the stack, but not to remove its cloud resources",
 		verbs: []gcp.Verb{gcp.VerbCreate, gcp.VerbUpdate, gcp.VerbGet}, awaits: true,
 		objects:  []string{"create", "update", "get", "list", "delete"}, // a changed ConfigMap is a new one, and the old one goes
-		registry: []string{registry.PermissionDownload, registry.PermissionUpload},
+		registry: []string{docker.PermissionDownload, docker.PermissionUpload},
 		keys:     append(publicKey, "cloudkms.cryptoKeyVersions.useToSign"),
 		zones:    []string{"dns.managedZones.get"}, // whose domain the program compares with the names
 	},

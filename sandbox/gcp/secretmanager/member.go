@@ -10,9 +10,9 @@ import (
 // secretMemberRule grants the use of a secret of Secret Manager. Like keys, secrets exist
 // without being created: a person puts a token into one.
 var secretMemberRule = &gcp.Rule{
-	Kind: KindSecretMember, Name: "projects/{project}/secrets/{secretId}/iam/{role}/{member}",
+	Kind: KindSecretMember, Noun: "IAM binding", Name: "projects/{project}/secrets/{secretId}/iam/{role}/{member}",
 	Permissions: gcp.Binding("secretmanager.secrets", gcp.OnObject),
-	Noun:        "IAM binding", Idempotent: true, Check: checkSecretMember, Admit: iam.AdmitMember,
+	Idempotent:  true, Check: checkSecretMember, Admit: iam.AdmitMember,
 }
 
 // secretID matches a secret's ID ("projects.secrets.create", Secret Manager API).

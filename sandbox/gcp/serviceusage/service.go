@@ -32,14 +32,14 @@ var dependencies = map[string][]string{
 
 // Enabling what is enabled is no error ("services.enable", Service Usage API).
 var serviceRule = &gcp.Rule{
-	Kind: gcp.KindService, Name: "projects/{project}/services/{service}",
+	Kind: gcp.KindService, Noun: "service", Name: "projects/{project}/services/{service}",
 	Permissions: gcp.Verbs{
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "serviceusage.services.enable", "serviceusage.operations.get"),
 		gcp.VerbGet:    gcp.On(gcp.OnProject, "serviceusage.services.list", "resourcemanager.projects.get"),
 		gcp.VerbUpdate: gcp.On(gcp.OnProject, "serviceusage.services.enable", "serviceusage.operations.get"),
 		gcp.VerbDelete: gcp.On(gcp.OnProject, "serviceusage.services.disable", "serviceusage.operations.get"),
 	},
-	Noun: "service", Idempotent: true, Check: checkService, Admit: admitService, Release: releaseService,
+	Idempotent: true, Check: checkService, Admit: admitService, Release: releaseService,
 }
 
 var serviceName = regexp.MustCompile(`^([-a-z0-9]+)\.googleapis\.com$`)

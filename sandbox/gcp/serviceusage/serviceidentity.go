@@ -9,14 +9,14 @@ import (
 // serviceIdentityRule creates the agent of a service ("services.generateServiceIdentity",
 // Service Usage API). Nothing removes it again.
 var serviceIdentityRule = &gcp.Rule{
-	Kind: KindServiceIdentity, Name: "projects/{project}/serviceIdentities/{service}",
+	Kind: KindServiceIdentity, Noun: "service identity", Name: "projects/{project}/serviceIdentities/{service}",
 	// The client asks for the agent, and reads nothing later ("Create and grant roles to
 	// service agents": a Service Usage Admin may).
 	Permissions: gcp.Verbs{
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "serviceusage.services.enable", "serviceusage.operations.get"),
 		gcp.VerbGet:    {}, gcp.VerbUpdate: {}, gcp.VerbDelete: {},
 	},
-	Noun: "service identity", Idempotent: true, Check: checkService, Admit: admitServiceIdentity,
+	Idempotent: true, Check: checkService, Admit: admitServiceIdentity,
 }
 
 func admitServiceIdentity(t *gcp.Change) error {

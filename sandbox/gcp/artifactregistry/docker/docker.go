@@ -1,8 +1,8 @@
-// Package registry is Artifact Registry's Docker endpoint: one HTTP handler for
+// Package docker serves the Docker endpoint of Artifact Registry: one HTTP handler for
 // every <location>-docker.pkg.dev host, with a real and persistent OCI registry
 // behind each repository, Google's authentication and permissions in front of
 // it, and pull-through for remote repositories.
-package registry
+package docker
 
 import (
 	"encoding/json"
