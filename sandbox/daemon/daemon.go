@@ -28,6 +28,7 @@ import (
 	clientset "k8s.io/client-go/kubernetes"
 
 	"example.com/grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/breakpoint"
 	"example.com/grpc-edge/sandbox/cluster"
 	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
@@ -40,7 +41,6 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/provider"
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 	"example.com/grpc-edge/sandbox/googleapis"
-	"example.com/grpc-edge/sandbox/hold"
 	"example.com/grpc-edge/sandbox/images"
 	"example.com/grpc-edge/sandbox/loadbalancer"
 	"example.com/grpc-edge/sandbox/machine"
@@ -144,7 +144,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.cloud, err = gcp.Open(d.state.path("cloud"), apis.All(d.runtime), gcp.WithPropagation(propagation)); err != nil {
+	if d.cloud, err = gcp.Open(d.state.path("cloud"), apis.All(d.runtime), gcp.WithPropagation(propagation), gcp.WithCalls(logCall)); err != nil {
 		return err
 	}
 	if err := d.serveGoogle(ca, loaded.Handler); err != nil {
@@ -165,6 +165,10 @@ func (d *daemon) serve(ctx context.Context) error {
 	<-ctx.Done()
 	slog.Info("sandbox is going down")
 	return nil
+}
+
+func logCall(call gcp.Call) {
+	slog.Debug("call", "verb", call.Verb, "kind", call.Kind, "name", call.Name)
 }
 
 // serveGoogle serves Google's addresses inside the sandbox's network.
@@ -199,7 +203,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 // loopback port.
 func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
-	held := hold.Interceptor(d.state.Dir)
+	paused := breakpoint.Interceptor(d.state.Dir)
 	for name, server := range map[string]pulumirpc.ResourceProviderServer{
 		"gcp": provider.New(d.cloud), "tls": tls.New(),
 	} {
@@ -208,7 +212,7 @@ func (d *daemon) serveProviders() (map[string]int, error) {
 				pulumirpc.RegisterResourceProviderServer(s, server)
 				return nil
 			},
-			Options: append(rpcutil.OpenTracingServerInterceptorOptions(nil), grpc.ChainUnaryInterceptor(held, recovered)),
+			Options: append(rpcutil.OpenTracingServerInterceptorOptions(nil), grpc.ChainUnaryInterceptor(paused, recovered)),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("serving the provider %s: %w", name, err)

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // Fault makes calls fail, or operations take long.
@@ -72,62 +74,41 @@ var answers = map[string]func(c *Cloud, call Call) error{
 // Answers lists what a [Fault] can answer with, sorted.
 func Answers() []string { return slices.Sorted(maps.Keys(answers)) }
 
-// ParseFault reads a fault from words: the answer, then kind=, verb=, name=, count= and
-// seconds=. It returns all mistakes at once. The kinds are those of the APIs.
-func ParseFault(words []string, apis []API) (Fault, error) {
-	f := Fault{Answer: words[0]}
+// AddFlags adds the flags that select the calls, and how they fail.
+func (f *Fault) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.Kind, "kind", "", "kind of the object, such as Network")
+	flags.StringVar((*string)(&f.Verb), "verb", "", "create, get, update or delete")
+	flags.StringVar(&f.Name, "name", "", "last part of the object's name; * and ? stand for any text and any character")
+	flags.IntVar(&f.Count, "count", 0, "number of calls; without it all, until the fault is cleared")
+	flags.IntVar(&f.Seconds, "seconds", 0, "time that the operation takes longer, for the answer slow")
+}
+
+// Check returns all mistakes at once. The kinds are those of the APIs.
+func (f Fault) Check(apis []API) error {
 	var errs []error
 	if _, ok := answers[f.Answer]; !ok {
 		errs = append(errs, fmt.Errorf("%q is no answer; it may be %s", f.Answer, strings.Join(Answers(), ", ")))
 	}
-	for _, word := range words[1:] {
-		key, value, _ := strings.Cut(word, "=")
-		if err := f.set(key, value, apis); err != nil {
-			errs = append(errs, err)
-		}
+	var known []string
+	for kind := range kindsOf(apis) {
+		known = append(known, LastSegment(string(kind)))
+	}
+	if slices.Sort(known); f.Kind != "" && !slices.Contains(known, f.Kind) {
+		errs = append(errs, fmt.Errorf("--kind %s: it may be %s", f.Kind, strings.Join(slices.Compact(known), ", ")))
+	}
+	if !slices.Contains([]Verb{"", VerbCreate, VerbGet, VerbUpdate, VerbDelete}, f.Verb) {
+		errs = append(errs, fmt.Errorf("--verb %s: it may be create, get, update, delete", f.Verb))
+	}
+	if _, err := path.Match(f.Name, ""); err != nil {
+		errs = append(errs, fmt.Errorf("--name %s: %w", f.Name, err))
+	}
+	if f.Count < 0 || f.Seconds < 0 {
+		errs = append(errs, errors.New("--count and --seconds may be numbers from 1"))
 	}
 	if (f.Answer == answerSlow) != (f.Seconds > 0) {
-		errs = append(errs, errors.New("seconds=N belongs to the answer slow, and slow needs it"))
+		errs = append(errs, errors.New("--seconds belongs to the answer slow, and slow needs it"))
 	}
-	return f, errors.Join(errs...)
-}
-
-func (f *Fault) set(key, value string, apis []API) (err error) {
-	switch key {
-	case "kind":
-		var known []string
-		for kind := range kindsOf(apis) {
-			known = append(known, LastSegment(string(kind)))
-		}
-		if f.Kind = value; !slices.Contains(known, value) {
-			slices.Sort(known)
-			return fmt.Errorf("kind=%s: it may be %s", value, strings.Join(slices.Compact(known), ", "))
-		}
-	case "verb":
-		if f.Verb = Verb(value); !slices.Contains([]Verb{VerbCreate, VerbGet, VerbUpdate, VerbDelete}, f.Verb) {
-			return fmt.Errorf("verb=%s: it may be create, get, update, delete", value)
-		}
-	case "name":
-		if _, err := path.Match(value, ""); err != nil {
-			return fmt.Errorf("name=%s: %w", value, err)
-		}
-		f.Name = value
-	case "count":
-		f.Count, err = positive(key, value)
-	case "seconds":
-		f.Seconds, err = positive(key, value)
-	default:
-		return fmt.Errorf("%q is not kind=, verb=, name=, count= or seconds=", key)
-	}
-	return err
-}
-
-func positive(key, value string) (int, error) {
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%s=%s: it may be a number from 1", key, value)
-	}
-	return n, nil
+	return errors.Join(errs...)
 }
 
 // matches reports whether the fault strikes a call.
@@ -136,14 +117,14 @@ func (f Fault) matches(call Call) bool {
 	return (f.Kind == "" || f.Kind == LastSegment(string(call.Kind))) && (f.Verb == "" || f.Verb == call.Verb) && (f.Name == "" || name)
 }
 
-// String returns the fault in the form that [ParseFault] reads.
+// String returns the fault as a command line gives it.
 func (f Fault) String() string {
 	text := f.Answer
 	for _, part := range []struct{ key, value string }{
 		{"kind", f.Kind}, {"verb", string(f.Verb)}, {"name", f.Name}, {"count", strconv.Itoa(f.Count)}, {"seconds", strconv.Itoa(f.Seconds)},
 	} {
 		if part.value != "" && part.value != "0" {
-			text += " " + part.key + "=" + part.value
+			text += " --" + part.key + " " + part.value
 		}
 	}
 	return text

@@ -1,4 +1,4 @@
-package hold
+package breakpoint
 
 import (
 	"context"
@@ -11,15 +11,15 @@ import (
 	"google.golang.org/grpc"
 )
 
-// TestFirstCallIsHeld makes each call twice, as two runs of the engine do.
-func TestFirstCallIsHeld(t *testing.T) {
+// TestFirstCallPauses makes each call twice, as two runs of the engine do.
+func TestFirstCallPauses(t *testing.T) {
 	t.Parallel()
 	create := &pulumirpc.CreateRequest{Urn: "urn:it"}
 	tests := map[string]struct {
-		hold, method string
-		request      any
-		held         bool
-		handled      int // of two calls
+		at, method string
+		request    any
+		paused     bool
+		handled    int // of two calls
 	}{
 		"before":       {"request create", "Create", create, true, 1},
 		"after":        {"answer create", "Create", create, true, 2},
@@ -32,8 +32,8 @@ func TestFirstCallIsHeld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			h, err := Parse(strings.Fields(test.hold))
-			if err != nil || Set(dir, h) != nil {
+			b, err := parse(test.at)
+			if err != nil || Set(dir, b) != nil {
 				t.Fatal(err)
 			}
 			handled := 0
@@ -46,20 +46,20 @@ func TestFirstCallIsHeld(t *testing.T) {
 			ctx, kill := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- ask(ctx) }()
-			if test.held {
-				for held := []string(nil); !slices.Equal(held, []string{"urn:it"}); time.Sleep(time.Millisecond) {
-					if held, err = Held(dir); err != nil || t.Context().Err() != nil {
+			if test.paused {
+				for paused := []string(nil); !slices.Equal(paused, []string{"urn:it"}); time.Sleep(time.Millisecond) {
+					if paused, err = Paused(dir); err != nil || t.Context().Err() != nil {
 						t.Fatal(err)
 					}
 				}
 				kill()
 			}
-			if err := <-ended; (err != nil) != test.held {
-				t.Errorf("the first call returned %v, want it held: %v", err, test.held)
+			if err := <-ended; (err != nil) != test.paused {
+				t.Errorf("the first call returned %v, want it paused: %v", err, test.paused)
 			}
 			kill()
-			if held, err := Held(dir); err != nil || len(held) != 0 {
-				t.Errorf("held after the caller has gone: %q, %v", held, err)
+			if paused, err := Paused(dir); err != nil || len(paused) != 0 {
+				t.Errorf("paused after the caller has gone: %q, %v", paused, err)
 			}
 			if err := ask(t.Context()); err != nil || handled != test.handled {
 				t.Errorf("the second call returned %v; %d were handled, want %d", err, handled, test.handled)
@@ -68,14 +68,14 @@ func TestFirstCallIsHeld(t *testing.T) {
 	}
 }
 
-func TestHoldsAreSetAndCleared(t *testing.T) {
+func TestBreakpointsAreSetAndCleared(t *testing.T) {
 	t.Parallel()
-	for _, words := range []string{"", "answer", "answer read", "reply create", "answer create now"} {
-		if h, err := Parse(strings.Fields(words)); err == nil || !strings.Contains(err.Error(), "request or answer, and create, update or delete") {
-			t.Errorf("Parse(%q) = %v, %v, want what it may be", words, h, err)
+	dir := t.TempDir()
+	for _, b := range []Breakpoint{{}, {At: Answer}, {Answer, "read"}, {"reply", "create"}, {Answer, "create now"}} {
+		if err := Set(dir, b); err == nil || !strings.Contains(err.Error(), "request or answer, of create, update or delete") {
+			t.Errorf("Set(%q) = %v, want what it may be", b, err)
 		}
 	}
-	dir := t.TempDir()
 	server, handled := Interceptor(dir), 0
 	ask := func() error {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -84,18 +84,18 @@ func TestHoldsAreSetAndCleared(t *testing.T) {
 			func(context.Context, any) (any, error) { handled++; return nil, nil })
 		return err
 	}
-	for range 2 { // set again, it holds again
-		if err := Set(dir, Hold{Request, "update"}); err != nil {
+	for range 2 { // set again, it pauses again
+		if err := Set(dir, Breakpoint{Request, "update"}); err != nil {
 			t.Fatal(err)
 		}
 		if err := ask(); err == nil {
-			t.Error("the call was not held")
+			t.Error("the call did not pause")
 		}
 		if err := Clear(dir); err != nil {
 			t.Fatal(err)
 		}
 		if err := ask(); err != nil {
-			t.Errorf("the call was held: %v", err)
+			t.Errorf("the call paused: %v", err)
 		}
 	}
 	if err := Clear(dir); err != nil || handled != 2 {
