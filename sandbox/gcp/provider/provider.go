@@ -41,14 +41,16 @@ func New(c *gcp.Cloud) pulumirpc.ResourceProviderServer {
 }
 
 // Handshake implements pulumirpc.ResourceProviderServer.
-func (p *provider) Handshake(context.Context, *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
+func (p *provider) Handshake(ctx context.Context, r *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
+	p.sessions.meet(ctx, r.GetEngineAddress())
 	return &pulumirpc.ProviderHandshakeResponse{
 		AcceptSecrets: true, AcceptResources: true, AcceptOutputs: true, SupportsAutonamingConfiguration: true,
 	}, nil
 }
 
-// Attach implements pulumirpc.ResourceProviderServer. Nothing is asked of the engine.
-func (p *provider) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+// Attach implements pulumirpc.ResourceProviderServer.
+func (p *provider) Attach(ctx context.Context, r *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	p.sessions.meet(ctx, r.GetAddress())
 	return &emptypb.Empty{}, nil
 }
 
