@@ -16,7 +16,9 @@ type Place struct{ Project, Region, Zone string }
 // projectID matches a project's ID ("Creating and managing projects").
 var projectID = regexp.MustCompile(`^[a-z][-a-z0-9]{4,28}[a-z0-9]$`)
 
-var variable = regexp.MustCompile(`\{\w+\}`)
+// variable matches a part of the form of a name: a property, and for a location what stands for one
+// that is not given, if that is not the region.
+var variable = regexp.MustCompile(`\{\w+(:\w+)?\}`)
 
 // locate returns the name of an object and the parts of it that are its place,
 // which become outputs.
@@ -24,8 +26,8 @@ func (c *Cloud) locate(kind Kind, at Place, p Properties) (string, Properties, e
 	pattern, place := c.rule(kind).Name, Properties{}
 	var problem error
 	name := variable.ReplaceAllStringFunc(pattern, func(v string) string {
-		key := strings.Trim(v, "{}")
-		value, err := resolve(key, pattern, at, p)
+		key, fallback, _ := strings.Cut(strings.Trim(v, "{}"), ":")
+		value, err := resolve(key, fallback, at, p)
 		if err != nil && problem == nil {
 			problem = err
 		}
@@ -42,7 +44,7 @@ func (c *Cloud) locate(kind Kind, at Place, p Properties) (string, Properties, e
 }
 
 // resolve finds the value of one variable of a name.
-func resolve(key, pattern string, at Place, p Properties) (string, error) {
+func resolve(key, fallback string, at Place, p Properties) (string, error) {
 	switch key {
 	case "project", "projectNumber":
 		return project(at, p)
@@ -53,15 +55,11 @@ func resolve(key, pattern string, at Place, p Properties) (string, error) {
 	case "region":
 		return region(cmp.Or(p.Text("region"), at.Region))
 	case "location":
-		fallback := at.Region
-		if strings.Contains(pattern, "/clusters/") {
-			fallback = cmp.Or(at.Zone, at.Region)
-		}
-		if strings.Contains(pattern, "/triggers/") { // those without are global
-			fallback = "global"
+		if fallback == "zone" {
+			fallback = at.Zone
 		}
 		return location(cmp.Or(p.Text("location"), Segment(p.Text("cluster"), "locations"),
-			Segment(p.Text("repository"), "locations"), fallback))
+			Segment(p.Text("repository"), "locations"), fallback, at.Region))
 	case "email":
 		return fmt.Sprintf("%s@%s.iam.gserviceaccount.com", p.Text("accountId"), cmp.Or(p.Text("project"), at.Project)), nil
 	case "member": // bindings of a role that differ in their conditions are not the same

@@ -9,8 +9,9 @@ import (
 // Rule describes one kind of object to the cloud.
 type Rule struct {
 	Kind Kind
-	// Name is the form of the names ("Resource names" of each API). IAM bindings have no name at
-	// Google: here it consists of resource, role and member.
+	// Name is the form of the names ("Resource names" of each API), with properties in braces. A
+	// location that is not given is the region, or what stands after the colon. IAM bindings have no
+	// name at Google: here it consists of resource, role and member.
 	Name string
 	Noun string // what Compute Engine's messages call it
 	// Permissions are those that each call needs; Needs changes them for a call.

@@ -13,9 +13,9 @@ func TestCreateIsRefused(t *testing.T) {
 	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime())
 	gcptest.Build(t, c)
 	refuse := gcptest.Refuser(t, c)
-	refuse("repository with a key that may not be used", artifactregistry.KindRepository, gcp.Properties{"repositoryId": "r", "format": "DOCKER", "location": "us-central1", "kmsKeyName": gcptest.TestKey}, 403,
+	refuse("repository with a key that may not be used", artifactregistry.KindRepository, gcp.Properties{"repositoryId": "r", "format": "DOCKER", "location": "us-central1", "kmsKeyName": gcptest.KeyName}, 403,
 		"grant roles/cloudkms.cryptoKeyEncrypterDecrypter on it to service-"+gcp.ProjectNumber("test-project")+"@gcp-sa-artifactregistry.iam.gserviceaccount.com")
-	refuse("key elsewhere", artifactregistry.KindRepository, gcp.Properties{"repositoryId": "r", "format": "DOCKER", "location": "us-east1", "kmsKeyName": gcptest.TestKey}, 400, "must be in the same location as the resource, us-east1")
+	refuse("key elsewhere", artifactregistry.KindRepository, gcp.Properties{"repositoryId": "r", "format": "DOCKER", "location": "us-east1", "kmsKeyName": gcptest.KeyName}, 400, "must be in the same location as the resource, us-east1")
 	refuse("member of missing repository", artifactregistry.KindRepositoryMember, gcp.Properties{"repository": "nope", "location": "us-central1", "role": "roles/artifactregistry.reader", "member": "allUsers"}, 404, "was not found")
 	refuse("repository ID", artifactregistry.KindRepository, gcp.Properties{"repositoryId": "A", "format": "DOCKER"}, 400, "1-63 characters")
 	refuse("repository format", artifactregistry.KindRepository, gcp.Properties{"repositoryId": "a", "format": "NPM"}, 400, "only DOCKER")

@@ -386,11 +386,11 @@ func TestEncryption(t *testing.T) {
 	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime())
 	gcptest.Build(t, c)
 	agent := "serviceAccount:service-" + gcp.ProjectNumber("test-project") + "@gcp-sa-artifactregistry.iam.gserviceaccount.com"
-	if _, err := c.Create(context.Background(), kms.KindCryptoKeyMember, gcptest.Here, gcp.Properties{"cryptoKeyId": gcptest.TestKey, "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter", "member": agent}); err != nil {
+	if _, err := c.Create(context.Background(), kms.KindCryptoKeyMember, gcptest.Here, gcp.Properties{"cryptoKeyId": gcptest.KeyName, "role": "roles/cloudkms.cryptoKeyEncrypterDecrypter", "member": agent}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Create(context.Background(), artifactregistry.KindRepository, gcptest.Here, gcp.Properties{
-		"repositoryId": "sealed", "format": "DOCKER", "location": "us-central1", "kmsKeyName": gcptest.TestKey}); err != nil {
+		"repositoryId": "sealed", "format": "DOCKER", "location": "us-central1", "kmsKeyName": gcptest.KeyName}); err != nil {
 		t.Error(err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	testVersion = gcptest.TestKey + "/cryptoKeyVersions/1"
+	testVersion = gcptest.KeyName + "/cryptoKeyVersions/1"
 	testNote    = "projects/test-project/notes/edge"
 	ours        = "us-central1-docker.pkg.dev/test-project/images/"
 )
@@ -70,8 +70,8 @@ func TestReview(t *testing.T) {
 	c := signing(t)
 	for _, a := range []gcp.Properties{
 		attestation(t, c, ours+"echo", sha("1"), testVersion, keyID(testVersion)),
-		attestation(t, c, ours+"echo", sha("2"), gcptest.TestKey+"/cryptoKeyVersions/2", keyID(testVersion)),                                                           // signed by another key
-		attestation(t, c, ours+"echo", sha("3"), testVersion, keyID(gcptest.TestKey+"/cryptoKeyVersions/2")),                                                           // says that it is by another
+		attestation(t, c, ours+"echo", sha("2"), gcptest.KeyName+"/cryptoKeyVersions/2", keyID(testVersion)),                                                           // signed by another key
+		attestation(t, c, ours+"echo", sha("3"), testVersion, keyID(gcptest.KeyName+"/cryptoKeyVersions/2")),                                                           // says that it is by another
 		gcptest.With(attestation(t, c, ours+"echo", sha("4"), testVersion, keyID(testVersion)), gcp.Properties{"resourceUri": "https://" + ours + "echo@" + sha("5")}), // of another digest
 	} {
 		gcptest.Create(t, c, binaryauthorization.KindOccurrence, a)
@@ -147,7 +147,7 @@ func TestReview(t *testing.T) {
 		}
 	}
 	// Another key of the attestor is in force at once, and the old signatures are worth nothing.
-	pem, err := kms.Keys{Cloud: c}.SigningKey(context.Background(), gcptest.TestKey+"/cryptoKeyVersions/3")
+	pem, err := kms.Keys{Cloud: c}.SigningKey(context.Background(), gcptest.KeyName+"/cryptoKeyVersions/3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestSigningKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if two, err := (kms.Keys{Cloud: c}).SigningKey(ctx, gcptest.TestKey+"/cryptoKeyVersions/2"); err != nil || two == one {
+	if two, err := (kms.Keys{Cloud: c}).SigningKey(ctx, gcptest.KeyName+"/cryptoKeyVersions/2"); err != nil || two == one {
 		t.Errorf("another version has the key %s (%v), want another one", two, err)
 	}
 	if again, err := (kms.Keys{Cloud: gcptest.Open(t, dir, gcptest.NewRuntime())}).SigningKey(ctx, testVersion); err != nil || again != one {
@@ -192,7 +192,7 @@ func TestSigningKeys(t *testing.T) {
 			t.Errorf("%s has the mode %v (%v), want 0600", file, info.Mode(), err)
 		}
 	}
-	for _, wrong := range []string{gcptest.TestKey, testVersion + "x", gcptest.TestKey + "/cryptoKeyVersions/0", "../" + testVersion} {
+	for _, wrong := range []string{gcptest.KeyName, testVersion + "x", gcptest.KeyName + "/cryptoKeyVersions/0", "../" + testVersion} {
 		if _, err := (kms.Keys{Cloud: c}).SigningKey(ctx, wrong); gcptest.Code(err) != 400 {
 			t.Errorf("%s: %v, want 400", wrong, err)
 		}
@@ -207,7 +207,7 @@ func TestSigningKeys(t *testing.T) {
 	if _, err := (kms.Keys{Cloud: c}).Sign(as, testVersion, digest[:]); gcptest.Code(err) != 403 || !strings.Contains(err.Error(), "cloudkms.cryptoKeyVersions.useToSign") {
 		t.Errorf("without the right: %v, want 403 that names it", err)
 	}
-	gcptest.Create(t, c, kms.KindCryptoKeyMember, gcp.Properties{"cryptoKeyId": gcptest.TestKey, "role": "roles/cloudkms.signer", "member": "serviceAccount:" + gcptest.AccountEmail})
+	gcptest.Create(t, c, kms.KindCryptoKeyMember, gcp.Properties{"cryptoKeyId": gcptest.KeyName, "role": "roles/cloudkms.signer", "member": "serviceAccount:" + gcptest.AccountEmail})
 	if _, err := (kms.Keys{Cloud: c}).Sign(as, testVersion, digest[:]); err != nil {
 		t.Errorf("with roles/cloudkms.signer on the key: %v", err)
 	}

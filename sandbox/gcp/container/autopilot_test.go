@@ -77,7 +77,7 @@ func TestAutopilotRefuses(t *testing.T) {
 		{"an account that is missing", gcp.Properties{"clusterAutoscaling": gcp.Properties{"autoProvisioningDefaults": gcp.Properties{
 			"serviceAccount": "nobody@test-project.iam.gserviceaccount.com"}}}, "does not exist"},
 		{"a key that may not be used", gcp.Properties{"clusterAutoscaling": gcp.Properties{"autoProvisioningDefaults": gcp.Properties{
-			"bootDiskKmsKey": gcptest.TestKey}}}, "compute-system.iam.gserviceaccount.com"},
+			"bootDiskKmsKey": gcptest.KeyName}}}, "compute-system.iam.gserviceaccount.com"},
 	} {
 		if _, err := c.Create(context.Background(), container.KindCluster, gcptest.Here, gcptest.With(autopilotConfig, test.changes)); !strings.Contains(gcptest.ErrorText(err), test.want) {
 			t.Errorf("%s: %v, want %q", test.name, err, test.want)

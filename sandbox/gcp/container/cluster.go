@@ -21,7 +21,7 @@ const containerBase = "https://container.googleapis.com/v1/"
 
 func clusterRule(rt Runtime) *gcp.Rule {
 	return &gcp.Rule{
-		Kind: KindCluster, Noun: "cluster", Name: "projects/{project}/locations/{location}/clusters/{name}",
+		Kind: KindCluster, Noun: "cluster", Name: "projects/{project}/locations/{location:zone}/clusters/{name}",
 		Permissions: gcp.Verbs{
 			// Removing the default pool is an update of the cluster.
 			gcp.VerbCreate: append(gcp.On(gcp.OnProject, "container.clusters.create", "container.clusters.update", "container.operations.get"), asNodes),

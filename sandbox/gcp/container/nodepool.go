@@ -15,7 +15,7 @@ import (
 
 func nodePoolRule(rt Runtime) *gcp.Rule {
 	return &gcp.Rule{
-		Kind: KindNodePool, Noun: "node pool", Name: "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
+		Kind: KindNodePool, Noun: "node pool", Name: "projects/{project}/locations/{location:zone}/clusters/{cluster}/nodePools/{name}",
 		Permissions: gcp.Verbs{
 			gcp.VerbCreate: append(gcp.On(gcp.OnObject, "container.clusters.update", "container.operations.get"), asNodes),
 			gcp.VerbGet:    readPools,

@@ -190,8 +190,8 @@ func ErrorText(err error) string {
 	return err.Error()
 }
 
-// TestKey is the name of a key that is not granted to anybody.
-const TestKey = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
+// KeyName is the name of a key that is not granted to anybody.
+const KeyName = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
 
 // CIEmail is the account of [Guarded].
 const CIEmail = "ci-account@test-project.iam.gserviceaccount.com"

@@ -102,7 +102,7 @@ func TestConditionLimitsWhatMayBeGranted(t *testing.T) {
 		"cloudkms.cryptoKeys.setIamPolicy", "compute.networks.get"}})
 	gcptest.Create(t, c, iam.KindProjectMember, grantIf("projects/test-project/roles/deploy", "serviceAccount:"+gcptest.CIEmail,
 		"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/logging.logWriter'])"+
-			" || resource.name == '"+gcptest.TestKey+"' && api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/cloudkms.cryptoKeyDecrypter'])"))
+			" || resource.name == '"+gcptest.KeyName+"' && api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/cloudkms.cryptoKeyDecrypter'])"))
 	ctx := gcp.As(context.Background(), gcptest.CIEmail)
 	if _, err := c.Read(ctx, compute.KindNetwork, gcptest.NetworkName); err != nil {
 		t.Errorf("reading: %v, want nil", err)
@@ -115,9 +115,9 @@ func TestConditionLimitsWhatMayBeGranted(t *testing.T) {
 		{iam.KindProjectMember, gcp.Properties{"role": "roles/logging.logWriter"}, 0},
 		{iam.KindProjectMember, gcp.Properties{"role": "roles/owner"}, 403},
 		{iam.KindProjectMember, gcp.Properties{"role": "roles/cloudkms.cryptoKeyDecrypter"}, 403},
-		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.cryptoKeyDecrypter", "cryptoKeyId": gcptest.TestKey}, 0},
-		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.cryptoKeyDecrypter", "cryptoKeyId": gcptest.TestKey + "-2"}, 403},
-		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.admin", "cryptoKeyId": gcptest.TestKey}, 403},
+		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.cryptoKeyDecrypter", "cryptoKeyId": gcptest.KeyName}, 0},
+		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.cryptoKeyDecrypter", "cryptoKeyId": gcptest.KeyName + "-2"}, 403},
+		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.admin", "cryptoKeyId": gcptest.KeyName}, 403},
 	} {
 		config := gcptest.With(test.config, gcp.Properties{"member": "user:a@example.com"})
 		o, err := c.Create(ctx, test.kind, gcptest.Here, config)
