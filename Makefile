@@ -24,8 +24,8 @@ include tools/delivery/delivery.mk
 ##@ Sandbox: the whole system on this machine
 
 .PHONY: up
-up: $(SANDBOX) ## Bring everything up, see that calls arrive, print how to call the services (WAIT=1 to wait for pods that crash)
-	@$(SANDBOX) up $(if $(WAIT),--wait)
+up: $(SANDBOX) ## Bring everything up, see that calls arrive, print how to call the services (WAIT=1 to wait for pods that crash, V=1 to see all that Pulumi says)
+	@$(SANDBOX) up $(if $(WAIT),--wait) $(if $(V),--verbose)
 
 .PHONY: down
 down: $(SANDBOX) ## Destroy the stack and remove every trace of the sandbox
@@ -50,6 +50,10 @@ status: $(SANDBOX) ## Show the sandbox's pods, services and nodes
 .PHONY: logs
 logs: $(SANDBOX) ## Show the newest log lines of every pod (APP=echo for one app)
 	@$(SANDBOX) logs $(APP)
+
+.PHONY: report
+report: $(SANDBOX) ## Pack logs and state for a bug report, without what is secret
+	@$(SANDBOX) report
 
 .PHONY: call
 call: $(SANDBOX) ## Call a method (METHOD=shop.v1.Shop/Get DATA='{"id":"7"}'), or samples of all that change nothing

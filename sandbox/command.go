@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/daemon"
-	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/stack"
 	"example.com/grpc-edge/sandbox/tools"
 )
@@ -68,21 +67,34 @@ func (s sandbox) stack() (stack.Stack, error) {
 	return stack.Stack{Tools: s.tools, State: s.state, Info: info}, nil
 }
 
+// command returns a command on the sandbox of the repository that this program lies in.
+func command(use, short string, args cobra.PositionalArgs, run func(context.Context, sandbox, []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
+		s, err := locate()
+		if err != nil {
+			return err
+		}
+		return run(c.Context(), s, args)
+	}}
+}
+
 func newCommand() *cobra.Command {
+	var verbose bool
 	root := &cobra.Command{
 		Use:           "sandbox",
 		Short:         "Run the stack on this machine, with an emulated Google Cloud",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-	}
-	add := func(use, short string, args cobra.PositionalArgs, run func(context.Context, sandbox, []string) error) *cobra.Command {
-		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
-			s, err := locate()
-			if err != nil {
-				return err
+		PersistentPreRun: func(*cobra.Command, []string) {
+			if verbose {
+				slog.SetLogLoggerLevel(slog.LevelDebug)
 			}
-			return run(c.Context(), s, args)
-		}}
+		},
+	}
+	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false,
+		"say which commands are run and all that Pulumi says; of a sandbox that is started, log each call to the emulated cloud")
+	add := func(use, short string, args cobra.PositionalArgs, run func(context.Context, sandbox, []string) error) *cobra.Command {
+		c := command(use, short, args, run)
 		root.AddCommand(c)
 		return c
 	}
@@ -102,14 +114,9 @@ func newCommand() *cobra.Command {
 	add("logs [NAME]", "Show the newest log lines of every pod, or those of one app", cobra.MaximumNArgs(1), logs)
 	add("kubeconfig", "Write a kubeconfig for plain kubectl and print how to use it", none, kubeconfig)
 	add("objects", "List what exists in the emulated cloud", none, objects)
-	fault := add("faults [ANSWER [KEY=VALUE...] | clear]", "Make calls to the emulated cloud fail, or list and clear what does", cobra.ArbitraryArgs, faults)
-	fault.Long = "ANSWER is " + strings.Join(gcp.Answers(), ", ") + ".\nOf the keys, kind, verb and name say which calls, " +
-		"count how many, and seconds how much longer an operation takes."
-	fault.Example = "  sandbox faults rate-limit kind=Network count=3\n  sandbox faults slow kind=Cluster seconds=60\n  sandbox faults clear"
-	held := add("hold [request|answer create|update|delete] | off", "Keep Pulumi waiting at each resource, to kill it there; or list where it waits", cobra.MaximumNArgs(2), holdCalls)
-	held.Long = "Of each resource, the first call to create (update, delete) it is never answered: request, the provider did nothing;\n" +
-		"answer, it has done all. The call after it, of the next run, goes."
-	held.Example = "  sandbox hold answer create\n  sandbox hold off"
+	root.AddCommand(faultCommand(), pauseCommand())
+	add("version", "Print the commit that runs", none, printVersion)
+	add("report", "Pack logs and state for a bug report, without what is secret", none, packReport)
 	add("drift NAME delete|KEY=VALUE...", "Change or delete an object of the emulated cloud behind Pulumi's back", cobra.MinimumNArgs(2), drift).
 		Example = "  sandbox drift /nodePools/ nodeCount=3\n  sandbox drift /alertPolicies/123 delete"
 	add("secret NAME", "Keep standard input as the newest version of a secret in the emulated Secret Manager", cobra.ExactArgs(1), addSecret).

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/gcp/provider"
 )
 
@@ -40,7 +41,7 @@ func drift(ctx context.Context, s sandbox, words []string) error {
 
 // object returns the object with this full name, or the only object whose full name contains it.
 func (s sandbox) object(name string) (gcp.Object, error) {
-	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), nil)
+	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), apis.All(nil))
 	if err != nil {
 		return gcp.Object{}, err
 	}

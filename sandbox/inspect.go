@@ -13,6 +13,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/stack"
 )
 
@@ -62,7 +63,7 @@ func silent(err error) error {
 
 // objects lists what exists in the emulated cloud, from its state on disk.
 func (s sandbox) objects() ([]string, error) {
-	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), nil)
+	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), apis.All(nil))
 	if err != nil {
 		return nil, err
 	}

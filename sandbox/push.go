@@ -21,7 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"example.com/grpc-edge/sandbox/addressplan"
-	"example.com/grpc-edge/sandbox/gcp/registry"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry/docker"
 	"example.com/grpc-edge/sandbox/stack"
 )
 
@@ -57,7 +57,7 @@ func push(ctx context.Context, s sandbox, args []string) error {
 		return err
 	}
 	if err := remote.Write(reference, image, remote.WithContext(ctx), remote.WithTransport(transport),
-		remote.WithAuth(&authn.Basic{Username: registry.TokenUser, Password: token})); err != nil {
+		remote.WithAuth(&authn.Basic{Username: docker.TokenUser, Password: token})); err != nil {
 		return fmt.Errorf("pushing %s: %w", reference, err)
 	}
 	fmt.Println(reference)

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 	"example.com/grpc-edge/sandbox/stack"
 )
 
@@ -22,7 +22,7 @@ func addSecret(_ context.Context, s sandbox, args []string) error {
 	if err != nil {
 		return fmt.Errorf("reading the secret from standard input: %w", err)
 	}
-	name, err := gcp.AddSecretVersion(filepath.Join(s.state.Dir, "cloud"), settings.Project, args[0], payload)
+	name, err := secretmanager.AddSecretVersion(filepath.Join(s.state.Dir, "cloud"), settings.Project, args[0], payload)
 	if err != nil {
 		return err
 	}

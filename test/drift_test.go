@@ -44,14 +44,14 @@ func mendCloud(ctx context.Context, t *testing.T, c checkout) {
 // reported, and the next `make up` must succeed.
 func failOnce(ctx context.Context, t *testing.T, c checkout) {
 	appendTo(t, c, "Pulumi.sandbox.yaml", "\n  grpc-edge:alertErrorPercent: 7\n")
-	c.must(ctx, t, ".cache/bin/sandbox", "faults", "unavailable", "kind=AlertPolicy", "verb=get", "count=2")
-	c.must(ctx, t, ".cache/bin/sandbox", "faults", "quota", "kind=AlertPolicy", "verb=update", "count=1")
+	c.must(ctx, t, ".cache/bin/sandbox", "fault", "add", "unavailable", "--kind", "AlertPolicy", "--verb", "get", "--count", "2")
+	c.must(ctx, t, ".cache/bin/sandbox", "fault", "add", "quota", "--kind", "AlertPolicy", "--verb", "update", "--count", "1")
 	out, err := c.run(ctx, t, "sh", "-c", "make up 2>&1")
 	if err == nil || !strings.Contains(out, "AlertPolicy") || !strings.Contains(strings.ToLower(out), "quota") {
 		t.Errorf("make up with a quota exceeded: %v, want to be told so", err)
 	}
 	c.must(ctx, t, "make", "up")
-	if left := c.must(ctx, t, ".cache/bin/sandbox", "faults"); strings.Contains(left, "quota") {
+	if left := c.must(ctx, t, ".cache/bin/sandbox", "fault", "list"); strings.Contains(left, "quota") {
 		t.Errorf("the fault did not happen: %s", left)
 	}
 	expectNoChanges(ctx, t, c, "preview")

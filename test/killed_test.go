@@ -155,7 +155,7 @@ func (k *killed) held(t *testing.T) []string {
 func (k *killed) each(ctx context.Context, t *testing.T, verb, doing string, command string) []string {
 	t.Helper()
 	// This is the hard case: the request has been served, and Pulumi does not know.
-	k.must(ctx, t, ".cache/bin/sandbox", "hold", "answer", verb)
+	k.must(ctx, t, ".cache/bin/sandbox", "pause", verb, "--at", "answer")
 	k.api.hold(verb)
 	var all []string
 	for {
@@ -170,7 +170,7 @@ func (k *killed) each(ctx context.Context, t *testing.T, verb, doing string, com
 		}
 		k.recover(ctx, t)
 	}
-	k.must(ctx, t, ".cache/bin/sandbox", "hold", "off")
+	k.must(ctx, t, ".cache/bin/sandbox", "pause", "clear")
 	k.api.hold("")
 	slices.Sort(all)
 	return all
@@ -281,16 +281,16 @@ func (k *killed) whole(ctx context.Context, t *testing.T) {
 // resource, the reason and the fix. Each fault keeps the resources of the next ones from being
 // created.
 var lasting = []struct{ fault, resource, want string }{
-	{"denied kind=Network", "gcp:compute:Network (network)", "Error 403: Required 'compute.networks.create' permission for 'projects/sandbox-project', forbidden"},
-	{"quota kind=Subnetwork", "gcp:compute:Subnetwork (network-nodes)", "Error 403: Quota 'SUBNETWORKS' exceeded.  Limit: 100.0 globally., quotaExceeded"},
-	{"api-disabled kind=Cluster", "gcp:container:Cluster (cluster)", "Error 403: Kubernetes Engine API has not been used in project "},
-	{"exists kind=Cluster", "gcp:container:Cluster (cluster)", "already exists"},
-	{"failed kind=Cluster", "gcp:container:Cluster (cluster)", "the operation ended with INTERNAL_ERROR: Internal error. Please try again or contact Google Support."},
+	{"denied --kind Network", "gcp:compute:Network (network)", "Error 403: Required 'compute.networks.create' permission for 'projects/sandbox-project', forbidden"},
+	{"quota --kind Subnetwork", "gcp:compute:Subnetwork (network-nodes)", "Error 403: Quota 'SUBNETWORKS' exceeded.  Limit: 100.0 globally., quotaExceeded"},
+	{"api-disabled --kind Cluster", "gcp:container:Cluster (cluster)", "Error 403: Kubernetes Engine API has not been used in project "},
+	{"exists --kind Cluster", "gcp:container:Cluster (cluster)", "already exists"},
+	{"failed --kind Cluster", "gcp:container:Cluster (cluster)", "the operation ended with INTERNAL_ERROR: Internal error. Please try again or contact Google Support."},
 }
 
 // passing lists transient faults, which need no action.
 var passing = []string{
-	"rate-limit kind=Cluster count=2", "internal kind=NodePool count=1", "unavailable kind=AlertPolicy count=2", "slow kind=Dashboard seconds=2 count=1",
+	"rate-limit --kind Cluster --count 2", "internal --kind NodePool --count 1", "unavailable --kind AlertPolicy --count 2", "slow --kind Dashboard --seconds 2 --count 1",
 }
 
 func (k *killed) faults(ctx context.Context, t *testing.T) {
@@ -298,20 +298,20 @@ func (k *killed) faults(ctx context.Context, t *testing.T) {
 		t.Fatal(err)
 	}
 	set := func(fault string) {
-		k.must(ctx, t, ".cache/bin/sandbox", append([]string{"faults"}, strings.Fields(fault)...)...)
+		k.must(ctx, t, ".cache/bin/sandbox", append([]string{"fault", "add"}, strings.Fields(fault)...)...)
 	}
 	for _, f := range lasting {
-		set(f.fault + " verb=create count=1")
+		set(f.fault + " --verb create --count 1")
 		out, err := k.run(ctx, t, "sh", "-c", "make up 2>&1")
 		if err == nil || strings.Count(out, f.want) != 1 || strings.Count(out, f.resource) != 1 || strings.Contains(out, "goroutine ") {
 			t.Errorf("make up with %s: %v, want to be told once, of %s, %q", f.fault, err, f.resource, f.want)
 		}
 	}
 	for _, f := range passing {
-		set(f + " verb=create")
+		set(f + " --verb create")
 	}
 	k.must(ctx, t, "make", "up")
-	if left := k.must(ctx, t, ".cache/bin/sandbox", "faults"); left != "" {
+	if left := k.must(ctx, t, ".cache/bin/sandbox", "fault", "list"); left != "" {
 		t.Errorf("these did not strike:\n%s", left)
 	}
 	k.whole(ctx, t)

@@ -28,11 +28,7 @@ type Project struct {
 // test if the CLI has not been built.
 func New(t *testing.T, program, runtimeOptions string) *Project {
 	t.Helper()
-	cli, err := filepath.Abs("../../.cache/bin/pulumi")
-	fail(t, err)
-	if _, err := os.Stat(cli); err != nil {
-		t.Fatalf("no Pulumi CLI: %v; build it with `make tools`", err)
-	}
+	cli := findCLI(t)
 	main, err := filepath.Abs(program)
 	fail(t, err)
 	self, err := os.Executable()
@@ -80,6 +76,21 @@ func (p *Project) MustRun(args ...string) string {
 		p.t.Fatalf("pulumi %s: %v\n%s", strings.Join(args, " "), err, output)
 	}
 	return output
+}
+
+// findCLI returns the path of the CLI, in .cache/bin of a folder that the test is in.
+func findCLI(t *testing.T) string {
+	t.Helper()
+	folder, err := os.Getwd()
+	fail(t, err)
+	for ; folder != "/"; folder = filepath.Dir(folder) {
+		cli := filepath.Join(folder, ".cache", "bin", "pulumi")
+		if _, err := os.Stat(cli); err == nil {
+			return cli
+		}
+	}
+	t.Fatal("there is no Pulumi CLI in .cache/bin: build it with `make tools`")
+	return ""
 }
 
 func fail(t *testing.T, err error) {

@@ -12,13 +12,13 @@ import (
 	"path/filepath"
 
 	"example.com/grpc-edge/sandbox/addressplan"
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/machine"
 )
 
 // controlPlane describes one control plane; its processes are configured from it.
 type controlPlane struct {
-	spec     gcp.ClusterSpec
+	spec     container.ClusterSpec
 	dir      string
 	internal netip.Addr // on the VPC, what nodes and pods use
 	external netip.Addr // what kubectl and Pulumi use

@@ -12,6 +12,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 // TestPodCaller asks a real API server whose pod has an address.
@@ -51,7 +52,7 @@ func TestPodCaller(t *testing.T) {
 	c := &Cluster{plane: testPlane(t), nodes: map[string]*runningNode{}}
 	c.plane.spec.WorkloadIdentity = true
 	for name, pods := range map[string]bool{"gke": true, "gce": false} {
-		c.nodes[name] = &runningNode{node: &node{name: name, pool: gcp.NodePoolSpec{ServiceAccount: "nodes@demo.iam.gserviceaccount.com", PodMetadata: pods}}}
+		c.nodes[name] = &runningNode{node: &node{name: name, pool: container.NodePoolSpec{ServiceAccount: "nodes@demo.iam.gserviceaccount.com", PodMetadata: pods}}}
 	}
 	identify := func(address string) (credentials.Caller, error) {
 		return c.podCaller(ctx, client, netip.MustParseAddr(address))

@@ -5,14 +5,14 @@ import (
 
 	admission "k8s.io/api/admissionregistration/v1"
 
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 // Whoever may change a webhook could reach any host by it: this one asks one host, about
 // pods alone, and lets run what nobody judges.
 func TestImagePolicy(t *testing.T) {
 	t.Parallel()
-	spec := gcp.ClusterSpec{Name: "gke", Project: "p", Location: "us-central1"}
+	spec := container.ClusterSpec{Name: "gke", Project: "p", Location: "us-central1"}
 	webhook := imagePolicy(spec.FullName(), []byte("PEM")).Webhooks[0]
 	want := "https://binaryauthorization.googleapis.com/imagepolicy/projects/p/locations/us-central1/clusters/gke"
 	if got := *webhook.ClientConfig.URL; got != want || string(webhook.ClientConfig.CABundle) != "PEM" {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/sandbox/addressplan"
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/machine"
 )
 
@@ -26,7 +26,7 @@ const SystemRegistry = "gke.gcr.io"
 // node describes one node; its processes are configured from it.
 type node struct {
 	name    string
-	pool    gcp.NodePoolSpec
+	pool    container.NodePoolSpec
 	zone    string
 	dir     string
 	address netip.Addr

@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/machine"
 )
 
@@ -27,7 +27,7 @@ func testPlane(t *testing.T) *controlPlane {
 	t.Helper()
 	dir := t.TempDir()
 	return &controlPlane{
-		spec: gcp.ClusterSpec{
+		spec: container.ClusterSpec{
 			Name: "edge", Project: "demo", Location: "us-central1-a",
 			SubnetCIDR: netip.MustParsePrefix("10.0.0.0/29"), PodCIDR: netip.MustParsePrefix("10.4.0.0/14"),
 			ServiceCIDR: netip.MustParsePrefix("10.8.0.0/20"), ControlPlaneCIDR: netip.MustParsePrefix("172.16.0.0/28"),
@@ -42,7 +42,7 @@ func testNode(t *testing.T, plane *controlPlane) *node {
 	t.Helper()
 	return &node{
 		name: "gke-edge-pool-0", zone: "us-central1-a", dir: filepath.Join(plane.dir, "nodes", "gke-edge-pool-0"),
-		pool:    gcp.NodePoolSpec{Cluster: "edge", Name: "pool", MachineType: "e2-standard-4", Labels: map[string]string{"team": "edge"}},
+		pool:    container.NodePoolSpec{Cluster: "edge", Name: "pool", MachineType: "e2-standard-4", Labels: map[string]string{"team": "edge"}},
 		address: netip.MustParseAddr("10.0.0.2"), plane: plane, debs: "/cache/packages/root", env: []string{"PATH=/cache/bin"},
 		registries: []string{"us-central1-docker.pkg.dev", SystemRegistry}, registryCA: "/state/pki/ca.crt", trust: "/state/trust.pem", cpus: 4,
 	}
@@ -197,7 +197,7 @@ func TestLabels(t *testing.T) {
 			"team=edge,topology.kubernetes.io/region=us-central1,topology.kubernetes.io/zone=us-central1-a"},
 	}
 	for name, test := range tests {
-		n := &node{zone: "us-central1-a", pool: gcp.NodePoolSpec{Name: "pool", MachineType: "e2-standard-4", Labels: test.labels}}
+		n := &node{zone: "us-central1-a", pool: container.NodePoolSpec{Name: "pool", MachineType: "e2-standard-4", Labels: test.labels}}
 		if got := n.labels(); got != test.want {
 			t.Errorf("%s: got %s, want %s", name, got, test.want)
 		}

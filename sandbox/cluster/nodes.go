@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/machine"
 	"example.com/grpc-edge/sandbox/netpol"
 )
@@ -28,7 +28,7 @@ import (
 const nodeReadyTimeout = 5 * time.Minute
 
 // StartNodes implements gcp.Runtime: the pool gets exactly pool.Count ready nodes.
-func (r *Runtime) StartNodes(ctx context.Context, pool gcp.NodePoolSpec) error {
+func (r *Runtime) StartNodes(ctx context.Context, pool container.NodePoolSpec) error {
 	r.mu.Lock()
 	c, ok := r.clusters[pool.Cluster]
 	r.mu.Unlock()
@@ -61,7 +61,7 @@ func (r *Runtime) StartNodes(ctx context.Context, pool gcp.NodePoolSpec) error {
 // placed returns the zones of a pool's nodes by the nodes' names, spread evenly. A node whose
 // zone has left the pool is recreated in another zone, as at GKE, where a node never leaves its
 // zone's instance group.
-func placed(pool gcp.NodePoolSpec) map[string]string {
+func placed(pool container.NodePoolSpec) map[string]string {
 	zones := map[string]string{}
 	for i := range pool.Count {
 		zones[nodeName(pool, i)] = pool.Zones[i%len(pool.Zones)]
@@ -71,7 +71,7 @@ func placed(pool gcp.NodePoolSpec) map[string]string {
 
 // misplaced returns the names of a pool's running nodes that the pool no longer has, or has in
 // another zone.
-func (c *Cluster) misplaced(pool gcp.NodePoolSpec) []string {
+func (c *Cluster) misplaced(pool container.NodePoolSpec) []string {
 	wanted := placed(pool)
 	var names []string
 	for _, n := range c.runningNodes() {
@@ -99,7 +99,7 @@ func (r *Runtime) StopNodes(_ context.Context, cluster, pool string) error {
 	return errors.Join(errs...)
 }
 
-func nodeName(pool gcp.NodePoolSpec, i int) string {
+func nodeName(pool container.NodePoolSpec, i int) string {
 	return fmt.Sprintf("gke-%s-%s-%d", pool.Cluster, pool.Name, i)
 }
 
@@ -123,7 +123,7 @@ func (c *Cluster) hasNode(name string) bool {
 	return ok
 }
 
-func (r *Runtime) startNode(c *Cluster, pool gcp.NodePoolSpec, name, zone string) error {
+func (r *Runtime) startNode(c *Cluster, pool container.NodePoolSpec, name, zone string) error {
 	address, err := c.nodeAddress()
 	if err != nil {
 		return err

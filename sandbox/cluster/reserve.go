@@ -9,7 +9,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 //go:embed gkepods.yaml
@@ -80,7 +80,7 @@ func allocatable(machineType string) (millicores int, ok bool) {
 // on a machine with so many CPUs. The rest is as much as a node of its type at GKE has left
 // beside GKE's own pods. GKE's pods that run once in a cluster are spread over the pool's nodes.
 // A node can't offer more than the machine has.
-func reserved(pool gcp.NodePoolSpec, machineCPUs int) int {
+func reserved(pool container.NodePoolSpec, machineCPUs int) int {
 	offered, ok := allocatable(pool.MachineType)
 	if !ok {
 		return 0

@@ -3,7 +3,7 @@ package cluster
 import (
 	"testing"
 
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 func TestAllocatable(t *testing.T) {
@@ -36,7 +36,7 @@ func TestReserved(t *testing.T) {
 		"larger than the machine":        {"e2-standard-32", 1, 2, 2000},
 		"a type whose name doesn't tell": {"f1-micro", 1, 2, 2000},
 	} {
-		keeps := reserved(gcp.NodePoolSpec{MachineType: test.machine, Count: test.nodes}, test.cpus)
+		keeps := reserved(container.NodePoolSpec{MachineType: test.machine, Count: test.nodes}, test.cpus)
 		if left := test.nodes * (1000*test.cpus - keeps); left != test.left {
 			t.Errorf("%s: pods have %d left, want %d", name, left, test.left)
 		}

@@ -13,7 +13,7 @@ import (
 	"sync"
 
 	"example.com/grpc-edge/sandbox/addressplan"
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/machine"
 	"example.com/grpc-edge/sandbox/network"
 )
@@ -75,37 +75,37 @@ type runningNode struct {
 func (c *Cluster) Kubeconfig() string { return c.plane.file("admin.kubeconfig") }
 
 // Spec returns the description that the cluster was created from.
-func (c *Cluster) Spec() gcp.ClusterSpec { return c.plane.spec }
+func (c *Cluster) Spec() container.ClusterSpec { return c.plane.spec }
 
 // StartCluster implements gcp.Runtime.
-func (r *Runtime) StartCluster(ctx context.Context, spec gcp.ClusterSpec) (gcp.ClusterStatus, error) {
+func (r *Runtime) StartCluster(ctx context.Context, spec container.ClusterSpec) (container.ClusterStatus, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, running := r.clusters[spec.Name]
 	if !running {
 		var err error
 		if c, err = r.start(spec); err != nil {
-			return gcp.ClusterStatus{}, fmt.Errorf("starting the control plane of cluster %s: %w", spec.Name, err)
+			return container.ClusterStatus{}, fmt.Errorf("starting the control plane of cluster %s: %w", spec.Name, err)
 		}
 	}
 	if err := c.waitReady(ctx); err != nil {
-		return gcp.ClusterStatus{}, err
+		return container.ClusterStatus{}, err
 	}
 	if err := c.installAddons(ctx, spec.ManagedPrometheus); err != nil {
-		return gcp.ClusterStatus{}, err
+		return container.ClusterStatus{}, err
 	}
 	if err := c.enforceImagePolicy(ctx, spec.BinaryAuthorization, r.options.RegistryCA); err != nil {
-		return gcp.ClusterStatus{}, err
+		return container.ClusterStatus{}, err
 	}
 	if !running {
 		background, cancel := context.WithCancel(context.Background())
 		c.cancel = cancel
 		r.options.Started(background, c)
 	}
-	return gcp.ClusterStatus{Endpoint: c.plane.external, CACertificate: c.plane.ca.PEM(), Version: Version}, nil
+	return container.ClusterStatus{Endpoint: c.plane.external, CACertificate: c.plane.ca.PEM(), Version: Version}, nil
 }
 
-func (r *Runtime) start(spec gcp.ClusterSpec) (*Cluster, error) {
+func (r *Runtime) start(spec container.ClusterSpec) (*Cluster, error) {
 	dir := filepath.Join(r.options.Dir, spec.Name)
 	ca, err := OpenAuthority(filepath.Join(dir, "pki"), spec.Name)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 // running returns a runtime with a cluster whose nodes have these addresses; nothing really runs.
@@ -99,7 +99,7 @@ func TestLinkNameFits(t *testing.T) {
 func TestWithoutTheCluster(t *testing.T) {
 	t.Parallel()
 	r := NewRuntime(Options{})
-	pool := gcp.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 1}
+	pool := container.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 1}
 	if err := r.StartNodes(t.Context(), pool); err == nil || !strings.Contains(err.Error(), "the cluster edge does not run") {
 		t.Errorf("starting nodes gave %v", err)
 	}
@@ -114,7 +114,7 @@ func TestWithoutTheCluster(t *testing.T) {
 func TestNodesAreSpreadOverZones(t *testing.T) {
 	t.Parallel()
 	zones := []string{"us-central1-a", "us-central1-b", "us-central1-c"}
-	pool := gcp.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 6, Zones: zones}
+	pool := container.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 6, Zones: zones}
 	want := map[string]string{
 		"gke-edge-pool-0": zones[0], "gke-edge-pool-1": zones[1], "gke-edge-pool-2": zones[2],
 		"gke-edge-pool-3": zones[0], "gke-edge-pool-4": zones[1], "gke-edge-pool-5": zones[2],
@@ -122,7 +122,7 @@ func TestNodesAreSpreadOverZones(t *testing.T) {
 	if got := placed(pool); !maps.Equal(got, want) {
 		t.Errorf("got %v, want two nodes a zone", got)
 	}
-	if got := placed(gcp.NodePoolSpec{}); len(got) != 0 {
+	if got := placed(container.NodePoolSpec{}); len(got) != 0 {
 		t.Errorf("an empty pool has nodes %v", got)
 	}
 }
@@ -131,21 +131,21 @@ func TestNodesAreSpreadOverZones(t *testing.T) {
 func TestNodesFollowTheirPool(t *testing.T) {
 	t.Parallel()
 	zones := []string{"us-central1-a", "us-central1-b", "us-central1-c"}
-	before := gcp.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 6, Zones: zones}
+	before := container.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 6, Zones: zones}
 	c := &Cluster{plane: testPlane(t), nodes: map[string]*runningNode{}}
 	for name, zone := range placed(before) {
 		c.nodes[name] = &runningNode{node: &node{name: name, zone: zone, pool: before}}
 	}
 	tests := map[string]struct {
-		change    func(*gcp.NodePoolSpec)
+		change    func(*container.NodePoolSpec)
 		misplaced string
 	}{
-		"the same":     {func(*gcp.NodePoolSpec) {}, ""},
-		"more":         {func(p *gcp.NodePoolSpec) { p.Count = 9 }, ""},
-		"fewer":        {func(p *gcp.NodePoolSpec) { p.Count = 3 }, "3 4 5"},
-		"two zones":    {func(p *gcp.NodePoolSpec) { p.Count, p.Zones = 2, zones[:2] }, "2 3 4 5"},
-		"another zone": {func(p *gcp.NodePoolSpec) { p.Count, p.Zones = 1, []string{"us-central1-f"} }, "0 1 2 3 4 5"},
-		"another pool": {func(p *gcp.NodePoolSpec) { p.Name = "other" }, ""},
+		"the same":     {func(*container.NodePoolSpec) {}, ""},
+		"more":         {func(p *container.NodePoolSpec) { p.Count = 9 }, ""},
+		"fewer":        {func(p *container.NodePoolSpec) { p.Count = 3 }, "3 4 5"},
+		"two zones":    {func(p *container.NodePoolSpec) { p.Count, p.Zones = 2, zones[:2] }, "2 3 4 5"},
+		"another zone": {func(p *container.NodePoolSpec) { p.Count, p.Zones = 1, []string{"us-central1-f"} }, "0 1 2 3 4 5"},
+		"another pool": {func(p *container.NodePoolSpec) { p.Name = "other" }, ""},
 	}
 	for name, test := range tests {
 		pool := before
@@ -162,7 +162,7 @@ func TestNodesFollowTheirPool(t *testing.T) {
 
 func TestNodeNames(t *testing.T) {
 	t.Parallel()
-	if got := nodeName(gcp.NodePoolSpec{Cluster: "edge", Name: "pool"}, 2); got != "gke-edge-pool-2" {
+	if got := nodeName(container.NodePoolSpec{Cluster: "edge", Name: "pool"}, 2); got != "gke-edge-pool-2" {
 		t.Errorf("got %s", got)
 	}
 	if got := regionOf("europe-west12-b"); got != "europe-west12" {

@@ -28,12 +28,19 @@ import (
 	clientset "k8s.io/client-go/kubernetes"
 
 	"example.com/grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/breakpoint"
 	"example.com/grpc-edge/sandbox/cluster"
 	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
+	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/container"
+	"example.com/grpc-edge/sandbox/gcp/kms"
 	"example.com/grpc-edge/sandbox/gcp/provider"
+	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 	"example.com/grpc-edge/sandbox/googleapis"
-	"example.com/grpc-edge/sandbox/hold"
 	"example.com/grpc-edge/sandbox/images"
 	"example.com/grpc-edge/sandbox/loadbalancer"
 	"example.com/grpc-edge/sandbox/machine"
@@ -137,7 +144,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.cloud, err = gcp.Open(d.state.path("cloud"), d.runtime, gcp.WithPropagation(propagation)); err != nil {
+	if d.cloud, err = gcp.Open(d.state.path("cloud"), apis.All(d.runtime), gcp.WithPropagation(propagation), gcp.WithCalls(logCall)); err != nil {
 		return err
 	}
 	if err := d.serveGoogle(ca, loaded.Handler); err != nil {
@@ -160,25 +167,32 @@ func (d *daemon) serve(ctx context.Context) error {
 	return nil
 }
 
+func logCall(call gcp.Call) {
+	slog.Debug("call", "verb", call.Verb, "kind", call.Kind, "name", call.Name)
+}
+
 // serveGoogle serves Google's addresses inside the sandbox's network.
 func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
-	var apis []net.Listener
+	var listeners []net.Listener
 	for _, address := range []netip.Addr{addressplan.GoogleAPIs, addressplan.PrivateGoogleAPIs} {
 		listener, err := d.network.Listen(netip.AddrPortFrom(address, 443))
 		if err != nil {
 			return fmt.Errorf("listening for Google's APIs: %w", err)
 		}
-		apis = append(apis, listener)
+		listeners = append(listeners, listener)
 	}
 	metadata, err := d.network.Listen(netip.AddrPortFrom(addressplan.Metadata, 80))
 	if err != nil {
 		return fmt.Errorf("listening for the metadata server: %w", err)
 	}
 	const headerTimeout = 10 * time.Second
-	apiServer := &http.Server{Handler: googleapis.Handler(d.cloud.Registry(system), system, googleapis.Signing(d.cloud), googleapis.Secrets(d.cloud), googleapis.Knowing(d.cloud), googleapis.ImagePolicy(d.cloud)), TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
+	handler := googleapis.Handler(artifactregistry.Registry(d.cloud, system), system, googleapis.Signing(kms.Keys{Cloud: d.cloud}),
+		googleapis.Secrets(secretmanager.Secrets{Cloud: d.cloud}), googleapis.Knowing(d.cloud),
+		googleapis.ImagePolicy(binaryauthorization.Reviewer{Cloud: d.cloud}))
+	apiServer := &http.Server{Handler: handler, TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
 	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.Identify, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
 	d.servers = append(d.servers, apiServer, metadataServer)
-	for _, listener := range apis {
+	for _, listener := range listeners {
 		go func() { _ = apiServer.ServeTLS(listener, "", "") }()
 	}
 	go func() { _ = metadataServer.Serve(metadata) }()
@@ -189,7 +203,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 // loopback port.
 func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
-	held := hold.Interceptor(d.state.Dir)
+	paused := breakpoint.Interceptor(d.state.Dir)
 	for name, server := range map[string]pulumirpc.ResourceProviderServer{
 		"gcp": provider.New(d.cloud), "tls": tls.New(),
 	} {
@@ -198,7 +212,7 @@ func (d *daemon) serveProviders() (map[string]int, error) {
 				pulumirpc.RegisterResourceProviderServer(s, server)
 				return nil
 			},
-			Options: append(rpcutil.OpenTracingServerInterceptorOptions(nil), grpc.ChainUnaryInterceptor(held, recovered)),
+			Options: append(rpcutil.OpenTracingServerInterceptorOptions(nil), grpc.ChainUnaryInterceptor(paused, recovered)),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("serving the provider %s: %w", name, err)
@@ -293,7 +307,7 @@ func (b balancer) Balance(destination netip.Addr, next ...netip.Addr) error {
 // forwarding lets one cluster's load balancers make forwarding rules.
 type forwarding struct {
 	cloud *gcp.Cloud
-	spec  gcp.ClusterSpec
+	spec  container.ClusterSpec
 }
 
 func (f *forwarding) region() string {
@@ -306,7 +320,7 @@ func (f *forwarding) region() string {
 
 // Reserved implements loadbalancer.Cloud.
 func (f *forwarding) Reserved(name string) (netip.Addr, error) {
-	address, ok := f.cloud.Address(f.spec.Project, f.region(), name)
+	address, ok := compute.ReservedAddress(f.cloud, f.spec.Project, f.region(), name)
 	if !ok {
 		return netip.Addr{}, fmt.Errorf("the address %s is not reserved in region %s", name, f.region())
 	}
@@ -315,10 +329,12 @@ func (f *forwarding) Reserved(name string) (netip.Addr, error) {
 
 // Forward implements loadbalancer.Cloud.
 func (f *forwarding) Forward(rule string, address netip.Addr, ports []int32) error {
-	return f.cloud.PutForwardingRule(gcp.ForwardingRule{
+	return container.PutForwardingRule(f.cloud, container.ForwardingRule{
 		Name: rule, Project: f.spec.Project, Region: f.region(), Cluster: f.spec.Name, Address: address, Ports: ports,
 	})
 }
 
 // Unforward implements loadbalancer.Cloud.
-func (f *forwarding) Unforward(rule string) error { return f.cloud.DeleteForwardingRule(rule) }
+func (f *forwarding) Unforward(rule string) error {
+	return container.DeleteForwardingRule(f.cloud, rule)
+}

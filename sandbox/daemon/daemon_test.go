@@ -15,6 +15,9 @@ import (
 
 	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 func TestDeployerToken(t *testing.T) {
@@ -93,16 +96,16 @@ func TestRecovered(t *testing.T) {
 func TestForwarding(t *testing.T) {
 	t.Parallel()
 	for location, region := range map[string]string{"us-central1-a": "us-central1", "us-central1": "us-central1", "europe-west12-b": "europe-west12"} {
-		f := &forwarding{spec: gcp.ClusterSpec{Location: location}}
+		f := &forwarding{spec: container.ClusterSpec{Location: location}}
 		if got := f.region(); got != region {
 			t.Errorf("%s is in region %s, want %s", location, got, region)
 		}
 	}
-	cloud, err := gcp.Open(t.TempDir(), nil)
+	cloud, err := gcp.Open(t.TempDir(), apis.All(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &forwarding{cloud: cloud, spec: gcp.ClusterSpec{Project: "sandbox-project", Name: "edge", Location: "us-central1-a"}}
+	f := &forwarding{cloud: cloud, spec: container.ClusterSpec{Project: "sandbox-project", Name: "edge", Location: "us-central1-a"}}
 	if a, err := f.Reserved("edge"); a != (netip.Addr{}) || err == nil || !strings.Contains(err.Error(), "edge is not reserved in region us-central1") {
 		t.Errorf("an address that nobody reserved gave %v, %v", a, err)
 	}
@@ -110,7 +113,7 @@ func TestForwarding(t *testing.T) {
 	if _, err := cloud.Create(t.Context(), gcp.KindService, place, gcp.Properties{"service": "compute.googleapis.com"}); err != nil {
 		t.Fatal(err)
 	}
-	made, err := cloud.Create(t.Context(), gcp.KindAddress, place, gcp.Properties{"name": "edge"})
+	made, err := cloud.Create(t.Context(), compute.KindAddress, place, gcp.Properties{"name": "edge"})
 	if err != nil {
 		t.Fatal(err)
 	}

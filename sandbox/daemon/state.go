@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,6 +145,9 @@ func (s State) Start(ctx context.Context, self string) (Info, error) {
 	exited := make(chan error, 1)
 	if !s.Running() {
 		cmd := exec.Command(self, "serve")
+		if slog.Default().Enabled(ctx, slog.LevelDebug) {
+			cmd.Args = append(cmd.Args, "--verbose")
+		}
 		cmd.Stdout, cmd.Stderr = log, log
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C is for the command, not for the daemon
 		if err := cmd.Start(); err != nil {

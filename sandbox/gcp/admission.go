@@ -9,55 +9,54 @@ import (
 
 // admit applies the rules to an object that is to be created or changed, and
 // completes it. c.mu must be held.
-func (t *change) admit(rule *rule) error {
-	if violations := rule.violations(t.new.Config); len(violations) > 0 {
+func (t *Change) admit(rule *Rule) error {
+	if violations := rule.violations(t.New.Config); len(violations) > 0 {
 		return violations[0].err()
 	}
-	if err := t.requireAPI(t.new.Kind.API(), t.consumer()); err != nil {
+	if err := t.RequireAPI(t.New.Kind.API(), t.consumer(rule)); err != nil {
 		return err
 	}
-	if existing, ok := t.objects[t.new.Name]; ok && t.old == nil {
-		return alreadyExists(existing.Name)
+	if existing, ok := t.cloud.objects[t.New.Name]; ok && t.Old == nil {
+		return AlreadyExists(existing.Name)
 	}
 	if err := t.free(rule); err != nil {
 		return err
 	}
-	if t.old == nil && rule.quota.limit > 0 {
-		if err := t.withinQuota(rule.quota); err != nil {
+	if t.Old == nil && rule.Quota.Limit > 0 {
+		if err := t.withinQuota(rule.Quota); err != nil {
 			return err
 		}
 	}
-	t.new.Uses = nil
-	return rule.admit(t)
+	t.New.Uses = nil
+	return rule.Admit(t)
 }
 
-// consumer returns the project in which the API has to be enabled: that of the object.
-// For a record of Cloud DNS, whose zone may be in another project, it is the project of
-// the caller ("Enabling an API": the consumer project).
-func (t *change) consumer() string {
-	if t.new.Kind == KindRecordSet {
+// consumer returns the project in which the API has to be enabled ("Enabling an API": the
+// consumer project).
+func (t *Change) consumer(rule *Rule) string {
+	if rule.Consumed {
 		return t.at.Project
 	}
-	return t.new.project()
+	return t.New.Project()
 }
 
 // free refuses the name of an object that was deleted a short while ago.
-func (t *change) free(rule *rule) error {
-	when, was := t.deleted[t.new.Name]
-	age := t.now().Sub(when)
-	if t.old != nil || !was || age < rule.revived || age >= rule.reserved {
+func (t *Change) free(rule *Rule) error {
+	when, was := t.cloud.deleted[t.New.Name]
+	age := t.Now().Sub(when)
+	if t.Old != nil || !was || age < rule.Revived || age >= rule.Reserved {
 		return nil
 	}
-	if rule.reserved == forever { // it is still there, in a way
-		return alreadyExists(t.new.Name)
+	if rule.Reserved == Forever { // it is still there, in a way
+		return AlreadyExists(t.New.Name)
 	}
 	return &Error{Code: 409, Reason: "alreadyExists", Message: fmt.Sprintf("Requested entity already exists: the %s %s was deleted, "+
-		"and its ID cannot be used again for %d days.", rule.noun, t.new.Name, int(rule.reserved.Hours()/24))}
+		"and its ID cannot be used again for %d days.", rule.Noun, t.New.Name, int(rule.Reserved.Hours()/24))}
 }
 
 // release applies the rules to objects that are to be deleted together.
 // c.mu must be held.
-func (t *change) release(all []*Object) error {
+func (t *Change) release(all []*Object) error {
 	leaving := map[string]bool{}
 	for _, o := range all {
 		if o.busy {
@@ -65,30 +64,18 @@ func (t *change) release(all []*Object) error {
 		}
 		leaving[o.Name] = true
 	}
-	for _, name := range sortedNames(t.objects) {
-		user := t.objects[name]
+	for _, name := range sortedNames(t.cloud.objects) {
+		user := t.cloud.objects[name]
 		for _, used := range user.Uses {
 			if leaving[used] && !leaving[name] {
-				return inUse(rules[t.objects[used].Kind].noun, used, name)
+				return InUse(t.cloud.rule(t.cloud.objects[used].Kind).Noun, used, name)
 			}
 		}
 	}
-	if check := rules[t.old.Kind].release; check != nil {
+	if check := t.cloud.rule(t.Old.Kind).Release; check != nil {
 		return check(t)
 	}
 	return nil
-}
-
-// existing returns an object that can be changed now. c.mu must be held.
-func (c *Cloud) existing(name string) (*Object, error) {
-	o, ok := c.objects[name]
-	if !ok {
-		return nil, notFound(name)
-	}
-	if o.busy {
-		return nil, notReady(name)
-	}
-	return o, nil
 }
 
 // inside returns the objects whose names continue a name: they go with it.

@@ -8,7 +8,7 @@ func WithCalls(observe func(Call)) Option {
 }
 
 // Read returns the object of a name to the caller, see [As]. What there is not
-// gives an error for which [NotFound] holds.
+// gives an error for which [IsNotFound] holds.
 func (c *Cloud) Read(ctx context.Context, kind Kind, name string) (Object, error) {
 	o, err := c.Get(name)
 	if judged := c.accept(ctx, Call{VerbGet, kind, name, o.Config}); judged != nil {
@@ -41,16 +41,7 @@ func (c *Cloud) known(name string) (Kind, Properties) {
 }
 
 // NameOf returns the name that an object would get, see [Cloud.Create].
-func NameOf(kind Kind, at Place, config Properties) (string, error) {
-	name, _, err := locate(kind, at, config)
+func (c *Cloud) NameOf(kind Kind, at Place, config Properties) (string, error) {
+	name, _, err := c.locate(kind, at, config)
 	return name, err
-}
-
-// Permissions lists what a call needs, in the order in which Google asks for it.
-func (call Call) Permissions() []string {
-	var names []string
-	for _, n := range call.needs() {
-		names = append(names, n.permission)
-	}
-	return names
 }

@@ -1,20 +1,24 @@
-// Package gcp is an emulated Google Cloud: the state of projects on disk, the
-// rules Google's APIs apply to it, and operations that take time. What a
-// description alone cannot provide, a cluster and its nodes, a Runtime makes
-// real on this machine.
+// Package gcp emulates what Google's APIs have in common: the state of projects on disk, calls and
+// who may make them, operations that take time, quotas, faults. Each folder beside it emulates an
+// API.
 //
 // Objects are described in the words of Pulumi's `gcp` provider, for that is
 // the only client. Each rule names the page of Google's documentation it comes
 // from, and each error reads as Google's own.
+//
+// A further API is a folder whose function API returns its kinds, each a [Rule] with the form of
+// its names, its permissions and what it refuses, and one line in package apis. It imports this
+// package, and another API only for what that one knows: whether a key may be used, say. What
+// Pulumi calls the resource is a line in the tables of package provider.
 package gcp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -22,7 +26,8 @@ import (
 // Cloud is the emulated Google Cloud. Its methods may be called concurrently.
 type Cloud struct {
 	dir           string
-	runtime       Runtime
+	apis          []API
+	kinds         map[Kind]*Rule
 	operationTime time.Duration
 	now           func() time.Time
 	observe       func(Call) // may be nil
@@ -55,14 +60,14 @@ func WithClock(now func() time.Time) Option {
 	return func(c *Cloud) { c.now = now }
 }
 
-// Open loads the cloud kept in dir, which is created (mode 0700) if it is
-// missing. Nothing is started: see [Cloud.Resume].
-func Open(dir string, rt Runtime, options ...Option) (*Cloud, error) {
+// Open loads the cloud kept in dir, which is created (mode 0700) if it is missing. It has the
+// APIs that it is given. Nothing is started: see [Cloud.Resume].
+func Open(dir string, apis []API, options ...Option) (*Cloud, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the emulated cloud's directory: %w", err)
 	}
 	c := &Cloud{
-		dir: dir, runtime: rt, operationTime: 300 * time.Millisecond, now: time.Now,
+		dir: dir, apis: apis, kinds: kindsOf(apis), operationTime: 300 * time.Millisecond, now: time.Now,
 		objects: map[string]*Object{}, deleted: map[string]time.Time{}, tokens: map[string]accessToken{}, queues: map[string]chan struct{}{},
 	}
 	for _, option := range options {
@@ -90,50 +95,42 @@ func (c *Cloud) Objects() []string {
 	return names
 }
 
-// Get returns the object of a name, or an error for which [NotFound] holds.
+// Get returns the object of a name, or an error for which [IsNotFound] holds.
 func (c *Cloud) Get(name string) (Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o, ok := c.objects[name]
 	if !ok {
-		return Object{}, notFound(name)
+		return Object{}, NotFound(name)
 	}
 	found := o.copy()
-	if o.Kind == KindAddress {
-		found.Status["users"] = toList(c.users(name))
+	if show := c.rule(o.Kind).Show; show != nil {
+		show(View{c}, &found)
 	}
 	return found, nil
 }
 
-// users returns the self links of the objects that use another one. c.mu must be held.
-func (c *Cloud) users(name string) []string {
-	var links []string
-	for _, other := range sortedNames(c.objects) {
-		if slices.Contains(c.objects[other].Uses, name) {
-			links = append(links, computeBase+other)
+// Resume starts again what the state says exists: after Open, when the machine
+// has none of it. Everything is tried; all errors are returned.
+func (c *Cloud) Resume(ctx context.Context) error {
+	var errs []error
+	for _, api := range c.apis {
+		if api.Resume != nil {
+			errs = append(errs, api.Resume(ctx, c))
 		}
 	}
-	return links
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Join(append(errs, c.save())...)
 }
 
-// all returns the objects of a kind whose name has a prefix, in the order of
-// their names. c.mu must be held.
-func (c *Cloud) all(kind Kind, prefix string) []*Object {
-	var found []*Object
-	for _, o := range c.objects {
-		if o.Kind == kind && strings.HasPrefix(o.Name, prefix) {
-			found = append(found, o)
-		}
-	}
-	slices.SortFunc(found, func(a, b *Object) int { return strings.Compare(a.Name, b.Name) })
-	return found
+// Path returns the path of a file or folder that an API keeps beside the state.
+func (c *Cloud) Path(parts ...string) string {
+	return filepath.Join(append([]string{c.dir}, parts...)...)
 }
 
-// repositoryDir returns the folder of a repository's images.
-func (c *Cloud) repositoryDir(uid string) string { return filepath.Join(c.dir, "registry", uid) }
-
-// NotFound reports whether an error means that an object does not exist.
-func NotFound(err error) bool {
+// IsNotFound reports whether an error means that an object does not exist.
+func IsNotFound(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == 404
 }

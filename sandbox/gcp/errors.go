@@ -17,21 +17,24 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("googleapi: Error %d: %s, %s", e.Code, e.Message, e.Reason)
 }
 
-func badRequest(format string, args ...any) error {
+// BadRequest returns the answer to a request that is wrong.
+func BadRequest(format string, args ...any) error {
 	return &Error{Code: 400, Reason: "badRequest", Message: fmt.Sprintf(format, args...)}
 }
 
-// invalid returns Compute Engine's answer to a value that it does not accept.
-func invalid(field string, value any, why string, args ...any) error {
+// Invalid returns Compute Engine's answer to a value that it does not accept.
+func Invalid(field string, value any, why string, args ...any) error {
 	return &Error{Code: 400, Reason: "invalid", Message: fmt.Sprintf("Invalid value for field 'resource.%s': '%v'. %s",
 		field, value, fmt.Sprintf(why, args...))}
 }
 
-func notFound(name string) error {
+// NotFound returns the answer to the name of what does not exist, see [IsNotFound].
+func NotFound(name string) error {
 	return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("The resource '%s' was not found", name)}
 }
 
-func alreadyExists(name string) error {
+// AlreadyExists returns the answer to a creation of what exists.
+func AlreadyExists(name string) error {
 	return &Error{Code: 409, Reason: "alreadyExists", Message: fmt.Sprintf("The resource '%s' already exists", name)}
 }
 
@@ -39,7 +42,8 @@ func notReady(name string) error {
 	return &Error{Code: 400, Reason: "resourceNotReady", Message: fmt.Sprintf("The resource '%s' is not ready", name)}
 }
 
-func inUse(what, name, by string) error {
+// InUse returns the answer to a deletion of what another object uses.
+func InUse(what, name, by string) error {
 	return &Error{Code: 400, Reason: "resourceInUseByAnotherResource",
 		Message: fmt.Sprintf("The %s resource '%s' is already being used by '%s'", what, name, by)}
 }

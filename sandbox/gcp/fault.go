@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // Fault makes calls fail, or operations take long.
@@ -42,7 +45,7 @@ const (
 var answers = map[string]func(c *Cloud, call Call) error{
 	"rate-limit": func(_ *Cloud, call Call) error {
 		return &Error{Code: 429, Reason: "rateLimitExceeded", Message: fmt.Sprintf("Quota exceeded for quota metric 'Queries' and limit "+
-			"'Queries per minute' of service '%s' for consumer 'project_number:%s'.", call.Kind.API(), ProjectNumber(segment(call.Name, "projects")))}
+			"'Queries per minute' of service '%s' for consumer 'project_number:%s'.", call.Kind.API(), ProjectNumber(Segment(call.Name, "projects")))}
 	},
 	"internal": func(*Cloud, Call) error {
 		return &Error{Code: 500, Reason: "backendError", Message: "Internal error encountered."}
@@ -50,20 +53,20 @@ var answers = map[string]func(c *Cloud, call Call) error{
 	"unavailable": func(*Cloud, Call) error {
 		return &Error{Code: 503, Reason: "backendError", Message: "The service is currently unavailable."}
 	},
-	"quota": func(_ *Cloud, call Call) error {
-		q := rules[call.Kind].quota
-		return quotaExceeded(first(q.metric, "RESOURCES"), q.limit, "globally")
+	"quota": func(c *Cloud, call Call) error {
+		q := c.rule(call.Kind).Quota
+		return quotaExceeded(cmp.Or(q.Metric, "RESOURCES"), q.Limit, "globally")
 	},
-	"denied": func(_ *Cloud, call Call) error {
-		for _, n := range call.needs() {
-			return denied(n.permission, n.resource)
+	"denied": func(c *Cloud, call Call) error {
+		for _, n := range c.Needs(call) {
+			return denied(n.Permission, n.Resource)
 		}
-		return denied("resourcemanager.projects.get", call.resource(onProject))
+		return denied("resourcemanager.projects.get", OnProject(call))
 	},
-	"api-disabled": func(_ *Cloud, call Call) error { // as in a project that has nothing
-		return new(Cloud).requireAPI(call.Kind.API(), segment(call.Name, "projects"))
+	"api-disabled": func(c *Cloud, call Call) error {
+		return c.disabled(call.Kind.API(), Segment(call.Name, "projects"))
 	},
-	"exists":     func(_ *Cloud, call Call) error { return alreadyExists(call.Name) },
+	"exists":     func(_ *Cloud, call Call) error { return AlreadyExists(call.Name) },
 	answerSlow:   nil,
 	answerFailed: nil,
 }
@@ -71,78 +74,57 @@ var answers = map[string]func(c *Cloud, call Call) error{
 // Answers lists what a [Fault] can answer with, sorted.
 func Answers() []string { return slices.Sorted(maps.Keys(answers)) }
 
-// ParseFault reads a fault from words: the answer, then kind=, verb=, name=, count= and
-// seconds=. It returns all mistakes at once.
-func ParseFault(words []string) (Fault, error) {
-	f := Fault{Answer: words[0]}
+// AddFlags adds the flags that select the calls, and how they fail.
+func (f *Fault) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&f.Kind, "kind", "", "kind of the object, such as Network")
+	flags.StringVar((*string)(&f.Verb), "verb", "", "create, get, update or delete")
+	flags.StringVar(&f.Name, "name", "", "last part of the object's name; * and ? stand for any text and any character")
+	flags.IntVar(&f.Count, "count", 0, "number of calls; without it all, until the fault is cleared")
+	flags.IntVar(&f.Seconds, "seconds", 0, "time that the operation takes longer, for the answer slow")
+}
+
+// Check returns all mistakes at once. The kinds are those of the APIs.
+func (f Fault) Check(apis []API) error {
 	var errs []error
 	if _, ok := answers[f.Answer]; !ok {
 		errs = append(errs, fmt.Errorf("%q is no answer; it may be %s", f.Answer, strings.Join(Answers(), ", ")))
 	}
-	for _, word := range words[1:] {
-		key, value, _ := strings.Cut(word, "=")
-		if err := f.set(key, value); err != nil {
-			errs = append(errs, err)
-		}
+	var known []string
+	for kind := range kindsOf(apis) {
+		known = append(known, LastSegment(string(kind)))
+	}
+	if slices.Sort(known); f.Kind != "" && !slices.Contains(known, f.Kind) {
+		errs = append(errs, fmt.Errorf("--kind %s: it may be %s", f.Kind, strings.Join(slices.Compact(known), ", ")))
+	}
+	if !slices.Contains([]Verb{"", VerbCreate, VerbGet, VerbUpdate, VerbDelete}, f.Verb) {
+		errs = append(errs, fmt.Errorf("--verb %s: it may be create, get, update, delete", f.Verb))
+	}
+	if _, err := path.Match(f.Name, ""); err != nil {
+		errs = append(errs, fmt.Errorf("--name %s: %w", f.Name, err))
+	}
+	if f.Count < 0 || f.Seconds < 0 {
+		errs = append(errs, errors.New("--count and --seconds may be numbers from 1"))
 	}
 	if (f.Answer == answerSlow) != (f.Seconds > 0) {
-		errs = append(errs, errors.New("seconds=N belongs to the answer slow, and slow needs it"))
+		errs = append(errs, errors.New("--seconds belongs to the answer slow, and slow needs it"))
 	}
-	return f, errors.Join(errs...)
-}
-
-func (f *Fault) set(key, value string) (err error) {
-	switch key {
-	case "kind":
-		var known []string
-		for kind := range rules {
-			known = append(known, lastSegment(string(kind)))
-		}
-		if f.Kind = value; !slices.Contains(known, value) {
-			slices.Sort(known)
-			return fmt.Errorf("kind=%s: it may be %s", value, strings.Join(slices.Compact(known), ", "))
-		}
-	case "verb":
-		if f.Verb = Verb(value); !slices.Contains([]Verb{VerbCreate, VerbGet, VerbUpdate, VerbDelete}, f.Verb) {
-			return fmt.Errorf("verb=%s: it may be create, get, update, delete", value)
-		}
-	case "name":
-		if _, err := path.Match(value, ""); err != nil {
-			return fmt.Errorf("name=%s: %w", value, err)
-		}
-		f.Name = value
-	case "count":
-		f.Count, err = positive(key, value)
-	case "seconds":
-		f.Seconds, err = positive(key, value)
-	default:
-		return fmt.Errorf("%q is not kind=, verb=, name=, count= or seconds=", key)
-	}
-	return err
-}
-
-func positive(key, value string) (int, error) {
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%s=%s: it may be a number from 1", key, value)
-	}
-	return n, nil
+	return errors.Join(errs...)
 }
 
 // matches reports whether the fault strikes a call.
 func (f Fault) matches(call Call) bool {
-	name, _ := path.Match(f.Name, lastSegment(call.Name))
-	return (f.Kind == "" || f.Kind == lastSegment(string(call.Kind))) && (f.Verb == "" || f.Verb == call.Verb) && (f.Name == "" || name)
+	name, _ := path.Match(f.Name, LastSegment(call.Name))
+	return (f.Kind == "" || f.Kind == LastSegment(string(call.Kind))) && (f.Verb == "" || f.Verb == call.Verb) && (f.Name == "" || name)
 }
 
-// String returns the fault in the form that [ParseFault] reads.
+// String returns the fault as a command line gives it.
 func (f Fault) String() string {
 	text := f.Answer
 	for _, part := range []struct{ key, value string }{
 		{"kind", f.Kind}, {"verb", string(f.Verb)}, {"name", f.Name}, {"count", strconv.Itoa(f.Count)}, {"seconds", strconv.Itoa(f.Seconds)},
 	} {
 		if part.value != "" && part.value != "0" {
-			text += " " + part.key + "=" + part.value
+			text += " --" + part.key + " " + part.value
 		}
 	}
 	return text
@@ -171,7 +153,7 @@ func SetFaults(dir string, faults []Fault) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(dir, "faults.json"), text)
+	return ReplaceFile(filepath.Join(dir, "faults.json"), text)
 }
 
 // strike returns the first fault that matches a call, and counts it; operations
@@ -211,7 +193,7 @@ func (c *Cloud) outcome(call Call) (time.Duration, error) {
 	if struck && f.Answer == answerFailed {
 		// The words are the Terraform provider's, of an operation that ended with an error.
 		err = fmt.Errorf("Error waiting to %s %s: the operation ended with INTERNAL_ERROR: Internal error. "+
-			"Please try again or contact Google Support. (Code: '%s')", call.Verb, lastSegment(call.Name), digits(19))
+			"Please try again or contact Google Support. (Code: '%s')", call.Verb, LastSegment(call.Name), RandomDigits(19))
 	}
 	return time.Duration(f.Seconds) * time.Second, err
 }

@@ -29,9 +29,9 @@ func WorkloadPrincipal(project, namespace, account string) string {
 
 const principalPrefix = "principal://iam.googleapis.com/"
 
-// memberOf returns an identity as it stands in policies: a federated one is written
+// MemberOf returns an identity as it stands in policies: a federated one is written
 // whole, and a service account is given by its email.
-func memberOf(identity string) string {
+func MemberOf(identity string) string {
 	if strings.HasPrefix(identity, principalPrefix) {
 		return identity
 	}
@@ -60,22 +60,21 @@ func (c *Cloud) Identity(token string) (identity string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t, ok := c.tokens[token]
-	if !ok || c.now().After(t.expires) || !c.identityExists(t.identity) {
+	if !ok || c.now().After(t.expires) || !(View{c}).identityExists(t.identity) {
 		return "", false
 	}
 	return t.identity, true
 }
 
 // identityExists reports whether an identity can call. A Kubernetes service account's
-// is not kept by Google: it exists as long as its tokens do. c.mu must be held.
-func (c *Cloud) identityExists(identity string) bool {
-	return strings.HasPrefix(identity, principalPrefix) || c.accountExists(identity)
+// is not kept by Google: it exists as long as its tokens do.
+func (v View) identityExists(identity string) bool {
+	return strings.HasPrefix(identity, principalPrefix) || v.AccountExists(identity)
 }
 
-// accountExists reports whether a service account can be used. The deployer, and the accounts
-// that Google makes for its services ("Service agents", IAM), exist without being created. c.mu
-// must be held.
-func (c *Cloud) accountExists(email string) bool {
+// AccountExists reports whether a service account can be used. The deployer, and the accounts
+// that Google makes for its services ("Service agents", IAM), exist without being created.
+func (v View) AccountExists(email string) bool {
 	id, domain, _ := strings.Cut(email, "@")
 	project, custom := strings.CutSuffix(domain, ".iam.gserviceaccount.com")
 	if !custom || email == Deployer(project) {
@@ -84,6 +83,12 @@ func (c *Cloud) accountExists(email string) bool {
 	if strings.HasPrefix(project, "gcp-sa-") || strings.HasPrefix(id, "service-") {
 		return true
 	}
-	o, ok := c.objects["projects/"+project+"/serviceAccounts/"+email]
-	return ok && o.made && !o.Config.boolean("disabled")
+	o, ok := v.Object("projects/" + project + "/serviceAccounts/" + email)
+	return ok && o.Made() && !o.Config.Bool("disabled")
+}
+
+// Agents maps services to the domains of their service agents ("Service agents", IAM).
+var Agents = map[string]string{
+	"artifactregistry.googleapis.com": "gcp-sa-artifactregistry",
+	"container.googleapis.com":        "container-engine-robot",
 }

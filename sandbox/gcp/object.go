@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -9,46 +10,6 @@ import (
 
 // Kind is the type of an object, as Cloud Asset Inventory names it ("Asset types").
 type Kind string
-
-// The kinds of object that can exist.
-const (
-	KindService          Kind = "serviceusage.googleapis.com/Service"
-	KindNetwork          Kind = "compute.googleapis.com/Network"
-	KindSubnetwork       Kind = "compute.googleapis.com/Subnetwork"
-	KindFirewall         Kind = "compute.googleapis.com/Firewall"
-	KindAddress          Kind = "compute.googleapis.com/Address"
-	KindRouter           Kind = "compute.googleapis.com/Router"
-	KindRouterNAT        Kind = "compute.googleapis.com/RouterNat"
-	KindForwardingRule   Kind = "compute.googleapis.com/ForwardingRule"
-	KindServiceAccount   Kind = "iam.googleapis.com/ServiceAccount"
-	KindCustomRole       Kind = "iam.googleapis.com/Role"
-	KindProjectMember    Kind = "cloudresourcemanager.googleapis.com/IamMember"
-	KindAccountMember    Kind = "iam.googleapis.com/IamMember"
-	KindRepository       Kind = "artifactregistry.googleapis.com/Repository"
-	KindRepositoryMember Kind = "artifactregistry.googleapis.com/IamMember"
-	KindCluster          Kind = "container.googleapis.com/Cluster"
-	KindNodePool         Kind = "container.googleapis.com/NodePool"
-
-	KindServiceIdentity Kind = "serviceusage.googleapis.com/ServiceIdentity"
-	KindCryptoKeyMember Kind = "cloudkms.googleapis.com/IamMember"
-	KindAdmissionPolicy Kind = "binaryauthorization.googleapis.com/Policy"
-	KindAttestor        Kind = "binaryauthorization.googleapis.com/Attestor"
-	KindNote            Kind = "containeranalysis.googleapis.com/Note"
-	KindOccurrence      Kind = "containeranalysis.googleapis.com/Occurrence"
-	KindCertificate     Kind = "privateca.googleapis.com/Certificate"
-	KindManagedZone     Kind = "dns.googleapis.com/ManagedZone"
-	KindRecordSet       Kind = "dns.googleapis.com/ResourceRecordSet"
-
-	KindIdentityPool     Kind = "iam.googleapis.com/WorkloadIdentityPool"
-	KindIdentityProvider Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"
-	KindBucketMember     Kind = "storage.googleapis.com/IamMember"
-	KindTrigger          Kind = "cloudbuild.googleapis.com/BuildTrigger"
-	KindSecretMember     Kind = "secretmanager.googleapis.com/IamMember"
-
-	KindDashboard           Kind = "monitoring.googleapis.com/Dashboard"
-	KindAlertPolicy         Kind = "monitoring.googleapis.com/AlertPolicy"
-	KindNotificationChannel Kind = "monitoring.googleapis.com/NotificationChannel"
-)
 
 // API returns the service that serves objects of the kind.
 func (k Kind) API() string { return strings.Split(string(k), "/")[0] }
@@ -66,8 +27,8 @@ type Object struct {
 	// Uses are the names of the objects that cannot be deleted before this one.
 	Uses []string `json:"uses,omitempty"`
 
-	// made is true from the end of the object's creation, when it is first stored.
-	made bool
+	// exists is true from the end of the object's creation, when it is first stored.
+	exists bool
 	// busy is true while an operation on the object is under way. It is not
 	// stored: an operation ends with the process.
 	busy bool
@@ -79,25 +40,30 @@ func (o Object) FullName() string { return "//" + o.Kind.API() + "/" + o.Name }
 // Properties returns the object's properties: the requested ones, completed and where needed in
 // canonical form.
 func (o Object) Properties() Properties {
-	p := o.Config.clone()
-	p.merge(o.Status.clone())
+	p := o.Config.Clone()
+	p.Merge(o.Status.Clone())
 	return p
 }
 
-// last returns the part of the name after the last slash.
-func (o Object) last() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
+// Made reports whether the object's creation has ended.
+func (o Object) Made() bool { return o.exists }
 
-// project returns the ID of the object's project; some names have its number.
-func (o Object) project() string { return first(o.Status.str("project"), segment(o.Name, "projects")) }
+// ID returns the part of the name after the last slash.
+func (o Object) ID() string { return o.Name[strings.LastIndex(o.Name, "/")+1:] }
+
+// Project returns the ID of the object's project; some names have its number.
+func (o Object) Project() string {
+	return cmp.Or(o.Status.Text("project"), Segment(o.Name, "projects"))
+}
 
 func (o *Object) copy() Object {
 	c := *o
-	c.Config, c.Status = o.Config.clone(), o.Status.clone()
+	c.Config, c.Status = o.Config.Clone(), o.Status.Clone()
 	return c
 }
 
-// segment returns what follows a collection's name in a resource name.
-func segment(name, collection string) string {
+// Segment returns what follows a collection's name in a resource name.
+func Segment(name, collection string) string {
 	parts := strings.Split(name, "/")
 	for i := 0; i+1 < len(parts); i++ {
 		if parts[i] == collection {
@@ -111,28 +77,33 @@ func segment(name, collection string) string {
 // the zero value: types were checked before an object is created.
 type Properties map[string]any
 
-// get follows a path of keys, such as "privateClusterConfig.masterIpv4CidrBlock".
-func (p Properties) get(path string) any {
+// Get returns the property at the end of a path of keys, such as "privateClusterConfig.masterIpv4CidrBlock".
+func (p Properties) Get(path string) any {
 	key, rest, more := strings.Cut(path, ".")
 	if !more {
 		return p[key]
 	}
-	return p.object(key).get(rest)
+	return p.Object(key).Get(rest)
 }
 
-func (p Properties) has(path string) bool { return p.get(path) != nil }
+// Has reports whether a property is given.
+func (p Properties) Has(path string) bool { return p.Get(path) != nil }
 
-func (p Properties) str(path string) string { s, _ := p.get(path).(string); return s }
+// Text returns a string.
+func (p Properties) Text(path string) string { s, _ := p.Get(path).(string); return s }
 
-func (p Properties) boolean(path string) bool { b, _ := p.get(path).(bool); return b }
+// Bool returns a boolean.
+func (p Properties) Bool(path string) bool { b, _ := p.Get(path).(bool); return b }
 
-func (p Properties) number(path string) int { f, _ := p.get(path).(float64); return int(f) }
+// Int returns a number without its fraction.
+func (p Properties) Int(path string) int { f, _ := p.Get(path).(float64); return int(f) }
 
-func (p Properties) object(path string) Properties { return asObject(p.get(path)) }
+// Object returns an object.
+func (p Properties) Object(path string) Properties { return asObject(p.Get(path)) }
 
-// objects returns the elements of a list of objects.
-func (p Properties) objects(path string) []Properties {
-	list, _ := p.get(path).([]any)
+// Objects returns the elements of a list of objects.
+func (p Properties) Objects(path string) []Properties {
+	list, _ := p.Get(path).([]any)
 	found := make([]Properties, 0, len(list))
 	for _, item := range list {
 		found = append(found, asObject(item))
@@ -140,9 +111,9 @@ func (p Properties) objects(path string) []Properties {
 	return found
 }
 
-// strings returns the elements of a list of strings.
-func (p Properties) strings(path string) []string {
-	list, _ := p.get(path).([]any)
+// Texts returns the elements of a list of strings.
+func (p Properties) Texts(path string) []string {
+	list, _ := p.Get(path).([]any)
 	found := make([]string, 0, len(list))
 	for _, item := range list {
 		s, _ := item.(string)
@@ -161,8 +132,8 @@ func asObject(v any) Properties {
 	return nil
 }
 
-// merge lays other over p, object by object; lists are taken whole.
-func (p Properties) merge(other Properties) {
+// Merge lays other over p, object by object; lists are taken whole.
+func (p Properties) Merge(other Properties) {
 	for k, v := range other {
 		mine, theirs := asObject(p[k]), asObject(v)
 		if mine == nil || theirs == nil {
@@ -170,13 +141,13 @@ func (p Properties) merge(other Properties) {
 			continue
 		}
 		merged := maps.Clone(mine)
-		merged.merge(theirs)
+		merged.Merge(theirs)
 		p[k] = map[string]any(merged)
 	}
 }
 
-// clone returns a deep copy with only JSON's own types in it.
-func (p Properties) clone() Properties {
+// Clone returns a deep copy with only JSON's own types in it.
+func (p Properties) Clone() Properties {
 	data, err := json.Marshal(p)
 	if err != nil {
 		panic("properties are JSON: " + err.Error()) // only the cloud and the provider build them
@@ -188,7 +159,19 @@ func (p Properties) clone() Properties {
 	return c
 }
 
-func toList[T any](items []T) []any {
+// Or returns the defaults, less those that p has a value for.
+func (p Properties) Or(defaults Properties) Properties {
+	left := Properties{}
+	for key, value := range defaults {
+		if !p.Has(key) {
+			left[key] = value
+		}
+	}
+	return left
+}
+
+// List returns a list as it is in JSON.
+func List[T any](items []T) []any {
 	list := make([]any, len(items))
 	for i, item := range items {
 		list[i] = item
@@ -196,5 +179,5 @@ func toList[T any](items []T) []any {
 	return list
 }
 
-// equal reports whether two objects are the same JSON.
-func equal(a, b Properties) bool { return reflect.DeepEqual(a.clone(), b.clone()) }
+// Equal reports whether two objects are the same JSON.
+func Equal(a, b Properties) bool { return reflect.DeepEqual(a.Clone(), b.Clone()) }

@@ -6,32 +6,24 @@ import (
 	"time"
 )
 
-// change describes one change of an object from old to new. old is nil when the object is being
-// created, new is nil when it is being deleted.
-type change struct {
-	*Cloud
-	at       Place
-	old, new *Object
-}
-
 // Create creates an object of a kind. It takes from at what config leaves out. The object is
 // complete when Create returns; if Create fails, nothing is left of the object. An operation
 // that was accepted goes on when ctx ends.
 func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properties) (Object, error) {
-	rule := rules[kind]
-	name, place, err := locate(kind, at, config)
+	rule := c.rule(kind)
+	name, place, err := c.locate(kind, at, config)
 	if err != nil {
 		return Object{}, err
 	}
-	if _, err := c.Get(name); err == nil && rule.idempotent {
+	if _, err := c.Get(name); err == nil && rule.Idempotent {
 		return c.Update(ctx, name, at, config)
 	}
 	call := Call{VerbCreate, kind, name, config}
 	if err := c.accept(ctx, call); err != nil {
 		return Object{}, err
 	}
-	o := &Object{Kind: kind, Name: name, Config: config.clone(), Status: place, busy: true}
-	t := &change{Cloud: c, at: at, new: o}
+	o := &Object{Kind: kind, Name: name, Config: config.Clone(), Status: place, busy: true}
+	t := &Change{View: View{c}, at: at, New: o}
 	err = c.operate(ctx, operation{
 		call: call, queue: queue(name),
 		begin: func() error {
@@ -41,8 +33,8 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 			c.objects[name] = o
 			return nil
 		},
-		work: func(ctx context.Context) error { return rule.build(ctx, t) },
-		end:  func() { o.busy, o.made = false, true; delete(c.deleted, name) },
+		work: func(ctx context.Context) error { return rule.Build.run(ctx, t) },
+		end:  func() { o.busy, o.exists = false, true; delete(c.deleted, name) },
 		undo: func() { delete(c.objects, name) },
 	})
 	if err != nil {
@@ -59,26 +51,26 @@ func (c *Cloud) Update(ctx context.Context, name string, at Place, config Proper
 	if err := c.accept(ctx, call); err != nil {
 		return Object{}, err
 	}
-	t := &change{Cloud: c, at: at}
+	t := &Change{View: View{c}, at: at}
 	err := c.operate(ctx, operation{
 		call: call, queue: queue(name),
 		begin: func() error {
-			old, err := c.existing(name)
+			old, err := t.existing(name)
 			if err != nil {
 				return err
 			}
 			next := old.copy()
-			next.Config = config.clone()
-			t.old, t.new = old, &next
-			if err := t.admit(rules[old.Kind]); err != nil {
+			next.Config = config.Clone()
+			t.Old, t.New = old, &next
+			if err := t.admit(c.rule(old.Kind)); err != nil {
 				return err
 			}
 			old.busy = true
 			return nil
 		},
-		work: func(ctx context.Context) error { return rules[t.new.Kind].build(ctx, t) },
-		end:  func() { t.new.busy = false; c.objects[name] = t.new },
-		undo: func() { t.old.busy = false },
+		work: func(ctx context.Context) error { return c.rule(t.New.Kind).Build.run(ctx, t) },
+		end:  func() { t.New.busy = false; c.objects[name] = t.New },
+		undo: func() { t.Old.busy = false },
 	})
 	if err != nil {
 		return Object{}, err
@@ -93,15 +85,15 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 	if err := c.accept(ctx, call); err != nil {
 		return err
 	}
-	t := &change{Cloud: c}
+	t := &Change{View: View{c}}
 	var all []*Object
 	return c.operate(ctx, operation{
 		call: call, queue: queue(name),
 		begin: func() (err error) {
-			if t.old, err = c.existing(name); err != nil {
+			if t.Old, err = t.existing(name); err != nil {
 				return err
 			}
-			all = append(c.inside(name), t.old)
+			all = append(c.inside(name), t.Old)
 			if err := t.release(all); err != nil {
 				return err
 			}
@@ -110,15 +102,15 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 			}
 			return nil
 		},
-		work: func(ctx context.Context) error { return rules[t.old.Kind].raze(ctx, t) },
+		work: func(ctx context.Context) error { return c.rule(t.Old.Kind).Raze.run(ctx, t) },
 		end: func() {
 			for _, o := range all {
 				delete(c.objects, o.Name)
-				if rules[o.Kind].reserved > 0 {
+				if c.rule(o.Kind).Reserved > 0 {
 					c.deleted[o.Name] = c.now()
 				}
 			}
-			if after := rules[t.old.Kind].deleted; after != nil {
+			if after := c.rule(t.Old.Kind).Deleted; after != nil {
 				after(t)
 			}
 		},

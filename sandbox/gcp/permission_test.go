@@ -1,58 +1,56 @@
-package gcp
+package gcp_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/container"
+	"example.com/grpc-edge/sandbox/gcp/gcptest"
+	"example.com/grpc-edge/sandbox/gcp/iam"
+	"example.com/grpc-edge/sandbox/gcp/kms"
 )
 
 func TestEveryKindNamesItsPermissions(t *testing.T) {
-	for kind := range rules {
-		for _, verb := range []Verb{VerbCreate, VerbGet, VerbUpdate, VerbDelete} {
-			if _, known := permissions[kind][verb]; !known {
-				t.Errorf("no permission is known that %s of %s needs", verb, kind)
+	for _, api := range apis.All(nil) {
+		for _, rule := range api.Kinds {
+			for _, verb := range []gcp.Verb{gcp.VerbCreate, gcp.VerbGet, gcp.VerbUpdate, gcp.VerbDelete} {
+				if _, known := rule.Permissions[verb]; !known {
+					t.Errorf("no permission is known that %s of %s needs", verb, rule.Kind)
+				}
 			}
 		}
 	}
 }
 
-const ciEmail = "ci-account@test-project.iam.gserviceaccount.com"
-
-// guarded returns a cloud in which an account has one custom role on the project.
-func guarded(t *testing.T, permissions ...any) (*Cloud, context.Context) {
-	t.Helper()
-	c := open(t, t.TempDir(), newFakeRuntime())
-	build(t, c)
-	create(t, c, KindServiceAccount, Properties{"accountId": "ci-account"})
-	create(t, c, KindCustomRole, Properties{"roleId": "deploy", "title": "CI", "permissions": permissions})
-	create(t, c, KindProjectMember, Properties{"role": "projects/test-project/roles/deploy", "member": "serviceAccount:" + ciEmail})
-	return c, As(context.Background(), ciEmail)
-}
-
 func TestRefusalsNamePermissionAndResource(t *testing.T) {
-	c, ctx := guarded(t, "compute.networks.create", "container.clusters.update", "container.operations.get")
+	c, ctx := gcptest.Guarded(t, "compute.networks.create", "container.clusters.update", "container.operations.get")
 	for _, test := range []struct {
 		call func() error
 		want string
 	}{
-		{func() error { _, err := c.Read(ctx, KindNetwork, networkName); return err },
-			"googleapi: Error 403: Required 'compute.networks.get' permission for '" + networkName + "', forbidden"},
+		{func() error { _, err := c.Read(ctx, compute.KindNetwork, gcptest.NetworkName); return err },
+			"googleapi: Error 403: Required 'compute.networks.get' permission for '" + gcptest.NetworkName + "', forbidden"},
 		{func() error {
-			_, err := c.Create(ctx, KindNetwork, here, Properties{"name": "other"})
+			_, err := c.Create(ctx, compute.KindNetwork, gcptest.Here, gcp.Properties{"name": "other"})
 			return err
 		}, "googleapi: Error 403: Required 'compute.globalOperations.get' permission for 'projects/test-project', forbidden"},
-		{func() error { return c.Delete(ctx, subnetName) },
-			"googleapi: Error 403: Required 'compute.subnetworks.delete' permission for '" + subnetName + "', forbidden"},
-		{func() error { return c.Delete(ctx, clusterPath) },
-			"googleapi: Error 403: Required \"container.clusters.get\" permission(s) for \"" + clusterPath + "\"., forbidden"},
+		{func() error { return c.Delete(ctx, gcptest.SubnetworkName) },
+			"googleapi: Error 403: Required 'compute.subnetworks.delete' permission for '" + gcptest.SubnetworkName + "', forbidden"},
+		{func() error { return c.Delete(ctx, gcptest.ClusterName) },
+			"googleapi: Error 403: Required \"container.clusters.get\" permission(s) for \"" + gcptest.ClusterName + "\"., forbidden"},
 		{func() error {
-			_, err := c.Create(ctx, KindNodePool, here, with(poolConfig, Properties{"name": "more"}))
+			_, err := c.Create(ctx, container.KindNodePool, gcptest.Here, gcptest.With(gcptest.PoolConfig, gcp.Properties{"name": "more"}))
 			return err
 		}, "googleapi: Error 403: Permission 'iam.serviceAccounts.actAs' denied on resource " +
-			"'//iam.googleapis.com/projects/test-project/serviceAccounts/" + accountEmail + "' (or it may not exist)., forbidden"},
+			"'//iam.googleapis.com/projects/test-project/serviceAccounts/" + gcptest.AccountEmail + "' (or it may not exist)., forbidden"},
 		{func() error {
-			_, err := c.Create(ctx, KindProjectMember, here, Properties{"role": "roles/viewer", "member": "user:a@example.com"})
+			_, err := c.Create(ctx, iam.KindProjectMember, gcptest.Here, gcp.Properties{"role": "roles/viewer", "member": "user:a@example.com"})
 			return err
 		}, "googleapi: Error 403: Permission 'resourcemanager.projects.getIamPolicy' denied on resource " +
 			"'//cloudresourcemanager.googleapis.com/projects/test-project' (or it may not exist)., forbidden"},
@@ -64,55 +62,42 @@ func TestRefusalsNamePermissionAndResource(t *testing.T) {
 }
 
 func TestRolesCountWhereTheyAreGranted(t *testing.T) {
-	c, ctx := guarded(t)
-	account := "projects/test-project/serviceAccounts/" + accountEmail
-	pool := Call{VerbCreate, KindNodePool, poolPath, poolConfig}
-	create(t, c, KindProjectMember, Properties{"role": "roles/container.admin", "member": "serviceAccount:" + ciEmail})
-	create(t, c, KindProjectMember, Properties{"role": "roles/viewer", "member": "serviceAccount:" + ciEmail})
+	c, ctx := gcptest.Guarded(t)
+	account := "projects/test-project/serviceAccounts/" + gcptest.AccountEmail
+	pool := gcp.Call{Verb: gcp.VerbCreate, Kind: container.KindNodePool, Name: gcptest.NodePoolName, Config: gcptest.PoolConfig}
+	gcptest.Create(t, c, iam.KindProjectMember, gcp.Properties{"role": "roles/container.admin", "member": "serviceAccount:" + gcptest.CIEmail})
+	gcptest.Create(t, c, iam.KindProjectMember, gcp.Properties{"role": "roles/viewer", "member": "serviceAccount:" + gcptest.CIEmail})
 	if err := c.Authorize(ctx, pool); err == nil || !strings.Contains(err.Error(), "iam.serviceAccounts.actAs") {
 		t.Errorf("without the right to act as the nodes' account: %v, want it to be named", err)
 	}
-	create(t, c, KindAccountMember, Properties{"serviceAccountId": account, "role": "roles/iam.serviceAccountUser", "member": "serviceAccount:" + ciEmail})
+	gcptest.Create(t, c, iam.KindAccountMember, gcp.Properties{"serviceAccountId": account, "role": "roles/iam.serviceAccountUser", "member": "serviceAccount:" + gcptest.CIEmail})
 	if err := c.Authorize(ctx, pool); err != nil {
 		t.Errorf("with roles/iam.serviceAccountUser on the account alone: %v, want nil", err)
 	}
-	other := with(poolConfig, Properties{"nodeConfig": Properties{"serviceAccount": ciEmail}})
-	if err := c.Authorize(ctx, Call{VerbCreate, KindNodePool, poolPath, other}); code(err) != 403 {
+	other := gcptest.With(gcptest.PoolConfig, gcp.Properties{"nodeConfig": gcp.Properties{"serviceAccount": gcptest.CIEmail}})
+	if err := c.Authorize(ctx, gcp.Call{Verb: gcp.VerbCreate, Kind: container.KindNodePool, Name: gcptest.NodePoolName, Config: other}); gcptest.Code(err) != 403 {
 		t.Errorf("nodes as another account: %v, want 403", err)
 	}
-	if err := c.Authorize(As(ctx, "nobody@test-project.iam.gserviceaccount.com"), pool); code(err) != 404 {
+	if err := c.Authorize(gcp.As(ctx, "nobody@test-project.iam.gserviceaccount.com"), pool); gcptest.Code(err) != 404 {
 		t.Errorf("an account that does not exist: %v, want 404", err)
 	}
 }
 
 func TestCustomRoleTakesPartAtOnce(t *testing.T) {
-	c, ctx := guarded(t, "compute.networks.list")
+	c, ctx := gcptest.Guarded(t, "compute.networks.list")
 	role := "projects/test-project/roles/deploy"
 	for _, test := range []struct {
-		change Properties
+		change gcp.Properties
 		want   int
 	}{
-		{Properties{"permissions": []any{"compute.networks.get"}}, 0},
-		{Properties{"permissions": []any{"compute.networks.get"}, "stage": "DISABLED"}, 403},
+		{gcp.Properties{"permissions": []any{"compute.networks.get"}}, 0},
+		{gcp.Properties{"permissions": []any{"compute.networks.get"}, "stage": "DISABLED"}, 403},
 	} {
-		if _, err := c.Update(context.Background(), role, here, with(Properties{"roleId": "deploy", "title": "CI"}, test.change)); err != nil {
+		if _, err := c.Update(context.Background(), role, gcptest.Here, gcptest.With(gcp.Properties{"roleId": "deploy", "title": "CI"}, test.change)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Read(ctx, KindNetwork, networkName); code(err) != test.want {
+		if _, err := c.Read(ctx, compute.KindNetwork, gcptest.NetworkName); gcptest.Code(err) != test.want {
 			t.Errorf("reading with %v = %v, want code %d", test.change, err, test.want)
-		}
-	}
-}
-
-func TestRegistryAsksForTheSamePermissions(t *testing.T) {
-	c, _ := guarded(t, "artifactregistry.repositories.uploadArtifacts")
-	name := "projects/test-project/locations/us-central1/repositories/images"
-	for permission, want := range map[string]bool{
-		"artifactregistry.repositories.uploadArtifacts":   true,
-		"artifactregistry.repositories.downloadArtifacts": false,
-	} {
-		if got := (repositories{c}).Allowed(ciEmail, permission, name); got != want {
-			t.Errorf("Allowed(%s) = %t, want %t", permission, got, want)
 		}
 	}
 }
@@ -120,76 +105,51 @@ func TestRegistryAsksForTheSamePermissions(t *testing.T) {
 // TestCallsBesidesTheMethod pins down what the Terraform provider asks for besides the
 // method that a call is named after, each by the file where it does.
 func TestCallsBesidesTheMethod(t *testing.T) {
-	cluster := Call{Kind: KindCluster, Name: clusterPath, Config: clusterConfig}
-	pool := Call{Kind: KindNodePool, Name: poolPath, Config: poolConfig}
-	subnet := Call{Kind: KindSubnetwork, Name: subnetName, Config: subnetConfig}
-	identities := Call{Kind: KindIdentityPool, Name: "projects/test-project/locations/global/workloadIdentityPools/ci"}
+	c, ctx := gcptest.Guarded(t, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
+	cluster := gcp.Call{Kind: container.KindCluster, Name: gcptest.ClusterName, Config: gcptest.ClusterConfig}
+	pool := gcp.Call{Kind: container.KindNodePool, Name: gcptest.NodePoolName, Config: gcptest.PoolConfig}
+	subnet := gcp.Call{Kind: compute.KindSubnetwork, Name: gcptest.SubnetworkName, Config: gcptest.SubnetConfig}
+	identities := gcp.Call{Kind: iam.KindIdentityPool, Name: "projects/test-project/locations/global/workloadIdentityPools/ci"}
 	for _, test := range []struct {
-		call       Call
-		verbs      []Verb
+		call       gcp.Call
+		verbs      []gcp.Verb
 		permission string
 		source     string
 	}{
-		{cluster, []Verb{VerbCreate, VerbGet, VerbUpdate}, "compute.instanceGroupManagers.list", "container/resource_container_node_pool.go: refreshIfNeeded"},
-		{pool, []Verb{VerbCreate, VerbGet, VerbUpdate}, "compute.instanceGroupManagers.list", "the same"},
-		{identities, []Verb{VerbCreate, VerbGet, VerbUpdate}, "iam.workloadIdentityPools.getAttestationRules", "iambeta/resource_iam_workload_identity_pool.go"},
-		{subnet, []Verb{VerbUpdate}, "compute.subnetworks.expandIpCidrRange", "compute/resource_compute_subnetwork.go"},
+		{cluster, []gcp.Verb{gcp.VerbCreate, gcp.VerbGet, gcp.VerbUpdate}, "compute.instanceGroupManagers.list", "container/resource_container_node_pool.go: refreshIfNeeded"},
+		{pool, []gcp.Verb{gcp.VerbCreate, gcp.VerbGet, gcp.VerbUpdate}, "compute.instanceGroupManagers.list", "the same"},
+		{identities, []gcp.Verb{gcp.VerbCreate, gcp.VerbGet, gcp.VerbUpdate}, "iam.workloadIdentityPools.getAttestationRules", "iambeta/resource_iam_workload_identity_pool.go"},
+		{subnet, []gcp.Verb{gcp.VerbUpdate}, "compute.subnetworks.expandIpCidrRange", "compute/resource_compute_subnetwork.go"},
 	} {
 		for _, verb := range test.verbs {
 			test.call.Verb = verb
-			if got := test.call.Permissions(); !contains(got, test.permission) {
+			got := c.Needs(test.call)
+			if !slices.ContainsFunc(got, func(n gcp.Need) bool { return n.Permission == test.permission }) {
 				t.Errorf("%s of %s asks for %v, want %s too (%s)", verb, test.call.Kind, got, test.permission, test.source)
 			}
 		}
 	}
 	// A key's purpose is read with the key (kms/data_source_google_kms_crypto_key_version.go).
-	c, ctx := guarded(t, "cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeyVersions.viewPublicKey")
 	const version = "projects/test-project/locations/us-central1/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
-	if _, err := c.SigningKey(ctx, version); err == nil || !strings.Contains(err.Error(), "'cloudkms.cryptoKeys.get'") {
+	if _, err := (kms.Keys{Cloud: c}).SigningKey(ctx, version); err == nil || !strings.Contains(err.Error(), "'cloudkms.cryptoKeys.get'") {
 		t.Errorf("reading a version of a key without the right to read the key: %v, want a refusal", err)
 	}
 }
 
 func TestEnabledAPIsAreNotKnownAtOnce(t *testing.T) {
 	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	c := open(t, t.TempDir(), newFakeRuntime(), WithPropagation(time.Minute), WithClock(func() time.Time { return now }))
-	create(t, c, KindService, Properties{"service": "compute.googleapis.com"})
-	network := Properties{"name": "net", "autoCreateSubnetworks": false}
-	if _, err := c.Create(context.Background(), KindNetwork, here, network); code(err) != 403 || !strings.Contains(err.Error(), "has not been used in project") {
+	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime(), gcp.WithPropagation(time.Minute), gcp.WithClock(func() time.Time { return now }))
+	gcptest.Create(t, c, gcp.KindService, gcp.Properties{"service": "compute.googleapis.com"})
+	network := gcp.Properties{"name": "net", "autoCreateSubnetworks": false}
+	if _, err := c.Create(context.Background(), compute.KindNetwork, gcptest.Here, network); gcptest.Code(err) != 403 || !strings.Contains(err.Error(), "has not been used in project") {
 		t.Errorf("a moment after the API was enabled: %v, want 403", err)
 	}
-	if err := c.Enabled("compute.googleapis.com", ProjectNumber("test-project")); code(err) != 403 {
+	if err := c.Enabled("compute.googleapis.com", gcp.ProjectNumber("test-project")); gcptest.Code(err) != 403 {
 		t.Errorf("Enabled = %v, want 403", err)
 	}
 	now = now.Add(time.Minute)
-	create(t, c, KindNetwork, network)
+	gcptest.Create(t, c, compute.KindNetwork, network)
 	if err := c.Enabled("compute.googleapis.com", "test-project"); err != nil {
 		t.Errorf("Enabled = %v a minute later, want nil", err)
 	}
-}
-
-func TestChannelsOfferVersions(t *testing.T) {
-	c := open(t, t.TempDir(), newFakeRuntime())
-	build(t, c)
-	for channel, want := range map[string]int{"STABLE": 400, "REGULAR": 0} {
-		config := with(clusterConfig, Properties{"minMasterVersion": "1.35", "releaseChannel": Properties{"channel": channel}})
-		if _, err := c.Update(context.Background(), clusterPath, here, config); code(err) != want {
-			t.Errorf("1.35 on %s: %v, want code %d", channel, err, want)
-		}
-	}
-}
-
-func TestUpstreamCredentialsAreRead(t *testing.T) {
-	c := open(t, t.TempDir(), newFakeRuntime())
-	enable(t, c)
-	mirror := Properties{"repositoryId": "hub", "format": "DOCKER", "mode": "REMOTE_REPOSITORY", "location": "us-central1", "remoteRepositoryConfig": Properties{
-		"dockerRepository": Properties{"publicRepository": "DOCKER_HUB"},
-		"upstreamCredentials": Properties{"usernamePasswordCredentials": Properties{
-			"username": "edgebuilder", "passwordSecretVersion": "projects/test-project/secrets/docker-hub/versions/1"}}}}
-	if _, err := c.Create(context.Background(), KindRepository, here, mirror); code(err) != 403 || !strings.Contains(err.Error(), "gcp-sa-artifactregistry") {
-		t.Errorf("with a secret that the service agent may not read: %v, want a refusal that names the agent", err)
-	}
-	create(t, c, KindSecretMember, Properties{"secretId": "docker-hub", "role": "roles/secretmanager.secretAccessor",
-		"member": "serviceAccount:service-" + ProjectNumber("test-project") + "@gcp-sa-artifactregistry.iam.gserviceaccount.com"})
-	create(t, c, KindRepository, mirror)
 }

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,57 +16,18 @@ type Place struct{ Project, Region, Zone string }
 // projectID matches a project's ID ("Creating and managing projects").
 var projectID = regexp.MustCompile(`^[a-z][-a-z0-9]{4,28}[a-z0-9]$`)
 
-// patterns maps each kind to the form of its objects' names ("Resource names" of each API). IAM
-// bindings have no name at Google: here it consists of resource, role and member.
-var patterns = map[Kind]string{
-	KindService:          "projects/{project}/services/{service}",
-	KindNetwork:          "projects/{project}/global/networks/{name}",
-	KindSubnetwork:       "projects/{project}/regions/{region}/subnetworks/{name}",
-	KindFirewall:         "projects/{project}/global/firewalls/{name}",
-	KindAddress:          "projects/{project}/regions/{region}/addresses/{name}",
-	KindRouter:           "projects/{project}/regions/{region}/routers/{name}",
-	KindRouterNAT:        "projects/{project}/regions/{region}/routers/{router}/nats/{name}",
-	KindForwardingRule:   "projects/{project}/regions/{region}/forwardingRules/{name}",
-	KindServiceAccount:   "projects/{project}/serviceAccounts/{email}",
-	KindCustomRole:       "projects/{project}/roles/{roleId}",
-	KindProjectMember:    "projects/{project}/iam/{role}/{member}",
-	KindAccountMember:    "projects/{project}/serviceAccounts/{account}/iam/{role}/{member}",
-	KindRepository:       "projects/{project}/locations/{location}/repositories/{repositoryId}",
-	KindRepositoryMember: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
-	KindCluster:          "projects/{project}/locations/{location}/clusters/{name}",
-	KindNodePool:         "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
-
-	KindServiceIdentity: "projects/{project}/serviceIdentities/{service}",
-	KindCryptoKeyMember: "{cryptoKeyId}/iam/{role}/{member}",
-	KindAdmissionPolicy: "projects/{project}/policy",
-	KindAttestor:        "projects/{project}/attestors/{name}",
-	KindNote:            "projects/{project}/notes/{name}",
-	KindOccurrence:      "projects/{project}/occurrences/{uuid}",
-	KindCertificate:     "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
-	KindManagedZone:     "projects/{project}/managedZones/{name}",
-	KindRecordSet:       "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
-
-	KindIdentityPool:     "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
-	KindIdentityProvider: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
-	KindBucketMember:     "projects/{project}/buckets/{bucket}/iam/{role}/{member}",
-	KindTrigger:          "projects/{project}/locations/{location}/triggers/{uuid}",
-	KindSecretMember:     "projects/{project}/secrets/{secretId}/iam/{role}/{member}",
-
-	KindDashboard:           "projects/{projectNumber}/dashboards/{uuid}",
-	KindAlertPolicy:         "projects/{project}/alertPolicies/{number}",
-	KindNotificationChannel: "projects/{project}/notificationChannels/{number}",
-}
-
-var variable = regexp.MustCompile(`\{\w+\}`)
+// variable matches a part of the form of a name: a property, and for a location what stands for one
+// that is not given, if that is not the region.
+var variable = regexp.MustCompile(`\{\w+(:\w+)?\}`)
 
 // locate returns the name of an object and the parts of it that are its place,
 // which become outputs.
-func locate(kind Kind, at Place, p Properties) (string, Properties, error) {
-	pattern, place := patterns[kind], Properties{}
+func (c *Cloud) locate(kind Kind, at Place, p Properties) (string, Properties, error) {
+	pattern, place := c.rule(kind).Name, Properties{}
 	var problem error
 	name := variable.ReplaceAllStringFunc(pattern, func(v string) string {
-		key := strings.Trim(v, "{}")
-		value, err := resolve(key, pattern, at, p)
+		key, fallback, _ := strings.Cut(strings.Trim(v, "{}"), ":")
+		value, err := resolve(key, fallback, at, p)
 		if err != nil && problem == nil {
 			problem = err
 		}
@@ -82,51 +44,47 @@ func locate(kind Kind, at Place, p Properties) (string, Properties, error) {
 }
 
 // resolve finds the value of one variable of a name.
-func resolve(key, pattern string, at Place, p Properties) (string, error) {
+func resolve(key, fallback string, at Place, p Properties) (string, error) {
 	switch key {
 	case "project", "projectNumber":
 		return project(at, p)
 	case "uuid": // given by the API, as the next one is
 		return uuid.NewString(), nil
 	case "number":
-		return digits(19), nil
+		return RandomDigits(19), nil
 	case "region":
-		return region(first(p.str("region"), at.Region))
+		return region(cmp.Or(p.Text("region"), at.Region))
 	case "location":
-		fallback := at.Region
-		if strings.Contains(pattern, "/clusters/") {
-			fallback = first(at.Zone, at.Region)
+		if fallback == "zone" {
+			fallback = at.Zone
 		}
-		if strings.Contains(pattern, "/triggers/") { // those without are global
-			fallback = "global"
-		}
-		return location(first(p.str("location"), segment(p.str("cluster"), "locations"),
-			segment(p.str("repository"), "locations"), fallback))
+		return location(cmp.Or(p.Text("location"), Segment(p.Text("cluster"), "locations"),
+			Segment(p.Text("repository"), "locations"), fallback, at.Region))
 	case "email":
-		return fmt.Sprintf("%s@%s.iam.gserviceaccount.com", p.str("accountId"), first(p.str("project"), at.Project)), nil
+		return fmt.Sprintf("%s@%s.iam.gserviceaccount.com", p.Text("accountId"), cmp.Or(p.Text("project"), at.Project)), nil
 	case "member": // bindings of a role that differ in their conditions are not the same
-		if condition := p.object("condition"); condition != nil {
-			return strings.Join([]string{p.str(key), condition.str("title"), condition.str("description"), condition.str("expression")}, "/"), nil
+		if condition := p.Object("condition"); condition != nil {
+			return strings.Join([]string{p.Text(key), condition.Text("title"), condition.Text("description"), condition.Text("expression")}, "/"), nil
 		}
 	case "account":
-		return lastSegment(p.str("serviceAccountId")), nil
+		return LastSegment(p.Text("serviceAccountId")), nil
 	case "router", "cluster", "repository":
-		return lastSegment(p.str(key)), nil
+		return LastSegment(p.Text(key)), nil
 	}
-	if p.str(key) == "" {
-		return "", badRequest("Required field 'resource.%s' not specified", key)
+	if p.Text(key) == "" {
+		return "", BadRequest("Required field 'resource.%s' not specified", key)
 	}
-	return p.str(key), nil
+	return p.Text(key), nil
 }
 
 func project(at Place, p Properties) (string, error) {
-	id := strings.TrimPrefix(first(p.str("project"), segment(p.str("cluster"), "projects"),
-		segment(p.str("serviceAccountId"), "projects"), segment(p.str("repository"), "projects"), at.Project), "projects/")
+	id := strings.TrimPrefix(cmp.Or(p.Text("project"), Segment(p.Text("cluster"), "projects"),
+		Segment(p.Text("serviceAccountId"), "projects"), Segment(p.Text("repository"), "projects"), at.Project), "projects/")
 	if id == "" {
-		return "", badRequest("project: required field is not set. Set it on the resource, or `gcp:project` in the stack's config")
+		return "", BadRequest("project: required field is not set. Set it on the resource, or `gcp:project` in the stack's config")
 	}
 	if !projectID.MatchString(id) {
-		return "", badRequest("Invalid project ID %q: it must be 6-30 lowercase letters, digits and hyphens, "+
+		return "", BadRequest("Invalid project ID %q: it must be 6-30 lowercase letters, digits and hyphens, "+
 			"starting with a letter and not ending with a hyphen", id)
 	}
 	return id, nil
@@ -150,82 +108,49 @@ var regionNames = strings.Fields(`
 // multiRegions lists the multi-regional locations of Artifact Registry ("Repository locations").
 var multiRegions = []string{"us", "europe", "asia"}
 
-// regionZones returns the zones of a region; none if there is no such region.
-func regionZones(region string) []string {
+// RegionZones returns the zones of a region; none if there is no such region.
+func RegionZones(region string) []string {
 	if !slices.Contains(regionNames, region) {
 		return nil
 	}
 	var names []string
-	for _, letter := range first(zones[region], "abc") {
+	for _, letter := range cmp.Or(zones[region], "abc") {
 		names = append(names, region+"-"+string(letter))
 	}
 	return names
 }
 
-// regionOf returns the region that a zone or region is in, or "".
-func regionOf(location string) string {
+// RegionOf returns the region that a zone or region is in, or "".
+func RegionOf(location string) string {
 	if slices.Contains(regionNames, location) {
 		return location
 	}
-	if i := strings.LastIndex(location, "-"); i > 0 && slices.Contains(regionZones(location[:i]), location) {
+	if i := strings.LastIndex(location, "-"); i > 0 && slices.Contains(RegionZones(location[:i]), location) {
 		return location[:i]
 	}
 	return ""
 }
 
 func region(value string) (string, error) {
-	name := lastSegment(value)
+	name := LastSegment(value)
 	if name == "" {
-		return "", badRequest("region: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
+		return "", BadRequest("region: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
 	}
 	if !slices.Contains(regionNames, name) {
-		return "", invalid("region", name, "Unknown region.")
+		return "", Invalid("region", name, "Unknown region.")
 	}
 	return name, nil
 }
 
 func location(name string) (string, error) {
 	if name == "" {
-		return "", badRequest("location: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
+		return "", BadRequest("location: required field is not set. Set it on the resource, or `gcp:region` in the stack's config")
 	}
-	if regionOf(name) == "" && !slices.Contains(multiRegions, name) {
-		return "", badRequest("Location %q does not exist.", name)
+	if RegionOf(name) == "" && !slices.Contains(multiRegions, name) {
+		return "", BadRequest("Location %q does not exist.", name)
 	}
 	return name, nil
 }
 
-// lookUp returns the object a property refers to, by its name, its full name or
-// its self link. Short names are looked for in the place of the referring object.
-func (t *change) lookUp(kind Kind, ref string) (*Object, error) {
-	if i := strings.Index(ref, "projects/"); i >= 0 {
-		return t.existingOf(kind, ref[i:])
-	}
-	at := t.at
-	at.Project = first(t.new.project(), at.Project)
-	at.Region = first(regionOf(first(t.new.Status.str("region"), t.new.Status.str("location"))), at.Region)
-	name, _, err := locate(kind, at, Properties{"name": ref})
-	if err != nil {
-		return nil, err
-	}
-	return t.existingOf(kind, name)
-}
-
-func (t *change) existingOf(kind Kind, name string) (*Object, error) {
-	o, err := t.existing(name)
-	if err == nil && o.Kind != kind {
-		return nil, notFound(name)
-	}
-	return o, err
-}
-
-func lastSegment(s string) string { return s[strings.LastIndex(s, "/")+1:] }
-
-// first returns the first of some strings that is not empty.
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}
+// LastSegment returns what follows the last slash.
+func LastSegment(s string) string { return s[strings.LastIndex(s, "/")+1:] }

@@ -2,82 +2,58 @@ package gcp
 
 import (
 	"context"
-	"fmt"
 	"math"
-	"regexp"
-	"slices"
-	"strings"
 	"time"
 )
 
-// rule describes one kind of object to the cloud.
-type rule struct {
-	noun  string // what Compute Engine's messages call it
-	quota quota
-	// idempotent: creating what exists changes it instead of failing.
-	idempotent bool
-	// check returns what is wrong with a description alone. Parts of it may be missing, because
+// Rule describes one kind of object to the cloud.
+type Rule struct {
+	Kind Kind
+	// Name is the form of the names ("Resource names" of each API), with properties in braces. A
+	// location that is not given is the region, or what stands after the colon. IAM bindings have no
+	// name at Google: here it consists of resource, role and member.
+	Name string
+	Noun string // what Compute Engine's messages call it
+	// Permissions are those that each call needs; Needs changes them for a call.
+	Permissions Verbs
+	Needs       func(call Call, all []Need) []Need
+	Quota       Quota
+	// Consumed: the API has to be enabled in the project of the caller, not of the object.
+	Consumed bool
+	// Idempotent: creating what exists changes it instead of failing.
+	Idempotent bool
+	// Check returns what is wrong with a description alone. Parts of it may be missing, because
 	// they are not known yet.
-	check func(p Properties) []Violation
-	// admit checks t.new against what else exists and completes its Status.
-	admit func(t *change) error
-	// release refuses to delete t.old; objects in use are refused before.
-	release func(t *change) error
-	// build and raze apply a change. They run without the lock.
-	build, raze func(ctx context.Context, t *change) error
-	// reserved is the time for which no new object can have the name of a deleted one; it may be
-	// forever. During its first part, revived, the deleted object comes back when its client
+	Check func(p Properties) []Violation
+	// Admit checks t.New against what else exists and completes its Status.
+	Admit func(t *Change) error
+	// Release refuses to delete t.Old; objects in use are refused before.
+	Release func(t *Change) error
+	// Build and Raze apply a change. They run without the lock. Objects that exist only as a
+	// description have none.
+	Build, Raze work
+	// Reserved is the time for which no new object can have the name of a deleted one; it may be
+	// forever. During its first part, Revived, the deleted object comes back when its client
 	// creates one of this name.
-	reserved, revived time.Duration
-	// deleted is called with the lock held, when t.old is gone.
-	deleted func(t *change)
+	Reserved, Revived time.Duration
+	// Deleted is called when t.Old is gone.
+	Deleted func(t *Change)
+	// Show completes what a reader gets.
+	Show func(v View, o *Object)
 }
 
-// rules is filled by the files that are named after the kinds.
-var rules = map[Kind]*rule{
-	KindService:          serviceRule,
-	KindNetwork:          networkRule,
-	KindSubnetwork:       subnetworkRule,
-	KindFirewall:         firewallRule,
-	KindAddress:          addressRule,
-	KindRouter:           routerRule,
-	KindRouterNAT:        natRule,
-	KindForwardingRule:   forwardingRuleRule,
-	KindServiceAccount:   accountRule,
-	KindCustomRole:       customRoleRule,
-	KindProjectMember:    projectMemberRule,
-	KindAccountMember:    accountMemberRule,
-	KindRepository:       repositoryRule,
-	KindRepositoryMember: repositoryMemberRule,
-	KindCluster:          clusterRule,
-	KindNodePool:         nodePoolRule,
+// work applies a change that was accepted.
+type work func(ctx context.Context, t *Change) error
 
-	KindServiceIdentity: serviceIdentityRule,
-	KindCryptoKeyMember: cryptoKeyMemberRule,
-	KindAdmissionPolicy: admissionPolicyRule,
-	KindAttestor:        attestorRule,
-	KindNote:            noteRule,
-	KindOccurrence:      occurrenceRule,
-	KindCertificate:     certificateRule,
-	KindManagedZone:     managedZoneRule,
-	KindRecordSet:       recordSetRule,
-
-	KindIdentityPool:     identityPoolRule,
-	KindIdentityProvider: identityProviderRule,
-	KindBucketMember:     bucketMemberRule,
-	KindTrigger:          triggerRule,
-	KindSecretMember:     secretMemberRule,
-
-	KindDashboard:           dashboardRule,
-	KindAlertPolicy:         alertPolicyRule,
-	KindNotificationChannel: notificationChannelRule,
+func (w work) run(ctx context.Context, t *Change) error {
+	if w == nil {
+		return nil
+	}
+	return w(ctx, t)
 }
 
-// forever is longer than any emulated cloud is used.
-const forever = time.Duration(math.MaxInt64)
-
-// nothing does nothing, for objects that exist only as a description.
-func nothing(context.Context, *change) error { return nil }
+// Forever is longer than any emulated cloud is used.
+const Forever = time.Duration(math.MaxInt64)
 
 // Violation describes one mistake that a description alone shows.
 type Violation struct {
@@ -88,55 +64,15 @@ type Violation struct {
 }
 
 func (v Violation) err() error {
-	return badRequest("Invalid value for field 'resource.%s': %s", v.Property, v.Reason)
+	return BadRequest("Invalid value for field 'resource.%s': %s", v.Property, v.Reason)
 }
 
 // Check returns everything that is wrong with a description alone. Missing parts are no violations.
-func Check(kind Kind, p Properties) []Violation { return rules[kind].violations(p) }
+func (c *Cloud) Check(kind Kind, p Properties) []Violation { return c.rule(kind).violations(p) }
 
-func (r *rule) violations(p Properties) []Violation {
-	if r.check == nil {
+func (r *Rule) violations(p Properties) []Violation {
+	if r.Check == nil {
 		return nil
 	}
-	return r.check(p)
-}
-
-// checker collects violations.
-type checker struct {
-	p     Properties
-	found []Violation
-}
-
-func (c *checker) wrong(property, format string, args ...any) {
-	c.found = append(c.found, Violation{property, fmt.Sprintf(format, args...)})
-}
-
-// match checks that a string property, if present, matches a pattern.
-func (c *checker) match(property string, pattern *regexp.Regexp, rule string) {
-	if v := c.p.str(property); v != "" && !pattern.MatchString(v) {
-		c.wrong(property, "%q must %s (pattern %s)", v, rule, pattern)
-	}
-}
-
-// oneOf checks that a string property, if present, is one of some values.
-func (c *checker) oneOf(property string, values ...string) {
-	if v := c.p.str(property); v != "" && !slices.Contains(values, v) {
-		c.wrong(property, "%q is not one of %s", v, strings.Join(values, ", "))
-	}
-}
-
-// between checks that a number, if present, is in a range.
-func (c *checker) between(property string, low, high int) {
-	if c.p.has(property) {
-		if n := c.p.number(property); n < low || n > high {
-			c.wrong(property, "%d is not between %d and %d", n, low, high)
-		}
-	}
-}
-
-// resourceName matches the names that Compute Engine accepts ("Naming resources", Compute Engine).
-var resourceName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
-
-func (c *checker) name() {
-	c.match("name", resourceName, "be 1-63 characters: a lowercase letter, then lowercase letters, digits and hyphens, not a hyphen at the end")
+	return r.Check(p)
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func (c *Cloud) load() error {
 	}
 	maps.Copy(c.deleted, s.Deleted)
 	for _, o := range s.Objects {
-		o.made = true
+		o.exists = true
 		c.objects[o.Name] = o
 	}
 	return nil
@@ -47,7 +48,7 @@ func (c *Cloud) load() error {
 func (c *Cloud) save() error {
 	s := state{Objects: []*Object{}, Deleted: c.deleted}
 	for _, name := range sortedNames(c.objects) {
-		if o := c.objects[name]; o.made {
+		if o := c.objects[name]; o.exists {
 			s.Objects = append(s.Objects, o)
 		}
 	}
@@ -55,10 +56,11 @@ func (c *Cloud) save() error {
 	if err != nil {
 		return fmt.Errorf("saving the emulated cloud's state: %w", err)
 	}
-	return replaceFile(filepath.Join(c.dir, stateFile), data)
+	return ReplaceFile(filepath.Join(c.dir, stateFile), data)
 }
 
-func replaceFile(path string, data []byte) error {
+// ReplaceFile writes a file as a whole, with mode 0600.
+func ReplaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return fmt.Errorf("saving the emulated cloud's state: %w", err)
@@ -73,4 +75,17 @@ func replaceFile(path string, data []byte) error {
 		return fmt.Errorf("saving the emulated cloud's state: %w", err)
 	}
 	return nil
+}
+
+// KeyFile returns the path where the cloud keeps the key of a resource. Google never shows that key.
+func (c *Cloud) KeyFile(resource string) string {
+	return c.Path("keys", strings.ReplaceAll(resource, "/", "_")+".pem")
+}
+
+// KeepKey writes the file of a key.
+func KeepKey(file string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	return ReplaceFile(file, text) // 0600, as os.CreateTemp has it
 }

@@ -11,12 +11,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"example.com/grpc-edge/sandbox/cluster"
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
 )
 
 // Reviewer is the part of the cloud that knows the policy.
 type Reviewer interface {
-	Review(cluster string, pod gcp.Pod) string
+	Review(cluster string, pod binaryauthorization.Pod) string
 }
 
 // ImagePolicy answers API servers whether a pod may run. It checks only the images that the pod
@@ -40,7 +40,7 @@ func ImagePolicy(cloud Reviewer) http.Handler {
 		}
 		before := imagesOf(&old)
 		images := slices.DeleteFunc(imagesOf(&pod), func(image string) bool { return slices.Contains(before, image) })
-		why := cloud.Review(name, gcp.Pod{Labels: pod.Labels, Images: images})
+		why := cloud.Review(name, binaryauthorization.Pod{Labels: pod.Labels, Images: images})
 		review.Response = &admission.AdmissionResponse{UID: review.Request.UID, Allowed: why == ""}
 		if why != "" { // the reason is what kubectl shows of GKE's refusals
 			review.Response.Result = &metav1.Status{Message: why, Reason: "VIOLATES_POLICY", Code: http.StatusForbidden}

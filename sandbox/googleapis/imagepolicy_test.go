@@ -10,13 +10,13 @@ import (
 
 	admission "k8s.io/api/admission/v1"
 
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
 )
 
 // fakePolicy refuses images that are called bad, except in the cluster that is open.
 type fakePolicy struct{ asked []string }
 
-func (f *fakePolicy) Review(cluster string, pod gcp.Pod) string {
+func (f *fakePolicy) Review(cluster string, pod binaryauthorization.Pod) string {
 	f.asked = append(f.asked, cluster+" "+strings.Join(pod.Images, " ")+" "+pod.Labels["app"])
 	if cluster != "open" && slices.Contains(pod.Images, "bad") {
 		return "Image bad denied"

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 )
 
 // SecretReader is the part of the cloud that keeps secrets.
 type SecretReader interface {
 	Identifier
-	AccessSecret(ctx context.Context, version string) (gcp.SecretVersion, error)
-	DescribeSecret(ctx context.Context, version string) (gcp.SecretVersion, error)
+	AccessSecret(ctx context.Context, version string) (secretmanager.SecretVersion, error)
+	DescribeSecret(ctx context.Context, version string) (secretmanager.SecretVersion, error)
 }
 
 // Secrets serves access and get of versions ("projects.secrets.versions", Secret Manager API) as

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 )
 
 // fakeSecrets knows one version, and one caller that may access it.
@@ -16,15 +17,15 @@ type fakeSecrets struct{}
 
 func (fakeSecrets) Identity(token string) (string, bool) { return "pod", token == "good" }
 
-func (fakeSecrets) AccessSecret(_ context.Context, version string) (gcp.SecretVersion, error) {
+func (fakeSecrets) AccessSecret(_ context.Context, version string) (secretmanager.SecretVersion, error) {
 	if version != "projects/p/secrets/s/versions/latest" {
-		return gcp.SecretVersion{}, &gcp.Error{Code: 403, Message: "denied"}
+		return secretmanager.SecretVersion{}, &gcp.Error{Code: 403, Message: "denied"}
 	}
-	return gcp.SecretVersion{Name: "projects/1/secrets/s/versions/2", Payload: []byte("123456789")}, nil
+	return secretmanager.SecretVersion{Name: "projects/1/secrets/s/versions/2", Payload: []byte("123456789")}, nil
 }
 
-func (fakeSecrets) DescribeSecret(context.Context, string) (gcp.SecretVersion, error) {
-	return gcp.SecretVersion{Name: "projects/1/secrets/s/versions/2", Created: time.Unix(0, 0).UTC()}, nil
+func (fakeSecrets) DescribeSecret(context.Context, string) (secretmanager.SecretVersion, error) {
+	return secretmanager.SecretVersion{Name: "projects/1/secrets/s/versions/2", Created: time.Unix(0, 0).UTC()}, nil
 }
 
 func TestSecrets(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -64,10 +65,12 @@ const (
 	barWidth = 10
 )
 
-// New returns a printer for out; it is live when out is a terminal.
+// New returns a printer for out; it is live when out is a terminal, and no debug messages are
+// logged, which would tear the live line.
 func New(out *os.File) *Printer {
 	p := &Printer{out: out, now: time.Now}
-	if width, _, err := term.GetSize(int(out.Fd())); err == nil && os.Getenv("TERM") != "dumb" {
+	debug := slog.Default().Enabled(context.Background(), slog.LevelDebug)
+	if width, _, err := term.GetSize(int(out.Fd())); err == nil && os.Getenv("TERM") != "dumb" && !debug {
 		p.live, p.width = true, width
 	}
 	return p

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -252,6 +253,7 @@ const stopGrace = 3 * time.Minute
 // completed one, to which Pulumi may write. When ctx ends it is asked once to stop, and then
 // finishes what it is doing, so that the state never lies.
 func (s Stack) Command(ctx context.Context, args ...string) *exec.Cmd {
+	slog.Debug("running", "command", append([]string{"pulumi"}, args...))
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args = append([]string{EnterName,
 		s.hostsFile(), "/etc/hosts",
@@ -267,9 +269,12 @@ func (s Stack) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Run runs the CLI with its output on out.
+// Run runs the CLI with its output on out, and on standard error where debug messages are logged.
 func (s Stack) Run(ctx context.Context, out io.Writer, args ...string) error {
 	cmd := s.Command(ctx, args...)
+	if slog.Default().Enabled(ctx, slog.LevelDebug) {
+		out = io.MultiWriter(out, os.Stderr)
+	}
 	cmd.Stdout, cmd.Stderr = out, out // the same one, so that it is written to by one goroutine
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("running `pulumi %s`: %w", strings.Join(args, " "), err)

@@ -5,11 +5,11 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
-	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 var clusterType = resourceType{
-	kind: gcp.KindCluster, autoname: "name", maxName: 40, labels: "resourceLabels", place: []string{"location"},
+	kind: container.KindCluster, autoname: "name", maxName: 40, labels: "resourceLabels", place: []string{"location"},
 	defaults: map[string]any{"deletionProtection": true, "enableShieldedNodes": true, "network": "default"},
 	// container/resource_container_cluster.go: ip_allocation_policy.stack_type; the rest are
 	// those of auto_provisioning_defaults and of autoscaling_profile.
@@ -39,7 +39,7 @@ var clusterType = resourceType{
 }
 
 var nodePoolType = resourceType{
-	kind: gcp.KindNodePool, autoname: "name", maxName: 40, place: []string{"project", "location"},
+	kind: container.KindNodePool, autoname: "name", maxName: 40, place: []string{"project", "location"},
 	replace: append(words(`project cluster location placementPolicy queuedProvisioning maxPodsPerNode initialNodeCount name
 		namePrefix networkConfig.createPodRange networkConfig.podRange networkConfig.podIpv4CidrBlock
 		networkConfig.additionalNodeNetworkConfigs networkConfig.additionalPodNetworkConfigs

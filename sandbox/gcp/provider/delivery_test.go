@@ -9,6 +9,11 @@ import (
 	"testing"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/cloudbuild"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/container"
+	"example.com/grpc-edge/sandbox/gcp/iam"
+	"example.com/grpc-edge/sandbox/gcp/kms"
 )
 
 const (
@@ -70,17 +75,17 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 	const signing = "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/sandbox-images"
 	email := func(role string) string { return role + "-sandbox@test-project.iam.gserviceaccount.com" }
 	grant := func(role string) gcp.Call {
-		return gcp.Call{Verb: gcp.VerbCreate, Kind: gcp.KindProjectMember, Name: project + "/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
+		return gcp.Call{Verb: gcp.VerbCreate, Kind: iam.KindProjectMember, Name: project + "/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
 	}
 	onKey := func(key, role string) gcp.Call {
-		return gcp.Call{Verb: gcp.VerbCreate, Kind: gcp.KindCryptoKeyMember, Name: key + "/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
+		return gcp.Call{Verb: gcp.VerbCreate, Kind: kms.KindCryptoKeyMember, Name: key + "/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
 	}
 	runAs := func(account string) gcp.Call {
-		return gcp.Call{Verb: gcp.VerbCreate, Kind: gcp.KindNodePool, Name: clusterName + "/nodePools/p",
+		return gcp.Call{Verb: gcp.VerbCreate, Kind: container.KindNodePool, Name: clusterName + "/nodePools/p",
 			Config: gcp.Properties{"nodeConfig": gcp.Properties{"serviceAccount": account}}}
 	}
 	network := func(verb gcp.Verb) gcp.Call {
-		return gcp.Call{Verb: verb, Kind: gcp.KindNetwork, Name: project + "/global/networks/n"}
+		return gcp.Call{Verb: verb, Kind: compute.KindNetwork, Name: project + "/global/networks/n"}
 	}
 	of := func(verb gcp.Verb, kind gcp.Kind, name string) gcp.Call {
 		o, err := e.cloud.Get(resourceTypes[made[name].token].name(made[name].id))
@@ -107,14 +112,14 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 		{"let others use the state's key", onKey(state, "roles/cloudkms.cryptoKeyEncrypterDecrypter"), ""},
 		{"run nodes as the account of nodes", runAs(nodesEmail), "deployer destroyer reviewer"},
 		{"run nodes as the destroyer", runAs(email("destroyer")), "reviewer"},
-		{"read the identity provider", of(gcp.VerbGet, gcp.KindIdentityProvider, "delivery-github"), all},
-		{"let in another repository", of(gcp.VerbUpdate, gcp.KindIdentityProvider, "delivery-github"), ""},
-		{"delete the pool", of(gcp.VerbDelete, gcp.KindIdentityPool, "delivery"), ""},
-		{"let others be the deployer", of(gcp.VerbCreate, gcp.KindAccountMember, "delivery-deployer-deploy-workflow"), ""},
-		{"add to a role", of(gcp.VerbUpdate, gcp.KindCustomRole, "delivery-deploy"), ""},
-		{"open the state", of(gcp.VerbCreate, gcp.KindBucketMember, "delivery-deployer-state"), ""},
-		{"have builds do something else", of(gcp.VerbUpdate, gcp.KindTrigger, "delivery-deploy"), ""},
-		{"lift the limit of its role", of(gcp.VerbDelete, gcp.KindProjectMember, "delivery-deployer-deploy"), ""},
+		{"read the identity provider", of(gcp.VerbGet, iam.KindIdentityProvider, "delivery-github"), all},
+		{"let in another repository", of(gcp.VerbUpdate, iam.KindIdentityProvider, "delivery-github"), ""},
+		{"delete the pool", of(gcp.VerbDelete, iam.KindIdentityPool, "delivery"), ""},
+		{"let others be the deployer", of(gcp.VerbCreate, iam.KindAccountMember, "delivery-deployer-deploy-workflow"), ""},
+		{"add to a role", of(gcp.VerbUpdate, iam.KindCustomRole, "delivery-deploy"), ""},
+		{"open the state", of(gcp.VerbCreate, iam.KindBucketMember, "delivery-deployer-state"), ""},
+		{"have builds do something else", of(gcp.VerbUpdate, cloudbuild.KindTrigger, "delivery-deploy"), ""},
+		{"lift the limit of its role", of(gcp.VerbDelete, iam.KindProjectMember, "delivery-deployer-deploy"), ""},
 	}
 	for _, test := range tests {
 		for _, role := range strings.Fields(all) {

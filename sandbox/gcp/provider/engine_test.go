@@ -21,22 +21,24 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 // noRuntime starts nothing and says that all is well; if begun is set, once it was
 // closed and end has been.
 type noRuntime struct{ begun, end chan struct{} }
 
-func (r noRuntime) StartCluster(context.Context, gcp.ClusterSpec) (gcp.ClusterStatus, error) {
+func (r noRuntime) StartCluster(context.Context, container.ClusterSpec) (container.ClusterStatus, error) {
 	if r.begun != nil {
 		close(r.begun)
 		<-r.end
 	}
-	return gcp.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.34.4-gke.1"}, nil
+	return container.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.34.4-gke.1"}, nil
 }
-func (noRuntime) StopCluster(context.Context, string) error          { return nil }
-func (noRuntime) StartNodes(context.Context, gcp.NodePoolSpec) error { return nil }
-func (noRuntime) StopNodes(context.Context, string, string) error    { return nil }
+func (noRuntime) StopCluster(context.Context, string) error                { return nil }
+func (noRuntime) StartNodes(context.Context, container.NodePoolSpec) error { return nil }
+func (noRuntime) StopNodes(context.Context, string, string) error          { return nil }
 
 // engine talks to the provider as Pulumi's engine does.
 type engine struct {
@@ -48,10 +50,10 @@ type engine struct {
 	dial   func() pulumirpc.ResourceProviderClient
 }
 
-func newEngine(t *testing.T, rt gcp.Runtime) *engine {
+func newEngine(t *testing.T, rt container.Runtime) *engine {
 	t.Helper()
 	dir := t.TempDir()
-	cloud, err := gcp.Open(dir, rt, gcp.WithOperationTime(0))
+	cloud, err := gcp.Open(dir, apis.All(rt), gcp.WithOperationTime(0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,15 +6,29 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/iam"
+	"example.com/grpc-edge/sandbox/gcp/serviceusage"
 )
 
-// fault sets one fault in the engine's cloud.
-func (e *engine) fault(words string) {
+// fault sets one fault in the engine's cloud, which is given as on a command line.
+func (e *engine) fault(line string) {
 	e.t.Helper()
-	f, err := gcp.ParseFault(strings.Fields(words))
-	if err != nil {
+	var f gcp.Fault
+	flags := pflag.NewFlagSet("fault", pflag.ContinueOnError)
+	f.AddFlags(flags)
+	if err := flags.Parse(strings.Fields(line)); err != nil {
 		e.t.Fatal(err)
+	}
+	f.Answer = flags.Arg(0)
+	if err := f.Check(apis.All(nil)); err != nil {
+		e.t.Fatal(err)
+	}
+	if f.String() != line {
+		e.t.Errorf("the fault %q is listed as %q", line, f)
 	}
 	if err := gcp.SetFaults(e.dir, []gcp.Fault{f}); err != nil {
 		e.t.Fatal(err)
@@ -26,16 +40,16 @@ func TestTransientFaultsAreRetried(t *testing.T) {
 	for _, answer := range []string{"rate-limit", "internal", "unavailable"} {
 		t.Run(answer, func(t *testing.T) {
 			e := newEngine(t, noRuntime{})
-			e.fault(answer + " kind=Network count=3")
+			e.fault(answer + " --kind Network --count 3")
 			s := e.create(networkType, props{"name": "net"})
 			if want := []time.Duration{500 * time.Millisecond, 500 * time.Millisecond, time.Second}; !slices.Equal(e.waits, want) {
 				t.Errorf("waits = %v, want %v", e.waits, want)
 			}
-			e.fault(answer + " verb=get count=1")
+			e.fault(answer + " --verb get --count 1")
 			if got := e.read(s); got.id != s.id {
 				t.Errorf("Read = %q, want %q", got.id, s.id)
 			}
-			e.fault(answer + " verb=delete name=n* count=1")
+			e.fault(answer + " --verb delete --name n* --count 1")
 			if err := e.delete(s); err != nil {
 				t.Errorf("Delete = %v, want nil", err)
 			}
@@ -48,7 +62,7 @@ func TestTransientFaultsAreRetried(t *testing.T) {
 
 func TestRetriesEnd(t *testing.T) {
 	e := newEngine(t, noRuntime{})
-	e.fault("unavailable kind=Network")
+	e.fault("unavailable --kind Network")
 	_, err := e.tryCreate(networkType, props{"name": "net"})
 	if want := "googleapi: Error 503: The service is currently unavailable., backendError"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Create = %v, want %s", err, want)
@@ -65,15 +79,15 @@ func TestRetriesEnd(t *testing.T) {
 // TestLastingFaultsAreToldOnce also creates the resource afterwards: nothing is lost.
 func TestLastingFaultsAreToldOnce(t *testing.T) {
 	for words, want := range map[string]string{
-		"quota kind=Network":        "Error 403: Quota 'NETWORKS' exceeded.",
-		"denied kind=Network":       "Error 403: Required 'compute.networks.create' permission for 'projects/test-project', forbidden",
-		"api-disabled kind=Network": "Error 403: Compute Engine API has not been used in project ",
-		"exists kind=Network":       "Error 409: The resource 'projects/test-project/global/networks/net' already exists, alreadyExists",
-		"failed kind=Network":       "Error waiting to create net: the operation ended with INTERNAL_ERROR",
+		"quota --kind Network":        "Error 403: Quota 'NETWORKS' exceeded.",
+		"denied --kind Network":       "Error 403: Required 'compute.networks.create' permission for 'projects/test-project', forbidden",
+		"api-disabled --kind Network": "Error 403: Compute Engine API has not been used in project ",
+		"exists --kind Network":       "Error 409: The resource 'projects/test-project/global/networks/net' already exists, alreadyExists",
+		"failed --kind Network":       "Error waiting to create net: the operation ended with INTERNAL_ERROR",
 	} {
 		t.Run(words, func(t *testing.T) {
 			e := newEngine(t, noRuntime{})
-			e.fault(words + " count=1")
+			e.fault(words + " --count 1")
 			_, err := e.tryCreate(networkType, props{"name": "net"})
 			if err == nil || strings.Count(err.Error(), want) != 1 || len(e.waits) != 0 {
 				t.Errorf("Create = %v after %d waits, want %q, once and at once", err, len(e.waits), want)
@@ -82,7 +96,7 @@ func TestLastingFaultsAreToldOnce(t *testing.T) {
 				t.Errorf("left %v, want nothing", left)
 			}
 			s := e.create(networkType, props{"name": "net"})
-			e.fault("failed verb=delete count=1")
+			e.fault("failed --verb delete --count 1")
 			if err := e.delete(s); err == nil {
 				t.Error("Delete = nil, want the operation's error")
 			}
@@ -97,21 +111,19 @@ func TestLastingFaultsAreToldOnce(t *testing.T) {
 }
 
 func TestFaultsAreCheckedWhole(t *testing.T) {
-	_, err := gcp.ParseFault(strings.Fields("bogus kind=Bucket verb=put name=[ count=0 color=red seconds=1"))
-	for _, want := range []string{`"bogus" is no answer`, "kind=Bucket: it may be ", "verb=put", "name=[", "count=0", `"color"`, "seconds=N"} {
+	err := gcp.Fault{Answer: "bogus", Kind: "Bucket", Verb: "put", Name: "[", Count: -1, Seconds: 1}.Check(apis.All(nil))
+	for _, want := range []string{`"bogus" is no answer`, "--kind Bucket: it may be ", "--verb put", "--name [", "--count", "--seconds"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("ParseFault = %v, want %q in it", err, want)
+			t.Errorf("Check = %v, want %q in it", err, want)
 		}
 	}
-	for _, words := range []string{"slow seconds=30", "quota kind=Network verb=create name=edge-* count=2"} {
-		if f, err := gcp.ParseFault(strings.Fields(words)); err != nil || f.String() != words {
-			t.Errorf("ParseFault(%q) = %q, %v, want the same", words, f, err)
-		}
-	}
+	e := newEngine(t, noRuntime{})
+	e.fault("slow --seconds 30")
+	e.fault("quota --kind Network --verb create --name edge-* --count 2")
 }
 
 // alwaysOn lists the kinds of the APIs that a new project has.
-var alwaysOn = []gcp.Kind{gcp.KindService, gcp.KindServiceIdentity, gcp.KindBucketMember}
+var alwaysOn = []gcp.Kind{gcp.KindService, serviceusage.KindServiceIdentity, iam.KindBucketMember}
 
 // TestEveryKindFails makes the first call that creates each type fail with each answer: no
 // object is left half created, each error gives the reason in Google's words, and the next call
@@ -141,7 +153,7 @@ func TestEveryKindFails(t *testing.T) {
 				}
 				kind := string(resourceTypes[step.token].kind)
 				kind = kind[strings.LastIndexByte(kind, '/')+1:]
-				e.fault(answer.name + " verb=create count=1 kind=" + kind)
+				e.fault(answer.name + " --kind " + kind + " --verb create --count 1")
 				before := len(e.cloud.Objects())
 				s, err := e.tryCreate(step.token, step.inputs)
 				if faults, readErr := gcp.Faults(e.dir); readErr != nil || len(faults) != 0 {

@@ -12,6 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/dns"
+	"example.com/grpc-edge/sandbox/gcp/kms"
+	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 )
 
 // Invoke implements pulumirpc.ResourceProviderServer.
@@ -100,7 +103,7 @@ func (p *provider) keyVersion(ctx context.Context, s *session, args resource.Pro
 		version = 1
 	}
 	name := fmt.Sprintf("%s/cryptoKeyVersions/%d", key, int(version))
-	public, err := p.cloud.SigningKey(gcp.As(ctx, s.account), name)
+	public, err := kms.Keys{Cloud: p.cloud}.SigningKey(gcp.As(ctx, s.account), name)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +126,7 @@ func (p *provider) managedZone(ctx context.Context, s *session, args resource.Pr
 		project = s.place.Project
 	}
 	id := "projects/" + project + "/managedZones/" + name
-	domain, err := p.cloud.ManagedZone(gcp.As(ctx, s.account), s.place.Project, id)
+	domain, err := dns.ManagedZone(gcp.As(ctx, s.account), p.cloud, s.place.Project, id)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +152,7 @@ func (p *provider) secretAccess(ctx context.Context, s *session, args resource.P
 	if !strings.HasPrefix(secret, "projects/") { // its ID, and not its full name
 		secret = "projects/" + project + "/secrets/" + secret
 	}
-	v, err := p.cloud.AccessSecret(gcp.As(ctx, s.account), secret+"/versions/"+version)
+	v, err := secretmanager.Secrets{Cloud: p.cloud}.AccessSecret(gcp.As(ctx, s.account), secret+"/versions/"+version)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 )
 
 // TestWhatGoogleReportsOtherwise creates what Google answers otherwise than it was asked
@@ -146,7 +147,7 @@ func TestSecretVersionAccess(t *testing.T) {
 	e := newEngine(t, noRuntime{})
 	e.create(accountType, props{"accountId": "ci-account"})
 	for _, payload := range []string{"old", "new"} {
-		if _, err := gcp.AddSecretVersion(e.dir, "test-project", "password", []byte(payload)); err != nil {
+		if _, err := secretmanager.AddSecretVersion(e.dir, "test-project", "password", []byte(payload)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
 // version is the version of the SDK whose schema is served.
@@ -40,14 +41,16 @@ func New(c *gcp.Cloud) pulumirpc.ResourceProviderServer {
 }
 
 // Handshake implements pulumirpc.ResourceProviderServer.
-func (p *provider) Handshake(context.Context, *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
+func (p *provider) Handshake(ctx context.Context, r *pulumirpc.ProviderHandshakeRequest) (*pulumirpc.ProviderHandshakeResponse, error) {
+	p.sessions.meet(ctx, r.GetEngineAddress())
 	return &pulumirpc.ProviderHandshakeResponse{
 		AcceptSecrets: true, AcceptResources: true, AcceptOutputs: true, SupportsAutonamingConfiguration: true,
 	}, nil
 }
 
-// Attach implements pulumirpc.ResourceProviderServer. Nothing is asked of the engine.
-func (p *provider) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+// Attach implements pulumirpc.ResourceProviderServer.
+func (p *provider) Attach(ctx context.Context, r *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	p.sessions.meet(ctx, r.GetAddress())
 	return &emptypb.Empty{}, nil
 }
 
@@ -73,7 +76,7 @@ func (p *provider) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumir
 		if err := complete(t, r, olds, news); err != nil {
 			return nil, err
 		}
-		for _, v := range gcp.Check(t.kind, plain(news)) {
+		for _, v := range p.cloud.Check(t.kind, plain(news)) {
 			failures = append(failures, &pulumirpc.CheckFailure{Property: v.Property, Reason: v.Reason})
 		}
 	}
@@ -115,7 +118,7 @@ func (p *provider) Read(ctx context.Context, r *pulumirpc.ReadRequest) (*pulumir
 	_, ctx, done := p.sessions.begin(ctx)
 	defer done()
 	o, err := p.retried(ctx, func() (gcp.Object, error) { return p.cloud.Read(ctx, t.kind, t.name(r.Id)) })
-	if gcp.NotFound(err) || err == nil && o.Kind != t.kind {
+	if gcp.IsNotFound(err) || err == nil && o.Kind != t.kind {
 		return &pulumirpc.ReadResponse{}, nil
 	}
 	if err != nil {
@@ -185,14 +188,14 @@ func (p *provider) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*emp
 		return nil, failed("deleting", r.Urn, errors.New("deletion_policy is PREVENT: set it to DELETE and update before"))
 	case old["deletionPolicy"] == "ABANDON", t.kind == gcp.KindService && old["disableOnDestroy"] != true:
 		return &emptypb.Empty{}, nil
-	case t.kind == gcp.KindCluster && old["deletionProtection"] != false:
+	case t.kind == container.KindCluster && old["deletionProtection"] != false:
 		return nil, failed("deleting", r.Urn, errors.New("cannot destroy cluster because deletion_protection is set to true. "+
 			"Set it to false, and update, to proceed with cluster deletion"))
 	}
 	_, ctx, done := p.sessions.begin(ctx)
 	defer done()
 	_, err = p.retried(ctx, func() (gcp.Object, error) { return gcp.Object{}, p.cloud.Delete(ctx, t.name(r.Id)) })
-	if err != nil && !gcp.NotFound(err) {
+	if err != nil && !gcp.IsNotFound(err) {
 		return nil, failed("deleting", r.Urn, err)
 	}
 	return &emptypb.Empty{}, nil

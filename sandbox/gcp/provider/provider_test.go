@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/kms"
 )
 
 func TestLifecycle(t *testing.T) {
@@ -345,7 +346,7 @@ func TestKeyVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := plain(e.decode(response.Return))
-	pem, err := e.cloud.SigningKey(context.Background(), key+"/cryptoKeyVersions/3")
+	pem, err := kms.Keys{Cloud: e.cloud}.SigningKey(context.Background(), key+"/cryptoKeyVersions/3")
 	if err != nil {
 		t.Fatal(err)
 	}

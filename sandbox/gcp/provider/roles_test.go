@@ -15,7 +15,11 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/registry"
+	"example.com/grpc-edge/sandbox/gcp/apis"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry/docker"
+	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
+	"example.com/grpc-edge/sandbox/gcp/dns"
 )
 
 var update = flag.Bool("update", false, "write infra/roles from the program's golden lists")
@@ -38,11 +42,25 @@ type ask struct {
 	permission, resource string
 }
 
-func (a ask) permissions() []string {
+func (a ask) permissions(c *gcp.Cloud) []string {
 	if a.permission != "" {
 		return []string{a.permission}
 	}
-	return a.call.Permissions()
+	var names []string
+	for _, n := range c.Needs(a.call) {
+		names = append(names, n.Permission)
+	}
+	return names
+}
+
+// empty returns a cloud without objects.
+func empty(t *testing.T) *gcp.Cloud {
+	t.Helper()
+	c, err := gcp.Open(t.TempDir(), apis.All(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (a ask) judge(ctx context.Context, c *gcp.Cloud) error {
@@ -72,7 +90,7 @@ var runs = map[string]run{
 		title: "grpc-edge deploy", description: "What `pulumi up` needs to create and change the stack, but not to remove its cloud resources",
 		verbs: []gcp.Verb{gcp.VerbCreate, gcp.VerbUpdate, gcp.VerbGet}, awaits: true,
 		objects:  []string{"create", "update", "get", "list", "delete"}, // a changed ConfigMap is a new one, and the old one goes
-		registry: []string{registry.PermissionDownload, registry.PermissionUpload},
+		registry: []string{docker.PermissionDownload, docker.PermissionUpload},
 		keys:     append(publicKey, "cloudkms.cryptoKeyVersions.useToSign"),
 		zones:    []string{"dns.managedZones.get"}, // whose domain the program compares with the names
 	},
@@ -181,12 +199,12 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 	if cluster, ok := config["cluster"].(string); ok && cluster == "cluster-id" { // a list has names for what is not known yet
 		config["cluster"] = clusterName
 	}
-	object, err := gcp.NameOf(rt.kind, testPlace, config)
+	object, err := empty(t).NameOf(rt.kind, testPlace, config)
 	if err != nil {
 		t.Fatalf("naming %s %s: %v", token, name, err)
 	}
 	verbs := r.verbs
-	if rt.kind == gcp.KindOccurrence && slices.Contains(verbs, gcp.VerbCreate) {
+	if rt.kind == binaryauthorization.KindOccurrence && slices.Contains(verbs, gcp.VerbCreate) {
 		verbs = append(slices.Clone(verbs), gcp.VerbDelete) // that of an image that is replaced goes
 	}
 	var all []ask
@@ -199,18 +217,18 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 		}
 		all = append(all, ask{call: gcp.Call{Verb: verb, Kind: rt.kind, Name: object, Config: config}})
 	}
-	if rt.kind == gcp.KindAttestor {
+	if rt.kind == binaryauthorization.KindAttestor {
 		for _, permission := range r.keys {
 			all = append(all, ask{permission: permission, resource: "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images"})
 		}
 	}
-	if rt.kind == gcp.KindRecordSet {
+	if rt.kind == dns.KindRecordSet {
 		for _, permission := range r.zones {
 			zone, _, _ := strings.Cut(object, "/rrsets/")
 			all = append(all, ask{permission: permission, resource: zone})
 		}
 	}
-	if rt.kind == gcp.KindRepository {
+	if rt.kind == artifactregistry.KindRepository {
 		for _, permission := range r.registry {
 			all = append(all, ask{permission: permission, resource: object})
 		}
@@ -234,10 +252,10 @@ func collection(token string) string {
 }
 
 // derive returns the smallest role for a run.
-func (r run) derive(asks []ask) customRole {
+func (r run) derive(c *gcp.Cloud, asks []ask) customRole {
 	role := customRole{Title: r.title, Description: r.description, Stage: "GA"}
 	for _, a := range asks {
-		role.Permissions = append(role.Permissions, a.permissions()...)
+		role.Permissions = append(role.Permissions, a.permissions(c)...)
 	}
 	slices.Sort(role.Permissions)
 	role.Permissions = slices.Compact(role.Permissions)
@@ -249,7 +267,7 @@ func roleFile(name string) string { return filepath.Join(infra, "roles", name+".
 func TestRoleFilesAreDerivedFromTheProgram(t *testing.T) {
 	program := golden(t)
 	for name, r := range runs {
-		want := r.derive(r.asks(t, program))
+		want := r.derive(empty(t), r.asks(t, program))
 		if *update {
 			text, err := yaml.Marshal(want)
 			if err != nil {

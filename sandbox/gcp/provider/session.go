@@ -29,9 +29,26 @@ type session struct {
 // configured nothing has the configuration of the last that did, even if that one was canceled
 // since.
 type sessions struct {
-	mu   sync.Mutex
-	of   map[string]*session
-	last *session
+	mu      sync.Mutex
+	of      map[string]*session
+	last    *session
+	engines map[string]string // addresses, by the connections of the engines
+}
+
+func (s *sessions) meet(ctx context.Context, engine string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engines == nil {
+		s.engines = map[string]string{}
+	}
+	s.engines[connection(ctx)] = engine
+}
+
+// engine returns the address of the engine that sends a request, or "".
+func (s *sessions) engine(ctx context.Context) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.engines[connection(ctx)]
 }
 
 // errCanceled is the error of a call that was not accepted before the engine wanted to stop.
@@ -117,8 +134,9 @@ func (p *provider) DiffConfig(_ context.Context, r *pulumirpc.DiffRequest) (*pul
 }
 
 // Configure implements pulumirpc.ResourceProviderServer. Of the provider's options, project,
-// region, zone, impersonateServiceAccount, defaultLabels and addPulumiAttributionLabel have an
-// effect; credentials are not needed, and the other options have nothing to act on here.
+// region, zone, impersonateServiceAccount, defaultLabels, addPulumiAttributionLabel and
+// skipRegionValidation have an effect; credentials are not needed, and the other options have
+// nothing to act on here.
 func (p *provider) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	args, err := decode(r.Args)
 	if err != nil {
@@ -138,6 +156,9 @@ func (p *provider) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest)
 		s.defaultLabels = labels
 	}
 	p.sessions.put(ctx, s)
+	if config["skipRegionValidation"] != true && text("skipRegionValidation") != "true" {
+		p.listRegions(ctx, s)
+	}
 	return &pulumirpc.ConfigureResponse{
 		AcceptSecrets: true, SupportsPreview: true, AcceptResources: true, AcceptOutputs: true,
 		SupportsAutonamingConfiguration: true,

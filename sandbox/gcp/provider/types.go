@@ -8,6 +8,17 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
+	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
+	"example.com/grpc-edge/sandbox/gcp/cloudbuild"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/dns"
+	"example.com/grpc-edge/sandbox/gcp/iam"
+	"example.com/grpc-edge/sandbox/gcp/kms"
+	"example.com/grpc-edge/sandbox/gcp/monitoring"
+	"example.com/grpc-edge/sandbox/gcp/privateca"
+	"example.com/grpc-edge/sandbox/gcp/secretmanager"
+	"example.com/grpc-edge/sandbox/gcp/serviceusage"
 )
 
 // resourceType describes what the SDK's schema leaves out of a type. Replacements and defaults
@@ -79,13 +90,13 @@ var resourceTypes = map[string]resourceType{
 		fullName: rewrite(`^([^/]+)/([^/]+)$`, "projects/$1/services/$2"),
 	},
 	"gcp:compute/network:Network": {
-		kind: gcp.KindNetwork, autoname: "name", maxName: 63, place: []string{"project"},
+		kind: compute.KindNetwork, autoname: "name", maxName: 63, place: []string{"project"},
 		defaults: map[string]any{"autoCreateSubnetworks": true,
 			"networkFirewallPolicyEnforcementOrder": "AFTER_CLASSIC_FIREWALL"},
 		replace: words("autoCreateSubnetworks description internalIpv6Range name networkProfile params project"),
 	},
 	"gcp:compute/subnetwork:Subnetwork": {
-		kind: gcp.KindSubnetwork, autoname: "name", maxName: 63, place: []string{"project", "region"},
+		kind: compute.KindSubnetwork, autoname: "name", maxName: 63, place: []string{"project", "region"},
 		replace: words("description externalIpv6Prefix internalIpv6Prefix name network params project region " +
 			"reservedInternalRange resolveSubnetMask"),
 		replaceIf:  map[string]func(old, new any) bool{"ipCidrRange": shrinks},
@@ -94,24 +105,24 @@ var resourceTypes = map[string]resourceType{
 		nested: map[string]any{"logConfig.filterExpr": "true"},
 	},
 	"gcp:compute/firewall:Firewall": {
-		kind: gcp.KindFirewall, autoname: "name", maxName: 63, place: []string{"project"},
+		kind: compute.KindFirewall, autoname: "name", maxName: 63, place: []string{"project"},
 		defaults: map[string]any{"priority": 1000.0}, replace: words("direction name params project"),
 		references: []string{"network"},
 	},
 	"gcp:compute/address:Address": {
-		kind: gcp.KindAddress, autoname: "name", maxName: 63, labels: "labels", place: []string{"project", "region"},
+		kind: compute.KindAddress, autoname: "name", maxName: 63, labels: "labels", place: []string{"project", "region"},
 		defaults: map[string]any{"addressType": "EXTERNAL"},
 		replace: words("address addressType description ipCollection ipVersion ipv6EndpointType name network " +
 			"networkTier prefixLength project purpose region subnetwork"),
 		references: []string{"network", "subnetwork", "region"},
 	},
 	"gcp:compute/router:Router": {
-		kind: gcp.KindRouter, autoname: "name", maxName: 63, place: []string{"project", "region"},
+		kind: compute.KindRouter, autoname: "name", maxName: 63, place: []string{"project", "region"},
 		replace:    words("encryptedInterconnectRouter name network params project region"),
 		references: []string{"network", "region"},
 	},
 	"gcp:compute/routerNat:RouterNat": {
-		kind: gcp.KindRouterNAT, autoname: "name", maxName: 63, place: []string{"project", "region"},
+		kind: compute.KindRouterNAT, autoname: "name", maxName: 63, place: []string{"project", "region"},
 		defaults: map[string]any{"icmpIdleTimeoutSec": 30.0, "tcpEstablishedIdleTimeoutSec": 1200.0,
 			"tcpTimeWaitTimeoutSec": 120.0, "tcpTransitoryIdleTimeoutSec": 30.0, "udpIdleTimeoutSec": 30.0, "type": "PUBLIC"},
 		replace:    words("endpointTypes initialNatIps name project region router type"),
@@ -120,100 +131,100 @@ var resourceTypes = map[string]resourceType{
 		fullName:   rewrite(`^([^/]+)/([^/]+)/([^/]+)/([^/]+)$`, "projects/$1/regions/$2/routers/$3/nats/$4"),
 	},
 	"gcp:serviceaccount/account:Account": {
-		kind: gcp.KindServiceAccount, autoname: "accountId", maxName: 30, place: []string{"project"},
+		kind: iam.KindServiceAccount, autoname: "accountId", maxName: 30, place: []string{"project"},
 		replace: words("accountId project"), foreseen: accountMember,
 	},
 	"gcp:projects/iAMCustomRole:IAMCustomRole": {
-		kind: gcp.KindCustomRole, place: []string{"project"},
+		kind: iam.KindCustomRole, place: []string{"project"},
 		defaults: map[string]any{"stage": "GA"}, replace: words("project roleId"),
 	},
 	"gcp:projects/iAMMember:IAMMember": {
-		kind: gcp.KindProjectMember, replace: words("condition member project role"),
+		kind: iam.KindProjectMember, replace: words("condition member project role"),
 		shortID:  rewrite(`^projects/([^/]+)/iam/(.+)$`, "$1/$2"),
 		fullName: rewrite(`^([^/ ]+)[/ ]((?:projects/[^/]+/|organizations/[^/]+/)?roles/[^/ ]+)[/ ](.+)$`, "projects/$1/iam/$2/$3"),
 	},
 	"gcp:serviceaccount/iAMMember:IAMMember": {
-		kind: gcp.KindAccountMember, replace: words("condition member role serviceAccountId"),
+		kind: iam.KindAccountMember, replace: words("condition member role serviceAccountId"),
 		shortID: withoutPolicy, fullName: withPolicy,
 	},
 	"gcp:artifactregistry/repository:Repository": {
-		kind: gcp.KindRepository, labels: "labels", place: []string{"project", "location"},
+		kind: artifactregistry.KindRepository, labels: "labels", place: []string{"project", "location"},
 		defaults: map[string]any{"mode": "STANDARD_REPOSITORY"},
 		replace:  words("format kmsKeyName location mode project remoteRepositoryConfig repositoryId"),
 	},
 	"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": {
-		kind: gcp.KindRepositoryMember, place: []string{"location"},
+		kind: artifactregistry.KindRepositoryMember, place: []string{"location"},
 		replace:    words("condition location member project repository role"),
 		references: []string{"repository"},
 		shortID:    withoutPolicy, fullName: withPolicy,
 	},
 	"gcp:projects/serviceIdentity:ServiceIdentity": {
-		kind: gcp.KindServiceIdentity, place: []string{"project"}, replace: words("project service"),
+		kind: serviceusage.KindServiceIdentity, place: []string{"project"}, replace: words("project service"),
 		shortID:  rewrite(`/serviceIdentities/`, "/services/"),
 		fullName: rewrite(`/services/`, "/serviceIdentities/"),
 	},
 	"gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": {
-		kind: gcp.KindCryptoKeyMember, replace: words("condition cryptoKeyId member role"),
+		kind: kms.KindCryptoKeyMember, replace: words("condition cryptoKeyId member role"),
 		shortID: withoutPolicy, fullName: withPolicy,
 	},
 	"gcp:binaryauthorization/policy:Policy": {
-		kind: gcp.KindAdmissionPolicy, place: []string{"project"}, replace: []string{"project"},
+		kind: binaryauthorization.KindAdmissionPolicy, place: []string{"project"}, replace: []string{"project"},
 		shortID:  rewrite(`/policy$`, ""),
 		fullName: rewrite(`^(projects/[^/]+)$`, "$1/policy"),
 	},
 	"gcp:binaryauthorization/attestor:Attestor": {
-		kind: gcp.KindAttestor, autoname: "name", maxName: 63, place: []string{"project"},
+		kind: binaryauthorization.KindAttestor, autoname: "name", maxName: 63, place: []string{"project"},
 		replace:    words("name project attestationAuthorityNote.noteReference"),
 		references: []string{"attestationAuthorityNote.noteReference"},
 		computed:   []string{"attestationAuthorityNote.delegationServiceAccountEmail"},
 	},
 	"gcp:containeranalysis/note:Note": {
-		kind: gcp.KindNote, autoname: "name", maxName: 63, place: []string{"project"},
+		kind: binaryauthorization.KindNote, autoname: "name", maxName: 63, place: []string{"project"},
 		replace: words("attestationAuthority.hint.humanReadableName name project"),
 	},
 	"gcp:containeranalysis/occurence:Occurence": {
-		kind: gcp.KindOccurrence, place: []string{"project"}, replace: words("noteName project resourceUri"),
+		kind: binaryauthorization.KindOccurrence, place: []string{"project"}, replace: words("noteName project resourceUri"),
 	},
 	"gcp:certificateauthority/certificate:Certificate": {
-		kind: gcp.KindCertificate, autoname: "name", maxName: 63, labels: "labels", place: []string{"project"},
+		kind: privateca.KindCertificate, autoname: "name", maxName: 63, labels: "labels", place: []string{"project"},
 		defaults: map[string]any{"lifetime": "315360000s"},
 		replace:  words("certificateAuthority certificateTemplate config lifetime location name pemCsr pool project"),
 	},
 	"gcp:dns/managedZone:ManagedZone": {
-		kind: gcp.KindManagedZone, autoname: "name", maxName: 63, labels: "labels", place: []string{"project"},
+		kind: dns.KindManagedZone, autoname: "name", maxName: 63, labels: "labels", place: []string{"project"},
 		defaults: map[string]any{"visibility": "public"}, replace: words("dnsName name project visibility"),
 	},
 	"gcp:dns/recordSet:RecordSet": {
-		kind: gcp.KindRecordSet, place: []string{"project"}, replace: words("managedZone name project"),
+		kind: dns.KindRecordSet, place: []string{"project"}, replace: words("managedZone name project"),
 	},
 	"gcp:iam/workloadIdentityPool:WorkloadIdentityPool": {
-		kind: gcp.KindIdentityPool, place: []string{"project"}, replace: words("project workloadIdentityPoolId"),
+		kind: iam.KindIdentityPool, place: []string{"project"}, replace: words("project workloadIdentityPoolId"),
 	},
 	"gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": {
-		kind: gcp.KindIdentityProvider, place: []string{"project"}, replace: words("project workloadIdentityPoolId workloadIdentityPoolProviderId"),
+		kind: iam.KindIdentityProvider, place: []string{"project"}, replace: words("project workloadIdentityPoolId workloadIdentityPoolProviderId"),
 	},
 	"gcp:storage/bucketIAMMember:BucketIAMMember": {
-		kind: gcp.KindBucketMember, replace: words("bucket condition member role"),
+		kind: iam.KindBucketMember, replace: words("bucket condition member role"),
 		shortID:  rewrite(`^projects/[^/]+/buckets/([^/]+)/iam/(.+)$`, "b/$1/$2"),
 		fullName: rewrite(`^b/(.+)-pulumi-state[/ ]((?:projects/[^/]+/|organizations/[^/]+/)?roles/[^/ ]+)[/ ](.+)$`, "projects/$1/buckets/$1-pulumi-state/iam/$2/$3"),
 	},
 	"gcp:secretmanager/secretIamMember:SecretIamMember": {
-		kind: gcp.KindSecretMember, place: []string{"project"}, replace: words("condition member project role secretId"),
+		kind: secretmanager.KindSecretMember, place: []string{"project"}, replace: words("condition member project role secretId"),
 		shortID: withoutPolicy, fullName: withPolicy,
 	},
 	"gcp:cloudbuild/trigger:Trigger": {
-		kind: gcp.KindTrigger, autoname: "name", maxName: 64, place: []string{"project"}, replace: words("location project"),
+		kind: cloudbuild.KindTrigger, autoname: "name", maxName: 64, place: []string{"project"}, replace: words("location project"),
 	},
 	"gcp:monitoring/dashboard:Dashboard": {
-		kind: gcp.KindDashboard, place: []string{"project"}, replace: []string{"project"},
+		kind: monitoring.KindDashboard, place: []string{"project"}, replace: []string{"project"},
 		unchanged: map[string]func(state, new string) bool{"dashboardJson": includes},
 	},
 	"gcp:monitoring/alertPolicy:AlertPolicy": {
-		kind: gcp.KindAlertPolicy, place: []string{"project"}, replace: []string{"project"},
+		kind: monitoring.KindAlertPolicy, place: []string{"project"}, replace: []string{"project"},
 		defaults: map[string]any{"enabled": true}, computed: []string{"documentation.mimeType"},
 	},
 	"gcp:monitoring/notificationChannel:NotificationChannel": {
-		kind: gcp.KindNotificationChannel, place: []string{"project"}, replace: []string{"project"},
+		kind: monitoring.KindNotificationChannel, place: []string{"project"}, replace: []string{"project"},
 		defaults: map[string]any{"enabled": true},
 	},
 	"gcp:container/cluster:Cluster":   clusterType,

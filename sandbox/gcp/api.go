@@ -1,0 +1,45 @@
+package gcp
+
+import "context"
+
+// API is one of Google's APIs, or several that belong together.
+type API struct {
+	// Titles maps services to their names in messages. A service that has none here need not
+	// be enabled.
+	Titles map[string]string
+	// Kinds are the kinds of object that the API has.
+	Kinds []*Rule
+	// Granted reports whether an identity, or anybody if it is empty, has a permission. One API
+	// answers for all.
+	Granted func(v View, identity string, n Need) bool
+	// Resume starts again what objects of the state describe.
+	Resume func(ctx context.Context, c *Cloud) error
+}
+
+func kindsOf(apis []API) map[Kind]*Rule {
+	kinds := map[Kind]*Rule{}
+	for _, api := range apis {
+		for _, rule := range api.Kinds {
+			kinds[rule.Kind] = rule
+		}
+	}
+	return kinds
+}
+
+// rule returns the rules of a kind; of one that is unknown, none.
+func (c *Cloud) rule(kind Kind) *Rule {
+	if known, ok := c.kinds[kind]; ok {
+		return known
+	}
+	return &Rule{}
+}
+
+// title returns the name of a service in messages, or "".
+func (c *Cloud) title(service string) string {
+	for _, api := range c.apis {
+		if title, ok := api.Titles[service]; ok {
+			return title
+		}
+	}
+	return ""
+}

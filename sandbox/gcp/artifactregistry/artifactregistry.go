@@ -1,0 +1,18 @@
+// Package artifactregistry emulates Artifact Registry: repositories, and their Docker endpoint.
+package artifactregistry
+
+import "example.com/grpc-edge/sandbox/gcp"
+
+// The kinds of object that the API has.
+const (
+	KindRepository       gcp.Kind = "artifactregistry.googleapis.com/Repository"
+	KindRepositoryMember gcp.Kind = "artifactregistry.googleapis.com/IamMember"
+)
+
+// API returns what the cloud has of it.
+func API() gcp.API {
+	return gcp.API{
+		Titles: map[string]string{"artifactregistry.googleapis.com": "Artifact Registry API"},
+		Kinds:  []*gcp.Rule{repositoryRule, repositoryMemberRule},
+	}
+}

@@ -1,0 +1,138 @@
+package compute
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"example.com/grpc-edge/sandbox/addressplan"
+	"example.com/grpc-edge/sandbox/gcp"
+)
+
+var addressRule = &gcp.Rule{
+	Kind: KindAddress, Noun: "address", Name: "projects/{project}/regions/{region}/addresses/{name}",
+	Permissions: gcp.Verbs{ // of an address, only labels change in place
+		gcp.VerbCreate: gcp.On(gcp.OnProject, "compute.addresses.create", "compute.addresses.setLabels", "compute.regionOperations.get"),
+		gcp.VerbGet:    gcp.On(gcp.OnObject, "compute.addresses.get"),
+		gcp.VerbUpdate: gcp.On(gcp.OnObject, "compute.addresses.setLabels", "compute.regionOperations.get"),
+		gcp.VerbDelete: gcp.On(gcp.OnObject, "compute.addresses.delete", "compute.regionOperations.get"),
+	},
+	Quota: gcp.Quota{Metric: "STATIC_ADDRESSES", Limit: 8, Within: "regions"},
+	Check: checkAddress, Admit: admitAddress, Show: showUsers,
+}
+
+func checkAddress(p gcp.Properties) []gcp.Violation {
+	c := &gcp.Checker{P: p}
+	c.Name()
+	c.OneOf("addressType", "EXTERNAL", "INTERNAL")
+	c.OneOf("ipVersion", "IPV4", "IPV6")
+	c.OneOf("networkTier", "PREMIUM", "STANDARD")
+	c.OneOf("ipv6EndpointType", "VM", "NETLB")
+	if a := p.Text("address"); a != "" {
+		if _, err := netip.ParseAddr(a); err != nil {
+			c.Wrong("address", "%q is not an IP address", a)
+		}
+	}
+	return c.Found
+}
+
+func admitAddress(t *gcp.Change) error {
+	p := t.New.Config
+	if p.Text("ipVersion") == "IPV6" {
+		return gcp.Invalid("ipVersion", "IPV6", "The emulated network has no IPv6.")
+	}
+	kind := cmp.Or(p.Text("addressType"), "EXTERNAL")
+	t.AssignNumber("addressId")
+	t.Stamp("creationTimestamp")
+	t.Complete(gcp.Properties{"selfLink": LinkBase + t.New.Name, "addressType": kind, "labelFingerprint": gcp.Fingerprint()},
+		gcp.Properties{"prefixLength": 0, "users": []any{}, "networkTier": "PREMIUM", "purpose": "", "subnetwork": ""})
+	if kind == "INTERNAL" {
+		return internalAddress(t)
+	}
+	if t.New.Status.Has("address") {
+		return nil
+	}
+	if a := p.Text("address"); a != "" {
+		return gcp.Invalid("address", a, "Specified IP address is not allocated to the project or does not belong to the specified scope.")
+	}
+	a, ok := freeExternal(t)
+	if !ok {
+		return &gcp.Error{Code: 503, Reason: "ZONE_RESOURCE_POOL_EXHAUSTED", Message: "No external IP address is left in " + addressplan.External.String()}
+	}
+	t.New.Status["address"] = a.String()
+	return nil
+}
+
+// internalAddress reserves an address of a subnet: the one asked for, or the
+// first that is free. Four addresses of a subnet cannot be used ("Unusable
+// addresses in IPv4 subnet ranges", VPC documentation).
+func internalAddress(t *gcp.Change) error {
+	subnet, err := t.LookUp(KindSubnetwork, cmp.Or(t.New.Config.Text("subnetwork"), "default"))
+	if err != nil {
+		return err
+	}
+	t.New.Uses = []string{subnet.Name}
+	t.New.Status["subnetwork"] = LinkBase + subnet.Name
+	t.New.Status["purpose"] = cmp.Or(t.New.Config.Text("purpose"), "GCE_ENDPOINT")
+	if t.New.Status.Has("address") {
+		return nil
+	}
+	taken := map[string]bool{}
+	for _, other := range t.All(KindAddress, "projects/") {
+		if slices.Contains(other.Uses, subnet.Name) {
+			taken[other.Properties().Text("address")] = true
+		}
+	}
+	primary := ParseRange(subnet.Config.Text("ipCidrRange"))
+	size := uint32(1) << (32 - primary.Bits())
+	wanted := t.New.Config.Text("address")
+	for n := uint32(2); n < size-2; n++ {
+		if a := Nth(primary, n).String(); !taken[a] && (wanted == "" || wanted == a) {
+			t.New.Status["address"] = a
+			return nil
+		}
+	}
+	return gcp.Invalid("address", wanted, "No such address is free in subnetwork '%s' (%s).", subnet.Name, primary)
+}
+
+// freeExternal returns an external address that nothing has.
+func freeExternal(t *gcp.Change) (netip.Addr, bool) {
+	taken := map[string]bool{}
+	for _, o := range t.All("", "") {
+		switch o.Kind {
+		case KindAddress:
+			taken[o.Properties().Text("address")] = true
+		case KindForwardingRule:
+			taken[o.Config.Text("IPAddress")] = true
+		}
+	}
+	for a := addressplan.FirstReserved; addressplan.External.Contains(a); a = a.Next() {
+		if !taken[a.String()] {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// showUsers adds the self links of what uses the address.
+func showUsers(v gcp.View, o *gcp.Object) {
+	var links []string
+	for _, name := range v.Users(o.Name) {
+		links = append(links, LinkBase+name)
+	}
+	o.Status["users"] = gcp.List(links)
+}
+
+// ReservedAddress returns the IP address that is reserved under a name.
+func ReservedAddress(c *gcp.Cloud, project, region, name string) (netip.Addr, bool) {
+	path, err := c.NameOf(KindAddress, gcp.Place{Project: project, Region: region}, gcp.Properties{"name": name})
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	o, err := c.Get(path)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	a, err := netip.ParseAddr(o.Properties().Text("address"))
+	return a, err == nil
+}

@@ -1,0 +1,47 @@
+package compute_test
+
+import (
+	"testing"
+
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/compute"
+	"example.com/grpc-edge/sandbox/gcp/gcptest"
+)
+
+func TestCreateIsRefused(t *testing.T) {
+	t.Parallel()
+	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime())
+	gcptest.Build(t, c)
+	refuse := gcptest.Refuser(t, c)
+	refuse("network exists", compute.KindNetwork, gcp.Properties{"name": "net"}, 409, "The resource '"+gcptest.NetworkName+"' already exists, alreadyExists")
+	refuse("network name", compute.KindNetwork, gcp.Properties{"name": "Net"}, 400, "must be 1-63 characters")
+	refuse("network MTU", compute.KindNetwork, gcp.Properties{"name": "n", "mtu": 1200.0}, 400, "1200 is not between 1300 and 8896")
+	refuse("project ID", compute.KindNetwork, gcp.Properties{"name": "n", "project": "P"}, 400, `Invalid project ID "P"`)
+	refuse("API of another project", compute.KindNetwork, gcp.Properties{"name": "n", "project": "other-project"}, 403,
+		"Compute Engine API has not been used in project")
+	refuse("subnet without network", compute.KindSubnetwork, gcptest.With(gcptest.SubnetConfig, gcp.Properties{"name": "s", "network": "nope"}), 404,
+		"The resource 'projects/test-project/global/networks/nope' was not found, notFound")
+	refuse("subnet range", compute.KindSubnetwork, gcp.Properties{"name": "s", "network": "net", "ipCidrRange": "10.0.0.1/20"}, 400, "host bits are set")
+	refuse("subnet range size", compute.KindSubnetwork, gcp.Properties{"name": "s", "network": "net", "ipCidrRange": "10.9.0.0/30"}, 400, "between 4 and 29")
+	refuse("subnet range prohibited", compute.KindSubnetwork, gcp.Properties{"name": "s", "network": "net", "ipCidrRange": "169.254.0.0/24"}, 400, "no subnet may use")
+	refuse("subnet overlaps", compute.KindSubnetwork, gcp.Properties{"name": "s", "network": "net", "ipCidrRange": "10.5.0.0/20"}, 400,
+		"Invalid IPCidrRange: 10.5.0.0/20 conflicts with existing subnetwork 'sub' in region 'us-central1'., invalid")
+	refuse("subnet overlaps itself", compute.KindSubnetwork, gcp.Properties{"name": "s", "network": "net", "ipCidrRange": "10.16.0.0/20",
+		"secondaryIpRanges": []any{gcp.Properties{"rangeName": "r", "ipCidrRange": "10.16.8.0/24"}}}, 400, "conflicts with existing subnetwork 's'")
+	refuse("subnet region", compute.KindSubnetwork, gcptest.With(gcptest.SubnetConfig, gcp.Properties{"region": "us-central9"}), 400, "Unknown region")
+	refuse("firewall of both sorts", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "allows": []any{gcp.Properties{"protocol": "tcp"}},
+		"denies": []any{gcp.Properties{"protocol": "tcp"}}}, 400, "not both")
+	refuse("firewall port", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "allows": []any{
+		gcp.Properties{"protocol": "tcp", "ports": []any{"90-80"}}}}, 400, `"90-80" is neither a port nor a range`)
+	refuse("firewall protocol with ports", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "allows": []any{
+		gcp.Properties{"protocol": "icmp", "ports": []any{"80"}}}}, 400, "ports may only be specified")
+	refuse("firewall source", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "allows": []any{gcp.Properties{"protocol": "tcp"}}}, 400,
+		"one of source_tags, source_ranges, or source_service_accounts must be defined")
+	refuse("firewall empty", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net"}, 400, "'resource.allowed' or 'resource.denied'")
+	refuse("egress with sources", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "direction": "EGRESS",
+		"denies": []any{gcp.Properties{"protocol": "all"}}, "sourceRanges": []any{"10.0.0.0/8"}}, 400, "Egress rules have destinations")
+	refuse("address asked for", compute.KindAddress, gcp.Properties{"name": "a", "address": "203.0.113.99"}, 400, "not allocated to the project")
+	refuse("internal address", compute.KindAddress, gcp.Properties{"name": "a", "addressType": "INTERNAL", "subnetwork": "sub", "address": "10.1.0.5"}, 400, "No such address is free")
+	refuse("router ASN", compute.KindRouter, gcp.Properties{"name": "r", "network": "net", "bgp": gcp.Properties{"asn": 1.0}}, 400, "private ASN")
+	refuse("NAT without router", compute.KindRouterNAT, gcp.Properties{"name": "nat", "router": "r", "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES"}, 404, "routers/r' was not found")
+}

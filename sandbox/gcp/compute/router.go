@@ -1,0 +1,115 @@
+package compute
+
+import (
+	"regexp"
+
+	"example.com/grpc-edge/sandbox/gcp"
+)
+
+var routerRule = &gcp.Rule{
+	Kind: KindRouter, Noun: "router", Name: "projects/{project}/regions/{region}/routers/{name}",
+	Permissions: permissionsOf("routers", "compute.regionOperations.get", policy),
+	Quota:       gcp.Quota{Metric: "ROUTERS", Limit: 10},
+	Check:       checkRouter, Admit: admitRouter,
+}
+
+func checkRouter(p gcp.Properties) []gcp.Violation {
+	c := &gcp.Checker{P: p}
+	c.Name()
+	c.OneOf("bgp.advertiseMode", "DEFAULT", "CUSTOM")
+	if asn := p.Int("bgp.asn"); asn != 0 && asn != 16550 && (asn < 64512 || asn > 65534) &&
+		(asn < 4_200_000_000 || asn > 4_294_967_294) {
+		c.Wrong("bgp.asn", "%d must be a private ASN (RFC 6996) or 16550", asn)
+	}
+	return c.Found
+}
+
+func admitRouter(t *gcp.Change) error {
+	network, err := t.LookUp(KindNetwork, t.New.Config.Text("network"))
+	if err != nil {
+		return err
+	}
+	t.New.Uses = []string{network.Name}
+	t.Stamp("creationTimestamp")
+	t.Complete(gcp.Properties{"network": LinkBase + network.Name, "selfLink": LinkBase + t.New.Name}, nil)
+	return nil
+}
+
+var natRule = &gcp.Rule{
+	Kind: KindRouterNAT, Noun: "router NAT", Name: "projects/{project}/regions/{region}/routers/{router}/nats/{name}",
+	Permissions: gcp.Verbs{
+		gcp.VerbCreate: gcp.On(gcp.OnProject, "compute.routers.update", "compute.regionOperations.get"),
+		gcp.VerbGet:    gcp.On(gcp.OnObject, "compute.routers.get"),
+		gcp.VerbUpdate: gcp.On(gcp.OnObject, "compute.routers.update", "compute.regionOperations.get"),
+		gcp.VerbDelete: gcp.On(gcp.OnObject, "compute.routers.get", "compute.routers.update", "compute.regionOperations.get"),
+	},
+	Quota: gcp.Quota{Metric: "NATS", Limit: 50, Within: "routers"}, // "Quotas and limits", Cloud NAT
+	Check: checkNAT, Admit: admitNAT,
+}
+
+var natName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])$`)
+
+func checkNAT(p gcp.Properties) []gcp.Violation {
+	c := &gcp.Checker{P: p}
+	c.Match("name", natName, "be 2-63 characters: a lowercase letter, then lowercase letters, digits and hyphens")
+	c.OneOf("sourceSubnetworkIpRangesToNat", "ALL_SUBNETWORKS_ALL_IP_RANGES",
+		"ALL_SUBNETWORKS_ALL_PRIMARY_IP_RANGES", "LIST_OF_SUBNETWORKS")
+	c.OneOf("natIpAllocateOption", "MANUAL_ONLY", "AUTO_ONLY")
+	c.OneOf("autoNetworkTier", "PREMIUM", "STANDARD")
+	c.OneOf("type", "PUBLIC", "PRIVATE")
+	c.OneOf("logConfig.filter", "ERRORS_ONLY", "TRANSLATIONS_ONLY", "ALL")
+	if n := p.Int("minPortsPerVm"); p.Bool("enableDynamicPortAllocation") && n&(n-1) != 0 {
+		c.Wrong("minPortsPerVm", "%d must be a power of 2 with dynamic port allocation", n)
+	}
+	return c.Found
+}
+
+// admitNAT checks a gateway against its router, its subnets and its addresses
+// ("Set up and manage network address translation with Public NAT", Cloud NAT).
+func admitNAT(t *gcp.Change) error {
+	p := t.New.Config
+	router, err := t.LookUp(KindRouter, p.Text("router"))
+	if err != nil {
+		return err
+	}
+	all := p.Text("sourceSubnetworkIpRangesToNat") != "LIST_OF_SUBNETWORKS"
+	if all == p.Has("subnetworks") {
+		return gcp.Invalid("sourceSubnetworkIpRangesToNat", p.Text("sourceSubnetworkIpRangesToNat"),
+			"Subnetworks are given if and only if it is LIST_OF_SUBNETWORKS.")
+	}
+	if manual := p.Text("natIpAllocateOption") == "MANUAL_ONLY"; manual != p.Has("natIps") {
+		return gcp.Invalid("natIpAllocateOption", p.Text("natIpAllocateOption"), "NAT IPs are given if and only if it is MANUAL_ONLY.")
+	}
+	for _, other := range t.All(KindRouterNAT, router.Name+"/") {
+		if theirs := other.Config.Text("sourceSubnetworkIpRangesToNat"); other.Name != t.New.Name && all && theirs != "LIST_OF_SUBNETWORKS" {
+			return gcp.Invalid("nats", t.New.ID(), "NAT '%s' covers all subnetworks of the region already.", other.ID())
+		}
+	}
+	if err := natUses(t, p); err != nil {
+		return err
+	}
+	t.Complete(nil, gcp.Properties{
+		"enableDynamicPortAllocation": false, "enableEndpointIndependentMapping": false, "endpointTypes": []any{"ENDPOINT_TYPE_VM"},
+		"icmpIdleTimeoutSec": 30, "minPortsPerVm": 64, "tcpEstablishedIdleTimeoutSec": 1200, "tcpTimeWaitTimeoutSec": 120,
+		"tcpTransitoryIdleTimeoutSec": 30, "udpIdleTimeoutSec": 30, "type": "PUBLIC", "autoNetworkTier": "PREMIUM",
+	})
+	return nil
+}
+
+func natUses(t *gcp.Change, p gcp.Properties) error {
+	for _, s := range p.Objects("subnetworks") {
+		subnet, err := t.LookUp(KindSubnetwork, s.Text("name"))
+		if err != nil {
+			return err
+		}
+		t.New.Uses = append(t.New.Uses, subnet.Name)
+	}
+	for _, ip := range p.Texts("natIps") {
+		address, err := t.LookUp(KindAddress, ip)
+		if err != nil {
+			return err
+		}
+		t.New.Uses = append(t.New.Uses, address.Name)
+	}
+	return nil
+}

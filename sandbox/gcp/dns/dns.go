@@ -1,0 +1,18 @@
+// Package dns emulates Cloud DNS: private zones, and records of a public one.
+package dns
+
+import "example.com/grpc-edge/sandbox/gcp"
+
+// The kinds of object that the API has.
+const (
+	KindManagedZone gcp.Kind = "dns.googleapis.com/ManagedZone"
+	KindRecordSet   gcp.Kind = "dns.googleapis.com/ResourceRecordSet"
+)
+
+// API returns what the cloud has of it.
+func API() gcp.API {
+	return gcp.API{
+		Titles: map[string]string{"dns.googleapis.com": "Cloud DNS API"},
+		Kinds:  []*gcp.Rule{managedZoneRule, recordSetRule},
+	}
+}

@@ -1,0 +1,140 @@
+package iam
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	celref "github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+
+	"example.com/grpc-edge/sandbox/gcp"
+)
+
+// claims returns the environment of an identity provider's expressions ("Configure Workload
+// Identity Federation with deployment pipelines", IAM).
+var claims = sync.OnceValue(func() *cel.Env {
+	return environment(cel.Variable("assertion", cel.MapType(cel.StringType, cel.DynType)))
+})
+
+// modifiedGrants is the attribute of a call that changes a policy: the roles that it
+// grants or revokes ("Set limits on granting roles", IAM).
+const modifiedGrants = "iam.googleapis.com/modifiedGrantsByRole"
+
+var texts = cel.ListType(cel.StringType)
+
+// conditions returns the environment of IAM Conditions ("Attribute reference for IAM
+// Conditions"). It has only what is emulated: the resource's name and service, and attributes of
+// the API.
+var conditions = sync.OnceValue(func() *cel.Env {
+	attributes := cel.MapType(cel.StringType, texts)
+	return environment(
+		cel.Variable("resource", cel.MapType(cel.StringType, cel.StringType)),
+		cel.Variable("api", attributes),
+		cel.Function("getAttribute", cel.MemberOverload("api_get_attribute",
+			[]*cel.Type{attributes, cel.StringType, texts}, texts, cel.FunctionBinding(getAttribute))),
+		cel.Function("hasOnly", cel.MemberOverload("list_has_only",
+			[]*cel.Type{texts, texts}, cel.BoolType, cel.BinaryBinding(hasOnly))),
+	)
+})
+
+func environment(options ...cel.EnvOption) *cel.Env {
+	env, err := cel.NewEnv(options...)
+	if err != nil {
+		panic("the variables of expressions are fixed: " + err.Error())
+	}
+	return env
+}
+
+// getAttribute returns an attribute of the API, or the default where a call has none.
+func getAttribute(args ...celref.Val) celref.Val {
+	if value, found := args[0].(traits.Mapper).Find(args[1]); found {
+		return value
+	}
+	return args[2]
+}
+
+func hasOnly(list, allowed celref.Val) celref.Val {
+	for it := list.(traits.Lister).Iterator(); it.HasNext() == types.True; {
+		if allowed.(traits.Container).Contains(it.Next()) != types.True {
+			return types.False
+		}
+	}
+	return types.True
+}
+
+// checkCondition checks that IAM accepts a binding's condition ("Overview of IAM Conditions";
+// "Policy", Expr, IAM API).
+func checkCondition(c *gcp.Checker) {
+	if !c.P.Has("condition") {
+		return
+	}
+	expression := c.P.Text("condition.expression")
+	if n := len(c.P.Text("condition.title")); n == 0 || n > 100 {
+		c.Wrong("condition.title", "must have 1-100 characters")
+	}
+	if n := len(c.P.Text("condition.description")); n > 256 {
+		c.Wrong("condition.description", "%d characters are more than 256", n)
+	}
+	ast, issues := conditions().Compile(expression)
+	switch {
+	case issues.Err() != nil:
+		c.Wrong("condition.expression", "%q is no condition: %v", expression, issues.Err())
+	case !ast.OutputType().IsExactType(cel.BoolType):
+		c.Wrong("condition.expression", "%q must be true or false", expression)
+	}
+	if slices.Contains([]string{"roles/owner", "roles/editor", "roles/viewer"}, c.P.Text("role")) {
+		c.Wrong("condition", "a basic role cannot be granted with a condition")
+	}
+	if slices.Contains([]string{"allUsers", "allAuthenticatedUsers"}, c.P.Text("member")) {
+		c.Wrong("condition", "%s cannot be granted a role with a condition", c.P.Text("member"))
+	}
+}
+
+// namedResources lists the emulated services whose resources have attributes in conditions
+// ("Resource attributes for IAM Conditions").
+var namedResources = []string{"binaryauthorization", "cloudkms", "resourcemanager", "compute", "container", "storage", "secretmanager"}
+
+// meets reports whether a need meets the condition of a binding. A condition that cannot be
+// evaluated is not met.
+func meets(n gcp.Need, condition gcp.Properties) bool {
+	if condition == nil {
+		return true
+	}
+	ast, issues := conditions().Compile(condition.Text("expression"))
+	if issues.Err() != nil {
+		return false
+	}
+	program, err := conditions().Program(ast)
+	if err != nil {
+		return false
+	}
+	resource, api := map[string]string{"name": "", "service": ""}, map[string][]string{}
+	if service, _, _ := strings.Cut(n.Permission, "."); slices.Contains(namedResources, service) {
+		resource["name"], resource["service"] = conditionName(service, n.Resource), apiOf(service)
+	}
+	if n.Role != "" {
+		api[modifiedGrants] = []string{n.Role}
+	}
+	result, _, err := program.Eval(map[string]any{"resource": resource, "api": api})
+	return err == nil && result == types.True
+}
+
+// conditionName returns the name of a resource in conditions. A bucket's name has no project
+// there (Cloud Storage, "IAM Conditions").
+func conditionName(service, name string) string {
+	if _, bucket, found := strings.Cut(name, "/buckets/"); service == "storage" && found {
+		return "projects/_/buckets/" + bucket
+	}
+	return name
+}
+
+// apiOf returns the service whose permissions begin with this word.
+func apiOf(word string) string {
+	if word == "resourcemanager" {
+		word = "cloudresourcemanager"
+	}
+	return word + ".googleapis.com"
+}

@@ -1,0 +1,25 @@
+// Package iam emulates IAM: accounts, roles, members of policies with their conditions, and the
+// identities of other systems. It decides for all APIs what a caller may do.
+package iam
+
+import "example.com/grpc-edge/sandbox/gcp"
+
+// The kinds of object that the API has.
+const (
+	KindServiceAccount   gcp.Kind = "iam.googleapis.com/ServiceAccount"
+	KindCustomRole       gcp.Kind = "iam.googleapis.com/Role"
+	KindProjectMember    gcp.Kind = "cloudresourcemanager.googleapis.com/IamMember"
+	KindAccountMember    gcp.Kind = "iam.googleapis.com/IamMember"
+	KindBucketMember     gcp.Kind = "storage.googleapis.com/IamMember"
+	KindIdentityPool     gcp.Kind = "iam.googleapis.com/WorkloadIdentityPool"
+	KindIdentityProvider gcp.Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"
+)
+
+// API returns what the cloud has of it.
+func API() gcp.API {
+	return gcp.API{
+		Titles:  map[string]string{"iam.googleapis.com": "Identity and Access Management (IAM) API", "cloudresourcemanager.googleapis.com": "Cloud Resource Manager API"},
+		Kinds:   []*gcp.Rule{accountRule, customRoleRule, projectMemberRule, accountMemberRule, bucketMemberRule, identityPoolRule, identityProviderRule},
+		Granted: granted,
+	}
+}

@@ -1,0 +1,15 @@
+// Package privateca emulates Certificate Authority Service: certificates of a pool.
+package privateca
+
+import "example.com/grpc-edge/sandbox/gcp"
+
+// KindCertificate is the kind of object that the API has.
+const KindCertificate gcp.Kind = "privateca.googleapis.com/Certificate"
+
+// API returns what the cloud has of it.
+func API() gcp.API {
+	return gcp.API{
+		Titles: map[string]string{"privateca.googleapis.com": "Certificate Authority API"},
+		Kinds:  []*gcp.Rule{certificateRule},
+	}
+}

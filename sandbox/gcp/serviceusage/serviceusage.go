@@ -1,0 +1,15 @@
+// Package serviceusage emulates Service Usage: which APIs a project has enabled, and the agents of
+// their services.
+package serviceusage
+
+import "example.com/grpc-edge/sandbox/gcp"
+
+// KindServiceIdentity is the agent of a service; the kind of an API is [gcp.KindService].
+const KindServiceIdentity gcp.Kind = "serviceusage.googleapis.com/ServiceIdentity"
+
+// API returns what the cloud has of it.
+func API() gcp.API {
+	return gcp.API{
+		Kinds: []*gcp.Rule{serviceRule, serviceIdentityRule},
+	}
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"example.com/grpc-edge/sandbox/breakpoint"
+)
+
+// pauseCommand returns the commands that keep the engine waiting at each resource, let it go, and
+// list where it waits.
+func pauseCommand() *cobra.Command {
+	var at string
+	pause := command("pause create|update|delete", "Keep Pulumi waiting at each resource, to kill it there", cobra.ExactArgs(1),
+		func(_ context.Context, s sandbox, args []string) error {
+			if !s.state.Exists() {
+				return errDown
+			}
+			return breakpoint.Set(s.state.Dir, breakpoint.Breakpoint{At: breakpoint.Point(at), Verb: args[0]})
+		})
+	pause.Flags().StringVar(&at, "at", string(breakpoint.Answer), "request: the provider did nothing; answer: it has done all")
+	pause.Long = "Of each resource, the first call to create (update, delete) it is never answered. The call after it, of the next run, goes."
+	pause.Example = "  sandbox pause create --at answer\n  sandbox pause clear"
+	pause.AddCommand(
+		command("list", "List the resources at which Pulumi waits", cobra.NoArgs, func(_ context.Context, s sandbox, _ []string) error {
+			if !s.state.Exists() {
+				return errDown
+			}
+			paused, err := breakpoint.Paused(s.state.Dir)
+			for _, urn := range paused {
+				fmt.Println(urn)
+			}
+			return err
+		}),
+		command("clear", "Let all later calls go on", cobra.NoArgs, func(_ context.Context, s sandbox, _ []string) error {
+			if !s.state.Exists() {
+				return errDown
+			}
+			return breakpoint.Clear(s.state.Dir)
+		}))
+	return pause
+}

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+func printVersion(ctx context.Context, s sandbox, _ []string) error {
+	fmt.Println(s.version(ctx))
+	return nil
+}
+
+// version describes what runs: the commit of the repository, from which all other versions follow,
+// and the compiler. It asks git, as a commit in the program would make each one another program,
+// and the running sandbox one of an older build.
+func (s sandbox) version(ctx context.Context) string {
+	commit, err := exec.CommandContext(ctx, "git", "-C", s.tools.Root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").Output()
+	if err != nil {
+		commit = []byte("of an unknown commit")
+	}
+	return fmt.Sprintf("sandbox %s, %s %s/%s", strings.TrimSpace(string(commit)), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
