@@ -113,11 +113,13 @@ func TestTouched(t *testing.T) {
 		"a page":                   {[]string{"README.md", "docs/edge.md"}, []string{}},
 		"tests":                    {[]string{"infra/main_test.go", "infra/testdata/dev.json", "test/doc.go"}, []string{}},
 		"what CI runs":             {[]string{".github/workflows/deploy.yaml", "Makefile", "cloudbuild.yaml"}, []string{}},
+		"programs about a stack":   {[]string{"cmd/delivery/plan.go", "cmd/service/add.go", "tools/pulumi/go.mod", "measure/loadgen/load.go"}, []string{}},
 		"one stack's file":         {[]string{"Pulumi.dev.yaml", "README.md"}, []string{"dev"}},
 		"a stack not delivered":    {[]string{"Pulumi.sandbox.yaml"}, []string{}},
 		"the project's file":       {[]string{"Pulumi.yaml"}, all},
 		"a service":                {[]string{"services/echo/handlers.go"}, all},
 		"a module":                 {[]string{"go.work.sum"}, all},
+		"what the program imports": {[]string{"cmd/contract/check/check.go"}, all},
 		"a policy":                 {[]string{"policy/invariant/pods.go"}, all},
 		"a file with a stack name": {[]string{"infra/Pulumi.dev.yaml"}, all},
 	}
