@@ -22,7 +22,8 @@ type Environment struct {
 	Program string // the project's name in Pulumi.yaml
 	// SecretsProvider encrypts the secrets in the state; "" is a passphrase.
 	SecretsProvider string
-	config          map[string]any
+	// Config holds the keys that the file sets, with their prefix, and values.
+	Config map[string]any
 }
 
 // File returns the name of a stack's file.
@@ -46,7 +47,7 @@ func Read(root, stack string) (Environment, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, fmt.Errorf("there is no stack %q: no file %s in %s", stack, File(stack), root)
 	}
-	e.config, e.SecretsProvider = settings.Config, settings.SecretsProvider
+	e.Config, e.SecretsProvider = settings.Config, settings.SecretsProvider
 	return e, err
 }
 
@@ -63,7 +64,7 @@ func read(file string, into any) error {
 
 // Value returns the value of a key of the stack's config, or "" if it is not set.
 func (e Environment) Value(key string) string {
-	value, set := e.config[key]
+	value, set := e.Config[key]
 	if !set || value == nil {
 		return ""
 	}
@@ -108,29 +109,34 @@ func (e Environment) Identity(role string) (provider, account string, err error)
 	return provider, fmt.Sprintf("%s-%s@%s.iam.gserviceaccount.com", role, e.Stack, project), nil
 }
 
-var file = regexp.MustCompile(`^Pulumi\.([^.]+)\.yaml$`)
+// file matches the name of a stack's file.
+var file = regexp.MustCompile(`^Pulumi\.([^/]*)\.yaml$`)
 
-// Delivered lists the names of the stacks that CI delivers.
-func Delivered(root string) ([]string, error) {
-	entries, err := os.ReadDir(root)
+// Stacks returns the environment of each stack that has a file in the repository's folder.
+func Stacks(root string) ([]Environment, error) {
+	files, err := filepath.Glob(filepath.Join(root, File("*")))
 	if err != nil {
 		return nil, err
 	}
-	stacks := []string{}
-	for _, entry := range entries {
-		found := file.FindStringSubmatch(entry.Name())
-		if found == nil {
-			continue
-		}
-		e, err := Read(root, found[1])
-		if err != nil {
+	stacks := make([]Environment, len(files))
+	for i, path := range files {
+		if stacks[i], err = Read(root, file.FindStringSubmatch(filepath.Base(path))[1]); err != nil {
 			return nil, err
-		}
-		if e.Delivered() {
-			stacks = append(stacks, e.Stack)
 		}
 	}
 	return stacks, nil
+}
+
+// Delivered lists the names of the stacks that CI delivers.
+func Delivered(root string) ([]string, error) {
+	all, err := Stacks(root)
+	delivered := []string{}
+	for _, e := range all {
+		if e.Delivered() {
+			delivered = append(delivered, e.Stack)
+		}
+	}
+	return delivered, err
 }
 
 // noStack matches files that change no stack. Everything else may: the program has

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/grpc-edge/cmd/delivery/environment"
 )
 
 // Options selects what is previewed.
@@ -91,7 +93,7 @@ func (f *flight) prepare(root string) error {
 	for _, entry := range entries {
 		name := entry.Name()
 		switch {
-		case slices.Contains([]string{".git", ".cache", ".sandbox"}, name), stackFile.MatchString(name):
+		case slices.Contains([]string{".git", ".cache", ".sandbox"}, name):
 			continue
 		case entry.IsDir():
 			err = os.CopyFS(filepath.Join(f.root, name), os.DirFS(filepath.Join(root, name)))
@@ -122,7 +124,7 @@ func (f *flight) preview(ctx context.Context, s Stack) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(f.root, "Pulumi."+s.Name+".yaml"), text, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(f.root, environment.File(s.Name)), text, 0o600); err != nil {
 		return err
 	}
 	if out, err := f.pulumi(ctx, "", "stack", "init", s.Name, "--no-select"); err != nil {

@@ -12,12 +12,13 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"example.com/grpc-edge/cmd/delivery/environment"
 )
 
 // Stack describes a stack to preview.
@@ -27,32 +28,22 @@ type Stack struct {
 	Config map[string]any
 }
 
-var stackFile = regexp.MustCompile(`^Pulumi\.([a-z0-9-]+)\.yaml$`)
-
 // program is the prefix of the program's keys.
 const program = "grpc-edge:"
 
 // Stacks returns the stacks of the repository, and those of infra/variants.yaml. Each of
 // the latter is the sandbox's stack with other keys.
 func Stacks(root string) ([]Stack, error) {
-	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
+	environments, err := environment.Stacks(root)
 	if err != nil {
 		return nil, err
 	}
 	var stacks []Stack
 	var sandbox map[string]any
-	for _, file := range files {
-		var content struct{ Config map[string]any }
-		if err := readYAML(file, &content); err != nil {
-			return nil, err
-		}
-		name := stackFile.FindStringSubmatch(filepath.Base(file))
-		if name == nil {
-			continue
-		}
-		stacks = append(stacks, Stack{name[1], content.Config})
-		if name[1] == "sandbox" {
-			sandbox = content.Config
+	for _, e := range environments {
+		stacks = append(stacks, Stack{e.Stack, e.Config})
+		if e.Stack == "sandbox" {
+			sandbox = e.Config
 		}
 	}
 	variants := map[string]map[string]any{}
