@@ -5,6 +5,8 @@ PROTO_TOOLS := $(addprefix .cache/bin/,buf protoc-gen-go protoc-gen-go-grpc)
 # cmd/protos has a go.work of its own: what it imports is newer than elsewhere.
 PROTOS      := go -C cmd/protos run . -root "$(CURDIR)"
 
+##@ Generated: what follows from the protos and the keys
+
 .PHONY: generate generate-check proto-lint protos configuration
 
 generate: protos configuration ## Generate Go code, descriptors, the OpenAPI document and docs/configuration.md
