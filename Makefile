@@ -12,14 +12,14 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS 2>/dev/null) -buildvcs=false)
 BIN := .cache/bin
 SANDBOX := $(BIN)/sandbox
 # The modules of the workspace, from go.work, and those that are apart.
-MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench tools/bootstrap tools/protos
+MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench cmd/bootstrap cmd/protos
 # What these test is in other modules, whose changes go test's cache does not see.
-UNCACHED := policy tools/configuration tools/delivery tools/protos tools/service
+UNCACHED := policy cmd/configuration cmd/delivery cmd/protos cmd/service
 unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ " $(UNCACHED) " != *" $$m "* ]] || echo -count=1) ./...); done
 
 include services/generate.mk
 include bench/bench.mk
-include tools/delivery/delivery.mk
+include cmd/delivery/delivery.mk
 
 ##@ Sandbox: the whole system on this machine
 
@@ -67,19 +67,19 @@ kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$(
 
 .PHONY: service
 service: ## Write a new service, which works and is tested (NAME=greeter)
-	@go -C tools/service run . -root "$(CURDIR)" add "$(NAME)"
+	@go -C cmd/service run . -root "$(CURDIR)" add "$(NAME)"
 
 .PHONY: service-rename
 service-rename: ## Rename a service: its folder and its objects, not its protos (NAME=greeter TO=welcome)
-	@go -C tools/service run . -root "$(CURDIR)" rename "$(NAME)" "$(TO)"
+	@go -C cmd/service run . -root "$(CURDIR)" rename "$(NAME)" "$(TO)"
 
 .PHONY: service-remove
 service-remove: ## Remove a service (NAME=greeter)
-	@go -C tools/service run . -root "$(CURDIR)" remove "$(NAME)"
+	@go -C cmd/service run . -root "$(CURDIR)" remove "$(NAME)"
 
 .PHONY: contract
 contract: ## Run an image of a service as a pod would, and say what of docs/contract.md it breaks (IMAGE=registry/path@sha256:…, ENV="A=1 B=2")
-	@go -C tools/contract run . $(addprefix -env ,$(ENV)) "$(IMAGE)"
+	@go -C cmd/contract run . $(addprefix -env ,$(ENV)) "$(IMAGE)"
 
 .PHONY: test
 test: tools ## Run the tests of every module, then the end-to-end test
@@ -103,11 +103,11 @@ lint: $(BIN)/golangci-lint $(BIN)/actionlint ## Lint the Go code of every module
 	@for m in $(MODULES); do echo "== lint of $$m"; (cd $$m && "$(CURDIR)/$(BIN)/golangci-lint" run --config "$(CURDIR)/.golangci.yaml" ./...); done
 
 # The folders whose programs run in the cluster, or with rights to change it.
-SHIPPED = $(filter services/% envoy infra policy tools/bootstrap tools/delivery,$(MODULES))
+SHIPPED = $(filter services/% envoy infra policy cmd/bootstrap cmd/delivery,$(MODULES))
 
 .PHONY: licences
 licences: ## Check the licence of each module that goes into a program
-	@cd tools/licences && go run . $(addprefix ../../,$(SHIPPED))
+	@cd cmd/licences && go run . $(addprefix ../../,$(SHIPPED))
 
 .PHONY: vulnerabilities
 vulnerabilities: $(BIN)/govulncheck ## Look up known vulnerabilities in what the programs call (DB=file://… for a copy of the database)
@@ -115,7 +115,7 @@ vulnerabilities: $(BIN)/govulncheck ## Look up known vulnerabilities in what the
 
 .PHONY: outdated
 outdated: ## List the pinned versions that are behind what the registries have (IN=tools/pulumi: of a folder)
-	@cd tools/outdated && go run . -root ../.. $(IN)
+	@cd cmd/outdated && go run . -root ../.. $(IN)
 
 .PHONY: check
 check: lint vulnerabilities ## Check what a container without privileges can: lint, vulnerabilities, tests without a sandbox

@@ -3,10 +3,10 @@ module example.com/grpc-edge/infra
 go 1.26.0
 
 require (
+	example.com/grpc-edge/cmd/contract v0.0.0
 	example.com/grpc-edge/envoy v0.0.0
 	example.com/grpc-edge/policy v0.0.0
 	example.com/grpc-edge/services/catalog v0.0.0
-	example.com/grpc-edge/tools/contract v0.0.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1
 	github.com/pulumi/pulumi-gcp/sdk/v9 v9.33.0
@@ -146,4 +146,4 @@ replace example.com/grpc-edge/policy => ../policy
 
 replace example.com/grpc-edge/services/catalog => ../services/catalog
 
-replace example.com/grpc-edge/tools/contract => ../tools/contract
+replace example.com/grpc-edge/cmd/contract => ../cmd/contract

@@ -12,6 +12,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"example.com/grpc-edge/infra/config/configtest"
 	"example.com/grpc-edge/infra/image"
 )
 
@@ -178,7 +179,7 @@ func TestRolesKnowEveryKey(t *testing.T) {
 	// delivery.yaml creates the same resources with other values of these.
 	known := map[string]bool{"grpc-edge:githubRepositoryId": true, "grpc-edge:githubBranch": true}
 	for _, stack := range []string{"dev", "prod", "sandbox"} {
-		for key := range configKeys(t, "Pulumi."+stack+".yaml") {
+		for key := range configtest.Set(t, root, stack) {
 			known[key] = true
 		}
 	}
@@ -187,28 +188,9 @@ func TestRolesKnowEveryKey(t *testing.T) {
 			known[key] = true
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(configKeys(t, "Pulumi.yaml"))) {
-		if !strings.Contains(key, ":") {
-			key = "grpc-edge:" + key
-		}
+	for _, key := range slices.Sorted(maps.Keys(configtest.Load(t, root, ""))) {
 		if !known[key] {
 			t.Errorf("no stack in testdata has %s: add it to everything in golden_test.go", key)
 		}
 	}
-}
-
-// configKeys returns the keys that a file of Pulumi's sets or declares.
-func configKeys(t *testing.T, file string) map[string]any {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var project struct {
-		Config map[string]any `yaml:"config"`
-	}
-	if err := yaml.Unmarshal(text, &project); err != nil {
-		t.Fatalf("reading %s: %v", file, err)
-	}
-	return project.Config
 }

@@ -47,7 +47,7 @@ func TestBareEnvironment(t *testing.T) {
 		{"make .cache/bin/sandbox && .cache/bin/sandbox --help", "sandbox"},
 		{"make --silent stacks BASE=HEAD", "[]"},
 		{"make unit M=services/echo", "ok"},
-		{"make unit M=tools/configuration", "ok"},
+		{"make unit M=cmd/configuration", "ok"},
 		{"make service NAME=greeter && make unit M=services/greeter", "ok"},
 	} {
 		if out := b.must(t, command.line); !strings.Contains(out, command.want) {

@@ -14,8 +14,8 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"example.com/grpc-edge/cmd/delivery/github/githubtest"
 	echo "example.com/grpc-edge/services/echo/api"
-	"example.com/grpc-edge/tools/delivery/github/githubtest"
 )
 
 // TestDelivery takes a change from its pull request to production and back, with the make

@@ -3,11 +3,11 @@ module example.com/grpc-edge/test
 go 1.26.0
 
 require (
+	example.com/grpc-edge/cmd/contract v0.0.0
+	example.com/grpc-edge/cmd/delivery v0.0.0
 	example.com/grpc-edge/measure v0.0.0
 	example.com/grpc-edge/services/echo v0.0.0
 	example.com/grpc-edge/services/reverse v0.0.0
-	example.com/grpc-edge/tools/contract v0.0.0
-	example.com/grpc-edge/tools/delivery v0.0.0
 	github.com/florianl/go-nfqueue/v2 v2.0.2
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1
@@ -39,10 +39,10 @@ require (
 )
 
 replace (
+	example.com/grpc-edge/cmd/contract => ../cmd/contract
+	example.com/grpc-edge/cmd/delivery => ../cmd/delivery
 	example.com/grpc-edge/measure => ../measure
 	example.com/grpc-edge/services/chassis => ../services/chassis
 	example.com/grpc-edge/services/echo => ../services/echo
 	example.com/grpc-edge/services/reverse => ../services/reverse
-	example.com/grpc-edge/tools/contract => ../tools/contract
-	example.com/grpc-edge/tools/delivery => ../tools/delivery
 )

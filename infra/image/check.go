@@ -11,7 +11,7 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/organizations"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"example.com/grpc-edge/tools/contract/check"
+	"example.com/grpc-edge/cmd/contract/check"
 )
 
 // Checked returns the reference of an image that was built elsewhere, known once its

@@ -21,8 +21,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"example.com/grpc-edge/tools/contract/check"
-	"example.com/grpc-edge/tools/contract/run"
+	"example.com/grpc-edge/cmd/contract/check"
+	"example.com/grpc-edge/cmd/contract/run"
 )
 
 // start bounds the start of Python on a busy machine.

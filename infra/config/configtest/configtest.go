@@ -24,6 +24,21 @@ func Load(t testing.TB, root, stack string) map[string]string {
 	if stack == "" {
 		return config
 	}
+	for key, value := range Set(t, root, stack) {
+		_, known := config[key]
+		if !known && !strings.HasPrefix(key, "gcp:") {
+			t.Errorf("Pulumi.%s.yaml sets %s, which Pulumi.yaml does not declare", stack, key)
+		}
+		if config[key], err = declared.Text(value); err != nil {
+			t.Fatalf("encoding %v: %v", value, err)
+		}
+	}
+	return config
+}
+
+// Set returns the values that Pulumi.STACK.yaml in the folder sets.
+func Set(t testing.TB, root, stack string) map[string]any {
+	t.Helper()
 	var values struct {
 		Config map[string]any `yaml:"config"`
 	}
@@ -35,14 +50,5 @@ func Load(t testing.TB, root, stack string) map[string]string {
 	if err != nil {
 		t.Fatalf("reading %s: %v", file, err)
 	}
-	for key, value := range values.Config {
-		_, known := config[key]
-		if !known && !strings.HasPrefix(key, "gcp:") {
-			t.Errorf("Pulumi.%s.yaml sets %s, which Pulumi.yaml does not declare", stack, key)
-		}
-		if config[key], err = declared.Text(value); err != nil {
-			t.Fatalf("encoding %v: %v", value, err)
-		}
-	}
-	return config
+	return values.Config
 }

@@ -1,0 +1,157 @@
+// Package environment reads from the repository which stacks are delivered, where
+// each runs, and which identities its jobs use. It makes no network calls: a workflow
+// needs the answers before it has logged in.
+package environment
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Environment describes a stack by its file Pulumi.<stack>.yaml.
+type Environment struct {
+	Stack   string
+	Program string // the project's name in Pulumi.yaml
+	// SecretsProvider encrypts the secrets in the state; "" is a passphrase.
+	SecretsProvider string
+	// Config holds the keys that the file sets, with their prefix, and values.
+	Config map[string]any
+}
+
+// File returns the name of a stack's file.
+func File(stack string) string { return "Pulumi." + stack + ".yaml" }
+
+// Read reads the environment of a stack from the repository's folder.
+func Read(root, stack string) (Environment, error) {
+	e := Environment{Stack: stack}
+	var project struct {
+		Name string `json:"name"`
+	}
+	if err := read(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
+		return e, err
+	}
+	e.Program = project.Name
+	var settings struct {
+		Config          map[string]any `json:"config"`
+		SecretsProvider string         `json:"secretsprovider"`
+	}
+	err := read(filepath.Join(root, File(stack)), &settings)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, fmt.Errorf("there is no stack %q: no file %s in %s", stack, File(stack), root)
+	}
+	e.Config, e.SecretsProvider = settings.Config, settings.SecretsProvider
+	return e, err
+}
+
+func read(file string, into any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := yaml.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	return nil
+}
+
+// Value returns the value of a key of the stack's config, or "" if it is not set.
+func (e Environment) Value(key string) string {
+	value, set := e.Config[key]
+	if !set || value == nil {
+		return ""
+	}
+	return fmt.Sprint(value)
+}
+
+func (e Environment) own(key string) string { return e.Value(e.Program + ":" + key) }
+
+// Delivered reports whether CI jobs may log in to the stack's project.
+func (e Environment) Delivered() bool {
+	return e.own("githubRepository") != "" || e.own("cloudBuildRepository") != ""
+}
+
+// Protected reports whether destroying the stack is refused.
+func (e Environment) Protected() bool { return e.own("deletionProtection") != "false" }
+
+// Backend returns the URL where `make bootstrap` keeps the state of the project's stacks.
+func (e Environment) Backend() string { return "gs://" + e.Value("gcp:project") + "-pulumi-state" }
+
+// roles lists the roles that a job can log in as. infra/delivery creates their service
+// accounts.
+var roles = []string{"previewer", "deployer", "destroyer", "reviewer"}
+
+// Identity returns the inputs of google-github-actions/auth: the full name of the identity
+// provider, and the e-mail address of the role's service account.
+func (e Environment) Identity(role string) (provider, account string, err error) {
+	if !slices.Contains(roles, role) {
+		return "", "", fmt.Errorf("%q is no role of a job, which are %s", role, strings.Join(roles, ", "))
+	}
+	project, number := e.Value("gcp:project"), e.own("projectNumber")
+	var missing []string
+	for key, value := range map[string]string{"gcp:project": project, e.Program + ":projectNumber": number, e.Program + ":githubRepository": e.own("githubRepository")} {
+		if value == "" {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return "", "", fmt.Errorf("%s sets no %s: `make bootstrap` writes them", File(e.Stack), strings.Join(missing, ", "))
+	}
+	provider = fmt.Sprintf("projects/%s/locations/global/workloadIdentityPools/%s-%s/providers/github", number, e.Program, e.Stack)
+	return provider, fmt.Sprintf("%s-%s@%s.iam.gserviceaccount.com", role, e.Stack, project), nil
+}
+
+// file matches the name of a stack's file.
+var file = regexp.MustCompile(`^Pulumi\.([^/]*)\.yaml$`)
+
+// Stacks returns the environment of each stack that has a file in the repository's folder.
+func Stacks(root string) ([]Environment, error) {
+	files, err := filepath.Glob(filepath.Join(root, File("*")))
+	if err != nil {
+		return nil, err
+	}
+	stacks := make([]Environment, len(files))
+	for i, path := range files {
+		if stacks[i], err = Read(root, file.FindStringSubmatch(filepath.Base(path))[1]); err != nil {
+			return nil, err
+		}
+	}
+	return stacks, nil
+}
+
+// Delivered lists the names of the stacks that CI delivers.
+func Delivered(root string) ([]string, error) {
+	all, err := Stacks(root)
+	delivered := []string{}
+	for _, e := range all {
+		if e.Delivered() {
+			delivered = append(delivered, e.Stack)
+		}
+	}
+	return delivered, err
+}
+
+// noStack matches files that change no stack. Everything else may: the program has
+// cmd/contract in it.
+var noStack = regexp.MustCompile(`^(docs|test|bench|measure|sandbox|tools|\.github|\.ci|cmd/(bootstrap|configuration|delivery|licences|outdated|protos|service))/|^[^/]*\.md$|_test\.go$|/testdata/|^(Makefile|\.gitignore|\.golangci\.yaml|cloudbuild\.yaml|buf\..*|.*\.mk)$`)
+
+// Touched returns the stacks that a change of files can affect. A stack's own file affects
+// that stack. Anything in the program, its policies or its images affects all.
+func Touched(stacks, files []string) []string {
+	return slices.DeleteFunc(slices.Clone(stacks), func(stack string) bool {
+		return !slices.ContainsFunc(files, func(name string) bool {
+			if found := file.FindStringSubmatch(name); found != nil {
+				return found[1] == stack
+			}
+			return !noStack.MatchString(name)
+		})
+	})
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const repository = "../.."
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestGolden shows what a new service consists of, but for go.mod and go.sum, which
+// are the model's.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"greeter", "my-shop2"} {
+		files, err := plan(repository, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p, content := range files {
+			if strings.HasPrefix(p, "go.") {
+				continue
+			}
+			golden := filepath.Join("testdata", name, p)
+			if *update {
+				if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(golden, content, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want, err := os.ReadFile(golden); err != nil || !bytes.Equal(content, want) {
+				t.Errorf("%s is not as %s (%v); see `git diff` after `go test . -update`:\n%s", p, golden, err, content)
+			}
+		}
+	}
+}
+
+func TestRefusedNames(t *testing.T) {
+	t.Parallel()
+	root := checkout(t)
+	taken := "syntax = \"proto3\";\npackage taken.v1;\n"
+	if err := os.WriteFile(filepath.Join(root, "services", "echo", "api", "taken.proto"), []byte(taken), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, root)
+	for name, want := range map[string]string{
+		"":                      "such as greeter",
+		"Greeter":               "lower case",
+		"my_greeter":            "letters, digits or hyphens",
+		"1greeter":              "lower case letter",
+		"../greeter":            "lower case",
+		"größe":                 "lower case",
+		strings.Repeat("a", 64): "at most 40",
+		"envoy":                 "is the edge itself",
+		"lifecycle":             "starts and drains Envoy",
+		"internal":              "lets no other module import",
+		"chassis":               "services share",
+		"echo":                  "services/echo is there already",
+		"taken":                 "services/echo/api/taken.proto has its package, taken.v1",
+	} {
+		if err := run(t.Context(), root, []string{"add", name}, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("NAME=%q: %v, want an error with %q", name, err, want)
+		}
+		if name == "taken" {
+			continue // as a name it is free: a renamed service keeps its protos
+		}
+		if err := run(t.Context(), root, []string{"rename", "reverse", name}, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("TO=%q: %v, want an error with %q", name, err, want)
+		}
+		if name == "echo" {
+			continue
+		}
+		if err := run(t.Context(), root, []string{"remove", name}, io.Discard); err == nil || !strings.Contains(err.Error(), "must be one of echo, reverse") {
+			t.Errorf("remove %q: %v", name, err)
+		}
+	}
+	if after := tree(t, root); !slices.Equal(after, before) {
+		t.Errorf("refused names left\n%s\nwant\n%s", after, before)
+	}
+}
+
+func TestFailureLeavesEverythingAsItWas(t *testing.T) {
+	t.Parallel()
+	root := checkout(t)
+	if err := os.WriteFile(filepath.Join(root, "Makefile"), []byte("protos:\n\t@echo compiling\n\t@false\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, root)
+	var out bytes.Buffer
+	if err := run(t.Context(), root, []string{"add", "greeter"}, &out); err == nil || !strings.Contains(err.Error(), "make protos") {
+		t.Errorf("without generated code: %v, want an error", err)
+	}
+	if !strings.Contains(out.String(), "compiling") {
+		t.Errorf("what make prints is not shown:\n%s", &out)
+	}
+	if after := tree(t, root); !slices.Equal(after, before) {
+		t.Errorf("a failure leaves\n%s\nwant\n%s", after, before)
+	}
+}
+
+// TestServicesWork adds services before and after the others in the alphabet, and does
+// what a contributor and CI would: everything passes without an edit.
+func TestServicesWork(t *testing.T) {
+	t.Parallel()
+	root := checkout(t)
+	added := []string{"aaa", "greeter", "my-shop2", "users2", "zoo"}
+	var out bytes.Buffer
+	for _, name := range added[1:] {
+		if _, err := write(root, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := run(t.Context(), root, []string{"add", added[0]}, &out); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	for _, want := range []string{"compiling the protos in services/zoo", "aaa.v1.AaaService", "services/aaa/handlers.go", "make up"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the report lacks %q:\n%s", want, &out)
+		}
+	}
+	execute(t, root, "go", "-C", "cmd/protos", "run", ".", "-root", root, "check")
+	execute(t, root, "make", "--no-print-directory", "proto-lint")
+	for _, name := range added {
+		dir := folder(root, name)
+		execute(t, dir, "go", "mod", "tidy", "-diff")
+		execute(t, dir, "go", "vet", "./...")
+		if unformatted := execute(t, dir, "gofmt", "-l", "."); unformatted != "" {
+			t.Errorf("gofmt would change %s", unformatted)
+		}
+	}
+	execute(t, folder(root, "my-shop2"), "go", "test", "./...")
+	for _, module := range []string{"services/catalog", "cmd/configuration", "cmd/licences"} {
+		execute(t, filepath.Join(root, module), "go", "test", "./...")
+	}
+	work, err := os.ReadFile(filepath.Join(root, "go.work"))
+	if err != nil || !strings.Contains(string(work), "\t./services/aaa\n\t./services/catalog\n") || !strings.Contains(string(work), "\t./services/zoo\n\t./test\n") {
+		t.Errorf("go.work does not list them in order (%v):\n%s", err, work)
+	}
+}
+
+// TestRenameAndRemove takes a new service to another name, and away again.
+func TestRenameAndRemove(t *testing.T) {
+	t.Parallel()
+	root := checkout(t)
+	before := tree(t, root)
+	var out bytes.Buffer
+	steps := func(args ...string) error { return run(t.Context(), root, args, &out) }
+	if err := steps("add", "greeter"); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	stack := filepath.Join(root, "Pulumi.sandbox.yaml")
+	content, err := os.ReadFile(stack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(stack, append(content, "\n  grpc-edge:services:\n    greeter:\n      replicas: 3\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := steps("rename", "greeter", "welcome-2"); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	if !strings.Contains(out.String(), "WELCOME_2_TARGET") || !strings.Contains(out.String(), "Pulumi.sandbox.yaml:") {
+		t.Errorf("the report does not say what is left to do:\n%s", &out)
+	}
+	execute(t, folder(root, "welcome-2"), "go", "vet", "./...")
+	execute(t, root, "go", "-C", "cmd/protos", "run", ".", "-root", root, "check")
+	caller := filepath.Join(folder(root, "echo"), "service.yaml")
+	spec, err := os.ReadFile(caller)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(caller, []byte("calls: [welcome-2]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := steps("remove", "welcome-2"); err == nil || !strings.Contains(err.Error(), "services/echo/service.yaml:1: calls: [welcome-2]") {
+		t.Errorf("removing a service that another calls: %v", err)
+	}
+	for file, content := range map[string][]byte{caller: spec, stack: content} {
+		if err := os.WriteFile(file, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := steps("remove", "welcome-2"); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	for _, file := range tree(t, root) {
+		if !slices.Contains(before, file) {
+			t.Errorf("adding, renaming and removing a service changes %.300s", file)
+		}
+	}
+}
+
+// checkout copies the repository, with a link to the tools in its cache.
+func checkout(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	source, err := filepath.Abs(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nothing of these is read here, and they are most of what there is.
+	left := []string{".git", ".cache", "docs/resilience"}
+	err = filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		relative, _ := filepath.Rel(source, path)
+		if slices.Contains(left, relative) {
+			return map[bool]error{true: filepath.SkipDir}[entry.IsDir()]
+		}
+		return copyEntry(path, filepath.Join(root, relative), entry)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(root, ".cache"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(source, ".cache", "bin"), filepath.Join(root, ".cache", "bin")); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// copyEntry copies a folder or a file with its time, by which make sees that the tools
+// in the cache are new enough.
+func copyEntry(from, to string, entry fs.DirEntry) error {
+	if entry.IsDir() {
+		return os.MkdirAll(to, 0o755)
+	}
+	if !entry.Type().IsRegular() {
+		return nil
+	}
+	info, err := entry.Info()
+	if err != nil {
+		return err
+	}
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(to, content, 0o644); err != nil {
+		return err
+	}
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
+}
+
+// tree is every file, with its content.
+func tree(t *testing.T, root string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.Name() == ".cache" {
+			return filepath.SkipDir
+		}
+		if !entry.Type().IsRegular() {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		files = append(files, path+"\n"+string(content))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// execute runs a command outside any workspace, as images are built.
+func execute(t *testing.T, directory, name string, arguments ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, name, arguments...)
+	command.Dir = directory
+	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s in %s: %v\n%s", command, directory, err, output)
+	}
+	return string(output)
+}

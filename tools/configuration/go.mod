@@ -1,5 +1,0 @@
-module example.com/grpc-edge/tools/configuration
-
-go 1.26.0
-
-require gopkg.in/yaml.v3 v3.0.1

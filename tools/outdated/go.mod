@@ -1,5 +1,0 @@
-module example.com/grpc-edge/tools/outdated
-
-go 1.26.0
-
-require golang.org/x/mod v0.39.0
