@@ -48,7 +48,7 @@ var abuse = []Event{
 	{Key: "abuse-floods", Title: "Floods of PING, SETTINGS, empty DATA and PRIORITY frames", Promise: undisturbed, Do: attack(floods)},
 	{Key: "abuse-headers", Title: "Header bombs and endless CONTINUATION", Promise: undisturbed, Do: attack(headerBombs)},
 	{Key: "abuse-violations", Title: "Violations of HTTP/2 and HTTP/1.1", Promise: undisturbed, Do: attack(violations)},
-	{Key: "abuse-slow", Title: "A thousand slow clients: half a handshake, half a header, half a message, a reply that is not read", Promise: Promise{Slower: 5, After: 5 * time.Second}, Do: stallClients},
+	{Key: "abuse-slow", Title: "A thousand slow clients: half a handshake, half a header, half a message, an unread reply", Promise: Promise{Slower: 5, After: 5 * time.Second}, Do: stallClients},
 	{Key: "abuse-tls", Title: "Malformed TLS and plaintext", Promise: undisturbed, Do: attack(malformedTLS)},
 	{Key: "abuse-oversized", Title: "Messages of 5 MB by gRPC and REST, paths of 100 kB", Promise: undisturbed, Do: attack(oversized)},
 }

@@ -14,10 +14,10 @@ import (
 // boundaries lists what must be refused. Each of them changes nothing.
 var boundaries = []Event{
 	{Key: "pod-network", Title: "A pod of each app connects to what its NetworkPolicy forbids", Want: "no connection to other services, the API server, another node's kubelet, the metadata server or Google", Do: podNetwork},
-	{Key: "pod-root", Title: "A pod's container writes to its root, and is asked for its rights", Want: "read-only; no root user, no capability, no new privileges, system calls filtered", Do: podRoot},
+	{Key: "pod-root", Title: "A pod's container writes to its root file system, and its privileges are read", Want: "read-only; no root user, no capability, no new privileges, system calls filtered", Do: podRoot},
 	{Key: "pod-token", Title: "A pod looks for a token of the Kubernetes API", Want: "there is none", Do: podToken},
-	{Key: "node-push", Title: "A stolen credential of a node pulls and pushes an image", Want: "pulls, and cannot push", Do: nodePush},
-	{Key: "anonymous-pull", Title: "Somebody without a credential pulls an image", Want: "refused", Do: anonymousPull},
+	{Key: "node-push", Title: "A stolen credential of a node pulls and pushes an image", Want: "pull works, push is refused", Do: nodePush},
+	{Key: "anonymous-pull", Title: "An anonymous client pulls an image", Want: "refused", Do: anonymousPull},
 }
 
 // Apps lists the apps that run in the sandbox.

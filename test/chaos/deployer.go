@@ -27,12 +27,12 @@ import (
 // percentage of the alerts, which touches no pod. Each ends with a complete `make up` and
 // an empty preview.
 var deployer = []Event{
-	{Key: "engine-killed", Title: "The engine is killed (kill -9) while `make up` runs", Want: "the next `make up` goes on, and a preview shows nothing", Do: engineKilled},
-	{Key: "asleep", Title: "The laptop sleeps for a minute while `make up` runs", Want: "it ends well; or it says why not, and the next one does", Do: asleep},
-	{Key: "two-ups", Title: "Two people run `make up` at once", Want: "one is told that the stack is locked, the other ends well", Do: twoUps},
-	{Key: "state-truncated", Title: "The state file is cut in half", Want: "refused with one message; the backup beside it brings it back", Do: stateTruncated},
-	{Key: "wrong-passphrase", Title: "The passphrase is another one", Want: "refused with one message, and the state is as it was", Do: wrongPassphrase},
-	{Key: "wrong-certificate", Title: "A certificate is provided with the key of another, one that has expired, one for another name, and one that is none", Want: "each is refused before anything is changed, with what is wrong", Do: wrongCertificates},
+	{Key: "engine-killed", Title: "The engine is killed (kill -9) while `make up` runs", Want: "the next `make up` continues, and a preview shows no change", Do: engineKilled},
+	{Key: "asleep", Title: "The laptop sleeps for a minute while `make up` runs", Want: "it succeeds, or it says why not and the next one succeeds", Do: asleep},
+	{Key: "two-ups", Title: "Two people run `make up` at once", Want: "one is told that the stack is locked, the other succeeds", Do: twoUps},
+	{Key: "state-truncated", Title: "The state file is cut in half", Want: "refused with one message; the backup beside it restores it", Do: stateTruncated},
+	{Key: "wrong-passphrase", Title: "The passphrase is wrong", Want: "refused with one message, and the state is unchanged", Do: wrongPassphrase},
+	{Key: "wrong-certificate", Title: "A provided certificate has the wrong key, has expired, is for another name, or is not a certificate", Want: "each is refused with the reason, before anything is changed", Do: wrongCertificates},
 }
 
 // alert gives the next `make up` something to change: the percentage at which an alert

@@ -14,12 +14,12 @@ import (
 // load lists events with more load than usual, from well-behaved clients.
 var load = []Event{
 	{
-		Key: "connections", Title: "Ten thousand connections more", Do: tenThousand, Hold: 30 * time.Second,
+		Key: "connections", Title: "Ten thousand additional connections", Do: tenThousand, Hold: 30 * time.Second,
 		// Opening the connections takes CPU. Once open, they cost nothing.
 		Promise: Promise{Slower: 5, After: openingTime},
 	},
 	{
-		Key: "overload", Title: "A service is asked for half of what it can do, all, three times as much, and half again",
+		Key: "overload", Title: "A service gets half of the calls it can handle, all, three times as many, and half again",
 		Prepare: smallReverse, Reverts: true, Overload: &Overload{}, Do: watchMemory,
 		Promise: Promise{Slower: 2, Refuses: true},
 	},

@@ -23,7 +23,7 @@ var planned = []Event{
 	{Key: "canary", Title: "Canary 0 → 50 → 100 %", Do: canary},
 	{Key: "drain", Title: "Drain of each node in turn", Do: drain},
 	{Key: "control-plane", Title: "Control plane restarted", Do: restartControlPlane},
-	{Key: "node-upgrade", Title: "Node pool doubled, old nodes drained in turn, then the new ones, which go", Do: surge},
+	{Key: "node-upgrade", Title: "Node pool doubled, old nodes drained in turn, then the new ones, which are removed", Do: surge},
 }
 
 // newServices deploys a change of all services that their clients do not see.

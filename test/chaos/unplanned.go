@@ -40,7 +40,7 @@ var unplanned = []Event{
 		Promise: Promise{Failed: 5, After: 5 * time.Second, LateFailed: 1},
 	},
 	{
-		Key: "service-slow", Title: "A pod of a service takes half a second longer", Prepare: faultyEcho("round-robin"), Reverts: true, Do: ill("slow"), Hold: illFor,
+		Key: "service-slow", Title: "A pod of a service answers half a second slower", Prepare: faultyEcho("round-robin"), Reverts: true, Do: ill("slow"), Hold: illFor,
 		Promise: Promise{Later: slower},
 	},
 	{
@@ -64,11 +64,11 @@ var unplanned = []Event{
 	{Key: "dns-gone", Title: "DNS is gone for a minute", Do: stopDNS, Hold: time.Minute},
 	{Key: "api-server-gone", Title: "The API server is gone for five minutes", Do: stopAPIServer, Hold: 5 * time.Minute},
 	{
-		Key: "packet-loss", Title: "One packet of a hundred is lost between pods", Do: losePackets, Hold: 20 * time.Second,
+		Key: "packet-loss", Title: "One packet in a hundred is lost between pods", Do: losePackets, Hold: 20 * time.Second,
 		Promise: Promise{Failed: 1},
 	},
 	{
-		Key: "latency", Title: fmt.Sprintf("Packets to pods of services take %s longer", latency), Do: delayPackets, Hold: 20 * time.Second,
+		Key: "latency", Title: fmt.Sprintf("Packets to pods of services are delayed by %s", latency), Do: delayPackets, Hold: 20 * time.Second,
 		Promise: Promise{Later: latency},
 	},
 }

@@ -84,7 +84,7 @@ var titles = map[string]string{
 	chaos.Planned:   "Planned",
 	chaos.Unplanned: "Unplanned",
 	chaos.Load:      "Load",
-	chaos.Abuse:     "Abuse, while other clients call",
+	chaos.Abuse:     "Abuse while other clients call",
 }
 
 func sections(outcomes []outcome) (list []section) {
