@@ -44,7 +44,7 @@ func TestServices(t *testing.T) {
 		{"a private service is known only to who calls it", func(t *testing.T) { checkStockIsPrivate(ctx, t, c) }},
 		{"an image in another language is a service", func(t *testing.T) { addRecommendation(ctx, t, c) }},
 		{"a secret of the stack rolls its service alone", func(t *testing.T) { addKey(ctx, t, c) }},
-		{"new pods of the private service are found", func(t *testing.T) { scaleStock(ctx, t, c) }},
+		{"new pods of the private service are found, and a rollout in another language fails no call", func(t *testing.T) { scaleStock(ctx, t, c) }},
 		{"a rollout of the private service fails no call", func(t *testing.T) { rollStock(ctx, t, c) }},
 		{"a crash at start is told, and costs no call", func(t *testing.T) { breakShop(ctx, t, c) }},
 		{"preview and refresh show no change", func(t *testing.T) {
@@ -163,12 +163,11 @@ func addRecommendation(ctx context.Context, t *testing.T, c checkout) {
 	mustStay(t, before, pods(ctx, t, c), "echo-", "reverse-", "shop-", "stock-")
 
 	e := outputs(ctx, t, c)
-	const method = "/shop." + service + "/ListRecommendations"
 	for authority, want := range map[string]codes.Code{"shop.example.com": codes.OK, "grpc.example.com": codes.Unimplemented} {
 		e.Authority = authority
 		request, reply := &echo.EchoRequest{Content: "mug"}, &echo.EchoResponse{} // field 1 is a string in both
-		if got := status.Code(e.dial(t, e.verified(t)).Invoke(ctx, method, request, reply)); got != want {
-			t.Errorf("calling %s at %s = %v, want %v", method, authority, got, want)
+		if got := status.Code(e.dial(t, e.verified(t)).Invoke(ctx, listRecommendations, request, reply)); got != want {
+			t.Errorf("calling %s at %s = %v, want %v", listRecommendations, authority, got, want)
 		}
 	}
 	e.Authority = "shop.example.com"
@@ -181,6 +180,9 @@ func addRecommendation(ctx context.Context, t *testing.T, c checkout) {
 		t.Errorf("GET recommendations = %s %s, %v", response.Status, content, err)
 	}
 }
+
+// listRecommendations is the method of the service in Python.
+const listRecommendations = "/shop.recommendation.v1.RecommendationService/ListRecommendations"
 
 // mustStay checks that pods whose names begin so are the same as before.
 func mustStay(t *testing.T, before, after []string, prefixes ...string) {
@@ -225,11 +227,19 @@ func callShop(ctx context.Context, t *testing.T, c checkout) *background {
 	})
 }
 
-// scaleStock gives stock more pods while shop is called, and waits until shop calls all of them.
+// scaleStock gives stock more pods and recommendation another variable while both are called. It
+// waits until shop calls all pods of stock.
 func scaleStock(ctx context.Context, t *testing.T, c checkout) {
 	calls := callShop(ctx, t, c)
-	c.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:services: {", "grpc-edge:services: {stock: {replicas: 4}, ")
+	e := outputs(ctx, t, c)
+	e.Authority = "shop.example.com"
+	connection := e.dial(t, e.verified(t))
+	others := repeat(ctx, func(ctx context.Context) error {
+		return connection.Invoke(ctx, listRecommendations, &echo.EchoRequest{Content: "mug"}, &echo.EchoResponse{}, grpc.WaitForReady(true))
+	})
+	c.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:services: {", "grpc-edge:services: {stock: {replicas: 4}, recommendation: {environment: {ROLLED: again}}, ")
 	c.must(ctx, t, "make", "up")
+	others.mustNotFail(t)
 	eventually(ctx, t, time.Minute, func() error {
 		called := map[string]bool{}
 		for range 12 {
