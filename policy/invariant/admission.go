@@ -10,7 +10,7 @@ func admissionRules(s Settings) []Rule {
 		Name: "images-signed",
 		What: "Where images are signed, those of the stack's own repositories need an attestation: no rule lets one run without, " +
 			"and no pattern exempts one.",
-		Why:    "The right to write to the repository, or a slip in the policy, would be enough to run anything.",
+		Why:    "Otherwise write access to the repository, or a mistake in the policy, is enough to run anything.",
 		Source: `Binary Authorization, "Policy reference"`,
 		stack:  func(resources []Resource) []finding { return signed(s, resources) },
 	}}

@@ -12,15 +12,15 @@ func clusterRules(s Settings) []Rule {
 	return []Rule{
 		{
 			Name:     "control-plane-closed",
-			What:     "The Kubernetes API answers named networks only, or only through its DNS name, where IAM decides.",
-			Why:      "An API that the whole internet reaches is one flaw or one stolen token from being taken over.",
+			What:     "Only named networks reach the Kubernetes API, or it is reached only by its DNS name, where IAM decides.",
+			Why:      "If the whole internet reaches the API, one vulnerability or one stolen token is enough to take it over.",
 			Source:   `GKE, "Customize your network isolation"`,
 			resource: on(controlPlane, clusterType),
 		},
 		{
 			Name:   "nodes-private",
 			What:   "Nodes have no public address.",
-			Why:    "What listens on a node by mistake would listen to the internet.",
+			Why:    "Otherwise a program that listens on a node by mistake is open to the internet.",
 			Source: `GKE, "Customize your network isolation"`,
 			resource: func(r Resource) []finding {
 				return concat(
@@ -32,7 +32,7 @@ func clusterRules(s Settings) []Rule {
 		{
 			Name:   "release-channel",
 			What:   "The cluster follows a release channel.",
-			Why:    "Outside of a channel, security patches come when somebody thinks of them.",
+			Why:    "Outside a channel, nobody installs security patches automatically.",
 			Source: `GKE, "About release channels"`,
 			resource: on(func(c value) []finding {
 				return c.at("releaseChannel.channel").must("RAPID", "REGULAR", "STABLE", "EXTENDED")
@@ -41,14 +41,14 @@ func clusterRules(s Settings) []Rule {
 		{
 			Name:     "network-policy-enforced",
 			What:     "The cluster enforces network policies, with Dataplane V2.",
-			Why:      "Without an engine a NetworkPolicy is accepted, and does nothing.",
+			Why:      "Without an engine, the API accepts a NetworkPolicy, and nothing enforces it.",
 			Source:   `GKE, "About GKE Dataplane V2"`,
 			resource: on(standard(func(c value) []finding { return c.at("datapathProvider").must("ADVANCED_DATAPATH") }), clusterType),
 		},
 		{
 			Name:     "deletion-protection",
-			What:     "The cluster is protected against deletion exactly if the stack's deletionProtection says so.",
-			Why:      "One `pulumi destroy` in the wrong terminal takes everything down; or a test stack cannot be removed.",
+			What:     "The cluster's deletion protection is what the stack's deletionProtection says.",
+			Why:      "Without it, one `pulumi destroy` in the wrong terminal deletes everything. With it, a test stack cannot be removed.",
 			Source:   `Terraform provider for Google Cloud, "google_container_cluster", deletion_protection`,
 			resource: on(func(c value) []finding { return protection(c, s) }, clusterType),
 		},
@@ -60,15 +60,15 @@ func accessRules() []Rule {
 	return []Rule{
 		{
 			Name:     "no-legacy-access",
-			What:     "Access to the cluster is by IAM and RBAC, not by legacy ABAC, client certificates or passwords.",
-			Why:      "ABAC gives rights that RBAC does not show, and a client certificate cannot be taken back.",
+			What:     "IAM and RBAC control access to the cluster, not legacy ABAC, client certificates or passwords.",
+			Why:      "ABAC grants rights that RBAC does not show, and a client certificate cannot be revoked.",
 			Source:   `GKE, "Harden your cluster's security"`,
 			resource: on(legacyAccess, clusterType),
 		},
 		{
 			Name:   "workload-identity",
 			What:   "Pods reach Google's APIs with an identity of their own, and never that of their node.",
-			Why:    "A pod that can ask the metadata server has all rights of the node.",
+			Why:    "A pod that reaches the node's metadata server has all rights of the node.",
 			Source: `GKE, "About Workload Identity Federation for GKE"`,
 			resource: func(r Resource) []finding {
 				return concat(

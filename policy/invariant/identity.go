@@ -14,7 +14,7 @@ func identityRules() []Rule {
 	return []Rule{
 		{
 			Name:     "no-basic-roles",
-			What:     "Nobody is given a basic role.",
+			What:     "No member has a basic role.",
 			Why:      "Owner, Editor and Viewer hold thousands of permissions, over everything in the project.",
 			Source:   `IAM, "Use IAM securely"`,
 			resource: grants(func(g value) []finding { return g.at("role").mustNot("roles/owner", "roles/editor", "roles/viewer") }),
@@ -22,14 +22,14 @@ func identityRules() []Rule {
 		{
 			Name:     "no-public-grants",
 			What:     "Nothing is open to allUsers or allAuthenticatedUsers, repositories included.",
-			Why:      "The one is the internet, and the other everyone who has an account at Google.",
+			Why:      "The first is the internet, the second everyone with a Google account.",
 			Source:   `IAM, "Principal identifiers"`,
 			resource: grants(public),
 		},
 		{
 			Name:   "no-authoritative-grants",
 			What:   "Rights on a project, folder or organization are added, one member at a time.",
-			Why:    "A binding or policy that is authoritative takes the role from all it does not name: Google's own service agents, and you.",
+			Why:    "An authoritative binding or policy removes the role from everyone it does not name: Google's service agents, and you.",
 			Source: `Terraform provider for Google Cloud, "IAM policy for projects"`,
 			resource: func(r Resource) []finding {
 				if !authoritative.MatchString(r.Type) {
@@ -41,7 +41,7 @@ func identityRules() []Rule {
 		{
 			Name:   "no-account-keys",
 			What:   "Service accounts have no keys that are files.",
-			Why:    "A key works for whoever copies it, from anywhere, until somebody notices.",
+			Why:    "A key works for anyone who copies it, from anywhere, until somebody notices.",
 			Source: `IAM, "Best practices for managing service account keys"`,
 			resource: func(r Resource) []finding {
 				if r.Type != "gcp:serviceaccount/key:Key" {
@@ -52,8 +52,8 @@ func identityRules() []Rule {
 		},
 		{
 			Name:   "federation-conditional",
-			What:   "An identity provider takes only tokens that a condition on their claims lets in.",
-			Why:    "GitHub and its like sign tokens for everybody: a mistake in one grant is then open to the world.",
+			What:   "An identity provider has a condition on the claims of the tokens that it accepts.",
+			Why:    "GitHub signs tokens for all its users. Without a condition, a mistake in one grant is open to all of them.",
 			Source: `IAM, "Configure Workload Identity Federation with deployment pipelines"`,
 			resource: on(func(p value) []finding {
 				return p.at("attributeCondition").mustMatch(onClaims, "a condition on claims, such as assertion.repository == 'OWNER/NAME'")
@@ -62,7 +62,7 @@ func identityRules() []Rule {
 		{
 			Name:     "federation-narrow",
 			What:     "Nothing is granted to all identities of a workload identity pool.",
-			Why:      "Whatever its providers let in, now or later, would have the right: each workflow of every branch.",
+			Why:      "Otherwise every identity that its providers accept, now or later, has the permission: each workflow of every branch.",
 			Source:   `IAM, "Best practices for using Workload Identity Federation"`,
 			resource: grants(wholePool),
 		},

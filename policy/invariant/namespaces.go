@@ -15,7 +15,7 @@ func namespaceRules() []Rule {
 		{
 			Name:   "namespace-restricted",
 			What:   "Every namespace admits only pods of the profile restricted.",
-			Why:    "It holds for every pod that anybody makes there, by any means.",
+			Why:    "It applies to every pod in the namespace, however it is created.",
 			Source: `Kubernetes, "Enforce Pod Security Standards with Namespace Labels"`,
 			resource: on(func(n value) []finding {
 				return n.at("metadata.labels").key("pod-security.kubernetes.io/enforce").must("restricted")
@@ -24,14 +24,14 @@ func namespaceRules() []Rule {
 		{
 			Name:   "namespace-closed",
 			What:   "In every namespace, a NetworkPolicy for all pods denies all traffic, in and out.",
-			Why:    "A pod without a policy may talk to everything, and everything to it.",
+			Why:    "A pod without a policy can connect to everything, and everything to it.",
 			Source: `Kubernetes, "Network Policies", default deny all`,
 			stack:  closed,
 		},
 		{
 			Name:   "workload-policy",
-			What:   "Every workload has a NetworkPolicy of its own that says who may talk to it.",
-			Why:    "What no policy names cannot be reviewed, and is opened in a hurry when it does not work.",
+			What:   "Every workload has its own NetworkPolicy, which says who may connect to it.",
+			Why:    "Nobody can review access that no policy names, and it is opened in a hurry when something does not work.",
 			Source: `GKE, "Control communication between Pods and Services using network policies"`,
 			stack:  selected(networkPolicyType, "spec.podSelector", runs, "must be selected by a NetworkPolicy with a podSelector of its own"),
 		},

@@ -9,8 +9,8 @@ func nodeRules() []Rule {
 	return []Rule{
 		{
 			Name:   "node-account",
-			What:   "Nodes run as a service account of their own.",
-			Why:    "The default one of Compute Engine may edit the whole project.",
+			What:   "Nodes have their own service account.",
+			Why:    "Compute Engine's default account may edit the whole project.",
 			Source: `GKE, "Harden your cluster's security"`,
 			resource: func(r Resource) []finding {
 				return concat(
@@ -22,14 +22,14 @@ func nodeRules() []Rule {
 		{
 			Name:     "node-scopes",
 			What:     "Nodes have the one scope cloud-platform, so that IAM alone says what they may do.",
-			Why:      "Scopes are the older and coarser mechanism, and hold for requests by OAuth only.",
+			Why:      "Scopes are older and coarser than IAM, and apply only to OAuth requests.",
 			Source:   `Compute Engine, "Service accounts"`,
 			resource: nodes(func(node value) []finding { return scopes(node.at("oauthScopes")) }),
 		},
 		{
 			Name:   "shielded-nodes",
 			What:   "Nodes are Shielded VMs, with secure boot and integrity monitoring.",
-			Why:    "Who gets into a node could otherwise stay, under the kernel, through a reboot.",
+			Why:    "Otherwise an attacker on a node can persist below the kernel, through a reboot.",
 			Source: `GKE, "Using Shielded GKE nodes"`,
 			resource: func(r Resource) []finding {
 				return concat(
@@ -41,7 +41,7 @@ func nodeRules() []Rule {
 		{
 			Name:   "nodes-upgraded",
 			What:   "GKE repairs and upgrades nodes.",
-			Why:    "Nodes that nobody upgrades keep known flaws.",
+			Why:    "Nodes that nobody upgrades keep known vulnerabilities.",
 			Source: `GKE, "Harden your cluster's security"`,
 			resource: on(func(p value) []finding {
 				return concat(p.at("management.autoUpgrade").must(true), p.at("management.autoRepair").must(true))

@@ -13,25 +13,25 @@ func podRules() []Rule {
 		{
 			Name: "pod-not-root", Source: restricted,
 			What:     "No container runs as root.",
-			Why:      "Who breaks out of a container as root is root on the node.",
+			Why:      "An attacker who breaks out of a container as root is root on the node.",
 			resource: eachContainer(notRoot),
 		},
 		{
 			Name: "pod-no-privileges", Source: restricted,
-			What:     "No container is privileged, or can become so.",
-			Why:      "A privileged container is the node; a set-uid program inside makes one of any other.",
+			What:     "No container is privileged or can escalate its privileges.",
+			Why:      "A privileged container has the node's rights, and a set-uid program gives them to any other container.",
 			resource: eachContainer(noPrivileges),
 		},
 		{
 			Name: "pod-no-capabilities", Source: restricted,
 			What:     "Every container drops all capabilities, and adds none.",
-			Why:      "Each is a part of root's power, and none is needed above port 1023.",
+			Why:      "Each capability is a part of root's rights, and a server on a port above 1023 needs none.",
 			resource: eachContainer(noCapabilities),
 		},
 		{
 			Name: "pod-read-only", Source: `Kubernetes, "Configure a Security Context for a Pod or Container"`,
 			What: "The root file system of every container is read-only.",
-			Why:  "Who gets in can leave nothing behind and change no program.",
+			Why:  "An attacker cannot change a program or leave files behind.",
 			resource: eachContainer(func(_, c value) []finding {
 				return c.at("securityContext.readOnlyRootFilesystem").must(true)
 			}),
@@ -39,25 +39,25 @@ func podRules() []Rule {
 		{
 			Name: "pod-seccomp", Source: restricted,
 			What:     "Every container has the seccomp profile RuntimeDefault.",
-			Why:      "Most flaws of the kernel are in calls that a server never makes.",
+			Why:      "Most kernel vulnerabilities are in system calls that a server never makes.",
 			resource: eachContainer(seccomp),
 		},
 		{
 			Name: "pod-not-on-host", Source: baseline,
 			What:     "No pod uses the network, processes, files or ports of its node.",
-			Why:      "Network policies do not hold on the node's network, and its files are those of every pod.",
+			Why:      "Network policies do not apply to the node's network, and its files belong to every pod.",
 			resource: pods(notOnHost),
 		},
 		{
 			Name: "pod-resources", Source: `Kubernetes, "Resource Management for Pods and Containers"`,
 			What:     "Every container requests CPU and memory, and has a limit of memory.",
-			Why:      "Without, one leak takes the node down, and the scheduler cannot know. CPU is not limited: a limit slows a burst down when there is room for it.",
+			Why:      "Without them, one memory leak takes the node down, and the scheduler cannot place pods well. CPU has no limit: a limit would slow a burst when there is room for it.",
 			resource: eachContainer(resources),
 		},
 		{
 			Name: "pod-no-token", Source: `Kubernetes, "Configure Service Accounts for Pods"`,
 			What:     "A pod gets no token for the Kubernetes API, unless the annotation " + needsToken + " of the pod says what for.",
-			Why:      "A server that never calls the API would hold a key to it for whoever breaks in.",
+			Why:      "A server that never calls the API would hold a token to it for an attacker.",
 			resource: pods(noToken),
 		},
 	}

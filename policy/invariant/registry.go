@@ -14,7 +14,7 @@ func registryRules(s Settings) []Rule {
 		{
 			Name: "image-digest", Source: binary,
 			What: "Every container's image is named by its digest.",
-			Why:  "A tag can be moved: what was reviewed is then not what runs.",
+			Why:  "A tag can be moved, so the image that runs may not be the one that was reviewed.",
 			resource: pods(func(pod value) []finding {
 				return each(containers(pod), func(c value) []finding {
 					return c.at("image").mustMatch(byDigest, "named by digest: IMAGE@sha256:DIGEST")
@@ -24,14 +24,14 @@ func registryRules(s Settings) []Rule {
 		{
 			Name:   "image-registry",
 			What:   "Every image comes from a repository of the stack, which nodes may read and only the deployer may write.",
-			Why:    "What others publish may change or go, and nobody has looked at it.",
+			Why:    "Images that others publish may change or disappear, and nobody has reviewed them.",
 			Source: `Artifact Registry, "Repository overview"`,
 			stack:  func(resources []Resource) []finding { return fromRegistry(s, resources) },
 		},
 		{
 			Name:   "image-tags-fixed",
-			What:   "A repository does not let tags be moved.",
-			Why:    "Nothing here pulls by tag, but people do, and should get what they were told.",
+			What:   "The tags of a repository are immutable.",
+			Why:    "Nothing here pulls by tag, but people do, and should get the image that they expect.",
 			Source: `Artifact Registry, "Container image versions", tag mutability`,
 			resource: on(func(r value) []finding {
 				if r.at("mode").is("REMOTE_REPOSITORY") {

@@ -12,13 +12,13 @@ func secretRules() []Rule {
 		{
 			Name: "secret-marked", Source: source,
 			What:     "Keys, passwords, kubeconfigs and the data of Secrets are secret for Pulumi.",
-			Why:      "Anything else is written to the state, and shown in previews, as it is.",
+			Why:      "Pulumi writes anything else to the state, and shows it in previews, in plain text.",
 			resource: marked,
 		},
 		{
 			Name: "private-key-hidden", Source: source,
-			What:     "No private key is in the clear, in any property of any resource.",
-			Why:      "It would be in the state, in every preview, and in whatever keeps their logs.",
+			What:     "No property of any resource holds a private key in plain text.",
+			Why:      "Otherwise it is in the state, in every preview, and in every system that keeps their logs.",
 			resource: func(r Resource) []finding { return hidden(all(r)) },
 		},
 	}

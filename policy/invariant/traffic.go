@@ -9,7 +9,7 @@ import (
 // trafficRules returns the rules about traffic from outside: to port 443, and nothing else.
 func trafficRules() []Rule {
 	const (
-		why = "Each open port is one more program that strangers may try."
+		why = "Each open port is one more program that anyone on the internet can attack."
 		gke = `GKE, "LoadBalancer Service parameters"`
 		vpc = `VPC, "VPC firewall rules"`
 	)
@@ -21,7 +21,7 @@ func trafficRules() []Rule {
 		},
 		{
 			Name: "firewall-only-443", Why: why, Source: vpc,
-			What:     "A firewall rule lets in from outside TCP to port 443 only.",
+			What:     "A firewall rule admits only TCP to port 443 from outside.",
 			resource: on(firewall, "gcp:compute/firewall:Firewall"),
 		},
 		{
