@@ -15,7 +15,7 @@ func breakThings(ctx context.Context, t *testing.T, c checkout) {
 	}
 	for _, event := range chaos.Short() {
 		outcome := event.Run(ctx, s)
-		t.Logf("%s: %d calls, %d failed %v, %d sent anew; p99 %v, %v, %v; recovered after %v", event.Title,
+		t.Logf("%s: %d calls, %d failed %v, %d retried; p99 %v, %v, %v; recovered after %v", event.Title,
 			outcome.Sent, outcome.Failed, outcome.Failures, outcome.Retried, outcome.Before, outcome.During, outcome.After, outcome.Recovered)
 		for _, broken := range outcome.Broken {
 			t.Errorf("%s: %s", event.Title, broken)

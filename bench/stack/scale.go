@@ -60,7 +60,7 @@ func (c workCopy) previewsOf(ctx context.Context, s *page.Scale) error {
 		return err
 	}
 	var err error
-	s.Anew, err = c.preview(ctx, "--stack", "sandbox")
+	s.Uncached, err = c.preview(ctx, "--stack", "sandbox")
 	return err
 }
 

@@ -275,12 +275,12 @@ func wrongRotation(key object) string {
 func (f *fake) createKey(w http.ResponseWriter, r *http.Request) {
 	key := body(r)
 	destroy, err := time.ParseDuration(fmt.Sprint(key["destroyScheduledDuration"]))
-	sound := key["purpose"] == "ENCRYPT_DECRYPT" && wrongRotation(key) == ""
+	valid := key["purpose"] == "ENCRYPT_DECRYPT" && wrongRotation(key) == ""
 	if key["purpose"] == "ASYMMETRIC_SIGN" { // which has no rotation, and no primary version ("CryptoKey", Cloud KMS API)
 		template, _ := key["versionTemplate"].(object)
-		sound = key["rotationPeriod"] == nil && template["algorithm"] == "EC_SIGN_P256_SHA256"
+		valid = key["rotationPeriod"] == nil && template["algorithm"] == "EC_SIGN_P256_SHA256"
 	}
-	if !sound || err != nil || destroy < 24*time.Hour || destroy > 120*24*time.Hour {
+	if !valid || err != nil || destroy < 24*time.Hour || destroy > 120*24*time.Hour {
 		refuse(w, 400, fmt.Sprintf("Invalid CryptoKey: %v", key), "")
 		return
 	}

@@ -87,7 +87,7 @@ func (f stackFile) refuseOther(provider string) error {
 but the key of this stack in this project would be
     %s
 If no stack uses the file, delete its lines secretsprovider, encryptedkey and encryptionsalt, and run this again.
-If one does, its secrets need the old key until they are encrypted anew: set the file aside, delete these lines and
+If one does, its secrets need the old key until they are encrypted again: set the file aside, delete these lines and
 run this; then put the file back, and run
     pulumi stack change-secrets-provider '%s'
 and this once more. PROJECT and STACK must be those of that stack`, f.name, what, provider, provider)

@@ -32,15 +32,15 @@ func (j *job) recover(ctx context.Context) error {
 	for _, look := range settled.Look {
 		fmt.Printf("It is not known whether %s\nwas created, as Google chooses its ID. Delete what this lists and `pulumi stack export` has not:\n  %s\n", look.URN, look.List)
 	}
-	if err := j.readAnew(ctx, settled.Targets); err != nil {
+	if err := j.refresh(ctx, settled.Targets); err != nil {
 		return fmt.Errorf("%w\nWhen its cause is gone, `pulumi refresh -s %s` goes on", err, j.stack)
 	}
 	fmt.Printf("No operation on %s is pending any more: bring it up, or destroy it.\n", j.stack)
 	return nil
 }
 
-// readAnew refreshes the resources with these URNs.
-func (j *job) readAnew(ctx context.Context, urns []string) error {
+// refresh refreshes the resources with these URNs.
+func (j *job) refresh(ctx context.Context, urns []string) error {
 	if len(urns) == 0 {
 		return nil
 	}

@@ -249,7 +249,7 @@ func checkTimes(certificate *x509.Certificate, now time.Time) string {
 func checkChain(certificates []*x509.Certificate, now time.Time) string {
 	for i, certificate := range certificates {
 		if selfSigned := bytes.Equal(certificate.RawSubject, certificate.RawIssuer); !selfSigned && slices.Contains(brokenSignatures, certificate.SignatureAlgorithm) {
-			return fmt.Sprintf("has the certificate of %s at place %d, signed with %s, which no client of today takes; have it issued anew",
+			return fmt.Sprintf("has the certificate of %s at place %d, signed with %s, which no client of today takes; have it issued again",
 				certificate.Subject, i+1, certificate.SignatureAlgorithm)
 		}
 	}

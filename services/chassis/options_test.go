@@ -13,20 +13,20 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// unwell is a health server that reports NOT_SERVING for every name.
-type unwell struct {
+// unhealthy is a health server that reports NOT_SERVING for every name.
+type unhealthy struct {
 	grpc_health_v1.UnimplementedHealthServer
 }
 
 var notServing = &grpc_health_v1.HealthCheckResponse{Status: grpc_health_v1.HealthCheckResponse_NOT_SERVING}
 
 // Check reports NOT_SERVING once.
-func (unwell) Check(context.Context, *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
+func (unhealthy) Check(context.Context, *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
 	return notServing, nil
 }
 
 // Watch reports NOT_SERVING, and stays open.
-func (unwell) Watch(_ *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
+func (unhealthy) Watch(_ *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.Health_WatchServer) error {
 	if err := stream.Send(notServing); err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (unwell) Watch(_ *grpc_health_v1.HealthCheckRequest, stream grpc_health_v1.
 
 func TestWithHealthReplacesAllNamesButTheEmptyOne(t *testing.T) {
 	t.Parallel()
-	r := start(t, settings{termination: termination{wait: time.Second, drain: timeout / 2}}, handlers{}, WithHealth(unwell{}))
+	r := start(t, settings{termination: termination{wait: time.Second, drain: timeout / 2}}, handlers{}, WithHealth(unhealthy{}))
 	health := grpc_health_v1.NewHealthClient(r.dial())
 	var own, named grpc_health_v1.Health_WatchClient
 	for _, test := range []struct {

@@ -46,8 +46,8 @@ func silentAddress(t *testing.T) string {
 
 func TestHealthByName(t *testing.T) {
 	t.Parallel()
-	unwell := startBackend(t, anyPort)
-	unwell.SetServingStatus(served, notServing)
+	unhealthy := startBackend(t, anyPort)
+	unhealthy.SetServingStatus(served, notServing)
 	ignorant := startBackend(t, anyPort)
 	ignorant.SetServingStatus(served, unknown)
 	for name, test := range map[string]struct {
@@ -55,7 +55,7 @@ func TestHealthByName(t *testing.T) {
 		want   grpc_health_v1.HealthCheckResponse_ServingStatus
 	}{
 		"serving":                {startBackend(t, anyPort).address, serving},
-		"not serving":            {unwell.address, notServing},
+		"not serving":            {unhealthy.address, notServing},
 		"does not know the name": {ignorant.address, notServing},
 		"unreachable":            {closedAddress(t), notServing},
 		"silent":                 {silentAddress(t), notServing},

@@ -174,7 +174,7 @@ func (e Event) underLoad(ctx context.Context, s *Sandbox) Outcome {
 		err = errors.Join(err, s.revert(ctx))
 	}
 	if ctx.Err() == nil {
-		err = errors.Join(err, s.sound(ctx))
+		err = errors.Join(err, s.healthy(ctx))
 	}
 	if err != nil {
 		outcome.Broken = append(outcome.Broken, "it could not be shown: "+err.Error())

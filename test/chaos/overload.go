@@ -20,12 +20,12 @@ const (
 	maxCalls = poolSize * 3 / 2
 )
 
-// half, all and thrice are loads as shares of the capacity of all pods. allFor and
-// thriceFor are their times. Half of the capacity comes first, for quietBefore, and again
+// half, all and peak are loads as shares of the capacity of all pods. allFor and
+// peakFor are their times. Half of the capacity comes first, for quietBefore, and again
 // at the end.
 const (
-	allFor, thriceFor = 8 * time.Second, 15 * time.Second
-	half, all, thrice = 0.5, 1, 3
+	allFor, peakFor = 8 * time.Second, 15 * time.Second
+	half, all, peak = 0.5, 1, 3
 )
 
 const (
@@ -54,7 +54,7 @@ func (o *Overload) start(ctx context.Context, s *Sandbox) (*loadgen.Load, error)
 	return loadgen.StartPlan(ctx, s.Target, loadgen.Default.Deadline,
 		loadgen.Step{PerSecond: half * o.capacity, For: quietBefore},
 		loadgen.Step{PerSecond: all * o.capacity, For: allFor},
-		loadgen.Step{PerSecond: thrice * o.capacity, For: thriceFor},
+		loadgen.Step{PerSecond: peak * o.capacity, For: peakFor},
 		loadgen.Step{PerSecond: half * o.capacity})
 }
 
@@ -91,7 +91,7 @@ func smallReverse(ctx context.Context, s *Sandbox) error {
 
 // watchMemory reads the memory of the edge and of the service during the overload.
 func watchMemory(ctx context.Context, s *Sandbox) error {
-	end := time.Now().Add(allFor + thriceFor) // as the plan has it
+	end := time.Now().Add(allFor + peakFor) // as the plan has it
 	list, err := s.usages(ctx, "envoy", "reverse")
 	if err != nil {
 		return err

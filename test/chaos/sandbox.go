@@ -183,9 +183,9 @@ func (s *Sandbox) revert(ctx context.Context) error {
 	return errors.Join(err, s.up(ctx), s.readOutputs(ctx))
 }
 
-// sound waits until all nodes and pods are ready, and checks that no node is cordoned. So
+// healthy waits until all nodes and pods are ready, and checks that no node is cordoned. So
 // no event starts with the damage of another.
-func (s *Sandbox) sound(ctx context.Context) error {
+func (s *Sandbox) healthy(ctx context.Context) error {
 	if _, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s"); err != nil {
 		return err
 	}

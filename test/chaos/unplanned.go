@@ -35,16 +35,16 @@ var unplanned = []Event{
 		Promise: Promise{Failed: 20, After: 6 * time.Second, LateFailed: 1},
 	},
 	{
-		Key: "handler-hung", Title: "A pod of a service answers health checks and no call (least-request)", Prepare: faultyEcho("least-request"), Reverts: true, Do: ill("hang"), Hold: illFor,
+		Key: "handler-hung", Title: "A pod of a service answers health checks and no call (least-request)", Prepare: faultyEcho("least-request"), Reverts: true, Do: faulty("hang"), Hold: faultTime,
 		// Each Envoy sends it one call at a time, which ends by its deadline.
 		Promise: Promise{Failed: 5, After: 5 * time.Second, LateFailed: 1},
 	},
 	{
-		Key: "service-slow", Title: "A pod of a service answers half a second slower", Prepare: faultyEcho("round-robin"), Reverts: true, Do: ill("slow"), Hold: illFor,
+		Key: "service-slow", Title: "A pod of a service answers half a second slower", Prepare: faultyEcho("round-robin"), Reverts: true, Do: faulty("slow"), Hold: faultTime,
 		Promise: Promise{Later: slower},
 	},
 	{
-		Key: "service-failing", Title: "A pod of a service fails half of its calls (UNAVAILABLE)", Prepare: faultyEcho("round-robin"), Reverts: true, Do: failHalf, Hold: illFor,
+		Key: "service-failing", Title: "A pod of a service fails half of its calls (UNAVAILABLE)", Prepare: faultyEcho("round-robin"), Reverts: true, Do: failHalf, Hold: faultTime,
 	},
 	{Key: "runtime-killed", Title: "The container runtime of a node is killed (kill -9)", Do: killRuntime, Hold: 5 * time.Second},
 	{
@@ -167,18 +167,18 @@ func faultyEcho(balance string) func(context.Context, *Sandbox) error {
 // slower is the delay of each call at a slow pod (faulty/handlers.go.txt).
 const slower = 500 * time.Millisecond
 
-// illFor bounds the time that a fault of [ill] lasts.
-const illFor = 20 * time.Second
+// faultTime bounds the time that a fault of [faulty] lasts.
+const faultTime = 20 * time.Second
 
-// ill sets the fault mode of one pod of api.Echo. The fault ends by itself after illFor.
-func ill(mode string) func(context.Context, *Sandbox) error {
+// faulty sets the fault mode of one pod of api.Echo. The fault ends by itself after faultTime.
+func faulty(mode string) func(context.Context, *Sandbox) error {
 	return func(ctx context.Context, s *Sandbox) error {
 		connection, err := grpc.NewClient("passthrough:///"+s.Target.Address, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))
 		if err != nil {
 			return err
 		}
 		defer connection.Close()
-		_, err = echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: fmt.Sprintf("fault %s %d", mode, int(illFor.Seconds()))})
+		_, err = echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: fmt.Sprintf("fault %s %d", mode, int(faultTime.Seconds()))})
 		return err
 	}
 }
@@ -192,13 +192,13 @@ func failHalf(ctx context.Context, s *Sandbox) error {
 	}
 	s.undo = func() error {
 		after, err := s.envoyStat(ctx, retries)
-		s.note("Envoy sent %d calls anew", after-before)
+		s.note("Envoy retried %d calls", after-before)
 		if err == nil && after == before {
 			err = errors.New("no call failed at the pod")
 		}
 		return err
 	}
-	return ill("fail")(ctx, s)
+	return faulty("fail")(ctx, s)
 }
 
 // envoyStat returns the sum of a statistic over all Envoys.

@@ -70,9 +70,9 @@ func (r Results) PreviewTable() report.Table {
 
 // ScaleTable returns the table with a row for each number of services.
 func (r Results) ScaleTable() report.Table {
-	t := report.Table{Columns: []string{"services", "resources", "`make up`", "preview, no change", "each image built anew", "program's memory", "engine's memory", "state", "`make down`"}}
+	t := report.Table{Columns: []string{"services", "resources", "`make up`", "preview, no change", "images rebuilt", "program's memory", "engine's memory", "state", "`make down`"}}
 	for _, s := range r.Scales {
-		t.Add(fmt.Sprint(s.Services), fmt.Sprint(s.Resources), report.Duration(s.Up), report.Duration(report.Median(s.Previews)), report.Duration(s.Anew),
+		t.Add(fmt.Sprint(s.Services), fmt.Sprint(s.Resources), report.Duration(s.Up), report.Duration(report.Median(s.Previews)), report.Duration(s.Uncached),
 			report.Megabytes(s.Program), report.Megabytes(s.Engine), report.Megabytes(s.State), report.Duration(s.Down))
 	}
 	return t

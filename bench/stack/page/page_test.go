@@ -30,9 +30,9 @@ func sample() Results {
 		Again: 8 * time.Second, Memory: 1.3e9, Rebuilt: Build{13 * time.Second, 3.3e9},
 		Images: []Size{{"echo", 7_600_000}, {"envoy", 43_600_000}},
 		Scales: []Scale{
-			{Services: 2, Resources: 90, Up: 25 * time.Second, Down: 30 * time.Second, Previews: times(2500, 2400, 2600), Anew: 6 * time.Second, Program: 200e6, Engine: 250e6, State: 300_000},
-			{Services: 10, Resources: 150, Up: 33 * time.Second, Down: 31 * time.Second, Previews: times(3300, 3200, 3400), Anew: 14 * time.Second, Program: 208e6, Engine: 260e6, State: 380_000},
-			{Services: 100, Resources: 800, Up: 200 * time.Second, Down: 90 * time.Second, Previews: times(12300, 12200, 12400), Anew: 130 * time.Second, Program: 388e6, Engine: 400e6, State: 1_280_000},
+			{Services: 2, Resources: 90, Up: 25 * time.Second, Down: 30 * time.Second, Previews: times(2500, 2400, 2600), Uncached: 6 * time.Second, Program: 200e6, Engine: 250e6, State: 300_000},
+			{Services: 10, Resources: 150, Up: 33 * time.Second, Down: 31 * time.Second, Previews: times(3300, 3200, 3400), Uncached: 14 * time.Second, Program: 208e6, Engine: 260e6, State: 380_000},
+			{Services: 100, Resources: 800, Up: 200 * time.Second, Down: 90 * time.Second, Previews: times(12300, 12200, 12400), Uncached: 130 * time.Second, Program: 388e6, Engine: 400e6, State: 1_280_000},
 		},
 		Cold: &Cold{
 			Date: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), Up: 17*time.Minute + 9*time.Second + 900*time.Millisecond,

@@ -57,10 +57,10 @@ type Scale struct {
 	Services, Resources int
 	// Up and Down are the times of `make up` and `make down`.
 	Up, Down time.Duration
-	// Previews are the times of previews without changes. Anew is the time of one that
+	// Previews are the times of previews without changes. Uncached is the time of one that
 	// builds each image again.
 	Previews []time.Duration
-	Anew     time.Duration
+	Uncached time.Duration
 	// Program and Engine are the peaks of their memory in a preview, in bytes.
 	Program, Engine uint64
 	// State is the size of the stack's state file in bytes.

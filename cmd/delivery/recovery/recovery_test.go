@@ -71,7 +71,7 @@ func TestSettle(t *testing.T) {
 				t.Errorf("the settled state differs (-want +got):\n%s", diff)
 			}
 			if (len(got.Targets) == 1) != test.wantTarget {
-				t.Errorf("to be read anew: %q, want one: %v", got.Targets, test.wantTarget)
+				t.Errorf("to refresh: %q, want one: %v", got.Targets, test.wantTarget)
 			}
 			if len(got.Look) > 0 != (test.wantLook != "") || len(got.Look) > 0 && got.Look[0].List != test.wantLook {
 				t.Errorf("to be looked for: %q, want %q", got.Look, test.wantLook)
