@@ -25,8 +25,8 @@ const (
 	pollEvery = 2 * time.Second
 	// grace is the time for which a pod may be unscheduled or not ready before that is reported.
 	grace = 15 * time.Second
-	// patience is the time for which an image or a pod may be refused before that counts as
-	// lasting. The kubelet pulls a second time after 10 s, and a third time 20 s later
+	// patience is the time for which an image, a container or a pod may be refused before that
+	// counts as lasting. The kubelet pulls a second time after 10 s, and a third time 20 s later
 	// ("Images", Kubernetes).
 	patience = 30 * time.Second
 	// crashes is the number of crashes of a container that ends the wait.
@@ -53,7 +53,7 @@ type Watcher struct {
 	before map[types.UID]int64
 	// discounted maps containers to how often they had ended before it mattered.
 	discounted map[container]int32
-	// refused maps reasons to the time since when images and pods have been refused.
+	// refused maps reasons to the time since when images, containers and pods have been refused.
 	refused map[string]time.Time
 }
 
@@ -318,8 +318,10 @@ func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, b
 	case waiting == nil:
 	case strings.Contains(waiting.Reason, "Image"): // ErrImagePull, ImagePullBackOff, InvalidImageName, …
 		return finding{text: fmt.Sprintf("%s: its image %s%s%s: %s", about, c.Image, refusal, waiting.Reason, waiting.Message)}, true
-	case waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" && waiting.Reason != "":
+	case waiting.Reason == "CrashLoopBackOff": // whose crashes do not matter
 		return finding{text: fmt.Sprintf("%s waits: %s: %s", about, waiting.Reason, waiting.Message)}, true
+	case waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" && waiting.Reason != "": // CreateContainerConfigError, …
+		return finding{text: fmt.Sprintf("%s%s%s: %s", about, refusal, waiting.Reason, waiting.Message)}, true
 	}
 	return finding{}, false
 }

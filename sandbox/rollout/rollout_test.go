@@ -73,7 +73,8 @@ func TestPods(t *testing.T) {
 		},
 		"no secret": {
 			status: "containerStatuses: [{name: echo, state: {waiting: {reason: CreateContainerConfigError, message: secret \"key\" not found}}}]",
-			early:  `pod echo-1: container echo waits: CreateContainerConfigError: secret "key" not found`, late: `pod echo-1: container echo waits: CreateContainerConfigError: secret "key" not found`,
+			early:  `pod echo-1: container echo is refused: CreateContainerConfigError: secret "key" not found`, late: `pod echo-1: container echo is refused: CreateContainerConfigError: secret "key" not found`,
+			lasting: true,
 		},
 		"no image": {
 			status: "containerStatuses: [{name: echo, image: host/echo, state: {waiting: {reason: ErrImagePull, message: not found}}}]",
@@ -116,6 +117,7 @@ func TestBrokenBefore(t *testing.T) {
 	t.Parallel()
 	const (
 		crashing  = "containerStatuses: [{name: echo, restartCount: 7, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]"
+		backOff   = "containerStatuses: [{name: echo, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]"
 		noImage   = "containerStatuses: [{name: echo, state: {waiting: {reason: ImagePullBackOff}}}]"
 		forbidden = "conditions: [{type: ReplicaFailure, status: 'True', reason: FailedCreate}]"
 	)
@@ -134,6 +136,7 @@ func TestBrokenBefore(t *testing.T) {
 		"crashes, not yet controlled": {pod: crashing, update: seen},
 		"crashes, kept":               {pod: crashing, update: updated, lasting: true},
 		"crashes, update again":       {pod: crashing, waiting: true, lasting: true},
+		"crashes, in back-off":        {pod: backOff, update: updated},
 		"no image, still building":    {pod: noImage},
 		"no image, mended":            {pod: noImage, update: rolled},
 		"no image, kept":              {pod: noImage, update: updated, lasting: true},
