@@ -69,6 +69,10 @@ kubeconfig: $(SANDBOX) ## Write a kubeconfig for plain kubectl; use as: eval "$(
 service: ## Write a new service, which works and is tested (NAME=greeter)
 	@go -C cmd/service run . -root "$(CURDIR)" add "$(NAME)"
 
+.PHONY: service-calls
+service-calls: ## Make a service call another: the way to it, and in Go the module with its client (NAME=shop CALLS=stock)
+	@go -C cmd/service run . -root "$(CURDIR)" calls "$(NAME)" "$(CALLS)"
+
 .PHONY: service-rename
 service-rename: ## Rename a service: its folder and its objects, not its protos (NAME=greeter TO=welcome)
 	@go -C cmd/service run . -root "$(CURDIR)" rename "$(NAME)" "$(TO)"

@@ -18,7 +18,7 @@ import (
 )
 
 // caFile and protosetFile are the files that the ready-made commands expect in the current
-// folder; the second only if the edge does not answer reflection:
+// folder; the second only if the edge does not answer reflection to anyone:
 //
 //	pulumi stack output caCertificate > ca.pem
 //	pulumi stack output protoset | base64 -d > services.protoset
@@ -47,7 +47,7 @@ func (s *stack) outputs() (pulumi.Map, error) {
 		"clusterLocation": s.cluster.Location,
 		"kubeconfig":      s.cluster.Kubeconfig,
 	}
-	if !s.config.Edge.Reflection {
+	if !s.config.Edge.OpenReflection() {
 		content, err := proto.MarshalOptions{Deterministic: true}.Marshal(descriptorSet(s.config))
 		if err != nil {
 			return nil, fmt.Errorf("writing the descriptors of the services: %w", err)
@@ -123,7 +123,7 @@ func (s *stack) grpcurl(authority, method, request string) pulumi.StringInput {
 	if s.config.Certificate.OwnAuthority() {
 		flags += "-cacert " + caFile + " "
 	}
-	if !s.config.Edge.Reflection {
+	if !s.config.Edge.OpenReflection() {
 		flags += "-protoset " + protosetFile + " "
 	}
 	return pulumi.Sprintf("grpcurl %s-authority %s -d %s %s:443 %s",

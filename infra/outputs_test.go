@@ -54,9 +54,19 @@ func TestOutputsOfSeveralAuthorities(t *testing.T) {
 	}
 }
 
-// If the edge does not answer reflection, the commands use a file of descriptors.
+// If the edge does not answer reflection to anyone, the commands use a file of descriptors.
 func TestOutputsWithoutReflection(t *testing.T) {
-	outputs := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:reflection": "false", "grpc-edge:rest": "false"}).outputs
+	for name, keys := range map[string]map[string]string{
+		"off":       {"grpc-edge:reflection": "false"},
+		"by a rule": {"grpc-edge:rules": `[{"service": "grpc.reflection.v1.ServerReflection", "clients": ["192.0.2.0/24"]}]`},
+	} {
+		keys["grpc-edge:rest"] = "false"
+		t.Run(name, func(t *testing.T) { checkDescribed(t, mustRun(t, "sandbox", false, keys).outputs) })
+	}
+}
+
+func checkDescribed(t *testing.T, outputs resource.PropertyMap) {
+	t.Helper()
 	want := map[string]any{}
 	for _, method := range []string{"api.Echo/Echo", "api.Reverse/Reverse"} {
 		want[method] = `grpcurl -cacert ca.pem -protoset services.protoset -authority grpc.example.com -d '{"content":"hello"}' 203.0.113.10:443 ` + method

@@ -208,7 +208,7 @@ func watchRollout(ctx context.Context, st stack.Stack, out *pulumiOutput, patien
 	if err != nil {
 		return // ctx has ended before there was a cluster
 	}
-	w := rollout.Watcher{Client: client, Namespace: namespace, Patient: patient, Say: out.trouble}
+	w := rollout.Watcher{Client: client, Namespace: namespace, Patient: patient, Say: out.trouble, Waiting: out.waiting}
 	if err := w.Watch(ctx); err != nil {
 		end(err)
 	}

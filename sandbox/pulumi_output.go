@@ -28,13 +28,25 @@ func (p *pulumiOutput) trouble(text string) {
 	}
 }
 
+// waiting reports whether Pulumi has begun to wait for the pods of a Deployment.
+func (p *pulumiOutput) waiting(deployment string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for line := range strings.Lines(p.text.String()) {
+		if strings.Contains(line, " kubernetes:apps/v1:Deployment "+deployment+" ") && strings.Contains(line, "; Waiting for app ReplicaSet") {
+			return true
+		}
+	}
+	return false
+}
+
 // Write implements io.Writer.
 func (p *pulumiOutput) Write(b []byte) (int, error) {
-	p.text.Write(b)
 	line := strings.TrimSpace(string(b))
 	line = strings.TrimSpace(line[strings.LastIndexByte(line, '\n')+1:])
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.text.Write(b)
 	if line != "" && p.inTheWay == "" && !strings.HasPrefix(line, "@ ") { // such a line is a heartbeat, and no news
 		p.status(line)
 	}

@@ -41,6 +41,24 @@ func TestPulumiOutput(t *testing.T) {
 	}
 }
 
+func TestWaitingForADeployment(t *testing.T) {
+	t.Parallel()
+	out := &pulumiOutput{status: func(string) {}}
+	for _, line := range []string{
+		" ~  kubernetes:apps/v1:Deployment echo updating (0s) [diff: ~spec]\n",
+		" ~  kubernetes:apps/v1:Deployment shop updating (0s) [diff: ~spec]; Waiting for app ReplicaSet to be available (0/1 Pods available)\n",
+	} {
+		if _, err := out.Write([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deployment, want := range map[string]bool{"shop": true, "echo": false, "sho": false} {
+		if got := out.waiting(deployment); got != want {
+			t.Errorf("Pulumi waits for %s: %t, want %t", deployment, got, want)
+		}
+	}
+}
+
 // A rule that is broken stands above the diagnostics, which then only say that it is.
 func TestBrokenRulesAreDiagnostics(t *testing.T) {
 	t.Parallel()

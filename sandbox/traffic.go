@@ -37,7 +37,7 @@ type edge struct {
 	flags []string
 	// ready maps methods, such as api.Echo/Echo, to the ready-made commands that call them.
 	ready map[string]string
-	// described is the path of the file of descriptors, where reflection is off.
+	// described is the path of the file of descriptors, where reflection is off or has rules.
 	described string
 }
 

@@ -73,6 +73,7 @@ func addShop(ctx context.Context, t *testing.T, c checkout) {
 			t.Fatal(err)
 		}
 	}
+	c.must(ctx, t, "make", "service-calls", "NAME=shop", "CALLS=stock")
 	const register = "shopv1.RegisterShopServiceServer(server, handlers{})"
 	c.edit(t, "services/shop/main.go", register, register+"\n\t\tshopv1.RegisterCatalogServiceServer(server, catalog{})")
 	c.must(ctx, t, "make", "generate")

@@ -27,6 +27,11 @@ func remove(ctx context.Context, root, name string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	importers, err := mentions(root, catalog.Dir+"/"+name, filepath.Join(catalog.Dir, "*", "go.mod"))
+	if err != nil {
+		return err
+	}
+	callers = append(callers, importers...)
 	callers = slices.DeleteFunc(callers, func(line string) bool { return strings.HasPrefix(line, filepath.Join(catalog.Dir, name)+"/") })
 	if len(callers) > 0 {
 		return fmt.Errorf("other services name %s; remove these lines first:\n%s", name, strings.Join(callers, "\n"))
@@ -59,10 +64,16 @@ func rename(ctx context.Context, root, name, to string, out io.Writer) error {
 	if err := os.Rename(folder(root, name), folder(root, to)); err != nil {
 		return fmt.Errorf("moving the folder: %w", err)
 	}
-	if err := renameModule(folder(root, to), name, to); err != nil {
+	services, err := catalog.Names(root)
+	if err != nil {
 		return err
 	}
-	err := editWork(root, func(work *modfile.WorkFile) error {
+	for _, service := range services { // others may have its client
+		if err := renameModule(folder(root, service), name, to); err != nil {
+			return err
+		}
+	}
+	err = editWork(root, func(work *modfile.WorkFile) error {
 		dropped := work.DropUse("./services/" + name)
 		if dropped != nil || !isModule(root, to) {
 			return dropped
@@ -98,9 +109,9 @@ func isModule(root, name string) bool {
 	return err == nil
 }
 
-// renameModule writes the new path of the module wherever the folder has the old one.
+// renameModule writes the new path and folder of the module wherever the folder has the old ones.
 func renameModule(dir, name, to string) error {
-	old := regexp.MustCompile(`\bservices/` + regexp.QuoteMeta(name) + `(["/\s;])`)
+	old := regexp.MustCompile(`(\bservices/|=> \.\./)` + regexp.QuoteMeta(name) + `(["/\s;])`)
 	return filepath.WalkDir(dir, func(p string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !slices.Contains([]string{".go", ".mod", ".proto"}, filepath.Ext(p)) {
 			return err
@@ -109,7 +120,7 @@ func renameModule(dir, name, to string) error {
 		if err != nil {
 			return err
 		}
-		if changed := old.ReplaceAll(content, []byte("services/"+to+"$1")); !bytes.Equal(changed, content) {
+		if changed := old.ReplaceAll(content, []byte("${1}"+to+"$2")); !bytes.Equal(changed, content) {
 			return os.WriteFile(p, changed, 0o644)
 		}
 		return nil

@@ -5,11 +5,9 @@ go 1.26.0
 require (
 	example.com/grpc-edge/services/catalog v0.0.0
 	golang.org/x/mod v0.38.0
+	gopkg.in/yaml.v3 v3.0.1
 )
 
-require (
-	google.golang.org/protobuf v1.36.11 // indirect
-	gopkg.in/yaml.v3 v3.0.1 // indirect
-)
+require google.golang.org/protobuf v1.36.11 // indirect
 
 replace example.com/grpc-edge/services/catalog => ../../services/catalog

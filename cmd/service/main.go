@@ -1,6 +1,8 @@
-// Command service adds a service that works and is tested, renames one, or removes one.
+// Command service adds a service that works and is tested, makes one call another, renames one,
+// or removes one.
 //
 //	service [-root ROOT] add NAME
+//	service [-root ROOT] calls NAME CALLED
 //	service [-root ROOT] rename NAME TO
 //	service [-root ROOT] remove NAME
 //
@@ -39,12 +41,14 @@ func run(ctx context.Context, root string, args []string, out io.Writer) error {
 	switch args[0] {
 	case "add":
 		return add(ctx, root, name, out)
+	case "calls":
+		return addCall(root, name, args[2], out)
 	case "rename":
 		return rename(ctx, root, name, args[2], out)
 	case "remove":
 		return remove(ctx, root, name, out)
 	}
-	return fmt.Errorf("the command is %q; it must be add, rename or remove", args[0])
+	return fmt.Errorf("the command is %q; it must be add, calls, rename or remove", args[0])
 }
 
 // add writes the service and generates its code, or leaves everything as it was.

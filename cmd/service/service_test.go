@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -148,6 +149,94 @@ func TestServicesWork(t *testing.T) {
 	work, err := os.ReadFile(filepath.Join(root, "go.work"))
 	if err != nil || !strings.Contains(string(work), "\t./services/aaa\n\t./services/catalog\n") || !strings.Contains(string(work), "\t./services/zoo\n\t./test\n") {
 		t.Errorf("go.work does not list them in order (%v):\n%s", err, work)
+	}
+	mustCall(t, root, "greeter", "my-shop2", "zoo")
+}
+
+// mustCall has one service call the next by its generated client, and builds each as images are
+// built. Then a callee cannot be removed, and a renamed one is called by its new name.
+func mustCall(t *testing.T, root string, chain ...string) {
+	t.Helper()
+	steps := func(args ...string) error { return run(t.Context(), root, args, io.Discard) }
+	for i := len(chain) - 1; i > 0; i-- {
+		caller, n := chain[i-1], namesOf(chain[i])
+		if err := steps("calls", caller, n.Name); err != nil {
+			t.Fatal(err)
+		}
+		program := fmt.Sprintf(`package main
+
+import (
+	"example.com/grpc-edge/services/chassis"
+	%[3]s "example.com/grpc-edge/services/%[1]s/%[2]s"
+)
+
+func dialCallee() (%[3]s.%[4]sClient, error) {
+	connection, err := chassis.Dial("%[1]s")
+	return %[3]s.New%[4]sClient(connection), err
+}
+
+var _ = dialCallee
+`, n.Name, n.ProtoDir, n.GoPackage, n.Service)
+		if err := os.WriteFile(filepath.Join(folder(root, caller), "callee.go"), []byte(program), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range chain {
+		execute(t, folder(root, name), "go", "mod", "tidy", "-diff")
+		execute(t, folder(root, name), "go", "build", "-o", os.DevNull, ".")
+	}
+	last := chain[len(chain)-1]
+	if err := steps("remove", last); err == nil || !strings.Contains(err.Error(), "go.mod:") {
+		t.Errorf("removing a service whose client another has: %v", err)
+	}
+	if err := steps("rename", last, "zebra"); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, folder(root, chain[len(chain)-2]), "go", "build", "-o", os.DevNull, ".")
+}
+
+func TestWithCall(t *testing.T) {
+	t.Parallel()
+	for before, want := range map[string]string{
+		"":                                   "calls: [stock]\n",
+		"# Nothing.\n":                       "# Nothing.\ncalls: [stock]\n",
+		"cpu: 1":                             "cpu: 1\ncalls: [stock]\n",
+		"calls: [] # none\ncpu: 1\n":         "calls: [stock] # none\ncpu: 1\n",
+		"calls: [price]\n\ncpu: 1\n":         "calls: [stock, price]\n\ncpu: 1\n",
+		"calls: [\n  \"price\"\n]\n":         "calls: [\n  stock, \"price\"\n]\n",
+		"calls:\n  - price # all\n  - tax\n": "calls:\n  - stock\n  - price # all\n  - tax\n",
+		"calls:\n- price\n":                  "calls:\n- stock\n- price\n",
+		"calls: [price, stock]\n":            "calls: [price, stock]\n",
+	} {
+		file := filepath.Join(t.TempDir(), "service.yaml")
+		if err := os.WriteFile(file, []byte(before), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := withCall(file, "stock"); err != nil || string(got) != want {
+			t.Errorf("withCall(%q) = %q, %v, want %q", before, got, err, want)
+		}
+	}
+}
+
+func TestRefusedCalls(t *testing.T) {
+	t.Parallel()
+	root := checkout(t)
+	if err := os.WriteFile(filepath.Join(folder(root, "reverse"), "service.yaml"), []byte("calls: echo\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, root)
+	for args, want := range map[[2]string]string{
+		{"echo", "nothing"}: "there is no service",
+		{"nothing", "echo"}: "there is no service",
+		{"echo", "echo"}:    "cannot call itself",
+		{"reverse", "echo"}: "must be a list",
+	} {
+		if err := run(t.Context(), root, []string{"calls", args[0], args[1]}, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s calls %s: %v, want an error with %q", args[0], args[1], err, want)
+		}
+	}
+	if after := tree(t, root); !slices.Equal(after, before) {
+		t.Error("a refused call leaves something behind")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -48,6 +49,12 @@ type Edge struct {
 
 // Directory reports whether the edge answers for all services, in reflection or health.
 func (e Edge) Directory() bool { return e.Reflection || e.Health }
+
+// OpenReflection reports whether the edge answers reflection to anyone who may call it, by any
+// name and at any rate.
+func (e Edge) OpenReflection() bool {
+	return e.Reflection && !slices.ContainsFunc(e.Rules, func(r envoy.Rule) bool { return strings.HasPrefix(string(r.Service), "grpc.reflection.") })
+}
 
 // Canary makes the version in the source the second version of a service.
 type Canary struct {

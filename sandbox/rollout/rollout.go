@@ -25,8 +25,8 @@ const (
 	pollEvery = 2 * time.Second
 	// grace is the time for which a pod may be unscheduled or not ready before that is reported.
 	grace = 15 * time.Second
-	// patience is the time for which an image or a pod may be refused before that counts as
-	// lasting. The kubelet pulls a second time after 10 s, and a third time 20 s later
+	// patience is the time for which an image, a container or a pod may be refused before that
+	// counts as lasting. The kubelet pulls a second time after 10 s, and a third time 20 s later
 	// ("Images", Kubernetes).
 	patience = 30 * time.Second
 	// crashes is the number of crashes of a container that ends the wait.
@@ -41,14 +41,19 @@ type Watcher struct {
 	Namespace string
 	// Say gets what blocks the rollout, each time that the cluster is polled; empty for nothing.
 	Say func(trouble string)
+	// Waiting reports whether Pulumi waits for the Deployment of this name; nil is for none.
+	Waiting func(deployment string) bool
 	// Patient makes the watch go on whatever it finds.
 	Patient bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
-	// before maps containers to their restarts when the watch began.
-	before map[container]int32
-	// refused maps reasons to the time since when images and pods have been refused.
+	// before maps the pods and Deployments that were there when the watch began to their
+	// generations then; nil until the first look.
+	before map[types.UID]int64
+	// discounted maps containers to how often they had ended before it mattered.
+	discounted map[container]int32
+	// refused maps reasons to the time since when images, containers and pods have been refused.
 	refused map[string]time.Time
 }
 
@@ -106,8 +111,10 @@ func (w *Watcher) tell(found []finding) {
 	w.Say(text)
 }
 
-// look polls the cluster once.
+// look polls the cluster once. What was wrong before the watch began is told, but matters only
+// once Pulumi waits for it: until then the image that mends it may still be building.
 func (w *Watcher) look(ctx context.Context) ([]finding, error) {
+	// In this order the newest ReplicaSet of an updated Deployment is never one of before.
 	pods, err := w.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
@@ -116,19 +123,74 @@ func (w *Watcher) look(ctx context.Context) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.remember(pods.Items)
+	sets, err := w.Client.AppsV1().ReplicaSets(w.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if w.before == nil {
+		w.remember(pods.Items, deployments.Items)
+	}
 	var found []finding
-	refused := map[string]time.Time{}
+	refused, awaited := map[string]time.Time{}, map[types.UID]bool{}
 	for _, d := range deployments.Items {
-		found = append(found, w.lasting(refused, deployment(&d))...)
+		wrong := deployment(&d)
+		if w.updated(&d) {
+			wrong = w.lasting(refused, wrong)
+			if set := newest(&d, sets.Items); set != "" {
+				awaited[set] = true
+			}
+		}
+		found = append(found, wrong...)
 	}
 	for _, p := range pods.Items {
-		if p.DeletionTimestamp == nil { // what is going away holds up nothing
-			found = append(found, w.breaches(ctx, &p, w.lasting(refused, w.pod(&p)))...)
+		if p.DeletionTimestamp != nil { // what is going away holds up nothing
+			continue
 		}
+		_, old := w.before[p.UID]
+		matters := !old || awaited[owner(&p)]
+		if !matters {
+			w.discount(&p)
+		}
+		wrong := w.pod(&p)
+		if matters {
+			wrong = w.lasting(refused, wrong)
+		}
+		found = append(found, w.breaches(ctx, &p, wrong)...)
 	}
 	w.refused = refused
 	return found, nil
+}
+
+// updated reports whether a Deployment is one that Pulumi waits for: it is new, or was changed
+// since the watch began, and has the ReplicaSet of this change.
+func (w *Watcher) updated(d *appsv1.Deployment) bool {
+	if w.Waiting != nil && w.Waiting(d.Name) {
+		return true
+	}
+	generation, known := w.before[d.UID]
+	return (!known || d.Generation != generation) && d.Status.ObservedGeneration >= d.Generation
+}
+
+// revision is the annotation with the number of a ReplicaSet, and on its Deployment that of the
+// newest one.
+const revision = "deployment.kubernetes.io/revision"
+
+// newest returns the newest ReplicaSet of a Deployment; empty for none.
+func newest(d *appsv1.Deployment, sets []appsv1.ReplicaSet) types.UID {
+	for _, s := range sets {
+		if owner(&s) == d.UID && s.Annotations[revision] == d.Annotations[revision] {
+			return s.UID
+		}
+	}
+	return ""
+}
+
+// owner returns the controller of an object; empty for none.
+func owner(o metav1.Object) types.UID {
+	if c := metav1.GetControllerOf(o); c != nil {
+		return c.UID
+	}
+	return ""
 }
 
 // breaches adds to what is wrong with a pod what its image breaks of the contract, as far as
@@ -149,17 +211,30 @@ func (w *Watcher) breaches(ctx context.Context, p *corev1.Pod, found []finding) 
 	return found
 }
 
-// remember notes how often each container had been restarted before the watch began.
-func (w *Watcher) remember(pods []corev1.Pod) {
-	if w.before != nil {
-		return
-	}
-	w.before = map[container]int32{}
+// remember notes what there is when the watch begins.
+func (w *Watcher) remember(pods []corev1.Pod, deployments []appsv1.Deployment) {
+	w.before, w.discounted = map[types.UID]int64{}, map[container]int32{}
 	for _, p := range pods {
-		for _, c := range statuses(&p) {
-			w.before[container{p.UID, c.Name}] = c.RestartCount
-		}
+		w.before[p.UID] = p.Generation
 	}
+	for _, d := range deployments {
+		w.before[d.UID] = d.Generation
+	}
+}
+
+// discount leaves the crashes of a pod up to now out of the count.
+func (w *Watcher) discount(p *corev1.Pod) {
+	for _, c := range statuses(p) {
+		w.discounted[container{p.UID, c.Name}] = crashed(c)
+	}
+}
+
+// crashed returns how often a container has ended.
+func crashed(c corev1.ContainerStatus) int32 {
+	if waiting := c.State.Waiting; c.State.Terminated != nil || waiting != nil && waiting.Reason == "CrashLoopBackOff" {
+		return c.RestartCount + 1 // the restart that this crash calls for is still to come
+	}
+	return c.RestartCount
 }
 
 // lasting marks the findings that are refusals and older than patience.
@@ -226,10 +301,7 @@ func (w *Watcher) pod(p *corev1.Pod) []finding {
 func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, bool) {
 	about := fmt.Sprintf("pod %s: container %s", p.Name, c.Name)
 	ended, waiting := c.State.Terminated, c.State.Waiting
-	count := c.RestartCount - w.before[container{p.UID, c.Name}]
-	if ended != nil || waiting != nil && waiting.Reason == "CrashLoopBackOff" {
-		count++ // the restart that this crash calls for is still to come
-	}
+	count := crashed(c) - w.discounted[container{p.UID, c.Name}]
 	if ended == nil {
 		ended = c.LastTerminationState.Terminated
 	}
@@ -246,8 +318,10 @@ func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, b
 	case waiting == nil:
 	case strings.Contains(waiting.Reason, "Image"): // ErrImagePull, ImagePullBackOff, InvalidImageName, …
 		return finding{text: fmt.Sprintf("%s: its image %s%s%s: %s", about, c.Image, refusal, waiting.Reason, waiting.Message)}, true
-	case waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" && waiting.Reason != "":
+	case waiting.Reason == "CrashLoopBackOff": // whose crashes do not matter
 		return finding{text: fmt.Sprintf("%s waits: %s: %s", about, waiting.Reason, waiting.Message)}, true
+	case waiting.Reason != "ContainerCreating" && waiting.Reason != "PodInitializing" && waiting.Reason != "": // CreateContainerConfigError, …
+		return finding{text: fmt.Sprintf("%s%s%s: %s", about, refusal, waiting.Reason, waiting.Message)}, true
 	}
 	return finding{}, false
 }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/yaml"
 )
@@ -71,7 +73,8 @@ func TestPods(t *testing.T) {
 		},
 		"no secret": {
 			status: "containerStatuses: [{name: echo, state: {waiting: {reason: CreateContainerConfigError, message: secret \"key\" not found}}}]",
-			early:  `pod echo-1: container echo waits: CreateContainerConfigError: secret "key" not found`, late: `pod echo-1: container echo waits: CreateContainerConfigError: secret "key" not found`,
+			early:  `pod echo-1: container echo is refused: CreateContainerConfigError: secret "key" not found`, late: `pod echo-1: container echo is refused: CreateContainerConfigError: secret "key" not found`,
+			lasting: true,
 		},
 		"no image": {
 			status: "containerStatuses: [{name: echo, image: host/echo, state: {waiting: {reason: ErrImagePull, message: not found}}}]",
@@ -80,7 +83,7 @@ func TestPods(t *testing.T) {
 		},
 	} {
 		w := watcher(begin, pod(t, test.status))
-		w.before = map[container]int32{}
+		w.before = map[types.UID]int64{}
 		now := begin
 		w.Now = func() time.Time { return now }
 		for _, want := range []string{test.early, test.late} {
@@ -107,21 +110,97 @@ func texts(found []finding) string {
 	return strings.Join(all, "; ")
 }
 
-// What crashed before the watch began is not what this update made.
-func TestCrashesBefore(t *testing.T) {
+// TestBrokenBefore watches an update that mends pods of an earlier one. Its image builds for
+// long: whatever the old pods do meanwhile does not end the update. They matter if Pulumi waits
+// for them all the same.
+func TestBrokenBefore(t *testing.T) {
 	t.Parallel()
-	const crashed = "containerStatuses: [{name: echo, restartCount: 7, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]"
-	w := watcher(begin, pod(t, crashed))
-	for restarts, lasting := range []bool{false, true} {
-		p := pod(t, crashed)
-		p.Status.ContainerStatuses[0].RestartCount += int32(restarts)
-		if _, err := w.Client.CoreV1().Pods(w.Namespace).UpdateStatus(t.Context(), p, metav1.UpdateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		found, err := w.look(t.Context())
-		if err != nil || len(found) != 1 || found[0].lasting != lasting {
-			t.Errorf("after %d restarts more: %v, %+v, want lasting %t", restarts, err, found, lasting)
-		}
+	const (
+		crashing  = "containerStatuses: [{name: echo, restartCount: 7, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]"
+		backOff   = "containerStatuses: [{name: echo, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]"
+		noImage   = "containerStatuses: [{name: echo, state: {waiting: {reason: ImagePullBackOff}}}]"
+		forbidden = "conditions: [{type: ReplicaFailure, status: 'True', reason: FailedCreate}]"
+	)
+	updated := func(d *appsv1.Deployment) { d.Generation, d.Status.ObservedGeneration = 3, 3 }
+	rolled := func(d *appsv1.Deployment) { updated(d); d.Annotations[revision] = "2" }
+	seen := func(d *appsv1.Deployment) { d.Generation = 3 }
+	for name, test := range map[string]struct {
+		pod, deployment string
+		// update is what the update does to the Deployment after the build, if anything.
+		update  func(*appsv1.Deployment)
+		waiting bool
+		lasting bool
+	}{
+		"crashes, still building":     {pod: crashing},
+		"crashes, mended":             {pod: crashing, update: rolled},
+		"crashes, not yet controlled": {pod: crashing, update: seen},
+		"crashes, kept":               {pod: crashing, update: updated, lasting: true},
+		"crashes, update again":       {pod: crashing, waiting: true, lasting: true},
+		"crashes, in back-off":        {pod: backOff, update: updated},
+		"no image, still building":    {pod: noImage},
+		"no image, mended":            {pod: noImage, update: rolled},
+		"no image, kept":              {pod: noImage, update: updated, lasting: true},
+		"no image, update again":      {pod: noImage, waiting: true, lasting: true},
+		"forbidden, still building":   {deployment: forbidden},
+		"forbidden, kept":             {deployment: forbidden, update: updated, lasting: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: "echo-a", Namespace: "grpc-edge", UID: "set", Annotations: map[string]string{revision: "1"}}}
+			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "echo", Namespace: "grpc-edge", UID: "deployment", Generation: 2, Annotations: map[string]string{revision: "1"}}}
+			d.Status.ObservedGeneration = 2
+			if err := yaml.Unmarshal([]byte(test.deployment), &d.Status); err != nil {
+				t.Fatal(err)
+			}
+			p := pod(t, test.pod)
+			set.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))}
+			p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+			w, now := watcher(begin, p, set, d), begin
+			building := true
+			w.Now = func() time.Time { return now }
+			w.Waiting = func(deployment string) bool { return test.waiting && !building && deployment == "echo" }
+
+			// look lets time pass, in which the container is restarted and ends again, and reports
+			// whether what is wrong would end the update.
+			look := func() bool {
+				t.Helper()
+				now = now.Add(time.Minute)
+				for i := range p.Status.ContainerStatuses {
+					if p.Status.ContainerStatuses[i].RestartCount > 0 {
+						p.Status.ContainerStatuses[i].RestartCount++
+					}
+				}
+				if _, err := w.Client.CoreV1().Pods(w.Namespace).UpdateStatus(t.Context(), p, metav1.UpdateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				found, err := w.look(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(found) == 0 {
+					t.Error("what is wrong is not told")
+				}
+				return slices.ContainsFunc(found, func(f finding) bool { return f.lasting })
+			}
+			for range 5 {
+				if look() {
+					t.Fatal("what was wrong before ends the update during the build")
+				}
+			}
+			building = false
+			if test.update != nil {
+				test.update(d)
+				if _, err := w.Client.AppsV1().Deployments(w.Namespace).Update(t.Context(), d, metav1.UpdateOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if first := look(); first {
+				t.Error("one crash or refusal ends the update")
+			}
+			if second := look(); second != test.lasting {
+				t.Errorf("the update ends: %t, want %t", second, test.lasting)
+			}
+		})
 	}
 }
 
@@ -145,7 +224,7 @@ func TestWatchEnds(t *testing.T) {
 	const crashed = "containerStatuses: [{name: echo, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 2, reason: Error}}}]"
 	var said []string
 	w := watcher(begin, pod(t, crashed))
-	w.before, w.Say = map[container]int32{}, func(text string) { said = append(said, text) }
+	w.before, w.Say = map[types.UID]int64{}, func(text string) { said = append(said, text) }
 	err := w.Watch(t.Context())
 	// The fake cluster has these words for each log.
 	const want = "pod echo-1: container echo ended 2 times: Error, exit code 2\nThe end of its log:\n  fake logs"

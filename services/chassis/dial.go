@@ -54,7 +54,8 @@ const (
 // name. The caller's service.yaml has to name it in `calls`: that opens the network
 // policies and sets the variable with the address, such as REVERSE_TARGET for
 // reverse and PRICE_LIST_TARGET for price-list. A program that is run by hand sets
-// the variable itself, such as REVERSE_TARGET=localhost:8080.
+// the variable itself, such as REVERSE_TARGET=localhost:8080. `make service-calls` writes what
+// service.yaml needs, and go.mod for the generated client.
 //
 // One connection is enough for a program. It is made before the first call, and
 // used by any number of goroutines:
