@@ -19,9 +19,10 @@
 //
 // The empty name is the directory's own health, as for every program in the
 // chassis. The name of a service is SERVING while any server of its backend says
-// so of that name, and NOT_SERVING if none does or none can be reached; any other
+// so of the empty name, and NOT_SERVING if none does or none can be reached; any other
 // name is NOT_FOUND, or SERVICE_UNKNOWN in a Watch (gRPC, doc/health-checking.md).
-// The directory watches each backend once, however many ask.
+// The directory watches each backend once, however many ask. It does not ask servers for
+// names of services: many know only the empty one, which alone decides who gets calls.
 //
 // # Limits
 //
