@@ -178,17 +178,41 @@ func TestRolesOfServices(t *testing.T) {
 		"/locations/global/workloadIdentityPools/sandbox-project.svc.id.goog/subject/ns/grpc-edge/sa/shop"
 	result := runShop(t, nil)
 	const kind = "gcp:projects/iAMMember:IAMMember"
-	check(t, result.named(t, kind, "shop-0"), map[string]any{"role": "roles/pubsub.publisher", "member": member, "condition": nil})
-	check(t, result.named(t, kind, "shop-1"), map[string]any{
+	check(t, result.named(t, kind, "shop/roles/pubsub.publisher"), map[string]any{"role": "roles/pubsub.publisher", "member": member, "condition": nil})
+	check(t, result.named(t, kind, "shop/roles/storage.objectViewer/747830964f"), map[string]any{
 		"role": "roles/storage.objectViewer", "member": member,
 		"condition.expression": `resource.name.startsWith("projects/_/buckets/b/")`,
 	})
-	if depends := result.named(t, deploymentType, "shop").DependsOn; !slices.Contains(depends, kind+" shop-0") {
+	if depends := result.named(t, deploymentType, "shop").DependsOn; !slices.Contains(depends, kind+" shop/roles/pubsub.publisher") {
 		t.Errorf("the pods do not wait for their roles: %v", depends)
 	}
 	for _, r := range result.ofType(t, kind) {
-		if strings.Contains(fmt.Sprint(plain(r.Inputs["member"])), "/sa/") && !strings.HasPrefix(r.Name, "shop-") {
+		if strings.Contains(fmt.Sprint(plain(r.Inputs["member"])), "/sa/") && !strings.HasPrefix(r.Name, "shop/") {
 			t.Errorf("%s gives a role to a service that asked for none", r.Name)
+		}
+	}
+}
+
+// A role keeps its name in the state whatever else the list has. A replacement under another
+// name would revoke it: it is the same binding of the project.
+func TestRolesOfServicesKeepTheirNames(t *testing.T) {
+	const a, b, conditional = `"roles/a"`, `"roles/b"`, `{"role": "roles/b", "condition": "true"}`
+	granted := func(roles ...string) map[string]string {
+		result := runShop(t, map[string]string{"grpc-edge:services": fmt.Sprintf(
+			`{"shop": {"roles": [%s], "secrets": {"KEY": {"value": "x"}}}}`, strings.Join(roles, ", "))})
+		names := map[string]string{}
+		for _, r := range result.ofType(t, "gcp:projects/iAMMember:IAMMember") {
+			binding := fmt.Sprint(plain(r.Inputs["role"]), " ", plain(r.Inputs["member"]), " ", plain(r.Inputs["condition"]))
+			names[binding] = r.Name
+		}
+		return names
+	}
+	all := granted(a, b, conditional)
+	for _, roles := range [][]string{{b}, {conditional}, {conditional, a}, {b, a, conditional}} {
+		for binding, name := range granted(roles...) {
+			if name != all[binding] {
+				t.Errorf("with the roles %v, %s is called %s, and %q among all", roles, binding, name, all[binding])
+			}
 		}
 	}
 }

@@ -152,6 +152,7 @@ func TestProblems(t *testing.T) {
 		{"scratch: {/tmp: '1', /app: 1Mi}", []string{file + "scratch./app needs an absolute path", file + `scratch./tmp is "1"; it must be a number of Ki`}},
 		{"files: {/data/a: prices.json}\nscratch: {/data/a: 1Mi}", []string{file + "scratch./data/a and files./data/a are both at /data/a"}},
 		{"roles: [viewer]\ngoogleApis: true", []string{file + `roles [0] is "viewer"; it must be a role`}},
+		{"roles: [roles/a, {role: roles/a, condition: x}, {role: roles/a}]\ngoogleApis: true", []string{file + "roles [2] is roles/a once more, with the same condition"}},
 		{"roles: [roles/viewer]", []string{file + "roles are of no use without a way to Google's APIs; set googleApis to true"}},
 		{"roles: [{rôle: x}]", []string{file + `roles cannot be read: unknown field "rôle"`}},
 		{"egress: [{cidr: 10.0.0.1/24, ports: []}, {cidr: 0.0.0.0/0, ports: [443]}]", []string{

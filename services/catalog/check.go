@@ -177,6 +177,8 @@ func (c *checker) checkWays() {
 	for i, role := range c.Roles {
 		if !roleRule.MatchString(role.Role) {
 			c.report("roles", "[%d] is %q; it must be a role such as roles/secretmanager.secretAccessor", i, role.Role)
+		} else if slices.Contains(c.Roles[:i], role) {
+			c.report("roles", "[%d] is %s once more, with the same condition; keep one", i, role.Role)
 		}
 	}
 	for i, way := range c.Egress {
