@@ -6,9 +6,10 @@
 // It runs in the shared chassis, whose package comment lists further environment
 // variables. A wrong value is refused at the start, all wrong ones in one error.
 //
-//	DESCRIPTORS  the path of a google.protobuf.FileDescriptorSet, binary: the files
-//	             of all services, and all that they import. Nothing that is not in
-//	             it, or that the directory itself serves, is described.
+//	DESCRIPTORS  the path of a google.protobuf.FileDescriptorSet, binary and packed
+//	             by gzip: the files of all services, and all that they import.
+//	             Nothing that is not in it, or that the directory itself serves, is
+//	             described.
 //	BACKENDS     which services there are, and where, such as
 //	             api.Echo=dns:///echo.grpc-edge.svc.cluster.local.:8080,api.Reverse=dns:///…
 //	             Each is the full name of a service in DESCRIPTORS and a gRPC target

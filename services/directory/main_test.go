@@ -1,7 +1,9 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -76,8 +78,22 @@ func write(t *testing.T, files ...*descriptorpb.FileDescriptorProto) (path strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	path = filepath.Join(t.TempDir(), "services.protoset")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
+	return pack(t, content)
+}
+
+// pack writes the content, packed by gzip.
+func pack(t *testing.T, content []byte) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "services.protoset.gz")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := gzip.NewWriter(file)
+	if _, err := packed.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(packed.Close(), file.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return path
