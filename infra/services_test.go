@@ -172,6 +172,19 @@ func TestSecretsOfServices(t *testing.T) {
 	}
 }
 
+// A service that starts slowly has the time to, from Kubernetes and from Pulumi, twice: half of
+// the pods start after the others.
+func TestSlowServicesHaveTimeToStart(t *testing.T) {
+	result := runShop(t, map[string]string{
+		"grpc-edge:services": `{"shop": {"startupSeconds": 3600, "minReadySeconds": 20, "secrets": {"KEY": {"value": "x"}}}}`,
+	})
+	deployment := result.named(t, deploymentType, "shop")
+	check(t, deployment, map[string]any{"spec.progressDeadlineSeconds": 600.0 + 3600 + 20})
+	if got := deployment.UpdateTimeout; got != "2h11m0s" {
+		t.Errorf("Pulumi waits %s, want 10 minutes, twice the hour, and 20 s for each of 3 pods", got)
+	}
+}
+
 // Roles are granted to the pods' own principal, and the pods depend on them.
 func TestRolesOfServices(t *testing.T) {
 	const member = "principal://iam.googleapis.com/projects/" + projectNumber +
