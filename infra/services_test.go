@@ -79,6 +79,7 @@ func withServices(t *testing.T, specs map[string]string) string {
 // is private.
 var shop = map[string]string{
 	"shop": `
+args: [serve, --verbose]
 cpu: 250m
 cpuLimit: "1"
 memory: 256Mi
@@ -127,6 +128,8 @@ func TestServiceHasWhatItNeeds(t *testing.T) {
 		"spec.replicas": 3.0,
 		"spec.template.spec.terminationGracePeriodSeconds": 60.0,
 		container + "image":                                  foreign,
+		container + "command":                                nil,
+		container + "args":                                   []any{"serve", "--verbose"},
 		container + "resources.requests":                     map[string]any{"cpu": "250m", "memory": "256Mi"},
 		container + "resources.limits":                       map[string]any{"cpu": "1", "memory": "1Gi"},
 		container + "startupProbe.failureThreshold":          300.0,
@@ -155,6 +158,15 @@ func TestServiceHasWhatItNeeds(t *testing.T) {
 	if diff := cmp.Diff(wantMounts, mounted); diff != "" {
 		t.Errorf("mounts (-want +got):\n%s", diff)
 	}
+}
+
+func TestServiceHasItsCommand(t *testing.T) {
+	result := runShop(t, map[string]string{
+		"grpc-edge:services": `{"shop": {"command": ["/bin/shop"], "args": [], "secrets": {"KEY": {"value": "x"}}}}`,
+	})
+	check(t, result.named(t, deploymentType, "shop"), map[string]any{
+		"spec.template.spec.containers[0].command": []any{"/bin/shop"}, "spec.template.spec.containers[0].args": nil,
+	})
 }
 
 // Values of secrets are nowhere in plain text, and only in one Secret of this service.

@@ -120,7 +120,7 @@ func TestProblems(t *testing.T) {
 		spec string
 		want []string
 	}{
-		{"replica: 3", []string{file + "replica is unknown; it must be one of image, private, cpu"}},
+		{"replica: 3", []string{file + "replica is unknown; it must be one of image, command, args, private, cpu"}},
 		{"replicas: many\nmemory: 5\nprivate: 1\ncalls: plain\negress: {}", []string{
 			file + `calls is "plain"; it must be a list, each item a text`,
 			file + `egress is {}; it must be a list, each item an object of cidr, ports`,
@@ -136,6 +136,10 @@ func TestProblems(t *testing.T) {
 		{"memory: 1g", []string{file + `memory is "1g"; it must be a number of Ki, Mi or Gi`}},
 		{"memoryLimit: 32Mi", []string{file + "memoryLimit is 32Mi; it must be at least memory, 64Mi"}},
 		{"image: registry.example/shop:latest", []string{file + `image is "registry.example/shop:latest"; it must be an image by digest`}},
+		{"command: [/bin/x]\nargs: [serve]", []string{
+			file + "command is for an image that is built elsewhere", file + "args is for an image that is built elsewhere",
+		}},
+		{"image: registry.example/shop@sha256:" + strings.Repeat("0", 64) + "\ncommand: [/bin/x]\nargs: [serve]", nil},
 		{"environment: {PORT: '1', 2X: a, PLAIN_TARGET: b}\ncalls: [plain]", []string{
 			file + "environment.2X cannot be the name of a variable", file + "environment.PLAIN_TARGET cannot be set: the platform sets it for calls to plain",
 			file + "environment.PORT cannot be set: the platform sets it",
