@@ -82,8 +82,8 @@ service-remove: ## Remove a service (NAME=greeter)
 	@go -C cmd/service run . -root "$(CURDIR)" remove "$(NAME)"
 
 .PHONY: contract
-contract: ## Run an image of a service as a pod would, and say what of docs/contract.md it breaks (IMAGE=registry/path@sha256:…, ENV="A=1 B=2")
-	@go -C cmd/contract run . $(addprefix -env ,$(ENV)) "$(IMAGE)"
+contract: ## Run an image of a service as a pod would, and say what of docs/contract.md it breaks (IMAGE=registry/path@sha256:…, ENV="A=1 B=2", COMMAND=/program, ARGS="serve")
+	@go -C cmd/contract run . $(addprefix -env ,$(ENV)) $(addprefix -command ,$(COMMAND)) "$(IMAGE)" $(ARGS)
 
 .PHONY: test
 test: tools ## Run the tests of every module, then the end-to-end test

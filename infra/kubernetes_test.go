@@ -108,28 +108,29 @@ func TestOnlyPort443IsPublic(t *testing.T) {
 
 // A rollout of a service waits until Envoy has found each new pod, and Pulumi waits for the
 // rollout. Nobody looks for Envoy's pods in DNS. Each of its two pods may wait 20 s for
-// services.
+// services. All may take 120 s to start, in two waves.
 func TestRolloutsWait(t *testing.T) {
 	tests := []struct {
 		name, seconds, replicas string
 		want                    any
 		timeout                 string
+		deadline                float64
 	}{
-		{"the sandbox's own", "10", "2", 10.0, "10m20s"},
-		{"default", "40", "2", 40.0, "11m20s"},
-		{"most", "300", "100", 300.0, "8h30m0s"},
-		{"none", "0", "2", nil, "10m0s"},
+		{"the sandbox's own", "10", "2", 10.0, "14m20s", 730},
+		{"default", "40", "2", 40.0, "15m20s", 760},
+		{"most", "300", "100", 300.0, "8h34m0s", 1020},
+		{"none", "0", "2", nil, "14m0s", 720},
 	}
 	for _, test := range tests {
 		result := mustRun(t, "sandbox", true, map[string]string{
 			"grpc-edge:serviceMinReadySeconds": test.seconds, "grpc-edge:serviceReplicas": test.replicas,
 		})
 		for _, r := range result.ofType(t, deploymentType) {
-			want, timeout := test.want, test.timeout
+			want, timeout, deadline := test.want, test.timeout, test.deadline
 			if r.Name == "edge" {
-				want, timeout = nil, "10m40s"
+				want, timeout, deadline = nil, "14m40s", 740
 			}
-			check(t, r, map[string]any{"spec.minReadySeconds": want})
+			check(t, r, map[string]any{"spec.minReadySeconds": want, "spec.progressDeadlineSeconds": deadline})
 			if r.UpdateTimeout != timeout {
 				t.Errorf("%s: %s: Pulumi waits %s, want %s", test.name, r.Name, r.UpdateTimeout, timeout)
 			}

@@ -79,6 +79,7 @@ func withServices(t *testing.T, specs map[string]string) string {
 // is private.
 var shop = map[string]string{
 	"shop": `
+args: [serve, --verbose]
 cpu: 250m
 cpuLimit: "1"
 memory: 256Mi
@@ -127,6 +128,8 @@ func TestServiceHasWhatItNeeds(t *testing.T) {
 		"spec.replicas": 3.0,
 		"spec.template.spec.terminationGracePeriodSeconds": 60.0,
 		container + "image":                                  foreign,
+		container + "command":                                nil,
+		container + "args":                                   []any{"serve", "--verbose"},
 		container + "resources.requests":                     map[string]any{"cpu": "250m", "memory": "256Mi"},
 		container + "resources.limits":                       map[string]any{"cpu": "1", "memory": "1Gi"},
 		container + "startupProbe.failureThreshold":          300.0,
@@ -157,6 +160,15 @@ func TestServiceHasWhatItNeeds(t *testing.T) {
 	}
 }
 
+func TestServiceHasItsCommand(t *testing.T) {
+	result := runShop(t, map[string]string{
+		"grpc-edge:services": `{"shop": {"command": ["/bin/shop"], "args": [], "secrets": {"KEY": {"value": "x"}}}}`,
+	})
+	check(t, result.named(t, deploymentType, "shop"), map[string]any{
+		"spec.template.spec.containers[0].command": []any{"/bin/shop"}, "spec.template.spec.containers[0].args": nil,
+	})
+}
+
 // Values of secrets are nowhere in plain text, and only in one Secret of this service.
 func TestSecretsOfServices(t *testing.T) {
 	result := runShop(t, nil)
@@ -172,23 +184,60 @@ func TestSecretsOfServices(t *testing.T) {
 	}
 }
 
+// A service that starts slowly has the time to, from Kubernetes and from Pulumi, twice: half of
+// the pods start after the others.
+func TestSlowServicesHaveTimeToStart(t *testing.T) {
+	result := runShop(t, map[string]string{
+		"grpc-edge:services": `{"shop": {"startupSeconds": 3600, "minReadySeconds": 20, "secrets": {"KEY": {"value": "x"}}}}`,
+	})
+	deployment := result.named(t, deploymentType, "shop")
+	check(t, deployment, map[string]any{"spec.progressDeadlineSeconds": 600.0 + 3600 + 20})
+	if got := deployment.UpdateTimeout; got != "2h11m0s" {
+		t.Errorf("Pulumi waits %s, want 10 minutes, twice the hour, and 20 s for each of 3 pods", got)
+	}
+}
+
 // Roles are granted to the pods' own principal, and the pods depend on them.
 func TestRolesOfServices(t *testing.T) {
 	const member = "principal://iam.googleapis.com/projects/" + projectNumber +
 		"/locations/global/workloadIdentityPools/sandbox-project.svc.id.goog/subject/ns/grpc-edge/sa/shop"
 	result := runShop(t, nil)
 	const kind = "gcp:projects/iAMMember:IAMMember"
-	check(t, result.named(t, kind, "shop-0"), map[string]any{"role": "roles/pubsub.publisher", "member": member, "condition": nil})
-	check(t, result.named(t, kind, "shop-1"), map[string]any{
+	check(t, result.named(t, kind, "shop/roles/pubsub.publisher"), map[string]any{"role": "roles/pubsub.publisher", "member": member, "condition": nil})
+	check(t, result.named(t, kind, "shop/roles/storage.objectViewer/747830964f"), map[string]any{
 		"role": "roles/storage.objectViewer", "member": member,
 		"condition.expression": `resource.name.startsWith("projects/_/buckets/b/")`,
 	})
-	if depends := result.named(t, deploymentType, "shop").DependsOn; !slices.Contains(depends, kind+" shop-0") {
+	if depends := result.named(t, deploymentType, "shop").DependsOn; !slices.Contains(depends, kind+" shop/roles/pubsub.publisher") {
 		t.Errorf("the pods do not wait for their roles: %v", depends)
 	}
 	for _, r := range result.ofType(t, kind) {
-		if strings.Contains(fmt.Sprint(plain(r.Inputs["member"])), "/sa/") && !strings.HasPrefix(r.Name, "shop-") {
+		if strings.Contains(fmt.Sprint(plain(r.Inputs["member"])), "/sa/") && !strings.HasPrefix(r.Name, "shop/") {
 			t.Errorf("%s gives a role to a service that asked for none", r.Name)
+		}
+	}
+}
+
+// A role keeps its name in the state whatever else the list has. A replacement under another
+// name would revoke it: it is the same binding of the project.
+func TestRolesOfServicesKeepTheirNames(t *testing.T) {
+	const a, b, conditional = `"roles/a"`, `"roles/b"`, `{"role": "roles/b", "condition": "true"}`
+	granted := func(roles ...string) map[string]string {
+		result := runShop(t, map[string]string{"grpc-edge:services": fmt.Sprintf(
+			`{"shop": {"roles": [%s], "secrets": {"KEY": {"value": "x"}}}}`, strings.Join(roles, ", "))})
+		names := map[string]string{}
+		for _, r := range result.ofType(t, "gcp:projects/iAMMember:IAMMember") {
+			binding := fmt.Sprint(plain(r.Inputs["role"]), " ", plain(r.Inputs["member"]), " ", plain(r.Inputs["condition"]))
+			names[binding] = r.Name
+		}
+		return names
+	}
+	all := granted(a, b, conditional)
+	for _, roles := range [][]string{{b}, {conditional}, {conditional, a}, {b, a, conditional}} {
+		for binding, name := range granted(roles...) {
+			if name != all[binding] {
+				t.Errorf("with the roles %v, %s is called %s, and %q among all", roles, binding, name, all[binding])
+			}
 		}
 	}
 }

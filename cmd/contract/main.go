@@ -43,17 +43,23 @@ func main() {
 	defer stop()
 	var environment variables
 	flag.Var(&environment, "env", "a variable that the program needs, NAME=value; may be repeated")
+	command := flag.String("command", "", "a program to run instead of the image's ENTRYPOINT and CMD")
 	start := flag.Duration("start", time.Minute, "how long the program may take to start")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: contract [-env NAME=value]... REGISTRY/PATH@sha256:…")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: contract [-env NAME=value]... [-command PROGRAM] REGISTRY/PATH@sha256:… [ARGUMENT]...\n"+
+			"Arguments replace the image's CMD.")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() != 1 {
+	if flag.NArg() == 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	problems, err := image(ctx, flag.Arg(0), environment, *start)
+	options := run.Options{Environment: environment, Args: flag.Args()[1:]}
+	if *command != "" {
+		options.Command = []string{*command}
+	}
+	problems, err := image(ctx, flag.Arg(0), options, *start)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "contract:", err)
 		os.Exit(1)
@@ -64,7 +70,7 @@ func main() {
 }
 
 // image checks the image of a reference, and runs it if its configuration breaks nothing.
-func image(ctx context.Context, reference string, environment []string, start time.Duration) ([]check.Problem, error) {
+func image(ctx context.Context, reference string, options run.Options, start time.Duration) ([]check.Problem, error) {
 	problems := check.Image(ctx, reference, runtime.GOARCH)
 	if slices.ContainsFunc(problems, func(p check.Problem) bool { return !p.Warning }) {
 		return problems, nil
@@ -78,11 +84,11 @@ func image(ctx context.Context, reference string, environment []string, start ti
 	if err != nil {
 		return nil, fmt.Errorf("pulling %s: %w", reference, err)
 	}
-	ran, err := runs(ctx, pulled, environment, start)
+	ran, err := runs(ctx, pulled, options, start)
 	return append(problems, ran...), err
 }
 
-func runs(ctx context.Context, pulled v1.Image, environment []string, start time.Duration) ([]check.Problem, error) {
+func runs(ctx context.Context, pulled v1.Image, options run.Options, start time.Duration) ([]check.Problem, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("running the image as a pod would takes root: run this with sudo")
 	}
@@ -95,7 +101,7 @@ func runs(ctx context.Context, pulled v1.Image, environment []string, start time
 		return nil, err
 	}
 	fmt.Fprintln(os.Stderr, "Running it as a pod would, which takes about half a minute …")
-	program, err := run.Start(ctx, pulled, folder, run.Options{Environment: environment})
+	program, err := run.Start(ctx, pulled, folder, options)
 	if err != nil {
 		return nil, err
 	}

@@ -115,9 +115,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			// Readable by the group of the pod, which is Envoy's: 0440.
 			DefaultMode: pulumi.Int(0o440),
 		}}),
-		User:         user,
-		Termination:  args.Termination,
-		NodeSelector: args.NodeSelector,
+		User:           user,
+		Termination:    args.Termination,
+		StartupSeconds: startupSeconds,
+		NodeSelector:   args.NodeSelector,
 	}, pulumi.Parent(e))
 	if err != nil {
 		return nil, err

@@ -1,10 +1,7 @@
 package edge
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
-	"io"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -70,18 +67,9 @@ func (c *configuration) pack() (workload.Files, error) {
 	}
 	packed := workload.Files{Binary: map[string][]byte{}}
 	for name, text := range texts {
-		var content bytes.Buffer
-		writer, err := gzip.NewWriterLevel(&content, gzip.BestCompression)
-		if err != nil {
-			return workload.Files{}, err
-		}
-		if _, err := io.WriteString(writer, text); err != nil {
+		if packed.Binary[name+".gz"], err = workload.Pack([]byte(text)); err != nil {
 			return workload.Files{}, fmt.Errorf("packing %s: %w", name, err)
 		}
-		if err := writer.Close(); err != nil {
-			return workload.Files{}, fmt.Errorf("packing %s: %w", name, err)
-		}
-		packed.Binary[name+".gz"] = content.Bytes()
 	}
 	return packed, nil
 }

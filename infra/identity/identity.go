@@ -4,6 +4,8 @@
 package identity
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/organizations"
@@ -46,8 +48,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		// Workload Identity Federation for GKE").
 		member := pulumi.Sprintf("principal://iam.googleapis.com/projects/%s/locations/global/workloadIdentityPools/%s.svc.id.goog/subject/ns/%s/sa/%s",
 			project.Number(), args.Project, args.Namespace, account)
-		for at, role := range args.Roles {
-			if err := i.grant(ctx, fmt.Sprintf("%s-%d", account, at), role, member, args); err != nil {
+		for _, role := range args.Roles {
+			if err := i.grant(ctx, account, role, member, args); err != nil {
 				return nil, err
 			}
 		}
@@ -55,10 +57,20 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{})
 }
 
-func (i *Identity) grant(ctx *pulumi.Context, name string, role catalog.Role, member pulumi.StringInput, args *Args) error {
+// grant binds a role to an account. Google Cloud has one binding for a role, a member and a
+// condition, whatever Pulumi calls it: if the name said less than that, or a place in a list,
+// a replacement would delete the binding that it had just created.
+func (i *Identity) grant(ctx *pulumi.Context, account string, role catalog.Role, member pulumi.StringInput, args *Args) error {
+	name := account + "/" + role.Role
 	described := &projects.IAMMemberArgs{Project: pulumi.String(args.Project), Role: pulumi.String(role.Role), Member: member}
 	if role.Condition != "" {
-		described.Condition = projects.IAMMemberConditionArgs{Title: pulumi.String(name), Expression: pulumi.String(role.Condition)}
+		sum := sha256.Sum256([]byte(role.Condition))
+		short := hex.EncodeToString(sum[:5])
+		name += "/" + short
+		described.Condition = projects.IAMMemberConditionArgs{
+			// At most 100 characters, so without the role.
+			Title: pulumi.String(account + "-" + short), Expression: pulumi.String(role.Condition),
+		}
 	}
 	grant, err := projects.NewIAMMember(ctx, name, described, pulumi.Parent(i), pulumi.DependsOn(args.Ready))
 	if err != nil {

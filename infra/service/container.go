@@ -23,7 +23,14 @@ func container(args *Args, mounts *mounts) *corev1.ContainerArgs {
 		Ports:     corev1.ContainerPortArray{corev1.ContainerPortArgs{Name: pulumi.String("grpc"), ContainerPort: pulumi.Int(Port)}},
 		Resources: resources(spec),
 	}
-	if len(mounts.mounts) > 0 { // an empty one would show in every diff
+	// Empty ones would show in every diff.
+	if len(spec.Command) > 0 {
+		c.Command = pulumi.ToStringArray(spec.Command)
+	}
+	if len(spec.Args) > 0 {
+		c.Args = pulumi.ToStringArray(spec.Args)
+	}
+	if len(mounts.mounts) > 0 {
 		c.VolumeMounts = mounts.mounts
 	}
 	// Without a service name the probe asks for the health of the whole server.

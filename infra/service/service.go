@@ -92,6 +92,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 
 		Termination:     Termination(spec),
 		MinReadySeconds: spec.MinReadySeconds,
+		StartupSeconds:  spec.StartupSeconds,
 		After:           args.After,
 	}, pulumi.Parent(s))
 	if err != nil {

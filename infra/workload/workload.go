@@ -40,6 +40,9 @@ type Args struct {
 	// MinReadySeconds is the time that a new pod must be ready before a rollout continues;
 	// 0, the default, is no time.
 	MinReadySeconds int
+	// StartupSeconds is the longest time that a new pod takes until it is ready, without
+	// GateTime.
+	StartupSeconds int
 	// Container and the other containers get the settings that all containers share. The
 	// others are nil for none. First runs to its end before all of them. Sidecar starts
 	// before Container and stops after it. Gate runs to its end in between, for at most
@@ -125,13 +128,26 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 // calls. If the nodes have no room for so many, as many start as fit.
 const surge = "50%"
 
-// rollout returns the timeout with which Pulumi waits for the pods. It is the default of 10
-// minutes (pulumi-kubernetes pull request 721), plus GateTime and MinReadySeconds for each
-// pod, as pods start one by one if there is room for only one.
+// patience is the time for what the workload does not know: room on a node, and images that are
+// pulled. It is the default of Pulumi (pulumi-kubernetes pull request 721) and of Kubernetes
+// (Deployment, progressDeadlineSeconds).
+const patience = 10 * time.Minute
+
+// rollout returns the timeout with which Pulumi waits for the pods. It is patience, plus the
+// start-up time for each of the two waves, plus GateTime and MinReadySeconds for each pod, as
+// pods start one by one if there is room for only one.
 func rollout(args *Args) string {
-	each := args.GateTime + time.Duration(args.MinReadySeconds)*time.Second
-	return (10*time.Minute + time.Duration(max(args.Replicas.Least, args.Replicas.Most))*each).String()
+	each := args.GateTime + seconds(args.MinReadySeconds)
+	return (patience + 2*seconds(args.StartupSeconds) + time.Duration(max(args.Replicas.Least, args.Replicas.Most))*each).String()
 }
+
+// progressDeadline returns the time after which Kubernetes gives up a rollout in which no pod
+// has become available. Pulumi then fails, too.
+func progressDeadline(args *Args) time.Duration {
+	return patience + seconds(args.StartupSeconds) + args.GateTime + seconds(args.MinReadySeconds)
+}
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.DeploymentSpecArgs {
 	spec := appsv1.DeploymentSpecArgs{
@@ -143,6 +159,7 @@ func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.Deploymen
 				MaxUnavailable: pulumi.Int(0),
 			},
 		},
+		ProgressDeadlineSeconds: pulumi.Int(int(progressDeadline(args).Seconds())),
 		Template: corev1.PodTemplateSpecArgs{
 			Metadata: podMetadata(args),
 			Spec:     podSpec(args, account),

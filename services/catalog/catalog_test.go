@@ -120,7 +120,7 @@ func TestProblems(t *testing.T) {
 		spec string
 		want []string
 	}{
-		{"replica: 3", []string{file + "replica is unknown; it must be one of image, private, cpu"}},
+		{"replica: 3", []string{file + "replica is unknown; it must be one of image, command, args, private, cpu"}},
 		{"replicas: many\nmemory: 5\nprivate: 1\ncalls: plain\negress: {}", []string{
 			file + `calls is "plain"; it must be a list, each item a text`,
 			file + `egress is {}; it must be a list, each item an object of cidr, ports`,
@@ -136,6 +136,10 @@ func TestProblems(t *testing.T) {
 		{"memory: 1g", []string{file + `memory is "1g"; it must be a number of Ki, Mi or Gi`}},
 		{"memoryLimit: 32Mi", []string{file + "memoryLimit is 32Mi; it must be at least memory, 64Mi"}},
 		{"image: registry.example/shop:latest", []string{file + `image is "registry.example/shop:latest"; it must be an image by digest`}},
+		{"command: [/bin/x]\nargs: [serve]", []string{
+			file + "command is for an image that is built elsewhere", file + "args is for an image that is built elsewhere",
+		}},
+		{"image: registry.example/shop@sha256:" + strings.Repeat("0", 64) + "\ncommand: [/bin/x]\nargs: [serve]", nil},
 		{"environment: {PORT: '1', 2X: a, PLAIN_TARGET: b}\ncalls: [plain]", []string{
 			file + "environment.2X cannot be the name of a variable", file + "environment.PLAIN_TARGET cannot be set: the platform sets it for calls to plain",
 			file + "environment.PORT cannot be set: the platform sets it",
@@ -152,6 +156,7 @@ func TestProblems(t *testing.T) {
 		{"scratch: {/tmp: '1', /app: 1Mi}", []string{file + "scratch./app needs an absolute path", file + `scratch./tmp is "1"; it must be a number of Ki`}},
 		{"files: {/data/a: prices.json}\nscratch: {/data/a: 1Mi}", []string{file + "scratch./data/a and files./data/a are both at /data/a"}},
 		{"roles: [viewer]\ngoogleApis: true", []string{file + `roles [0] is "viewer"; it must be a role`}},
+		{"roles: [roles/a, {role: roles/a, condition: x}, {role: roles/a}]\ngoogleApis: true", []string{file + "roles [2] is roles/a once more, with the same condition"}},
 		{"roles: [roles/viewer]", []string{file + "roles are of no use without a way to Google's APIs; set googleApis to true"}},
 		{"roles: [{rôle: x}]", []string{file + `roles cannot be read: unknown field "rôle"`}},
 		{"egress: [{cidr: 10.0.0.1/24, ports: []}, {cidr: 0.0.0.0/0, ports: [443]}]", []string{

@@ -51,6 +51,11 @@ func (s *Service) check(dir string) []Problem {
 	if s.Image != "" && !byDigest.MatchString(s.Image) {
 		c.report("image", "is %q; it must be an image by digest, REGISTRY/PATH@sha256:…, since a tag can come to mean another image", s.Image)
 	}
+	for key, words := range map[string][]string{"command": s.Command, "args": s.Args} {
+		if len(words) > 0 && s.Built() {
+			c.report(key, "is for an image that is built elsewhere; the one built here runs the Go program in %s, which takes what it needs from environment", s.Folder)
+		}
+	}
 	c.checkSize()
 	c.checkEnvironment()
 	c.checkFolders(dir)
@@ -177,6 +182,8 @@ func (c *checker) checkWays() {
 	for i, role := range c.Roles {
 		if !roleRule.MatchString(role.Role) {
 			c.report("roles", "[%d] is %q; it must be a role such as roles/secretmanager.secretAccessor", i, role.Role)
+		} else if slices.Contains(c.Roles[:i], role) {
+			c.report("roles", "[%d] is %s once more, with the same condition; keep one", i, role.Role)
 		}
 	}
 	for i, way := range c.Egress {

@@ -22,6 +22,10 @@ type Spec struct {
 	// Image is the reference, by digest, of an image built elsewhere:
 	// REGISTRY/PATH@sha256:…; empty for the Go module in the service's folder.
 	Image string `json:"image"`
+	// Command replaces the ENTRYPOINT of an image built elsewhere, and its CMD. Args replaces
+	// its CMD alone. Empty ones leave them as they are.
+	Command []string `json:"command"`
+	Args    []string `json:"args"`
 	// Private hides the service from the edge: it is not routed, described or
 	// documented there. Only the services that call it reach it.
 	Private bool `json:"private"`

@@ -35,9 +35,14 @@ const (
 	resolveInterval = 2 * time.Second
 )
 
+// watchHealth is the service config of a connection to all servers of a backend. It asks
+// them for the empty name, as Envoy and Kubernetes do: servers need to know no other
+// (docs/contract.md).
+const watchHealth = `{"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}`
+
 // health answers health checks for the services of other programs. A connection to all
-// servers of a backend is ready while at least one of them reports that it serves the
-// service (gRPC, A17 "Client-Side Health Checking"). The service is then healthy.
+// servers of a backend is ready while at least one of them is healthy (gRPC, A17
+// "Client-Side Health Checking"). All services of the backend are then healthy.
 type health struct {
 	grpc_health_v1.UnimplementedHealthServer
 	backends map[protoreflect.FullName]*grpc.ClientConn
@@ -49,12 +54,16 @@ func connect(targets map[protoreflect.FullName]string) (*health, error) {
 	retry := backoff.DefaultConfig
 	retry.MaxDelay = maxDelay
 	h := &health{backends: map[protoreflect.FullName]*grpc.ClientConn{}}
+	byTarget := map[string]*grpc.ClientConn{}
 	var failed []error
 	for service, target := range targets {
+		if conn, found := byTarget[target]; found {
+			h.backends[service] = conn
+			continue
+		}
 		conn, err := grpc.NewClient(target,
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithDefaultServiceConfig(fmt.Sprintf(
-				`{"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": %q}}`, service)),
+			grpc.WithDefaultServiceConfig(watchHealth),
 			grpc.WithDisableServiceConfig(), // the one that DNS may have
 			grpc.WithNoProxy(),
 			grpc.WithIdleTimeout(0), // never: no call is made that would wake it
@@ -66,7 +75,7 @@ func connect(targets map[protoreflect.FullName]string) (*health, error) {
 			continue
 		}
 		conn.Connect()
-		h.backends[service] = conn
+		byTarget[target], h.backends[service] = conn, conn
 	}
 	if err := errors.Join(failed...); err != nil {
 		h.close()

@@ -47,16 +47,16 @@ func silentAddress(t *testing.T) string {
 func TestHealthByName(t *testing.T) {
 	t.Parallel()
 	unhealthy := startBackend(t, anyPort)
-	unhealthy.SetServingStatus(served, notServing)
-	ignorant := startBackend(t, anyPort)
-	ignorant.SetServingStatus(served, unknown)
+	unhealthy.SetServingStatus("", notServing)
+	naming := startBackend(t, anyPort)
+	naming.SetServingStatus(served, notServing)
 	for name, test := range map[string]struct {
 		target string
 		want   grpc_health_v1.HealthCheckResponse_ServingStatus
 	}{
-		"serving":                {startBackend(t, anyPort).address, serving},
+		"does not know the name": {startBackend(t, anyPort).address, serving},
 		"not serving":            {unhealthy.address, notServing},
-		"does not know the name": {ignorant.address, notServing},
+		"only the name is not":   {naming.address, serving},
 		"unreachable":            {closedAddress(t), notServing},
 		"silent":                 {silentAddress(t), notServing},
 		"no such host":           {"dns:///no-such-host.invalid.:1", notServing},
@@ -106,9 +106,9 @@ func TestWatchFollowsTheBackend(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, watch, serving)
-	b.SetServingStatus(served, notServing)
+	b.SetServingStatus("", notServing)
 	expect(t, watch, notServing)
-	b.SetServingStatus(served, serving)
+	b.SetServingStatus("", serving)
 	expect(t, watch, serving)
 	b.stop()
 	expect(t, watch, notServing)
@@ -149,10 +149,10 @@ func TestServingWhileOneServerIs(t *testing.T) {
 		}
 	}
 	eventually(t, "serving with two servers", is(serving))
-	servers[0].SetServingStatus(served, notServing)
+	servers[0].SetServingStatus("", notServing)
 	eventually(t, "serving with one of two servers", is(serving))
-	servers[1].SetServingStatus(served, notServing)
+	servers[1].SetServingStatus("", notServing)
 	eventually(t, "not serving with none of two servers", is(notServing))
-	servers[0].SetServingStatus(served, serving)
+	servers[0].SetServingStatus("", serving)
 	eventually(t, "serving again", is(serving))
 }

@@ -6,9 +6,10 @@
 // It runs in the shared chassis, whose package comment lists further environment
 // variables. A wrong value is refused at the start, all wrong ones in one error.
 //
-//	DESCRIPTORS  the path of a google.protobuf.FileDescriptorSet, binary: the files
-//	             of all services, and all that they import. Nothing that is not in
-//	             it, or that the directory itself serves, is described.
+//	DESCRIPTORS  the path of a google.protobuf.FileDescriptorSet, binary and packed
+//	             by gzip: the files of all services, and all that they import.
+//	             Nothing that is not in it, or that the directory itself serves, is
+//	             described.
 //	BACKENDS     which services there are, and where, such as
 //	             api.Echo=dns:///echo.grpc-edge.svc.cluster.local.:8080,api.Reverse=dns:///…
 //	             Each is the full name of a service in DESCRIPTORS and a gRPC target
@@ -19,9 +20,10 @@
 //
 // The empty name is the directory's own health, as for every program in the
 // chassis. The name of a service is SERVING while any server of its backend says
-// so of that name, and NOT_SERVING if none does or none can be reached; any other
+// so of the empty name, and NOT_SERVING if none does or none can be reached; any other
 // name is NOT_FOUND, or SERVICE_UNKNOWN in a Watch (gRPC, doc/health-checking.md).
-// The directory watches each backend once, however many ask.
+// The directory watches each backend once, however many ask. It does not ask servers for
+// names of services: many know only the empty one, which alone decides who gets calls.
 //
 // # Limits
 //

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -76,8 +78,22 @@ func write(t *testing.T, files ...*descriptorpb.FileDescriptorProto) (path strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	path = filepath.Join(t.TempDir(), "services.protoset")
-	if err := os.WriteFile(path, content, 0o600); err != nil {
+	return pack(t, content)
+}
+
+// pack writes the content, packed by gzip.
+func pack(t *testing.T, content []byte) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "services.protoset.gz")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := gzip.NewWriter(file)
+	if _, err := packed.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(packed.Close(), file.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -97,8 +113,8 @@ type backend struct {
 	stop    func()
 }
 
-// startBackend serves health at the address, or at a free one; it says that it
-// serves the service.
+// startBackend serves health at the address, or at a free one. It knows only the empty
+// name, which is all that docs/contract.md asks for.
 func startBackend(t *testing.T, address string) *backend {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
@@ -106,7 +122,6 @@ func startBackend(t *testing.T, address string) *backend {
 		t.Fatal(err)
 	}
 	server, health := grpc.NewServer(), healthserver.NewServer()
-	health.SetServingStatus(served, grpc_health_v1.HealthCheckResponse_SERVING)
 	grpc_health_v1.RegisterHealthServer(server, health)
 	go server.Serve(listener) //nolint:errcheck // ends with Stop
 	t.Cleanup(server.Stop)

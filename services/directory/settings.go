@@ -1,8 +1,10 @@
 package main
 
 import (
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -24,7 +26,7 @@ type settings struct {
 func readSettings(getenv func(string) string) (settings, error) {
 	files, err := readDescriptors(getenv("DESCRIPTORS"))
 	if err != nil {
-		err = fmt.Errorf("DESCRIPTORS=%q must be the path of a binary FileDescriptorSet that has all it imports: %w",
+		err = fmt.Errorf("DESCRIPTORS=%q must be the path of a binary FileDescriptorSet, packed by gzip, that has all it imports: %w",
 			getenv("DESCRIPTORS"), err)
 	}
 	targets, backendsErr := readBackends(getenv("BACKENDS"), files)
@@ -36,7 +38,7 @@ func readSettings(getenv func(string) string) (settings, error) {
 
 // readDescriptors reads a set, and adds the files of what the directory serves.
 func readDescriptors(path string) (*protoregistry.Files, error) {
-	content, err := os.ReadFile(path)
+	content, err := unpack(path)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +59,20 @@ func readDescriptors(path string) (*protoregistry.Files, error) {
 		}
 	}
 	return files, nil
+}
+
+// unpack reads a file that gzip has packed.
+func unpack(path string) ([]byte, error) {
+	packed, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer packed.Close()
+	content, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(content)
 }
 
 // readBackends reads the targets of services. Without files, what they are is

@@ -28,8 +28,8 @@ func TestSettings(t *testing.T) {
 func TestWrongSettings(t *testing.T) {
 	t.Parallel()
 	set := descriptors(t, grpc_testing.File_grpc_testing_test_proto)
-	noSet := filepath.Join(t.TempDir(), "text")
-	if err := os.WriteFile(noSet, []byte("no descriptors"), 0o600); err != nil {
+	noSet, notPacked := pack(t, []byte("no descriptors")), filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(notPacked, []byte("no descriptors"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	const right = served + "=a.example:1"
@@ -40,6 +40,7 @@ func TestWrongSettings(t *testing.T) {
 		"nothing set":     {"", "", []string{`DESCRIPTORS=""`, `BACKENDS has ""`}},
 		"no file":         {"/no/such", right, []string{`DESCRIPTORS="/no/such"`, "no such file"}},
 		"no set":          {noSet, right, []string{"DESCRIPTORS="}},
+		"not packed":      {notPacked, right, []string{"DESCRIPTORS=", "gzip"}},
 		"missing import":  {write(t, extending), right, []string{"DESCRIPTORS=", "google/protobuf/descriptor.proto"}},
 		"both wrong":      {"/no/such", "x", []string{"DESCRIPTORS=", `BACKENDS has "x"`}},
 		"no target":       {set, served + "=", []string{`BACKENDS has "` + served + `="`}},

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,6 +44,8 @@ type Program struct {
 type Options struct {
 	// Environment lists further variables, as NAME=value.
 	Environment []string
+	// Command replaces the ENTRYPOINT of the image, and its CMD. Args replaces its CMD alone.
+	Command, Args []string
 	// Budget is TERMINATION_BUDGET; default 5 seconds.
 	Budget time.Duration
 }
@@ -84,7 +87,7 @@ func Start(ctx context.Context, image v1.Image, folder string, options Options) 
 		dir = "/"
 	}
 	arguments := append([]string{"--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", container, "sh", folder, strconv.Itoa(check.User), dir},
-		append(file.Config.Entrypoint, file.Config.Cmd...)...)
+		program(file.Config, options)...)
 	p.command = exec.Command("unshare", arguments...)
 	p.command.Env = append(append(file.Config.Env, options.Environment...),
 		fmt.Sprintf("PORT=%d", port), "TERMINATION_BUDGET="+p.Budget.String(), "MAX_CALLS=0")
@@ -97,6 +100,17 @@ func Start(ctx context.Context, image v1.Image, folder string, options Options) 
 		close(p.ended)
 	}()
 	return p, nil
+}
+
+// program returns what a pod runs (Kubernetes, "Define a Command and Arguments for a Container").
+func program(config v1.Config, options Options) []string {
+	switch {
+	case len(options.Command) > 0:
+		return slices.Concat(options.Command, options.Args)
+	case len(options.Args) > 0:
+		return slices.Concat(config.Entrypoint, options.Args)
+	}
+	return slices.Concat(config.Entrypoint, config.Cmd)
 }
 
 // unpack writes the files of an image into a folder, with their owners.
