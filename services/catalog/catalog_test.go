@@ -255,8 +255,8 @@ func TestOnlyOwnServicesAreServed(t *testing.T) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"shop": "", "s": "", "users2": "", "my-shop": "",
-		"Shop": "lower case", "2shop": "lower case", "shop-": "lower case", "my_shop": "lower case", strings.Repeat("a", 41): "40",
+		"shop": "", "s": "", "users2": "", "my-shop": "", "x-1a": "", strings.Repeat("a", 40): "",
+		"Shop": "lower case", "2shop": "lower case", "shop-": "lower case", "my_shop": "lower case", "my--shop": "single hyphens", strings.Repeat("a", 41): "40",
 		"lifecycle": "the program that starts", "internal": "lets no other module import", "shop-canary": "second version",
 	} {
 		err := CheckName(name)
