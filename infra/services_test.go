@@ -172,6 +172,41 @@ func TestSecretsOfServices(t *testing.T) {
 	}
 }
 
+// The platform's own objects have names that no service can have, where services have
+// objects of the kind. The service account is one that Kubernetes makes.
+func TestNamesOfThePlatformAreReserved(t *testing.T) {
+	kinds, own := map[string]bool{}, map[string]bool{"kubernetes:core/v1:ServiceAccount default": true}
+	services := []string{"echo", "reverse", "shop", "stock"}
+	results := []stackRun{
+		runShop(t, map[string]string{"grpc-edge:reflection": "true", "grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"}),
+		mustRun(t, "sandbox", false, withCertManager),
+	}
+	for _, result := range results {
+		for _, r := range result.resources {
+			name, _ := plain(at(r.Inputs, "metadata.name")).(string)
+			if slices.Contains(services, name) {
+				kinds[r.Type] = true
+			} else if name != "" {
+				own[r.Type+" "+name] = true
+			}
+		}
+	}
+	checked := 0
+	for object := range own {
+		kind, name, _ := strings.Cut(object, " ")
+		if !kinds[kind] {
+			continue
+		}
+		checked++
+		if catalog.CheckName(name) == nil {
+			t.Errorf("a service may have the name of %s", object)
+		}
+	}
+	if !kinds["kubernetes:networking.k8s.io/v1:NetworkPolicy"] || checked < 10 {
+		t.Errorf("only %d objects were checked, of %v", checked, kinds)
+	}
+}
+
 // Roles are granted to the pods' own principal, and the pods depend on them.
 func TestRolesOfServices(t *testing.T) {
 	const member = "principal://iam.googleapis.com/projects/" + projectNumber +

@@ -45,6 +45,9 @@ func (r *reader) services(c *Config) []catalog.Service {
 	}
 	for _, s := range list {
 		r.checkService(c, s)
+		if c.Edge.ZoneAware && !s.Private {
+			r.checkZoneNames(c.Cluster.Zones, s.Name, list)
+		}
 	}
 	return list
 }
@@ -58,6 +61,19 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 		if key := "grpc-edge:services"; secret.Value != "" && !r.secret(key) {
 			r.report(key, "holds the secret %s of service %s in the clear; set it with: pulumi config set --secret --path '%s.%s.secrets.%s.value' VALUE",
 				name, s.Name, key, s.Name, name)
+		}
+	}
+}
+
+// checkZoneNames checks the names that a service has in each zone for zone-aware routing.
+func (r *reader) checkZoneNames(zones []string, service string, all []catalog.Service) {
+	for _, zone := range zones {
+		name := catalog.ZoneName(service, zone)
+		if len(name) > catalog.MaxLabel {
+			r.report(catalog.Dir+"/"+service, "is %s in one zone, which has more than %d characters; rename it, or set grpc-edge:zoneAware to false", name, catalog.MaxLabel)
+		}
+		if slices.ContainsFunc(all, func(s catalog.Service) bool { return s.Name == name }) {
+			r.report(catalog.Dir+"/"+name, "has the name of service %s in one zone; rename one of them, or set grpc-edge:zoneAware to false", service)
 		}
 	}
 }

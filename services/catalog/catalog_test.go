@@ -258,6 +258,7 @@ func TestNames(t *testing.T) {
 		"shop": "", "s": "", "users2": "", "my-shop": "", "x-1a": "", strings.Repeat("a", 40): "",
 		"Shop": "lower case", "2shop": "lower case", "shop-": "lower case", "my_shop": "lower case", "my--shop": "single hyphens", strings.Repeat("a", 41): "40",
 		"lifecycle": "the program that starts", "internal": "lets no other module import", "shop-canary": "second version",
+		"default": "in every namespace", "default-deny": "network policy", "allow-dns": "network policy",
 	} {
 		err := CheckName(name)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -10,8 +10,10 @@ import (
 // buf refuses such names with two in a row.
 var nameRule = regexp.MustCompile(`^[a-z](-?[a-z0-9])*$`)
 
-// maxName leaves room in a DNS label (RFC 1035, section 2.3.4: 63 characters) for
-// suffixes of the name: -canary, a zone, a hash.
+// MaxLabel is the maximum length of a DNS label (RFC 1035, section 2.3.4).
+const MaxLabel = 63
+
+// maxName leaves room in a DNS label for suffixes of the name: -canary, a zone, a hash.
 const maxName = 40
 
 // reserved lists names with a meaning of their own.
@@ -25,10 +27,17 @@ var reserved = map[string]string{
 	"internal":  "is a folder that Go lets no other module import",
 	"vendor":    "is a folder that Go keeps copies of modules in",
 	"testdata":  "is a folder that Go does not build",
+
+	"default":      "is the service account that Kubernetes makes in every namespace",
+	"default-deny": "is a network policy of the namespace",
+	"allow-dns":    "is a network policy of the namespace",
 }
 
 // suffixes lists the suffixes that the platform adds to names.
 var suffixes = []string{"-canary", "-stable"}
+
+// ZoneName returns the name of the pods of a service in one zone.
+func ZoneName(name, zone string) string { return name + "-" + zone }
 
 // CheckName returns why a service cannot have the name, or nil.
 func CheckName(name string) error {
