@@ -232,6 +232,17 @@ func TestCheckFindsWhatIsStale(t *testing.T) {
 	}
 }
 
+// TestProtosWithoutSpec has a folder that would be no service, silently.
+func TestProtosWithoutSpec(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"services/a/service.yaml": "", "services/b/v1/b.proto": ""})
+	for _, command := range []string{"generate", "check", "lint"} {
+		if err := run(t.Context(), root, command); err == nil || !strings.Contains(err.Error(), "services/b has v1/b.proto") || !strings.Contains(err.Error(), "touch services/b/service.yaml") {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}
+
 // TestErrorsNameTheFile has protos that do not compile, or break the rules.
 func TestErrorsNameTheFile(t *testing.T) {
 	t.Parallel()

@@ -41,6 +41,9 @@ func readServices(root string) ([]service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := allDeclared(root); err != nil {
+		return nil, err
+	}
 	workspace := map[string]any{}
 	if err := readYAML(filepath.Join(root, "buf.yaml"), &workspace); err != nil {
 		return nil, err
@@ -60,6 +63,16 @@ func readServices(root string) ([]service, error) {
 		services = append(services, s)
 	}
 	return services, nil
+}
+
+// allDeclared returns an error if a folder with protos is no service.
+func allDeclared(root string) error {
+	problems, err := catalog.Undeclared(root)
+	errs := []error{err}
+	for _, problem := range problems {
+		errs = append(errs, fmt.Errorf("%s %s", problem.Key, problem.Message))
+	}
+	return errors.Join(errs...)
 }
 
 func readYAML(file string, into any) error {

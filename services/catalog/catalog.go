@@ -91,6 +91,33 @@ func Names(root string) ([]string, error) {
 	return names, nil
 }
 
+// Undeclared returns a problem for each folder that has protos and no service.yaml.
+func Undeclared(root string) ([]Problem, error) {
+	entries, err := os.ReadDir(filepath.Join(root, Dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing the folders of services: %w", err)
+	}
+	var problems []Problem
+	for _, entry := range entries {
+		folder := filepath.Join(root, Dir, entry.Name())
+		if !entry.IsDir() {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(folder, SpecFile)); err == nil {
+			continue
+		}
+		protos, err := protoFiles(folder)
+		if err != nil {
+			return nil, fmt.Errorf("looking for protos: %w", err)
+		}
+		if len(protos) > 0 {
+			name := path.Join(Dir, entry.Name())
+			problems = append(problems, Problem{name, fmt.Sprintf("has %s, but is no service without %s; write one, which may be empty: touch %s/%[2]s", protos[0], SpecFile, name)})
+		}
+	}
+	return problems, nil
+}
+
 // Read returns the services in the repository at root, in the order of their names.
 // Values missing from service.yaml and from overrides, the stack's key `services`,
 // default to those in defaults. The problems list all wrong values. An error means that
@@ -116,7 +143,9 @@ func Read(root string, overrides map[string]any, defaults Spec) ([]Service, []Pr
 			problems = append(problems, Problem{stackKey + "." + name, "is for no service; " + oneOf(names)})
 		}
 	}
-	problems = append(problems, checkTogether(services, names)...)
+	undeclared, err := Undeclared(root)
+	problems = append(append(problems, undeclared...), checkTogether(services, names)...)
+	errs = append(errs, err)
 	return services, problems, errors.Join(errs...)
 }
 

@@ -217,6 +217,25 @@ func TestProtosThatCannotBeServedTogether(t *testing.T) {
 	}
 }
 
+func TestProtosWithoutSpec(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"a": "", "b": ""})
+	if err := os.Remove(filepath.Join(root, Dir, "b", SpecFile)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(root, Dir, "c", "proto", "c.proto"), nil)
+	write(t, filepath.Join(root, Dir, "chassis", "chassis.go"), nil)
+	write(t, filepath.Join(root, Dir, "generate.mk"), nil)
+	_, problems, err := Read(root, nil, defaults)
+	want := []Problem{
+		{"services/b", "has b.proto, but is no service without service.yaml; write one, which may be empty: touch services/b/service.yaml"},
+		{"services/c", "has proto/c.proto, but is no service without service.yaml; write one, which may be empty: touch services/c/service.yaml"},
+	}
+	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestMissingDescriptor(t *testing.T) {
 	t.Parallel()
 	root := repository(t, map[string]string{"a": ""})
