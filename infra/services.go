@@ -50,7 +50,7 @@ func backend(c *config.Config, s catalog.Service) envoy.Backend {
 		Name:     s.Name,
 		Address:  service.Host(namespaceName, s.Name),
 		Port:     service.Port,
-		Services: envoy.Services(s.Protos...),
+		Services: s.Services(),
 	}
 	if c.Edge.ZoneAware {
 		result.Zones = map[string]string{}

@@ -206,6 +206,55 @@ func TestWildProtos(t *testing.T) {
 	}
 }
 
+// TestOneProtoInThreeFolders has each folder serve one gRPC service of a proto, and call
+// the others.
+func TestOneProtoInThreeFolders(t *testing.T) {
+	t.Parallel()
+	const demo = `syntax = "proto3";
+package demo;
+import "google/api/annotations.proto";
+service Cart { rpc Get(M) returns (M) { option (google.api.http) = {get: "/cart"}; } }
+service Ads { rpc Get(M) returns (M) { option (google.api.http) = {get: "/ads"}; } }
+service Mail { rpc Send(M) returns (M) { option (google.api.http) = {post: "/mail"}; } }
+service Abroad { rpc Get(M) returns (M) { option (google.api.http) = {get: "/abroad"}; } }
+message M { string id = 1; }`
+	files := map[string]string{}
+	for folder, service := range map[string]string{"cart": "Cart", "ads": "Ads", "mail": "Mail"} {
+		files["services/"+folder+"/service.yaml"] = "serves: [demo." + service + "]\n"
+		files["services/"+folder+"/go.mod"] = "module example.com/" + folder + "\n"
+		files["services/"+folder+"/demo.proto"] = demo
+	}
+	root := repository(t, files)
+	for _, command := range []string{"generate", "check"} {
+		if err := run(t.Context(), root, command); err != nil {
+			t.Fatal(err)
+		}
+	}
+	services, problems, err := catalog.Read(root, nil, catalog.Spec{CPU: "1", Memory: "1Mi", Replicas: 1})
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	served := map[string]int{}
+	for _, s := range services {
+		for _, method := range s.Methods() {
+			served[s.Name+" "+string(method.FullName())]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"cart demo.Cart.Get": 1, "ads demo.Ads.Get": 1, "mail demo.Mail.Send": 1}, served); diff != "" {
+		t.Errorf("methods (-want +got):\n%s", diff)
+	}
+	document, err := os.ReadFile(filepath.Join(root, documentFile))
+	for path, want := range map[string]bool{"/cart:": true, "/ads:": true, "/mail:": true, "/abroad:": false} {
+		if strings.Contains(string(document), path) != want || err != nil {
+			t.Errorf("the document has %s: %t, want %t (%v)", path, !want, want, err)
+		}
+	}
+	client, err := os.ReadFile(filepath.Join(root, "services/cart/demo_grpc.pb.go"))
+	if err != nil || !strings.Contains(string(client), "NewAdsClient") {
+		t.Errorf("cart has no code to call the others (%v)", err)
+	}
+}
+
 // TestCheckFindsWhatIsStale changes what is generated, and a proto.
 func TestCheckFindsWhatIsStale(t *testing.T) {
 	t.Parallel()

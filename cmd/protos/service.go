@@ -31,6 +31,8 @@ type service struct {
 	config map[string]any
 	// private services are not served at the edge, nor described in the OpenAPI document.
 	private bool
+	// serves lists the gRPC services that it serves; empty for all in its protos.
+	serves []string
 	// goModule is the path of the Go module in the folder; empty for none.
 	goModule string
 }
@@ -51,11 +53,14 @@ func readServices(root string) ([]service, error) {
 	var services []service
 	for _, name := range names {
 		s := service{root: root, folder: path.Join(catalog.Dir, name)}
-		declared := struct{ Private bool }{}
+		declared := struct {
+			Private bool
+			Serves  []string
+		}{}
 		if err := readYAML(filepath.Join(root, s.folder, catalog.SpecFile), &declared); err != nil {
 			return nil, err
 		}
-		s.private = declared.Private
+		s.private, s.serves = declared.Private, declared.Serves
 		if s.goModule, err = modulePath(filepath.Join(root, s.folder, "go.mod")); err != nil {
 			return nil, err
 		}

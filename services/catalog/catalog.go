@@ -33,7 +33,8 @@ type Service struct {
 	Name string
 	// Folder is services/NAME, from the root of the repository, with slashes.
 	Folder string
-	// Protos holds its own proto files. It serves the services in them.
+	// Protos holds its own proto files, but for those that only gRPC services need
+	// which it does not serve.
 	Protos []protoreflect.FileDescriptor
 	Spec
 
@@ -55,15 +56,15 @@ func (s Service) UsesSecretManager() bool {
 	return false
 }
 
+// Services lists the gRPC services that the service serves.
+func (s Service) Services() []protoreflect.ServiceDescriptor { return Served(s.Protos, s.Serves) }
+
 // Methods lists the methods of all gRPC services that the service serves.
 func (s Service) Methods() []protoreflect.MethodDescriptor {
 	var list []protoreflect.MethodDescriptor
-	for _, file := range s.Protos {
-		for i := range file.Services().Len() {
-			methods := file.Services().Get(i).Methods()
-			for j := range methods.Len() {
-				list = append(list, methods.Get(j))
-			}
+	for _, service := range s.Services() {
+		for i := range service.Methods().Len() {
+			list = append(list, service.Methods().Get(i))
 		}
 	}
 	return list
@@ -159,9 +160,13 @@ func read(root, name string, override any, defaults Spec) (Service, []Problem, e
 	problems := s.fill(content, override)
 	problems = append(problems, s.check(filepath.Join(root, Dir, name))...)
 	s.Protos, err = files(filepath.Join(root, Dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		problems = append(problems, Problem{path.Join(s.Folder, DescriptorFile), "is missing; write it with: make generate"})
 		err = nil
+	case err == nil:
+		problems = append(problems, s.checkServes()...)
+		s.Protos = shown(s.Protos, s.Serves)
 	}
 	return s, problems, err
 }

@@ -120,7 +120,7 @@ func TestProblems(t *testing.T) {
 		spec string
 		want []string
 	}{
-		{"replica: 3", []string{file + "replica is unknown; it must be one of image, private, cpu"}},
+		{"replica: 3", []string{file + "replica is unknown; it must be one of image, private, serves, cpu"}},
 		{"replicas: many\nmemory: 5\nprivate: 1\ncalls: plain\negress: {}", []string{
 			file + `calls is "plain"; it must be a list, each item a text`,
 			file + `egress is {}; it must be a list, each item an object of cidr, ports`,
@@ -210,7 +210,7 @@ func TestProtosThatCannotBeServedTogether(t *testing.T) {
 	_, problems, err := Read(root, nil, defaults)
 	want := []Problem{
 		{"services/b/service.yaml", "has another api.proto than a, and reflection knows one file of a path; move it to a path of its own, such as b/v1/"},
-		{"services/d/service.yaml", "serves a.S, which a serves already; a gRPC service has one backend"},
+		{"services/d/service.yaml", "serves a.S, which a serves already; a gRPC service has one backend: list in the field serves what each of them serves"},
 	}
 	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -268,6 +268,55 @@ func TestOnlyOwnServicesAreServed(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"first.S.Get", "second.S.Get"}, names); diff != "" {
 		t.Errorf("methods (-want +got):\n%s", diff)
+	}
+}
+
+// demoFile describes one file with three gRPC services and what one of them imports.
+func demoFile() *descriptorpb.FileDescriptorProto {
+	file := protoFile("demo.proto", "demo", "demo", "demo")
+	for i, name := range []string{"Cart", "Ads", "Mail"} {
+		file.Service[i].Name = proto.String(name)
+	}
+	file.Dependency = []string{"types.proto"}
+	return file
+}
+
+// Folders with one proto serve what they say, and show no files that only others need.
+func TestServes(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"cart": "serves: [demo.Cart]", "ads": "serves: [demo.Ads]", "mail": "serves: [demo.Mail]", "wrong": "serves: [Cart, wrong.S]"})
+	client := protoFile("payment/client.proto", "payment")
+	client.Dependency = []string{"payment/types.proto", "types.proto"}
+	for _, name := range []string{"cart", "ads", "mail"} {
+		dir := filepath.Join(root, Dir, name)
+		types := protoFile("payment/types.proto")
+		types.Package = proto.String("payment.types." + name) // each folder has another version
+		details := protoFile("details.proto")                 // for an Any: no file imports it
+		details.Package = proto.String("details")
+		writeDescriptor(t, dir, protoFile("types.proto"), types, demoFile(), client, details)
+		for _, file := range []string{"types.proto", "details.proto", "demo.proto", "payment/client.proto", "payment/types.proto"} {
+			write(t, filepath.Join(dir, filepath.FromSlash(file)), nil)
+		}
+	}
+	services, problems, err := Read(root, nil, defaults)
+	want := []Problem{{"services/wrong/service.yaml serves", `[0] is "Cart"; it must be one of wrong.S`}}
+	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	got := map[string][]string{}
+	for _, s := range services {
+		for _, method := range s.Methods() {
+			got[s.Name] = append(got[s.Name], string(method.FullName()))
+		}
+		for _, file := range s.Protos {
+			got[s.Name] = append(got[s.Name], file.Path())
+		}
+	}
+	if diff := cmp.Diff(map[string][]string{
+		"cart": {"demo.Cart.Get", "types.proto", "demo.proto", "details.proto"}, "ads": {"demo.Ads.Get", "types.proto", "demo.proto", "details.proto"},
+		"mail": {"demo.Mail.Get", "types.proto", "demo.proto", "details.proto"}, "wrong": {"wrong.S.Get", "wrong.proto"},
+	}, got); diff != "" {
+		t.Errorf("methods and files (-want +got):\n%s", diff)
 	}
 }
 

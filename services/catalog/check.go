@@ -225,19 +225,16 @@ type file struct {
 // checkProtos checks that the protos do not conflict with those of other services. A
 // gRPC service has one backend, and a path has one proto file.
 func (c *checker) checkProtos(owner map[protoreflect.FullName]string, files map[string]file) {
-	served := 0
-	for _, own := range c.Protos {
-		served += own.Services().Len()
-		for i := range own.Services().Len() {
-			name := own.Services().Get(i).FullName()
-			if other, ok := owner[name]; ok {
-				c.report("", "serves %s, which %s serves already; a gRPC service has one backend", name, other)
-			}
-			owner[name] = c.Name
+	for _, service := range c.Services() {
+		if other, ok := owner[service.FullName()]; ok {
+			c.report("", "serves %s, which %s serves already; a gRPC service has one backend: list in the field serves what each of them serves", service.FullName(), other)
 		}
+		owner[service.FullName()] = c.Name
+	}
+	for _, own := range c.Protos {
 		c.compare(own, files)
 	}
-	if len(c.Protos) > 0 && served == 0 {
+	if len(c.Protos) > 0 && len(c.Services()) == 0 {
 		c.report("", "has protos that declare no gRPC service")
 	}
 }
