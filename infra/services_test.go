@@ -143,7 +143,7 @@ func TestServiceHasWhatItNeeds(t *testing.T) {
 		"spec.replicas": 3.0,
 		"spec.template.spec.terminationGracePeriodSeconds": 60.0,
 		container + "image":                                  foreign,
-		container + "resources.requests":                     map[string]any{"cpu": "250m", "memory": "256Mi"},
+		container + "resources.requests":                     map[string]any{"cpu": "250m", "memory": "256Mi", "ephemeral-storage": "131072Ki"},
 		container + "resources.limits":                       map[string]any{"cpu": "1", "memory": "1Gi"},
 		container + "startupProbe.failureThreshold":          300.0,
 		container + "securityContext.readOnlyRootFilesystem": true,

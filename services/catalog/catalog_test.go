@@ -151,6 +151,17 @@ func TestProblems(t *testing.T) {
 		{"scratch: {/tmp: 1, /app: 1Mi}", []string{file + "scratch is"}},
 		{"scratch: {/tmp: '1', /app: 1Mi}", []string{file + "scratch./app needs an absolute path", file + `scratch./tmp is "1"; it must be a number of Ki`}},
 		{"files: {/data/a: prices.json}\nscratch: {/data/a: 1Mi}", []string{file + "scratch./data/a and files./data/a are both at /data/a"}},
+		{"cpu: '1'\ncpuLimit: 500m", []string{file + "cpuLimit is 500m; it must be at least cpu, 1"}},
+		{"cpu: 250m\ncpuLimit: '0.25'", nil},
+		{"secrets: {tls key: {version: pin/1, file: /etc/shop/key}}", []string{file + "secrets.tls key cannot be the name of a secret; it must be letters, digits"}},
+		{"secrets: {tls.key-1: {version: pin/1, file: /etc/shop/key}}", nil},
+		{"files: {/etc/shop/price list: prices.json, /etc/shop/größe: prices.json}", []string{
+			file + "files./etc/shop/größe must be at most 200 letters, digits", file + "files./etc/shop/price list must be at most 200 letters, digits",
+		}},
+		{"scratch: {/proc/x: 1Mi, /etc/x: 1Mi}", []string{file + "scratch./proc/x needs an absolute path in the container that is not one of /, /app, /dev, /etc, /proc, /sys, nor below /dev, /proc, /sys"}},
+		{"files: {/data/a: prices.json, /data/a/b: prices.json}\nscratch: {/data: 1Mi, /data/a/c: 1Mi}", []string{
+			file + "files./data/a/b is below /data/a, which is a file", file + "scratch./data/a/c is below /data/a, which is a file",
+		}},
 		{"roles: [viewer]\ngoogleApis: true", []string{file + `roles [0] is "viewer"; it must be a role`}},
 		{"roles: [roles/viewer]", []string{file + "roles are of no use without a way to Google's APIs; set googleApis to true"}},
 		{"roles: [{rôle: x}]", []string{file + `roles cannot be read: unknown field "rôle"`}},
@@ -231,6 +242,18 @@ func TestProtosWithoutSpec(t *testing.T) {
 		{"services/b", "has b.proto, but is no service without service.yaml; write one, which may be empty: touch services/b/service.yaml"},
 		{"services/c", "has proto/c.proto, but is no service without service.yaml; write one, which may be empty: touch services/c/service.yaml"},
 	}
+	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// A Secret holds all values of a service.
+func TestSecretsTogetherAreTooLarge(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"shop": "secrets: {A: {}, B: {}}"})
+	half := map[string]any{"value": strings.Repeat("a", maxFiles/2)}
+	_, problems, err := Read(root, map[string]any{"shop": map[string]any{"secrets": map[string]any{"A": half, "B": half}}}, defaults)
+	want := []Problem{{"grpc-edge:services.shop.secrets", "hold 1032194 bytes together; a Secret takes 1032192"}}
 	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
