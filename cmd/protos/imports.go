@@ -71,6 +71,21 @@ func importable() []protoreflect.FileDescriptor {
 	return files
 }
 
+// provided returns the path of the importable file that a proto of a service is a copy of,
+// or nothing. A compiler reads a copy of google/protobuf at that path itself without harm.
+func provided(path string) string {
+	for suffix := path; ; {
+		if _, err := protoregistry.GlobalFiles.FindFileByPath(suffix); err == nil && (suffix != path || !strings.HasPrefix(path, "google/protobuf/")) {
+			return suffix
+		}
+		_, below, found := strings.Cut(suffix, "/")
+		if !found {
+			return ""
+		}
+		suffix = below
+	}
+}
+
 // writeImports writes the importable files as sources, which buf and editors read. It
 // does not touch files that are up to date.
 func writeImports(root string) error {

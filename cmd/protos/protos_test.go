@@ -292,6 +292,29 @@ func TestProtosWithoutSpec(t *testing.T) {
 	}
 }
 
+// TestCopiesOfImports has copies of what may be imported, as many repositories do.
+func TestCopiesOfImports(t *testing.T) {
+	t.Parallel()
+	for copied, original := range map[string]string{
+		"third_party/google/api/annotations.proto": "google/api/annotations.proto", "google/api/http.proto": "google/api/http.proto",
+		"vendor/x/buf/validate/validate.proto": "buf/validate/validate.proto", "third_party/google/protobuf/any.proto": "google/protobuf/any.proto",
+	} {
+		root := repository(t, map[string]string{
+			"services/a/service.yaml": "", "services/a/" + copied: "syntax = \"proto3\";",
+			"services/a/a.proto": "syntax = \"proto3\";\npackage a;\nservice S { rpc Get(M) returns (M); }\nmessage M {}",
+		})
+		want := "services/a/" + copied + " is a copy of " + original + ", which is provided: delete it, and import " + original
+		if err := run(t.Context(), root, "generate"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	for _, own := range []string{"google/api/acme.proto", "google/protobuf/any.proto", "annotations.proto"} {
+		if original := provided(own); original != "" {
+			t.Errorf("%s is taken for a copy of %s", own, original)
+		}
+	}
+}
+
 // TestErrorsNameTheFile has protos that do not compile, or break the rules.
 func TestErrorsNameTheFile(t *testing.T) {
 	t.Parallel()

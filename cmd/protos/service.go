@@ -159,6 +159,9 @@ func (s *service) buf(ctx context.Context, command string, args ...string) ([]by
 // compile returns the descriptors of the service's protos and all that they import,
 // with the comments.
 func (s *service) compile(ctx context.Context) (*descriptorpb.FileDescriptorSet, error) {
+	if err := s.checkCopies(); err != nil {
+		return nil, err
+	}
 	content, err := s.buf(ctx, "build", s.importRoot, "--as-file-descriptor-set", "-o", "-#format=binpb")
 	if err != nil {
 		return nil, err
@@ -168,6 +171,22 @@ func (s *service) compile(ctx context.Context) (*descriptorpb.FileDescriptorSet,
 		return nil, fmt.Errorf("reading the descriptors of %s: %w", s.folder, err)
 	}
 	return set, nil
+}
+
+// checkCopies returns an error for each proto that is a copy of an importable one: a
+// compiler finds everything in it declared twice, and does not say why.
+func (s *service) checkCopies() error {
+	var errs []error
+	err := fs.WalkDir(os.DirFS(filepath.Join(s.root, s.importRoot)), ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(file) != ".proto" {
+			return err
+		}
+		if original := provided(file); original != "" {
+			errs = append(errs, fmt.Errorf("%s/%s is a copy of %s, which is provided: delete it, and import %[3]s", s.importRoot, file, original))
+		}
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
 }
 
 // writeDescriptor writes the descriptors without the comments: the same bytes each time.
