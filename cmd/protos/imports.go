@@ -17,6 +17,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	_ "cloud.google.com/go/iam/apiv1/iampb"
 	_ "cloud.google.com/go/longrunning/autogen/longrunningpb"
+	_ "github.com/envoyproxy/protoc-gen-validate/validate"
 	_ "github.com/google/gnostic/openapiv3"
 	_ "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options"
 	_ "google.golang.org/genproto/googleapis/api"
@@ -89,6 +90,9 @@ func provided(path string) string {
 // writeImports writes the importable files as sources, which buf and editors read. It
 // does not touch files that are up to date.
 func writeImports(root string) error {
+	if err := registerGogo(); err != nil {
+		return err
+	}
 	printer := protoprint.Printer{}
 	for _, file := range importable() {
 		source, err := printer.PrintProtoToString(file)

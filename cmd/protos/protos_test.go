@@ -85,6 +85,7 @@ func TestImportsAreWhatTheyWere(t *testing.T) {
 		"google/api/visibility.proto", "google/type/date.proto", "google/type/datetime.proto", "google/type/money.proto", "google/type/postal_address.proto",
 		"google/rpc/status.proto", "google/rpc/error_details.proto", "google/longrunning/operations.proto", "google/iam/v1/policy.proto",
 		"google/cloud/location/locations.proto", "buf/validate/validate.proto", "protoc-gen-openapiv2/options/annotations.proto", "openapiv3/annotations.proto",
+		"validate/validate.proto", "gogoproto/gogo.proto",
 	} {
 		if compiled[name] == nil {
 			t.Errorf("%s cannot be imported", name)
@@ -145,7 +146,19 @@ option features.field_presence = IMPLICIT;
 service New { rpc Get(Request) returns (Request) { option (google.api.http) = {get: "/new"}; } }
 message Request { string id = 1 [features.field_presence = LEGACY_REQUIRED]; common.Other other = 2 [features.message_encoding = DELIMITED]; }`,
 	"services/new/common/types.proto": "syntax = \"proto3\";\npackage common;\nmessage Other { string b = 1; }",
-	"buf.yaml":                        "version: v2\nmodules:\n  - path: services/old/proto\n",
+	// What many public protos import, in a Go module.
+	"services/frequent/service.yaml": "",
+	"services/frequent/go.mod":       "module example.com/grpc-edge/services/frequent\n",
+	"services/frequent/f.proto": `syntax = "proto3";
+package frequent;
+import "gogoproto/gogo.proto";
+import "validate/validate.proto";
+service Frequent { rpc Get(Request) returns (Request); }
+message Request {
+  option (gogoproto.goproto_stringer) = false;
+  string name = 1 [(validate.rules).string.min_len = 1, (gogoproto.customname) = "Title"];
+}`,
+	"buf.yaml": "version: v2\nmodules:\n  - path: services/old/proto\n",
 }
 
 // TestWildProtos generates for all of them, and reads the result as the stack does.
@@ -176,7 +189,7 @@ func TestWildProtos(t *testing.T) {
 	}
 	want := map[string][]string{
 		"shop": {"shop.stock.v2beta1.Stock.Count", "shop.v1.Admin.Drop", "shop.v1.Shop.Build", "shop.v1.Shop.Get"},
-		"old":  {"old.Old.Get"}, "new": {"new.New.Get"},
+		"old":  {"old.Old.Get"}, "new": {"new.New.Get"}, "frequent": {"frequent.Frequent.Get"},
 	}
 	if diff := cmp.Diff(want, served); diff != "" {
 		t.Errorf("methods (-want +got):\n%s", diff)
@@ -186,6 +199,7 @@ func TestWildProtos(t *testing.T) {
 		"services/shop/shop/v1/shop_grpc.pb.go": "package shopv1\n",
 		"services/shop/stock/v2beta1/s.pb.go":   `"example.com/grpc-edge/services/shop/shop/v1"`,
 		"services/new/new.pb.go":                "package new\n",
+		"services/frequent/f.pb.go":             `_ "github.com/gogo/protobuf/gogoproto"`,
 		"docs/openapi.yaml":                     "/v1/by-id/{user_id}:",
 	} {
 		content, err := os.ReadFile(filepath.Join(root, file))
