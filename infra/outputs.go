@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -66,10 +67,15 @@ func (s *stack) outputs() (pulumi.Map, error) {
 }
 
 // descriptorSet returns the files of the public services and all that they import,
-// each file after its imports.
+// each file after its imports. The files declare only gRPC services that the edge serves.
 func descriptorSet(c *config.Config) *descriptorpb.FileDescriptorSet {
 	set := &descriptorpb.FileDescriptorSet{}
-	seen := map[string]bool{}
+	seen, served := map[string]bool{}, map[protoreflect.FullName]bool{}
+	for _, backend := range edgeConfig(c).Backends {
+		for _, service := range backend.Services {
+			served[service.FullName()] = true
+		}
+	}
 	var add func(protoreflect.FileDescriptor)
 	add = func(file protoreflect.FileDescriptor) {
 		if seen[file.Path()] {
@@ -79,7 +85,11 @@ func descriptorSet(c *config.Config) *descriptorpb.FileDescriptorSet {
 		for i := range file.Imports().Len() {
 			add(file.Imports().Get(i).FileDescriptor)
 		}
-		set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
+		described := protodesc.ToFileDescriptorProto(file)
+		described.Service = slices.DeleteFunc(described.Service, func(service *descriptorpb.ServiceDescriptorProto) bool {
+			return !served[file.Package().Append(protoreflect.Name(service.GetName()))]
+		})
+		set.File = append(set.File, described)
 	}
 	for _, declared := range public(c) {
 		for _, file := range declared.Protos {

@@ -50,12 +50,12 @@ func backend(c *config.Config, s catalog.Service) envoy.Backend {
 		Name:     s.Name,
 		Address:  service.Host(namespaceName, s.Name),
 		Port:     service.Port,
-		Services: envoy.Services(s.Protos...),
+		Services: s.Services(),
 	}
 	if c.Edge.ZoneAware {
 		result.Zones = map[string]string{}
 		for _, zone := range c.Cluster.Zones {
-			result.Zones[zone] = service.Host(namespaceName, service.Zone(s.Name, zone))
+			result.Zones[zone] = service.Host(namespaceName, catalog.ZoneName(s.Name, zone))
 		}
 	}
 	if canary, ok := c.Edge.Canaries[s.Name]; ok {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,29 +51,44 @@ func withServices(t *testing.T, specs map[string]string) string {
 	t.Helper()
 	root := repository(t)
 	for service, spec := range specs {
-		dir, file := filepath.Join(root, catalog.Dir, service), service+".proto"
-		content, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
-			Name: &file, Package: proto.String(service + ".v1"), Syntax: proto.String("proto3"),
-			MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M")}},
-			Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Service"), Method: []*descriptorpb.MethodDescriptorProto{
-				{Name: proto.String("Get"), InputType: proto.String("." + service + ".v1.M"), OutputType: proto.String("." + service + ".v1.M")},
-			}}},
-		}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		for file, content := range map[string][]byte{
-			catalog.SpecFile: []byte("image: " + foreign + "\n" + spec), catalog.DescriptorFile: content, file: nil, "prices.json": []byte("{}"),
-		} {
-			if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
+		writeService(t, root, service, spec, protoFile(service, "Service"))
 	}
 	return root
+}
+
+// protoFile describes the file NAME.proto with these gRPC services in the package NAME.v1.
+func protoFile(name string, services ...string) *descriptorpb.FileDescriptorProto {
+	file := &descriptorpb.FileDescriptorProto{
+		Name: proto.String(name + ".proto"), Package: proto.String(name + ".v1"), Syntax: proto.String("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M")}},
+	}
+	message := proto.String("." + name + ".v1.M")
+	for _, service := range services {
+		file.Service = append(file.Service, &descriptorpb.ServiceDescriptorProto{Name: &service, Method: []*descriptorpb.MethodDescriptorProto{
+			{Name: proto.String("Get"), InputType: message, OutputType: message},
+		}})
+	}
+	return file
+}
+
+// writeService writes the folder of a service whose image is built elsewhere.
+func writeService(t *testing.T, root, service, spec string, file *descriptorpb.FileDescriptorProto) {
+	t.Helper()
+	descriptors, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(root, catalog.Dir, service)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{
+		catalog.SpecFile: []byte("image: " + foreign + "\n" + spec), catalog.DescriptorFile: descriptors, file.GetName(): nil, "prices.json": []byte("{}"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // shop declares two services: shop needs everything that a service can ask for, and stock
@@ -130,7 +146,7 @@ func TestServiceHasWhatItNeeds(t *testing.T) {
 		container + "image":                                  foreign,
 		container + "command":                                nil,
 		container + "args":                                   []any{"serve", "--verbose"},
-		container + "resources.requests":                     map[string]any{"cpu": "250m", "memory": "256Mi"},
+		container + "resources.requests":                     map[string]any{"cpu": "250m", "memory": "256Mi", "ephemeral-storage": "131072Ki"},
 		container + "resources.limits":                       map[string]any{"cpu": "1", "memory": "1Gi"},
 		container + "startupProbe.failureThreshold":          300.0,
 		container + "securityContext.readOnlyRootFilesystem": true,
@@ -194,6 +210,41 @@ func TestSlowServicesHaveTimeToStart(t *testing.T) {
 	check(t, deployment, map[string]any{"spec.progressDeadlineSeconds": 600.0 + 3600 + 20})
 	if got := deployment.UpdateTimeout; got != "2h11m0s" {
 		t.Errorf("Pulumi waits %s, want 10 minutes, twice the hour, and 20 s for each of 3 pods", got)
+	}
+}
+
+// The platform's own objects have names that no service can have, where services have
+// objects of the kind. The service account is one that Kubernetes makes.
+func TestNamesOfThePlatformAreReserved(t *testing.T) {
+	kinds, own := map[string]bool{}, map[string]bool{"kubernetes:core/v1:ServiceAccount default": true}
+	services := []string{"echo", "reverse", "shop", "stock"}
+	results := []stackRun{
+		runShop(t, map[string]string{"grpc-edge:reflection": "true", "grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"}),
+		mustRun(t, "sandbox", false, withCertManager),
+	}
+	for _, result := range results {
+		for _, r := range result.resources {
+			name, _ := plain(at(r.Inputs, "metadata.name")).(string)
+			if slices.Contains(services, name) {
+				kinds[r.Type] = true
+			} else if name != "" {
+				own[r.Type+" "+name] = true
+			}
+		}
+	}
+	checked := 0
+	for object := range own {
+		kind, name, _ := strings.Cut(object, " ")
+		if !kinds[kind] {
+			continue
+		}
+		checked++
+		if catalog.CheckName(name) == nil {
+			t.Errorf("a service may have the name of %s", object)
+		}
+	}
+	if !kinds["kubernetes:networking.k8s.io/v1:NetworkPolicy"] || checked < 10 {
+		t.Errorf("only %d objects were checked, of %v", checked, kinds)
 	}
 }
 
@@ -319,6 +370,44 @@ func TestServicesAddAPIs(t *testing.T) {
 	}
 	if got := enabled(mustRun(t, "sandbox", false, nil)); len(got) > 0 {
 		t.Errorf("without such services the APIs are %v", got)
+	}
+}
+
+// Services with one proto have a backend each for what they serve of it, and the edge shows
+// no gRPC service that none of them serves.
+func TestOneProtoOfSeveralServices(t *testing.T) {
+	root := repository(t)
+	for folder, service := range map[string]string{"cart": "Cart", "ads": "Ads", "mail": "Mail"} {
+		writeService(t, root, folder, "serves: [demo.v1."+service+"]\n", protoFile("demo", "Cart", "Ads", "Mail", "Abroad"))
+	}
+	result, err := runIn(t, root, "sandbox", false, map[string]string{"grpc-edge:reflection": "false"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := fmt.Sprint(plain(at(result.named(t, deploymentType, "directory").Inputs, "spec.template.spec.containers[0].env")))
+	commands := fmt.Sprint(plain(result.outputs["grpcurl"]))
+	for folder, service := range map[string]string{"cart": "Cart", "ads": "Ads", "mail": "Mail"} {
+		if !strings.Contains(targets, "demo.v1."+service+"=dns:///"+folder+".") || !strings.Contains(commands, "demo.v1."+service+"/Get") {
+			t.Errorf("%s has no target or command:\n%s\n%s", service, targets, commands)
+		}
+	}
+	set := &descriptorpb.FileDescriptorSet{}
+	content, err := base64.StdEncoding.DecodeString(plain(result.outputs["protoset"]).(string))
+	if err != nil || proto.Unmarshal(content, set) != nil {
+		t.Fatal(err)
+	}
+	var shown []string
+	for _, file := range set.GetFile() {
+		for _, service := range file.GetService() {
+			shown = append(shown, file.GetPackage()+"."+service.GetName())
+		}
+	}
+	slices.Sort(shown)
+	if diff := cmp.Diff([]string{"api.Echo", "api.Reverse", "demo.v1.Ads", "demo.v1.Cart", "demo.v1.Mail"}, shown); diff != "" {
+		t.Errorf("the descriptors show (-want +got):\n%s", diff)
+	}
+	if strings.Contains(targets+commands, "Abroad") {
+		t.Errorf("a gRPC service that nobody serves has a target or a command:\n%s\n%s", targets, commands)
 	}
 }
 

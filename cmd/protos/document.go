@@ -17,10 +17,10 @@ const documentFile = "docs/openapi.yaml"
 
 // document collects what the OpenAPI document is about.
 type document struct {
-	files []protoreflect.FileDescriptor
+	services []protoreflect.ServiceDescriptor
 }
 
-// add adds the service's own files, unless it is private.
+// add adds the gRPC services that the service serves, unless it is private.
 func (d *document) add(s service, set *descriptorpb.FileDescriptorSet) error {
 	if s.private {
 		return nil
@@ -29,12 +29,12 @@ func (d *document) add(s service, set *descriptorpb.FileDescriptorSet) error {
 	if err != nil {
 		return fmt.Errorf("reading the descriptors of %s: %w", s.folder, err)
 	}
-	d.files = append(d.files, own...)
+	d.services = append(d.services, catalog.Served(own, s.serves)...)
 	return nil
 }
 
 func (d *document) yaml(ctx context.Context) ([]byte, error) {
-	document, err := openapi.Document(ctx, "grpc-edge", "The services in REST: the google.api.http annotations of their protos.", d.files)
+	document, err := openapi.Document(ctx, "grpc-edge", "The services in REST: the google.api.http annotations of their protos.", d.services)
 	if err != nil {
 		return nil, err
 	}

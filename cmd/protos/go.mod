@@ -11,6 +11,8 @@ require (
 	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2
 	cloud.google.com/go/iam v1.15.1
 	cloud.google.com/go/longrunning v1.5.0
+	github.com/envoyproxy/protoc-gen-validate v1.3.3
+	github.com/gogo/protobuf v1.3.2
 	github.com/google/gnostic v0.7.1
 	github.com/google/go-cmp v0.7.0
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.33.0

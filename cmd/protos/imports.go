@@ -17,6 +17,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	_ "cloud.google.com/go/iam/apiv1/iampb"
 	_ "cloud.google.com/go/longrunning/autogen/longrunningpb"
+	_ "github.com/envoyproxy/protoc-gen-validate/validate"
 	_ "github.com/google/gnostic/openapiv3"
 	_ "github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2/options"
 	_ "google.golang.org/genproto/googleapis/api"
@@ -71,9 +72,27 @@ func importable() []protoreflect.FileDescriptor {
 	return files
 }
 
+// provided returns the path of the importable file that a proto of a service is a copy of,
+// or nothing. A compiler reads a copy of google/protobuf at that path itself without harm.
+func provided(path string) string {
+	for suffix := path; ; {
+		if _, err := protoregistry.GlobalFiles.FindFileByPath(suffix); err == nil && (suffix != path || !strings.HasPrefix(path, "google/protobuf/")) {
+			return suffix
+		}
+		_, below, found := strings.Cut(suffix, "/")
+		if !found {
+			return ""
+		}
+		suffix = below
+	}
+}
+
 // writeImports writes the importable files as sources, which buf and editors read. It
 // does not touch files that are up to date.
 func writeImports(root string) error {
+	if err := registerGogo(); err != nil {
+		return err
+	}
 	printer := protoprint.Printer{}
 	for _, file := range importable() {
 		source, err := printer.PrintProtoToString(file)

@@ -85,6 +85,7 @@ func TestImportsAreWhatTheyWere(t *testing.T) {
 		"google/api/visibility.proto", "google/type/date.proto", "google/type/datetime.proto", "google/type/money.proto", "google/type/postal_address.proto",
 		"google/rpc/status.proto", "google/rpc/error_details.proto", "google/longrunning/operations.proto", "google/iam/v1/policy.proto",
 		"google/cloud/location/locations.proto", "buf/validate/validate.proto", "protoc-gen-openapiv2/options/annotations.proto", "openapiv3/annotations.proto",
+		"validate/validate.proto", "gogoproto/gogo.proto",
 	} {
 		if compiled[name] == nil {
 			t.Errorf("%s cannot be imported", name)
@@ -145,7 +146,19 @@ option features.field_presence = IMPLICIT;
 service New { rpc Get(Request) returns (Request) { option (google.api.http) = {get: "/new"}; } }
 message Request { string id = 1 [features.field_presence = LEGACY_REQUIRED]; common.Other other = 2 [features.message_encoding = DELIMITED]; }`,
 	"services/new/common/types.proto": "syntax = \"proto3\";\npackage common;\nmessage Other { string b = 1; }",
-	"buf.yaml":                        "version: v2\nmodules:\n  - path: services/old/proto\n",
+	// What many public protos import, in a Go module.
+	"services/frequent/service.yaml": "",
+	"services/frequent/go.mod":       "module example.com/grpc-edge/services/frequent\n",
+	"services/frequent/f.proto": `syntax = "proto3";
+package frequent;
+import "gogoproto/gogo.proto";
+import "validate/validate.proto";
+service Frequent { rpc Get(Request) returns (Request); }
+message Request {
+  option (gogoproto.goproto_stringer) = false;
+  string name = 1 [(validate.rules).string.min_len = 1, (gogoproto.customname) = "Title"];
+}`,
+	"buf.yaml": "version: v2\nmodules:\n  - path: services/old/proto\n",
 }
 
 // TestWildProtos generates for all of them, and reads the result as the stack does.
@@ -176,7 +189,7 @@ func TestWildProtos(t *testing.T) {
 	}
 	want := map[string][]string{
 		"shop": {"shop.stock.v2beta1.Stock.Count", "shop.v1.Admin.Drop", "shop.v1.Shop.Build", "shop.v1.Shop.Get"},
-		"old":  {"old.Old.Get"}, "new": {"new.New.Get"},
+		"old":  {"old.Old.Get"}, "new": {"new.New.Get"}, "frequent": {"frequent.Frequent.Get"},
 	}
 	if diff := cmp.Diff(want, served); diff != "" {
 		t.Errorf("methods (-want +got):\n%s", diff)
@@ -186,6 +199,7 @@ func TestWildProtos(t *testing.T) {
 		"services/shop/shop/v1/shop_grpc.pb.go": "package shopv1\n",
 		"services/shop/stock/v2beta1/s.pb.go":   `"example.com/grpc-edge/services/shop/shop/v1"`,
 		"services/new/new.pb.go":                "package new\n",
+		"services/frequent/f.pb.go":             `_ "github.com/gogo/protobuf/gogoproto"`,
 		"docs/openapi.yaml":                     "/v1/by-id/{user_id}:",
 	} {
 		content, err := os.ReadFile(filepath.Join(root, file))
@@ -203,6 +217,55 @@ func TestWildProtos(t *testing.T) {
 	}
 	if err := run(t.Context(), root, "check"); err != nil {
 		t.Errorf("just generated, and: %v", err)
+	}
+}
+
+// TestOneProtoInThreeFolders has each folder serve one gRPC service of a proto, and call
+// the others.
+func TestOneProtoInThreeFolders(t *testing.T) {
+	t.Parallel()
+	const demo = `syntax = "proto3";
+package demo;
+import "google/api/annotations.proto";
+service Cart { rpc Get(M) returns (M) { option (google.api.http) = {get: "/cart"}; } }
+service Ads { rpc Get(M) returns (M) { option (google.api.http) = {get: "/ads"}; } }
+service Mail { rpc Send(M) returns (M) { option (google.api.http) = {post: "/mail"}; } }
+service Abroad { rpc Get(M) returns (M) { option (google.api.http) = {get: "/abroad"}; } }
+message M { string id = 1; }`
+	files := map[string]string{}
+	for folder, service := range map[string]string{"cart": "Cart", "ads": "Ads", "mail": "Mail"} {
+		files["services/"+folder+"/service.yaml"] = "serves: [demo." + service + "]\n"
+		files["services/"+folder+"/go.mod"] = "module example.com/" + folder + "\n"
+		files["services/"+folder+"/demo.proto"] = demo
+	}
+	root := repository(t, files)
+	for _, command := range []string{"generate", "check"} {
+		if err := run(t.Context(), root, command); err != nil {
+			t.Fatal(err)
+		}
+	}
+	services, problems, err := catalog.Read(root, nil, catalog.Spec{CPU: "1", Memory: "1Mi", Replicas: 1})
+	if err != nil || len(problems) > 0 {
+		t.Fatal(err, problems)
+	}
+	served := map[string]int{}
+	for _, s := range services {
+		for _, method := range s.Methods() {
+			served[s.Name+" "+string(method.FullName())]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"cart demo.Cart.Get": 1, "ads demo.Ads.Get": 1, "mail demo.Mail.Send": 1}, served); diff != "" {
+		t.Errorf("methods (-want +got):\n%s", diff)
+	}
+	document, err := os.ReadFile(filepath.Join(root, documentFile))
+	for path, want := range map[string]bool{"/cart:": true, "/ads:": true, "/mail:": true, "/abroad:": false} {
+		if strings.Contains(string(document), path) != want || err != nil {
+			t.Errorf("the document has %s: %t, want %t (%v)", path, !want, want, err)
+		}
+	}
+	client, err := os.ReadFile(filepath.Join(root, "services/cart/demo_grpc.pb.go"))
+	if err != nil || !strings.Contains(string(client), "NewAdsClient") {
+		t.Errorf("cart has no code to call the others (%v)", err)
 	}
 }
 
@@ -229,6 +292,40 @@ func TestCheckFindsWhatIsStale(t *testing.T) {
 	}
 	if err := run(t.Context(), root, "check"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestProtosWithoutSpec has a folder that would be no service, silently.
+func TestProtosWithoutSpec(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"services/a/service.yaml": "", "services/b/v1/b.proto": ""})
+	for _, command := range []string{"generate", "check", "lint"} {
+		if err := run(t.Context(), root, command); err == nil || !strings.Contains(err.Error(), "services/b has v1/b.proto") || !strings.Contains(err.Error(), "touch services/b/service.yaml") {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}
+
+// TestCopiesOfImports has copies of what may be imported, as many repositories do.
+func TestCopiesOfImports(t *testing.T) {
+	t.Parallel()
+	for copied, original := range map[string]string{
+		"third_party/google/api/annotations.proto": "google/api/annotations.proto", "google/api/http.proto": "google/api/http.proto",
+		"vendor/x/buf/validate/validate.proto": "buf/validate/validate.proto", "third_party/google/protobuf/any.proto": "google/protobuf/any.proto",
+	} {
+		root := repository(t, map[string]string{
+			"services/a/service.yaml": "", "services/a/" + copied: "syntax = \"proto3\";",
+			"services/a/a.proto": "syntax = \"proto3\";\npackage a;\nservice S { rpc Get(M) returns (M); }\nmessage M {}",
+		})
+		want := "services/a/" + copied + " is a copy of " + original + ", which is provided: delete it, and import " + original
+		if err := run(t.Context(), root, "generate"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	for _, own := range []string{"google/api/acme.proto", "google/protobuf/any.proto", "annotations.proto"} {
+		if original := provided(own); original != "" {
+			t.Errorf("%s is taken for a copy of %s", own, original)
+		}
 	}
 }
 

@@ -31,6 +31,8 @@ type service struct {
 	config map[string]any
 	// private services are not served at the edge, nor described in the OpenAPI document.
 	private bool
+	// serves lists the gRPC services that it serves; empty for all in its protos.
+	serves []string
 	// goModule is the path of the Go module in the folder; empty for none.
 	goModule string
 }
@@ -41,6 +43,9 @@ func readServices(root string) ([]service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := allDeclared(root); err != nil {
+		return nil, err
+	}
 	workspace := map[string]any{}
 	if err := readYAML(filepath.Join(root, "buf.yaml"), &workspace); err != nil {
 		return nil, err
@@ -48,11 +53,14 @@ func readServices(root string) ([]service, error) {
 	var services []service
 	for _, name := range names {
 		s := service{root: root, folder: path.Join(catalog.Dir, name)}
-		declared := struct{ Private bool }{}
+		declared := struct {
+			Private bool
+			Serves  []string
+		}{}
 		if err := readYAML(filepath.Join(root, s.folder, catalog.SpecFile), &declared); err != nil {
 			return nil, err
 		}
-		s.private = declared.Private
+		s.private, s.serves = declared.Private, declared.Serves
 		if s.goModule, err = modulePath(filepath.Join(root, s.folder, "go.mod")); err != nil {
 			return nil, err
 		}
@@ -60,6 +68,16 @@ func readServices(root string) ([]service, error) {
 		services = append(services, s)
 	}
 	return services, nil
+}
+
+// allDeclared returns an error if a folder with protos is no service.
+func allDeclared(root string) error {
+	problems, err := catalog.Undeclared(root)
+	errs := []error{err}
+	for _, problem := range problems {
+		errs = append(errs, fmt.Errorf("%s %s", problem.Key, problem.Message))
+	}
+	return errors.Join(errs...)
 }
 
 func readYAML(file string, into any) error {
@@ -141,6 +159,9 @@ func (s *service) buf(ctx context.Context, command string, args ...string) ([]by
 // compile returns the descriptors of the service's protos and all that they import,
 // with the comments.
 func (s *service) compile(ctx context.Context) (*descriptorpb.FileDescriptorSet, error) {
+	if err := s.checkCopies(); err != nil {
+		return nil, err
+	}
 	content, err := s.buf(ctx, "build", s.importRoot, "--as-file-descriptor-set", "-o", "-#format=binpb")
 	if err != nil {
 		return nil, err
@@ -150,6 +171,22 @@ func (s *service) compile(ctx context.Context) (*descriptorpb.FileDescriptorSet,
 		return nil, fmt.Errorf("reading the descriptors of %s: %w", s.folder, err)
 	}
 	return set, nil
+}
+
+// checkCopies returns an error for each proto that is a copy of an importable one: a
+// compiler finds everything in it declared twice, and does not say why.
+func (s *service) checkCopies() error {
+	var errs []error
+	err := fs.WalkDir(os.DirFS(filepath.Join(s.root, s.importRoot)), ".", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(file) != ".proto" {
+			return err
+		}
+		if original := provided(file); original != "" {
+			errs = append(errs, fmt.Errorf("%s/%s is a copy of %s, which is provided: delete it, and import %[3]s", s.importRoot, file, original))
+		}
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
 }
 
 // writeDescriptor writes the descriptors without the comments: the same bytes each time.

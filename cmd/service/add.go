@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"text/template"
+	"unicode"
 
 	"golang.org/x/mod/modfile"
 
@@ -42,13 +43,25 @@ func namesOf(name string) names {
 	n := names{Name: name, Snake: strings.ReplaceAll(name, "-", "_")}
 	n.Package, n.ProtoDir = n.Snake+".v1", n.Snake+"/v1"
 	n.GoPackage = strings.ReplaceAll(name, "-", "") + "v1"
-	for part := range strings.SplitSeq(name, "-") {
-		if part != "" {
-			n.Service += strings.ToUpper(part[:1]) + part[1:]
-		}
-	}
-	n.Service += "Service"
+	n.Service = camelCase(name) + "Service"
 	return n
+}
+
+// camelCase returns the name with a capital at the beginning, after each hyphen and after
+// each digit: protoc-gen-go changes letters after digits, so B2b would be B2B in Go only.
+func camelCase(name string) string {
+	var camel strings.Builder
+	before := '-'
+	for _, letter := range name {
+		if !unicode.IsLetter(before) {
+			letter = unicode.ToUpper(letter)
+		}
+		if letter != '-' {
+			camel.WriteRune(letter)
+		}
+		before = letter
+	}
+	return camel.String()
 }
 
 // check returns an error if a new service cannot have the name.

@@ -60,8 +60,9 @@ func TestRefusedNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"":                      "such as greeter",
 		"Greeter":               "lower case",
-		"my_greeter":            "letters, digits or hyphens",
+		"my_greeter":            "letters, digits or single hyphens",
 		"1greeter":              "lower case letter",
+		"my--greeter":           "single hyphens",
 		"../greeter":            "lower case",
 		"größe":                 "lower case",
 		strings.Repeat("a", 64): "at most 40",
@@ -117,7 +118,7 @@ func TestFailureLeavesEverythingAsItWas(t *testing.T) {
 func TestServicesWork(t *testing.T) {
 	t.Parallel()
 	root := checkout(t)
-	added := []string{"aaa", "greeter", "my-shop2", "users2", "zoo"}
+	added := []string{"aaa", "b2b", "greeter", "k8s-proxy", "my-shop2", "users2", "x-1a", "zoo"}
 	var out bytes.Buffer
 	for _, name := range added[1:] {
 		if _, err := write(root, name); err != nil {
@@ -147,7 +148,7 @@ func TestServicesWork(t *testing.T) {
 		execute(t, filepath.Join(root, module), "go", "test", "./...")
 	}
 	work, err := os.ReadFile(filepath.Join(root, "go.work"))
-	if err != nil || !strings.Contains(string(work), "\t./services/aaa\n\t./services/catalog\n") || !strings.Contains(string(work), "\t./services/zoo\n\t./test\n") {
+	if err != nil || !strings.Contains(string(work), "\t./services/aaa\n\t./services/b2b\n\t./services/catalog\n") || !strings.Contains(string(work), "\t./services/zoo\n\t./test\n") {
 		t.Errorf("go.work does not list them in order (%v):\n%s", err, work)
 	}
 	mustCall(t, root, "greeter", "my-shop2", "zoo")

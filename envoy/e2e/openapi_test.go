@@ -115,7 +115,7 @@ func mirror(service protoreflect.ServiceDescriptor) grpc.StreamHandler {
 func TestDocumentAgreesWithTheEdge(t *testing.T) {
 	t.Parallel()
 	file := prototest.File(t, shopProto)
-	document, err := openapi.Document(t.Context(), "shop", "", []protoreflect.FileDescriptor{file})
+	document, err := openapi.Document(t.Context(), "shop", "", envoy.Services(file))
 	if err != nil {
 		t.Fatal(err)
 	}

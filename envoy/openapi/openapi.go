@@ -43,17 +43,15 @@ type path struct {
 	names    []string
 }
 
-// Document returns a document of all annotated methods of the files' services.
-func Document(ctx context.Context, title, description string, files []protoreflect.FileDescriptor) (*openapi3.T, error) {
+// Document returns a document of all annotated methods of the services.
+func Document(ctx context.Context, title, description string, services []protoreflect.ServiceDescriptor) (*openapi3.T, error) {
 	d := document{paths: map[string]path{}, T: &openapi3.T{
 		OpenAPI: "3.0.3",
 		Info:    &openapi3.Info{Title: title, Description: description, Version: "v1"},
 		Paths:   openapi3.NewPaths(), Components: &openapi3.Components{Schemas: openapi3.Schemas{}},
 	}}
-	for _, file := range files {
-		for i := range file.Services().Len() {
-			d.addService(file.Services().Get(i))
-		}
+	for _, service := range services {
+		d.addService(service)
 	}
 	if err := d.Validate(ctx); err != nil {
 		return nil, fmt.Errorf("checking the OpenAPI document of the services: %w", err)

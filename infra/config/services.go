@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"net/netip"
 	"slices"
 
 	"example.com/grpc-edge/services/catalog"
@@ -45,6 +46,9 @@ func (r *reader) services(c *Config) []catalog.Service {
 	}
 	for _, s := range list {
 		r.checkService(c, s)
+		if c.Edge.ZoneAware && !s.Private {
+			r.checkZoneNames(c.Cluster.Zones, s.Name, list)
+		}
 	}
 	return list
 }
@@ -54,10 +58,42 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 	if s.Internet && !c.Network.NAT {
 		r.report("grpc-edge:nat", "is false, but service %s needs the internet; set it to true", s.Name)
 	}
+	if i := slices.IndexFunc(s.Egress, func(way catalog.Egress) bool { return isPublic(way.CIDR) }); i >= 0 && !c.Network.NAT {
+		r.report("grpc-edge:nat", "is false, but service %s has an egress to the public addresses %s; set it to true", s.Name, s.Egress[i].CIDR)
+	}
 	for name, secret := range s.Secrets {
 		if key := "grpc-edge:services"; secret.Value != "" && !r.secret(key) {
 			r.report(key, "holds the secret %s of service %s in the clear; set it with: pulumi config set --secret --path '%s.%s.secrets.%s.value' VALUE",
 				name, s.Name, key, s.Name, name)
+		}
+	}
+}
+
+// internalRanges lists the blocks that a VPC may use and the internet does not (VPC, "Valid
+// IPv4 ranges"), and link-local addresses.
+var internalRanges = []string{
+	"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24",
+	"192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
+}
+
+// isPublic reports whether a block, which the catalog checks, has addresses of the internet.
+func isPublic(cidr string) bool {
+	block, err := netip.ParsePrefix(cidr)
+	return err == nil && !slices.ContainsFunc(internalRanges, func(internal string) bool {
+		around := netip.MustParsePrefix(internal)
+		return around.Bits() <= block.Bits() && around.Contains(block.Addr())
+	})
+}
+
+// checkZoneNames checks the names that a service has in each zone for zone-aware routing.
+func (r *reader) checkZoneNames(zones []string, service string, all []catalog.Service) {
+	for _, zone := range zones {
+		name := catalog.ZoneName(service, zone)
+		if len(name) > catalog.MaxLabel {
+			r.report(catalog.Dir+"/"+service, "is %s in one zone, which has more than %d characters; rename it, or set grpc-edge:zoneAware to false", name, catalog.MaxLabel)
+		}
+		if slices.ContainsFunc(all, func(s catalog.Service) bool { return s.Name == name }) {
+			r.report(catalog.Dir+"/"+name, "has the name of service %s in one zone; rename one of them, or set grpc-edge:zoneAware to false", service)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,6 +65,10 @@ func TestServicesNeedWhatIsOff(t *testing.T) {
 	}{
 		{"internet: true", nil, false, "  grpc-edge:nat is false, but service shop needs the internet; set it to true"},
 		{"internet: true", map[string]string{"grpc-edge:nat": "true"}, false, ""},
+		{"egress: [{cidr: 10.40.0.0/24, ports: [443]}, {cidr: 8.8.8.0/24, ports: [443]}]", nil, false,
+			"  grpc-edge:nat is false, but service shop has an egress to the public addresses 8.8.8.0/24; set it to true"},
+		{"egress: [{cidr: 8.8.8.0/24, ports: [443]}]", map[string]string{"grpc-edge:nat": "true"}, false, ""},
+		{"egress: [{cidr: 240.1.0.0/16, ports: [443]}]", nil, false, ""},
 		{"", map[string]string{"grpc-edge:services": key}, true, ""},
 		{"", map[string]string{"grpc-edge:services": key}, false, "  grpc-edge:services holds the secret PIN of service shop in the clear; " +
 			"set it with: pulumi config set --secret --path 'grpc-edge:services.shop.secrets.PIN.value' VALUE"},
@@ -75,6 +80,27 @@ func TestServicesNeedWhatIsOff(t *testing.T) {
 		_, err := loadServices(t, map[string]string{"shop": test.spec}, test.changes, test.secret)
 		if diff := cmp.Diff(test.want, message(err)); diff != "" {
 			t.Errorf("%s %v (-want +got):\n%s", test.spec, test.changes, diff)
+		}
+	}
+}
+
+// Zone-aware routing gives each public service a further name in each zone.
+func TestNamesInZones(t *testing.T) {
+	t.Parallel()
+	long, zones := strings.Repeat("a", 40), map[string]string{
+		"gcp:region": "northamerica-northeast1", "grpc-edge:clusterLocation": "",
+		"grpc-edge:nodeZones": `["northamerica-northeast1-a", "northamerica-northeast1-b"]`,
+	}
+	declared := map[string]string{"shop": "", "shop-northamerica-northeast1-a": "", long: "", "p-northamerica-northeast1-a": "", "p": "private: true"}
+	for aware, want := range map[string]string{
+		"false": "",
+		"true": "  services/" + long + " is " + long + "-northamerica-northeast1-a in one zone, which has more than 63 characters; rename it, or set grpc-edge:zoneAware to false\n" +
+			"  services/shop-northamerica-northeast1-a has the name of service shop in one zone; rename one of them, or set grpc-edge:zoneAware to false",
+	} {
+		zones["grpc-edge:zoneAware"] = aware
+		_, err := loadServices(t, declared, zones, false)
+		if got := message(err); got != want {
+			t.Errorf("zoneAware %s: got\n%s\nwant\n%s", aware, got, want)
 		}
 	}
 }

@@ -75,10 +75,27 @@ func goMemory(spec catalog.Spec) string {
 func resources(spec catalog.Spec) corev1.ResourceRequirementsArgs {
 	limit := memoryLimit(spec)
 	r := workload.Resources(spec.CPU, spec.Memory, limit)
+	if len(spec.Scratch) > 0 {
+		r.Requests = pulumi.StringMap{"cpu": pulumi.String(spec.CPU), "memory": pulumi.String(spec.Memory), "ephemeral-storage": pulumi.String(storage(spec))}
+	}
 	if spec.CPULimit != "" {
 		r.Limits = pulumi.StringMap{"memory": pulumi.String(limit), "cpu": pulumi.String(spec.CPULimit)}
 	}
 	return r
+}
+
+// logs is the space for a container's logs: the kubelet keeps five files of 10 MiB.
+const logs = 64 << 20
+
+// storage returns the disk space that a pod may use. In Autopilot, a pod that uses more than
+// it requests is evicted, and without a request that is 1 GiB.
+func storage(spec catalog.Spec) string {
+	total := int64(logs)
+	for _, size := range spec.Scratch {
+		bytes, _ := catalog.Bytes(size) // checked
+		total += bytes
+	}
+	return fmt.Sprintf("%dKi", total>>10)
 }
 
 // memoryLimit returns the limit as a quantity of Kubernetes.

@@ -57,9 +57,6 @@ func Host(namespace, name string) string {
 	return fmt.Sprintf("%s.%s.svc.cluster.local.", name, namespace)
 }
 
-// Zone returns the name of the pods of a service in one zone.
-func Zone(name, zone string) string { return name + "-" + zone }
-
 // Canary returns the name of the second version of a service.
 func Canary(name string) string { return name + "-canary" }
 
@@ -116,7 +113,7 @@ func (s *Service) newNames(ctx *pulumi.Context, name string, args *Args) error {
 	for zone, selector := range selectors {
 		resource, metadata := name, workload.Metadata(args.Namespace, args.Name)
 		if zone != "" {
-			resource, metadata.Name = Zone(name, zone), pulumi.String(Zone(args.Name, zone))
+			resource, metadata.Name = catalog.ZoneName(name, zone), pulumi.String(catalog.ZoneName(args.Name, zone))
 		}
 		// Headless: Envoy needs the addresses of the pods, not one address in front of
 		// them.

@@ -33,7 +33,8 @@ type Service struct {
 	Name string
 	// Folder is services/NAME, from the root of the repository, with slashes.
 	Folder string
-	// Protos holds its own proto files. It serves the services in them.
+	// Protos holds its own proto files, but for those that only gRPC services need
+	// which it does not serve.
 	Protos []protoreflect.FileDescriptor
 	Spec
 
@@ -55,15 +56,15 @@ func (s Service) UsesSecretManager() bool {
 	return false
 }
 
+// Services lists the gRPC services that the service serves.
+func (s Service) Services() []protoreflect.ServiceDescriptor { return Served(s.Protos, s.Serves) }
+
 // Methods lists the methods of all gRPC services that the service serves.
 func (s Service) Methods() []protoreflect.MethodDescriptor {
 	var list []protoreflect.MethodDescriptor
-	for _, file := range s.Protos {
-		for i := range file.Services().Len() {
-			methods := file.Services().Get(i).Methods()
-			for j := range methods.Len() {
-				list = append(list, methods.Get(j))
-			}
+	for _, service := range s.Services() {
+		for i := range service.Methods().Len() {
+			list = append(list, service.Methods().Get(i))
 		}
 	}
 	return list
@@ -91,6 +92,33 @@ func Names(root string) ([]string, error) {
 	return names, nil
 }
 
+// Undeclared returns a problem for each folder that has protos and no service.yaml.
+func Undeclared(root string) ([]Problem, error) {
+	entries, err := os.ReadDir(filepath.Join(root, Dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing the folders of services: %w", err)
+	}
+	var problems []Problem
+	for _, entry := range entries {
+		folder := filepath.Join(root, Dir, entry.Name())
+		if !entry.IsDir() {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(folder, SpecFile)); err == nil {
+			continue
+		}
+		protos, err := protoFiles(folder)
+		if err != nil {
+			return nil, fmt.Errorf("looking for protos: %w", err)
+		}
+		if len(protos) > 0 {
+			name := path.Join(Dir, entry.Name())
+			problems = append(problems, Problem{name, fmt.Sprintf("has %s, but is no service without %s; write one, which may be empty: touch %s/%[2]s", protos[0], SpecFile, name)})
+		}
+	}
+	return problems, nil
+}
+
 // Read returns the services in the repository at root, in the order of their names.
 // Values missing from service.yaml and from overrides, the stack's key `services`,
 // default to those in defaults. The problems list all wrong values. An error means that
@@ -116,7 +144,9 @@ func Read(root string, overrides map[string]any, defaults Spec) ([]Service, []Pr
 			problems = append(problems, Problem{stackKey + "." + name, "is for no service; " + oneOf(names)})
 		}
 	}
-	problems = append(problems, checkTogether(services, names)...)
+	undeclared, err := Undeclared(root)
+	problems = append(append(problems, undeclared...), checkTogether(services, names)...)
+	errs = append(errs, err)
 	return services, problems, errors.Join(errs...)
 }
 
@@ -130,9 +160,13 @@ func read(root, name string, override any, defaults Spec) (Service, []Problem, e
 	problems := s.fill(content, override)
 	problems = append(problems, s.check(filepath.Join(root, Dir, name))...)
 	s.Protos, err = files(filepath.Join(root, Dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		problems = append(problems, Problem{path.Join(s.Folder, DescriptorFile), "is missing; write it with: make generate"})
 		err = nil
+	case err == nil:
+		problems = append(problems, s.checkServes()...)
+		s.Protos = shown(s.Protos, s.Serves)
 	}
 	return s, problems, err
 }

@@ -120,7 +120,7 @@ func TestProblems(t *testing.T) {
 		spec string
 		want []string
 	}{
-		{"replica: 3", []string{file + "replica is unknown; it must be one of image, command, args, private, cpu"}},
+		{"replica: 3", []string{file + "replica is unknown; it must be one of image, command, args, private, serves"}},
 		{"replicas: many\nmemory: 5\nprivate: 1\ncalls: plain\negress: {}", []string{
 			file + `calls is "plain"; it must be a list, each item a text`,
 			file + `egress is {}; it must be a list, each item an object of cidr, ports`,
@@ -155,6 +155,17 @@ func TestProblems(t *testing.T) {
 		{"scratch: {/tmp: 1, /app: 1Mi}", []string{file + "scratch is"}},
 		{"scratch: {/tmp: '1', /app: 1Mi}", []string{file + "scratch./app needs an absolute path", file + `scratch./tmp is "1"; it must be a number of Ki`}},
 		{"files: {/data/a: prices.json}\nscratch: {/data/a: 1Mi}", []string{file + "scratch./data/a and files./data/a are both at /data/a"}},
+		{"cpu: '1'\ncpuLimit: 500m", []string{file + "cpuLimit is 500m; it must be at least cpu, 1"}},
+		{"cpu: 250m\ncpuLimit: '0.25'", nil},
+		{"secrets: {tls key: {version: pin/1, file: /etc/shop/key}}", []string{file + "secrets.tls key cannot be the name of a secret; it must be letters, digits"}},
+		{"secrets: {tls.key-1: {version: pin/1, file: /etc/shop/key}}", nil},
+		{"files: {/etc/shop/price list: prices.json, /etc/shop/größe: prices.json}", []string{
+			file + "files./etc/shop/größe must be at most 200 letters, digits", file + "files./etc/shop/price list must be at most 200 letters, digits",
+		}},
+		{"scratch: {/proc/x: 1Mi, /etc/x: 1Mi}", []string{file + "scratch./proc/x needs an absolute path in the container that is not one of /, /app, /dev, /etc, /proc, /sys, nor below /dev, /proc, /sys"}},
+		{"files: {/data/a: prices.json, /data/a/b: prices.json}\nscratch: {/data: 1Mi, /data/a/c: 1Mi}", []string{
+			file + "files./data/a/b is below /data/a, which is a file", file + "scratch./data/a/c is below /data/a, which is a file",
+		}},
 		{"roles: [viewer]\ngoogleApis: true", []string{file + `roles [0] is "viewer"; it must be a role`}},
 		{"roles: [roles/a, {role: roles/a, condition: x}, {role: roles/a}]\ngoogleApis: true", []string{file + "roles [2] is roles/a once more, with the same condition"}},
 		{"roles: [roles/viewer]", []string{file + "roles are of no use without a way to Google's APIs; set googleApis to true"}},
@@ -215,8 +226,39 @@ func TestProtosThatCannotBeServedTogether(t *testing.T) {
 	_, problems, err := Read(root, nil, defaults)
 	want := []Problem{
 		{"services/b/service.yaml", "has another api.proto than a, and reflection knows one file of a path; move it to a path of its own, such as b/v1/"},
-		{"services/d/service.yaml", "serves a.S, which a serves already; a gRPC service has one backend"},
+		{"services/d/service.yaml", "serves a.S, which a serves already; a gRPC service has one backend: list in the field serves what each of them serves"},
 	}
+	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestProtosWithoutSpec(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"a": "", "b": ""})
+	if err := os.Remove(filepath.Join(root, Dir, "b", SpecFile)); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(root, Dir, "c", "proto", "c.proto"), nil)
+	write(t, filepath.Join(root, Dir, "chassis", "chassis.go"), nil)
+	write(t, filepath.Join(root, Dir, "generate.mk"), nil)
+	_, problems, err := Read(root, nil, defaults)
+	want := []Problem{
+		{"services/b", "has b.proto, but is no service without service.yaml; write one, which may be empty: touch services/b/service.yaml"},
+		{"services/c", "has proto/c.proto, but is no service without service.yaml; write one, which may be empty: touch services/c/service.yaml"},
+	}
+	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// A Secret holds all values of a service.
+func TestSecretsTogetherAreTooLarge(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"shop": "secrets: {A: {}, B: {}}"})
+	half := map[string]any{"value": strings.Repeat("a", maxFiles/2)}
+	_, problems, err := Read(root, map[string]any{"shop": map[string]any{"secrets": map[string]any{"A": half, "B": half}}}, defaults)
+	want := []Problem{{"grpc-edge:services.shop.secrets", "hold 1032194 bytes together; a Secret takes 1032192"}}
 	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -257,12 +299,62 @@ func TestOnlyOwnServicesAreServed(t *testing.T) {
 	}
 }
 
+// demoFile describes one file with three gRPC services and what one of them imports.
+func demoFile() *descriptorpb.FileDescriptorProto {
+	file := protoFile("demo.proto", "demo", "demo", "demo")
+	for i, name := range []string{"Cart", "Ads", "Mail"} {
+		file.Service[i].Name = proto.String(name)
+	}
+	file.Dependency = []string{"types.proto"}
+	return file
+}
+
+// Folders with one proto serve what they say, and show no files that only others need.
+func TestServes(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"cart": "serves: [demo.Cart]", "ads": "serves: [demo.Ads]", "mail": "serves: [demo.Mail]", "wrong": "serves: [Cart, wrong.S]"})
+	client := protoFile("payment/client.proto", "payment")
+	client.Dependency = []string{"payment/types.proto", "types.proto"}
+	for _, name := range []string{"cart", "ads", "mail"} {
+		dir := filepath.Join(root, Dir, name)
+		types := protoFile("payment/types.proto")
+		types.Package = proto.String("payment.types." + name) // each folder has another version
+		details := protoFile("details.proto")                 // for an Any: no file imports it
+		details.Package = proto.String("details")
+		writeDescriptor(t, dir, protoFile("types.proto"), types, demoFile(), client, details)
+		for _, file := range []string{"types.proto", "details.proto", "demo.proto", "payment/client.proto", "payment/types.proto"} {
+			write(t, filepath.Join(dir, filepath.FromSlash(file)), nil)
+		}
+	}
+	services, problems, err := Read(root, nil, defaults)
+	want := []Problem{{"services/wrong/service.yaml serves", `[0] is "Cart"; it must be one of wrong.S`}}
+	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	got := map[string][]string{}
+	for _, s := range services {
+		for _, method := range s.Methods() {
+			got[s.Name] = append(got[s.Name], string(method.FullName()))
+		}
+		for _, file := range s.Protos {
+			got[s.Name] = append(got[s.Name], file.Path())
+		}
+	}
+	if diff := cmp.Diff(map[string][]string{
+		"cart": {"demo.Cart.Get", "types.proto", "demo.proto", "details.proto"}, "ads": {"demo.Ads.Get", "types.proto", "demo.proto", "details.proto"},
+		"mail": {"demo.Mail.Get", "types.proto", "demo.proto", "details.proto"}, "wrong": {"wrong.S.Get", "wrong.proto"},
+	}, got); diff != "" {
+		t.Errorf("methods and files (-want +got):\n%s", diff)
+	}
+}
+
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"shop": "", "s": "", "users2": "", "my-shop": "",
-		"Shop": "lower case", "2shop": "lower case", "shop-": "lower case", "my_shop": "lower case", strings.Repeat("a", 41): "40",
+		"shop": "", "s": "", "users2": "", "my-shop": "", "x-1a": "", strings.Repeat("a", 40): "",
+		"Shop": "lower case", "2shop": "lower case", "shop-": "lower case", "my_shop": "lower case", "my--shop": "single hyphens", strings.Repeat("a", 41): "40",
 		"lifecycle": "the program that starts", "internal": "lets no other module import", "shop-canary": "second version",
+		"default": "in every namespace", "default-deny": "network policy", "allow-dns": "network policy",
 	} {
 		err := CheckName(name)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -20,7 +20,11 @@ var (
 	byDigest = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}$`)
 	cpuRule  = regexp.MustCompile(`^([1-9][0-9]*m|[0-9]+(\.[0-9]+)?)$`)
 	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	roleRule = regexp.MustCompile(`^((projects|organizations)/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+$`)
+	// secretKey matches a key of a Secret of Kubernetes, and filePath a path whose key in a
+	// ConfigMap is one.
+	secretKey = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
+	filePath  = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,200}$`)
+	roleRule  = regexp.MustCompile(`^((projects|organizations)/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+$`)
 	// versionRule matches the secret's project, which may be left out, its name and the number of the version.
 	// It does not match "latest", whose meaning changes without a deployment.
 	versionRule = regexp.MustCompile(`^(?:projects/([a-z0-9-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/([1-9][0-9]*)|([A-Za-z0-9_-]{1,255})/([1-9][0-9]*))$`)
@@ -30,7 +34,11 @@ var (
 var platformVariables = []string{"PORT", "TERMINATION_BUDGET", "MAX_CALLS", "GOMEMLIMIT", "OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 // systemFolders lists the folders of the kernel, the program and the user list of the image.
-var systemFolders = []string{"/", "/app", "/dev", "/etc", "/proc", "/sys"}
+// In the kernel's, nothing can be mounted at any depth.
+var (
+	systemFolders = []string{"/", "/app", "/dev", "/etc", "/proc", "/sys"}
+	kernelFolders = []string{"/dev", "/proc", "/sys"}
+)
 
 // maxFiles is the size limit of a ConfigMap and of a Secret (Kubernetes, "ConfigMaps": 1 MiB), less room for its metadata.
 const maxFiles = 1<<20 - 1<<14
@@ -58,6 +66,7 @@ func (s *Service) check(dir string) []Problem {
 	}
 	c.checkSize()
 	c.checkEnvironment()
+	c.checkSecretsSize()
 	c.checkFolders(dir)
 	c.checkWays()
 	return c.problems
@@ -70,6 +79,9 @@ func (c *checker) checkSize() {
 		if !cpuRule.MatchString(value) && (key == "cpu" || value != "") {
 			c.report(key, "is %q; it must be cores or thousandths of one, such as 250m or 2", value)
 		}
+	}
+	if cpuRule.MatchString(c.CPU) && cpuRule.MatchString(c.CPULimit) && millicores(c.CPULimit) < millicores(c.CPU) {
+		c.report("cpuLimit", "is %s; it must be at least cpu, %s", c.CPULimit, c.CPU)
 	}
 	if _, err := Bytes(c.Memory); err != nil {
 		c.report("memory", "is %q; it must be %s", c.Memory, quantities)
@@ -117,6 +129,8 @@ func (c *checker) checkEnvironment() {
 		secret, key := c.Secrets[name], "secrets."+name
 		if secret.File == "" {
 			c.checkVariable(key, name, taken)
+		} else if !secretKey.MatchString(name) {
+			c.report(key, "cannot be the name of a secret; it must be letters, digits, -, _ and .")
 		}
 		switch {
 		case secret.Value != "" && secret.Version != "":
@@ -126,6 +140,17 @@ func (c *checker) checkEnvironment() {
 		case secret.Value == "" && secret.Version == "":
 			c.report(key, "has no value; set it with: pulumi config set --secret --path '%s.%s.%s.value' VALUE; or name a version in Secret Manager", stackKey, c.Name, key)
 		}
+	}
+}
+
+// checkSecretsSize checks the values that the stack has. Those in Secret Manager are not known yet.
+func (c *checker) checkSecretsSize() {
+	size := 0
+	for name, secret := range c.Secrets {
+		size += len(name) + len(secret.Value)
+	}
+	if size > maxFiles {
+		c.report("secrets", "hold %d bytes together; a Secret takes %d", size, maxFiles)
 	}
 }
 
@@ -141,8 +166,10 @@ func (c *checker) checkVariable(key, name string, taken map[string]string) {
 func (c *checker) checkFolders(dir string) {
 	mounted := map[string]string{} // by path, what mounts it
 	mount := func(key, target string) {
-		if !path.IsAbs(target) || path.Clean(target) != target || slices.Contains(systemFolders, target) {
-			c.report(key, "needs an absolute path in the container that is not one of %s", strings.Join(systemFolders, ", "))
+		if !path.IsAbs(target) || path.Clean(target) != target || slices.Contains(systemFolders, target) || within(target, kernelFolders) != "" {
+			c.report(key, "needs an absolute path in the container that is not one of %s, nor below %s", strings.Join(systemFolders, ", "), strings.Join(kernelFolders, ", "))
+		} else if !filePath.MatchString(target) {
+			c.report(key, "must be at most 200 letters, digits, -, _, . and /")
 		} else if other, ok := mounted[target]; ok && other != key {
 			c.report(key, "and %s are both at %s; choose another path for one of them", other, target)
 		}
@@ -175,6 +202,23 @@ func (c *checker) checkFolders(dir string) {
 			c.report("scratch."+target, "is %q; it must be %s", c.Scratch[target], quantities)
 		}
 	}
+	for _, target := range slices.Sorted(maps.Keys(mounted)) {
+		for _, other := range slices.Sorted(maps.Keys(mounted)) {
+			if within(target, []string{other}) != "" && !strings.HasPrefix(mounted[other], "scratch.") {
+				c.report(mounted[target], "is below %s, which is a file; choose another path for one of them", other)
+			}
+		}
+	}
+}
+
+// within returns the folder that the path is below, or nothing.
+func within(target string, folders []string) string {
+	for _, folder := range folders {
+		if strings.HasPrefix(target, folder+"/") {
+			return folder
+		}
+	}
+	return ""
 }
 
 // checkWays checks which destinations the pods may reach, and with which identity.
@@ -232,19 +276,16 @@ type file struct {
 // checkProtos checks that the protos do not conflict with those of other services. A
 // gRPC service has one backend, and a path has one proto file.
 func (c *checker) checkProtos(owner map[protoreflect.FullName]string, files map[string]file) {
-	served := 0
-	for _, own := range c.Protos {
-		served += own.Services().Len()
-		for i := range own.Services().Len() {
-			name := own.Services().Get(i).FullName()
-			if other, ok := owner[name]; ok {
-				c.report("", "serves %s, which %s serves already; a gRPC service has one backend", name, other)
-			}
-			owner[name] = c.Name
+	for _, service := range c.Services() {
+		if other, ok := owner[service.FullName()]; ok {
+			c.report("", "serves %s, which %s serves already; a gRPC service has one backend: list in the field serves what each of them serves", service.FullName(), other)
 		}
+		owner[service.FullName()] = c.Name
+	}
+	for _, own := range c.Protos {
 		c.compare(own, files)
 	}
-	if len(c.Protos) > 0 && served == 0 {
+	if len(c.Protos) > 0 && len(c.Services()) == 0 {
 		c.report("", "has protos that declare no gRPC service")
 	}
 }

@@ -6,9 +6,15 @@ import (
 	"strings"
 )
 
-// nameRule leaves room in a DNS label (RFC 1035, section 2.3.4: 63 characters) for
-// suffixes of the name: -canary, a zone, a hash.
-var nameRule = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`)
+// nameRule matches what can also be the name of a proto package, with _ for a hyphen.
+// buf refuses such names with two in a row.
+var nameRule = regexp.MustCompile(`^[a-z](-?[a-z0-9])*$`)
+
+// MaxLabel is the maximum length of a DNS label (RFC 1035, section 2.3.4).
+const MaxLabel = 63
+
+// maxName leaves room in a DNS label for suffixes of the name: -canary, a zone, a hash.
+const maxName = 40
 
 // reserved lists names with a meaning of their own.
 var reserved = map[string]string{
@@ -21,15 +27,22 @@ var reserved = map[string]string{
 	"internal":  "is a folder that Go lets no other module import",
 	"vendor":    "is a folder that Go keeps copies of modules in",
 	"testdata":  "is a folder that Go does not build",
+
+	"default":      "is the service account that Kubernetes makes in every namespace",
+	"default-deny": "is a network policy of the namespace",
+	"allow-dns":    "is a network policy of the namespace",
 }
 
 // suffixes lists the suffixes that the platform adds to names.
 var suffixes = []string{"-canary", "-stable"}
 
+// ZoneName returns the name of the pods of a service in one zone.
+func ZoneName(name, zone string) string { return name + "-" + zone }
+
 // CheckName returns why a service cannot have the name, or nil.
 func CheckName(name string) error {
-	if !nameRule.MatchString(name) {
-		return fmt.Errorf("the name %q must be a lower case letter and then letters, digits or hyphens, at most 40 characters, such as greeter", name)
+	if !nameRule.MatchString(name) || len(name) > maxName {
+		return fmt.Errorf("the name %q must be a lower case letter and then lower case letters, digits or single hyphens, at most %d characters, such as greeter", name, maxName)
 	}
 	if why, ok := reserved[name]; ok {
 		return fmt.Errorf("the name %q %s; choose another", name, why)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // quantities describes the values that [Bytes] accepts.
@@ -20,4 +21,14 @@ func Bytes(quantity string) (int64, error) {
 	}
 	number, err := strconv.ParseInt(parts[1], 10, 64)
 	return number << map[string]int{"Ki": 10, "Mi": 20, "Gi": 30}[parts[2]], err
+}
+
+// millicores returns the thousandths of a core in a quantity that [cpuRule] matches.
+func millicores(quantity string) float64 {
+	thousandths, isThousandths := strings.CutSuffix(quantity, "m")
+	number, _ := strconv.ParseFloat(thousandths, 64) // the rule allows digits and a point
+	if isThousandths {
+		return number
+	}
+	return number * 1000
 }

@@ -29,6 +29,9 @@ type Spec struct {
 	// Private hides the service from the edge: it is not routed, described or
 	// documented there. Only the services that call it reach it.
 	Private bool `json:"private"`
+	// Serves lists the gRPC services that it serves, by their full names, of those in its
+	// protos; empty for all. The others are called, or are served elsewhere.
+	Serves []string `json:"serves"`
 
 	// CPU is the CPU request, in cores or thousandths, such as 50m. A pod may use spare
 	// CPU of its node, up to CPULimit; an empty CPULimit is no limit.
