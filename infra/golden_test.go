@@ -70,7 +70,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s: if this is meant, run `go test ./infra -update` (-want +got):\n%s", golden, diff)
+			t.Errorf("%s: if this is meant, run `go test . -run TestGolden -update` in infra (-want +got):\n%s", golden, diff)
 		}
 	}
 }
@@ -125,8 +125,10 @@ func describe(r registered) map[string]any {
 			description[name] = value
 		}
 	}
-	if r.Protect {
-		description["protect"] = true
+	for name, set := range map[string]bool{"protect": r.Protect, "deleteBeforeReplace": r.DeleteBeforeReplace} {
+		if set {
+			description[name] = true
+		}
 	}
 	if r.Type == "grpc-edge:protection:Protection" {
 		description["dependsOn"] = "(everything)" // see TestDeletionProtection

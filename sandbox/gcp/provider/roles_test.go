@@ -109,6 +109,8 @@ type registered struct {
 	Resource string `json:"resource"`
 	Parent   string `json:"parent"`
 	Inputs   props  `json:"inputs"`
+
+	DeleteBeforeReplace bool `json:"deleteBeforeReplace"`
 }
 
 // delivered reports whether the resource is one that gives CI its rights. It exists before any
