@@ -89,6 +89,7 @@ type stack struct {
 	network     *network.Network
 	registry    *registry.Registry
 	cluster     *cluster.Cluster
+	zoned       []pulumi.Resource  // Deployments whose pods Envoy finds by their zone
 	delivery    *delivery.Delivery // nil without
 	certificate *certificate.Certificate
 	built       map[string]*image.Built // images to push, by name
@@ -263,6 +264,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		Chain:  s.certificate.Chain, Key: s.certificate.Key, Secret: s.certificate.Secret,
 		AddressName:       s.network.AddressName,
 		MetricsNamespaces: c.MetricsNamespaces, CollectorNamespace: collectorNamespace(c.OTLP),
+		After: s.zoned,
 	}, inCluster)
 	if err != nil {
 		return err

@@ -110,7 +110,10 @@ func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *na
 		}
 		args.Image = s.references[stableOf(declared.Name)]
 	}
-	_, err = service.New(ctx, declared.Name, &args, inCluster)
+	running, err := service.New(ctx, declared.Name, &args, inCluster)
+	if err == nil && args.Zones != nil {
+		s.zoned = append(s.zoned, running.Deployment)
+	}
 	return err
 }
 
