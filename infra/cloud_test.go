@@ -51,6 +51,8 @@ type registered struct {
 type cloud struct {
 	pulumirpc.UnimplementedResourceMonitorServer
 	preview bool
+	// met is called with each resource and each function that the program asks for; or nil.
+	met func(token string)
 
 	mu        sync.Mutex
 	resources []registered
@@ -102,7 +104,8 @@ const projectNumber = "123456789012"
 // Invoke answers the functions that the program calls: for a token, a project, the public
 // key of a signing key, and a zone of Cloud DNS. The token and the data of a secret are
 // secret, as they are in the gcp provider's schema.
-func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
+func (c *cloud) Invoke(_ context.Context, request *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
+	c.meet(request.GetTok())
 	values := resource.NewPropertyMapFromMap(map[string]any{
 		"number": projectNumber, "publicKeys": []any{map[string]any{"pem": signer.public}}, "dnsName": "example.com.",
 	})
@@ -143,6 +146,7 @@ func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterR
 	if err != nil || urn.Type() == resource.RootStackType {
 		return &pulumirpc.RegisterResourceResponse{Urn: string(urn)}, err
 	}
+	c.meet(request.GetType())
 	c.remember(request, inputs)
 	outputs, id := inputs.Copy(), ""
 	if !c.preview {
@@ -159,6 +163,12 @@ func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterR
 	}
 	object, err := plugin.MarshalProperties(outputs, keep)
 	return &pulumirpc.RegisterResourceResponse{Urn: string(urn), Id: id, Object: object}, err
+}
+
+func (c *cloud) meet(token string) {
+	if c.met != nil {
+		c.met(token)
+	}
 }
 
 func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs resource.PropertyMap) {
@@ -246,13 +256,18 @@ func run(t testing.TB, stack string, preview bool, changes map[string]string) (s
 // runIn runs the program with the sources in a folder.
 func runIn(t testing.TB, root, stack string, preview bool, changes map[string]string) (stackRun, error) {
 	t.Helper()
+	return runOn(t, &cloud{preview: preview}, root, stack, changes)
+}
+
+// runOn runs the program on a cloud.
+func runOn(t testing.TB, c *cloud, root, stack string, changes map[string]string) (stackRun, error) {
+	t.Helper()
 	config := configOf(t, stack)
 	maps.Copy(config, changes)
-	c := &cloud{preview: preview}
 	address := c.start(t)
 	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
 		*info = pulumi.RunInfo{
-			Project: "grpc-edge", Stack: stack, RootDirectory: root, Config: config, DryRun: preview,
+			Project: "grpc-edge", Stack: stack, RootDirectory: root, Config: config, DryRun: c.preview,
 			MonitorAddr: address, EngineAddr: address, Parallel: 8,
 			ConfigSecretKeys: []string{"grpc-edge:certificateKeyPem", "grpc-edge:services"},
 		}
