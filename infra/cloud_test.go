@@ -56,6 +56,7 @@ type cloud struct {
 
 	mu        sync.Mutex
 	resources []registered
+	functions map[string]bool // that the program calls
 	outputs   resource.PropertyMap
 }
 
@@ -106,6 +107,9 @@ const projectNumber = "123456789012"
 // secret, as they are in the gcp provider's schema.
 func (c *cloud) Invoke(_ context.Context, request *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
 	c.meet(request.GetTok())
+	c.mu.Lock()
+	c.functions[request.GetTok()] = true
+	c.mu.Unlock()
 	values := resource.NewPropertyMapFromMap(map[string]any{
 		"number": projectNumber, "publicKeys": []any{map[string]any{"pem": signer.public}}, "dnsName": "example.com.",
 	})
@@ -243,6 +247,7 @@ func provider(reference string) string {
 // stackRun holds the result of one run of the program.
 type stackRun struct {
 	resources []registered
+	functions []string
 	outputs   resource.PropertyMap
 }
 
@@ -264,6 +269,7 @@ func runOn(t testing.TB, c *cloud, root, stack string, changes map[string]string
 	t.Helper()
 	config := configOf(t, stack)
 	maps.Copy(config, changes)
+	c.functions = map[string]bool{}
 	address := c.start(t)
 	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
 		*info = pulumi.RunInfo{
@@ -275,7 +281,7 @@ func runOn(t testing.TB, c *cloud, root, stack string, changes map[string]string
 	slices.SortFunc(c.resources, func(a, b registered) int {
 		return strings.Compare(a.Type+a.Name, b.Type+b.Name)
 	})
-	return stackRun{resources: c.resources, outputs: c.outputs}, err
+	return stackRun{resources: c.resources, functions: slices.Sorted(maps.Keys(c.functions)), outputs: c.outputs}, err
 }
 
 // mustRun runs a program and fails the test on an error.
