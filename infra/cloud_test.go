@@ -51,9 +51,12 @@ type registered struct {
 type cloud struct {
 	pulumirpc.UnimplementedResourceMonitorServer
 	preview bool
+	// met is called with each resource and each function that the program asks for; or nil.
+	met func(token string)
 
 	mu        sync.Mutex
 	resources []registered
+	functions map[string]bool // that the program calls
 	outputs   resource.PropertyMap
 }
 
@@ -102,7 +105,11 @@ const projectNumber = "123456789012"
 // Invoke answers the functions that the program calls: for a token, a project, the public
 // key of a signing key, and a zone of Cloud DNS. The token and the data of a secret are
 // secret, as they are in the gcp provider's schema.
-func (c *cloud) Invoke(context.Context, *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
+func (c *cloud) Invoke(_ context.Context, request *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
+	c.meet(request.GetTok())
+	c.mu.Lock()
+	c.functions[request.GetTok()] = true
+	c.mu.Unlock()
 	values := resource.NewPropertyMapFromMap(map[string]any{
 		"number": projectNumber, "publicKeys": []any{map[string]any{"pem": signer.public}}, "dnsName": "example.com.",
 	})
@@ -143,6 +150,7 @@ func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterR
 	if err != nil || urn.Type() == resource.RootStackType {
 		return &pulumirpc.RegisterResourceResponse{Urn: string(urn)}, err
 	}
+	c.meet(request.GetType())
 	c.remember(request, inputs)
 	outputs, id := inputs.Copy(), ""
 	if !c.preview {
@@ -159,6 +167,12 @@ func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterR
 	}
 	object, err := plugin.MarshalProperties(outputs, keep)
 	return &pulumirpc.RegisterResourceResponse{Urn: string(urn), Id: id, Object: object}, err
+}
+
+func (c *cloud) meet(token string) {
+	if c.met != nil {
+		c.met(token)
+	}
 }
 
 func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs resource.PropertyMap) {
@@ -233,6 +247,7 @@ func provider(reference string) string {
 // stackRun holds the result of one run of the program.
 type stackRun struct {
 	resources []registered
+	functions []string
 	outputs   resource.PropertyMap
 }
 
@@ -246,13 +261,19 @@ func run(t testing.TB, stack string, preview bool, changes map[string]string) (s
 // runIn runs the program with the sources in a folder.
 func runIn(t testing.TB, root, stack string, preview bool, changes map[string]string) (stackRun, error) {
 	t.Helper()
+	return runOn(t, &cloud{preview: preview}, root, stack, changes)
+}
+
+// runOn runs the program on a cloud.
+func runOn(t testing.TB, c *cloud, root, stack string, changes map[string]string) (stackRun, error) {
+	t.Helper()
 	config := configOf(t, stack)
 	maps.Copy(config, changes)
-	c := &cloud{preview: preview}
+	c.functions = map[string]bool{}
 	address := c.start(t)
 	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
 		*info = pulumi.RunInfo{
-			Project: "grpc-edge", Stack: stack, RootDirectory: root, Config: config, DryRun: preview,
+			Project: "grpc-edge", Stack: stack, RootDirectory: root, Config: config, DryRun: c.preview,
 			MonitorAddr: address, EngineAddr: address, Parallel: 8,
 			ConfigSecretKeys: []string{"grpc-edge:certificateKeyPem", "grpc-edge:services"},
 		}
@@ -260,7 +281,7 @@ func runIn(t testing.TB, root, stack string, preview bool, changes map[string]st
 	slices.SortFunc(c.resources, func(a, b registered) int {
 		return strings.Compare(a.Type+a.Name, b.Type+b.Name)
 	})
-	return stackRun{resources: c.resources, outputs: c.outputs}, err
+	return stackRun{resources: c.resources, functions: slices.Sorted(maps.Keys(c.functions)), outputs: c.outputs}, err
 }
 
 // mustRun runs a program and fails the test on an error.

@@ -257,10 +257,13 @@ func TestCloudBuildAtOnce(t *testing.T) {
 
 // A stack with another project's number would have workflows that cannot sign in.
 func TestWrongProjectNumber(t *testing.T) {
-	_, err := run(t, "sandbox", true, deliveryWith(map[string]string{"grpc-edge:projectNumber": "1"}))
+	result, err := run(t, "sandbox", false, deliveryWith(map[string]string{"grpc-edge:projectNumber": "1"}))
 	want := `grpc-edge:projectNumber is "1"; it must be "` + projectNumber + `", the number of project sandbox-project; set it with: pulumi config set`
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error = %v, want %q", err, want)
+	}
+	if slices.ContainsFunc(result.resources, func(r registered) bool { return r.Type == "gcp:iam/workloadIdentityPool:WorkloadIdentityPool" }) {
+		t.Error("the pool is registered, want the number to be checked first")
 	}
 }
 

@@ -21,18 +21,20 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
-// TestGolden compares everything that a stack registers with testdata, so that a review
+// TestGolden compares everything that a stack registers, and the functions that it calls, with testdata, so that a review
 // sees how a change affects the cloud. A word replaces what other tests check, and what
 // changes with every line of a service or of Envoy's configuration.
 func TestGolden(t *testing.T) {
 	sandbox := mustRun(t, "sandbox", false, nil)
-	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "autopilot", config.CertManager, config.CertificateAuthorityService, "dns", "everything"} {
+	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "delivery-by-number", "autopilot", config.CertManager, config.CertificateAuthorityService, "dns", "everything"} {
 		result := sandbox
 		switch stack {
 		case "sandbox":
 		// What its keys add to a stack.
 		case "delivery":
 			result = delivered(t)
+		case "delivery-by-number":
+			result = added(t, sandbox, variant(stack))
 		case config.CertManager:
 			result = added(t, sandbox, withCertManager)
 		case config.CertificateAuthorityService:
@@ -49,6 +51,9 @@ func TestGolden(t *testing.T) {
 		var list []map[string]any
 		for _, r := range result.resources {
 			list = append(list, describe(r))
+		}
+		for _, function := range result.functions {
+			list = append(list, map[string]any{"function": function})
 		}
 		var buffer bytes.Buffer
 		encoder := yaml.NewEncoder(&buffer)
@@ -70,7 +75,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s: if this is meant, run `go test ./infra -update` (-want +got):\n%s", golden, diff)
+			t.Errorf("%s: if this is meant, run `go test . -run TestGolden -update` in infra (-want +got):\n%s", golden, diff)
 		}
 	}
 }
@@ -125,8 +130,10 @@ func describe(r registered) map[string]any {
 			description[name] = value
 		}
 	}
-	if r.Protect {
-		description["protect"] = true
+	for name, set := range map[string]bool{"protect": r.Protect, "deleteBeforeReplace": r.DeleteBeforeReplace} {
+		if set {
+			description[name] = true
+		}
 	}
 	if r.Type == "grpc-edge:protection:Protection" {
 		description["dependsOn"] = "(everything)" // see TestDeletionProtection

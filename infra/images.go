@@ -40,10 +40,10 @@ func source(root string, c *config.Config, name, folder string) image.Source {
 
 // push pushes every image, and sets the policy on which images may run. With a signing key
 // only attested images may run, including the stable ones of canaries.
-func (s *stack) push(ctx *pulumi.Context, ready pulumi.ResourceOption) (err error) {
+func (s *stack) push(ctx *pulumi.Context) (err error) {
 	id := ctx.Project() + "-" + ctx.Stack()
 	if key := s.config.SigningKey; key != (config.SigningKey{}) {
-		s.signer, err = attestation.New(ctx, "attestation", &attestation.Args{Project: s.config.Project, NoteName: id, Key: key, APIs: s.apis}, ready)
+		s.signer, err = attestation.New(ctx, "attestation", &attestation.Args{Project: s.config.Project, NoteName: id, Key: key, Ready: s.ready}, s.ready)
 		if err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (s *stack) push(ctx *pulumi.Context, ready pulumi.ResourceOption) (err erro
 	}
 	_, err = admission.New(ctx, "admission", &admission.Args{
 		Exempt: s.exempt(), Signer: s.signer, Project: s.config.Project, AttestorName: id,
-	}, ready)
+	}, s.ready)
 	return err
 }
 

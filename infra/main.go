@@ -85,10 +85,11 @@ type stack struct {
 	config *config.Config
 	edge   envoy.Config
 
-	apis        []pulumi.Resource
+	ready       pulumi.ResourceOrInvokeOption // once the APIs are usable
 	network     *network.Network
 	registry    *registry.Registry
 	cluster     *cluster.Cluster
+	zoned       []pulumi.Resource  // Deployments whose pods Envoy finds by their zone
 	delivery    *delivery.Delivery // nil without
 	certificate *certificate.Certificate
 	built       map[string]*image.Built // images to push, by name
@@ -104,8 +105,8 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	s.apis = apis.APIs
-	ready := apis.Ready
+	s.ready = apis.Ready
+	ready := s.ready
 	s.network, err = network.New(ctx, "network", &network.Args{
 		Region: c.Region,
 		Nodes:  c.Network.Nodes, Pods: c.Network.Pods, Services: c.Network.Services,
@@ -127,7 +128,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		return err
 	}
 	if c.Delivery.Enabled() {
-		if err := s.deliver(ctx, account, ready); err != nil {
+		if err := s.deliver(ctx, account); err != nil {
 			return err
 		}
 	}
@@ -140,7 +141,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.push(ctx, ready); err != nil {
+	if err := s.push(ctx); err != nil {
 		return err
 	}
 	s.cluster, err = cluster.New(ctx, "cluster", &cluster.Args{
@@ -170,14 +171,14 @@ func leastVersion(c *config.Config) string {
 }
 
 // deliver creates the identities of CI.
-func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount, opts ...pulumi.ResourceOption) (err error) {
+func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount) (err error) {
 	c := s.config
 	s.delivery, err = delivery.New(ctx, "delivery", &delivery.Args{
 		Delivery: c.Delivery,
 		Project:  c.Project, Region: c.Region, Stack: ctx.Stack(), PoolID: ctx.Project() + "-" + ctx.Stack(),
 		NodeAccount: nodes.Email, KMSKey: c.KMSKey, SigningKey: c.SigningKey.Key, Approve: c.DeletionProtection,
-		ServiceRoles: c.ServiceRoles(), ServiceSecrets: c.ServiceSecrets(),
-	}, opts...)
+		ServiceRoles: c.ServiceRoles(), ServiceSecrets: c.ServiceSecrets(), Ready: s.ready,
+	}, s.ready)
 	return err
 }
 
@@ -249,7 +250,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		Certificate: c.Certificate,
 		DNSNames:    c.Authorities, IPAddress: s.network.Address, Labels: labels(c),
 		Namespace: space.Name, Workload: edge.Name, InCluster: s.cluster.Provider,
-		Ready: s.apis,
+		Ready: s.ready,
 	})
 	if err != nil {
 		return err
@@ -263,6 +264,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		Chain:  s.certificate.Chain, Key: s.certificate.Key, Secret: s.certificate.Secret,
 		AddressName:       s.network.AddressName,
 		MetricsNamespaces: c.MetricsNamespaces, CollectorNamespace: collectorNamespace(c.OTLP),
+		After: s.zoned,
 	}, inCluster)
 	if err != nil {
 		return err
@@ -280,7 +282,7 @@ func (s *stack) records(ctx *pulumi.Context, answering *edge.Edge) error {
 		return nil
 	}
 	_, err := dns.New(ctx, "dns", &dns.Args{
-		Zone: c.DNSZone, Names: c.Authorities, Address: s.network.Address, APIs: s.apis,
+		Zone: c.DNSZone, Names: c.Authorities, Address: s.network.Address, Ready: s.ready,
 	}, pulumi.DependsOn([]pulumi.Resource{answering.LoadBalancer}))
 	return err
 }
@@ -296,7 +298,7 @@ func (s *stack) monitoring(ctx *pulumi.Context, space *namespace.Namespace) erro
 		Emails:     m.Emails,
 		Thresholds: monitoring.Thresholds{ErrorPercent: m.ErrorPercent, P99Milliseconds: m.P99Milliseconds},
 		InCluster:  s.cluster.Provider,
-		Ready:      s.apis,
+		Ready:      s.ready,
 	})
 	return err
 }

@@ -110,7 +110,10 @@ func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *na
 		}
 		args.Image = s.references[stableOf(declared.Name)]
 	}
-	_, err = service.New(ctx, declared.Name, &args, inCluster)
+	running, err := service.New(ctx, declared.Name, &args, inCluster)
+	if err == nil && args.Zones != nil {
+		s.zoned = append(s.zoned, running.Deployment)
+	}
 	return err
 }
 
@@ -159,7 +162,7 @@ func files(root string, declared catalog.Service) (map[string][]byte, error) {
 }
 
 // secrets returns the values of the service's secrets. The deployer reads a version in
-// Secret Manager, once its API is enabled, so the pods need no permission for it.
+// Secret Manager, once its API is usable, so the pods need no permission for it.
 func (s *stack) secrets(ctx *pulumi.Context, declared catalog.Service) map[string]pulumi.StringInput {
 	values := map[string]pulumi.StringInput{}
 	for name, secret := range declared.Secrets {
@@ -170,7 +173,7 @@ func (s *stack) secrets(ctx *pulumi.Context, declared catalog.Service) map[strin
 		project, id, version := secret.Parts(s.config.Project)
 		access := secretmanager.GetSecretVersionAccessOutput(ctx, secretmanager.GetSecretVersionAccessOutputArgs{
 			Project: pulumi.String(project), Secret: pulumi.String(id), Version: pulumi.String(version),
-		}, pulumi.DependsOn(s.apis))
+		}, s.ready)
 		values[name] = pulumi.ToSecret(access.SecretData()).(pulumi.StringOutput)
 	}
 	return values
@@ -188,7 +191,7 @@ func (s *stack) grants(ctx *pulumi.Context, declared catalog.Service) ([]pulumi.
 	}
 	granted, err := identity.New(ctx, declared.Name, &identity.Args{
 		Project: s.config.Project, Namespace: namespaceName, Accounts: accounts,
-		Roles: declared.Roles, Ready: s.apis,
+		Roles: declared.Roles, Ready: s.ready,
 	})
 	if err != nil {
 		return nil, err

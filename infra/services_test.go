@@ -353,6 +353,24 @@ func TestPrivateServicesHaveNoPlaceAtTheEdge(t *testing.T) {
 }
 
 // A version in Secret Manager needs its API. A service that asks for nothing needs none.
+// Pods get the label of their zone when they are bound, so those of an older Kubernetes are
+// replaced before Envoy looks for pods in zones.
+func TestZonesRollTheServicesFirst(t *testing.T) {
+	const annotation = `spec.template.metadata.annotations["grpc-edge/zones"]`
+	for aware, want := range map[string]any{"true": "by-label", "false": nil} {
+		result := mustRun(t, "sandbox", false, map[string]string{
+			"grpc-edge:clusterLocation": "", "grpc-edge:zoneAware": aware, "grpc-edge:nodeZones": `["us-central1-a","us-central1-b"]`,
+		})
+		edge := result.named(t, deploymentType, "edge")
+		for _, name := range []string{"echo", "reverse"} {
+			check(t, result.named(t, deploymentType, name), map[string]any{annotation: want})
+			if waits := slices.Contains(edge.DependsOn, deploymentType+" "+name); waits != (want != nil) {
+				t.Errorf("zoneAware: %s: the edge depends on %s: %t", aware, name, waits)
+			}
+		}
+	}
+}
+
 func TestServicesAddAPIs(t *testing.T) {
 	const kind = "gcp:projects/service:Service"
 	enabled := func(result stackRun) []string {

@@ -42,8 +42,8 @@ type Args struct {
 	// NoteName is unique in the project.
 	NoteName string
 	Key      config.SigningKey
-	// APIs include those of Container Analysis and Cloud KMS.
-	APIs []pulumi.Resource
+	// Ready waits for the APIs of Container Analysis and Cloud KMS.
+	Ready pulumi.ResourceOrInvokeOption
 }
 
 // New creates the note.
@@ -64,10 +64,10 @@ func New(ctx *pulumi.Context, component string, args *Args, opts ...pulumi.Resou
 		return nil, fmt.Errorf("creating the note for attestations: %w", err)
 	}
 	s.Note = pulumi.Sprintf("projects/%s/notes/%s", args.Project, note.Name)
-	// The API must be enabled first, which it is not in a first preview.
+	// The API must be usable first, which it is not in a first preview.
 	version := kms.GetKMSCryptoKeyVersionOutput(ctx, kms.GetKMSCryptoKeyVersionOutputArgs{
 		CryptoKey: pulumi.String(args.Key.Key), Version: pulumi.Int(args.Key.Version),
-	}, pulumi.Parent(s), pulumi.DependsOn(args.APIs))
+	}, pulumi.Parent(s), args.Ready)
 	s.PublicKey = version.PublicKeys().Index(pulumi.Int(0)).Pem()
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"note": s.Note})
 }

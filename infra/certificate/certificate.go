@@ -40,8 +40,8 @@ type Args struct {
 	Namespace pulumi.StringInput
 	Workload  string
 	InCluster *kubernetes.Provider
-	// Ready lists the resources that must exist first, such as the API.
-	Ready []pulumi.Resource
+	// Ready waits for the API.
+	Ready pulumi.ResourceOrInvokeOption
 }
 
 // New creates the certificate.

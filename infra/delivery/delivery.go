@@ -55,6 +55,8 @@ type Args struct {
 	ServiceSecrets []string
 	// Approve makes Cloud Build deploy only what a person has approved.
 	Approve bool
+	// Ready waits for the APIs, which must be usable before the project is looked up.
+	Ready pulumi.ResourceOrInvokeOption
 }
 
 // New creates the accounts, and lets CI impersonate them.

@@ -15,13 +15,10 @@ const issuer = "https://token.actions.githubusercontent.com"
 
 // federation lets workflows of the repository impersonate the accounts.
 func (b *builder) federation(accounts map[string]account) error {
-	if err := b.checkNumber(); err != nil {
-		return err
-	}
 	pool, err := iam.NewWorkloadIdentityPool(b.ctx, b.name, &iam.WorkloadIdentityPoolArgs{
 		WorkloadIdentityPoolId: pulumi.String(b.PoolID),
 		Description:            pulumi.String("Workflows that deliver stack " + b.Stack + " of grpc-edge"),
-	}, b.parent)
+	}, b.parent, b.checkNumber())
 	if err != nil {
 		return fmt.Errorf("creating the workload identity pool: %w", err)
 	}
@@ -96,15 +93,15 @@ func (b *builder) become(pool *iam.WorkloadIdentityPool, a account, w workflow) 
 	return nil
 }
 
-// checkNumber checks that the configured number of the project is the real one.
-func (b *builder) checkNumber() error {
-	project, err := organizations.LookupProject(b.ctx, &organizations.LookupProjectArgs{ProjectId: &b.Project}, b.parent)
-	if err != nil {
-		return fmt.Errorf("asking for the number of project %s: %w", b.Project, err)
-	}
-	if project.Number != b.ProjectNumber {
-		return fmt.Errorf("grpc-edge:projectNumber is %q; it must be %q, the number of project %s; set it with: pulumi config set grpc-edge:projectNumber %s",
-			b.ProjectNumber, project.Number, b.Project, project.Number)
-	}
-	return nil
+// checkNumber returns an option that checks first that the configured number of the
+// project is the real one, which a first preview cannot know.
+func (b *builder) checkNumber() pulumi.ResourceOption {
+	project := organizations.LookupProjectOutput(b.ctx, organizations.LookupProjectOutputArgs{ProjectId: pulumi.String(b.Project)}, b.parent, b.Ready)
+	return pulumi.DependsOnInputs(project.Number().ApplyT(func(number string) ([]pulumi.Resource, error) {
+		if number != b.ProjectNumber {
+			return nil, fmt.Errorf("grpc-edge:projectNumber is %q; it must be %q, the number of project %s; set it with: pulumi config set grpc-edge:projectNumber %s",
+				b.ProjectNumber, number, b.Project, number)
+		}
+		return nil, nil
+	}).(pulumi.ResourceArrayOutput))
 }

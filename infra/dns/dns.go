@@ -27,8 +27,8 @@ type Args struct {
 	// Names lists the names, without the final dot.
 	Names   []string
 	Address pulumi.StringInput
-	// APIs include that of Cloud DNS.
-	APIs []pulumi.Resource
+	// Ready waits for the API of Cloud DNS.
+	Ready pulumi.ResourceOrInvokeOption
 }
 
 // New creates one record for each name. It fails if a name is not in the domain of the
@@ -38,10 +38,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("grpc-edge:dns:Records", name, r, opts...); err != nil {
 		return nil, fmt.Errorf("registering the DNS records %q: %w", name, err)
 	}
-	// The API must be enabled first, which it is not in a first preview.
+	// The API must be usable first, which it is not in a first preview.
 	zone := dns.LookupManagedZoneOutput(ctx, dns.LookupManagedZoneOutputArgs{
 		Name: pulumi.String(args.Zone.Name), Project: pulumi.String(args.Zone.Project),
-	}, pulumi.Parent(r), pulumi.DependsOn(args.APIs))
+	}, pulumi.Parent(r), args.Ready)
 	checked := zone.DnsName().ApplyT(func(domain string) (string, error) {
 		return args.Zone.Name, contains(domain, args)
 	}).(pulumi.StringOutput)

@@ -73,6 +73,8 @@ type Args struct {
 	// CollectorNamespace is the namespace of the collector that Envoy sends traces to;
 	// empty for none.
 	CollectorNamespace string
+	// After lists the resources that the pods depend on; nil for none.
+	After []pulumi.Resource
 }
 
 // Complete adds the settings to a configuration that follow from how the pods of the edge
@@ -119,6 +121,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		Termination:    args.Termination,
 		StartupSeconds: startupSeconds,
 		NodeSelector:   args.NodeSelector,
+		After:          args.After,
 	}, pulumi.Parent(e))
 	if err != nil {
 		return nil, err

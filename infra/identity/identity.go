@@ -31,8 +31,8 @@ type Args struct {
 	Namespace string
 	Accounts  []string
 	Roles     []catalog.Role
-	// Ready lists the APIs, which must be enabled before the project is looked up.
-	Ready []pulumi.Resource
+	// Ready waits for the APIs, which must be usable before the project is looked up.
+	Ready pulumi.ResourceOrInvokeOption
 }
 
 // New grants the roles.
@@ -42,7 +42,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("registering identity %q: %w", name, err)
 	}
 	project := organizations.LookupProjectOutput(ctx, organizations.LookupProjectOutputArgs{ProjectId: pulumi.String(args.Project)},
-		pulumi.Parent(i), pulumi.DependsOn(args.Ready))
+		pulumi.Parent(i), args.Ready)
 	for _, account := range args.Accounts {
 		// The form of a principal for one Kubernetes service account (GKE, "About
 		// Workload Identity Federation for GKE").
@@ -72,7 +72,7 @@ func (i *Identity) grant(ctx *pulumi.Context, account string, role catalog.Role,
 			Title: pulumi.String(account + "-" + short), Expression: pulumi.String(role.Condition),
 		}
 	}
-	grant, err := projects.NewIAMMember(ctx, name, described, pulumi.Parent(i), pulumi.DependsOn(args.Ready))
+	grant, err := projects.NewIAMMember(ctx, name, described, pulumi.Parent(i), args.Ready)
 	if err != nil {
 		return fmt.Errorf("granting %s to %q: %w", role.Role, name, err)
 	}

@@ -37,8 +37,8 @@ type Args struct {
 	Thresholds Thresholds
 	// InCluster creates objects in the cluster.
 	InCluster *kubernetes.Provider
-	// Ready lists the resources that must exist first, such as the API.
-	Ready []pulumi.Resource
+	// Ready waits for the API.
+	Ready pulumi.ResourceOrInvokeOption
 }
 
 // New creates the scraping of Envoy, the dashboards and the alerts.
@@ -84,7 +84,7 @@ func (m *Monitoring) newDashboards(ctx *pulumi.Context, name string, args *Args)
 		}
 		_, err := monitoring.NewDashboard(ctx, resource, &monitoring.DashboardArgs{
 			DashboardJson: args.Cluster.ToStringOutput().ApplyT(content.json).(pulumi.StringOutput),
-		}, pulumi.Parent(m), pulumi.DependsOn(args.Ready))
+		}, pulumi.Parent(m), args.Ready)
 		if err != nil {
 			return fmt.Errorf("creating dashboard %q: %w", resource, err)
 		}

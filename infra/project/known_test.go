@@ -57,15 +57,48 @@ func TestWaitKnown(t *testing.T) {
 	before := remote.DefaultTransport
 	remote.DefaultTransport = redirect{to}
 	defer func() { remote.DefaultTransport = before }()
-	waitKnown(t.Context(), "my-project", "token", time.Millisecond)
-	for _, service := range append(slices.Clone(services), resourceManager) {
-		if apis.calls[service] != 3 {
-			t.Errorf("%s was asked %d times, want 3: until it was known", service, apis.calls[service])
+	enabled := slices.Sorted(maps.Keys(probes))
+	urls, err := urlsOf("my-project", enabled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told sync.Map
+	tell := func(text string) { told.Store(text, true) }
+	waitKnown(t.Context(), urls, "token", time.Millisecond, tell)
+	for _, api := range enabled {
+		want := 3 // until it was known
+		if probes[api] == "" {
+			want = 0
+		}
+		if apis.calls[api] != want {
+			t.Errorf("%s was asked %d times, want %d", api, apis.calls[api], want)
 		}
 	}
-	if hosts := slices.Sorted(maps.Keys(apis.calls)); len(hosts) != len(services)+1 {
-		t.Errorf("asked %v, want the APIs that every stack has", hosts)
+	for _, url := range urls {
+		if _, ok := told.Load("waiting until this API is usable: " + url); !ok {
+			t.Errorf("nobody was told of the wait for %s", url)
+		}
 	}
 	server.Close()
-	waitKnown(t.Context(), "my-project", "token", time.Hour) // nobody answers: nothing to wait for
+	waitKnown(t.Context(), urls, "token", time.Hour, tell) // nobody answers: nothing to wait for
+}
+
+// A user's credentials without a quota project stay refused, whatever is enabled.
+func TestNoWaitForGooglesOwnProject(t *testing.T) {
+	for consumer, want := range map[string]bool{"projects/764086051850": false, "projects/123456789012": true} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `{"error": {"code": 403, "details": [{"reason": "SERVICE_DISABLED", "metadata": {"consumer": "`+consumer+`"}}]}}`)
+		}))
+		defer server.Close()
+		if got := disabled(t.Context(), server.URL, "token"); got != want {
+			t.Errorf("disabled in %s: wait = %t, want %t", consumer, got, want)
+		}
+	}
+}
+
+func TestEachAPIHasAProbe(t *testing.T) {
+	if _, err := urlsOf("my-project", []string{"pubsub.googleapis.com"}); err == nil {
+		t.Error("an API that cannot be asked is accepted")
+	}
 }

@@ -31,12 +31,12 @@ const resourceManager = "cloudresourcemanager.googleapis.com"
 type Project struct {
 	pulumi.ResourceState
 
-	// APIs lists the APIs that other components depend on. They depend on these and not on
-	// the component: a dependency on a component may miss children that are still being
-	// registered (pulumi issue 7833).
-	APIs []pulumi.Resource
-	// Ready makes a resource depend on the APIs and wait until they are usable.
-	Ready pulumi.ResourceOption
+	// Ready makes a resource, or a function call, depend on the APIs and wait until they are
+	// usable. Others depend on the APIs and not on the component: a dependency on a
+	// component may miss children that are still being registered (pulumi issue 7833).
+	Ready pulumi.ResourceOrInvokeOption
+
+	apis []pulumi.Resource
 }
 
 // Args describe the project, which must be that of the gcp provider.
@@ -57,15 +57,18 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	p.APIs = []pulumi.Resource{first}
-	for _, service := range slices.Concat(services, args.More) {
+	p.apis = []pulumi.Resource{first}
+	names := slices.Concat(services, args.More)
+	for _, service := range names {
 		api, err := p.enable(ctx, name, service, pulumi.DependsOn([]pulumi.Resource{first}))
 		if err != nil {
 			return nil, err
 		}
-		p.APIs = append(p.APIs, api)
+		p.apis = append(p.apis, api)
 	}
-	p.Ready = p.ready(ctx, args.Project)
+	if p.Ready, err = p.ready(ctx, args.Project, append(names, resourceManager)); err != nil {
+		return nil, err
+	}
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{})
 }
 

@@ -162,7 +162,10 @@ func (r *Registry) newRepository(ctx *pulumi.Context, name string, repository *a
 	if args.KMSKey != "" {
 		repository.KmsKeyName = pulumi.String(args.KMSKey)
 	}
-	created, err := artifactregistry.NewRepository(ctx, name, repository, append(opts, pulumi.Parent(r))...)
+	// Google refuses a second repository of the same ID, and the gcp provider deletes first
+	// only what has a generated name.
+	opts = append(opts, pulumi.Parent(r), pulumi.DeleteBeforeReplace(true))
+	created, err := artifactregistry.NewRepository(ctx, name, repository, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("creating Artifact Registry repository %q: %w", name, err)
 	}

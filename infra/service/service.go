@@ -21,6 +21,9 @@ const Port = 8080
 // Service is a running gRPC service.
 type Service struct {
 	pulumi.ResourceState
+
+	// Deployment is there once the pods are ready.
+	Deployment pulumi.Resource
 }
 
 // Args describe the service.
@@ -77,7 +80,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 	spec := args.Spec
-	_, err = workload.New(ctx, name, &workload.Args{
+	running, err := workload.New(ctx, name, &workload.Args{
 		Namespace: args.Namespace,
 		Name:      args.Name,
 		Replicas:  config.Replicas{Least: spec.Replicas, Most: spec.ReplicasMax, AtMillicores: spec.ScaleAtCPUMillicores},
@@ -91,11 +94,23 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		MinReadySeconds: spec.MinReadySeconds,
 		StartupSeconds:  spec.StartupSeconds,
 		After:           args.After,
+		Annotations:     annotations(args),
 	}, pulumi.Parent(s))
 	if err != nil {
 		return nil, err
 	}
+	s.Deployment = running.Deployment
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{})
+}
+
+// annotations returns the annotations of the pods. Kubernetes labels a pod with its zone
+// when it is bound to a node (KEP-4742), so pods that an older version bound have no zone.
+// The annotation replaces them when zones are first asked for.
+func annotations(args *Args) pulumi.StringMap {
+	if len(args.Zones) == 0 {
+		return nil
+	}
+	return pulumi.StringMap{"grpc-edge/zones": pulumi.String("by-label")}
 }
 
 // Termination returns the grace period of a pod of the service.

@@ -56,6 +56,8 @@ type Args struct {
 	Termination time.Duration
 	// After lists the resources that the pods depend on; nil for none.
 	After []pulumi.Resource
+	// Annotations are those of the pods; nil for none. A change rolls them.
+	Annotations pulumi.StringMap
 	// User is the user ID that the container runs as.
 	User int
 }
@@ -176,6 +178,9 @@ func deploymentSpec(args *Args, account *corev1.ServiceAccount) appsv1.Deploymen
 
 func podMetadata(args *Args) metav1.ObjectMetaArgs {
 	metadata := metav1.ObjectMetaArgs{Labels: Metadata(args.Namespace, args.Name).Labels}
+	if args.Annotations != nil {
+		metadata.Annotations = args.Annotations
+	}
 	if args.Sidecar != nil {
 		// kubectl logs and exec use this container by default (Kubernetes, "Well-Known
 		// Labels, Annotations and Taints").

@@ -26,12 +26,12 @@ func Handler(artifactRegistry, system, kms, secrets, knowing, imagePolicy http.H
 			artifactRegistry.ServeHTTP(w, r)
 		case host == cluster.SystemRegistry && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			system.ServeHTTP(w, r)
+		case slices.Contains(Asked, host) || r.Method == http.MethodGet && asked(host, r.URL.Path):
+			knowing.ServeHTTP(w, r)
 		case host == KMS:
 			kms.ServeHTTP(w, r)
 		case host == cluster.SecretManager:
 			secrets.ServeHTTP(w, r)
-		case slices.Contains(Asked, host):
-			knowing.ServeHTTP(w, r)
 		case host == cluster.BinaryAuthorization:
 			imagePolicy.ServeHTTP(w, r)
 		default:
@@ -40,10 +40,16 @@ func Handler(artifactRegistry, system, kms, secrets, knowing, imagePolicy http.H
 	})
 }
 
+// asked reports whether an API that is used for more is asked only whether it knows the project.
+func asked(host, path string) bool {
+	return host == KMS || host == cluster.BinaryAuthorization || host == cluster.SecretManager && strings.HasSuffix(path, "/secrets")
+}
+
 // Asked lists the APIs of which the deployer asks only whether they know the project, see [Knowing].
 var Asked = []string{
-	"artifactregistry.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com",
-	"container.googleapis.com", "iam.googleapis.com", "monitoring.googleapis.com",
+	"artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com",
+	"container.googleapis.com", "containeranalysis.googleapis.com", "dns.googleapis.com", "iam.googleapis.com",
+	"monitoring.googleapis.com", "privateca.googleapis.com",
 }
 
 func isArtifactRegistry(host string) bool { return strings.HasSuffix(host, "-docker.pkg.dev") }

@@ -30,6 +30,8 @@ func TestHandler(t *testing.T) {
 		{http.MethodPut, "gke.gcr.io", ""}, // its images are the sandbox's own
 		{http.MethodDelete, "gke.gcr.io", ""},
 		{http.MethodPost, "cloudkms.googleapis.com", "keys"},
+		{http.MethodGet, "cloudkms.googleapis.com", "knowing"},
+		{http.MethodGet, "binaryauthorization.googleapis.com", "knowing"},
 		{http.MethodGet, "secretmanager.googleapis.com", "secrets"},
 		{http.MethodGet, "compute.googleapis.com:443", "knowing"},
 		{http.MethodPost, "binaryauthorization.googleapis.com:443", "policy"},
@@ -37,6 +39,11 @@ func TestHandler(t *testing.T) {
 		{http.MethodGet, "us-central1-docker.pkg.dev.example.com", ""},
 		{http.MethodGet, "docker.pkg.dev", ""},
 		{http.MethodGet, "", ""},
+	}
+	listing, answer := httptest.NewRequest(http.MethodGet, "/v1/projects/p/secrets?pageSize=1", nil), httptest.NewRecorder()
+	listing.Host = "secretmanager.googleapis.com"
+	if handler.ServeHTTP(answer, listing); answer.Body.String() != "knowing" {
+		t.Errorf("a list of secrets is answered by %q, want knowing", answer.Body)
 	}
 	for _, test := range tests {
 		request, answer := httptest.NewRequest(test.method, "/v2/", nil), httptest.NewRecorder()

@@ -21,8 +21,9 @@ func TestCommandRunsInTheSandboxsView(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const hosts = "us-central1-docker.pkg.dev cloudkms.googleapis.com secretmanager.googleapis.com artifactregistry.googleapis.com " +
-		"cloudresourcemanager.googleapis.com compute.googleapis.com container.googleapis.com iam.googleapis.com monitoring.googleapis.com"
+	const hosts = "us-central1-docker.pkg.dev cloudkms.googleapis.com secretmanager.googleapis.com binaryauthorization.googleapis.com " +
+		"artifactregistry.googleapis.com cloudbuild.googleapis.com cloudresourcemanager.googleapis.com compute.googleapis.com " +
+		"container.googleapis.com containeranalysis.googleapis.com dns.googleapis.com iam.googleapis.com monitoring.googleapis.com privateca.googleapis.com"
 	want := own + "\n198.51.100.1 " + hosts + "\n" + "completed: true\n" + "arguments: --cwd " + s.Tools.Root + " --non-interactive preview --json\n"
 	if string(out) != want {
 		t.Errorf("the CLI wrote\n%s\nwant\n%s", out, want)

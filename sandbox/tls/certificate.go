@@ -145,7 +145,7 @@ type selfSignedCert struct {
 func (c *selfSignedCert) problems() map[string]string {
 	problems := c.certificate.problems()
 	maps.Copy(problems, c.alternativeNames.problems())
-	if _, _, err := parseKey(c.PrivateKeyPem); err != nil {
+	if _, err := parseKey(c.PrivateKeyPem); err != nil {
 		problems["privateKeyPem"] = err.Error()
 	}
 	if c.IsCACertificate && c.Subject == nil {
@@ -155,7 +155,7 @@ func (c *selfSignedCert) problems() map[string]string {
 }
 
 func (c *selfSignedCert) create(now time.Time) (string, map[string]string, error) {
-	key, algorithm, err := parseKey(c.PrivateKeyPem)
+	key, err := parseKey(c.PrivateKeyPem)
 	if err != nil {
 		return "", nil, err
 	}
@@ -183,9 +183,7 @@ type locallySignedCert struct {
 	CAPrivateKeyPem string `json:"caPrivateKeyPem"`
 }
 
-func (c *locallySignedCert) parse() (request *x509.CertificateRequest, ca *x509.Certificate, key crypto.Signer,
-	algorithm string, problems map[string]string,
-) {
+func (c *locallySignedCert) parse() (request *x509.CertificateRequest, ca *x509.Certificate, key crypto.Signer, problems map[string]string) {
 	problems = map[string]string{}
 	der, err := decodePEM("CERTIFICATE REQUEST", c.CertRequestPem)
 	if err == nil {
@@ -201,20 +199,20 @@ func (c *locallySignedCert) parse() (request *x509.CertificateRequest, ca *x509.
 	if err != nil {
 		problems["caCertPem"] = err.Error()
 	}
-	if key, algorithm, err = parseKey(c.CAPrivateKeyPem); err != nil {
+	if key, err = parseKey(c.CAPrivateKeyPem); err != nil {
 		problems["caPrivateKeyPem"] = err.Error()
 	}
-	return request, ca, key, algorithm, problems
+	return request, ca, key, problems
 }
 
 func (c *locallySignedCert) problems() map[string]string {
-	_, _, _, _, problems := c.parse()
+	_, _, _, problems := c.parse()
 	maps.Copy(problems, c.certificate.problems())
 	return problems
 }
 
 func (c *locallySignedCert) create(now time.Time) (string, map[string]string, error) {
-	request, ca, key, algorithm, problems := c.parse()
+	request, ca, key, problems := c.parse()
 	if len(problems) > 0 {
 		return "", nil, errors.New(fmt.Sprint(problems))
 	}

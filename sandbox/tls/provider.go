@@ -39,10 +39,9 @@ type kind struct {
 
 var kinds = map[string]kind{
 	"tls:index/privateKey:PrivateKey": {
-		inputs: func() resource { return &privateKey{RsaBits: 2048, EcdsaCurve: "P224"} },
-		computed: []string{"privateKeyPem", "privateKeyPemPkcs8", "privateKeyOpenssh", "publicKeyPem",
-			"publicKeyOpenssh", "publicKeyFingerprintMd5", "publicKeyFingerprintSha256"},
-		secrets: []string{"privateKeyPem", "privateKeyPemPkcs8", "privateKeyOpenssh"},
+		inputs:   func() resource { return &privateKey{RsaBits: rsaBits, EcdsaCurve: "P224"} },
+		computed: []string{"privateKeyPem", "privateKeyPemPkcs8", "publicKeyPem"},
+		secrets:  []string{"privateKeyPem", "privateKeyPemPkcs8"},
 	},
 	"tls:index/certRequest:CertRequest": {
 		inputs:   func() resource { return &certRequest{} },

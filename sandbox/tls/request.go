@@ -18,14 +18,14 @@ type certRequest struct {
 
 func (c *certRequest) problems() map[string]string {
 	problems := c.alternativeNames.problems()
-	if _, _, err := parseKey(c.PrivateKeyPem); err != nil {
+	if _, err := parseKey(c.PrivateKeyPem); err != nil {
 		problems["privateKeyPem"] = err.Error()
 	}
 	return problems
 }
 
 func (c *certRequest) create(time.Time) (string, map[string]string, error) {
-	key, algorithm, err := parseKey(c.PrivateKeyPem)
+	key, err := parseKey(c.PrivateKeyPem)
 	if err != nil {
 		return "", nil, err
 	}

@@ -32,7 +32,7 @@ func TestDiff(t *testing.T) {
 			"secondaryIpRanges[1]", pulumirpc.PropertyDiff_DELETE},
 		{"region as it is", subnetworkType, props{"region": "us-central1"}, "", none},
 		{"access left out", subnetworkType, props{"privateIpGoogleAccess": nil}, "", none},
-		{"ports", "gcp:compute/firewall:Firewall", props{"allows": []any{props{"protocol": "tcp", "ports": []any{"80"}}}}, "allows[0].ports[0]", update},
+		{"addresses of a name", "gcp:dns/recordSet:RecordSet", props{"rrdatas": []any{"203.0.113.11"}}, "rrdatas[0]", update},
 		{"labels", "gcp:compute/address:Address", props{"labels": props{"app": "x"}}, "labels.app", update},
 		{"repository location", repositoryType, props{"location": "europe-west1"}, "location", replace},
 		{"cluster subnet", clusterToken, props{"subnetwork": "other"}, "subnetwork", replace},

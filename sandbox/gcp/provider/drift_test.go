@@ -22,10 +22,10 @@ func TestDrift(t *testing.T) {
 		changes map[string]any
 		seen    string
 	}{
-		poolToken:                       {map[string]any{"nodeCount": 3.0}, "nodeCount"},
-		clusterToken:                    {map[string]any{"resourceLabels.app": "other"}, "resourceLabels.app"},
-		repositoryType:                  {map[string]any{"description": "by hand"}, "description"},
-		"gcp:compute/firewall:Firewall": {map[string]any{"sourceRanges": []any{"10.0.0.0/8"}}, "sourceRanges[0]"},
+		poolToken:                     {map[string]any{"nodeCount": 3.0}, "nodeCount"},
+		clusterToken:                  {map[string]any{"resourceLabels.app": "other"}, "resourceLabels.app"},
+		repositoryType:                {map[string]any{"description": "by hand"}, "description"},
+		"gcp:dns/recordSet:RecordSet": {map[string]any{"rrdatas": []any{"203.0.113.11"}}, "rrdatas[0]"},
 	}
 	for token, test := range tests {
 		s := states[token]

@@ -247,8 +247,6 @@ func program() []struct {
 		{subnetworkType, subnet, props{"name": "sub", "network": "https://www.googleapis.com/compute/v1/" + network, "ipCidrRange": "10.0.0.0/20",
 			"privateIpGoogleAccess": true, "secondaryIpRanges": []any{props{"rangeName": "pods", "ipCidrRange": "10.4.0.0/14"},
 				props{"rangeName": "services", "ipCidrRange": "10.8.0.0/20"}}}},
-		{"gcp:compute/firewall:Firewall", "projects/test-project/global/firewalls/fw", props{"name": "fw", "network": "net",
-			"allows": []any{props{"protocol": "tcp", "ports": []any{"443"}}}, "sourceRanges": []any{"0.0.0.0/0"}}},
 		{"gcp:compute/address:Address", "projects/test-project/regions/us-central1/addresses/ip", props{"name": "ip", "labels": props{"app": "edge"}}},
 		{"gcp:compute/router:Router", "projects/test-project/regions/us-central1/routers/r", props{"name": "r", "network": network}},
 		{"gcp:compute/routerNat:RouterNat", "test-project/us-central1/r/nat", props{"name": "nat", "router": "r",

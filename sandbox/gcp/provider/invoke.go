@@ -81,6 +81,9 @@ func (p *provider) project(ctx context.Context, s *session, args resource.Proper
 	if id == "" {
 		return nil, errNoProject
 	}
+	if err := p.cloud.Enabled("cloudresourcemanager.googleapis.com", id); err != nil {
+		return nil, err
+	}
 	if err := p.cloud.Permit(gcp.As(ctx, s.account), "resourcemanager.projects.get", "projects/"+id); err != nil {
 		return nil, err
 	}

@@ -301,7 +301,13 @@ func TestInstancesHaveTheirOwnConfiguration(t *testing.T) {
 			t.Errorf("the token's identity = %q, want the deployer of %s", email, want)
 		}
 	}
-	response, err := other.Invoke(context.Background(), &pulumirpc.InvokeRequest{Tok: "gcp:organizations/getProject:getProject"})
+	getProject := &pulumirpc.InvokeRequest{Tok: "gcp:organizations/getProject:getProject"}
+	if _, err := other.Invoke(context.Background(), getProject); err == nil || !strings.Contains(err.Error(), "it is disabled") {
+		t.Errorf("getProject where its API is off: %v, want a refusal that says so", err)
+	}
+	e.client = other
+	e.create("gcp:projects/service:Service", props{"service": "cloudresourcemanager.googleapis.com"})
+	response, err := other.Invoke(context.Background(), getProject)
 	if err != nil || response.Return.Fields["projectId"].GetStringValue() != "other-project" || len(response.Return.Fields["number"].GetStringValue()) != 12 {
 		t.Errorf("getProject = %v, %v, want other-project and its number", response, err)
 	}

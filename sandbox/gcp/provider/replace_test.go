@@ -9,7 +9,8 @@ import (
 
 // TestWhatReplaces changes each input that a key of a stack leads to, one at a time. Whether it
 // changes in place follows the Terraform provider's documentation ("Changing this forces a new
-// resource").
+// resource"). Where Google refuses the new object beside the old one, and the provider does not
+// delete first by itself, the program must say so.
 func TestWhatReplaces(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, noRuntime{})
@@ -41,6 +42,8 @@ func TestWhatReplaces(t *testing.T) {
 		{"labels", poolToken, node(props{"resourceLabels": props{"team": "edge"}}), false},
 		{"labels", repositoryType, props{"labels": props{"team": "edge"}}, false},
 		{"kmsKey", repositoryType, props{"kmsKeyName": key}, true},
+		{"dockerHubTokenSecret", repositoryType, props{"remoteRepositoryConfig": props{"upstreamCredentials": props{"usernamePasswordCredentials": props{
+			"username": "edgebuilder", "passwordSecretVersion": "projects/test-project/secrets/docker-hub/versions/2"}}}}, true},
 		{"kmsKey", clusterToken, props{"databaseEncryption": props{"state": "ENCRYPTED", "keyName": key}}, false},
 		{"kmsKey", poolToken, node(props{"bootDiskKmsKey": key}), true},
 		{"binaryAuthorization", clusterToken, props{"binaryAuthorization": props{"evaluationMode": "PROJECT_SINGLETON_POLICY_ENFORCE"}}, false},
@@ -92,6 +95,7 @@ func TestWhatReplaces(t *testing.T) {
 		{"alertEmails", policyToken, props{"notificationChannels": []any{"projects/test-project/notificationChannels/1"}}, false},
 		{"alertEmails", "gcp:monitoring/notificationChannel:NotificationChannel", props{"labels": props{"email_address": "other@example.com"}}, false},
 	}
+	stacks, kept := golden(t), 0
 	for _, tc := range cases {
 		news := props{}
 		for _, m := range []props{inputs[tc.token], tc.change} {
@@ -106,5 +110,20 @@ func TestWhatReplaces(t *testing.T) {
 		if replaced := len(d.Replaces) > 0; replaced != tc.replaced {
 			t.Errorf("%s: %s is replaced: %v (because of %v), want %v", tc.key, tc.token, replaced, d.Replaces, tc.replaced)
 		}
+		if !tc.replaced || d.DeleteBeforeReplace {
+			continue
+		}
+		if _, err := e.tryCreate(tc.token, news); err == nil || !strings.Contains(err.Error(), "already exists") {
+			continue
+		}
+		kept++
+		for _, r := range stacks {
+			if strings.HasPrefix(r.Resource, tc.token+" ") && !r.DeleteBeforeReplace {
+				t.Errorf("%s: %s is made again under its own name: Google answers 409; register it with pulumi.DeleteBeforeReplace", tc.key, r.Resource)
+			}
+		}
+	}
+	if kept < 2 {
+		t.Errorf("%d replacements keep their name, want those of repositories", kept)
 	}
 }

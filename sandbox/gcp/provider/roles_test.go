@@ -19,7 +19,6 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
 	"example.com/grpc-edge/sandbox/gcp/artifactregistry/docker"
 	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
-	"example.com/grpc-edge/sandbox/gcp/dns"
 )
 
 var update = flag.Bool("update", false, "write infra/roles from the program's golden lists")
@@ -77,13 +76,26 @@ type run struct {
 	objects            []string   // verbs on the cluster's objects; the API's watch and patch are list and update
 	registry           []string   // permissions on repositories
 	keys               []string   // permissions on the key that signs images
-	zones              []string   // permissions on the zone of DNS records
+	program            bool       // the program runs, and calls functions
 	awaits             bool       // what Kubernetes makes of the objects is watched
 }
 
-// publicKey lists the permissions for reading the public key of a version, from which the
-// attestor is made.
-var publicKey = []string{"cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeys.get", "cloudkms.cryptoKeyVersions.viewPublicKey"}
+const signingKey = "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images"
+
+// functions maps each function that a program calls to the permissions that it needs, and the
+// object that it needs them on.
+var functions = map[string]struct {
+	permissions []string
+	on          string
+}{
+	"gcp:organizations/getClientConfig:getClientConfig": {}, // asks nobody
+	"gcp:organizations/getProject:getProject":           {[]string{"resourcemanager.projects.get"}, "projects/test-project"},
+	"gcp:kms/getKMSCryptoKeyVersion:getKMSCryptoKeyVersion": {
+		[]string{"cloudkms.cryptoKeyVersions.get", "cloudkms.cryptoKeys.get", "cloudkms.cryptoKeyVersions.viewPublicKey"}, signingKey},
+	"gcp:dns/getManagedZone:getManagedZone": {[]string{"dns.managedZones.get"}, "projects/test-project/managedZones/example-com"},
+	// Granted on each secret, and not in the roles: secretmanager.versions.access.
+	"gcp:secretmanager/getSecretVersionAccess:getSecretVersionAccess": {},
+}
 
 var runs = map[string]run{
 	"deploy": {
@@ -91,12 +103,11 @@ var runs = map[string]run{
 		verbs: []gcp.Verb{gcp.VerbCreate, gcp.VerbUpdate, gcp.VerbGet}, awaits: true,
 		objects:  []string{"create", "update", "get", "list", "delete"}, // a changed ConfigMap is a new one, and the old one goes
 		registry: []string{docker.PermissionDownload, docker.PermissionUpload},
-		keys:     append(publicKey, "cloudkms.cryptoKeyVersions.useToSign"),
-		zones:    []string{"dns.managedZones.get"}, // whose domain the program compares with the names
+		keys:     []string{"cloudkms.cryptoKeyVersions.useToSign"}, program: true,
 	},
 	"preview": {
 		title: "grpc-edge preview", description: "What `pulumi preview`, also with --refresh, needs to read the stack",
-		verbs: []gcp.Verb{gcp.VerbGet}, objects: []string{"get"}, keys: publicKey, zones: []string{"dns.managedZones.get"},
+		verbs: []gcp.Verb{gcp.VerbGet}, objects: []string{"get"}, program: true,
 	},
 	"destroy": {
 		title: "grpc-edge destroy", description: "What `pulumi destroy` needs to remove the stack",
@@ -104,11 +115,16 @@ var runs = map[string]run{
 	},
 }
 
-// registered is a resource of a golden list.
+// registered is a resource, or a function, of a golden list.
 type registered struct {
 	Resource string `json:"resource"`
 	Parent   string `json:"parent"`
 	Inputs   props  `json:"inputs"`
+
+	// Function is the token of a function that the program calls; then the rest is empty.
+	Function string `json:"function"`
+
+	DeleteBeforeReplace bool `json:"deleteBeforeReplace"`
 }
 
 // delivered reports whether the resource is one that gives CI its rights. It exists before any
@@ -160,6 +176,8 @@ func (r run) asks(t *testing.T, program []registered) []ask {
 	for _, resource := range program {
 		token, _, _ := strings.Cut(resource.Resource, " ")
 		switch {
+		case resource.Function != "":
+			all = append(all, r.function(t, resource.Function)...)
 		case strings.HasPrefix(token, "gcp:"):
 			all = append(all, r.calls(t, resource)...)
 		case strings.HasPrefix(token, "kubernetes:"):
@@ -178,6 +196,22 @@ func (r run) asks(t *testing.T, program []registered) []ask {
 		for _, watched := range []string{"pods", "replicaSets", "persistentVolumeClaims", "endpointSlices"} {
 			all = append(all, ask{permission: "container." + watched + ".list", resource: clusterName})
 		}
+	}
+	return all
+}
+
+func (r run) function(t *testing.T, token string) []ask {
+	t.Helper()
+	function, known := functions[token]
+	if !known {
+		t.Errorf("the program calls %s: name the permissions that it needs", token)
+	}
+	if !r.program {
+		return nil
+	}
+	var all []ask
+	for _, permission := range function.permissions {
+		all = append(all, ask{permission: permission, resource: function.on})
 	}
 	return all
 }
@@ -219,13 +253,7 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 	}
 	if rt.kind == binaryauthorization.KindAttestor {
 		for _, permission := range r.keys {
-			all = append(all, ask{permission: permission, resource: "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images"})
-		}
-	}
-	if rt.kind == dns.KindRecordSet {
-		for _, permission := range r.zones {
-			zone, _, _ := strings.Cut(object, "/rrsets/")
-			all = append(all, ask{permission: permission, resource: zone})
+			all = append(all, ask{permission: permission, resource: signingKey})
 		}
 	}
 	if rt.kind == artifactregistry.KindRepository {

@@ -104,11 +104,6 @@ var resourceTypes = map[string]resourceType{
 		// compute/resource_compute_subnetwork.go: log_config.filter_expr.
 		nested: map[string]any{"logConfig.filterExpr": "true"},
 	},
-	"gcp:compute/firewall:Firewall": {
-		kind: compute.KindFirewall, autoname: "name", maxName: 63, place: []string{"project"},
-		defaults: map[string]any{"priority": 1000.0}, replace: words("direction name params project"),
-		references: []string{"network"},
-	},
 	"gcp:compute/address:Address": {
 		kind: compute.KindAddress, autoname: "name", maxName: 63, labels: "labels", place: []string{"project", "region"},
 		defaults: map[string]any{"addressType": "EXTERNAL"},
