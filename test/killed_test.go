@@ -143,7 +143,7 @@ func (s state) under(doing string) []string {
 // held returns the sorted URNs of the resources whose answers the emulated cloud holds.
 func (k *killed) held(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(k.dir, ".sandbox/held"))
+	text, err := os.ReadFile(filepath.Join(k.dir, ".sandbox/paused"))
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
