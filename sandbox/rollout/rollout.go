@@ -1,5 +1,5 @@
 // Package rollout reports at once which pod blocks a rollout, and why. Pulumi's Kubernetes
-// provider waits ten minutes for a Deployment, in the hope that it recovers. Who waits for `make
+// provider waits ten minutes and more for a Deployment, in the hope that it recovers. Who waits for `make
 // up` wants the reason and the log after the second crash.
 package rollout
 
