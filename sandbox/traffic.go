@@ -182,7 +182,7 @@ func (e edge) prove(ctx context.Context, st stack.Stack) (string, error) {
 	return table(lines) + answers, err
 }
 
-// settledAnswers is how often in a row the edge must name the same services. After a rollout the
+// settledAnswers counts the answers in a row in which the edge must name all services. After a rollout the
 // pods from before it still answer some calls while they drain.
 const settledAnswers = 8
 

@@ -20,8 +20,8 @@ func frame(flag byte, content string) string {
 	return string(head) + content
 }
 
-// brokenAnswer is what a server answers that no server of gRPC does, and what a caller of REST is to
-// get: the status, the code and a part of the reason. Without a reason, the answer is handed on.
+// brokenAnswer describes an answer that no gRPC server gives, and the status, code and part of the
+// reason that a REST caller must get. Without a reason, Envoy forwards the answer.
 type brokenAnswer struct {
 	handler http.HandlerFunc
 	status  int

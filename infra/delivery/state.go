@@ -39,8 +39,8 @@ func (b *builder) state(j job, a account) error {
 	return nil
 }
 
-// keepPlans lets the planner write plans beside the state, which it may only read. The
-// prefix is that of `make plan KEEP=` (cmd/delivery).
+// keepPlans lets the planner write plans beside the state, which it may only read.
+// Their prefix is that of `make plan KEEP=` (cmd/delivery).
 func (b *builder) keepPlans(a account) error {
 	_, err := storage.NewBucketIAMMember(b.ctx, b.name+"-planner-plans", &storage.BucketIAMMemberArgs{
 		Bucket: pulumi.String(Bucket(b.Project)), Role: pulumi.String(writes), Member: a.member,

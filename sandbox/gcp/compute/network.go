@@ -2,7 +2,7 @@ package compute
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// LinkBase is what a self link begins with, before the name of the object.
+// LinkBase begins every self link. The name of the object follows it.
 const LinkBase = "https://www.googleapis.com/compute/v1/"
 
 var networkRule = &gcp.Rule{

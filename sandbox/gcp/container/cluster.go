@@ -45,8 +45,8 @@ func clusterRule(rt Runtime) *gcp.Rule {
 	}
 }
 
-// readPools is what the client does to read a cluster or a pool: it lists the zone's instance
-// group managers and looks for those of the pools (container/resource_container_node_pool.go:
+// readPools lists the permissions to read a cluster or a pool. The client also lists the zone's
+// instance group managers, and looks for those of the pools (container/resource_container_node_pool.go:
 // refreshIfNeeded).
 var readPools = append(gcp.On(gcp.OnObject, "container.clusters.get"), gcp.Grant{Permission: "compute.instanceGroupManagers.list", On: gcp.OnProject})
 
