@@ -35,7 +35,7 @@ func Read(root, stack string) (Environment, error) {
 	var project struct {
 		Name string `json:"name"`
 	}
-	if err := read(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
+	if err := ReadYAML(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
 		return e, err
 	}
 	e.Program = project.Name
@@ -43,7 +43,7 @@ func Read(root, stack string) (Environment, error) {
 		Config          map[string]any `json:"config"`
 		SecretsProvider string         `json:"secretsprovider"`
 	}
-	err := read(filepath.Join(root, File(stack)), &settings)
+	err := ReadYAML(filepath.Join(root, File(stack)), &settings)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, fmt.Errorf("there is no stack %q: no file %s in %s", stack, File(stack), root)
 	}
@@ -51,7 +51,8 @@ func Read(root, stack string) (Environment, error) {
 	return e, err
 }
 
-func read(file string, into any) error {
+// ReadYAML reads a file of YAML. The error names the file.
+func ReadYAML(file string, into any) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err

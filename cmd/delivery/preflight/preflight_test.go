@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"example.com/grpc-edge/cmd/delivery/environment"
 )
 
 const root = "../../.."
@@ -47,7 +49,7 @@ func TestStacks(t *testing.T) {
 		}
 	}
 	var project struct{ Config map[string]any }
-	if err := readYAML(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
+	if err := environment.ReadYAML(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range slices.Sorted(maps.Keys(project.Config)) {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func Stacks(root string) ([]Stack, error) {
 		}
 	}
 	variants := map[string]map[string]any{}
-	if err := readYAML(filepath.Join(root, "infra", "variants.yaml"), &variants); err != nil {
+	if err := environment.ReadYAML(filepath.Join(root, "infra", "variants.yaml"), &variants); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(variants)) {
@@ -58,17 +57,6 @@ func Stacks(root string) ([]Stack, error) {
 		stacks = append(stacks, Stack{name, config})
 	}
 	return stacks, nil
-}
-
-func readYAML(file string, into any) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if err := yaml.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
-	}
-	return nil
 }
 
 // documentation lists ranges for documentation (RFC 5737), which the program refuses until a
