@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"example.com/grpc-edge/envoy"
 	"example.com/grpc-edge/envoy/rest"
 	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/services/catalog"
@@ -104,7 +103,6 @@ func descriptorSet(c *config.Config) *descriptorpb.FileDescriptorSet {
 // serves the method. A method has none if no sample of its request can be made.
 func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 	grpcurl, curl = pulumi.StringMap{}, pulumi.StringMap{}
-	served := envoy.Config{Authorities: s.config.Authorities, Rules: s.config.Edge.Rules}
 	for _, declared := range public(s.config) {
 		for _, method := range declared.Methods() {
 			request, ok := catalog.Sample(method.Input())
@@ -112,7 +110,7 @@ func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 				continue
 			}
 			name := fmt.Sprintf("%s/%s", method.Parent().FullName(), method.Name())
-			authority := served.AuthorityFor(method.Parent().FullName(), method.Name())
+			authority := s.edge.AuthorityFor(method.Parent().FullName(), method.Name())
 			grpcurl[name] = s.grpcurl(authority, name, quoted(request))
 			if verb, path := restPath(method); path != "" && s.config.Edge.REST {
 				if method.IsStreamingClient() {
