@@ -144,6 +144,11 @@ func (e edge) callSamples(ctx context.Context, st stack.Stack) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return e.callSamplesOf(ctx, st, services)
+}
+
+// callSamplesOf calls the samples among the methods of these services, as callSamples does.
+func (e edge) callSamplesOf(ctx context.Context, st stack.Stack, services map[string]*descriptorpb.ServiceDescriptorProto) (string, error) {
 	var lines []line
 	var errs []error
 	for _, c := range e.samples(services) {
@@ -168,9 +173,9 @@ func (e edge) prove(ctx context.Context, st stack.Stack) (string, error) {
 	bounded, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	var lines []line
-	if err := until(bounded, func(ctx context.Context) error {
-		services, err := e.settled(ctx, st)
-		if err != nil {
+	var services map[string]*descriptorpb.ServiceDescriptorProto
+	if err := until(bounded, func(ctx context.Context) (err error) {
+		if services, err = e.settled(ctx, st); err != nil {
 			return err
 		}
 		lines, err = healthy(ctx, healthpb.NewHealthClient(conn), slices.Sorted(maps.Keys(services)))
@@ -178,7 +183,7 @@ func (e edge) prove(ctx context.Context, st stack.Stack) (string, error) {
 	}); err != nil {
 		return "", fmt.Errorf("traffic does not flow after %s: %w; look at `make status` and `make logs`", readyTimeout, err)
 	}
-	answers, err := e.callSamples(ctx, st)
+	answers, err := e.callSamplesOf(ctx, st, services)
 	return table(lines) + answers, err
 }
 
