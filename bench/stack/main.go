@@ -95,8 +95,8 @@ func measureRollouts(ctx context.Context, root string, r *page.Results) error {
 	if err := machine.Quiet(); err != nil {
 		return err
 	}
-	if here := machine.Describe(runtime.NumCPU()); !r.Machine.Same(here) {
-		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", page.File, r.Machine.Model)
+	if err := sameMachine(r, machine.Describe(runtime.NumCPU())); err != nil {
+		return err
 	}
 	return in(ctx, root, false, func(c workCopy) (err error) {
 		if r.Rollouts, err = c.rollouts(ctx); err != nil {
@@ -104,6 +104,14 @@ func measureRollouts(ctx context.Context, root string, r *page.Results) error {
 		}
 		return report.Save(page.File, r)
 	})
+}
+
+// sameMachine returns an error if the results are of another machine.
+func sameMachine(r *page.Results, here machine.Description) error {
+	if !r.Machine.Same(here) {
+		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", page.File, r.Machine.Model)
+	}
+	return nil
 }
 
 // published reports whether the page has a row for each of the numbers of services.
@@ -133,8 +141,10 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 		if err := machine.Quiet(); err != nil {
 			return err
 		}
-		if rows, _ := parse(whole); len(services) < len(rows) && !r.Machine.Same(here) {
-			return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", page.File, r.Machine.Model)
+		if rows, _ := parse(whole); len(services) < len(rows) {
+			if err := sameMachine(r, here); err != nil {
+				return err
+			}
 		}
 		save = func() error { return report.Save(page.File, r) }
 	} else {
