@@ -152,6 +152,9 @@ func (w *Watcher) look(ctx context.Context) ([]finding, error) {
 			w.discount(&p)
 		}
 		wrong := w.pod(&p)
+		if len(wrong) == 0 && w.creating(&p) {
+			wrong = w.blocked(ctx, &p)
+		}
 		if matters {
 			wrong = w.lasting(refused, wrong)
 		}
@@ -199,16 +202,59 @@ func (w *Watcher) breaches(ctx context.Context, p *corev1.Pod, found []finding) 
 	if len(found) == 0 {
 		return nil
 	}
-	events, err := w.Client.CoreV1().Events(w.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(p.UID)})
+	events, err := w.events(ctx, p)
 	if err != nil {
 		return found // it is said without
 	}
 	for i, f := range found {
-		if broken := breach.Of(p, events.Items, w.log(ctx, f)); len(broken) > 0 {
+		if broken := breach.Of(p, events, w.log(ctx, f)); len(broken) > 0 {
 			found[i].text += ": " + broken[0]
 		}
 	}
 	return found
+}
+
+func (w *Watcher) events(ctx context.Context, p *corev1.Pod) ([]corev1.Event, error) {
+	events, err := w.Client.CoreV1().Events(w.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(p.UID)})
+	if err != nil {
+		return nil, err
+	}
+	return events.Items, nil
+}
+
+// creating reports whether a pod has had a node for longer than grace, and none of its
+// containers has been created.
+func (w *Watcher) creating(p *corev1.Pod) bool {
+	created := func(c corev1.ContainerStatus) bool {
+		return c.State.Running != nil || c.State.Terminated != nil || c.LastTerminationState.Terminated != nil
+	}
+	all := statuses(p)
+	return len(all) > 0 && !slices.ContainsFunc(all, created) && w.Now().Sub(p.CreationTimestamp.Time) >= grace
+}
+
+// blocked returns why the kubelet creates no container of a pod: a volume that it cannot mount
+// or a network that it cannot set up. The status does not say so, only the newest event does.
+// An older event of this kind no longer counts: the kubelet has retried since.
+func (w *Watcher) blocked(ctx context.Context, p *corev1.Pod) []finding {
+	events, err := w.events(ctx, p)
+	if err != nil || len(events) == 0 {
+		return nil
+	}
+	newest := slices.MaxFunc(events, func(a, b corev1.Event) int { return last(a).Compare(last(b)) })
+	switch newest.Reason { // pkg/kubelet/events/event.go, Kubernetes
+	case "FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox", "NetworkNotReady":
+		return []finding{{text: fmt.Sprintf("pod %s%s%s: %s", p.Name, refusal, newest.Reason, newest.Message)}}
+	}
+	return nil
+}
+
+// last returns when an event was last observed, in whichever form its reporter writes that.
+func last(e corev1.Event) time.Time {
+	at := slices.MaxFunc([]time.Time{e.LastTimestamp.Time, e.EventTime.Time, e.CreationTimestamp.Time}, time.Time.Compare)
+	if e.Series != nil && e.Series.LastObservedTime.After(at) {
+		return e.Series.LastObservedTime.Time
+	}
+	return at
 }
 
 // remember notes what there is when the watch begins.

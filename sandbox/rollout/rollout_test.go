@@ -102,6 +102,54 @@ func TestPods(t *testing.T) {
 	}
 }
 
+// TestBlocked looks at pods whose containers are not created, of which only events say why.
+func TestBlocked(t *testing.T) {
+	t.Parallel()
+	const creating = "containerStatuses: [{name: echo, state: {waiting: {reason: ContainerCreating}}}]"
+	event := func(second int, reason, message string) *corev1.Event {
+		return &corev1.Event{
+			ObjectMeta: metav1.ObjectMeta{Name: reason, Namespace: "grpc-edge"}, Reason: reason, Message: message,
+			LastTimestamp: metav1.NewTime(begin.Add(time.Duration(second) * time.Second)),
+		}
+	}
+	mount := event(2, "FailedMount", `secret "tls" not found`)
+	for name, test := range map[string]struct {
+		status string
+		events []runtime.Object
+		want   string
+	}{
+		"no events":          {status: creating},
+		"no such secret":     {status: creating, events: []runtime.Object{event(1, "Scheduled", ""), mount}, want: `pod echo-1 is refused: FailedMount: secret "tls" not found`},
+		"no network":         {status: creating, events: []runtime.Object{event(3, "FailedCreatePodSandBox", "no address"), mount}, want: "pod echo-1 is refused: FailedCreatePodSandBox: no address"},
+		"mounted since":      {status: creating, events: []runtime.Object{mount, event(4, "Pulling", "")}},
+		"running since":      {status: "containerStatuses: [{name: echo, ready: true, state: {running: {startedAt: '2026-11-28T12:00:20Z'}}}]", events: []runtime.Object{mount}},
+		"has no status yet":  {status: "{}", events: []runtime.Object{mount}},
+		"crashed, then this": {status: "containerStatuses: [{name: echo, state: {waiting: {reason: ContainerCreating}}, lastState: {terminated: {exitCode: 1}}}]", events: []runtime.Object{mount}},
+	} {
+		w := watcher(begin, append(test.events, pod(t, test.status))...)
+		w.before = map[types.UID]int64{}
+		now := begin
+		w.Now = func() time.Time { return now }
+		for _, after := range []time.Duration{0, grace, grace + patience} {
+			now = begin.Add(after)
+			found, err := w.look(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := test.want
+			if after < grace {
+				want = ""
+			}
+			if got := texts(found); got != want {
+				t.Errorf("%s after %s: got %q, want %q", name, after, got, want)
+			}
+			if lasting := after >= grace+patience; want != "" && len(found) > 0 && found[0].lasting != lasting {
+				t.Errorf("%s after %s: lasting is %t, want %t", name, after, found[0].lasting, lasting)
+			}
+		}
+	}
+}
+
 func texts(found []finding) string {
 	var all []string
 	for _, f := range found {
