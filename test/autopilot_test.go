@@ -12,11 +12,7 @@ import (
 func TestAutopilot(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
-	t.Cleanup(func() {
-		// Clean up after any failure. t.Context() has ended by now.
-		_, _ = c.run(context.Background(), t, "make", "down")
-		_ = os.RemoveAll(c.dir)
-	})
+	c.removeAtEnd(t)
 	c.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:clusterLocation: us-central1-a", "grpc-edge:clusterMode: autopilot\n  grpc-edge:nodeSpot: true")
 	runSteps(t, []step{
 		{"make up brings it up", func(t *testing.T) { c.must(ctx, t, "make", "up") }},

@@ -37,6 +37,20 @@ func newCheckout(t *testing.T) checkout {
 	return checkout{dir: dir}
 }
 
+// removeAtEnd removes the sandbox and the checkout when the test ends, also after a failure.
+// It logs only its own failure, so that the end of a failed test's log is what failed.
+func (c checkout) removeAtEnd(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		down := exec.Command("make", "down") // t.Context() has ended by now
+		down.Dir, down.Env = c.dir, append(workcopy.Environment(c.dir), c.env...)
+		if out, err := down.CombinedOutput(); err != nil {
+			t.Logf("make down: %v\n%s", err, out)
+		}
+		_ = os.RemoveAll(c.dir)
+	})
+}
+
 // edit replaces a text in a file. The test fails if the file does not contain it.
 func (c checkout) edit(t *testing.T, file, old, replacement string) {
 	t.Helper()

@@ -27,12 +27,8 @@ func TestDelivery(t *testing.T) {
 		{ID: 1, Body: "Nice."}, {ID: 2, Body: "<!-- grpc-edge preview of sandbox -->\nof an earlier push"},
 	}}}
 	server := httptest.NewServer(d.github)
-	t.Cleanup(func() {
-		// Clean up after any failure. t.Context() has ended by now.
-		_, _ = d.run(context.Background(), t, "make", "down")
-		server.Close()
-		_ = os.RemoveAll(d.dir)
-	})
+	t.Cleanup(server.Close)
+	d.removeAtEnd(t)
 	d.env = append(githubtest.Environment(server.URL), "PULUMI=.cache/bin/sandbox pulumi --", "STACK=sandbox")
 	d.commitAll(t, "Start")
 	runSteps(t, []step{

@@ -22,11 +22,7 @@ func TestKilled(t *testing.T) {
 	k := &killed{checkout: newCheckout(t)}
 	k.env = []string{"PULUMI=.cache/bin/sandbox pulumi --", "STACK=sandbox"}
 	k.api = holdAPI(t, k.checkout)
-	t.Cleanup(func() {
-		// Clean up after any failure. t.Context() has ended by now.
-		_, _ = k.run(context.Background(), t, "make", "down")
-		_ = os.RemoveAll(k.dir)
-	})
+	k.removeAtEnd(t)
 	runSteps(t, []step{
 		{"each fault is told once, and make up finishes the job", func(t *testing.T) { k.faults(ctx, t) }},
 		{"destroy is killed at each resource, and ends", func(t *testing.T) { k.atEachDeletion(ctx, t) }},

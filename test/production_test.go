@@ -23,11 +23,7 @@ import (
 func TestProduction(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
-	t.Cleanup(func() {
-		// Clean up after any failure. t.Context() has ended by now.
-		_, _ = c.run(context.Background(), t, "make", "down")
-		_ = os.RemoveAll(c.dir)
-	})
+	c.removeAtEnd(t)
 	writeConfig(t, c, true)
 	runSteps(t, []step{
 		{"make up brings it up in three zones", func(t *testing.T) { spreadOverZones(ctx, t, c) }},

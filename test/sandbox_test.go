@@ -34,11 +34,7 @@ func TestSandbox(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
 	before := readMachine(t, c, root)
-	t.Cleanup(func() {
-		// Clean up after any failure. t.Context() has ended by now.
-		_, _ = c.run(context.Background(), t, "make", "down")
-		_ = os.RemoveAll(c.dir)
-	})
+	c.removeAtEnd(t)
 	var greeting string
 	runSteps(t, []step{
 		{"make up brings everything up", func(t *testing.T) { greeting = c.must(ctx, t, "make", "up") }},

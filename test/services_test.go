@@ -30,11 +30,7 @@ import (
 func TestServices(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
-	t.Cleanup(func() {
-		// Clean up after any failure. t.Context() has ended by now.
-		_, _ = c.run(context.Background(), t, "make", "down")
-		_ = os.RemoveAll(c.dir)
-	})
+	c.removeAtEnd(t)
 	runSteps(t, []step{
 		{"services are added", func(t *testing.T) { addShop(ctx, t, c) }},
 		{"make up brings them up", func(t *testing.T) { c.must(ctx, t, "make", "up") }},
