@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,7 @@ func releaseCanary(ctx context.Context, t *testing.T, c checkout) {
 	calls.mustNotFail(t)
 
 	e := outputs(ctx, t, c)
-	client := echo.NewEchoClient(e.dial(t, e.verified(t)))
+	client := callCanary(ctx, t, e)
 	share := func(header string) (canary int) {
 		for range canaryCalls {
 			ctx := ctx
@@ -59,6 +60,24 @@ func releaseCanary(ctx context.Context, t *testing.T, c checkout) {
 		}
 	}
 	promote(ctx, t, c, e, stable)
+}
+
+// callCanary returns a client of an Envoy that has the canary. kube-proxy learns of an Envoy that
+// stops a moment later than Pulumi, and until then may send a new connection to it.
+func callCanary(ctx context.Context, t *testing.T, e edge) (client echo.EchoClient) {
+	t.Helper()
+	eventually(ctx, t, time.Minute, func() error {
+		client = echo.NewEchoClient(e.dial(t, e.verified(t)))
+		reply, err := client.Echo(metadata.AppendToOutgoingContext(ctx, "x-version", "canary"), &echo.EchoRequest{Content: "x"})
+		if err != nil {
+			return err
+		}
+		if got := reply.GetContent(); got != "canary x" {
+			return fmt.Errorf("got %q", got)
+		}
+		return nil
+	})
+	return client
 }
 
 // promote ends the canary as docs/edge.md describes: the new version becomes the stable one,
