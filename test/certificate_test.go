@@ -35,7 +35,7 @@ func changeCertificates(ctx context.Context, t *testing.T, c checkout) {
 	running := envoyPods(ctx, t, c)
 	askPool(ctx, t, c, shown)
 	if now := envoyPods(ctx, t, c); !slices.Equal(running, now) {
-		t.Errorf("another certificate of Pulumi's own restarts Envoy: %v, before %v", now, running)
+		t.Fatalf("another certificate of Pulumi's own restarts Envoy: %v, before %v", now, running)
 	}
 	runCertManager(ctx, t, c)
 	refuseIssuer(ctx, t, c)
@@ -66,13 +66,13 @@ func askPool(ctx context.Context, t *testing.T, c checkout, shown *handshakes) {
 		"kubernetes:core/v1:Secret edge-certificate update",
 	} {
 		if !slices.Contains(changed, want) {
-			t.Errorf("in the last third of its life the preview would change %q, want %q too", changed, want)
+			t.Fatalf("in the last third of its life the preview would change %q, want %q too", changed, want)
 		}
 	}
 	mustUp(ctx, t, c)
 	served(ctx, t, c, shown, old)
 	if now := outputs(ctx, t, c); now.CACertificate != e.CACertificate {
-		t.Error("a renewed certificate has another root")
+		t.Fatal("a renewed certificate has another root")
 	}
 }
 
@@ -184,11 +184,11 @@ func refuseIssuer(ctx context.Context, t *testing.T, c checkout) {
 	out, err := c.run(ctx, t, "sh", "-c", ".cache/bin/sandbox pulumi -- up --yes --skip-preview --suppress-outputs --stack sandbox 2>&1")
 	for _, want := range []string{"cert-manager.io/v1:Certificate", "failed to fully initialize or become live: timed out waiting for the condition"} {
 		if err == nil || !strings.Contains(out, want) {
-			t.Errorf("an issuer that does not exist: %v, want to be told %q", err, want)
+			t.Fatalf("an issuer that does not exist: %v, want to be told %q", err, want)
 		}
 	}
 	if now := envoyPods(ctx, t, c); !slices.Equal(running, now) {
-		t.Errorf("Envoy does not wait for its certificate: pods %v, before %v", now, running)
+		t.Fatalf("Envoy does not wait for its certificate: pods %v, before %v", now, running)
 	}
 }
 
@@ -207,10 +207,10 @@ func askCertManager(ctx context.Context, t *testing.T, c checkout, shown *handsh
 	old = served(ctx, t, c, shown, old)
 	expectNoChanges(ctx, t, c, "preview")
 	if authority := outputs(ctx, t, c).CACertificate; authority != "" {
-		t.Errorf("caCertificate = %q, want none: the issuer's is for the user to know", authority)
+		t.Fatalf("caCertificate = %q, want none: the issuer's is for the user to know", authority)
 	}
 	if left := c.must(ctx, t, ".cache/bin/sandbox", "objects"); strings.Contains(left, "privateca") {
-		t.Errorf("the certificate of the pool is not revoked: %s", left)
+		t.Fatalf("the certificate of the pool is not revoked: %s", left)
 	}
 
 	running := envoyPods(ctx, t, c)
@@ -219,7 +219,7 @@ func askCertManager(ctx context.Context, t *testing.T, c checkout, shown *handsh
 		` "value": {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "test"}}]'`)
 	served(ctx, t, c, shown, old)
 	if now := envoyPods(ctx, t, c); !slices.Equal(running, now) {
-		t.Errorf("a renewal restarts Envoy: %v, before %v", now, running)
+		t.Fatalf("a renewal restarts Envoy: %v, before %v", now, running)
 	}
 }
 
@@ -328,7 +328,7 @@ func (h *handshakes) mustBeTrusted(t *testing.T) {
 	}
 	// One is the stack's own, two are from the pool, and two from cert-manager.
 	if len(seen) != 5 {
-		t.Errorf("clients were shown %d certificates, want 5", len(seen))
+		t.Fatalf("clients were shown %d certificates, want 5", len(seen))
 	}
 	t.Logf("%d handshakes with %d certificates", len(h.chains), len(seen))
 }
