@@ -152,13 +152,17 @@ func (w *Watcher) look(ctx context.Context) ([]finding, error) {
 			w.discount(&p)
 		}
 		wrong := w.pod(&p)
-		if len(wrong) == 0 && w.creating(&p) {
-			wrong = w.blocked(ctx, &p)
+		var events []corev1.Event
+		if len(wrong) > 0 || w.creating(&p) {
+			events = w.events(ctx, &p)
+		}
+		if len(wrong) == 0 {
+			wrong = blocked(&p, events)
 		}
 		if matters {
 			wrong = w.lasting(refused, wrong)
 		}
-		found = append(found, w.breaches(ctx, &p, wrong)...)
+		found = append(found, w.breaches(ctx, &p, events, wrong)...)
 	}
 	w.refused = refused
 	return found, nil
@@ -198,14 +202,7 @@ func owner(o metav1.Object) types.UID {
 
 // breaches adds to what is wrong with a pod what its image breaks of the contract, as far as
 // its events and its log say.
-func (w *Watcher) breaches(ctx context.Context, p *corev1.Pod, found []finding) []finding {
-	if len(found) == 0 {
-		return nil
-	}
-	events, err := w.events(ctx, p)
-	if err != nil {
-		return found // it is said without
-	}
+func (w *Watcher) breaches(ctx context.Context, p *corev1.Pod, events []corev1.Event, found []finding) []finding {
 	for i, f := range found {
 		if broken := breach.Of(p, events, w.log(ctx, f)); len(broken) > 0 {
 			found[i].text += ": " + broken[0]
@@ -214,16 +211,17 @@ func (w *Watcher) breaches(ctx context.Context, p *corev1.Pod, found []finding) 
 	return found
 }
 
-func (w *Watcher) events(ctx context.Context, p *corev1.Pod) ([]corev1.Event, error) {
+// events returns the events of a pod. What is wrong is said without them if they cannot be had.
+func (w *Watcher) events(ctx context.Context, p *corev1.Pod) []corev1.Event {
 	events, err := w.Client.CoreV1().Events(w.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(p.UID)})
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	return events.Items, nil
+	return events.Items
 }
 
-// creating reports whether a pod has had a node for longer than grace, and none of its
-// containers has been created.
+// creating reports whether a pod is older than grace, and the kubelet has created none of its
+// containers yet.
 func (w *Watcher) creating(p *corev1.Pod) bool {
 	created := func(c corev1.ContainerStatus) bool {
 		return c.State.Running != nil || c.State.Terminated != nil || c.LastTerminationState.Terminated != nil
@@ -235,9 +233,8 @@ func (w *Watcher) creating(p *corev1.Pod) bool {
 // blocked returns why the kubelet creates no container of a pod: a volume that it cannot mount
 // or a network that it cannot set up. The status does not say so, only the newest event does.
 // An older event of this kind no longer counts: the kubelet has retried since.
-func (w *Watcher) blocked(ctx context.Context, p *corev1.Pod) []finding {
-	events, err := w.events(ctx, p)
-	if err != nil || len(events) == 0 {
+func blocked(p *corev1.Pod, events []corev1.Event) []finding {
+	if len(events) == 0 {
 		return nil
 	}
 	newest := slices.MaxFunc(events, func(a, b corev1.Event) int { return last(a).Compare(last(b)) })
