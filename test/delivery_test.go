@@ -28,8 +28,8 @@ func TestDelivery(t *testing.T) {
 	}}}
 	server := httptest.NewServer(d.github)
 	t.Cleanup(server.Close)
-	d.removeAtEnd(t)
 	d.env = append(githubtest.Environment(server.URL), "PULUMI=.cache/bin/sandbox pulumi --", "STACK=sandbox")
+	d.removeAtEnd(t)
 	d.commitAll(t, "Start")
 	runSteps(t, []step{
 		{"main is deployed", func(t *testing.T) { d.must(ctx, t, "make", "up") }},
