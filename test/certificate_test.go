@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
-	"example.com/grpc-edge/measure/workcopy"
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
@@ -32,10 +30,10 @@ func changeCertificates(ctx context.Context, t *testing.T, c checkout) {
 	shown.trust(t, e.CACertificate)
 	calls := callAnew(ctx, e, shown)
 
-	running := envoyPods(ctx, t, c)
+	running := pods(ctx, t, c)
 	askPool(ctx, t, c, shown)
-	if now := envoyPods(ctx, t, c); !slices.Equal(running, now) {
-		t.Fatalf("another certificate of Pulumi's own restarts Envoy: %v, before %v", now, running)
+	if now := pods(ctx, t, c); !slices.Equal(running, now) {
+		t.Fatalf("another certificate of Pulumi's own restarts pods: %v, before %v", now, running)
 	}
 	runCertManager(ctx, t, c)
 	refuseIssuer(ctx, t, c)
@@ -152,8 +150,8 @@ func runCertManager(ctx context.Context, t *testing.T, c checkout) {
 		t.Fatal(err)
 	}
 	running, stop := context.WithCancel(ctx)
-	cmd := exec.CommandContext(running, "sh", "-c", `eval "$(make kubeconfig)" && exec .cache/bin/cert-manager`)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.dir, workcopy.Environment(c.dir), log, log
+	cmd := c.command(running, "sh", "-c", `eval "$(make kubeconfig)" && exec .cache/bin/cert-manager`)
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -180,14 +178,14 @@ func refuseIssuer(ctx context.Context, t *testing.T, c checkout) {
 	setCertificate(t, c, `cert-manager
   grpc-edge:certificateIssuer: {name: missing, kind: Issuer}
   grpc-edge:certificateWaitSeconds: 10`)
-	running := envoyPods(ctx, t, c)
+	running := pods(ctx, t, c)
 	out, err := c.run(ctx, t, "sh", "-c", ".cache/bin/sandbox pulumi -- up --yes --skip-preview --suppress-outputs --stack sandbox 2>&1")
 	for _, want := range []string{"cert-manager.io/v1:Certificate", "failed to fully initialize or become live: timed out waiting for the condition"} {
 		if err == nil || !strings.Contains(out, want) {
 			t.Fatalf("an issuer that does not exist: %v, want to be told %q", err, want)
 		}
 	}
-	if now := envoyPods(ctx, t, c); !slices.Equal(running, now) {
+	if now := pods(ctx, t, c); !slices.Equal(running, now) {
 		t.Fatalf("Envoy does not wait for its certificate: pods %v, before %v", now, running)
 	}
 }
@@ -213,20 +211,14 @@ func askCertManager(ctx context.Context, t *testing.T, c checkout, shown *handsh
 		t.Fatalf("the certificate of the pool is not revoked: %s", left)
 	}
 
-	running := envoyPods(ctx, t, c)
+	running := pods(ctx, t, c)
 	// This does what `cmctl renew` does.
 	kubectl(ctx, t, c, `patch certificate envoy-issued --subresource status --type json --patch '[{"op": "add", "path": "/status/conditions/-",`+
 		` "value": {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "test"}}]'`)
 	served(ctx, t, c, shown, old)
-	if now := envoyPods(ctx, t, c); !slices.Equal(running, now) {
-		t.Fatalf("a renewal restarts Envoy: %v, before %v", now, running)
+	if now := pods(ctx, t, c); !slices.Equal(running, now) {
+		t.Fatalf("a renewal restarts pods: %v, before %v", now, running)
 	}
-}
-
-func envoyPods(ctx context.Context, t *testing.T, c checkout) []string {
-	t.Helper()
-	isOther := func(pod string) bool { return !strings.HasPrefix(pod, "envoy-") }
-	return slices.DeleteFunc(pods(ctx, t, c), isOther)
 }
 
 // setCertificate sets the key certificate and the keys that belong to it.

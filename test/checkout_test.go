@@ -42,8 +42,7 @@ func newCheckout(t *testing.T) checkout {
 func (c checkout) removeAtEnd(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
-		down := exec.Command("make", "down") // t.Context() has ended by now
-		down.Dir, down.Env = c.dir, append(workcopy.Environment(c.dir), c.env...)
+		down := c.command(context.Background(), "make", "down") // t.Context() has ended by now
 		if out, err := down.CombinedOutput(); err != nil {
 			t.Logf("make down: %v\n%s", err, out)
 		}
@@ -67,15 +66,21 @@ func (c checkout) edit(t *testing.T, file, old, replacement string) {
 	}
 }
 
+// command returns a command that runs in the checkout, with its environment.
+func (c checkout) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = c.dir, append(workcopy.Environment(c.dir), c.env...)
+	return cmd
+}
+
 // run runs a command in the checkout and returns its standard output. Everything
 // it prints is in the test's log.
 func (c checkout) run(ctx context.Context, t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
 	start := time.Now()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, &stdout, &stderr
-	cmd.Env = append(workcopy.Environment(c.dir), c.env...)
+	cmd := c.command(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	t.Logf("$ %s %s   (%.1f s)\n%s%s", name, strings.Join(args, " "), time.Since(start).Seconds(), &stdout, &stderr)
 	if err != nil {

@@ -163,7 +163,8 @@ func addRecommendation(ctx context.Context, t *testing.T, c checkout) {
 	for authority, want := range map[string]codes.Code{"shop.example.com": codes.OK, "grpc.example.com": codes.Unimplemented} {
 		e.Authority = authority
 		request, reply := &echo.EchoRequest{Content: "mug"}, &echo.EchoResponse{} // field 1 is a string in both
-		eventually(ctx, t, time.Minute, func() error {                            // an Envoy that stops may still get a connection
+		// An Envoy that stops may still get a connection.
+		eventually(ctx, t, time.Minute, func() error {
 			if got := status.Code(e.dial(t, e.verified(t)).Invoke(ctx, listRecommendations, request, reply)); got != want {
 				return fmt.Errorf("calling %s at %s = %v, want %v", listRecommendations, authority, got, want)
 			}
