@@ -48,9 +48,12 @@ type Stack struct {
 	// Dir is the folder of Pulumi.yaml and of what the program builds, such as an
 	// earlier commit; "" is the repository's root.
 	Dir string
+	// Config makes the CLI read and write the config as the user wrote it, instead of the completed one.
+	Config bool
 }
 
 // For returns the stack that the arguments of Pulumi's CLI name, in the folder that they name.
+// `pulumi config` is for the user's file.
 func (s Stack) For(args []string) (Stack, error) {
 	flags := pflag.NewFlagSet("pulumi", pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
@@ -60,6 +63,7 @@ func (s Stack) For(args []string) (Stack, error) {
 	if err := flags.Parse(args); err != nil && !errors.Is(err, pflag.ErrHelp) {
 		return s, err
 	}
+	s.Config = flags.Arg(0) == "config"
 	if s.Dir == "" {
 		return s, nil
 	}
@@ -79,11 +83,11 @@ type Settings struct {
 // ReadSettings reads where the sandbox's stack deploys to.
 func ReadSettings(root string) (Settings, error) {
 	file := filepath.Join(root, "Pulumi."+Name+".yaml")
-	config, err := readConfig(file)
+	document, err := readDocument(file)
 	if err != nil {
 		return Settings{}, err
 	}
-	s := Settings{}
+	config, s := configOf(document), Settings{}
 	var missing []error
 	for key, into := range map[string]*string{"gcp:project": &s.Project, "gcp:region": &s.Region} {
 		if *into, _ = config[key].(string); *into == "" {
@@ -93,21 +97,28 @@ func ReadSettings(root string) (Settings, error) {
 	return s, errors.Join(missing...)
 }
 
-func readConfig(file string) (map[string]any, error) {
+// readDocument reads the file of a stack.
+func readDocument(file string) (map[string]any, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the stack's config: %w", err)
 	}
-	var parsed struct {
-		Config map[string]any `json:"config"`
-	}
-	if err := yaml.Unmarshal(text, &parsed); err != nil {
+	document := map[string]any{}
+	if err := yaml.Unmarshal(text, &document); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", filepath.Base(file), err)
 	}
-	if parsed.Config == nil {
-		return map[string]any{}, nil
+	if document == nil { // of an empty file
+		document = map[string]any{}
 	}
-	return parsed.Config, nil
+	return document, nil
+}
+
+// configOf returns the config in the file of a stack; empty for none.
+func configOf(document map[string]any) map[string]any {
+	if config, ok := document["config"].(map[string]any); ok {
+		return config
+	}
+	return map[string]any{}
 }
 
 // configFile returns the path of the stack's config as the sandbox completes it. It has
@@ -115,6 +126,9 @@ func readConfig(file string) (map[string]any, error) {
 // sandbox's other one. It also has a machine type for nodes that may use the whole machine,
 // unless the file names one or GKE chooses.
 func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."+s.name()+".yaml") }
+
+// ownConfigFile returns the path of the stack's config as the user wrote it.
+func (s Stack) ownConfigFile() string { return filepath.Join(s.dir(), filepath.Base(s.configFile())) }
 
 // Keys that are completed.
 const (
@@ -136,17 +150,19 @@ func (s Stack) Prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config, err := readConfig(filepath.Join(s.dir(), filepath.Base(s.configFile())))
+	document, err := readDocument(s.ownConfigFile())
 	if err != nil {
 		return err
 	}
+	config := configOf(document)
 	if digest, _ := config[envoyKey].(string); digest == "" || digest != s.Info.NextEnvoyDigest {
 		config[envoyKey] = s.Info.EnvoyDigest
 	}
 	if config[machineKey] == nil && config[modeKey] != "autopilot" {
 		config[machineKey] = wholeMachine
 	}
-	if err := s.writeConfig(config); err != nil {
+	document["config"] = config
+	if err := s.writeConfig(document); err != nil {
 		return err
 	}
 	if err := s.passphrase(); err != nil {
@@ -168,18 +184,19 @@ func (s Stack) Prepare(ctx context.Context) error {
 	return err
 }
 
-// writeConfig keeps what Pulumi itself wrote to the file, its encryption salt.
-func (s Stack) writeConfig(config map[string]any) error {
-	document := map[string]any{}
-	if text, err := os.ReadFile(s.configFile()); err == nil {
-		if err := yaml.Unmarshal(text, &document); err != nil {
-			return fmt.Errorf("reading %s: %w", s.configFile(), err)
-		}
+// saltKey is the key of the salt with which Pulumi encrypts a stack's secrets.
+const saltKey = "encryptionsalt"
+
+// writeConfig writes the completed file of the stack. The salt that Pulumi wrote there stays,
+// unless the user's file has one.
+func (s Stack) writeConfig(document map[string]any) error {
+	before, err := readDocument(s.configFile())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("completing the config in %s: %w", s.State.Dir, err)
 	}
-	if document == nil { // of an empty file, which an interrupted run leaves
-		document = map[string]any{}
+	if salt := before[saltKey]; salt != nil && document[saltKey] == nil {
+		document[saltKey] = salt
 	}
-	document["config"] = config
 	text, err := yaml.Marshal(document)
 	if err != nil {
 		return err
@@ -195,18 +212,32 @@ func (s Stack) passphraseFile() string {
 	return filepath.Join(s.State.Dir, "credentials", "passphrase")
 }
 
+// keptPassphraseFile returns the path of the passphrase that outlives the sandbox, as the
+// secrets do that it encrypts in Pulumi.sandbox.yaml.
+func (s Stack) keptPassphraseFile() string { return filepath.Join(s.Tools.Cache, "passphrase") }
+
+// passphrase gives the stack a passphrase if it has none: the one of an earlier sandbox of
+// this checkout, or a new one.
 func (s Stack) passphrase() error {
 	if _, err := os.Stat(s.passphraseFile()); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	random := make([]byte, 24)
-	if _, err := rand.Read(random); err != nil {
+	passphrase, err := os.ReadFile(s.keptPassphraseFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		random := make([]byte, 24)
+		if _, err := rand.Read(random); err != nil {
+			return err
+		}
+		passphrase = []byte(hex.EncodeToString(random))
+		err = os.WriteFile(s.keptPassphraseFile(), passphrase, 0o600)
+	}
+	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(s.passphraseFile()), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(s.passphraseFile(), []byte(hex.EncodeToString(random)), 0o600)
+	return os.WriteFile(s.passphraseFile(), passphrase, 0o600)
 }
 
 // Exists reports whether the stack was ever created.
@@ -255,10 +286,11 @@ const stopGrace = 3 * time.Minute
 func (s Stack) Command(ctx context.Context, args ...string) *exec.Cmd {
 	slog.Debug("running", "command", append([]string{"pulumi"}, args...))
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Args = append([]string{EnterName,
-		s.hostsFile(), "/etc/hosts",
-		s.configFile(), filepath.Join(s.dir(), filepath.Base(s.configFile())),
-		"--", s.Tools.Bin("pulumi"), "--cwd", s.dir(), "--non-interactive"}, args...)
+	cmd.Args = []string{EnterName, s.hostsFile(), "/etc/hosts"}
+	if !s.Config {
+		cmd.Args = append(cmd.Args, s.configFile(), s.ownConfigFile())
+	}
+	cmd.Args = append(append(cmd.Args, "--", s.Tools.Bin("pulumi"), "--cwd", s.dir(), "--non-interactive"), args...)
 	cmd.Env = s.Env()
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS,

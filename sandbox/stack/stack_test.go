@@ -204,6 +204,44 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+// TestSecretsOutliveTheSandbox sets a secret as a user does, and removes the sandbox.
+func TestSecretsOutliveTheSandbox(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, `[ "$4" = config ] || exit 0; echo "encryptionsalt: v1:mine" >> "$2/Pulumi.sandbox.yaml"; cat "$2/Pulumi.sandbox.yaml"`)
+	write(t, s.configFile(), "encryptionsalt: v1:before\n")
+	own, err := s.For([]string{"config", "set", "--secret", "key", "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := own.Output(t.Context(), "config", "set", "--secret", "key", "x"); err != nil || string(out) != settings+"encryptionsalt: v1:mine\n" {
+		t.Errorf("the CLI saw %q (%v), want the user's file", out, err)
+	}
+	passphrase := read(t, s.passphraseFile())
+	for _, removed := range []bool{false, true} {
+		if removed {
+			if err := os.RemoveAll(s.State.Dir); err != nil {
+				t.Fatal(err)
+			}
+			write(t, s.configFile(), "")
+			if err := s.WriteHosts("us-central1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, s.configFile()); !strings.Contains(got, "encryptionsalt: v1:mine\n") {
+			t.Errorf("removed %t: the completed config has not the user's salt:\n%s", removed, got)
+		}
+		if read(t, s.passphraseFile()) != passphrase {
+			t.Errorf("removed %t: the passphrase is another one", removed)
+		}
+	}
+}
+
 // TestFor finds the stack and the folder among all that Pulumi's CLI is told.
 func TestFor(t *testing.T) {
 	t.Parallel()
@@ -219,6 +257,7 @@ func TestFor(t *testing.T) {
 		"with a sign":   {[]string{"up", "--stack=review-7", "--cwd=" + other, "--yes"}, "review-7", other},
 		"short":         {[]string{"-C", other, "up", "-y", "-s", "review-7"}, "review-7", other},
 		"a config flag": {[]string{"up", "-c", "grpc-edge:nodeCount=3", "--stack", "dev"}, "dev", s.Tools.Root},
+		"of config":     {[]string{"config", "set", "up", "x", "-s", "dev"}, "dev", s.Tools.Root},
 		"help":          {[]string{"up", "--help"}, "sandbox", s.Tools.Root},
 	}
 	for name, test := range tests {
@@ -251,7 +290,7 @@ func TestPrepareFails(t *testing.T) {
 	}{
 		"no config":     {func(s Stack) { _ = os.Remove(filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")) }, "reading the stack's config"},
 		"empty config":  {func(s Stack) { write(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml"), "") }, "broken"},
-		"broken config": {func(s Stack) { write(t, s.configFile(), "[") }, "reading " + "/"},
+		"broken config": {func(s Stack) { write(t, s.configFile(), "[") }, "completing the config in /"},
 		"Pulumi fails":  {func(Stack) {}, "running `pulumi stack select --create --stack sandbox`: exit status 3\nbroken"},
 	}
 	for name, test := range tests {
