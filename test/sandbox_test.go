@@ -54,7 +54,6 @@ func TestSandbox(t *testing.T) {
 		{"a call that fails is told, and the next up goes on", func(t *testing.T) { failOnce(ctx, t, c) }},
 		{"a change in echo rolls echo alone", func(t *testing.T) { changeEcho(ctx, t, c) }},
 		{"a canary takes its share, and then all", func(t *testing.T) { releaseCanary(ctx, t, c) }},
-		{"a new service is one command", func(t *testing.T) { addGreeter(ctx, t, c) }},
 		{"a stopped and a killed sandbox resume", func(t *testing.T) { resume(ctx, t, c) }},
 		{"others sign the certificate, and no call fails", func(t *testing.T) { changeCertificates(ctx, t, c) }},
 		{"make down removes everything", func(t *testing.T) { c.must(ctx, t, "make", "down") }},

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"maps"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +17,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -24,35 +28,42 @@ import (
 	"example.com/grpc-edge/test/foreign"
 )
 
-// TestServices adds, changes, breaks and removes services that others might have written. shop
-// has two protos and needs everything that a service may ask for. stock is private, and shop
-// calls it. recommendation is in Python, and is served by a host name of its own.
+// TestServices adds, changes, breaks and removes services that others might have written, by
+// all commands of docs/services.md. greeter is as `make service` writes it. shop has two protos
+// and needs everything that a service may ask for. stock is private, and shop calls it.
+// recommendation is in Python, and is served by a host name of its own.
 func TestServices(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
+	g := readGuide(t, c, "docs/services.md")
 	c.removeAtEnd(t)
 	runSteps(t, []step{
-		{"services are added", func(t *testing.T) { addShop(ctx, t, c) }},
-		{"make up brings them up", func(t *testing.T) { c.must(ctx, t, "make", "up") }},
+		{"services are added", func(t *testing.T) { addShop(ctx, t, g) }},
+		{"make up brings them up", func(t *testing.T) { callGreeter(ctx, t, g, g.run(ctx, t, "make up")) }},
 		{"a service has what it needs, and no more", func(t *testing.T) {
 			checkShop(ctx, t, c, map[string]string{"level": "info", "pin": "1234", "key": "none"})
 		}},
 		{"a private service is known only to who calls it", func(t *testing.T) { checkStockIsPrivate(ctx, t, c) }},
-		{"an image in another language is a service", func(t *testing.T) { addRecommendation(ctx, t, c) }},
-		{"a secret of the stack rolls its service alone", func(t *testing.T) { addKey(ctx, t, c) }},
+		{"an image in another language is a service", func(t *testing.T) { addRecommendation(ctx, t, g) }},
+		{"a secret of the stack rolls its service alone", func(t *testing.T) { addKey(ctx, t, g) }},
 		{"new pods of the private service are found, and a rollout in another language fails no call", func(t *testing.T) { scaleStock(ctx, t, c) }},
 		{"a rollout of the private service fails no call", func(t *testing.T) { rollStock(ctx, t, c) }},
-		{"a crash at start is told, and costs no call", func(t *testing.T) { breakShop(ctx, t, c) }},
+		{"what breaks a service is told, and costs no call", func(t *testing.T) { breakServices(ctx, t, c) }},
 		{"preview and refresh show no change", func(t *testing.T) {
 			expectNoChanges(ctx, t, c, "preview")
 			expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview")
 		}},
-		{"services are removed by a command", func(t *testing.T) { removeShop(ctx, t, c) }},
+		{"a service is renamed by a command, and no call fails", func(t *testing.T) { renameGreeter(ctx, t, g) }},
+		{"services are removed by a command", func(t *testing.T) { removeShop(ctx, t, g) }},
+		{"the page has no other commands", g.mustBeDone},
 	})
 }
 
-// addShop adds the services by the commands of docs/services.md.
-func addShop(ctx context.Context, t *testing.T, c checkout) {
+// addShop adds greeter, shop and stock.
+func addShop(ctx context.Context, t *testing.T, g *guide) {
+	c := g.checkout
+	g.run(ctx, t, "make service NAME=greeter")
+	g.run(ctx, t, "make unit M=services/greeter")
 	c.must(ctx, t, "make", "service", "NAME=stock")
 	c.must(ctx, t, "make", "service", "NAME=shop")
 	for from, to := range map[string]string{"handlers.go.txt": "handlers.go", "service.yaml": "service.yaml", "catalog.proto": "shop/v1/catalog.proto"} {
@@ -69,7 +80,7 @@ func addShop(ctx context.Context, t *testing.T, c checkout) {
 			t.Fatal(err)
 		}
 	}
-	c.must(ctx, t, "make", "service-calls", "NAME=shop", "CALLS=stock")
+	g.run(ctx, t, "make service-calls NAME=echo CALLS=reverse", "echo", "shop", "reverse", "stock")
 	const register = "shopv1.RegisterShopServiceServer(server, handlers{})"
 	c.edit(t, "services/shop/main.go", register, register+"\n\t\tshopv1.RegisterCatalogServiceServer(server, catalog{})")
 	c.must(ctx, t, "make", "generate")
@@ -77,6 +88,19 @@ func addShop(ctx context.Context, t *testing.T, c checkout) {
 	appendTo(t, c, "Pulumi.sandbox.yaml", "\n  grpc-edge:services: {shop: {replicas: 1}}\n")
 	for secret, value := range map[string]string{"pin": "1234", "other": "none of yours"} {
 		c.must(ctx, t, "sh", "-c", "printf '"+value+"' | .cache/bin/sandbox secret "+secret)
+	}
+}
+
+// callGreeter calls the service that `make service` wrote, also by REST.
+func callGreeter(ctx context.Context, t *testing.T, g *guide, greeting string) {
+	if !strings.Contains(greeting, "greeter.v1.GreeterService/") {
+		t.Error("`make up` prints no command for the new service")
+	}
+	if got := g.run(ctx, t, `make call METHOD=greeter.v1.GreeterService/Say DATA='{"content":"hello"}'`); !strings.Contains(got, `"content":"greeter: hello"`) {
+		t.Errorf("greeter answers %s", got)
+	}
+	if status, got := post(t, outputs(ctx, t, g.checkout), "/v1/greeter:say", `{"content": "hello"}`); status != 200 || !strings.Contains(got, `"content":"`) {
+		t.Errorf("POST /v1/greeter:say = %d %s", status, got)
 	}
 }
 
@@ -112,15 +136,11 @@ func checkShop(ctx context.Context, t *testing.T, c checkout, varying map[string
 	if got := kubectl(ctx, t, c, `get deployment shop --output jsonpath='{.spec.replicas} {.spec.template.spec.containers[0].resources.limits.memory}'`); got != "1 192Mi" {
 		t.Errorf("shop has %q, want one pod with twice 96Mi", got)
 	}
-	state, err := os.ReadFile(filepath.Join(c.dir, ".sandbox/pulumi/.pulumi/stacks/grpc-edge/sandbox.json"))
-	if err != nil || strings.Contains(string(state), "opensesame") {
-		t.Errorf("the state holds a secret in the clear (%v)", err)
-	}
 }
 
 func checkStockIsPrivate(ctx context.Context, t *testing.T, c checkout) {
-	if list := listServices(ctx, t, c); slices.Contains(list, "stock.v1.StockService") || !containsAll(list, []string{"shop.v1.ShopService", "shop.v1.CatalogService"}) {
-		t.Errorf("reflection lists %q, want both services of shop without stock", list)
+	if list := listServices(ctx, t, c); slices.Contains(list, "stock.v1.StockService") || !containsAll(list, []string{"shop.v1.ShopService", "shop.v1.CatalogService", "greeter.v1.GreeterService"}) {
+		t.Errorf("reflection lists %q, want greeter and both services of shop without stock", list)
 	}
 	e := outputs(ctx, t, c)
 	err := e.dial(t, e.verified(t)).Invoke(ctx, "/stock.v1.StockService/Say", &echo.EchoRequest{}, &echo.EchoResponse{})
@@ -132,32 +152,37 @@ func checkStockIsPrivate(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// addRecommendation adds a service by its proto and its image, as docs/services.md says. It is
-// served by the second host name alone.
-func addRecommendation(ctx context.Context, t *testing.T, c checkout) {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := foreign.Build(ctx, root)
-	if err != nil {
-		t.Fatal(err)
-	}
+// addRecommendation adds a service by its proto and its image. It is served by the second host
+// name alone.
+func addRecommendation(ctx context.Context, t *testing.T, g *guide) {
+	c := g.checkout
+	image := recommendationImage(ctx, t, g)
 	archive := filepath.Join(t.TempDir(), "recommendation.tar")
 	if err := tarball.WriteToFile(archive, name.MustParseReference("recommendation:test"), image); err != nil {
 		t.Fatal(err)
 	}
-	reference := strings.TrimSpace(c.must(ctx, t, ".cache/bin/sandbox", "push", archive, "recommendation"))
-	const service, protos = "recommendation.v1.RecommendationService", "services/recommendation/shop/recommendation/v1"
-	c.must(ctx, t, "sh", "-c", "mkdir -p "+protos+" && cp test/testdata/recommendation/shop/recommendation/v1/*.proto "+protos+
-		" && echo 'image: "+reference+"' > services/recommendation/service.yaml")
+	reference := strings.TrimSpace(g.run(ctx, t, ".cache/bin/sandbox push cart.tar cart", "cart.tar cart", archive+" recommendation"))
+	const service = "recommendation.v1.RecommendationService"
+	placeholders := []string{
+		"us-central1-docker.pkg.dev/my-project/team/cart@sha256:…", reference,
+		"…/cart.proto", "test/testdata/recommendation/shop/recommendation/v1/*.proto",
+		"services/cart/cart", "services/recommendation/shop/recommendation", "services/cart", "services/recommendation",
+	}
+	for _, command := range []string{
+		"mkdir -p services/cart/cart/v1",
+		"cp …/cart.proto services/cart/cart/v1/",
+		"echo 'image: us-central1-docker.pkg.dev/my-project/team/cart@sha256:…' > services/cart/service.yaml",
+		"make generate",
+	} {
+		g.run(ctx, t, command, placeholders...)
+	}
 	appendTo(t, c, "Pulumi.sandbox.yaml", "\n  grpc-edge:rules: [{service: shop."+service+", authority: shop.example.com}]\n")
-	c.must(ctx, t, "make", "generate")
 	before := pods(ctx, t, c)
+	g.run(ctx, t, "pulumi up", "up", "up --yes --skip-preview")
 	if greeting := c.must(ctx, t, "make", "up"); !strings.Contains(greeting, "-authority shop.example.com") {
 		t.Error("`make up` prints no command with the name that serves the service")
 	}
-	mustStay(t, before, pods(ctx, t, c), "echo-", "reverse-", "shop-", "stock-")
+	mustStay(t, before, pods(ctx, t, c), "echo-", "reverse-", "greeter-", "shop-", "stock-")
 
 	e := outputs(ctx, t, c)
 	for authority, want := range map[string]codes.Code{"shop.example.com": codes.OK, "grpc.example.com": codes.Unimplemented} {
@@ -182,6 +207,26 @@ func addRecommendation(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
+// recommendationImage builds the image, and checks that it keeps to the contract.
+func recommendationImage(ctx context.Context, t *testing.T, g *guide) v1.Image {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := foreign.Build(ctx, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	reference, err := foreign.Push(ctx, image, strings.TrimPrefix(server.URL, "http://")+"/recommendation", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.run(ctx, t, "make contract IMAGE=…", "…", reference)
+	return image
+}
+
 // listRecommendations is the method of the service in Python.
 const listRecommendations = "/shop.recommendation.v1.RecommendationService/ListRecommendations"
 
@@ -197,26 +242,19 @@ func mustStay(t *testing.T, before, after []string, prefixes ...string) {
 }
 
 // addKey gives shop a secret in the stack's encrypted configuration.
-func addKey(ctx context.Context, t *testing.T, c checkout) {
-	c.must(ctx, t, "sh", "-c", "printf opensesame | .cache/bin/sandbox pulumi -- config set --stack sandbox --secret serviceKey")
-	completed, err := os.ReadFile(filepath.Join(c.dir, ".sandbox", "Pulumi.sandbox.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(completed), "secure: ")
-	if !found {
-		t.Fatal("Pulumi did not encrypt the secret")
-	}
-	encrypted, _, _ := strings.Cut(rest, "\n")
-	c.edit(t, "Pulumi.sandbox.yaml", "{shop: {replicas: 1}}", "{shop: {replicas: 1, secrets: {KEY: {value: {secure: "+encrypted+"}, file: /etc/shop/key}}}}")
+func addKey(ctx context.Context, t *testing.T, g *guide) {
+	c := g.checkout
+	c.edit(t, "services/shop/service.yaml", "secrets:\n", "secrets:\n  KEY: {file: /etc/shop/key}\n")
+	g.run(ctx, t, "pulumi config set --secret --path 'grpc-edge:services.cart.secrets.API_KEY.value' …", "cart", "shop", "API_KEY", "KEY", "…", "opensesame")
 	before := pods(ctx, t, c)
 	c.must(ctx, t, "make", "up")
 	after := pods(ctx, t, c)
-	mustStay(t, before, after, "echo-", "reverse-", "stock-", "recommendation-", "envoy-", "directory-")
+	mustStay(t, before, after, "echo-", "reverse-", "greeter-", "stock-", "recommendation-", "envoy-", "directory-")
 	if isOld := func(pod string) bool { return strings.HasPrefix(pod, "shop-") && slices.Contains(before, pod) }; slices.ContainsFunc(after, isOld) {
 		t.Error("shop has not got new pods")
 	}
 	checkShop(ctx, t, c, map[string]string{"level": "info", "pin": "1234", "key": "opensesame"})
+	noPlainSecret(t, c, "opensesame")
 }
 
 // callShop calls shop, which calls stock, over and over.
@@ -238,7 +276,7 @@ func scaleStock(ctx context.Context, t *testing.T, c checkout) {
 	others := repeat(ctx, func(ctx context.Context) error {
 		return connection.Invoke(ctx, listRecommendations, &echo.EchoRequest{Content: "mug"}, &echo.EchoResponse{}, grpc.WaitForReady(true))
 	})
-	c.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:services: {", "grpc-edge:services: {stock: {replicas: 4}, recommendation: {environment: {ROLLED: again}}, ")
+	c.must(ctx, t, "sh", "-c", set+"services.stock.replicas 4 && "+set+"services.recommendation.environment.ROLLED again")
 	c.must(ctx, t, "make", "up")
 	others.mustNotFail(t)
 	eventually(ctx, t, time.Minute, func() error {
@@ -254,24 +292,6 @@ func scaleStock(ctx context.Context, t *testing.T, c checkout) {
 	calls.mustNotFail(t)
 }
 
-// breakShop gives shop a configuration with which it ends at start, and takes that back.
-func breakShop(ctx context.Context, t *testing.T, c checkout) {
-	calls := callShop(ctx, t, c)
-	c.edit(t, "Pulumi.sandbox.yaml", "{replicas: 1, ", "{replicas: 1, environment: {LEVEL: loud}, ")
-	out, err := c.run(ctx, t, "sh", "-c", "make up 2>&1")
-	if err == nil {
-		t.Error("`make up` passes although shop crashes")
-	}
-	for _, want := range []string{"pod shop-", "exit code 3", `LEVEL is "loud"; it must be info`} {
-		if !strings.Contains(out, want) {
-			t.Errorf("`make up` does not say %q", want)
-		}
-	}
-	c.edit(t, "Pulumi.sandbox.yaml", "environment: {LEVEL: loud}, ", "")
-	c.must(ctx, t, "make", "up")
-	calls.mustNotFail(t)
-}
-
 // rollStock replaces the pods of stock while shop is called.
 func rollStock(ctx context.Context, t *testing.T, c checkout) {
 	calls := callShop(ctx, t, c)
@@ -283,21 +303,33 @@ func rollStock(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-func removeShop(ctx context.Context, t *testing.T, c checkout) {
-	calls := callInBackground(ctx, t, outputs(ctx, t, c))
-	for _, name := range []string{"shop", "stock", "recommendation"} {
-		c.must(ctx, t, "make", "service-remove", "NAME="+name)
-	}
-	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _, _ := strings.Cut(string(content), "\n  grpc-edge:services:")
-	if err := os.WriteFile(file, []byte(text+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c.must(ctx, t, "make", "up")
+// renameGreeter renames a service that is called.
+func renameGreeter(ctx context.Context, t *testing.T, g *guide) {
+	e := outputs(ctx, t, g.checkout)
+	connection := e.dial(t, e.verified(t))
+	calls := repeat(ctx, func(ctx context.Context) error {
+		return connection.Invoke(ctx, "/greeter.v1.GreeterService/Say", &echo.EchoRequest{Content: "x"}, &echo.EchoResponse{}, grpc.WaitForReady(true))
+	})
+	g.run(ctx, t, "make service-rename NAME=greeter TO=welcome")
+	g.must(ctx, t, "make", "up")
 	calls.mustNotFail(t)
-	mustStay(t, nil, pods(ctx, t, c), "shop-", "stock-", "recommendation-") // none is left
+	left := pods(ctx, t, g.checkout)
+	mustStay(t, nil, left, "greeter-") // none is left
+	if !slices.ContainsFunc(left, func(pod string) bool { return strings.HasPrefix(pod, "welcome-") }) {
+		t.Errorf("the pods are %q, want some of welcome", left)
+	}
+}
+
+func removeShop(ctx context.Context, t *testing.T, g *guide) {
+	calls := callInBackground(ctx, t, outputs(ctx, t, g.checkout))
+	g.run(ctx, t, "make service-remove NAME=welcome")
+	for _, name := range []string{"shop", "stock", "recommendation"} {
+		g.must(ctx, t, "make", "service-remove", "NAME="+name)
+	}
+	for _, key := range []string{"services", "rules"} {
+		g.must(ctx, t, "sh", "-c", ".cache/bin/sandbox pulumi -- config rm grpc-edge:"+key)
+	}
+	g.must(ctx, t, "make", "up")
+	calls.mustNotFail(t)
+	mustStay(t, nil, pods(ctx, t, g.checkout), "welcome-", "shop-", "stock-", "recommendation-") // none is left
 }

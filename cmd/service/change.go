@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+	"gopkg.in/yaml.v3"
 
 	"example.com/grpc-edge/services/catalog"
 )
@@ -68,8 +70,8 @@ func rename(ctx context.Context, root, name, to string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, service := range services { // others may have its client
-		if err := renameModule(folder(root, service), name, to); err != nil {
+	for _, service := range services { // others may call it
+		if err := errors.Join(renameInCode(folder(root, service), name, to), renameCall(folder(root, service), name, to)); err != nil {
 			return err
 		}
 	}
@@ -88,7 +90,8 @@ func rename(ctx context.Context, root, name, to string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, `
 services/%[1]s is now services/%[2]s. The next deployment starts it under the new name,
-moves the edge there, and removes the old one. Services that call it find it in %[3]s.
+moves the edge there, and removes the old one. Services that call it name it by the new
+name. In another language than Go, have them read %[3]s.
 `, name, to, catalog.TargetVariable(to))
 	return reportMentions(root, name, out)
 }
@@ -109,9 +112,13 @@ func isModule(root, name string) bool {
 	return err == nil
 }
 
-// renameModule writes the new path and folder of the module wherever the folder has the old ones.
-func renameModule(dir, name, to string) error {
-	old := regexp.MustCompile(`(\bservices/|=> \.\./)` + regexp.QuoteMeta(name) + `(["/\s;])`)
+// renameInCode writes the new path and folder of the module wherever the folder has the old
+// ones, and the new name where its Go code connects to the service.
+func renameInCode(dir, name, to string) error {
+	quoted := regexp.QuoteMeta(name)
+	module := regexp.MustCompile(`(\bservices/|=> \.\./)` + quoted + `(["/\s;])`)
+	dial := regexp.MustCompile(`(\bDial\(")` + quoted + `(")`)
+	target := regexp.MustCompile(`\b` + catalog.TargetVariable(name) + `\b`)
 	return filepath.WalkDir(dir, func(p string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !slices.Contains([]string{".go", ".mod", ".proto"}, filepath.Ext(p)) {
 			return err
@@ -120,11 +127,41 @@ func renameModule(dir, name, to string) error {
 		if err != nil {
 			return err
 		}
-		if changed := old.ReplaceAll(content, []byte("${1}"+to+"$2")); !bytes.Equal(changed, content) {
-			return os.WriteFile(p, changed, 0o644)
+		changed := module.ReplaceAll(content, []byte("${1}"+to+"$2"))
+		if filepath.Ext(p) == ".go" {
+			changed = dial.ReplaceAll(changed, []byte("${1}"+to+"$2"))
+			changed = target.ReplaceAll(changed, []byte(catalog.TargetVariable(to)))
 		}
-		return nil
+		if bytes.Equal(changed, content) {
+			return nil
+		}
+		return os.WriteFile(p, changed, 0o644)
 	})
+}
+
+// renameCall writes the new name of a service in `calls` of a service.yaml.
+func renameCall(dir, name, to string) error {
+	file := filepath.Join(dir, catalog.SpecFile)
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(content, &document); err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	calls := valueOf(&document, "calls")
+	if calls == nil {
+		return nil
+	}
+	lines := strings.SplitAfter(string(content), "\n")
+	for _, call := range slices.Backward(calls.Content) { // so that the columns before it stay right
+		if call.Value == name {
+			line, at := lines[call.Line-1], call.Column-1
+			lines[call.Line-1] = line[:at] + strings.Replace(line[at:], name, to, 1)
+		}
+	}
+	return os.WriteFile(file, []byte(strings.Join(lines, "")), 0o644)
 }
 
 // reportMentions prints what still has the old name, which is for a person to decide.

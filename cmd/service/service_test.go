@@ -193,7 +193,36 @@ var _ = dialCallee
 	if err := steps("rename", last, "zebra"); err != nil {
 		t.Fatal(err)
 	}
-	execute(t, folder(root, chain[len(chain)-2]), "go", "build", "-o", os.DevNull, ".")
+	caller := folder(root, chain[len(chain)-2])
+	execute(t, caller, "go", "build", "-o", os.DevNull, ".")
+	for file, want := range map[string]string{"callee.go": `chassis.Dial("zebra")`, "service.yaml": "calls: [zebra]\n"} {
+		if got, err := os.ReadFile(filepath.Join(caller, file)); err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("after the renaming, %s is %s (%v), want %s", file, got, err, want)
+		}
+	}
+}
+
+func TestRenameCall(t *testing.T) {
+	t.Parallel()
+	for before, want := range map[string]string{
+		"":                                   "",
+		"cpu: 1\ncalls: []\n":                "cpu: 1\ncalls: []\n",
+		"calls: [price, stock, tax] # one\n": "calls: [price, inventory, tax] # one\n",
+		"calls: [\"stock\", stock-2]\n":      "calls: [\"inventory\", stock-2]\n",
+		"calls:\n  - tax\n  - stock # all\n": "calls:\n  - tax\n  - inventory # all\n",
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "service.yaml")
+		if err := os.WriteFile(file, []byte(before), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := renameCall(dir, "stock", "inventory"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != want {
+			t.Errorf("renaming stock in %q = %q, %v, want %q", before, got, err, want)
+		}
+	}
 }
 
 func TestWithCall(t *testing.T) {

@@ -1,0 +1,96 @@
+package test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// failures lists the ways in which the test breaks a service: the commands that break it, what
+// `make up` must say, and the commands that mend what is not in the stack's configuration.
+var failures = []struct {
+	name   string
+	broken []string
+	want   []string
+	mended []string
+}{
+	{
+		name:   "its program ends at start",
+		broken: []string{set + "services.shop.environment.LEVEL loud"},
+		want:   []string{"pod shop-", "exit code 3", `LEVEL is "loud"; it must be info`},
+	},
+	{
+		name:   "it needs more memory than its limit",
+		broken: []string{set + "services.shop.environment.LEVEL hungry"},
+		want:   []string{"pod shop-", "OOMKilled", "exit code 137"},
+	},
+	{
+		name:   "it never serves",
+		broken: []string{set + "services.shop.environment.LEVEL asleep", set + "services.shop.startupSeconds 5"},
+		want:   []string{"pod shop-", "nothing speaks gRPC on port 8080"},
+		mended: []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.shop.startupSeconds"},
+	},
+	{
+		name:   "a volume of it is missing",
+		broken: []string{set + "services.shop.environment.LEVEL info", "$KUBECTL delete secret $($KUBECTL get deployment shop --output jsonpath='{.spec.template.spec.volumes[*].secret.secretName}')", set + "services.shop.environment.ROUND mount"},
+		want:   []string{"pod shop-", "FailedMount"},
+		mended: []string{".cache/bin/sandbox pulumi -- refresh --yes --skip-preview"},
+	},
+	{
+		name:   "a policy of the cluster refuses its pods",
+		broken: []string{"$KUBECTL apply --filename test/testdata/shop/refuse.yaml", set + "services.shop.environment.ROUND policy"},
+		want:   []string{"deployment shop", "no pod of shop today"},
+		mended: []string{"$KUBECTL delete --filename test/testdata/shop/refuse.yaml"},
+	},
+	{
+		name:   "its image is not in the repository",
+		broken: []string{set + "services.recommendation.image us-central1-docker.pkg.dev/sandbox-project/other/recommendation@sha256:" + strings.Repeat("0", 64)},
+		want:   []string{"pod recommendation-", "its image", "is refused"},
+		mended: []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.recommendation.image"},
+	},
+}
+
+// set is the command that sets a key of the sandbox's stack, without its path and value.
+const set = ".cache/bin/sandbox pulumi -- config set --path grpc-edge:"
+
+// breakServices breaks services in each of these ways, and checks what `make up` says. shop is
+// called all the while.
+func breakServices(ctx context.Context, t *testing.T, c checkout) {
+	shell := func(t *testing.T, commands []string) {
+		t.Helper()
+		for _, command := range commands {
+			c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" KUBECTL=".cache/bin/kubectl --namespace grpc-edge"; `+command)
+		}
+	}
+	calls := callShop(ctx, t, c)
+	for _, f := range failures {
+		t.Run(f.name, func(t *testing.T) {
+			shell(t, f.broken)
+			out, err := c.run(ctx, t, "sh", "-c", "make up 2>&1")
+			if err == nil {
+				t.Error("`make up` passes")
+			}
+			for _, want := range f.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("`make up` does not say %q", want)
+				}
+			}
+			shell(t, f.mended)
+		})
+	}
+	c.must(ctx, t, "make", "up")
+	calls.mustNotFail(t)
+}
+
+// noPlainSecret checks that a secret of the stack is in none of the files that could hold it.
+func noPlainSecret(t *testing.T, c checkout, secret string) {
+	t.Helper()
+	for _, file := range []string{"Pulumi.sandbox.yaml", ".sandbox/Pulumi.sandbox.yaml", ".sandbox/pulumi/.pulumi/stacks/grpc-edge/sandbox.json", ".sandbox/log/pulumi-up.log"} {
+		content, err := os.ReadFile(filepath.Join(c.dir, file))
+		if err != nil || strings.Contains(string(content), secret) {
+			t.Errorf("%s holds a secret in plain text (%v)", file, err)
+		}
+	}
+}
