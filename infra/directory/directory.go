@@ -53,6 +53,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	run := args.Service
 	run.Name, run.Files = Name, map[string][]byte{descriptorsFile: content}
+	run.Spec.Memory = memory(len(args.Backends))
 	run.Spec.Environment = map[string]string{"DESCRIPTORS": descriptorsFile, "BACKENDS": targets(args.Backends)}
 	for _, backend := range args.Backends {
 		run.Calls = append(run.Calls, backend.Name)
@@ -61,6 +62,14 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{})
+}
+
+// memory returns the memory request of a pod, of which twice as much is the limit. The
+// directory has a connection to each pod of each backend: with 500 services of 10 methods and
+// three pods it uses 140 MiB (TestManyServicesFitIntoAPod, services/directory).
+func memory(backends int) string {
+	const least, base, each = 64 << 10, 32 << 10, 1 << 8 // KiB
+	return fmt.Sprintf("%dMi", max(least, base+each*backends)>>10)
 }
 
 // targets returns the target address of each gRPC service.

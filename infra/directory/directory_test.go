@@ -58,6 +58,15 @@ func described(n, methods int) *descriptorpb.FileDescriptorProto {
 	return file
 }
 
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	for backends, want := range map[int]string{0: "64Mi", 128: "64Mi", 200: "82Mi", 500: "157Mi"} {
+		if got := memory(backends); got != want {
+			t.Errorf("memory(%d) = %s, want %s", backends, got, want)
+		}
+	}
+}
+
 func TestFiveHundredServicesFitIntoAConfigMap(t *testing.T) {
 	t.Parallel()
 	args := &Args{Descriptors: &descriptorpb.FileDescriptorSet{}, Service: service.Args{
