@@ -13,7 +13,7 @@ func TestAutopilot(t *testing.T) {
 	ctx := t.Context()
 	c := newCheckout(t)
 	c.removeAtEnd(t)
-	c.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:clusterLocation: us-central1-a", "grpc-edge:clusterMode: autopilot\n  grpc-edge:nodeSpot: true")
+	c.edit(t, "Pulumi.sandbox.yaml", "grpc-edge:clusterLocation: us-central1-a", "grpc-edge:clusterMode: autopilot\n  grpc-edge:nodeSpot: true\n  grpc-edge:services: {echo: {scratch: {/tmp: 64Mi}}}")
 	runSteps(t, []step{
 		{"make up brings it up", func(t *testing.T) { c.must(ctx, t, "make", "up") }},
 		{"both services answer", func(t *testing.T) {
@@ -36,12 +36,15 @@ func TestAutopilot(t *testing.T) {
 // adjusted checks that the emulated Autopilot changes and refuses pods. Otherwise the steps
 // that expect no change would prove nothing.
 func adjusted(ctx context.Context, t *testing.T, c checkout) {
-	const container = `get deployment echo --output jsonpath='{.spec.template.spec.containers[0].resources.`
-	if got := kubectl(ctx, t, c, container+`requests.ephemeral-storage}'`); got != "1Gi" {
-		t.Errorf("echo asks for %q of ephemeral storage, want 1Gi", got)
-	}
-	if got := kubectl(ctx, t, c, container+`requests.cpu}'`); got != "50m" {
-		t.Errorf("echo asks for %q of CPU, want what the program says", got)
+	const container = ` --output jsonpath='{.spec.template.spec.containers[0].resources.`
+	for service, want := range map[string]string{
+		"reverse": "50m 1Gi 1Gi",
+		"echo":    "50m 128Mi 128Mi", // its scratch space and its logs
+	} {
+		got := kubectl(ctx, t, c, "get deployment "+service+container+`requests.cpu} {.spec.template.spec.containers[0].resources['requests','limits'].ephemeral-storage}'`)
+		if got != want {
+			t.Errorf("%s has CPU and ephemeral storage %q, want %q", service, got, want)
+		}
 	}
 	out, err := c.run(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl --namespace default run intruder --image example.com/intruder --privileged 2>&1`)
 	if err == nil || !strings.Contains(out, "autogke-disallow-privilege") {

@@ -24,7 +24,7 @@ var failures = []struct {
 	{
 		name:   "it needs more memory than its limit",
 		broken: []string{set + "services.shop.environment.LEVEL hungry"},
-		want:   []string{"pod shop-", "OOMKilled", "exit code 137"},
+		want:   []string{"pod shop-", "OOMKilled", "exit code 137: it uses more memory than its limit of 192Mi\n"},
 	},
 	{
 		name:   "it never serves",
@@ -33,10 +33,10 @@ var failures = []struct {
 		mended: []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.shop.startupSeconds"},
 	},
 	{
-		name:   "a volume of it is missing",
-		broken: []string{set + "services.shop.environment.LEVEL info", "$KUBECTL delete secret $($KUBECTL get deployment shop --output jsonpath='{.spec.template.spec.volumes[*].secret.secretName}')", set + "services.shop.environment.ROUND mount"},
-		want:   []string{"pod shop-", "FailedMount"},
-		mended: []string{".cache/bin/sandbox pulumi -- refresh --yes --skip-preview"},
+		name:   "its image has no such program",
+		broken: []string{set + "services.shop.environment.LEVEL info", set + "'services.recommendation.command[0]' /missing"},
+		want:   []string{"pod recommendation-", "the program that ENTRYPOINT names is not in the image"},
+		mended: []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.recommendation.command"},
 	},
 	{
 		name:   "a policy of the cluster refuses its pods",
@@ -47,7 +47,7 @@ var failures = []struct {
 	{
 		name:   "its image is not in the repository",
 		broken: []string{set + "services.recommendation.image us-central1-docker.pkg.dev/sandbox-project/other/recommendation@sha256:" + strings.Repeat("0", 64)},
-		want:   []string{"pod recommendation-", "its image", "is refused"},
+		want:   []string{"image of service recommendation", "the registry does not have it: push it first"},
 		mended: []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.recommendation.image"},
 	},
 }
@@ -61,7 +61,7 @@ func breakServices(ctx context.Context, t *testing.T, c checkout) {
 	shell := func(t *testing.T, commands []string) {
 		t.Helper()
 		for _, command := range commands {
-			c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" KUBECTL=".cache/bin/kubectl --namespace grpc-edge"; `+command)
+			c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)"; KUBECTL=".cache/bin/kubectl --namespace grpc-edge"; `+command)
 		}
 	}
 	calls := callShop(ctx, t, c)

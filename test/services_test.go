@@ -96,7 +96,7 @@ func callGreeter(ctx context.Context, t *testing.T, g *guide, greeting string) {
 	if !strings.Contains(greeting, "greeter.v1.GreeterService/") {
 		t.Error("`make up` prints no command for the new service")
 	}
-	if got := g.run(ctx, t, `make call METHOD=greeter.v1.GreeterService/Say DATA='{"content":"hello"}'`); !strings.Contains(got, `"content":"greeter: hello"`) {
+	if got := g.run(ctx, t, `make call METHOD=greeter.v1.GreeterService/Say DATA='{"content":"hello"}'`); !strings.Contains(got, `"greeter: hello"`) {
 		t.Errorf("greeter answers %s", got)
 	}
 	if status, got := post(t, outputs(ctx, t, g.checkout), "/v1/greeter:say", `{"content": "hello"}`); status != 200 || !strings.Contains(got, `"content":"`) {

@@ -6,6 +6,7 @@ package breach
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +24,7 @@ func Of(pod *corev1.Pod, events []corev1.Event, log string) []string {
 		log:    log,
 		events: messages(events),
 		status: statuses(pod),
+		ended:  slices.ContainsFunc(containers(pod), hasEnded),
 	}
 	var found []string
 	for _, sign := range signs {
@@ -34,11 +36,23 @@ func Of(pod *corev1.Pod, events []corev1.Event, log string) []string {
 }
 
 // said holds what is known of a pod, as text.
-type said struct{ log, events, status string }
+type said struct {
+	log, events, status string
+	// ended reports that a program has ended.
+	ended bool
+}
 
 func logged(s said) (string, bool)   { return s.log, s.log != "" }
 func reported(s said) (string, bool) { return s.status + "\n" + s.events, true }
-func probed(s said) (string, bool)   { return s.events, s.events != "" }
+
+// probed returns what probes say, unless the program ended by itself: then they failed because
+// it was gone. The kubelet reports the containers that it ends ("Container %s failed startup
+// probe, will be restarted"; pkg/kubelet/kuberuntime, Kubernetes).
+func probed(s said) (string, bool) {
+	return s.events, s.events != "" && (!s.ended || killed.MatchString(s.events))
+}
+
+var killed = regexp.MustCompile(`failed (startup|liveness) probe`)
 
 // signs maps words of logs and events to what is broken. The words of probes come from
 // Kubernetes' pkg/probe/grpc, the words about users from its kuberuntime/security_context, and
@@ -127,6 +141,10 @@ func containers(pod *corev1.Pod) []corev1.ContainerStatus {
 		return nil // it was told to end
 	}
 	return pod.Status.ContainerStatuses
+}
+
+func hasEnded(status corev1.ContainerStatus) bool {
+	return status.State.Terminated != nil || status.LastTerminationState.Terminated != nil
 }
 
 func messages(events []corev1.Event) string {

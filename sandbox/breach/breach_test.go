@@ -44,6 +44,9 @@ func TestOf(t *testing.T) {
 			"", "no health service"},
 		"another port": {running, `Startup probe failed: timeout: failed to connect service "10.8.0.7:8080" within 1s: context deadline exceeded`,
 			"listening on 50051", "nothing speaks gRPC on port 8080"},
+		"panics before it listens": {terminated(2, "Error", ""), `Startup probe failed: timeout: failed to connect service "10.8.0.7:8080" within 1s`, "panic: no database", ""},
+		"is ended by the kubelet": {terminated(2, "Error", ""), `Startup probe failed: timeout: failed to connect service "10.8.0.7:8080" within 1s
+Killing: Container shop failed startup probe, will be restarted`, "", "nothing speaks gRPC on port 8080"},
 		"slow health": {running, `Readiness probe failed: timeout: health rpc did not complete within 1s`, "", "within a second"},
 		"not serving": {running, `Readiness probe failed: service unhealthy (responded with "NOT_SERVING")`, "", "is not SERVING"},
 		"ends":        {terminated(0, "Completed", ""), "Back-off restarting failed container", "", "ended by itself"},

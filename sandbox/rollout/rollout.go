@@ -357,6 +357,9 @@ func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, b
 		if ended.Message != "" {
 			text += ": " + strings.TrimSpace(ended.Message)
 		}
+		if ended.Reason == "OOMKilled" {
+			text += ": it uses more memory than its limit of " + memoryLimit(p, c.Name)
+		}
 		return finding{text: text, lasting: count >= crashes, pod: p.Name, crashed: c.Name, restarted: c.State.Running != nil}, true
 	case waiting == nil:
 	case strings.Contains(waiting.Reason, "Image"): // ErrImagePull, ImagePullBackOff, InvalidImageName, …
@@ -367,6 +370,13 @@ func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, b
 		return finding{text: fmt.Sprintf("%s%s%s: %s", about, refusal, waiting.Reason, waiting.Message)}, true
 	}
 	return finding{}, false
+}
+
+// memoryLimit returns the memory limit of a container.
+func memoryLimit(p *corev1.Pod, name string) string {
+	all := slices.Concat(p.Spec.InitContainers, p.Spec.Containers)
+	i := slices.IndexFunc(all, func(c corev1.Container) bool { return c.Name == name })
+	return all[i].Resources.Limits.Memory().String()
 }
 
 func isInit(p *corev1.Pod, name string) bool {

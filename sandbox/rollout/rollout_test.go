@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,6 +29,7 @@ func pod(t *testing.T, status string) *corev1.Pod {
 	p.Name, p.Namespace, p.UID = "echo-1", "grpc-edge", "1"
 	p.CreationTimestamp = metav1.NewTime(begin)
 	p.Spec.InitContainers = []corev1.Container{{Name: "gate"}}
+	p.Spec.Containers = []corev1.Container{{Name: "echo", Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"memory": resource.MustParse("128Mi")}}}}
 	return p
 }
 
@@ -62,8 +64,9 @@ func TestPods(t *testing.T) {
 			early:  "pod echo-1: container echo ended once: Error, exit code 2", late: "pod echo-1: container echo ended once: Error, exit code 2",
 		},
 		"second crash": {
-			status: "containerStatuses: [{name: echo, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff, message: back-off 10s}}, lastState: {terminated: {exitCode: 137, reason: OOMKilled}}}]",
-			early:  "pod echo-1: container echo ended 2 times: OOMKilled, exit code 137", late: "pod echo-1: container echo ended 2 times: OOMKilled, exit code 137",
+			status:  "containerStatuses: [{name: echo, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff, message: back-off 10s}}, lastState: {terminated: {exitCode: 137, reason: OOMKilled}}}]",
+			early:   "pod echo-1: container echo ended 2 times: OOMKilled, exit code 137: it uses more memory than its limit of 128Mi",
+			late:    "pod echo-1: container echo ended 2 times: OOMKilled, exit code 137: it uses more memory than its limit of 128Mi",
 			lasting: true,
 		},
 		"ended well, twice": {
