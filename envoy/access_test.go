@@ -35,6 +35,9 @@ func TestFilesRefusesAccess(t *testing.T) {
 		"denied range with bits": {
 			func(c *envoy.Config) { c.DeniedClients = []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")} },
 			[]string{"DeniedClients[0]: 10.0.0.1/8"}},
+		"denied range mapped": {
+			func(c *envoy.Config) { c.DeniedClients = []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")} },
+			[]string{"DeniedClients[0]: ::ffff:10.0.0.0/104", "IPv4"}},
 		"allowed range zero": {
 			func(c *envoy.Config) { c.AllowedClients = make([]netip.Prefix, 1) }, []string{"AllowedClients[0]"}},
 		"memory in MB":       {func(c *envoy.Config) { c.MemoryLimit = 512 }, []string{"MemoryLimit: 512"}},

@@ -67,7 +67,10 @@ func clientsFrom(action rbacv3.RBAC_Action, statPrefix string, ranges []netip.Pr
 func validateClients(field string, ranges []netip.Prefix) error {
 	var errs []error
 	for i, prefix := range ranges {
-		if !prefix.IsValid() || prefix != prefix.Masked() {
+		switch {
+		case prefix.Addr().Is4In6():
+			errs = append(errs, fmt.Errorf("%s[%d]: %s must be a range of IPv4, such as 203.0.113.0/24: Envoy reads mapped addresses as IPv4", field, i, prefix))
+		case !prefix.IsValid() || prefix != prefix.Masked():
 			errs = append(errs, fmt.Errorf("%s[%d]: %s must be a range of addresses whose further bits are 0, such as 203.0.113.0/24", field, i, prefix))
 		}
 	}

@@ -96,7 +96,7 @@ func tcpKeepalive() *corev3.TcpKeepalive {
 }
 
 // dnsDiscovery makes each A record an endpoint. A headless Service has one A record
-// for each ready pod. Pod addresses of a VPC-native cluster are IPv4.
+// for each ready pod. The Services of backends are IPv4, in a dual-stack cluster too.
 func dnsDiscovery(resolvers []netip.AddrPort) *dnsv3.DnsCluster {
 	cluster := &dnsv3.DnsCluster{
 		DnsRefreshRate: durationpb.New(dnsRefresh),

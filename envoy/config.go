@@ -20,6 +20,9 @@ type Config struct {
 	ConfigDir, CertificateDir string
 	// The ports of the four listeners; all different.
 	HTTPSPort, MetricsPort, ReadyPort, AdminPort uint32
+	// DualStack takes clients on IPv6 as well as on IPv4. The other three ports and the
+	// backends are on IPv4 alone.
+	DualStack bool
 
 	// Authorities lists the DNS names that clients may call. Others are refused in
 	// the TLS handshake (by SNI) and by the :authority of the request, with 421 or,
@@ -57,8 +60,8 @@ type Config struct {
 	Issuers []Issuer
 	// Rules restrict who may call a service or method, and how often.
 	Rules []Rule
-	// ClientRate limits the calls of one client address, at each Envoy. Further
-	// calls get RESOURCE_EXHAUSTED. The zero value is no limit.
+	// ClientRate limits the calls of one client, an IPv4 address or an IPv6 network of /64, at
+	// each Envoy. Further calls get RESOURCE_EXHAUSTED. The zero value is no limit.
 	ClientRate Rate
 
 	// MaxDeadline caps the grpc-timeout that a client may ask for; 0 is no cap. A

@@ -40,7 +40,7 @@ const httpsName = "https"
 func httpsListener(c Config) *listenerv3.Listener {
 	listener := &listenerv3.Listener{
 		Name:                          httpsName,
-		Address:                       socketAddress(allAddresses, c.HTTPSPort),
+		Address:                       clientAddress(c),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
 		// Clients are told to leave when all of Envoy drains, not yet when readiness
 		// fails: until the load balancer knows, they would reconnect here.
@@ -53,6 +53,19 @@ func httpsListener(c Config) *listenerv3.Listener {
 	}
 	acceptAuthorities(c, listener)
 	return listener
+}
+
+// clientAddress returns the address that clients connect to. A listener on :: that is
+// compatible with IPv4 takes clients of both families, and Envoy reads the mapped address
+// of an IPv4 client (::ffff:a.b.c.d) as a.b.c.d: all that compares, counts, logs or forwards
+// addresses sees the same as without DualStack.
+func clientAddress(c Config) *corev3.Address {
+	if !c.DualStack {
+		return socketAddress(allAddresses, c.HTTPSPort)
+	}
+	address := socketAddress("::", c.HTTPSPort)
+	address.GetSocketAddress().Ipv4Compat = true
+	return address
 }
 
 // edgeManager returns the connection manager for requests from untrusted clients.

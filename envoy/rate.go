@@ -17,18 +17,21 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// clientBuckets is the number of client addresses with a bucket in memory, less than
-// 10 MB in all. The least recently used bucket is dropped, and is full again when its
+// clientNetwork is the length of the prefix that one IPv6 client has: a site gets at least a
+// /64 (RFC 6177), and a host may use any address of it.
+const clientNetwork = 64
+
+// clientBuckets is the number of clients with a bucket in memory, less than 10 MB in all. The least recently used bucket is dropped, and is full again when its
 // client comes back.
 const clientBuckets = 10_000
 
-// clientRateFilters returns the filters that limit the calls of one client address. They
-// come before the verification of tokens, which is expensive.
+// clientRateFilters returns the filters that limit the calls of one client: an IPv4 address,
+// or a network of IPv6. They come before the verification of tokens, which is expensive.
 func clientRateFilters(c Config) []*hcmv3.HttpFilter {
 	if c.ClientRate == (Rate{}) {
 		return nil
 	}
-	const key = "remote_address" // what Envoy calls it
+	const key = "masked_remote_address" // what Envoy calls it
 	limit := rateLimit("client_rate")
 	limit.MaxDynamicDescriptors = wrapperspb.UInt32(clientBuckets)
 	limit.Descriptors = []*ratev3.LocalRateLimitDescriptor{{
@@ -36,7 +39,9 @@ func clientRateFilters(c Config) []*hcmv3.HttpFilter {
 		TokenBucket: c.ClientRate.bucket(),
 	}}
 	limit.RateLimits = []*routev3.RateLimit{{Actions: []*routev3.RateLimit_Action{{
-		ActionSpecifier: &routev3.RateLimit_Action_RemoteAddress_{RemoteAddress: &routev3.RateLimit_Action_RemoteAddress{}},
+		ActionSpecifier: &routev3.RateLimit_Action_MaskedRemoteAddress_{MaskedRemoteAddress: &routev3.RateLimit_Action_MaskedRemoteAddress{
+			V6PrefixMaskLen: wrapperspb.UInt32(clientNetwork),
+		}},
 	}}}}
 	return []*hcmv3.HttpFilter{httpFilter("client_rate", limit)}
 }

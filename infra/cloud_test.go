@@ -161,7 +161,7 @@ func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterR
 		for key, value := range computed[request.GetType()] {
 			outputs[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
 		}
-		for key, value := range identityOf(request.GetType(), inputs) {
+		for key, value := range computedOf(request.GetType(), inputs) {
 			outputs[resource.PropertyKey(key)] = resource.NewPropertyValue(value)
 		}
 	}
@@ -190,7 +190,6 @@ func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs reso
 
 // computed holds outputs by type, from ranges that are reserved for documentation.
 var computed = map[string]map[string]any{
-	"gcp:compute/address:Address":                   {"address": "203.0.113.10"},
 	"gcp:projects/serviceIdentity:ServiceIdentity":  {"email": "service-" + projectNumber + "@agent.iam.gserviceaccount.com"},
 	"gcp:serviceaccount/account:Account":            {"email": "nodes@sandbox-project.iam.gserviceaccount.com"},
 	"gcp:artifactregistry/repository:Repository":    {"location": "us-central1"},
@@ -203,11 +202,16 @@ var computed = map[string]map[string]any{
 	"gcp:certificateauthority/certificate:Certificate": {"pemCertificate": "LEAF", "pemCertificateChains": []any{"ISSUER\n", "ROOT\n"}},
 }
 
-// identityOf returns the identity that IAM computes from the inputs of a resource.
-func identityOf(kind string, inputs resource.PropertyMap) map[string]string {
+// computedOf returns what Google computes from the inputs of a resource: the identity in IAM,
+// or the address.
+func computedOf(kind string, inputs resource.PropertyMap) map[string]string {
 	text := func(key string) string { return fmt.Sprint(plain(inputs[resource.PropertyKey(key)])) }
 	const project, pools = "projects/sandbox-project/", "projects/" + projectNumber + "/locations/global/workloadIdentityPools/"
 	switch {
+	case kind == "gcp:compute/address:Address" && inputs.HasValue("ipVersion"):
+		return map[string]string{"address": "2001:db8:0:1:8000::"}
+	case kind == "gcp:compute/address:Address":
+		return map[string]string{"address": "203.0.113.10"}
 	case kind == "gcp:serviceaccount/account:Account" && inputs.HasValue("accountId"):
 		email := text("accountId") + "@sandbox-project.iam.gserviceaccount.com"
 		return map[string]string{"email": email, "name": project + "serviceAccounts/" + email}

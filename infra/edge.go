@@ -17,6 +17,7 @@ func edgeConfig(c *config.Config) envoy.Config {
 	e := c.Edge
 	result := edge.Complete(envoy.Config{
 		Backends:    backends(c),
+		DualStack:   c.Network.DualStack,
 		Authorities: c.Authorities,
 		ClientCA:    e.ClientCA, ClientCertificateRequired: e.ClientCertificateRequired,
 		REST: e.REST, Origins: e.Origins,

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // changes with every line of a service or of Envoy's configuration.
 func TestGolden(t *testing.T) {
 	sandbox := mustRun(t, "sandbox", false, nil)
-	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "delivery-by-number", "autopilot", config.CertManager, config.CertificateAuthorityService, "dns", "everything"} {
+	for _, stack := range []string{"dev", "prod", "sandbox", "delivery", "delivery-by-number", "autopilot", config.CertManager, config.CertificateAuthorityService, "dns", "dual-stack", "everything"} {
 		result := sandbox
 		switch stack {
 		case "sandbox":
@@ -41,6 +41,8 @@ func TestGolden(t *testing.T) {
 			result = added(t, sandbox, withPool)
 		case "dns":
 			result = added(t, sandbox, withZone)
+		case "dual-stack":
+			result = changed(mustRun(t, "sandbox", false, variant(stack)), sandbox)
 		case "everything": // what the keys that no other list has change
 			result = changed(mustRun(t, "sandbox", false, everything(t)), sandbox)
 		case "autopilot": // what it changes

@@ -62,6 +62,7 @@ func TestInvariantsHoldForEveryKey(t *testing.T) {
 		},
 		"the API by its name alone": {"grpc-edge:dnsEndpoint": "true", "grpc-edge:authorizedNetworks": "[]"},
 		"a way to the internet":     {"grpc-edge:nat": "true"},
+		"IPv6":                      variant("dual-stack"),
 		"Autopilot":                 autopilotWith(map[string]string{"grpc-edge:nodeSpot": "true"}),
 		"more nodes on demand":      {"grpc-edge:nodeCountMax": "3", "grpc-edge:nodeSpot": "true"},
 		"more pods on demand":       {"grpc-edge:envoyReplicasMax": "5", "grpc-edge:serviceReplicasMax": "5"},

@@ -110,7 +110,8 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 	s.network, err = network.New(ctx, "network", &network.Args{
 		Region: c.Region,
 		Nodes:  c.Network.Nodes, Pods: c.Network.Pods, Services: c.Network.Services,
-		NAT: c.Network.NAT, GoogleAPIs: c.GoogleAPIs(), FlowLogs: c.Network.FlowLogs, Labels: labels(c), Protect: c.DeletionProtection,
+		NAT: c.Network.NAT, GoogleAPIs: c.GoogleAPIs(), FlowLogs: c.Network.FlowLogs, DualStack: c.Network.DualStack,
+		Labels: labels(c), Protect: c.DeletionProtection,
 	}, ready)
 	if err != nil {
 		return err
@@ -148,7 +149,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		Cluster: c.Cluster, Project: c.Project,
 		Network: s.network.ID, Subnet: s.network.SubnetID,
 		PodsRange: network.PodsRange, ServicesRange: network.ServicesRange,
-		ControlPlaneCIDR: c.Network.ControlPlane, NodeAccount: account.Email,
+		ControlPlaneCIDR: c.Network.ControlPlane, DualStack: c.Network.DualStack, NodeAccount: account.Email,
 		LeastVersion: leastVersion(c),
 		Labels:       labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization, FlowLogs: c.Network.FlowLogs,
 		DeletionProtection: c.DeletionProtection,
@@ -248,7 +249,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	}
 	s.certificate, err = certificate.New(ctx, "certificate", &certificate.Args{
 		Certificate: c.Certificate,
-		DNSNames:    c.Authorities, IPAddress: s.network.Address, Labels: labels(c),
+		DNSNames:    c.Authorities, IPAddresses: s.network.IPs(), Labels: labels(c),
 		Namespace: space.Name, Workload: edge.Name, InCluster: s.cluster.Provider,
 		Ready: s.ready,
 	})
@@ -262,7 +263,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		Autopilot: c.Cluster.Autopilot, NodeSelector: cluster.NodeSelector(c.Cluster),
 		Config: s.edge,
 		Chain:  s.certificate.Chain, Key: s.certificate.Key, Secret: s.certificate.Secret,
-		AddressName:       s.network.AddressName,
+		AddressNames:      s.network.AddressNames(),
 		MetricsNamespaces: c.MetricsNamespaces, CollectorNamespace: collectorNamespace(c.OTLP),
 		After: s.zoned,
 	}, inCluster)
@@ -282,7 +283,7 @@ func (s *stack) records(ctx *pulumi.Context, answering *edge.Edge) error {
 		return nil
 	}
 	_, err := dns.New(ctx, "dns", &dns.Args{
-		Zone: c.DNSZone, Names: c.Authorities, Address: s.network.Address, Ready: s.ready,
+		Zone: c.DNSZone, Names: c.Authorities, Addresses: s.network.Addresses, Ready: s.ready,
 	}, pulumi.DependsOn([]pulumi.Resource{answering.LoadBalancer}))
 	return err
 }

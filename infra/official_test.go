@@ -182,7 +182,7 @@ func TestRolesKnowEveryKey(t *testing.T) {
 			known[key] = true
 		}
 	}
-	for _, changes := range []map[string]string{withDelivery, variant("delivery-by-number"), withAutopilot, withCertManager, withPool, withZone, everything(t)} {
+	for _, changes := range []map[string]string{withDelivery, variant("delivery-by-number"), withAutopilot, withCertManager, withPool, withZone, variant("dual-stack"), everything(t)} {
 		for key := range changes {
 			known[key] = true
 		}

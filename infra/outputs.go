@@ -36,7 +36,7 @@ func (s *stack) outputs() (pulumi.Map, error) {
 		images[name] = built.Reference
 	}
 	outputs := pulumi.Map{
-		"address":         s.network.Address,
+		"address":         s.network.Addresses[0].IP,
 		"authority":       pulumi.String(s.config.Authorities[0]),
 		"caCertificate":   s.certificate.Authority,
 		"grpcurl":         grpcurl,
@@ -46,6 +46,11 @@ func (s *stack) outputs() (pulumi.Map, error) {
 		"clusterName":     s.cluster.Name,
 		"clusterLocation": s.cluster.Location,
 		"kubeconfig":      s.cluster.Kubeconfig,
+	}
+	for _, address := range s.network.Addresses {
+		if address.IPv6 {
+			outputs["ipv6Address"] = address.IP
+		}
 	}
 	if !s.config.Edge.OpenReflection() {
 		content, err := proto.MarshalOptions{Deterministic: true}.Marshal(descriptorSet(s.config))
@@ -135,7 +140,7 @@ func (s *stack) grpcurl(authority, method, request string) pulumi.StringInput {
 		flags += "-protoset " + protosetFile + " "
 	}
 	return pulumi.Sprintf("grpcurl %s-authority %s -d %s %s:443 %s",
-		flags, authority, request, s.network.Address, method)
+		flags, authority, request, s.network.Addresses[0].IP, method)
 }
 
 func (s *stack) curl(authority, verb, path, request string) pulumi.StringInput {
@@ -144,7 +149,7 @@ func (s *stack) curl(authority, verb, path, request string) pulumi.StringInput {
 		flags = "--cacert " + caFile + " "
 	}
 	return pulumi.Sprintf("curl %s--resolve %s:443:%s -X %s -H 'content-type: application/json' -d %s https://%[2]s%[6]s",
-		flags, authority, s.network.Address, verb, request, path)
+		flags, authority, s.network.Addresses[0].IP, verb, request, path)
 }
 
 // restPath returns the verb and path of a method in REST. They are empty if it has none, or

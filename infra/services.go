@@ -122,7 +122,7 @@ func (s *stack) serviceArgs(name string, spec catalog.Spec, space *namespace.Nam
 	return service.Args{
 		Namespace: space.Name, NamespaceName: namespaceName, Name: name,
 		Spec: spec, Calls: spec.Calls,
-		OTLP: s.config.OTLP, NodeSelector: cluster.NodeSelector(s.config.Cluster),
+		IPv6Range: s.network.IPv6Range, OTLP: s.config.OTLP, NodeSelector: cluster.NodeSelector(s.config.Cluster),
 	}
 }
 

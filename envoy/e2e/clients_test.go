@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -17,7 +18,8 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// from has a client connect from this address, of loopback.
+// from has a client connect from this address, of loopback, and by its family. IPv6 needs
+// ::1 on loopback.
 func from(address string) grpc.DialOption {
 	return grpc.WithContextDialer(func(ctx context.Context, to string) (net.Conn, error) {
 		return dialFrom(ctx, address, to)
@@ -25,8 +27,12 @@ func from(address string) grpc.DialOption {
 }
 
 func dialFrom(ctx context.Context, address, to string) (net.Conn, error) {
-	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
-	return dialer.DialContext(ctx, "tcp4", to)
+	own := netip.MustParseAddr(address)
+	if own.Is6() {
+		to = net.JoinHostPort("::1", to[strings.LastIndex(to, ":")+1:])
+	}
+	dialer := &net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(own, 0))}
+	return dialer.DialContext(ctx, "tcp", to)
 }
 
 func ranges(list ...string) []netip.Prefix {

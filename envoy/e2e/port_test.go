@@ -19,7 +19,7 @@ func freePort(t *testing.T) uint32 {
 	t.Helper()
 	for range 1000 {
 		port := 10_000 + rand.Uint32N(20_000)
-		listener, err := net.Listen("tcp4", fmt.Sprintf("0.0.0.0:%d", port))
+		listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 		if err != nil {
 			continue
 		}

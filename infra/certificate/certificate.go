@@ -30,9 +30,9 @@ type Certificate struct {
 // Args describe the certificate and the names it is for.
 type Args struct {
 	Certificate config.Certificate
-	// DNSNames and IPAddress are the subject alternative names.
-	DNSNames  []string
-	IPAddress pulumi.StringInput
+	// DNSNames and IPAddresses are the subject alternative names.
+	DNSNames    []string
+	IPAddresses pulumi.StringArray
 	// Labels are for resources that Google bills.
 	Labels pulumi.StringMapInput
 	// Namespace holds the Secret, Workload mounts it, and InCluster creates objects in the

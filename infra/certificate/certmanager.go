@@ -57,7 +57,7 @@ func certificateSpec(secret string, args *Args) pulumi.Map {
 		},
 	}
 	if issuer.IPAddress {
-		spec["ipAddresses"] = pulumi.StringArray{args.IPAddress}
+		spec["ipAddresses"] = args.IPAddresses
 	}
 	return spec
 }

@@ -69,7 +69,7 @@ func (c *Certificate) newRequest(ctx *pulumi.Context, name string, args *Args) (
 		// common name has at most 64 characters (RFC 5280).
 		Subject:     tls.CertRequestSubjectArgs{CommonName: pulumi.String("grpc-edge")},
 		DnsNames:    pulumi.ToStringArray(args.DNSNames),
-		IpAddresses: pulumi.StringArray{args.IPAddress},
+		IpAddresses: args.IPAddresses,
 	}, pulumi.Parent(c))
 	if err != nil {
 		return nil, nil, fmt.Errorf("requesting the leaf: %w", err)

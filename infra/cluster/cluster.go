@@ -37,8 +37,10 @@ type Args struct {
 	Network, Subnet          pulumi.StringInput
 	PodsRange, ServicesRange string
 	ControlPlaneCIDR         string
-	NodeAccount              pulumi.StringInput
-	Labels                   pulumi.StringMapInput
+	// DualStack gives nodes and pods IPv6 addresses of the subnet too.
+	DualStack   bool
+	NodeAccount pulumi.StringInput
+	Labels      pulumi.StringMapInput
 	// KMSKey encrypts Kubernetes Secrets and the nodes' disks; empty for Google's
 	// own keys.
 	KMSKey string
@@ -122,18 +124,22 @@ func (c *Cluster) newCluster(ctx *pulumi.Context, name string, args *Args) (*con
 
 // clusterArgs returns the settings that clusters of both modes share.
 func clusterArgs(args *Args) *container.ClusterArgs {
+	allocation := container.ClusterIpAllocationPolicyArgs{
+		ClusterSecondaryRangeName:  pulumi.String(args.PodsRange),
+		ServicesSecondaryRangeName: pulumi.String(args.ServicesRange),
+	}
+	if args.DualStack {
+		allocation.StackType = pulumi.String("IPV4_IPV6")
+	}
 	described := &container.ClusterArgs{
 		Location:           pulumi.String(args.Location),
 		DeletionProtection: pulumi.Bool(args.DeletionProtection),
 		ReleaseChannel:     container.ClusterReleaseChannelArgs{Channel: pulumi.String(args.ReleaseChannel)},
 
-		Network:        args.Network,
-		Subnetwork:     args.Subnet,
-		NetworkingMode: pulumi.String("VPC_NATIVE"),
-		IpAllocationPolicy: container.ClusterIpAllocationPolicyArgs{
-			ClusterSecondaryRangeName:  pulumi.String(args.PodsRange),
-			ServicesSecondaryRangeName: pulumi.String(args.ServicesRange),
-		},
+		Network:            args.Network,
+		Subnetwork:         args.Subnet,
+		NetworkingMode:     pulumi.String("VPC_NATIVE"),
+		IpAllocationPolicy: allocation,
 		PrivateClusterConfig: container.ClusterPrivateClusterConfigArgs{
 			EnablePrivateNodes: pulumi.Bool(true),
 			// The public endpoint is for Pulumi, from the authorized networks only. Without

@@ -74,6 +74,9 @@ type Network struct {
 	NAT bool
 	// FlowLogs makes VPC Flow Logs keep a sample of the connections.
 	FlowLogs bool
+	// DualStack gives the subnet, the nodes and the pods IPv6 addresses too, and the edge one
+	// that clients call.
+	DualStack bool
 }
 
 // Cluster describes the GKE cluster and its nodes.
@@ -186,6 +189,7 @@ func (r *reader) read() *Config {
 	c.Delivery = r.delivery(c.Project, c.DeletionProtection)
 	c.Network.NAT = r.boolean("grpc-edge:nat")
 	c.Network.FlowLogs = r.boolean("grpc-edge:flowLogs")
+	c.Network.DualStack = r.boolean("grpc-edge:dualStack")
 	c.Cluster = r.cluster(c.Region)
 	r.checkNodeCounts(c.Cluster)
 	r.checkPods(c)

@@ -287,7 +287,7 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 		`  grpc-edge:nodeCount is "many"; it must be a whole number from 1 to 1000`,
 		`  grpc-edge:podsCidr is "everything"; it must be a private IPv4 CIDR block of size /9 to /23, such as 10.10.0.0/23`,
 		`  grpc-edge:replicas is unknown; docs/configuration.md lists the keys; remove it with: pulumi config rm grpc-edge:replicas`,
-		`  grpc-edge:rules[0].clients is ["all"]; it must be a list of CIDR blocks, such as [10.0.0.0/8]`,
+		`  grpc-edge:rules[0].clients is ["all"]; it must be a list of CIDR blocks, such as [10.0.0.0/8, 2001:db8::/32]`,
 		`  grpc-edge:rules[1].callsPerSecond is -1; it must be a whole number, 0 or more`,
 		`  grpc-edge:rules[1].servic is unknown; did you mean service? there may be service, method, authority, issuers, clients, callsPerSecond, burst`,
 		`  grpc-edge:rules[2] is "api.Echo"; it must be an object`,

@@ -133,12 +133,12 @@ func (r *reader) prefixes(key string) []netip.Prefix {
 	return list
 }
 
-const allowedPrefixes = "a list of CIDR blocks, such as [10.0.0.0/8]"
+const allowedPrefixes = "a list of CIDR blocks, such as [10.0.0.0/8, 2001:db8::/32]"
 
 func parsePrefixes(texts []string) (list []netip.Prefix, ok bool) {
 	for _, text := range texts {
 		prefix, err := netip.ParsePrefix(text)
-		if err != nil || prefix != prefix.Masked() {
+		if err != nil || prefix != prefix.Masked() || prefix.Addr().Is4In6() {
 			return nil, false
 		}
 		list = append(list, prefix)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"example.com/grpc-edge/services/catalog"
 )
@@ -61,6 +62,9 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 	if i := slices.IndexFunc(s.Egress, func(way catalog.Egress) bool { return isPublic(way.CIDR) }); i >= 0 && !c.Network.NAT {
 		r.report("grpc-edge:nat", "is false, but service %s has an egress to the public addresses %s; set it to true", s.Name, s.Egress[i].CIDR)
 	}
+	if i := slices.IndexFunc(s.Egress, func(way catalog.Egress) bool { return strings.Contains(way.CIDR, ":") }); i >= 0 && !c.Network.DualStack {
+		r.report("grpc-edge:dualStack", "is false, but service %s has an egress to the IPv6 addresses %s; set it to true", s.Name, s.Egress[i].CIDR)
+	}
 	for name, secret := range s.Secrets {
 		if key := "grpc-edge:services"; secret.Value != "" && !r.secret(key) {
 			r.report(key, "holds the secret %s of service %s in the clear; set it with: pulumi config set --secret --path '%s.%s.secrets.%s.value' VALUE",
@@ -76,10 +80,11 @@ var internalRanges = []string{
 	"192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
 }
 
-// isPublic reports whether a block, which the catalog checks, has addresses of the internet.
+// isPublic reports whether a block, which the catalog checks, has IPv4 addresses of the
+// internet. Cloud NAT is for these: a public IPv6 address needs none.
 func isPublic(cidr string) bool {
 	block, err := netip.ParsePrefix(cidr)
-	return err == nil && !slices.ContainsFunc(internalRanges, func(internal string) bool {
+	return err == nil && block.Addr().Is4() && !slices.ContainsFunc(internalRanges, func(internal string) bool {
 		around := netip.MustParsePrefix(internal)
 		return around.Bits() <= block.Bits() && around.Contains(block.Addr())
 	})

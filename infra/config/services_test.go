@@ -68,6 +68,9 @@ func TestServicesNeedWhatIsOff(t *testing.T) {
 		{"egress: [{cidr: 10.40.0.0/24, ports: [443]}, {cidr: 8.8.8.0/24, ports: [443]}]", nil, false,
 			"  grpc-edge:nat is false, but service shop has an egress to the public addresses 8.8.8.0/24; set it to true"},
 		{"egress: [{cidr: 8.8.8.0/24, ports: [443]}]", map[string]string{"grpc-edge:nat": "true"}, false, ""},
+		{"egress: [{cidr: '2001:db8::/32', ports: [443]}]", nil, false,
+			"  grpc-edge:dualStack is false, but service shop has an egress to the IPv6 addresses 2001:db8::/32; set it to true"},
+		{"egress: [{cidr: '2001:db8::/32', ports: [443]}]", map[string]string{"grpc-edge:dualStack": "true"}, false, ""},
 		{"egress: [{cidr: 240.1.0.0/16, ports: [443]}]", nil, false, ""},
 		{"", map[string]string{"grpc-edge:services": key}, true, ""},
 		{"", map[string]string{"grpc-edge:services": key}, false, "  grpc-edge:services holds the secret PIN of service shop in the clear; " +

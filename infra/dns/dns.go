@@ -1,5 +1,5 @@
-// Package dns creates the A records of the names that clients call, in an existing managed
-// zone of Cloud DNS.
+// Package dns creates the A and AAAA records of the names that clients call, in an existing
+// managed zone of Cloud DNS.
 package dns
 
 import (
@@ -10,9 +10,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/network"
 )
 
-// ttl is the time in seconds that a resolver caches an answer. The address is static: it
+// ttl is the time in seconds that a resolver caches an answer. An address is static: it
 // changes only with another stack, and then clients follow within this time.
 const ttl = 300
 
@@ -25,14 +26,14 @@ type Records struct {
 type Args struct {
 	Zone config.DNSZone
 	// Names lists the names, without the final dot.
-	Names   []string
-	Address pulumi.StringInput
+	Names     []string
+	Addresses []network.Address
 	// Ready waits for the API of Cloud DNS.
 	Ready pulumi.ResourceOrInvokeOption
 }
 
-// New creates one record for each name. It fails if a name is not in the domain of the
-// zone, which Cloud DNS would report only one record at a time.
+// New creates one record for each name and address. It fails if a name is not in the domain
+// of the zone, which Cloud DNS would report only one record at a time.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Records, error) {
 	r := &Records{}
 	if err := ctx.RegisterComponentResource("grpc-edge:dns:Records", name, r, opts...); err != nil {
@@ -46,13 +47,19 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return args.Zone.Name, contains(domain, args)
 	}).(pulumi.StringOutput)
 	for _, host := range args.Names {
-		_, err := dns.NewRecordSet(ctx, name+"-"+host, &dns.RecordSetArgs{
-			Project: pulumi.String(args.Zone.Project), ManagedZone: checked,
-			Name: pulumi.String(host + "."), Type: pulumi.String("A"), Ttl: pulumi.Int(ttl),
-			Rrdatas: pulumi.StringArray{args.Address},
-		}, pulumi.Parent(r))
-		if err != nil {
-			return nil, fmt.Errorf("creating the DNS record of %s: %w", host, err)
+		for _, address := range args.Addresses {
+			resource, kind := name+"-"+host, "A"
+			if address.IPv6 {
+				resource, kind = resource+"-ipv6", "AAAA"
+			}
+			_, err := dns.NewRecordSet(ctx, resource, &dns.RecordSetArgs{
+				Project: pulumi.String(args.Zone.Project), ManagedZone: checked,
+				Name: pulumi.String(host + "."), Type: pulumi.String(kind), Ttl: pulumi.Int(ttl),
+				Rrdatas: pulumi.StringArray{address.IP},
+			}, pulumi.Parent(r))
+			if err != nil {
+				return nil, fmt.Errorf("creating the %s record of %s: %w", kind, host, err)
+			}
 		}
 	}
 	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{})

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -11,14 +12,22 @@ import (
 )
 
 // newLoadBalancer creates an external passthrough Network Load Balancer of GKE on the
-// static address (GKE, "LoadBalancer Service parameters").
+// static addresses (GKE, "LoadBalancer Service parameters").
 func (e *Edge) newLoadBalancer(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) error {
 	metadata := workload.Metadata(args.Namespace, Name)
 	metadata.Annotations = pulumi.StringMap{
 		// Uses a backend service; without the annotation, the older target pool.
 		"cloud.google.com/l4-rbs": pulumi.String("enabled"),
 		// Takes precedence over spec.loadBalancerIP, which is deprecated.
-		"networking.gke.io/load-balancer-ip-addresses": args.AddressName,
+		"networking.gke.io/load-balancer-ip-addresses": args.AddressNames.ToStringArrayOutput().ApplyT(func(names []string) string {
+			return strings.Join(names, ",")
+		}).(pulumi.StringOutput),
+	}
+	families := "SingleStack"
+	if args.Config.DualStack {
+		// RequireDualStack, or ipFamilies with IPv6, would fail the preview that makes a
+		// running cluster dual-stack: the API server still refuses both.
+		families = "PreferDualStack"
 	}
 	balancer, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
 		Metadata: metadata,
@@ -28,6 +37,7 @@ func (e *Edge) newLoadBalancer(ctx *pulumi.Context, name string, args *Args, opt
 			// Traffic goes straight to a node that has an Envoy pod: there is no second
 			// hop, and Envoy sees the address of the client.
 			ExternalTrafficPolicy: pulumi.String("Local"),
+			IpFamilyPolicy:        pulumi.String(families),
 			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
 				Name: pulumi.String("https"), Port: pulumi.Int(443), TargetPort: pulumi.Int(envoy.HTTPSPort),
 			}},

@@ -65,9 +65,9 @@ type Args struct {
 	// Chain and Key are the certificate in PEM; Key is a secret. If a Secret holds them
 	// already, Secret is its name; else it is nil.
 	Chain, Key, Secret pulumi.StringInput
-	// AddressName is the resource name of the static address. The load balancer refers to
-	// the address only by this name.
-	AddressName pulumi.StringInput
+	// AddressNames lists the resource names of the static addresses, one of each family. The
+	// load balancer refers to the addresses only by these names.
+	AddressNames pulumi.StringArray
 	// MetricsNamespaces lists the namespaces whose pods may scrape Envoy.
 	MetricsNamespaces []string
 	// CollectorNamespace is the namespace of the collector that Envoy sends traces to;

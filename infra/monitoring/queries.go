@@ -81,8 +81,10 @@ func quantile(q float64, s, by string, without ...string) string {
 	return fmt.Sprintf(`histogram_quantile(%v, sum by (le, %s) (%s))`, q, by, counted)
 }
 
+// connections returns the query of the connections of clients. In the name of the listener,
+// the address is 0.0.0.0, or with DualStack [__].
 func connections(s string) string {
-	return fmt.Sprintf(`envoy_listener_downstream_cx_active{%s,envoy_listener_address="0.0.0.0_%d"}`, s, envoy.HTTPSPort)
+	return fmt.Sprintf(`envoy_listener_downstream_cx_active{%s,envoy_listener_address=~".+_%d"}`, s, envoy.HTTPSPort)
 }
 
 // capacityShare is the share of an Envoy pod's connection limit above which an alert fires.

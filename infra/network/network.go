@@ -1,15 +1,19 @@
-// Package network creates the VPC of the cluster and the address that clients call.
+// Package network creates the VPC of the cluster and the addresses that clients call.
 //
 // On purpose it has no firewall rule, and a NAT gateway only on request:
 //
 //   - a VPC denies ingress unless a rule allows it; GKE itself creates the rules for
 //     its control plane, its nodes and each load balancer, and removes them;
-//   - nodes have no public address and need none: images come from Artifact
+//   - nodes have no public IPv4 address and need none: images come from Artifact
 //     Registry over Private Google Access, Docker Hub's through a repository there.
+//
+// In a dual-stack network, the nodes' IPv6 addresses are public. The VPC denies ingress to
+// them too, but not egress.
 package network
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/compute"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -21,14 +25,24 @@ const (
 	ServicesRange = "services"
 )
 
-// Network is a VPC with one subnet, and a static external IP.
+// Network is a VPC with one subnet, and static external addresses.
 type Network struct {
 	pulumi.ResourceState
 
 	// ID and SubnetID identify the network and the subnet of the cluster.
 	ID, SubnetID pulumi.IDOutput
-	// Address is the external IPv4 address; AddressName is the name of its resource.
-	Address, AddressName pulumi.StringOutput
+	// Addresses lists the external addresses: that of IPv4, and in a dual-stack network that
+	// of IPv6.
+	Addresses []Address
+	// IPv6Range is the block of the subnet's IPv6 addresses; nil without dual stack.
+	IPv6Range pulumi.StringInput
+}
+
+// Address is a static external address.
+type Address struct {
+	IPv6 bool
+	// Name is the name of its resource.
+	IP, Name pulumi.StringOutput
 }
 
 // Args describe the network. The ranges of the subnet are CIDR blocks that do not overlap.
@@ -42,13 +56,15 @@ type Args struct {
 	GoogleAPIs bool
 	// FlowLogs logs a sample of the connections.
 	FlowLogs bool
-	// Labels are set on the address: networks have no labels.
+	// DualStack gives the subnet public IPv6 addresses too, and reserves one of them.
+	DualStack bool
+	// Labels are set on the addresses: networks have no labels.
 	Labels pulumi.StringMapInput
-	// Protect prevents the deletion of the network and the address.
+	// Protect prevents the deletion of the network and the addresses.
 	Protect bool
 }
 
-// New creates the network and reserves the address.
+// New creates the network and reserves the addresses.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Network, error) {
 	n := &Network{}
 	if err := ctx.RegisterComponentResource("grpc-edge:network:Network", name, n, opts...); err != nil {
@@ -75,21 +91,68 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			return nil, err
 		}
 	}
-	// GKE requires the address in the cluster's region, and the load balancer of a Service
-	// is in the Premium Tier (GKE, "LoadBalancer Service parameters").
-	address, err := compute.NewAddress(ctx, name+"-edge", &compute.AddressArgs{
-		AddressType: pulumi.String("EXTERNAL"),
-		NetworkTier: pulumi.String("PREMIUM"),
-		Region:      pulumi.String(args.Region),
-		Labels:      args.Labels,
-	}, pulumi.Parent(n), pulumi.Protect(args.Protect))
-	if err != nil {
-		return nil, fmt.Errorf("reserving the external address of %q: %w", name, err)
+	if err := n.newAddress(ctx, name+"-edge", args, &compute.AddressArgs{}); err != nil {
+		return nil, err
 	}
-	n.ID, n.SubnetID, n.Address, n.AddressName = vpc.ID(), subnet.ID(), address.Address, address.Name
+	if args.DualStack {
+		if err := n.newAddress(ctx, name+"-edge-ipv6", args, &compute.AddressArgs{
+			IpVersion: pulumi.String("IPV6"),
+			// For the forwarding rule of a passthrough load balancer, from the subnet's block.
+			Ipv6EndpointType: pulumi.String("NETLB"),
+			Subnetwork:       subnet.ID(),
+		}); err != nil {
+			return nil, err
+		}
+		n.IPv6Range = n.Addresses[1].IP.ApplyT(subnetRange).(pulumi.StringOutput)
+	}
+	n.ID, n.SubnetID = vpc.ID(), subnet.ID()
 	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{
-		"id": n.ID, "subnetId": n.SubnetID, "address": n.Address, "addressName": n.AddressName,
+		"id": n.ID, "subnetId": n.SubnetID, "addresses": n.IPs(), "addressNames": n.AddressNames(),
 	})
+}
+
+// subnetRange returns the /64 of the subnet that an IPv6 address is from. The subnet's own
+// output, externalIpv6Prefix, is empty in the preview in which it becomes dual-stack; that of
+// a new address is unknown, as it should be.
+func subnetRange(address string) (string, error) {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return "", fmt.Errorf("reading the IPv6 address of the edge: %w", err)
+	}
+	return netip.PrefixFrom(ip, 64).Masked().String(), nil
+}
+
+// newAddress reserves an address. GKE requires it in the cluster's region, and the load
+// balancer of a Service is in the Premium Tier (GKE, "LoadBalancer Service parameters").
+func (n *Network) newAddress(ctx *pulumi.Context, name string, args *Args, described *compute.AddressArgs) error {
+	described.AddressType = pulumi.String("EXTERNAL")
+	described.NetworkTier = pulumi.String("PREMIUM")
+	described.Region = pulumi.String(args.Region)
+	described.Labels = args.Labels
+	address, err := compute.NewAddress(ctx, name, described, pulumi.Parent(n), pulumi.Protect(args.Protect))
+	if err != nil {
+		return fmt.Errorf("reserving the external address %q: %w", name, err)
+	}
+	n.Addresses = append(n.Addresses, Address{IPv6: described.IpVersion != nil, IP: address.Address, Name: address.Name})
+	return nil
+}
+
+// IPs returns all external addresses.
+func (n *Network) IPs() pulumi.StringArray {
+	var ips pulumi.StringArray
+	for _, address := range n.Addresses {
+		ips = append(ips, address.IP)
+	}
+	return ips
+}
+
+// AddressNames returns the names of the resources of all external addresses.
+func (n *Network) AddressNames() pulumi.StringArray {
+	var names pulumi.StringArray
+	for _, address := range n.Addresses {
+		names = append(names, address.Name)
+	}
+	return names
 }
 
 func (n *Network) newSubnet(ctx *pulumi.Context, name string, vpc *compute.Network, args *Args) (*compute.Subnetwork, error) {
@@ -111,7 +174,17 @@ func (n *Network) newSubnet(ctx *pulumi.Context, name string, vpc *compute.Netwo
 			Metadata: pulumi.String("INCLUDE_ALL_METADATA"),
 		}
 	}
-	subnet, err := compute.NewSubnetwork(ctx, name+"-nodes", described, pulumi.Parent(n))
+	options := []pulumi.ResourceOption{pulumi.Parent(n)}
+	if args.DualStack {
+		// A load balancer that clients reach from the internet needs external addresses (VPC,
+		// "Subnets", IPv6 access types).
+		described.StackType, described.Ipv6AccessType = pulumi.String("IPV4_IPV6"), pulumi.String("EXTERNAL")
+	} else {
+		// A subnet that was dual-stack keeps its IPv6 range: Google does not change the access
+		// type again, and every preview would show that it should.
+		options = append(options, pulumi.IgnoreChanges([]string{"stackType", "ipv6AccessType"}))
+	}
+	subnet, err := compute.NewSubnetwork(ctx, name+"-nodes", described, options...)
 	if err != nil {
 		return nil, fmt.Errorf("creating the subnet of %q: %w", name, err)
 	}

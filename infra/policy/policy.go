@@ -17,10 +17,10 @@ func TCP(ports ...int) networkingv1.NetworkPolicyPortArray {
 }
 
 // Range returns the addresses of a CIDR block, except for those of the blocks in without.
-func Range(cidr string, without ...string) networkingv1.NetworkPolicyPeerArray {
+func Range(cidr string, without ...pulumi.StringInput) networkingv1.NetworkPolicyPeerArray {
 	block := networkingv1.IPBlockArgs{Cidr: pulumi.String(cidr)}
 	if len(without) > 0 {
-		block.Except = pulumi.ToStringArray(without)
+		block.Except = pulumi.StringArray(without)
 	}
 	return networkingv1.NetworkPolicyPeerArray{networkingv1.NetworkPolicyPeerArgs{IpBlock: block}}
 }

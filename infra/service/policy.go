@@ -23,6 +23,10 @@ var metadataServers = map[string]int{"169.254.169.254": 80, "169.254.169.252": 9
 // 3927).
 var notInternet = []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"}
 
+// notInternet6 lists the ranges of IPv6 that are not public addresses (RFC 4193 and RFC
+// 4291). The range of the cluster's own subnet is public.
+var notInternet6 = []string{"fc00::/7", "fe80::/10"}
+
 // newPolicy allows calls from the callers, and the egress that the service asks for.
 func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 	spec := networkingv1.NetworkPolicySpecArgs{
@@ -78,7 +82,10 @@ func egress(args *Args) networkingv1.NetworkPolicyEgressRuleArray {
 		}
 	}
 	if args.Spec.Internet {
-		add(policy.Range("0.0.0.0/0", notInternet...), nil)
+		add(policy.Range("0.0.0.0/0", pulumi.ToStringArray(notInternet)...), nil)
+		if args.IPv6Range != nil {
+			add(policy.Range("::/0", append(pulumi.ToStringArray(notInternet6), args.IPv6Range)...), nil)
+		}
 	}
 	return rules
 }

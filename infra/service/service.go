@@ -50,6 +50,8 @@ type Args struct {
 	NodeSelector pulumi.StringMap
 	// OTLP is the collector for telemetry; nil for none.
 	OTLP *config.Collector
+	// IPv6Range is the block of the cluster's own IPv6 addresses; nil without dual stack.
+	IPv6Range pulumi.StringInput
 	// After lists the resources that the pods depend on.
 	After []pulumi.Resource
 }

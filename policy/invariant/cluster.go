@@ -19,7 +19,7 @@ func clusterRules(s Settings) []Rule {
 		},
 		{
 			Name:   "nodes-private",
-			What:   "Nodes have no public address.",
+			What:   "Nodes have no public IPv4 address.",
 			Why:    "Otherwise a program that listens on a node by mistake is open to the internet.",
 			Source: `GKE, "Customize your network isolation"`,
 			resource: func(r Resource) []finding {

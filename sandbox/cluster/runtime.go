@@ -77,8 +77,15 @@ func (c *Cluster) Kubeconfig() string { return c.plane.file("admin.kubeconfig") 
 // Spec returns the description that the cluster was created from.
 func (c *Cluster) Spec() container.ClusterSpec { return c.plane.spec }
 
+// errIPv4Only says what this runtime does not run.
+var errIPv4Only = errors.New("the sandbox's nodes and pods have IPv4 only: set dualStack to false in its stack (ipAllocationPolicy.stackType: IPV4); " +
+	"Envoy's tests and those of the emulated cloud cover dual stack")
+
 // StartCluster implements gcp.Runtime.
 func (r *Runtime) StartCluster(ctx context.Context, spec container.ClusterSpec) (container.ClusterStatus, error) {
+	if spec.DualStack {
+		return container.ClusterStatus{}, fmt.Errorf("starting cluster %s: %w", spec.Name, errIPv4Only)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, running := r.clusters[spec.Name]

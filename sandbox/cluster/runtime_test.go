@@ -53,6 +53,14 @@ func TestNodeAddress(t *testing.T) {
 	}
 }
 
+func TestDualStackIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := (&Runtime{}).StartCluster(t.Context(), container.ClusterSpec{Name: "gke", DualStack: true})
+	if err == nil || !strings.Contains(err.Error(), "set dualStack to false") {
+		t.Errorf("StartCluster = %v, want a refusal that says what to do", err)
+	}
+}
+
 func TestEndpoint(t *testing.T) {
 	t.Parallel()
 	r := NewRuntime(Options{Dir: t.TempDir()})

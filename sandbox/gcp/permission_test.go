@@ -109,6 +109,7 @@ func TestCallsBesidesTheMethod(t *testing.T) {
 	cluster := gcp.Call{Kind: container.KindCluster, Name: gcptest.ClusterName, Config: gcptest.ClusterConfig}
 	pool := gcp.Call{Kind: container.KindNodePool, Name: gcptest.NodePoolName, Config: gcptest.PoolConfig}
 	subnet := gcp.Call{Kind: compute.KindSubnetwork, Name: gcptest.SubnetworkName, Config: gcptest.SubnetConfig}
+	address := gcp.Call{Kind: compute.KindAddress, Name: gcptest.AddressName, Config: gcp.Properties{"subnetwork": gcptest.SubnetworkName}}
 	identities := gcp.Call{Kind: iam.KindIdentityPool, Name: "projects/test-project/locations/global/workloadIdentityPools/ci"}
 	for _, test := range []struct {
 		call       gcp.Call
@@ -120,6 +121,7 @@ func TestCallsBesidesTheMethod(t *testing.T) {
 		{pool, []gcp.Verb{gcp.VerbCreate, gcp.VerbGet, gcp.VerbUpdate}, "compute.instanceGroupManagers.list", "the same"},
 		{identities, []gcp.Verb{gcp.VerbCreate, gcp.VerbGet, gcp.VerbUpdate}, "iam.workloadIdentityPools.getAttestationRules", "iambeta/resource_iam_workload_identity_pool.go"},
 		{subnet, []gcp.Verb{gcp.VerbUpdate}, "compute.subnetworks.expandIpCidrRange", "compute/resource_compute_subnetwork.go"},
+		{address, []gcp.Verb{gcp.VerbCreate}, "compute.subnetworks.use", "addresses.insert"},
 	} {
 		for _, verb := range test.verbs {
 			test.call.Verb = verb

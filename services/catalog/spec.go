@@ -75,7 +75,8 @@ type Spec struct {
 	Egress []Egress `json:"egress"`
 	// GoogleAPIs allows connections to Google's APIs over Private Google Access.
 	GoogleAPIs bool `json:"googleApis"`
-	// Internet allows connections to every public address, through Cloud NAT.
+	// Internet allows connections to every public address: of IPv4 through Cloud NAT, and in
+	// a dual-stack cluster of IPv6.
 	Internet bool `json:"internet"`
 }
 

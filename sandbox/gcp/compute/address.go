@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"example.com/grpc-edge/sandbox/addressplan"
 	"example.com/grpc-edge/sandbox/gcp"
@@ -18,7 +19,17 @@ var addressRule = &gcp.Rule{
 		gcp.VerbDelete: gcp.On(gcp.OnObject, "compute.addresses.delete", "compute.regionOperations.get"),
 	},
 	Quota: gcp.Quota{Metric: "STATIC_ADDRESSES", Limit: 8, Within: "regions"},
-	Check: checkAddress, Admit: admitAddress, Show: showUsers,
+	Needs: useSubnetwork, Check: checkAddress, Admit: admitAddress, Show: showUsers,
+}
+
+// useSubnetwork adds what a reservation in a subnet needs ("addresses.insert", Compute Engine API).
+func useSubnetwork(call gcp.Call, all []gcp.Need) []gcp.Need {
+	subnet := call.Config.Text("subnetwork")
+	if call.Verb != gcp.VerbCreate || subnet == "" {
+		return all
+	}
+	region, _, _ := strings.Cut(call.Name, "/addresses/")
+	return append(all, gcp.Need{Permission: "compute.subnetworks.use", Resource: region + "/subnetworks/" + gcp.LastSegment(subnet)})
 }
 
 func checkAddress(p gcp.Properties) []gcp.Violation {
@@ -38,15 +49,15 @@ func checkAddress(p gcp.Properties) []gcp.Violation {
 
 func admitAddress(t *gcp.Change) error {
 	p := t.New.Config
-	if p.Text("ipVersion") == "IPV6" {
-		return gcp.Invalid("ipVersion", "IPV6", "The emulated network has no IPv6.")
-	}
 	kind := cmp.Or(p.Text("addressType"), "EXTERNAL")
 	t.AssignNumber("addressId")
 	t.Stamp("creationTimestamp")
 	t.Complete(gcp.Properties{"selfLink": LinkBase + t.New.Name, "addressType": kind, "labelFingerprint": gcp.Fingerprint()},
 		gcp.Properties{"prefixLength": 0, "users": []any{}, "networkTier": "PREMIUM", "purpose": "", "subnetwork": ""})
-	if kind == "INTERNAL" {
+	switch {
+	case p.Text("ipVersion") == "IPV6":
+		return ipv6Address(t)
+	case kind == "INTERNAL":
 		return internalAddress(t)
 	}
 	if t.New.Status.Has("address") {
@@ -93,6 +104,48 @@ func internalAddress(t *gcp.Change) error {
 		}
 	}
 	return gcp.Invalid("address", wanted, "No such address is free in subnetwork '%s' (%s).", subnet.Name, primary)
+}
+
+// ipv6Address reserves a /96 of a subnet's external IPv6 range. Those of forwarding rules are in
+// its second half ("Reserve a static external IP address" and "Subnets", VPC documentation). IPv6
+// has no Standard Tier ("Network Service Tiers overview").
+func ipv6Address(t *gcp.Change) error {
+	p := t.New.Config
+	switch {
+	case p.Text("addressType") == "INTERNAL":
+		return gcp.Invalid("addressType", "INTERNAL", "Internal IPv6 addresses are not emulated.")
+	case p.Text("networkTier") == "STANDARD":
+		return gcp.Invalid("networkTier", "STANDARD", "IPv6 addresses are only available in the PREMIUM network tier.")
+	case p.Text("subnetwork") == "":
+		return gcp.BadRequest("Required field 'resource.subnetwork' not specified")
+	}
+	subnet, err := t.LookUp(KindSubnetwork, p.Text("subnetwork"))
+	if err != nil {
+		return err
+	}
+	prefix := ParseRange(subnet.Properties().Text("externalIpv6Prefix"))
+	if !prefix.IsValid() || subnet.Properties().Text("stackType") == "IPV4_ONLY" {
+		return gcp.Invalid("subnetwork", subnet.Name, "The subnetwork has no external IPv6 range: its stack type must be IPV4_IPV6, its IPv6 access type EXTERNAL.")
+	}
+	t.New.Uses = []string{subnet.Name}
+	t.New.Status.Merge(gcp.Properties{"subnetwork": LinkBase + subnet.Name, "prefixLength": 96})
+	if t.New.Status.Has("address") {
+		return nil
+	}
+	taken := map[string]bool{}
+	for _, other := range t.All(KindAddress, "projects/") {
+		taken[other.Properties().Text("address")] = true
+	}
+	first := uint64(0)
+	if p.Text("ipv6EndpointType") == "NETLB" {
+		first = 1 << 31
+	}
+	for n := first; ; n++ {
+		if a := nthIPv6(prefix, 96, n).Addr().String(); !taken[a] {
+			t.New.Status["address"] = a
+			return nil
+		}
+	}
 }
 
 // freeExternal returns an external address that nothing has.

@@ -21,6 +21,24 @@ var prohibited = []netip.Prefix{
 // ranges" in "Subnets", VPC documentation).
 var autoMode = netip.MustParsePrefix("10.128.0.0/9")
 
+// externalIPv6 is the range from which dual-stack subnets take their /64. Google's are of its own;
+// this one is for documentation (RFC 3849), as nothing is reached by it.
+var externalIPv6 = netip.MustParsePrefix("2001:db8::/32")
+
+// nthIPv6 returns the n-th block of a size within a range of IPv6; the first one is number 0.
+func nthIPv6(p netip.Prefix, bits int, n uint64) netip.Prefix {
+	a := p.Masked().Addr().As16()
+	high, low := binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
+	if bits <= 64 {
+		high += n << (64 - bits)
+	} else {
+		low += n << (128 - bits)
+	}
+	binary.BigEndian.PutUint64(a[:8], high)
+	binary.BigEndian.PutUint64(a[8:], low)
+	return netip.PrefixFrom(netip.AddrFrom16(a), bits)
+}
+
 // RangeProblem returns why a string is no range for a subnet, or "".
 func RangeProblem(s string) string {
 	p, err := netip.ParsePrefix(s)

@@ -40,6 +40,14 @@ func TestCreateIsRefused(t *testing.T) {
 	refuse("firewall empty", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net"}, 400, "'resource.allowed' or 'resource.denied'")
 	refuse("egress with sources", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "direction": "EGRESS",
 		"denies": []any{gcp.Properties{"protocol": "all"}}, "sourceRanges": []any{"10.0.0.0/8"}}, 400, "Egress rules have destinations")
+	dual := gcp.Properties{"name": "s", "network": "net", "ipCidrRange": "10.32.0.0/20", "stackType": "IPV4_IPV6"}
+	refuse("dual stack without access", compute.KindSubnetwork, dual, 400, "'resource.ipv6AccessType' not specified")
+	refuse("internal IPv6", compute.KindSubnetwork, gcptest.With(dual, gcp.Properties{"ipv6AccessType": "INTERNAL"}), 400, "not emulated")
+	ipv6 := gcp.Properties{"name": "a", "ipVersion": "IPV6", "ipv6EndpointType": "NETLB", "subnetwork": "sub"}
+	refuse("IPv6 without a range", compute.KindAddress, ipv6, 400, "no external IPv6 range")
+	refuse("IPv6 without subnet", compute.KindAddress, gcptest.With(ipv6, gcp.Properties{"subnetwork": nil}), 400, "'resource.subnetwork' not specified")
+	refuse("IPv6 in the Standard Tier", compute.KindAddress, gcptest.With(ipv6, gcp.Properties{"networkTier": "STANDARD"}), 400, "PREMIUM")
+	refuse("internal address of IPv6", compute.KindAddress, gcptest.With(ipv6, gcp.Properties{"addressType": "INTERNAL"}), 400, "not emulated")
 	refuse("address asked for", compute.KindAddress, gcp.Properties{"name": "a", "address": "203.0.113.99"}, 400, "not allocated to the project")
 	refuse("internal address", compute.KindAddress, gcp.Properties{"name": "a", "addressType": "INTERNAL", "subnetwork": "sub", "address": "10.1.0.5"}, 400, "No such address is free")
 	refuse("router ASN", compute.KindRouter, gcp.Properties{"name": "r", "network": "net", "bgp": gcp.Properties{"asn": 1.0}}, 400, "private ASN")

@@ -25,6 +25,7 @@ func checkSubnetwork(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Name()
 	c.OneOf("stackType", "IPV4_ONLY", "IPV4_IPV6", "IPV6_ONLY")
+	c.OneOf("ipv6AccessType", "EXTERNAL", "INTERNAL")
 	c.OneOf("role", "ACTIVE", "BACKUP")
 	c.OneOf("logConfig.aggregationInterval", "INTERVAL_5_SEC", "INTERVAL_30_SEC", "INTERVAL_1_MIN", "INTERVAL_5_MIN",
 		"INTERVAL_10_MIN", "INTERVAL_15_MIN")
@@ -78,6 +79,9 @@ func admitSubnetwork(t *gcp.Change) error {
 	if err := keepsUsedRanges(t); err != nil {
 		return err
 	}
+	if err := admitIPv6(t); err != nil {
+		return err
+	}
 	t.New.Uses = []string{network.Name}
 	primary := ParseRange(t.New.Config.Text("ipCidrRange"))
 	if !t.New.Status.Has("subnetworkId") {
@@ -95,6 +99,39 @@ func admitSubnetwork(t *gcp.Change) error {
 		"stackType": "IPV4_ONLY", "secondaryIpRanges": []any{}, "internalIpv6Prefix": "", "externalIpv6Prefix": "",
 		"ipv6CidrRange": "", "ipv6GceEndpoint": "", "state": "READY", "allowSubnetCidrRoutesOverlap": false,
 	})
+	return nil
+}
+
+// admitIPv6 gives a subnet a range of external IPv6 addresses, when it first becomes dual-stack.
+// The access type is immutable ("Subnetwork", Compute Engine API). Back to IPv4 only, the subnet
+// keeps the range ("Change a dual-stack subnet to IPv4 only", VPC documentation).
+func admitIPv6(t *gcp.Change) error {
+	access, dual := t.New.Config.Text("ipv6AccessType"), t.New.Config.Text("stackType") == "IPV4_IPV6"
+	if t.Old != nil {
+		if had := t.Old.Properties().Text("ipv6AccessType"); had != "" && access != "" && access != had {
+			return gcp.Invalid("ipv6AccessType", access, "The access type of a subnetwork cannot be changed.")
+		}
+	}
+	switch {
+	case !dual:
+		return nil
+	case access == "":
+		return gcp.BadRequest("Required field 'resource.ipv6AccessType' not specified")
+	case access == "INTERNAL":
+		return gcp.Invalid("ipv6AccessType", access, "Internal IPv6 ranges are not emulated: use EXTERNAL.")
+	case t.New.Status.Text("externalIpv6Prefix") != "":
+		return nil
+	}
+	taken := map[string]bool{}
+	for _, other := range t.All(KindSubnetwork, "") {
+		taken[other.Status.Text("externalIpv6Prefix")] = true
+	}
+	free := nthIPv6(externalIPv6, 64, 0)
+	for n := uint64(1); taken[free.String()]; n++ {
+		free = nthIPv6(externalIPv6, 64, n)
+	}
+	// A range of Google's own serves VMs and forwarding rules ("ipv6GceEndpoint", Compute Engine API).
+	t.New.Status.Merge(gcp.Properties{"externalIpv6Prefix": free.String(), "ipv6GceEndpoint": "VM_AND_FR"})
 	return nil
 }
 

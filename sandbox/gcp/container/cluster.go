@@ -32,7 +32,7 @@ func clusterRule(rt Runtime) *gcp.Rule {
 		Quota: gcp.Quota{Metric: "CLUSTERS", Limit: 100, Within: "locations"}, // "Quotas and limits", GKE
 		Needs: spareAutopilot, Check: checkCluster, Admit: admitCluster,
 		Build: func(ctx context.Context, t *gcp.Change) error {
-			if t.Old != nil && managedPrometheus(t.Old) == managedPrometheus(t.New) && enforces(t.Old) == enforces(t.New) {
+			if t.Old != nil && managedPrometheus(t.Old) == managedPrometheus(t.New) && enforces(t.Old) == enforces(t.New) && dualStack(t.Old) == dualStack(t.New) {
 				return nil
 			}
 			err := startCluster(ctx, rt, t.Cloud(), t.New)
@@ -88,6 +88,11 @@ func enforces(cluster *gcp.Object) bool {
 	return cluster.Config.Text("binaryAuthorization.evaluationMode") == "PROJECT_SINGLETON_POLICY_ENFORCE"
 }
 
+// dualStack reports whether a cluster's nodes and pods have IPv6 addresses too.
+func dualStack(cluster *gcp.Object) bool {
+	return cluster.Config.Text("ipAllocationPolicy.stackType") == "IPV4_IPV6"
+}
+
 // clusterName matches a cluster's name; it is stricter than other names ("clusters.create", GKE
 // API).
 var clusterName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,38}[a-z0-9])?$`)
@@ -96,6 +101,7 @@ func checkCluster(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Match("name", clusterName, "be 1-40 characters: a lowercase letter, then lowercase letters, digits and hyphens, not a hyphen at the end")
 	c.OneOf("networkingMode", "VPC_NATIVE", "ROUTES")
+	c.OneOf("ipAllocationPolicy.stackType", "IPV4", "IPV4_IPV6")
 	c.OneOf("datapathProvider", "DATAPATH_PROVIDER_UNSPECIFIED", "LEGACY_DATAPATH", "ADVANCED_DATAPATH")
 	c.OneOf("releaseChannel.channel", "UNSPECIFIED", "RAPID", "REGULAR", "STABLE", "EXTENDED")
 	c.OneOf("securityPostureConfig.mode", "DISABLED", "BASIC", "ENTERPRISE")
@@ -155,6 +161,9 @@ func admitCluster(t *gcp.Change) error {
 		}
 	} else {
 		t.New.Uses = t.Old.Uses
+	}
+	if err := checkStack(t); err != nil {
+		return err
 	}
 	if err := checkNodeAccount(t, p.Text("nodeConfig.serviceAccount")); err != nil {
 		return err

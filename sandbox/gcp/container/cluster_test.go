@@ -175,3 +175,23 @@ func TestChannelsOfferVersions(t *testing.T) {
 		}
 	}
 }
+
+// TestClusterBecomesDualStack changes a cluster in place, once its subnet is dual-stack.
+func TestClusterBecomesDualStack(t *testing.T) {
+	t.Parallel()
+	rt := gcptest.NewRuntime()
+	c := gcptest.Open(t, t.TempDir(), rt)
+	gcptest.Build(t, c)
+	dual := gcptest.With(gcptest.ClusterConfig, gcp.Properties{"ipAllocationPolicy": gcp.Properties{
+		"clusterSecondaryRangeName": "pods", "servicesSecondaryRangeName": "services", "stackType": "IPV4_IPV6"}})
+	if _, err := c.Update(context.Background(), gcptest.ClusterName, gcptest.Here, dual); !strings.Contains(gcptest.ErrorText(err), "must have that stack type too") {
+		t.Errorf("in a subnet of IPv4 only: %v, want a refusal", err)
+	}
+	subnet := gcptest.With(gcptest.SubnetConfig, gcp.Properties{"stackType": "IPV4_IPV6", "ipv6AccessType": "EXTERNAL"})
+	if _, err := c.Update(context.Background(), gcptest.SubnetworkName, gcptest.Here, subnet); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Update(context.Background(), gcptest.ClusterName, gcptest.Here, dual); err != nil || !rt.Clusters["gke"].DualStack {
+		t.Errorf("in a dual-stack subnet: %v; the cluster is %+v, want it to be dual-stack", err, rt.Clusters["gke"])
+	}
+}

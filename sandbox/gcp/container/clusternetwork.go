@@ -59,6 +59,19 @@ func admitClusterNetwork(t *gcp.Change) error {
 	return checkControlPlane(t, subnet, pods, services)
 }
 
+// checkStack checks that the subnet of a dual-stack cluster is dual-stack, which an update of the
+// cluster does not make it ("ClusterUpdate", GKE API: desiredStackType).
+func checkStack(t *gcp.Change) error {
+	if !dualStack(t.New) {
+		return nil
+	}
+	subnet, err := t.LookUp(compute.KindSubnetwork, t.New.Status.Text("subnetwork"))
+	if err == nil && subnet.Properties().Text("stackType") != "IPV4_IPV6" {
+		return gcp.BadRequest("Subnetwork %q of a cluster with stack type IPV4_IPV6 must have that stack type too.", subnet.Name)
+	}
+	return err
+}
+
 // clusterRange returns the range for Pods ("cluster") or Services: a secondary range of the
 // subnet, a given CIDR range, or a range that GKE picks.
 func clusterRange(t *gcp.Change, subnet *gcp.Object, of string, pool netip.Prefix, bits int) (netip.Prefix, error) {
@@ -140,7 +153,7 @@ func clusterSpec(v gcp.View, o *gcp.Object) (ClusterSpec, error) {
 		Name: o.ID(), Project: o.Project(), Location: p.Text("location"),
 		SubnetCIDR: compute.ParseRange(subnet.Config.Text("ipCidrRange")), PodCIDR: compute.ParseRange(p.Text("clusterIpv4Cidr")),
 		ServiceCIDR: compute.ParseRange(p.Text("servicesIpv4Cidr")), ControlPlaneCIDR: controlPlane,
-		ManagedPrometheus: managedPrometheus(o), Autopilot: autopilot(o), BinaryAuthorization: enforces(o),
+		ManagedPrometheus: managedPrometheus(o), Autopilot: autopilot(o), BinaryAuthorization: enforces(o), DualStack: dualStack(o),
 		WorkloadIdentity: p.Text("workloadIdentityConfig.workloadPool") != "",
 	}
 	if block := o.Config.Text("privateClusterConfig.masterIpv4CidrBlock"); block != "" {

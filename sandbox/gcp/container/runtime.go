@@ -41,6 +41,8 @@ type ClusterSpec struct {
 	// BinaryAuthorization is true if pods run only as the project's policy has it, see
 	// package binaryauthorization.
 	BinaryAuthorization bool
+	// DualStack is true if nodes and pods have IPv6 addresses too.
+	DualStack bool
 	// WorkloadIdentity is true if pods have identities of their own, see [gcp.WorkloadPrincipal].
 	WorkloadIdentity bool
 }

@@ -46,10 +46,15 @@ func checkRecordSet(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Match("name", recordName, "be a DNS name in lower case with a final dot")
 	c.Match("managedZone", gcp.ResourceName, "be the name of a managed zone")
-	c.OneOf("type", "A", "CNAME")
+	c.OneOf("type", "A", "AAAA", "CNAME")
 	for _, data := range p.Texts("rrdatas") {
-		if a, err := netip.ParseAddr(data); p.Text("type") == "A" && data != "" && (err != nil || !a.Is4()) {
+		a, err := netip.ParseAddr(data)
+		switch kind := p.Text("type"); {
+		case data == "":
+		case kind == "A" && (err != nil || !a.Is4()):
 			c.Wrong("rrdatas", "%q is not an IPv4 address, as records of type A have", data)
+		case kind == "AAAA" && (err != nil || !a.Is6()):
+			c.Wrong("rrdatas", "%q is not an IPv6 address, as records of type AAAA have", data)
 		}
 	}
 	if p.Has("routingPolicy") {

@@ -31,6 +31,7 @@ func TestRecordSets(t *testing.T) {
 		t.Errorf("a record that is there already has %v, want it to be replaced", again.Config["rrdatas"])
 	}
 	gcptest.Create(t, c, dns.KindRecordSet, gcptest.With(recordConfig, gcp.Properties{"name": "example.com."}))
+	gcptest.Create(t, c, dns.KindRecordSet, gcptest.With(recordConfig, gcp.Properties{"type": "AAAA", "rrdatas": []any{"2001:db8::1"}}))
 	for _, test := range []struct {
 		change gcp.Properties
 		code   int
@@ -41,8 +42,9 @@ func TestRecordSets(t *testing.T) {
 		{gcp.Properties{"name": "badexample.com."}, 400, "entity.change.additions[0].name"},
 		{gcp.Properties{"name": "grpc.example.com"}, 400, "final dot"},
 		{gcp.Properties{"rrdatas": []any{"2001:db8::1"}}, 400, "is not an IPv4 address"},
+		{gcp.Properties{"type": "AAAA"}, 400, "is not an IPv6 address"},
 		{gcp.Properties{"rrdatas": []any{}}, 400, "rrdata"},
-		{gcp.Properties{"type": "TXT"}, 400, "is not one of A, CNAME"},
+		{gcp.Properties{"type": "TXT"}, 400, "is not one of A, AAAA, CNAME"},
 	} {
 		if _, err := c.Create(context.Background(), dns.KindRecordSet, gcptest.Here, gcptest.With(recordConfig, test.change)); gcptest.Code(err) != test.code || !strings.Contains(err.Error(), test.said) {
 			t.Errorf("%v: %v, want %d with %q", test.change, err, test.code, test.said)

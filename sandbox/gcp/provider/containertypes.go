@@ -24,7 +24,9 @@ var clusterType = resourceType{
 		enableShieldedNodes networkPolicy nodePools removeDefaultNodePool defaultMaxPodsPerNode enableIntranodeVisibility`)},
 	replace: append(words(`name location clusterIpv4Cidr description enableKubernetesAlpha enableTpu enableAutopilot
 		initialNodeCount confidentialNodes masterAuth.clientCertificateConfig network nodePools project subnetwork
-		ipAllocationPolicy networkingMode privateClusterConfig.masterIpv4CidrBlock
+		ipAllocationPolicy.clusterIpv4CidrBlock ipAllocationPolicy.servicesIpv4CidrBlock
+		ipAllocationPolicy.clusterSecondaryRangeName ipAllocationPolicy.servicesSecondaryRangeName
+		ipAllocationPolicy.podCidrOverprovisionConfig networkingMode privateClusterConfig.masterIpv4CidrBlock
 		privateClusterConfig.privateEndpointSubnetwork defaultMaxPodsPerNode datapathProvider
 		clusterAutoscaling.autoProvisioningDefaults.bootDiskKmsKey userManagedKeysConfig.clusterCa
 		userManagedKeysConfig.etcdApiCa userManagedKeysConfig.etcdPeerCa userManagedKeysConfig.aggregationCa`),

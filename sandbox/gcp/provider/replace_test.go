@@ -88,6 +88,8 @@ func TestWhatReplaces(t *testing.T) {
 		{"nodesCidr, larger", subnetworkType, props{"ipCidrRange": "10.0.0.0/19"}, false},
 		{"nodesCidr, another", subnetworkType, props{"ipCidrRange": "10.64.0.0/20"}, true},
 		{"controlPlaneCidr", clusterToken, props{"privateClusterConfig": props{"enablePrivateNodes": true, "masterIpv4CidrBlock": "172.16.1.0/28"}}, true},
+		{"dualStack", subnetworkType, props{"stackType": "IPV4_IPV6", "ipv6AccessType": "EXTERNAL"}, false},
+		{"dualStack", clusterToken, props{"ipAllocationPolicy": props{"clusterSecondaryRangeName": "pods", "servicesSecondaryRangeName": "services", "stackType": "IPV4_IPV6"}}, false},
 		{"flowLogs", subnetworkType, props{"logConfig": props{"aggregationInterval": "INTERVAL_1_MIN"}}, false},
 		{"flowLogs", clusterToken, props{"enableIntranodeVisibility": true}, false},
 		{"nat", "gcp:compute/routerNat:RouterNat", props{"logConfig": props{"enable": true, "filter": "ERRORS_ONLY"}}, false},
