@@ -17,12 +17,12 @@ import (
 	"example.com/grpc-edge/sandbox/cluster"
 	"example.com/grpc-edge/sandbox/daemon"
 	"example.com/grpc-edge/sandbox/host"
-	"example.com/grpc-edge/sandbox/machine"
 	"example.com/grpc-edge/sandbox/network"
 	"example.com/grpc-edge/sandbox/progress"
 	"example.com/grpc-edge/sandbox/rollout"
 	"example.com/grpc-edge/sandbox/stack"
 	"example.com/grpc-edge/sandbox/tools"
+	"example.com/grpc-edge/sandbox/vm"
 )
 
 // runStage is the body of a stage.
@@ -232,7 +232,7 @@ func down(ctx context.Context, s sandbox, _ []string) error {
 		}},
 		{Name: "Stop the sandbox", Run: func(ctx context.Context, _ func(string)) (string, error) { return "", s.state.Stop(ctx) }},
 		{Name: "Remove its files", Run: func(context.Context, func(string)) (string, error) {
-			return "", errors.Join(machine.Cgroup(daemon.CgroupParent).Remove(), os.RemoveAll(s.state.Dir))
+			return "", errors.Join(vm.Cgroup(daemon.CgroupParent).Remove(), os.RemoveAll(s.state.Dir))
 		}},
 	}
 	if err := p.Run(ctx, stages...); err != nil {
