@@ -26,7 +26,7 @@ func preview(ctx context.Context, s sandbox, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return s.pulumi(ctx, append([]string{"preview", "--diff", stack.Policy, "--stack", stack.Name}, st.AfterInterrupt()...)...)
+	return s.pulumi(ctx, append([]string{"preview", "--diff", stack.PolicyPack, "--stack", stack.Name}, st.AfterInterrupt()...)...)
 }
 
 // refresh shows what differs from the state, and takes it over.

@@ -186,7 +186,7 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	go watchRollout(running, st, out, patient, end)
-	args := append([]string{"up", "--yes", "--skip-preview", "--suppress-outputs", stack.Policy, "--stack", stack.Name}, st.AfterInterrupt()...)
+	args := append([]string{"up", "--yes", "--skip-preview", "--suppress-outputs", stack.PolicyPack, "--stack", stack.Name}, st.AfterInterrupt()...)
 	err = st.Run(running, io.MultiWriter(log, out), args...)
 	if noted := st.NoteInterrupt(running.Err() != nil, err == nil); noted != nil {
 		return "", errors.Join(err, noted)

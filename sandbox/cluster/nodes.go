@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/netpol"
+	"example.com/grpc-edge/sandbox/networkpolicy"
 	"example.com/grpc-edge/sandbox/vm"
 )
 
@@ -231,7 +231,7 @@ func (c *Cluster) joinNode(ctx context.Context, r *Runtime, name string) error {
 				return false, err
 			}
 			connected = true
-			r.enforcePolicies(client, n, pods)
+			r.enforceNetworkPolicies(client, n, pods)
 		}
 		for _, condition := range object.Status.Conditions {
 			// A Ready from before a restart is not news.
@@ -270,11 +270,11 @@ func (r *Runtime) stopNode(c *Cluster, name string) error {
 	return errors.Join(errs...)
 }
 
-// enforcePolicies applies the cluster's network policies on a node until its VM stops.
-func (r *Runtime) enforcePolicies(client kubernetes.Interface, n *runningNode, pods netip.Prefix) {
-	controller := &netpol.Controller{
+// enforceNetworkPolicies applies the cluster's network policies on a node until its VM stops.
+func (r *Runtime) enforceNetworkPolicies(client kubernetes.Interface, n *runningNode, pods netip.Prefix) {
+	controller := &networkpolicy.Controller{
 		Client: client,
-		Node:   netpol.Node{Name: n.name, Addresses: []netip.Addr{n.address, nthAddress(pods, 1)}},
+		Node:   networkpolicy.Node{Name: n.name, Addresses: []netip.Addr{n.address, nthAddress(pods, 1)}},
 		Apply: func(ctx context.Context, rules []byte) error {
 			_, err := n.vm.Run(ctx, rules, n.env, r.options.IPTablesRestore, "--noflush")
 			return err
