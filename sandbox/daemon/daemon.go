@@ -44,7 +44,7 @@ import (
 	"example.com/grpc-edge/sandbox/images"
 	"example.com/grpc-edge/sandbox/loadbalancer"
 	"example.com/grpc-edge/sandbox/network"
-	"example.com/grpc-edge/sandbox/tls"
+	"example.com/grpc-edge/sandbox/tlsprovider"
 	"example.com/grpc-edge/sandbox/tools"
 	"example.com/grpc-edge/sandbox/vm"
 )
@@ -205,7 +205,7 @@ func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
 	paused := breakpoint.Interceptor(d.state.Dir)
 	for name, server := range map[string]pulumirpc.ResourceProviderServer{
-		"gcp": provider.New(d.cloud), "tls": tls.New(),
+		"gcp": provider.New(d.cloud), "tls": tlsprovider.New(),
 	} {
 		handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
 			Init: func(s *grpc.Server) error {
