@@ -62,7 +62,7 @@ func (n *node) file(parts ...string) string {
 	return filepath.Join(append([]string{n.dir}, parts...)...)
 }
 
-// CNIDir, PodLogs and the rest are used by the templates in files/.
+// CNIDir and the methods below fill the templates in files/.
 func (n *node) CNIDir() string     { return n.file("cni") }
 func (n *node) CNIBin() string     { return filepath.Join(n.debs, "usr/lib/cni") }
 func (n *node) Containerd() string { return "/var/lib/containerd" }
