@@ -161,7 +161,7 @@ func upstreamHTTP2(b Backend) map[string]*anypb.Any {
 	}
 }
 
-// maxHeaderList tells pods the size limit of headers (SETTINGS_MAX_HEADER_LIST_SIZE; RFC
+// maxHeaderList returns the size limit of headers that Envoy announces to pods (SETTINGS_MAX_HEADER_LIST_SIZE; RFC
 // 9113, section 6.5.2). Libraries that respect it end only the call with too large headers.
 func maxHeaderList() *corev3.Http2ProtocolOptions_SettingsParameter {
 	return &corev3.Http2ProtocolOptions_SettingsParameter{

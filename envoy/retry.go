@@ -20,7 +20,7 @@ const (
 	retries         = 2
 	retryBackOff    = 25 * time.Millisecond
 	retryBackOffMax = 250 * time.Millisecond
-	// Balancing may pick the pod just tried; this often it picks again.
+	// retryHostSelections is how often Envoy picks again if it picks the pod just tried.
 	retryHostSelections = 10
 )
 

@@ -152,7 +152,7 @@ func TestServicesHaveTheirLimitOfCalls(t *testing.T) {
 }
 
 // A NetworkPolicy rule without peers is open to all: there is one, for TLS.
-func TestPolicies(t *testing.T) {
+func TestNetworkPolicies(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"})
 	var rules []string
 	for _, r := range result.ofType(t, "kubernetes:networking.k8s.io/v1:NetworkPolicy") {

@@ -29,23 +29,23 @@ func main() {
 // configured by its name.
 func pack(ctx *pulumi.Context) (policyx.PolicyPack, error) {
 	var policies []policyx.Policy
-	s := &stack{inputs: map[string]property.Map{}}
+	s := &seen{inputs: map[string]property.Map{}}
 	for _, rule := range invariant.Rules(invariant.SettingsOf(ctx.GetConfig)) {
 		policies = append(policies, s.policy(rule))
 	}
 	return policyx.NewPolicyPack("grpc-edge", semver.MustParse("1.0.0"), policyx.EnforcementLevelMandatory, policies)
 }
 
-// stack holds the inputs of each resource, by URN, for the rules that see all resources.
+// seen holds the inputs of each resource, by URN, for the rules that see all resources.
 // The engine passes outputs to those rules. A resource whose provider is not configured
 // yet, such as that of a cluster in its first preview, has no outputs.
-type stack struct {
+type seen struct {
 	mu     sync.Mutex
 	inputs map[string]property.Map
 }
 
 // remember stores the inputs of a resource and returns it.
-func (s *stack) remember(r policyx.AnalyzerResource) invariant.Resource {
+func (s *seen) remember(r policyx.AnalyzerResource) invariant.Resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inputs[r.URN] = r.Properties
@@ -54,13 +54,13 @@ func (s *stack) remember(r policyx.AnalyzerResource) invariant.Resource {
 
 // all returns the resources of the stack. A resource that this run does not touch, as with
 // --target, was not seen before, and has outputs.
-func (s *stack) all(list []policyx.AnalyzerResource) []invariant.Resource {
+func (s *seen) all(list []policyx.AnalyzerResource) []invariant.Resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var resources []invariant.Resource
 	for _, r := range list {
-		properties, seen := s.inputs[r.URN]
-		if !seen {
+		properties, known := s.inputs[r.URN]
+		if !known {
 			properties = r.Properties
 		}
 		resources = append(resources, resource(r, properties))
@@ -74,7 +74,7 @@ func resource(r policyx.AnalyzerResource, properties property.Map) invariant.Res
 
 // policy returns a rule as a policy of the engine, which prints the description above each
 // message.
-func (s *stack) policy(rule invariant.Rule) policyx.Policy {
+func (s *seen) policy(rule invariant.Rule) policyx.Policy {
 	description := rule.What + " " + rule.Why + " (" + rule.Source + ")"
 	if rule.OfStack() {
 		return policyx.NewStackValidationPolicy(rule.Name, policyx.StackValidationPolicyArgs{

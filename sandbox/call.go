@@ -117,13 +117,11 @@ func call(ctx context.Context, s sandbox, args []string) error {
 		data = args[1]
 	} else if ready, ok := e.ready[method]; ok {
 		cmd := exec.CommandContext(ctx, "sh", "-c", ready)
-		cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = st.Tools.Root, os.Stdin, os.Stdout, os.Stderr
-		return silent(cmd.Run())
+		cmd.Dir = st.Tools.Root
+		return attach(cmd)
 	}
 	e.authority = e.authorityOf(method)
-	cmd := e.grpcurl(ctx, st, "-d", data, e.target(), method)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr // DATA=@ reads it from there
-	return silent(cmd.Run())
+	return attach(e.grpcurl(ctx, st, "-d", data, e.target(), method)) // DATA=@ reads standard input
 }
 
 // printGreeting prints the end of `up`: what was answered and what to type next.

@@ -26,7 +26,7 @@ func preview(ctx context.Context, s sandbox, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return s.pulumi(ctx, append([]string{"preview", "--diff", stack.Policy, "--stack", stack.Name}, st.AfterInterrupt()...)...)
+	return s.pulumi(ctx, append([]string{"preview", "--diff", stack.PolicyPack, "--stack", stack.Name}, st.AfterInterrupt()...)...)
 }
 
 // refresh shows what differs from the state, and takes it over.
@@ -47,13 +47,14 @@ func (s sandbox) pulumi(ctx context.Context, args ...string) error {
 	if err := st.Prepare(ctx); err != nil {
 		return err
 	}
-	cmd := st.Command(ctx, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return silent(cmd.Run())
+	return attach(st.Command(ctx, args...))
 }
 
-// silent passes on the exit code of a program that has already printed what is wrong.
-func silent(err error) error {
+// attach runs a program with this one's input and output. If the program fails, it has printed
+// why, and this one exits with its code.
+func attach(cmd *exec.Cmd) error {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		os.Exit(exit.ExitCode())
@@ -96,7 +97,7 @@ func status(ctx context.Context, s sandbox, _ []string) error {
 	if _, err := s.writeKubeconfig(ctx, st); err != nil {
 		return err
 	}
-	return s.kubectl(ctx, "get", "nodes,pods,services", "--all-namespaces", "--output", "wide")
+	return attach(s.kubectl(ctx, "get", "nodes,pods,services", "--all-namespaces", "--output", "wide"))
 }
 
 // logs shows the newest lines of every pod of the stack, or of one app.
@@ -112,17 +113,17 @@ func logs(ctx context.Context, s sandbox, args []string) error {
 	if len(args) > 0 {
 		selector += "=" + args[0]
 	}
-	return s.kubectl(ctx, "logs", "--namespace", namespace, "--selector", selector, "--prefix", "--tail", "20", "--max-log-requests", "50")
+	return attach(s.kubectl(ctx, "logs", "--namespace", namespace, "--selector", selector, "--prefix", "--tail", "20", "--max-log-requests", "50"))
 }
 
 func (s sandbox) kubeconfigFile() string { return filepath.Join(s.state.Dir, "kubeconfig") }
 
-func (s sandbox) kubectl(ctx context.Context, args ...string) error {
+// kubectl returns the command that runs kubectl on the cluster.
+func (s sandbox) kubectl(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.tools.Bin("kubectl"), append([]string{"--kubeconfig", s.kubeconfigFile()}, args...)...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// What kubectl remembers goes with the sandbox, not to the home folder.
 	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(s.state.Dir, "kubectl"))
-	return silent(cmd.Run())
+	return cmd
 }
 
 // kubeconfig writes the stack's kubeconfig for plain kubectl.

@@ -17,12 +17,12 @@ import (
 	"example.com/grpc-edge/sandbox/cluster"
 	"example.com/grpc-edge/sandbox/daemon"
 	"example.com/grpc-edge/sandbox/host"
-	"example.com/grpc-edge/sandbox/machine"
 	"example.com/grpc-edge/sandbox/network"
 	"example.com/grpc-edge/sandbox/progress"
 	"example.com/grpc-edge/sandbox/rollout"
 	"example.com/grpc-edge/sandbox/stack"
 	"example.com/grpc-edge/sandbox/tools"
+	"example.com/grpc-edge/sandbox/vm"
 )
 
 // runStage is the body of a stage.
@@ -186,7 +186,7 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	go watchRollout(running, st, out, patient, end)
-	args := append([]string{"up", "--yes", "--skip-preview", "--suppress-outputs", stack.Policy, "--stack", stack.Name}, st.AfterInterrupt()...)
+	args := append([]string{"up", "--yes", "--skip-preview", "--suppress-outputs", stack.PolicyPack, "--stack", stack.Name}, st.AfterInterrupt()...)
 	err = st.Run(running, io.MultiWriter(log, out), args...)
 	if noted := st.NoteInterrupt(running.Err() != nil, err == nil); noted != nil {
 		return "", errors.Join(err, noted)
@@ -232,7 +232,7 @@ func down(ctx context.Context, s sandbox, _ []string) error {
 		}},
 		{Name: "Stop the sandbox", Run: func(ctx context.Context, _ func(string)) (string, error) { return "", s.state.Stop(ctx) }},
 		{Name: "Remove its files", Run: func(context.Context, func(string)) (string, error) {
-			return "", errors.Join(machine.Cgroup(daemon.CgroupParent).Remove(), os.RemoveAll(s.state.Dir))
+			return "", errors.Join(vm.Cgroup(daemon.CgroupParent).Remove(), os.RemoveAll(s.state.Dir))
 		}},
 	}
 	if err := p.Run(ctx, stages...); err != nil {

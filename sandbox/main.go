@@ -13,8 +13,8 @@ import (
 
 	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/languagehost"
-	"example.com/grpc-edge/sandbox/machine"
 	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/vm"
 )
 
 func main() {
@@ -30,8 +30,8 @@ func main() {
 // beside the tools that look for them.
 func run(ctx context.Context, args []string) error {
 	switch filepath.Base(args[0]) {
-	case machine.InitName:
-		return machine.Init()
+	case vm.InitName:
+		return vm.Init()
 	case stack.EnterName:
 		return stack.Enter(args[1:])
 	case "pulumi-language-go":

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// As the CLI v3.258.0 prints with --non-interactive.
+// failedUp is output of the CLI v3.258.0 with --non-interactive.
 const failedUp = `Updating (sandbox):
  +  pulumi:pulumi:Stack grpc-edge-sandbox creating (0s)
  +  gcp:compute:Network vpc creating (0s)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -77,9 +76,7 @@ func (s sandbox) clusterText(ctx context.Context) []byte {
 		"logs --namespace " + namespace + " --selector app.kubernetes.io/name --prefix --tail 500 --max-log-requests 50 --all-containers",
 	} {
 		text = fmt.Appendf(text, "$ kubectl %s\n", args)
-		cmd := exec.CommandContext(ctx, s.tools.Bin("kubectl"), append([]string{"--kubeconfig", s.kubeconfigFile()}, strings.Fields(args)...)...)
-		cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(s.state.Dir, "kubectl"))
-		out, err := cmd.CombinedOutput()
+		out, err := s.kubectl(ctx, strings.Fields(args)...).CombinedOutput()
 		text = append(text, out...)
 		if err != nil {
 			text = fmt.Appendf(text, "%v\n", err)

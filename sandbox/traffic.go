@@ -121,8 +121,8 @@ func (e edge) services(ctx context.Context, st stack.Stack) (map[string]*descrip
 	return found, nil
 }
 
-// samples returns the methods that may be called without leave, sorted: those that are
-// unary, that their proto declares to have no side effects, and that a request is ready for.
+// samples returns the methods that `make up` may call, sorted. They are unary, their proto
+// declares that they have no side effects, and a request for them is ready.
 func (e edge) samples(services map[string]*descriptorpb.ServiceDescriptorProto) []sample {
 	var found []sample
 	for name, s := range services {
@@ -254,8 +254,8 @@ func (e edge) dial() (*grpc.ClientConn, error) {
 // attemptTimeout limits one attempt.
 const attemptTimeout = 10 * time.Second
 
-// until retries until it succeeds or ctx ends. It returns the last error that an attempt found
-// itself: an attempt that the end cut off does not show the cause.
+// until retries until an attempt succeeds or ctx ends. It then returns the last error of an attempt
+// that was not cut off, as only such an error shows the cause.
 func until(ctx context.Context, try func(context.Context) error) error {
 	var last error
 	for {

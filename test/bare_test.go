@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bytes"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -68,10 +67,8 @@ func (b bare) run(line string) (string, error) {
 	cmd := exec.Command("sh", "-c", setUp+line, b.cache)
 	cmd.Dir, cmd.Env = b.dir, b.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	return out.String(), err
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 func (b bare) must(t *testing.T, line string) string {

@@ -3,13 +3,10 @@ package test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"example.com/grpc-edge/measure/workcopy"
 )
@@ -77,16 +74,7 @@ func (c checkout) command(ctx context.Context, name string, args ...string) *exe
 // it prints is in the test's log.
 func (c checkout) run(ctx context.Context, t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
-	start := time.Now()
-	var stdout, stderr bytes.Buffer
-	cmd := c.command(ctx, name, args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	t.Logf("$ %s %s   (%.1f s)\n%s%s", name, strings.Join(args, " "), time.Since(start).Seconds(), &stdout, &stderr)
-	if err != nil {
-		err = fmt.Errorf("`%s %s`: %w", name, strings.Join(args, " "), err)
-	}
-	return stdout.String(), err
+	return workcopy.Run(c.command(ctx, name, args...), t.Output())
 }
 
 // must is like run, and fails the test if the command fails.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,13 +53,7 @@ type delivery struct {
 // git runs git in the checkout's own repository, with a name and an email.
 func (d *delivery) git(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.Command("git", append([]string{"-c", "user.name=Test", "-c", "user.email=test@example.com"}, args...)...)
-	cmd.Dir = d.dir
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
+	return d.must(t.Context(), t, "git", append([]string{"-c", "user.name=Test", "-c", "user.email=test@example.com"}, args...)...)
 }
 
 func (d *delivery) commitAll(t *testing.T, message string) {

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,21 +47,19 @@ func (c workCopy) close() error {
 
 // time runs a command in the copy and returns its duration.
 func (c workCopy) time(ctx context.Context, name string, args ...string) (time.Duration, error) {
-	cmd := c.command(ctx, name, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
 	start := time.Now()
-	err := cmd.Run()
+	_, err := c.run(ctx, name, args...)
 	took := time.Since(start)
 	fmt.Fprintf(os.Stderr, "%8.1f s  %s %s\n", took.Seconds(), name, strings.Join(args, " "))
 	if err != nil {
-		return 0, fmt.Errorf("running `%s %s`: %w\n%s", name, strings.Join(args, " "), err, out.Bytes())
+		return 0, err
 	}
 	return took, nil
 }
 
-func (c workCopy) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+// run runs a command in the copy and returns its standard output.
+func (c workCopy) run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = c.dir, c.env
-	return cmd
+	return workcopy.Run(cmd, io.Discard)
 }

@@ -83,11 +83,11 @@ func (c workCopy) writeEmpty(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	version, err := c.command(ctx, "go", "-C", "infra", "list", "-m", "-f", "{{.Version}}", "github.com/pulumi/pulumi/sdk/v3").Output()
+	version, err := c.run(ctx, "go", "-C", "infra", "list", "-m", "-f", "{{.Version}}", "github.com/pulumi/pulumi/sdk/v3")
 	if err != nil {
 		return fmt.Errorf("reading the version of the SDK: %w", err)
 	}
 	const tidy = `cd "$0" && export GOWORK=off && go mod edit -require=github.com/pulumi/pulumi/sdk/v3@"$1" && go mod tidy`
-	_, err = c.time(ctx, "sh", "-c", tidy, dir, strings.TrimSpace(string(version)))
+	_, err = c.time(ctx, "sh", "-c", tidy, dir, strings.TrimSpace(version))
 	return err
 }

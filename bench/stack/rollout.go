@@ -61,9 +61,9 @@ func (c workCopy) rollout(ctx context.Context, pods int) (page.Rollout, error) {
 }
 
 func (c workCopy) target(ctx context.Context) (loadgen.Target, error) {
-	outputs, err := c.command(ctx, ".cache/bin/sandbox", "pulumi", "--", "stack", "output", "--json").Output()
+	outputs, err := c.run(ctx, ".cache/bin/sandbox", "pulumi", "--", "stack", "output", "--json")
 	if err != nil {
 		return loadgen.Target{}, fmt.Errorf("reading the stack's outputs: %w", err)
 	}
-	return loadgen.TargetOf(outputs)
+	return loadgen.TargetOf([]byte(outputs))
 }

@@ -144,7 +144,7 @@ func (b *bootstrap) ask(ctx context.Context, changes int) error {
 			return fmt.Errorf("stopped while asking: %w", err)
 		}
 	}
-	return errors.New("stopped, as you say")
+	return errors.New("cancelled")
 }
 
 // answer reads a line, or ends with the context: reading cannot be interrupted.

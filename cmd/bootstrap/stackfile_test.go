@@ -11,7 +11,7 @@ func testRun(stack, repository string) *bootstrap {
 	return &bootstrap{options: options{project: fakeProject, repository: repository, stack: stack}, region: "us-central1", number: fakeNumber}
 }
 
-// plan edits a file as a run does, and returns what it has then.
+// planned edits a file as a run does, and returns what it has then.
 func planned(t *testing.T, b *bootstrap, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", name))

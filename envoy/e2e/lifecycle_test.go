@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -27,12 +26,8 @@ type lifecycle struct {
 // startLifecycle builds it and runs its command.
 func startLifecycle(t *testing.T, e *edge, name string, budget time.Duration) *lifecycle {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "lifecycle")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "../lifecycle").CombinedOutput(); err != nil {
-		t.Fatalf("building lifecycle: %v\n%s", err, out)
-	}
 	l := &lifecycle{ended: make(chan error, 1)}
-	command := exec.Command(binary, name, "-admin", fmt.Sprintf("127.0.0.1:%d", e.config.AdminPort), "-budget", budget.String())
+	command := exec.Command(build(t, "../lifecycle"), name, "-admin", fmt.Sprintf("127.0.0.1:%d", e.config.AdminPort), "-budget", budget.String())
 	command.Stdout, command.Stderr = &l.log, &l.log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

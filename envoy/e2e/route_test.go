@@ -54,18 +54,22 @@ func TestServicesAreReached(t *testing.T) {
 	}
 }
 
+// build builds the program in a folder, within the folder's module, and returns its file.
+func build(t *testing.T, folder string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), filepath.Base(folder))
+	if out, err := exec.Command("go", "-C", folder, "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", folder, err, out)
+	}
+	return binary
+}
+
 // runService builds services/<name>, runs it until the test ends, and returns
 // its port.
 func runService(t *testing.T, name string) uint32 {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), name)
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, ".")
-	build.Dir = filepath.Join("..", "..", "services", name)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building services/%s: %v\n%s", name, err, out)
-	}
 	port := freePort(t)
-	service := exec.Command(binary)
+	service := exec.Command(build(t, "../../services/"+name))
 	service.Env = append(os.Environ(), fmt.Sprint("PORT=", port))
 	if err := service.Start(); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // errCertificate ends the container, and Kubernetes restarts it. Envoy loads a repaired
 // Secret by itself.
 var errCertificate = errors.New("no certificate: Envoy accepted none, so no client could connect; its own log says why; " +
-	"mend what grpc-edge:certificate gives it, the Secret of this pod")
+	"fix the Secret of this pod, which grpc-edge:certificate fills")
 
 // await returns when Envoy can serve TLS and has found all pods of each backend healthy.
 // After half of the budget one healthy pod of each is enough, and at the end of the budget

@@ -91,7 +91,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("grpc-edge:edge:Edge", name, e, opts...); err != nil {
 		return nil, fmt.Errorf("registering edge %q: %w", name, err)
 	}
-	if err := e.newPolicy(ctx, name, args); err != nil {
+	if err := e.newNetworkPolicy(ctx, name, args); err != nil {
 		return nil, err
 	}
 	config, err := e.newConfig(ctx, name, args)

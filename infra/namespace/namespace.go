@@ -11,7 +11,7 @@ import (
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"example.com/grpc-edge/infra/policy"
+	"example.com/grpc-edge/infra/networkpolicy"
 )
 
 // Namespace is a Kubernetes namespace.
@@ -46,16 +46,16 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("creating namespace %q: %w", name, err)
 	}
 	n.Name = object.Metadata.Name().Elem()
-	if err := n.newPolicy(ctx, name, "default-deny", denyAll()); err != nil {
+	if err := n.newNetworkPolicy(ctx, name, "default-deny", denyAll()); err != nil {
 		return nil, err
 	}
-	if err := n.newPolicy(ctx, name, "allow-dns", allowDNS()); err != nil {
+	if err := n.newNetworkPolicy(ctx, name, "allow-dns", allowDNS()); err != nil {
 		return nil, err
 	}
 	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{"name": n.Name})
 }
 
-func (n *Namespace) newPolicy(ctx *pulumi.Context, name, object string, spec networkingv1.NetworkPolicySpecArgs) error {
+func (n *Namespace) newNetworkPolicy(ctx *pulumi.Context, name, object string, spec networkingv1.NetworkPolicySpecArgs) error {
 	_, err := networkingv1.NewNetworkPolicy(ctx, name+"-"+object, &networkingv1.NetworkPolicyArgs{
 		Metadata: metav1.ObjectMetaArgs{Namespace: n.Name, Name: pulumi.String(object)},
 		Spec:     spec,
@@ -93,7 +93,7 @@ func allowDNS() networkingv1.NetworkPolicySpecArgs {
 		Egress: networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{
 			To: networkingv1.NetworkPolicyPeerArray{
 				systemPods("kube-dns"), systemPods("node-local-dns"),
-				policy.Address(nodeLocalDNS), policy.Address(cloudDNS),
+				networkpolicy.Address(nodeLocalDNS), networkpolicy.Address(cloudDNS),
 			},
 			Ports: networkingv1.NetworkPolicyPortArray{
 				networkingv1.NetworkPolicyPortArgs{Protocol: pulumi.String("UDP"), Port: pulumi.Int(53)},
@@ -105,7 +105,7 @@ func allowDNS() networkingv1.NetworkPolicySpecArgs {
 
 func systemPods(app string) networkingv1.NetworkPolicyPeerArgs {
 	return networkingv1.NetworkPolicyPeerArgs{
-		NamespaceSelector: policy.Namespace("kube-system"),
+		NamespaceSelector: networkpolicy.Namespace("kube-system"),
 		PodSelector:       metav1.LabelSelectorArgs{MatchLabels: pulumi.StringMap{"k8s-app": pulumi.String(app)}},
 	}
 }

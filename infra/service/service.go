@@ -71,7 +71,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("grpc-edge:service:Service", name, s, opts...); err != nil {
 		return nil, fmt.Errorf("registering service %q: %w", name, err)
 	}
-	if err := s.newPolicy(ctx, name, args); err != nil {
+	if err := s.newNetworkPolicy(ctx, name, args); err != nil {
 		return nil, err
 	}
 	if err := s.newNames(ctx, name, args); err != nil {

@@ -27,7 +27,7 @@ const (
 	panelTop    = 66
 	panelHeight = 90
 	panelStep   = 124
-	// linesEnd is where lines end. Their names are right of it.
+	// linesEnd is the right end of lines. Their names are right of it.
 	linesEnd   = width - right - 90
 	nameHeight = 13
 )

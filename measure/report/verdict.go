@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Verdict tells of a target or a promise whether it holds.
+// Verdict states whether a target or a promise holds.
 type Verdict struct {
 	// What names what was measured or tried, and Wanted what must hold.
 	What, Wanted string

@@ -3,14 +3,17 @@
 package workcopy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // tools lists the folders of .cache that `make up` would otherwise fetch or build again.
@@ -33,11 +36,8 @@ func Clone(ctx context.Context, root, dir string) error {
 		return err
 	}
 	const trusting = "git -c safe.directory=*" // both ends of the clone check who owns the checkout
-	out, err := exec.CommandContext(ctx, "git", "-c", "safe.directory=*", "clone", "--quiet", "--upload-pack", trusting+" upload-pack", root, dir).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("cloning the repository: %w: %s", err, out)
-	}
-	return nil
+	_, err := Run(exec.CommandContext(ctx, "git", "-c", "safe.directory=*", "clone", "--quiet", "--upload-pack", trusting+" upload-pack", root, dir), io.Discard)
+	return err
 }
 
 // LinkTools links the tools of root, as hard links, into the copy at dir.
@@ -52,8 +52,8 @@ func link(root, dir string, parts ...string) error {
 		if _, err := os.Stat(from); os.IsNotExist(err) {
 			continue // not made yet; `make up` makes it
 		}
-		if out, err := exec.Command("cp", "-rl", from, filepath.Join(dir, ".cache", part)).CombinedOutput(); err != nil {
-			return fmt.Errorf("linking the tools: %w: %s", err, out)
+		if _, err := Run(exec.Command("cp", "-rl", from, filepath.Join(dir, ".cache", part)), io.Discard); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -65,11 +65,11 @@ func Sources(root, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	list, err := exec.Command("git", "-c", "safe.directory="+root, "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "-z").Output()
+	list, err := Run(exec.Command("git", "-c", "safe.directory="+root, "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "-z"), io.Discard)
 	if err != nil {
-		return fmt.Errorf("listing the repository's files: %w", err)
+		return err
 	}
-	for file := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
+	for file := range strings.SplitSeq(strings.TrimRight(list, "\x00"), "\x00") {
 		if err := copyFile(filepath.Join(root, file), filepath.Join(dir, file)); err != nil {
 			return err
 		}
@@ -86,6 +86,20 @@ func Environment(dir string) []string {
 	})
 	// kubectl must not leave its cache in the home folder.
 	return append(env, "KUBECACHEDIR="+filepath.Join(dir, ".cache", "kubectl"))
+}
+
+// Run runs cmd and returns its standard output. It writes the command, its duration and all it
+// prints to log. The error holds the command and all it prints.
+func Run(cmd *exec.Cmd, log io.Writer) (string, error) {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	line, start := strings.Join(cmd.Args, " "), time.Now()
+	err := cmd.Run()
+	fmt.Fprintf(log, "$ %s   (%.1f s)\n%s%s", line, time.Since(start).Seconds(), &stdout, &stderr)
+	if err != nil {
+		err = fmt.Errorf("running `%s`: %w\n%s%s", line, err, &stdout, &stderr)
+	}
+	return stdout.String(), err
 }
 
 func copyFile(from, to string) error {

@@ -4,8 +4,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	out, err := Run(exec.Command("sh", "-c", "echo an answer; echo a reason >&2; exit 3"), &log)
+	const all = "an answer\na reason\n"
+	if out != "an answer\n" || err == nil || !strings.HasSuffix(err.Error(), "exit status 3\n"+all) || !strings.HasSuffix(log.String(), all) {
+		t.Errorf("Run() = %q, %v, with the log %q; want the answer, and both texts in the error and in the log", out, err, &log)
+	}
+}
 
 // TestCopies makes a clone, which has what is committed, and a copy, which has all files that
 // git does not ignore. Both share the tools with the repository.
@@ -21,8 +32,8 @@ func TestCopies(t *testing.T) {
 	const commit = "git init --quiet && git add . && git -c user.name=Test -c user.email=test@example.com commit --quiet --message all"
 	cmd := exec.Command("sh", "-c", commit)
 	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if _, err := Run(cmd, t.Output()); err != nil {
+		t.Fatal(err)
 	}
 	write(t, root, "file", "changed")
 	write(t, root, "new", "not committed")

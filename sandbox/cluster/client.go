@@ -72,8 +72,8 @@ func (c *Cluster) waitReady(ctx context.Context) error {
 	var last error
 	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, apiReadyTimeout, true, func(ctx context.Context) (bool, error) {
 		select {
-		case <-c.machine.Done():
-			return false, errors.New("its machine ended")
+		case <-c.vm.Done():
+			return false, errors.New("its VM ended")
 		default:
 		}
 		_, last = client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)

@@ -13,7 +13,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/addressplan"
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/vm"
 )
 
 // controlPlane describes one control plane; its processes are configured from it.
@@ -45,37 +45,37 @@ func nthAddress(p netip.Prefix, n int) netip.Addr {
 // ("Feature Gates", Kubernetes; KEP-4742).
 const featureGates = "--feature-gates=PodTopologyLabelsAdmission=true"
 
-// machineSpec writes the control plane's keys and kubeconfigs and returns the description of its
-// machine.
-func (c *controlPlane) machineSpec() (machine.Spec, error) {
+// vmSpec writes the control plane's keys and kubeconfigs and returns the description of its
+// VM.
+func (c *controlPlane) vmSpec() (vm.Spec, error) {
 	serving, servingKey, err := c.ca.Issue("apiserver", Identity{
 		Name:      "kube-apiserver",
 		DNSNames:  []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
 		Addresses: []netip.Addr{c.internal, c.external, nthAddress(c.spec.ServiceCIDR, 1), netip.MustParseAddr("127.0.0.1")},
 	})
 	if err != nil {
-		return machine.Spec{}, err
+		return vm.Spec{}, err
 	}
 	kubelet, kubeletKey, err := c.ca.Issue("apiserver-kubelet-client", Identity{Name: "kube-apiserver-kubelet-client", Organizations: []string{"system:masters"}})
 	if err != nil {
-		return machine.Spec{}, err
+		return vm.Spec{}, err
 	}
 	if err := c.serviceAccountKey(); err != nil {
-		return machine.Spec{}, err
+		return vm.Spec{}, err
 	}
 	if err := c.clients(); err != nil {
-		return machine.Spec{}, err
+		return vm.Spec{}, err
 	}
 	hosts := fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", addressplan.GoogleAPIs, BinaryAuthorization)
 	if err := os.WriteFile(c.file("hosts"), []byte(hosts), 0o644); err != nil {
-		return machine.Spec{}, err
+		return vm.Spec{}, err
 	}
 	saKey := filepath.Join(c.dir, "pki", "service-accounts.key")
-	return machine.Spec{
+	return vm.Spec{
 		Name:   c.spec.Name,
 		LogDir: filepath.Join(c.dir, "log"),
 		Binds:  map[string]string{"/etc/hosts": c.file("hosts")},
-		Processes: []machine.Process{
+		Processes: []vm.Process{
 			{Name: "etcd", Args: []string{
 				c.bin("etcd"), "--data-dir=" + filepath.Join(c.dir, "etcd"),
 				"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",

@@ -7,7 +7,7 @@ import (
 	"os"
 	"slices"
 
-	admission "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -57,22 +57,22 @@ func (c *Cluster) enforceImagePolicy(ctx context.Context, on bool, ca string) er
 
 // imagePolicy returns the webhook that asks for each created pod, and for each changed image of
 // a pod. Requests without an answer are admitted ("Deploy containers": fail open).
-func imagePolicy(cluster string, ca []byte) *admission.ValidatingWebhookConfiguration {
+func imagePolicy(cluster string, ca []byte) *admissionregistrationv1.ValidatingWebhookConfiguration {
 	at := (&url.URL{Scheme: "https", Host: BinaryAuthorization, Path: ImagePolicyPath + cluster}).String()
-	open, effects, seconds := admission.Ignore, admission.SideEffectClassNone, int32(10)
-	rule := func(resource string, operations ...admission.OperationType) admission.RuleWithOperations {
-		return admission.RuleWithOperations{
+	open, effects, seconds := admissionregistrationv1.Ignore, admissionregistrationv1.SideEffectClassNone, int32(10)
+	rule := func(resource string, operations ...admissionregistrationv1.OperationType) admissionregistrationv1.RuleWithOperations {
+		return admissionregistrationv1.RuleWithOperations{
 			Operations: operations,
-			Rule:       admission.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{resource}},
+			Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{resource}},
 		}
 	}
-	return &admission.ValidatingWebhookConfiguration{
+	return &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: imagePolicyName},
-		Webhooks: []admission.ValidatingWebhook{{
+		Webhooks: []admissionregistrationv1.ValidatingWebhook{{
 			Name:         imagePolicyName,
-			ClientConfig: admission.WebhookClientConfig{URL: &at, CABundle: slices.Clone(ca)},
-			Rules: []admission.RuleWithOperations{
-				rule("pods", admission.Create, admission.Update), rule("pods/ephemeralcontainers", admission.Update),
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &at, CABundle: slices.Clone(ca)},
+			Rules: []admissionregistrationv1.RuleWithOperations{
+				rule("pods", admissionregistrationv1.Create, admissionregistrationv1.Update), rule("pods/ephemeralcontainers", admissionregistrationv1.Update),
 			},
 			FailurePolicy: &open, SideEffects: &effects, TimeoutSeconds: &seconds, AdmissionReviewVersions: []string{"v1"},
 		}},

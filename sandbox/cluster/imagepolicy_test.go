@@ -3,7 +3,7 @@ package cluster
 import (
 	"testing"
 
-	admission "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
 	"example.com/grpc-edge/sandbox/gcp/container"
 )
@@ -18,8 +18,8 @@ func TestImagePolicy(t *testing.T) {
 	if got := *webhook.ClientConfig.URL; got != want || string(webhook.ClientConfig.CABundle) != "PEM" {
 		t.Errorf("it asks %s, trusting %s, want %s", got, webhook.ClientConfig.CABundle, want)
 	}
-	if *webhook.FailurePolicy != admission.Ignore {
-		t.Errorf("without an answer it does %s, want %s", *webhook.FailurePolicy, admission.Ignore)
+	if *webhook.FailurePolicy != admissionregistrationv1.Ignore {
+		t.Errorf("without an answer it does %s, want %s", *webhook.FailurePolicy, admissionregistrationv1.Ignore)
 	}
 	for _, rule := range webhook.Rules {
 		for _, resource := range rule.Resources {

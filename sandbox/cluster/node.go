@@ -14,7 +14,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/addressplan"
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/vm"
 )
 
 //go:embed files
@@ -55,14 +55,14 @@ var kernelTunables = map[string]string{
 	"kernel/keys/root_maxbytes": "25000000",
 }
 
-// since returns when the node's machine was started, in whole seconds as in Kubernetes' times.
+// since returns when the node's VM was started, in whole seconds as in Kubernetes' times.
 func (n *node) since() time.Time { return n.created.Truncate(time.Second) }
 
 func (n *node) file(parts ...string) string {
 	return filepath.Join(append([]string{n.dir}, parts...)...)
 }
 
-// CNIDir, PodLogs and the rest are used by the templates in files/.
+// CNIDir and the methods below fill the templates in files/.
 func (n *node) CNIDir() string     { return n.file("cni") }
 func (n *node) CNIBin() string     { return filepath.Join(n.debs, "usr/lib/cni") }
 func (n *node) Containerd() string { return "/var/lib/containerd" }
@@ -88,22 +88,22 @@ func (n *node) ReservedCPU() int { return reserved(n.pool, n.cpus) }
 func (n *node) Trust() string       { return n.trust }
 func (n *node) RuntimeSpec() string { return n.file("runtime.json") }
 
-func (n *node) machineSpec() (machine.Spec, error) {
+func (n *node) vmSpec() (vm.Spec, error) {
 	identity := Identity{Name: "system:node:" + n.name, Organizations: []string{"system:nodes"}, DNSNames: []string{n.name}, Addresses: []netip.Addr{n.address}}
 	if err := n.plane.client(n.name, identity, n.plane.url()); err != nil {
-		return machine.Spec{}, err
+		return vm.Spec{}, err
 	}
 	if err := n.plane.client("kube-proxy", Identity{Name: "system:kube-proxy"}, n.plane.url()); err != nil {
-		return machine.Spec{}, err
+		return vm.Spec{}, err
 	}
 	binds, err := n.writeFiles()
 	if err != nil {
-		return machine.Spec{}, err
+		return vm.Spec{}, err
 	}
-	return machine.Spec{
+	return vm.Spec{
 		Name: n.name, LogDir: n.file("log"), Tmpfs: n.tmpfs(), Binds: binds,
 		Sysctls: map[string]string{"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1"},
-		Processes: []machine.Process{
+		Processes: []vm.Process{
 			{Name: "containerd", Env: n.env, Args: []string{filepath.Join(n.debs, "usr/bin/containerd"), "--config", n.file("containerd.toml")}},
 			{Name: "kubelet", Env: n.env, Args: []string{
 				n.plane.bin("kubelet"), "--kubeconfig=" + n.plane.file(n.name+".kubeconfig"), "--config=" + n.file("kubelet.yaml"),

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/machine"
+	"example.com/grpc-edge/sandbox/vm"
 )
 
 var update = flag.Bool("update", false, "write the golden files in testdata instead of comparing with them")
@@ -69,7 +69,7 @@ func golden(t *testing.T, name, dir, text string) {
 	}
 }
 
-func goldenSpec(t *testing.T, name, dir string, spec machine.Spec) {
+func goldenSpec(t *testing.T, name, dir string, spec vm.Spec) {
 	t.Helper()
 	text, err := json.MarshalIndent(spec, "", "  ")
 	if err != nil {
@@ -82,7 +82,7 @@ func TestNodeFiles(t *testing.T) {
 	t.Parallel()
 	plane := testPlane(t)
 	n := testNode(t, plane)
-	spec, err := n.machineSpec()
+	spec, err := n.vmSpec()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestNodeFiles(t *testing.T) {
 	if diff := cmp.Diff(want, written); diff != "" {
 		t.Errorf("the files differ (-want +got):\n%s", diff)
 	}
-	for target, source := range spec.Binds { // a machine starts only when both are there
+	for target, source := range spec.Binds { // a VM starts only when both are there
 		if _, err := os.Stat(source); err != nil {
 			t.Errorf("what is mounted on %s: %v", target, err)
 		}
@@ -150,7 +150,7 @@ func testKubeconfig(t *testing.T, file, server string) {
 func TestControlPlane(t *testing.T) {
 	t.Parallel()
 	plane := testPlane(t)
-	spec, err := plane.machineSpec()
+	spec, err := plane.vmSpec()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestControlPlane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := plane.machineSpec(); err != nil {
+	if _, err := plane.vmSpec(); err != nil {
 		t.Fatal(err)
 	}
 	if again, err := os.ReadFile(keyFile); err != nil || string(again) != string(key) {
@@ -273,7 +273,7 @@ func TestNodeDisk(t *testing.T) {
 	t.Parallel()
 	n := testNode(t, testPlane(t))
 	n.disk = "2g"
-	spec, err := n.machineSpec()
+	spec, err := n.vmSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

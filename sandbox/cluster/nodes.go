@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/machine"
-	"example.com/grpc-edge/sandbox/netpol"
+	"example.com/grpc-edge/sandbox/networkpolicy"
+	"example.com/grpc-edge/sandbox/vm"
 )
 
 // nodeReadyTimeout is generous: a loaded laptop pulls and starts everything at once.
@@ -133,11 +133,11 @@ func (r *Runtime) startNode(c *Cluster, pool container.NodePoolSpec, name, zone 
 		address: address, plane: c.plane, disk: r.options.NodeDisk, debs: r.options.Debs, env: r.options.NodeEnv,
 		registries: []string{regionOf(zone) + "-docker.pkg.dev", SystemRegistry}, registryCA: r.options.RegistryCA, trust: r.options.Trust, cpus: runtime.NumCPU(), created: time.Now(),
 	}
-	spec, err := n.machineSpec()
+	spec, err := n.vmSpec()
 	if err != nil {
 		return err
 	}
-	m, err := machine.Start(spec, r.cgroup(n.name), func(pid int) error {
+	m, err := vm.Start(spec, r.cgroup(n.name), func(pid int) error {
 		return r.options.Network.Attach(pid, linkName("n", address), netip.PrefixFrom(address, c.plane.spec.SubnetCIDR.Bits()))
 	})
 	if err != nil {
@@ -147,7 +147,7 @@ func (r *Runtime) startNode(c *Cluster, pool container.NodePoolSpec, name, zone 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	background, cancel := context.WithCancel(context.Background())
-	running := &runningNode{node: n, machine: m, ctx: background, cancel: cancel}
+	running := &runningNode{node: n, vm: m, ctx: background, cancel: cancel}
 	c.nodes[n.name] = running
 	go r.repair(c, running)
 	return nil
@@ -157,13 +157,13 @@ func (r *Runtime) startNode(c *Cluster, pool container.NodePoolSpec, name, zone 
 // about ten minutes of not being ready ("Auto-repair nodes"); a laptop need not wait as long.
 const repairAfter = 20 * time.Second
 
-// repair recreates a node whose machine has ended by itself, as GKE does with managementPolicy
-// autoRepair: the same name, another machine, and none of its data.
+// repair recreates a node whose VM has ended by itself, as GKE does with managementPolicy
+// autoRepair: the same name, another VM, and none of its data.
 func (r *Runtime) repair(c *Cluster, n *runningNode) {
 	select {
 	case <-n.ctx.Done():
 		return
-	case <-n.machine.Done():
+	case <-n.vm.Done():
 	}
 	slog.Warn("node has gone, and will be repaired", "node", n.name, "after", repairAfter)
 	select {
@@ -231,7 +231,7 @@ func (c *Cluster) joinNode(ctx context.Context, r *Runtime, name string) error {
 				return false, err
 			}
 			connected = true
-			r.enforcePolicies(client, n, pods)
+			r.enforceNetworkPolicies(client, n, pods)
 		}
 		for _, condition := range object.Status.Conditions {
 			// A Ready from before a restart is not news.
@@ -248,7 +248,7 @@ func (c *Cluster) joinNode(ctx context.Context, r *Runtime, name string) error {
 	return nil
 }
 
-// stopNode stops the node's machine, forgets its data and removes it from the cluster.
+// stopNode stops the node's VM, forgets its data and removes it from the cluster.
 func (r *Runtime) stopNode(c *Cluster, name string) error {
 	c.mu.Lock()
 	n := c.nodes[name]
@@ -258,7 +258,7 @@ func (r *Runtime) stopNode(c *Cluster, name string) error {
 		return nil
 	}
 	n.cancel()
-	errs := []error{n.machine.Stop(), r.cgroup(name).Remove(), os.RemoveAll(n.dir)}
+	errs := []error{n.vm.Stop(), r.cgroup(name).Remove(), os.RemoveAll(n.dir)}
 	if client, err := c.client(); err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -270,13 +270,13 @@ func (r *Runtime) stopNode(c *Cluster, name string) error {
 	return errors.Join(errs...)
 }
 
-// enforcePolicies applies the cluster's network policies on a node until its machine stops.
-func (r *Runtime) enforcePolicies(client kubernetes.Interface, n *runningNode, pods netip.Prefix) {
-	controller := &netpol.Controller{
+// enforceNetworkPolicies applies the cluster's network policies on a node until its VM stops.
+func (r *Runtime) enforceNetworkPolicies(client kubernetes.Interface, n *runningNode, pods netip.Prefix) {
+	controller := &networkpolicy.Controller{
 		Client: client,
-		Node:   netpol.Node{Name: n.name, Addresses: []netip.Addr{n.address, nthAddress(pods, 1)}},
+		Node:   networkpolicy.Node{Name: n.name, Addresses: []netip.Addr{n.address, nthAddress(pods, 1)}},
 		Apply: func(ctx context.Context, rules []byte) error {
-			_, err := n.machine.Run(ctx, rules, n.env, r.options.IPTablesRestore, "--noflush")
+			_, err := n.vm.Run(ctx, rules, n.env, r.options.IPTablesRestore, "--noflush")
 			return err
 		},
 		Log: slog.Default(),

@@ -117,7 +117,7 @@ func TestIssue(t *testing.T) {
 }
 
 // TestIssueAgain keeps a certificate through restarts, and replaces one of an
-// earlier machine of the same name.
+// earlier VM of the same name.
 func TestIssueAgain(t *testing.T) {
 	t.Parallel()
 	node := func(change func(*Identity)) Identity {

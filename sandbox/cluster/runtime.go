@@ -1,5 +1,5 @@
 // Package cluster makes emulated GKE clusters real: a control plane and nodes
-// from the upstream Kubernetes binaries, each a machine of its own.
+// from the upstream Kubernetes binaries, each in a VM of its own.
 package cluster
 
 import (
@@ -14,8 +14,8 @@ import (
 
 	"example.com/grpc-edge/sandbox/addressplan"
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/machine"
 	"example.com/grpc-edge/sandbox/network"
+	"example.com/grpc-edge/sandbox/vm"
 )
 
 // Version of Kubernetes that tools/kubernetes builds.
@@ -34,7 +34,7 @@ type Options struct {
 	// memory. If it is empty, the nodes' files are in Dir, which is faster to restart and costs
 	// no memory.
 	NodeDisk   string
-	Cgroup     string // parent of the machines' cgroups
+	Cgroup     string // parent of the VMs' cgroups
 	RegistryCA string // file, PEM: who signs for Google's hosts here
 	Trust      string // file, PEM: the authorities that containers trust, RegistryCA among them
 	Tokens     string // static token file of kube-apiserver
@@ -56,16 +56,16 @@ func NewRuntime(options Options) *Runtime {
 
 // Cluster is a running cluster.
 type Cluster struct {
-	plane   *controlPlane
-	machine *machine.Machine
-	cancel  context.CancelFunc
-	mu      sync.Mutex
-	nodes   map[string]*runningNode
+	plane  *controlPlane
+	vm     *vm.VM
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	nodes  map[string]*runningNode
 }
 
 type runningNode struct {
 	*node
-	machine *machine.Machine
+	vm *vm.VM
 	// ctx ends with the node.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -131,19 +131,19 @@ func (r *Runtime) start(spec container.ClusterSpec) (*Cluster, error) {
 			return nil, err
 		}
 	}
-	ms, err := plane.machineSpec()
+	ms, err := plane.vmSpec()
 	if err != nil {
 		return nil, err
 	}
 	address := netip.PrefixFrom(plane.internal, spec.ControlPlaneCIDR.Bits())
-	m, err := machine.Start(ms, r.cgroup(spec.Name), func(pid int) error {
+	m, err := vm.Start(ms, r.cgroup(spec.Name), func(pid int) error {
 		return r.options.Network.Attach(pid, linkName("cp", external), address, external)
 	})
 	if err != nil {
 		return nil, err
 	}
 	slog.Info("control plane started", "cluster", spec.Name, "endpoint", external)
-	c := &Cluster{plane: plane, machine: m, nodes: map[string]*runningNode{}}
+	c := &Cluster{plane: plane, vm: m, nodes: map[string]*runningNode{}}
 	r.clusters[spec.Name] = c
 	return c, nil
 }
@@ -170,12 +170,12 @@ func (r *Runtime) endpoint(dir string) (netip.Addr, error) {
 	return netip.Addr{}, errors.New("the sandbox runs at most 8 clusters at a time: delete one first")
 }
 
-func (r *Runtime) cgroup(name string) machine.Cgroup {
-	return machine.Cgroup(filepath.Join(r.options.Cgroup, name))
+func (r *Runtime) cgroup(name string) vm.Cgroup {
+	return vm.Cgroup(filepath.Join(r.options.Cgroup, name))
 }
 
 // linkName returns a link's name that fits the kernel's limit of 15 bytes, whatever the
-// machine's name.
+// VM's name.
 func linkName(kind string, a netip.Addr) string {
 	b := a.As4()
 	return fmt.Sprintf("%s-%d-%d", kind, b[2], b[3])
@@ -197,11 +197,11 @@ func (r *Runtime) StopCluster(_ context.Context, name string) error {
 	if c.cancel != nil {
 		c.cancel()
 	}
-	errs = append(errs, c.machine.Stop(), r.cgroup(name).Remove(), os.RemoveAll(c.plane.dir))
+	errs = append(errs, c.vm.Stop(), r.cgroup(name).Remove(), os.RemoveAll(c.plane.dir))
 	return errors.Join(errs...)
 }
 
-// Stop ends all machines and keeps their data, as cutting the power does.
+// Stop ends all VMs and keeps their data, as cutting the power does.
 func (r *Runtime) Stop() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -212,10 +212,10 @@ func (r *Runtime) Stop() error {
 		}
 		for _, n := range c.runningNodes() {
 			n.cancel()
-			errs = append(errs, n.machine.Stop())
+			errs = append(errs, n.vm.Stop())
 		}
-		errs = append(errs, c.machine.Stop())
+		errs = append(errs, c.vm.Stop())
 	}
-	errs = append(errs, machine.Cgroup(r.options.Cgroup).Remove())
+	errs = append(errs, vm.Cgroup(r.options.Cgroup).Remove())
 	return errors.Join(errs...)
 }

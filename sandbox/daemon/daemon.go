@@ -43,10 +43,10 @@ import (
 	"example.com/grpc-edge/sandbox/googleapis"
 	"example.com/grpc-edge/sandbox/images"
 	"example.com/grpc-edge/sandbox/loadbalancer"
-	"example.com/grpc-edge/sandbox/machine"
 	"example.com/grpc-edge/sandbox/network"
-	"example.com/grpc-edge/sandbox/tls"
+	"example.com/grpc-edge/sandbox/tlsprovider"
 	"example.com/grpc-edge/sandbox/tools"
+	"example.com/grpc-edge/sandbox/vm"
 )
 
 // NodeDisk is the environment variable that gives each node its own disk of that size
@@ -69,7 +69,7 @@ func apiDelay() (time.Duration, error) {
 	return d, nil
 }
 
-// CgroupParent is the cgroup that all machines of the sandbox are in.
+// CgroupParent is the cgroup that all VMs of the sandbox are in.
 const CgroupParent = "grpc-edge-sandbox"
 
 // Info describes a running daemon to other commands. It lies in the state folder while the
@@ -97,7 +97,7 @@ func Serve(ctx context.Context, t tools.Tools, state State, project string) erro
 	defer lock.Close()
 	// Those that a killed daemon left hold no process any more, but would make
 	// kubelet look for the containers that they were for.
-	if err := machine.Cgroup(CgroupParent).Remove(); err != nil {
+	if err := vm.Cgroup(CgroupParent).Remove(); err != nil {
 		return err
 	}
 	net, err := network.New()
@@ -205,7 +205,7 @@ func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
 	paused := breakpoint.Interceptor(d.state.Dir)
 	for name, server := range map[string]pulumirpc.ResourceProviderServer{
-		"gcp": provider.New(d.cloud), "tls": tls.New(),
+		"gcp": provider.New(d.cloud), "tls": tlsprovider.New(),
 	} {
 		handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
 			Init: func(s *grpc.Server) error {

@@ -102,7 +102,7 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 			}
 			return nil
 		},
-		work: func(ctx context.Context) error { return c.rule(t.Old.Kind).Raze.run(ctx, t) },
+		work: func(ctx context.Context) error { return c.rule(t.Old.Kind).Remove.run(ctx, t) },
 		end: func() {
 			for _, o := range all {
 				delete(c.objects, o.Name)

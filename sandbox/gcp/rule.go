@@ -29,9 +29,9 @@ type Rule struct {
 	Admit func(t *Change) error
 	// Release refuses to delete t.Old; objects in use are refused before.
 	Release func(t *Change) error
-	// Build and Raze apply a change. They run without the lock. Objects that exist only as a
+	// Build and Remove apply a change. They run without the lock. Objects that exist only as a
 	// description have none.
-	Build, Raze work
+	Build, Remove work
 	// Reserved is the time for which no new object can have the name of a deleted one; it may be
 	// forever. During its first part, Revived, the deleted object comes back when its client
 	// creates one of this name.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	admission "k8s.io/api/admission/v1"
+	admissionv1 "k8s.io/api/admission/v1"
 	core "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -24,7 +24,7 @@ type Reviewer interface {
 func ImagePolicy(cloud Reviewer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, ok := strings.CutPrefix(r.URL.Path, cluster.ImagePolicyPath)
-		var review admission.AdmissionReview
+		var review admissionv1.AdmissionReview
 		if err := json.NewDecoder(r.Body).Decode(&review); err != nil || review.Request == nil || !ok {
 			http.Error(w, "want an AdmissionReview", http.StatusBadRequest)
 			return
@@ -41,7 +41,7 @@ func ImagePolicy(cloud Reviewer) http.Handler {
 		before := imagesOf(&old)
 		images := slices.DeleteFunc(imagesOf(&pod), func(image string) bool { return slices.Contains(before, image) })
 		why := cloud.Review(name, binaryauthorization.Pod{Labels: pod.Labels, Images: images})
-		review.Response = &admission.AdmissionResponse{UID: review.Request.UID, Allowed: why == ""}
+		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Allowed: why == ""}
 		if why != "" { // the reason is what kubectl shows of GKE's refusals
 			review.Response.Result = &metav1.Status{Message: why, Reason: "VIOLATES_POLICY", Code: http.StatusForbidden}
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	admission "k8s.io/api/admission/v1"
+	admissionv1 "k8s.io/api/admission/v1"
 
 	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
 )
@@ -47,7 +47,7 @@ func TestImagePolicy(t *testing.T) {
 	for _, test := range tests {
 		cloud, answer := &fakePolicy{}, httptest.NewRecorder()
 		ImagePolicy(cloud).ServeHTTP(answer, httptest.NewRequest(http.MethodPost, test.path, strings.NewReader(test.body)))
-		var got admission.AdmissionReview
+		var got admissionv1.AdmissionReview
 		if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil || got.Response == nil || got.Kind != "AdmissionReview" {
 			t.Errorf("%s: %s (%v), want a review", test.name, answer.Body, err)
 			continue

@@ -29,9 +29,9 @@ const (
 	finalizer = "service.kubernetes.io/load-balancer-cleanup"
 	// checkInterval of node health: GKE checks every 3 s; a laptop need not wait as long.
 	checkInterval = 500 * time.Millisecond
-	// silentChecks is how many checks in a row a healthy node may leave unanswered before it
-	// gets no more connections; a node that answers that it is unhealthy gets none at once
-	// ("Health checks overview", unhealthy threshold).
+	// silentChecks is the number of checks in a row that a healthy node may leave unanswered
+	// before it gets no more connections ("Health checks overview", unhealthy threshold). A
+	// node that answers that it is unhealthy gets none from then on.
 	silentChecks = 3
 )
 

@@ -19,8 +19,8 @@ const balanceChain = "SANDBOX-BALANCE"
 // installBalance creates the empty chain, and the jump to it.
 const installBalance = "*mangle\n:" + balanceChain + " - [0:0]\n-A PREROUTING -j " + balanceChain + "\nCOMMIT\n"
 
-// Balance routes the address of a load balancer: a new connection goes to a random machine of
-// next, and stays there for as long as it lives, even if the machine is no longer in next (Cloud
+// Balance routes the address of a load balancer: a new connection goes to a random VM of
+// next, and stays there for as long as it lives, even if the VM is no longer in next (Cloud
 // Load Balancing, "Backend service-based external passthrough Network Load Balancers":
 // connection tracking, and TCP connections persist on unhealthy backends).
 //

@@ -34,8 +34,8 @@ COMMIT
 // that connections stay where they are.
 func TestBalance(t *testing.T) {
 	n := newNetwork(t)
-	machine(t, n, "a", "10.0.0.2", external)
-	machine(t, n, "b", "10.0.0.3", external)
+	vm(t, n, "a", "10.0.0.2", external)
+	vm(t, n, "b", "10.0.0.3", external)
 	a, b := netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
 	var restored []string
 	restore := func(rules []byte) error { restored = append(restored, string(rules)); return nil }
@@ -58,6 +58,6 @@ func TestBalance(t *testing.T) {
 		t.Errorf("the rules differ (-want +got):\n%s", diff)
 	}
 	if err := n.Balance(restore, external, netip.MustParseAddr("192.0.2.1")); err == nil {
-		t.Error("balancing to a machine out of reach gave no error")
+		t.Error("balancing to a VM out of reach gave no error")
 	}
 }

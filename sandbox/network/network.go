@@ -157,7 +157,7 @@ func (n *Network) Attach(pid int, name string, address netip.Prefix, own ...neti
 	}
 	defer inside.Close()
 	if old, err := n.router.LinkByName(name); err == nil {
-		_ = n.router.LinkDel(old) // of a machine that died a moment ago
+		_ = n.router.LinkDel(old) // of a VM that died a moment ago
 	}
 	master, err := n.router.LinkByName(bridge)
 	if err != nil {
@@ -195,7 +195,7 @@ func (n *Network) Attach(pid int, name string, address netip.Prefix, own ...neti
 	return nil
 }
 
-// Route sends traffic for destination to the machines at next, each flow to one
+// Route sends traffic for destination to the VMs at next, each flow to one
 // of them; without any, the destination is unreachable, as a load balancer's
 // address is when no backend is healthy.
 func (n *Network) Route(destination netip.Prefix, next ...netip.Addr) error {

@@ -72,9 +72,9 @@ func newNetwork(t *testing.T) *Network {
 	return n
 }
 
-// machine starts a process in a network namespace of its own and attaches it.
+// vm starts a process in a network namespace of its own and attaches it.
 // It answers its name on port 80 at all of its addresses.
-func machine(t *testing.T, n *Network, name, address string, own ...netip.Addr) {
+func vm(t *testing.T, n *Network, name, address string, own ...netip.Addr) {
 	t.Helper()
 	process := exec.Command("cat") // ends with its standard input, so with the test, however that ends
 	process.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
@@ -175,22 +175,22 @@ func TestAttach(t *testing.T) {
 		t.Fatalf("adding the subnet again: %v", err)
 	}
 	endpoint := netip.MustParseAddr("198.51.100.2")
-	machine(t, n, "cp", "10.0.0.2", endpoint)
-	machine(t, n, "node", "10.0.0.3")
+	vm(t, n, "cp", "10.0.0.2", endpoint)
+	vm(t, n, "node", "10.0.0.3")
 	for address, want := range map[string]string{"10.0.0.2:80": "cp", "10.0.0.3:80": "node", "198.51.100.2:80": "cp"} {
 		if got, err := ask(t, n.DialContext, address); got != want {
 			t.Errorf("from the router, %s answered %q (%v), want %q", address, got, err, want)
 		}
 	}
 	if got, err := ask(t, fromHost, "198.51.100.2:80"); got != "cp" {
-		t.Errorf("from the host, the machine's own address answered %q (%v), want cp", got, err)
+		t.Errorf("from the host, the VM's own address answered %q (%v), want cp", got, err)
 	}
 	if got, err := ask(t, fromHost, "10.0.0.2:80"); err == nil {
-		t.Errorf("the host reaches the machine's inner address, which it must not: %q", got)
+		t.Errorf("the host reaches the VM's inner address, which it must not: %q", got)
 	}
-	machine(t, n, "node", "10.0.0.4") // started again, elsewhere, under the link's name
+	vm(t, n, "node", "10.0.0.4") // started again, elsewhere, under the link's name
 	if got, err := ask(t, n.DialContext, "10.0.0.4:80"); got != "node" {
-		t.Errorf("the machine that took over a link answered %q (%v), want node", got, err)
+		t.Errorf("the VM that took over a link answered %q (%v), want node", got, err)
 	}
 	if err := n.Attach(1<<30, "nobody", netip.MustParsePrefix("10.0.0.5/20")); err == nil {
 		t.Error("attaching a process that does not exist gave no error")
@@ -199,13 +199,13 @@ func TestAttach(t *testing.T) {
 
 func TestRoute(t *testing.T) {
 	n := newNetwork(t)
-	machine(t, n, "a", "10.0.0.2", external)
-	machine(t, n, "b", "10.0.0.3", external)
+	vm(t, n, "a", "10.0.0.2", external)
+	vm(t, n, "b", "10.0.0.3", external)
 	destination := netip.PrefixFrom(external, 32)
 	a, b := netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
 	steps := []struct {
 		next []netip.Addr
-		want []string // the machines that answer
+		want []string // the VMs that answer
 	}{
 		{[]netip.Addr{a}, []string{"a"}},
 		{[]netip.Addr{a}, []string{"a"}},
@@ -220,11 +220,11 @@ func TestRoute(t *testing.T) {
 			t.Fatalf("step %d: %v", i, err)
 		}
 		if diff := cmp.Diff(step.want, answers(t, external)); diff != "" {
-			t.Errorf("step %d: the machines that answer differ (-want +got):\n%s", i, diff)
+			t.Errorf("step %d: the VMs that answer differ (-want +got):\n%s", i, diff)
 		}
 	}
 	if err := n.Route(destination, netip.MustParseAddr("192.0.2.1")); err == nil || !strings.Contains(err.Error(), "routing 198.51.100.10/32") {
-		t.Errorf("routing to a machine out of reach gave %v", err)
+		t.Errorf("routing to a VM out of reach gave %v", err)
 	}
 	pods := netip.MustParsePrefix("10.1.0.0/24")
 	if err := n.Route(pods, a); err != nil {
@@ -236,7 +236,7 @@ func TestRoute(t *testing.T) {
 	}
 }
 
-// answers returns the names of all machines that answer for an address, in order. It returns
+// answers returns the names of all VMs that answer for an address, in order. It returns
 // none when the network reports that the address is unreachable. A flow takes one of two ways by
 // chance, so that 64 flows take both.
 func answers(t *testing.T, address netip.Addr) (names []string) {

@@ -1,6 +1,6 @@
 // Package rollout reports at once which pod blocks a rollout, and why. Pulumi's Kubernetes
-// provider waits ten minutes and more for a Deployment, in the hope that it recovers. Who waits for `make
-// up` wants the reason and the log after the second crash.
+// provider waits ten minutes and more for a Deployment, in case it recovers. A person at `make up` wants
+// the reason and the log after the second crash.
 package rollout
 
 import (
@@ -111,8 +111,8 @@ func (w *Watcher) tell(found []finding) {
 	w.Say(text)
 }
 
-// look polls the cluster once. What was wrong before the watch began is told, but matters only
-// once Pulumi waits for it: until then the image that mends it may still be building.
+// look polls the cluster once. It reports what was wrong before the watch began, too. That counts
+// only once Pulumi waits for it: until then the image that fixes it may still be building.
 func (w *Watcher) look(ctx context.Context) ([]finding, error) {
 	// In this order the newest ReplicaSet of an updated Deployment is never one of before.
 	pods, err := w.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{})
@@ -200,8 +200,8 @@ func owner(o metav1.Object) types.UID {
 	return ""
 }
 
-// breaches adds to what is wrong with a pod what its image breaks of the contract, as far as
-// its events and its log say.
+// breaches adds to a pod's findings the rules of the contract that its image breaks, as far as its
+// events and its log show.
 func (w *Watcher) breaches(ctx context.Context, p *corev1.Pod, events []corev1.Event, found []finding) []finding {
 	for i, f := range found {
 		if broken := breach.Of(p, events, w.log(ctx, f)); len(broken) > 0 {
@@ -211,7 +211,7 @@ func (w *Watcher) breaches(ctx context.Context, p *corev1.Pod, events []corev1.E
 	return found
 }
 
-// events returns the events of a pod. What is wrong is said without them if they cannot be had.
+// events returns the events of a pod, or none if the cluster does not answer.
 func (w *Watcher) events(ctx context.Context, p *corev1.Pod) []corev1.Event {
 	events, err := w.Client.CoreV1().Events(w.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(p.UID)})
 	if err != nil {
@@ -339,7 +339,7 @@ func (w *Watcher) pod(p *corev1.Pod) []finding {
 	return nil
 }
 
-// container returns what a container died of, or why it is not started. An init container
+// container returns why a container ended, or why it does not start. An init container
 // that ends well has done its work; any other container is not meant to end.
 func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, bool) {
 	about := fmt.Sprintf("pod %s: container %s", p.Name, c.Name)

@@ -34,9 +34,9 @@ import (
 // Name of the sandbox's stack.
 const Name = "sandbox"
 
-// Policy makes `pulumi preview` and `pulumi up` check the rules of the repository's
+// PolicyPack makes `pulumi preview` and `pulumi up` check the rules of the repository's
 // policy pack, as the README advises for a real project.
-const Policy = "--policy-pack=policy"
+const PolicyPack = "--policy-pack=policy"
 
 // Stack is the sandbox's stack, or another one that lives in it.
 type Stack struct {

@@ -42,10 +42,10 @@ const (
 	firstBackoff      = "0.025s"
 	maxBackoff        = "0.25s"
 	backoffMultiplier = 3
-	// Each failure takes a token, and each success returns half a token. There are no
-	// retries while fewer than half of the tokens are left (gRFC A6, "Throttling Retry
-	// Attempts"). A pod that crashes breaks off up to maxConcurrentStreams calls at
-	// once, all of which may be retried.
+	// retryTokens throttles retries. Each failure takes a token, and each success returns
+	// half a token. There are no retries while fewer than half of the tokens are left (gRFC
+	// A6, "Throttling Retry Attempts"). A pod that crashes breaks off up to
+	// maxConcurrentStreams calls at once, all of which may be retried.
 	retryTokens     = 2 * maxConcurrentStreams
 	retryTokenRatio = 0.5
 )

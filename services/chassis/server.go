@@ -18,13 +18,13 @@ import (
 // The limits of one client. A call beyond a message limit ends with
 // RESOURCE_EXHAUSTED; a stream beyond the limit waits in the client.
 const (
-	// 4 MiB is the limit of gRPC clients and servers by default (grpc-go,
-	// MaxCallRecvMsgSize and MaxRecvMsgSize): a larger reply would be refused
-	// by the client anyway, so it is refused before it is sent.
+	// maxMessageBytes is the default limit of gRPC clients and servers (grpc-go,
+	// MaxCallRecvMsgSize and MaxRecvMsgSize). A client would refuse a larger reply,
+	// so the server does not send it.
 	maxMessageBytes = 4 << 20
-	// The least that RFC 9113, section 6.5.2, recommends for
-	// SETTINGS_MAX_CONCURRENT_STREAMS; Envoy and others open a second
-	// connection beyond it.
+	// maxConcurrentStreams is the smallest SETTINGS_MAX_CONCURRENT_STREAMS that RFC
+	// 9113, section 6.5.2, recommends. Beyond it Envoy and others open a second
+	// connection.
 	maxConcurrentStreams = 100
 )
 

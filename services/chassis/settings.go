@@ -16,9 +16,9 @@ import (
 const (
 	defaultPort     = "8080" // the sample's
 	defaultLogLevel = "info"
-	// Kubernetes kills a pod terminationGracePeriodSeconds, 30 by default,
-	// after SIGTERM (Kubernetes, "Pod Lifecycle", Termination of Pods). The
-	// rest is for the runtime to start and reap the process.
+	// defaultTerminationBudget is less than terminationGracePeriodSeconds, 30 by
+	// default, after which Kubernetes kills a pod ("Pod Lifecycle", Termination of
+	// Pods). The rest is for the runtime to start and reap the process.
 	defaultTerminationBudget = "25s"
 )
 

@@ -21,7 +21,8 @@ const (
 	Unplanned = "unplanned"
 	Load      = "load"
 	Abuse     = "abuse"
-	// Check is what must be refused, or what the deployer must survive. It needs no load.
+	// Check is for an attempt that must be refused, or a failure that the deployer must
+	// survive. It needs no load.
 	Check = "check"
 )
 

@@ -98,7 +98,7 @@ func (s *Sandbox) container(p pod, name string) ([]process, error) {
 	return s.find(p.Name+"/"+name, func(p process) bool { return strings.Contains(p.cgroup, id) })
 }
 
-// kubelet returns a node's kubelet. Its parent is the first process of the node's machine.
+// kubelet returns a node's kubelet. Its parent is the first process of the node's VM.
 func (s *Sandbox) kubelet(node string) (process, error) {
 	found, err := s.find("node "+node, func(p process) bool {
 		return p.program() == "kubelet" && slices.Contains(p.args, "--hostname-override="+node)

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,21 +66,13 @@ func (s *Sandbox) readOutputs(ctx context.Context) error {
 
 // run runs a command in the folder and returns its standard output.
 func (s *Sandbox) run(ctx context.Context, name string, args ...string) (string, error) {
-	start := time.Now()
-	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = s.Dir, workcopy.Environment(s.Dir), &stdout, &stderr
+	cmd.Dir, cmd.Env = s.Dir, workcopy.Environment(s.Dir)
 	// Each command has a session of its own, which includes Pulumi's engine. The engine
 	// gets SIGINT too, and finishes what it has begun.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel, cmd.WaitDelay = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }, 3*time.Minute
-	err := cmd.Run()
-	line := name + " " + strings.Join(args, " ")
-	fmt.Fprintf(s.Log, "$ %s   (%.1f s)\n%s%s", line, time.Since(start).Seconds(), &stdout, &stderr)
-	if err != nil {
-		return stdout.String(), fmt.Errorf("running `%s`: %w\n%s%s", line, err, &stdout, &stderr)
-	}
-	return stdout.String(), nil
+	return workcopy.Run(cmd, s.Log)
 }
 
 func (s *Sandbox) pulumi(ctx context.Context, args ...string) (string, error) {

@@ -255,7 +255,7 @@ func killRuntime(ctx context.Context, s *Sandbox) error {
 	})
 }
 
-// killNode kills the first process of a node's machine, and with it all others, as a loss
+// killNode kills the first process of a node's VM, and with it all others, as a loss
 // of power does. The node has clients' connections. The node pool repairs it.
 func killNode(ctx context.Context, s *Sandbox) error {
 	node, kubelet, err := s.called(ctx)
@@ -267,19 +267,19 @@ func killNode(ctx context.Context, s *Sandbox) error {
 		return err
 	}
 	for _, p := range all {
-		if p.pid == kubelet.parent && p.program() == "machine-init" {
+		if p.pid == kubelet.parent && p.program() == "vm-init" {
 			s.undo = func() error { return s.repaired(ctx, node, p.pid) }
 			return syscall.Kill(p.pid, syscall.SIGKILL)
 		}
 	}
-	return fmt.Errorf("node %s has no machine", node)
+	return fmt.Errorf("node %s has no VM", node)
 }
 
-// repaired waits until the node has a new machine, and the node and all pods are ready.
-func (s *Sandbox) repaired(ctx context.Context, node string, machine int) error {
+// repaired waits until the node has a new VM, and the node and all pods are ready.
+func (s *Sandbox) repaired(ctx context.Context, node string, killed int) error {
 	err := eventually(ctx, 3*time.Minute, func() error {
 		kubelet, err := s.kubelet(node)
-		if err == nil && kubelet.parent == machine {
+		if err == nil && kubelet.parent == killed {
 			err = fmt.Errorf("node %s was not repaired", node)
 		}
 		return err
@@ -333,29 +333,29 @@ func losePackets(ctx context.Context, s *Sandbox) error {
 	if err != nil {
 		return err
 	}
-	var machines []int
+	var kubelets []int
 	for _, node := range nodes {
 		kubelet, err := s.kubelet(node)
 		if err != nil {
 			return err
 		}
-		machines = append(machines, kubelet.pid)
+		kubelets = append(kubelets, kubelet.pid)
 	}
 	const rule = "FORWARD -m statistic --mode random --probability 0.01 -j DROP"
 	s.undo = func() error {
-		dropped, err := s.dropped(ctx, machines)
+		dropped, err := s.dropped(ctx, kubelets)
 		s.note("%d packets were dropped", dropped)
 		if err == nil && dropped == 0 {
 			err = errors.New("no packet was dropped")
 		}
-		return errors.Join(err, s.iptables(context.WithoutCancel(ctx), machines, "filter", "-D "+rule))
+		return errors.Join(err, s.iptables(context.WithoutCancel(ctx), kubelets, "filter", "-D "+rule))
 	}
-	return s.iptables(ctx, machines, "filter", "-I "+rule)
+	return s.iptables(ctx, kubelets, "filter", "-I "+rule)
 }
 
 // dropped returns the number of packets that the rules of losePackets have dropped.
-func (s *Sandbox) dropped(ctx context.Context, machines []int) (sum int, err error) {
-	for _, pid := range machines {
+func (s *Sandbox) dropped(ctx context.Context, kubelets []int) (sum int, err error) {
+	for _, pid := range kubelets {
 		text, err := s.xtables(ctx, pid, "iptables-save", "--counters --table filter")
 		if err != nil {
 			return 0, err
@@ -384,7 +384,7 @@ func (s *Sandbox) iptables(ctx context.Context, pids []int, table, rule string) 
 func (s *Sandbox) xtables(ctx context.Context, pid int, program, args string) (string, error) {
 	packages := filepath.Join(s.Dir, ".cache", "packages")
 	lib := filepath.Join(packages, "root/usr/lib/x86_64-linux-gnu")
-	// Only iptables uses these libraries. The machine's nsenter uses the machine's.
+	// Only iptables uses these libraries. nsenter is the machine's, and uses the machine's.
 	return s.run(ctx, "bash", "-c", fmt.Sprintf(`nsenter --target %d --net env LD_LIBRARY_PATH=%s:%s XTABLES_LIBDIR=%s %s %s`,
 		pid, lib, filepath.Join(packages, "root/lib/x86_64-linux-gnu"), filepath.Join(lib, "xtables"), filepath.Join(packages, "alternatives", program), args))
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +22,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"example.com/grpc-edge/measure/workcopy"
 )
 
 // Source is the folder of the program and its proto, relative to the repository's root.
@@ -112,15 +115,15 @@ func lists(root string) []string {
 
 // pythonVersion returns the version of the distribution's Python, such as 3.11.
 func pythonVersion(ctx context.Context, root string) (string, error) {
-	text, err := exec.CommandContext(ctx, "apt-cache", append(lists(root), "depends", "python3-minimal")...).Output()
+	text, err := workcopy.Run(exec.CommandContext(ctx, "apt-cache", append(lists(root), "depends", "python3-minimal")...), io.Discard)
 	if err != nil {
 		return "", fmt.Errorf("looking for the distribution's Python: %w", err)
 	}
-	match := regexp.MustCompile(`Depends: python(3\.\d+)-minimal`).FindSubmatch(text)
+	match := regexp.MustCompile(`Depends: python(3\.\d+)-minimal`).FindStringSubmatch(text)
 	if match == nil {
 		return "", errors.New("looking for the distribution's Python: python3-minimal depends on no version of it; run `make tools`")
 	}
-	return string(match[1]), nil
+	return match[1], nil
 }
 
 // once creates a folder with make if it does not exist. If make fails, nothing is kept.
@@ -186,8 +189,6 @@ func unpackWheels(ctx context.Context, root, folder, version string) (string, er
 func execute(ctx context.Context, dir string, environment []string, program string, arguments ...string) error {
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir, command.Env = dir, environment
-	if text, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", command, err, text)
-	}
-	return nil
+	_, err := workcopy.Run(command, io.Discard)
+	return err
 }

@@ -220,7 +220,7 @@ func (p *Program) watch(ctx context.Context) <-chan string {
 			told <- ""
 			return
 		}
-		told <- "after SIGTERM the health did not become NOT_SERVING before the program stopped taking calls, so that some are sent to it in vain"
+		told <- "after SIGTERM the health did not become NOT_SERVING before the program stopped taking calls, so some calls are still sent to it, and fail"
 	}()
 	<-begun
 	return told

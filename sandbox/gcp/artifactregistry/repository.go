@@ -22,7 +22,7 @@ var repositoryRule = &gcp.Rule{
 	Kind: KindRepository, Noun: "repository", Name: "projects/{project}/locations/{location}/repositories/{repositoryId}",
 	Permissions: gcp.CRUD("artifactregistry.repositories"),
 	Check:       checkRepository, Admit: admitRepository,
-	Raze: func(_ context.Context, t *gcp.Change) error {
+	Remove: func(_ context.Context, t *gcp.Change) error {
 		// The images go with their repository ("Delete repositories", Artifact Registry).
 		if err := os.RemoveAll(repositoryDir(t.Cloud(), t.Old)); err != nil {
 			return fmt.Errorf("deleting the images of %s: %w", t.Old.Name, err)

@@ -15,8 +15,9 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// An attestor is whose attestations a policy may require: those that are attached to
-// its note and signed with one of its keys ("projects.attestors", Binary Authorization API).
+// attestorRule describes attestors. A policy may require an attestor's attestations: those
+// that are attached to its note and signed with one of its keys ("projects.attestors", Binary
+// Authorization API).
 var attestorRule = &gcp.Rule{
 	Kind: KindAttestor, Noun: "attestor", Name: "projects/{project}/attestors/{name}",
 	Permissions: gcp.CRUD("binaryauthorization.attestors"),

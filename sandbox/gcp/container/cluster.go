@@ -41,7 +41,7 @@ func clusterRule(rt Runtime) *gcp.Rule {
 			}
 			return errors.Join(err, rt.StopCluster(context.WithoutCancel(ctx), t.New.ID())) // even if ctx has ended
 		},
-		Raze: func(ctx context.Context, t *gcp.Change) error { return rt.StopCluster(ctx, t.Old.ID()) },
+		Remove: func(ctx context.Context, t *gcp.Change) error { return rt.StopCluster(ctx, t.Old.ID()) },
 	}
 }
 

@@ -31,7 +31,7 @@ func nodePoolRule(rt Runtime) *gcp.Rule {
 			}
 			return errors.Join(err, rt.StopNodes(context.WithoutCancel(ctx), gcp.Segment(t.New.Name, "clusters"), t.New.ID()))
 		},
-		Raze: func(ctx context.Context, t *gcp.Change) error {
+		Remove: func(ctx context.Context, t *gcp.Change) error {
 			return rt.StopNodes(ctx, gcp.Segment(t.Old.Name, "clusters"), t.Old.ID())
 		},
 	}

@@ -30,7 +30,8 @@ var dependencies = map[string][]string{
 	"container.googleapis.com": {"compute.googleapis.com"},
 }
 
-// Enabling what is enabled is no error ("services.enable", Service Usage API).
+// serviceRule describes services. To enable an enabled one is no error ("services.enable",
+// Service Usage API).
 var serviceRule = &gcp.Rule{
 	Kind: gcp.KindService, Noun: "service", Name: "projects/{project}/services/{service}",
 	Permissions: gcp.Verbs{

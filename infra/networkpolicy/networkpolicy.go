@@ -1,5 +1,5 @@
-// Package policy holds the building blocks of the stack's NetworkPolicies.
-package policy
+// Package networkpolicy holds the building blocks of the stack's NetworkPolicies.
+package networkpolicy
 
 import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"

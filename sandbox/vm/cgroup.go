@@ -1,4 +1,4 @@
-package machine
+package vm
 
 import (
 	"errors"
@@ -232,8 +232,8 @@ func handDown(dir string) {
 	}
 }
 
-// mountSys gives the machine a /sys of its own network namespace and, below it,
-// cgroup hierarchies that begin at the machine's own cgroup.
+// mountSys gives the VM a /sys of its own network namespace and, below it,
+// cgroup hierarchies that begin at the VM's own cgroup.
 func mountSys() error {
 	list := hierarchies() // before /sys is covered
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
@@ -265,7 +265,7 @@ func mountSys() error {
 	return nil
 }
 
-// leaf moves the first process out of the machine's root cgroup, because a v2
+// leaf moves the first process out of the VM's root cgroup, because a v2
 // cgroup with processes can't hand controllers down to its children.
 func leaf() error {
 	dir := filepath.Join(cgroupRoot, "init")

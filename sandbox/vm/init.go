@@ -1,4 +1,4 @@
-package machine
+package vm
 
 import (
 	"encoding/json"
@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Init runs the first process of a machine: it reads the Spec from standard input, mounts what
-// the machine needs, and supervises its processes. It returns only on failure.
+// Init runs the first process of a VM: it reads the Spec from standard input, mounts what
+// the VM needs, and supervises its processes. It returns only on failure.
 func Init() error {
 	// A cgroup namespace is one thread's alone, and of those that it starts: all must be this one.
 	runtime.LockOSThread()
@@ -25,12 +25,12 @@ func Init() error {
 		if err == io.EOF { // the sandbox gave up before the network was there
 			return nil
 		}
-		return fmt.Errorf("reading the machine's spec: %w", err)
+		return fmt.Errorf("reading the VM's spec: %w", err)
 	}
 	if err := prepare(spec); err != nil {
 		return err
 	}
-	slog.Info("machine is up", "name", spec.Name)
+	slog.Info("VM is up", "name", spec.Name)
 	return supervise(spec)
 }
 
@@ -77,7 +77,7 @@ func prepare(spec Spec) error {
 }
 
 // supervise starts the processes and starts each again when it ends. It also
-// reaps every orphan of the machine, as a first process must, so it alone waits for children.
+// reaps every orphan of the VM, as a first process must, so it alone waits for children.
 func supervise(spec Spec) error {
 	starts := map[int]*supervised{}
 	for _, p := range spec.Processes {

@@ -1,7 +1,7 @@
-// Package machine runs a stand-in for a virtual machine: a set of processes in
+// Package vm runs stand-ins for virtual machines: each is a set of processes in
 // Linux namespaces of their own, with their own mounts, process ids, network,
 // host name and cgroups, on the host's kernel and root file system.
-package machine
+package vm
 
 import (
 	"context"
@@ -14,19 +14,19 @@ import (
 	"syscall"
 )
 
-// InitName is the name (argv[0]) under which the sandbox's binary is a machine's first process.
-const InitName = "machine-init"
+// InitName is the name (argv[0]) under which the sandbox's binary is a VM's first process.
+const InitName = "vm-init"
 
-// Spec describes a machine.
+// Spec describes a VM.
 type Spec struct {
 	// Name is the host name.
 	Name string `json:"name"`
 	// Tmpfs are file systems in memory, target to size (tmpfs(5)): a disk that can be full
-	// while the host's is not. They are mounted before Binds, and are gone with the machine.
+	// while the host's is not. They are mounted before Binds, and are gone with the VM.
 	Tmpfs map[string]string `json:"tmpfs,omitempty"`
 	// Binds are bind mounts, target to source; both must exist.
 	Binds map[string]string `json:"binds"`
-	// Sysctls are set in the machine's own namespaces, keyed as below /proc/sys.
+	// Sysctls are set in the VM's own namespaces, keyed as below /proc/sys.
 	Sysctls map[string]string `json:"sysctls"`
 	// Processes are started in order and started again when they end.
 	Processes []Process `json:"processes"`
@@ -42,16 +42,16 @@ type Process struct {
 	Dir  string   `json:"dir"`
 }
 
-// Machine is a running machine.
-type Machine struct {
+// VM is a running stand-in for a virtual machine.
+type VM struct {
 	spec Spec
 	cmd  *exec.Cmd
 	done chan struct{}
 }
 
 // Start creates the namespaces, lets connect give the first process's network namespace its
-// links, and starts the machine's processes. The machine dies with this process.
-func Start(spec Spec, cgroup Cgroup, connect func(pid int) error) (*Machine, error) {
+// links, and starts the VM's processes. The VM dies with this process.
+func Start(spec Spec, cgroup Cgroup, connect func(pid int) error) (*VM, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -73,10 +73,10 @@ func Start(spec Spec, cgroup Cgroup, connect func(pid int) error) (*Machine, err
 			Setsid:     true,
 		},
 	}
-	m := &Machine{spec: spec, cmd: cmd, done: make(chan struct{})}
+	m := &VM{spec: spec, cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
-		// Pdeathsig means the parent thread, so this thread must live as long as the machine.
+		// Pdeathsig means the parent thread, so this thread must live as long as the VM.
 		runtime.LockOSThread()
 		defer close(m.done)
 		err := cmd.Start()
@@ -87,7 +87,7 @@ func Start(spec Spec, cgroup Cgroup, connect func(pid int) error) (*Machine, err
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("starting machine %s: %w", spec.Name, err)
+		return nil, fmt.Errorf("starting VM %s: %w", spec.Name, err)
 	}
 	err = cgroup.Add(cmd.Process.Pid)
 	if err == nil {
@@ -98,13 +98,13 @@ func Start(spec Spec, cgroup Cgroup, connect func(pid int) error) (*Machine, err
 		err = json.NewEncoder(write).Encode(spec)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("preparing machine %s: %w", spec.Name, err), m.Stop())
+		return nil, errors.Join(fmt.Errorf("preparing VM %s: %w", spec.Name, err), m.Stop())
 	}
 	return m, nil
 }
 
-// Stop ends every process of the machine at once, as pulling the plug does.
-func (m *Machine) Stop() error {
+// Stop ends every process of the VM at once, as pulling the plug does.
+func (m *VM) Stop() error {
 	err := m.cmd.Process.Kill()
 	if errors.Is(err, os.ErrProcessDone) {
 		err = nil
@@ -113,14 +113,14 @@ func (m *Machine) Stop() error {
 	return err
 }
 
-// Done returns a channel that is closed when the machine's first process has ended.
-func (m *Machine) Done() <-chan struct{} { return m.done }
+// Done returns a channel that is closed when the VM's first process has ended.
+func (m *VM) Done() <-chan struct{} { return m.done }
 
-// Pid returns the process ID of the machine's first process, as seen by the host.
-func (m *Machine) Pid() int { return m.cmd.Process.Pid }
+// Pid returns the process ID of the VM's first process, as seen by the host.
+func (m *VM) Pid() int { return m.cmd.Process.Pid }
 
-// Run runs a program of the host to its end inside the machine's network
+// Run runs a program of the host to its end inside the VM's network
 // namespace and returns its standard output.
-func (m *Machine) Run(ctx context.Context, stdin []byte, env []string, name string, args ...string) ([]byte, error) {
+func (m *VM) Run(ctx context.Context, stdin []byte, env []string, name string, args ...string) ([]byte, error) {
 	return run(ctx, m.Pid(), stdin, env, append([]string{name}, args...))
 }

@@ -7,21 +7,21 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"example.com/grpc-edge/envoy"
-	"example.com/grpc-edge/infra/policy"
+	"example.com/grpc-edge/infra/networkpolicy"
 	"example.com/grpc-edge/infra/service"
 	"example.com/grpc-edge/infra/workload"
 )
 
-// newPolicy allows traffic from anywhere to the TLS port, from monitoring to the metrics
+// newNetworkPolicy allows traffic from anywhere to the TLS port, from monitoring to the metrics
 // port, and from Envoy to the backends.
-func (e *Edge) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
+func (e *Edge) newNetworkPolicy(ctx *pulumi.Context, name string, args *Args) error {
 	ingress := networkingv1.NetworkPolicyIngressRuleArray{
-		networkingv1.NetworkPolicyIngressRuleArgs{Ports: policy.TCP(envoy.HTTPSPort)}, // from anywhere
+		networkingv1.NetworkPolicyIngressRuleArgs{Ports: networkpolicy.TCP(envoy.HTTPSPort)}, // from anywhere
 	}
 	// A rule without namespaces would open the port to all.
 	if len(args.MetricsNamespaces) > 0 {
 		ingress = append(ingress, networkingv1.NetworkPolicyIngressRuleArgs{
-			From: policy.Namespaces(args.MetricsNamespaces...), Ports: policy.TCP(envoy.MetricsPort),
+			From: networkpolicy.Namespaces(args.MetricsNamespaces...), Ports: networkpolicy.TCP(envoy.MetricsPort),
 		})
 	}
 	var egress networkingv1.NetworkPolicyEgressRuleArray
@@ -33,12 +33,12 @@ func (e *Edge) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 	}
 	if args.Config.Collector != nil {
 		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{
-			To: policy.Namespaces(args.CollectorNamespace), Ports: policy.TCP(int(args.Config.Collector.Port)),
+			To: networkpolicy.Namespaces(args.CollectorNamespace), Ports: networkpolicy.TCP(int(args.Config.Collector.Port)),
 		})
 	}
 	if args.Config.FetchesKeys() {
 		// Issuers may be anywhere, and a policy matches only addresses.
-		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{Ports: policy.TCP(443)})
+		egress = append(egress, networkingv1.NetworkPolicyEgressRuleArgs{Ports: networkpolicy.TCP(443)})
 	}
 	_, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
 		Metadata: workload.Metadata(args.Namespace, Name),
@@ -56,5 +56,5 @@ func (e *Edge) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
 }
 
 func to(backend string, port uint32) networkingv1.NetworkPolicyEgressRuleArgs {
-	return networkingv1.NetworkPolicyEgressRuleArgs{To: policy.Pods(workload.Labels(backend)), Ports: policy.TCP(int(port))}
+	return networkingv1.NetworkPolicyEgressRuleArgs{To: networkpolicy.Pods(workload.Labels(backend)), Ports: networkpolicy.TCP(int(port))}
 }

@@ -1,4 +1,4 @@
-package machine
+package vm
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 // onV2 is the environment variable that tells the test binary that the machine has only cgroup v2.
 const onV2 = "GRPC_EDGE_TEST_CGROUP2"
 
-// TestCgroupV2 runs the tests of machines again where cgroup v2 is all there is, as on nearly
+// TestCgroupV2 runs the tests of VMs again where cgroup v2 is all there is, as on nearly
 // every distribution: in the root of the machine's hierarchy, and in a container's, whose root
 // is a cgroup like others and has processes. What the kernel's v1 hierarchies hold is missing
 // there, so of controllers there may be one alone, such as hugetlb.
@@ -33,7 +33,7 @@ func TestCgroupV2(t *testing.T) {
 			t.Parallel()
 			const alone = `mount --make-rprivate /; umount --recursive --lazy /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; `
 			cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-euc", alone+setUp, "sh",
-				os.Args[0], "-test.run=^(TestMachine|TestControllersAreHandedDown)$", "-test.parallel=1", "-test.v")
+				os.Args[0], "-test.run=^(TestVM|TestControllersAreHandedDown)$", "-test.parallel=1", "-test.v")
 			cmd.Env = append(os.Environ(), onV2+"="+place, "NAME="+name)
 			out, err := cmd.CombinedOutput()
 			if err != nil || strings.Count(string(out), "--- PASS") < 2 {

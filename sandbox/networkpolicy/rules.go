@@ -1,4 +1,4 @@
-// Package netpol enforces Kubernetes NetworkPolicies on one node of the sandbox
+// Package networkpolicy enforces Kubernetes NetworkPolicies on one node of the sandbox
 // with iptables: the node has no Dataplane V2, and none of the engines that
 // Kubernetes users run is in a package registry.
 //
@@ -8,7 +8,7 @@
 // the node sets net.bridge.bridge-nf-call-iptables=1. What the node itself
 // sends, such as the kubelet's probes, does not pass FORWARD and is never
 // blocked.
-package netpol
+package networkpolicy
 
 import (
 	"bytes"

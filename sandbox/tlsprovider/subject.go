@@ -1,4 +1,4 @@
-package tls
+package tlsprovider
 
 import (
 	"crypto/x509/pkix"

@@ -6,7 +6,7 @@ import (
 	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"example.com/grpc-edge/infra/policy"
+	"example.com/grpc-edge/infra/networkpolicy"
 	"example.com/grpc-edge/infra/workload"
 )
 
@@ -27,13 +27,13 @@ var notInternet = []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100
 // 4291). The range of the cluster's own subnet is public.
 var notInternet6 = []string{"fc00::/7", "fe80::/10"}
 
-// newPolicy allows calls from the callers, and the egress that the service asks for.
-func (s *Service) newPolicy(ctx *pulumi.Context, name string, args *Args) error {
+// newNetworkPolicy allows calls from the callers, and the egress that the service asks for.
+func (s *Service) newNetworkPolicy(ctx *pulumi.Context, name string, args *Args) error {
 	spec := networkingv1.NetworkPolicySpecArgs{
 		PodSelector: workload.Selector(args.Name),
 		PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
 		Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
-			From: pods(args.Callers), Ports: policy.TCP(Port),
+			From: pods(args.Callers), Ports: networkpolicy.TCP(Port),
 		}},
 	}
 	if len(args.Callers) == 0 { // a rule without peers would be open to all
@@ -65,26 +65,26 @@ func egress(args *Args) networkingv1.NetworkPolicyEgressRuleArray {
 		rules = append(rules, networkingv1.NetworkPolicyEgressRuleArgs{To: to, Ports: ports})
 	}
 	if args.OTLP != nil {
-		add(policy.Namespaces(args.OTLP.Namespace), policy.TCP(args.OTLP.Port))
+		add(networkpolicy.Namespaces(args.OTLP.Namespace), networkpolicy.TCP(args.OTLP.Port))
 	}
 	if len(args.Calls) > 0 {
-		add(pods(args.Calls), policy.TCP(Port))
+		add(pods(args.Calls), networkpolicy.TCP(Port))
 	}
 	for _, way := range args.Spec.Egress {
-		add(policy.Range(way.CIDR), policy.TCP(way.Ports...))
+		add(networkpolicy.Range(way.CIDR), networkpolicy.TCP(way.Ports...))
 	}
 	if args.Spec.GoogleAPIs {
-		add(policy.Range(GoogleAPIs), policy.TCP(443))
+		add(networkpolicy.Range(GoogleAPIs), networkpolicy.TCP(443))
 	}
 	if len(args.Spec.Roles) > 0 {
 		for _, address := range sorted(metadataServers) {
-			add(policy.Range(address+"/32"), policy.TCP(metadataServers[address]))
+			add(networkpolicy.Range(address+"/32"), networkpolicy.TCP(metadataServers[address]))
 		}
 	}
 	if args.Spec.Internet {
-		add(policy.Range("0.0.0.0/0", pulumi.ToStringArray(notInternet)...), nil)
+		add(networkpolicy.Range("0.0.0.0/0", pulumi.ToStringArray(notInternet)...), nil)
 		if args.IPv6Range != nil {
-			add(policy.Range("::/0", append(pulumi.ToStringArray(notInternet6), args.IPv6Range)...), nil)
+			add(networkpolicy.Range("::/0", append(pulumi.ToStringArray(notInternet6), args.IPv6Range)...), nil)
 		}
 	}
 	return rules
@@ -93,7 +93,7 @@ func egress(args *Args) networkingv1.NetworkPolicyEgressRuleArray {
 func pods(workloads []string) networkingv1.NetworkPolicyPeerArray {
 	var peers networkingv1.NetworkPolicyPeerArray
 	for _, name := range workloads {
-		peers = append(peers, policy.Pods(workload.Labels(name))...)
+		peers = append(peers, networkpolicy.Pods(workload.Labels(name))...)
 	}
 	return peers
 }

@@ -1,4 +1,4 @@
-package machine
+package vm
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The tests start machines, so the test binary must be what a machine's first process is made from.
+// The tests start VMs, so the test binary must be what a VM's first process is made from.
 func TestMain(m *testing.M) {
 	if os.Args[0] == InitName {
 		fmt.Fprintln(os.Stderr, Init())
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // patience is the timeout for a loaded machine; everything usually takes a second or two.
 const patience = 30 * time.Second
 
-func TestMachine(t *testing.T) {
+func TestVM(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	bound, target := filepath.Join(dir, "bound"), filepath.Join(dir, "target")
@@ -64,11 +64,11 @@ func TestMachine(t *testing.T) {
 		}
 	}
 	if few := regexp.MustCompile(`pids=\d `); !few.MatchString(log) { // its own and a few of the shell's
-		t.Errorf("the process sees others than the machine's:\n%s", log)
+		t.Errorf("the process sees others than the VM's:\n%s", log)
 	}
 	for _, kind := range []string{"pid", "net", "uts", "mnt", "ipc"} {
 		if namespace(t, m.Pid(), kind) == namespace(t, os.Getpid(), kind) {
-			t.Errorf("the machine has no %s namespace of its own", kind)
+			t.Errorf("the VM has no %s namespace of its own", kind)
 		}
 	}
 	// Of all namespaces, the cgroup's is made by the first process itself.
@@ -79,18 +79,18 @@ func TestMachine(t *testing.T) {
 		t.Errorf("the host's name is %q (%v), and should not have changed", hostname, err)
 	}
 	if text, err := os.ReadFile(target); err != nil || string(text) != "target" {
-		t.Errorf("the host sees the machine's mount: %q (%v)", text, err)
+		t.Errorf("the host sees the VM's mount: %q (%v)", text, err)
 	}
 	if list, err := os.ReadDir(disk); err != nil || len(list) > 0 {
-		t.Errorf("the host sees what is on the machine's disk: %v (%v)", list, err)
+		t.Errorf("the host sees what is on the VM's disk: %v (%v)", list, err)
 	}
 	testRun(t, m)
 	testRestart(t, m, filepath.Join(dir, "log", "main.log"), space)
 	testStop(t, m, cgroup, space)
 }
 
-// testRun runs programs in the machine's network.
-func testRun(t *testing.T, m *Machine) {
+// testRun runs programs in the VM's network.
+func testRun(t *testing.T, m *VM) {
 	out, err := m.Run(t.Context(), []byte("input"), []string{"KEY=run"}, "/bin/sh", "-c", `cat; echo " $KEY $(readlink /proc/self/ns/net)"`)
 	if want := "input run " + namespace(t, m.Pid(), "net") + "\n"; err != nil || string(out) != want {
 		t.Errorf("running a program gave %q (%v), want %q", out, err, want)
@@ -99,12 +99,12 @@ func testRun(t *testing.T, m *Machine) {
 		t.Errorf("running a program that fails gave %v, want its exit status and its message", err)
 	}
 	if got := namespace(t, os.Getpid(), "net"); got == namespace(t, m.Pid(), "net") {
-		t.Errorf("this process was left in the machine's network namespace %s", got)
+		t.Errorf("this process was left in the VM's network namespace %s", got)
 	}
 }
 
-// testRestart kills the machine's process and checks that another one starts.
-func testRestart(t *testing.T, m *Machine, log, space string) {
+// testRestart kills the VM's process and checks that another one starts.
+func testRestart(t *testing.T, m *VM, log, space string) {
 	var old []int
 	for _, pid := range processes(t, space) {
 		if pid != m.Pid() {
@@ -112,7 +112,7 @@ func testRestart(t *testing.T, m *Machine, log, space string) {
 		}
 	}
 	if len(old) != 1 {
-		t.Fatalf("the machine has processes %v beside its first, want one", old)
+		t.Fatalf("the VM has processes %v beside its first, want one", old)
 	}
 	if err := syscall.Kill(old[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -125,9 +125,9 @@ func testRestart(t *testing.T, m *Machine, log, space string) {
 	}
 }
 
-// testStop stops the machine and checks that nothing is left of it.
-func testStop(t *testing.T, m *Machine, cgroup Cgroup, space string) {
-	for range 2 { // stopping a machine that has ended is no error
+// testStop stops the VM and checks that nothing is left of it.
+func testStop(t *testing.T, m *VM, cgroup Cgroup, space string) {
+	for range 2 { // stopping a VM that has ended is no error
 		if err := m.Stop(); err != nil {
 			t.Errorf("stopping: %v", err)
 		}
@@ -135,7 +135,7 @@ func testStop(t *testing.T, m *Machine, cgroup Cgroup, space string) {
 	select {
 	case <-m.Done():
 	default:
-		t.Error("a stopped machine is not done")
+		t.Error("a stopped VM is not done")
 	}
 	if left := processes(t, space); len(left) != 0 {
 		t.Errorf("processes %v are left", left)
@@ -156,9 +156,9 @@ func TestStartFails(t *testing.T) {
 	tests := map[string]struct {
 		spec    Spec
 		connect error
-		want    string // of the error; or, after the start, of the machine's own log
+		want    string // of the error; or, after the start, of the VM's own log
 	}{
-		"network":    {Spec{Processes: []Process{process}}, errors.New("no link"), "preparing machine broken: no link"},
+		"network":    {Spec{Processes: []Process{process}}, errors.New("no link"), "preparing VM broken: no link"},
 		"program":    {Spec{Processes: []Process{{Name: "main", Args: []string{"/nowhere/program"}}}}, nil, "starting main (/nowhere/program): no such file"},
 		"bind mount": {Spec{Processes: []Process{process}, Binds: map[string]string{"/nowhere": "/etc"}}, nil, "mounting /etc on /nowhere: no such file"},
 		"sysctl":     {Spec{Processes: []Process{process}, Sysctls: map[string]string{"net/nothing": "1"}}, nil, "setting sysctl net/nothing"},
@@ -182,7 +182,7 @@ func TestStartFails(t *testing.T) {
 			select {
 			case <-m.Done():
 			case <-time.After(patience):
-				t.Fatal("the machine did not end")
+				t.Fatal("the VM did not end")
 			}
 			if log, err := os.ReadFile(filepath.Join(dir, "init.log")); err != nil || !strings.Contains(string(log), test.want) {
 				t.Errorf("the log is %q (%v), want %q", log, err, test.want)
@@ -200,7 +200,7 @@ func testCgroup(t *testing.T) Cgroup {
 			t.Error(err)
 		}
 	})
-	return Cgroup(filepath.Join(string(parent), "machine"))
+	return Cgroup(filepath.Join(string(parent), "vm"))
 }
 
 func namespace(t *testing.T, pid int, kind string) string {

@@ -1,4 +1,4 @@
-package netpol
+package networkpolicy
 
 import (
 	"bytes"

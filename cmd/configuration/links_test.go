@@ -1,0 +1,88 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)]+))?\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	unslug  = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	name    = regexp.MustCompile("`([^`]+)`")
+	// place matches names and the file that has them: `a` and `b` in [`file`](path).
+	place = regexp.MustCompile("((?:`[^` ]+`(?:, | and )?)+) in \\[[^]]*\\]\\(([^)#]+)\\)")
+)
+
+// TestLinks checks that each file and heading of the repository that a page links to exists.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md"} {
+		pages, err := filepath.Glob(filepath.Join(repository, pattern))
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("%s: no pages (%v)", pattern, err)
+		}
+		for _, page := range pages {
+			for _, found := range link.FindAllStringSubmatch(textOf(t, page), -1) {
+				target := page
+				if found[1] != "" {
+					target = filepath.Join(filepath.Dir(page), found[1])
+				}
+				if strings.Contains(found[1], ":") {
+					continue // another site
+				}
+				if _, err := os.Stat(target); err != nil {
+					t.Errorf("%s links to %s, which does not exist", page, found[1])
+				} else if found[2] != "" && !slices.Contains(anchors(textOf(t, target)), found[2]) {
+					t.Errorf("%s links to #%s of %s, which has no such heading", page, found[2], target)
+				}
+			}
+		}
+	}
+}
+
+// anchors returns the anchors that GitHub gives to a page's headings.
+func anchors(page string) []string {
+	var list []string
+	for _, found := range heading.FindAllStringSubmatch(page, -1) {
+		list = append(list, strings.ReplaceAll(unslug.ReplaceAllString(strings.ToLower(found[1]), ""), " ", "-"))
+	}
+	return list
+}
+
+// TestFindingYourWay checks that each file of the page declares, or holds, what is said to be in it.
+func TestFindingYourWay(t *testing.T) {
+	t.Parallel()
+	page := filepath.Join(repository, "docs", "architecture.md")
+	_, section, _ := strings.Cut(textOf(t, page), "\n## Finding your way\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	places := place.FindAllStringSubmatch(section, -1)
+	if len(places) == 0 {
+		t.Fatalf("%s names nothing in a file", page)
+	}
+	for _, p := range places {
+		text := textOf(t, filepath.Join(filepath.Dir(page), p[2]))
+		for _, n := range name.FindAllStringSubmatch(p[1], -1) {
+			declared := `(?m)^\s*` + regexp.QuoteMeta(n[1]) + `:`
+			if strings.HasSuffix(p[2], ".go") {
+				declared = `(?m)^(func (\([^)]*\) )?|type |var |const )` + regexp.QuoteMeta(n[1]) + `\b`
+			}
+			if !regexp.MustCompile(declared).MatchString(text) {
+				t.Errorf("%s says that %s is in %s: it is not", page, n[1], p[2])
+			}
+		}
+	}
+}
+
+func textOf(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
