@@ -170,9 +170,6 @@ func TestCertificateAuthorityService(t *testing.T) {
 	if issued.ReplacementTrigger != "END" {
 		t.Errorf("the certificate is replaced with %q, want the end of its clock", issued.ReplacementTrigger)
 	}
-	if want := "gcp:projects/service:Service project-privateca"; !slices.Contains(issued.DependsOn, want) {
-		t.Errorf("the certificate depends on %v, want %s too", issued.DependsOn, want)
-	}
 	secret := at(result.ofType(t, secretType)[0].Inputs, "data").SecretValue().Element.ObjectValue()
 	chain, err := base64.StdEncoding.DecodeString(secret["tls.crt"].StringValue())
 	if err != nil || string(chain) != "LEAF\nISSUER\n" {

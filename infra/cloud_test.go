@@ -51,8 +51,6 @@ type registered struct {
 type cloud struct {
 	pulumirpc.UnimplementedResourceMonitorServer
 	preview bool
-	// met is called with each resource and each function that the program asks for; or nil.
-	met func(token string)
 
 	mu        sync.Mutex
 	resources []registered
@@ -106,7 +104,6 @@ const projectNumber = "123456789012"
 // key of a signing key, and a zone of Cloud DNS. The token and the data of a secret are
 // secret, as they are in the gcp provider's schema.
 func (c *cloud) Invoke(_ context.Context, request *pulumirpc.ResourceInvokeRequest) (*pulumirpc.ResourceInvokeResponse, error) {
-	c.meet(request.GetTok())
 	c.mu.Lock()
 	c.functions[request.GetTok()] = true
 	c.mu.Unlock()
@@ -150,7 +147,6 @@ func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterR
 	if err != nil || urn.Type() == resource.RootStackType {
 		return &pulumirpc.RegisterResourceResponse{Urn: string(urn)}, err
 	}
-	c.meet(request.GetType())
 	c.remember(request, inputs)
 	outputs, id := inputs.Copy(), ""
 	if !c.preview {
@@ -167,12 +163,6 @@ func (c *cloud) RegisterResource(_ context.Context, request *pulumirpc.RegisterR
 	}
 	object, err := plugin.MarshalProperties(outputs, keep)
 	return &pulumirpc.RegisterResourceResponse{Urn: string(urn), Id: id, Object: object}, err
-}
-
-func (c *cloud) meet(token string) {
-	if c.met != nil {
-		c.met(token)
-	}
 }
 
 func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs resource.PropertyMap) {
@@ -265,15 +255,9 @@ func run(t testing.TB, stack string, preview bool, changes map[string]string) (s
 // runIn runs the program with the sources in a folder.
 func runIn(t testing.TB, root, stack string, preview bool, changes map[string]string) (stackRun, error) {
 	t.Helper()
-	return runOn(t, &cloud{preview: preview}, root, stack, changes)
-}
-
-// runOn runs the program on a cloud.
-func runOn(t testing.TB, c *cloud, root, stack string, changes map[string]string) (stackRun, error) {
-	t.Helper()
+	c := &cloud{preview: preview, functions: map[string]bool{}}
 	config := configOf(t, stack)
 	maps.Copy(config, changes)
-	c.functions = map[string]bool{}
 	address := c.start(t)
 	err := pulumi.RunErr(program, func(info *pulumi.RunInfo) {
 		*info = pulumi.RunInfo{

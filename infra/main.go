@@ -156,7 +156,7 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		// Nodes use the roles of their account from their first minute to their last. So
 		// the roles are granted before the nodes are created, and revoked after they are
 		// deleted.
-	}, ready, pulumi.DependsOn(slices.Concat([]pulumi.Resource{account.Role}, s.registry.Readers, encrypted)))
+	}, pulumi.DependsOn(slices.Concat([]pulumi.Resource{account.Role}, s.registry.Readers, encrypted)))
 	return err
 }
 
@@ -251,7 +251,6 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 		Certificate: c.Certificate,
 		DNSNames:    c.Authorities, IPAddresses: s.network.IPs(), Labels: labels(c),
 		Namespace: space.Name, Workload: edge.Name, InCluster: s.cluster.Provider,
-		Ready: s.ready,
 	})
 	if err != nil {
 		return err
@@ -299,8 +298,7 @@ func (s *stack) monitoring(ctx *pulumi.Context, space *namespace.Namespace) erro
 		Emails:     m.Emails,
 		Thresholds: monitoring.Thresholds{ErrorPercent: m.ErrorPercent, P99Milliseconds: m.P99Milliseconds},
 		InCluster:  s.cluster.Provider,
-		Ready:      s.ready,
-	})
+	}, s.ready)
 	return err
 }
 

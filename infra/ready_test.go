@@ -2,31 +2,16 @@ package main
 
 import (
 	"maps"
-	"net/http"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
-
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// slow delays what the program asks an API that it has enabled.
-type slow struct {
-	http.RoundTripper
-	answered atomic.Int32
-}
+const apiType = "gcp:projects/service:Service"
 
-func (s *slow) RoundTrip(request *http.Request) (*http.Response, error) {
-	if strings.HasSuffix(request.URL.Host, ".googleapis.com") && request.Method == http.MethodGet {
-		time.Sleep(time.Second)
-		defer s.answered.Add(1)
-	}
-	return s.RoundTripper.RoundTrip(request)
-}
-
-// Nothing is created or read before the last API has answered that it knows the project.
-func TestEverythingWaitsForTheAPIs(t *testing.T) {
+// withEverything returns the keys that create one resource of every kind.
+func withEverything(t *testing.T) map[string]string {
+	t.Helper()
 	changes := everything(t)
 	for _, variant := range []map[string]string{withDelivery, withPool, withZone} {
 		maps.Copy(changes, variant)
@@ -34,32 +19,66 @@ func TestEverythingWaitsForTheAPIs(t *testing.T) {
 	delete(changes, "grpc-edge:certificatePem")
 	delete(changes, "grpc-edge:certificateKeyPem")
 	changes["grpc-edge:alertEmails"] = `["edge@example.com"]`
-	before := remote.DefaultTransport
-	apis := &slow{RoundTripper: before}
-	remote.DefaultTransport = apis
-	defer func() { remote.DefaultTransport = before }()
+	return changes
+}
 
-	at := map[string]int32{} // the fewest answers by then
-	met := make(chan [2]any, 10_000)
-	c := &cloud{met: func(token string) { met <- [2]any{token, apis.answered.Load()} }}
-	if _, err := runOn(t, c, repository(t), "sandbox", changes); err != nil {
-		t.Fatal(err)
+// Everything in the cloud depends on every API, and so waits until all are usable: a parent,
+// a provider, and what is depended on are there before. Without keys of Cloud KMS, less
+// depends on what waits already.
+func TestEverythingWaitsForTheAPIs(t *testing.T) {
+	changes := withEverything(t)
+	kinds := checkWaits(t, mustRun(t, "sandbox", false, changes))
+	if len(kinds) < 40 {
+		t.Errorf("%d kinds of resource are in this stack, want every kind", len(kinds))
 	}
-	close(met)
-	for m := range met {
-		token, answers := m[0].(string), m[1].(int32)
-		if least, ok := at[token]; !ok || answers < least {
-			at[token] = answers
+	delete(changes, "grpc-edge:kmsKey")
+	delete(changes, "grpc-edge:signingKey")
+	checkWaits(t, mustRun(t, "sandbox", false, changes))
+}
+
+// checkWaits checks every resource in the cloud, and returns their kinds.
+func checkWaits(t *testing.T, result stackRun) map[string]bool {
+	t.Helper()
+	before := map[string][]string{}
+	for _, r := range result.resources {
+		before[r.Type+" "+r.Name] = append(slices.Clone(r.DependsOn), r.Parent, r.Provider)
+	}
+	kinds := map[string]bool{}
+	for _, r := range result.resources {
+		if r.component || r.Type == apiType || strings.HasPrefix(r.Type, "tls:") {
+			continue
+		}
+		kinds[r.Type] = true
+		seen := map[string]bool{}
+		follow(before, r.Type+" "+r.Name, seen)
+		for _, api := range result.ofType(t, apiType) {
+			if !seen[api.Type+" "+api.Name] {
+				t.Errorf("%s %s does not wait for %s", r.Type, r.Name, api.Name)
+			}
 		}
 	}
-	all := apis.answered.Load()
-	if all < 13 || len(at) < 40 {
-		t.Errorf("%d APIs answered and %d kinds were met, want those of every key", all, len(at))
+	return kinds
+}
+
+// follow adds a resource and all that are there before it.
+func follow(before map[string][]string, name string, seen map[string]bool) {
+	if seen[name] {
+		return
 	}
-	first := []string{"gcp:projects/service:Service", "gcp:organizations/getClientConfig:getClientConfig"}
-	for token, answers := range at {
-		if strings.HasPrefix(token, "gcp:") && answers < all && token != first[0] && token != first[1] {
-			t.Errorf("%s is asked for when %d of %d APIs are known to be usable", token, answers, all)
-		}
+	seen[name] = true
+	for _, other := range before[name] {
+		follow(before, other, seen)
+	}
+}
+
+// Functions depend on every API, too: the preview of a new project, whose APIs are not
+// enabled, calls none.
+func TestFunctionsWaitForTheAPIs(t *testing.T) {
+	changes := withEverything(t)
+	if called := mustRun(t, "sandbox", false, changes).functions; len(called) < 5 {
+		t.Errorf("an update calls %v, want every function of the program", called)
+	}
+	if called := mustRun(t, "sandbox", true, changes).functions; len(called) > 0 {
+		t.Errorf("the preview of a new project calls %v", called)
 	}
 }

@@ -27,7 +27,7 @@ func (c *Certificate) askPool(ctx *pulumi.Context, name string, args *Args) erro
 		PemCsr:   request.CertRequestPem,
 		Lifetime: pulumi.Sprintf("%ds", life*60*60),
 		Labels:   args.Labels,
-	}, pulumi.Parent(c), args.Ready, pulumi.ReplacementTrigger(clock.ValidityEndTime))
+	}, pulumi.Parent(c), pulumi.ReplacementTrigger(clock.ValidityEndTime))
 	if err != nil {
 		return fmt.Errorf("asking the pool %s: %w", pool.Name, err)
 	}

@@ -40,8 +40,6 @@ type Args struct {
 	Namespace pulumi.StringInput
 	Workload  string
 	InCluster *kubernetes.Provider
-	// Ready waits for the API.
-	Ready pulumi.ResourceOrInvokeOption
 }
 
 // New creates the certificate.

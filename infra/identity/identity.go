@@ -72,7 +72,7 @@ func (i *Identity) grant(ctx *pulumi.Context, account string, role catalog.Role,
 			Title: pulumi.String(account + "-" + short), Expression: pulumi.String(role.Condition),
 		}
 	}
-	grant, err := projects.NewIAMMember(ctx, name, described, pulumi.Parent(i), args.Ready)
+	grant, err := projects.NewIAMMember(ctx, name, described, pulumi.Parent(i))
 	if err != nil {
 		return fmt.Errorf("granting %s to %q: %w", role.Role, name, err)
 	}

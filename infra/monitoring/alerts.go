@@ -53,7 +53,7 @@ func (m *Monitoring) newAlerts(ctx *pulumi.Context, name string, args *Args) err
 				Content: pulumi.String(a.advice), MimeType: pulumi.String("text/markdown"),
 			},
 			NotificationChannels: channels,
-		}, pulumi.Parent(m), args.Ready)
+		}, pulumi.Parent(m))
 		if err != nil {
 			return fmt.Errorf("creating alert %q: %w", a.name, err)
 		}
@@ -69,7 +69,7 @@ func (m *Monitoring) newChannels(ctx *pulumi.Context, name string, args *Args) (
 			DisplayName: pulumi.String(args.Title + ": " + address),
 			Type:        pulumi.String("email"),
 			Labels:      pulumi.StringMap{"email_address": pulumi.String(address)},
-		}, pulumi.Parent(m), args.Ready)
+		}, pulumi.Parent(m))
 		if err != nil {
 			return nil, fmt.Errorf("creating the notification channel for %s: %w", address, err)
 		}

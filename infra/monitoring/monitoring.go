@@ -37,8 +37,6 @@ type Args struct {
 	Thresholds Thresholds
 	// InCluster creates objects in the cluster.
 	InCluster *kubernetes.Provider
-	// Ready waits for the API.
-	Ready pulumi.ResourceOrInvokeOption
 }
 
 // New creates the scraping of Envoy, the dashboards and the alerts.
@@ -84,7 +82,7 @@ func (m *Monitoring) newDashboards(ctx *pulumi.Context, name string, args *Args)
 		}
 		_, err := monitoring.NewDashboard(ctx, resource, &monitoring.DashboardArgs{
 			DashboardJson: args.Cluster.ToStringOutput().ApplyT(content.json).(pulumi.StringOutput),
-		}, pulumi.Parent(m), args.Ready)
+		}, pulumi.Parent(m))
 		if err != nil {
 			return fmt.Errorf("creating dashboard %q: %w", resource, err)
 		}

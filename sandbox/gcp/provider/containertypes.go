@@ -9,13 +9,15 @@ import (
 )
 
 var clusterType = resourceType{
-	kind: container.KindCluster, autoname: "name", maxName: 40, labels: "resourceLabels", place: []string{"location"},
+	source: "container/resource_container_cluster.go",
+	kind:   container.KindCluster, autoname: "name", maxName: 40, labels: "resourceLabels", place: []string{"location"},
 	defaults: map[string]any{"deletionProtection": true, "enableShieldedNodes": true, "network": "default"},
-	// container/resource_container_cluster.go: ip_allocation_policy.stack_type; the rest are
-	// those of auto_provisioning_defaults and of autoscaling_profile.
 	nested: map[string]any{"ipAllocationPolicy.stackType": "IPV4", "clusterAutoscaling.autoscalingProfile": "BALANCED",
 		"clusterAutoscaling.autoProvisioningDefaults.diskSize": 100.0, "clusterAutoscaling.autoProvisioningDefaults.diskType": "pd-standard",
-		"clusterAutoscaling.autoProvisioningDefaults.imageType": "COS_CONTAINERD"},
+		"clusterAutoscaling.autoProvisioningDefaults.imageType":                                        "COS_CONTAINERD",
+		"clusterAutoscaling.autoProvisioningDefaults.serviceAccount":                                   "default",
+		"clusterAutoscaling.autoProvisioningDefaults.shieldedInstanceConfig.enableIntegrityMonitoring": true,
+		"nodeConfig.shieldedInstanceConfig.enableIntegrityMonitoring":                                  true},
 	stays:    []string{"nodeLocations"},
 	reported: words(`privateClusterConfig.masterIpv4CidrBlock databaseEncryption.state`),
 	foreseen: autopilotVisibility,
@@ -24,9 +26,10 @@ var clusterType = resourceType{
 		enableShieldedNodes networkPolicy nodePools removeDefaultNodePool defaultMaxPodsPerNode enableIntranodeVisibility`)},
 	replace: append(words(`name location clusterIpv4Cidr description enableKubernetesAlpha enableTpu enableAutopilot
 		initialNodeCount confidentialNodes masterAuth.clientCertificateConfig network nodePools project subnetwork
-		ipAllocationPolicy.clusterIpv4CidrBlock ipAllocationPolicy.servicesIpv4CidrBlock
-		ipAllocationPolicy.clusterSecondaryRangeName ipAllocationPolicy.servicesSecondaryRangeName
-		ipAllocationPolicy.podCidrOverprovisionConfig networkingMode privateClusterConfig.masterIpv4CidrBlock
+		dataplaneOptimizationMode tpuConfig.enabled tpuConfig.useServiceNetworking
+		ipAllocationPolicy.clusterIpv4CidrBlock ipAllocationPolicy.servicesIpv4CidrBlock ipAllocationPolicy.clusterSecondaryRangeName
+		ipAllocationPolicy.servicesSecondaryRangeName ipAllocationPolicy.podCidrOverprovisionConfig
+		networkingMode privateClusterConfig.masterIpv4CidrBlock
 		privateClusterConfig.privateEndpointSubnetwork defaultMaxPodsPerNode datapathProvider
 		clusterAutoscaling.autoProvisioningDefaults.bootDiskKmsKey userManagedKeysConfig.clusterCa
 		userManagedKeysConfig.etcdApiCa userManagedKeysConfig.etcdPeerCa userManagedKeysConfig.aggregationCa`),
@@ -41,28 +44,34 @@ var clusterType = resourceType{
 }
 
 var nodePoolType = resourceType{
-	kind: container.KindNodePool, autoname: "name", maxName: 40, place: []string{"project", "location"},
+	source: "container/resource_container_node_pool.go", // and node_config.go
+	kind:   container.KindNodePool, autoname: "name", maxName: 40, place: []string{"project", "location"},
 	replace: append(words(`project cluster location placementPolicy queuedProvisioning maxPodsPerNode initialNodeCount name
-		namePrefix networkConfig.createPodRange networkConfig.podRange networkConfig.podIpv4CidrBlock
+		namePrefix networkConfig.acceleratorNetworkProfile networkConfig.createPodRange networkConfig.podRange networkConfig.podIpv4CidrBlock
 		networkConfig.additionalNodeNetworkConfigs networkConfig.additionalPodNetworkConfigs
 		networkConfig.podCidrOverprovisionConfig networkConfig.subnetwork`), nodeConfigReplace...),
 	references: []string{"cluster"},
-	// container/resource_container_node_pool.go: emptied zones change nothing.
-	stays:    []string{"nodeLocations"},
+	nested: map[string]any{"management.autoRepair": true, "management.autoUpgrade": true, "upgradeSettings.strategy": "SURGE",
+		"nodeConfig.shieldedInstanceConfig.enableIntegrityMonitoring": true},
+	stays:    words("nodeDrainConfigs nodeLocations"), // emptied zones change nothing
+	anew:     []string{"nodeConfig"},
 	computed: words(`nodeConfig.machineType nodeConfig.imageType nodeConfig.diskType nodeConfig.diskSizeGb`),
 }
 
-// nodeConfigReplace lists the properties of nodes that cannot change in place.
-var nodeConfigReplace = words(`nodeConfig.guestAccelerators nodeConfig.localSsdCount nodeConfig.ephemeralStorageLocalSsdConfig
+// nodeConfigReplace lists the properties of nodes that cannot change in place
+// (container/node_config.go: schemaNodeConfig).
+var nodeConfigReplace = words(`nodeConfig.guestAccelerators nodeConfig.localSsdCount
+	nodeConfig.ephemeralStorageConfig nodeConfig.ephemeralStorageLocalSsdConfig
 	nodeConfig.localNvmeSsdBlockConfig nodeConfig.secondaryBootDisks nodeConfig.metadata nodeConfig.minCpuPlatform
 	nodeConfig.oauthScopes nodeConfig.preemptible nodeConfig.reservationAffinity nodeConfig.spot nodeConfig.serviceAccount
 	nodeConfig.shieldedInstanceConfig nodeConfig.sandboxConfig nodeConfig.bootDiskKmsKey nodeConfig.nodeGroup
-	nodeConfig.advancedMachineFeatures nodeConfig.soleTenantConfig nodeConfig.hostMaintenancePolicy
+	nodeConfig.advancedMachineFeatures.threadsPerCore nodeConfig.advancedMachineFeatures.enableNestedVirtualization
+	nodeConfig.soleTenantConfig nodeConfig.hostMaintenancePolicy
 	nodeConfig.confidentialNodes.confidentialInstanceType nodeConfig.enableConfidentialStorage
 	nodeConfig.localSsdEncryptionMode nodeConfig.maxRunDuration nodeConfig.flexStart`)
 
-// autopilotVisibility: Autopilot clusters have it, which the client says before
-// (container/resource_container_cluster.go: containerClusterAutopilotCustomizeDiff).
+// autopilotVisibility knows that Autopilot clusters have it
+// (containerClusterAutopilotCustomizeDiff).
 func autopilotVisibility(_ *session, inputs resource.PropertyMap) resource.PropertyMap {
 	if on, _ := plainValue(inputs["enableAutopilot"]).(bool); !on {
 		return nil
@@ -70,11 +79,12 @@ func autopilotVisibility(_ *session, inputs resource.PropertyMap) resource.Prope
 	return resource.PropertyMap{"enableIntranodeVisibility": resource.NewProperty(true)}
 }
 
-// disabled: some features can be switched on but not off.
+// disabled reports whether a feature is switched off that can be switched on only
+// (container/resource_container_cluster.go: isBeenEnabled).
 func disabled(old, new any) bool { return old == true && new != true }
 
-// shrinks: a subnet's range can be expanded but not changed otherwise
-// ("Expand a primary IPv4 subnet range", VPC documentation).
+// shrinks reports whether a subnet's range changes otherwise than by expanding
+// (compute/resource_compute_subnetwork.go: IsShrinkageIpCidr).
 func shrinks(old, new any) bool {
 	before, after := parseRange(old), parseRange(new)
 	return !before.IsValid() || !after.IsValid() || after.Bits() > before.Bits() || !after.Contains(before.Addr())

@@ -236,6 +236,12 @@ func (d *differ) response(news resource.PropertyMap) *pulumirpc.DiffResponse {
 			response.Replaces = append(response.Replaces, top)
 		}
 	}
+	for _, key := range d.anew {
+		if len(response.Replaces) > 0 && news.HasValue(resource.PropertyKey(key)) && !slices.Contains(response.Replaces, key) {
+			d.changes[key] = &pulumirpc.PropertyDiff{Kind: pulumirpc.PropertyDiff_UPDATE_REPLACE}
+			response.Diffs, response.Replaces = append(response.Diffs, key), append(response.Replaces, key)
+		}
+	}
 	slices.Sort(response.Diffs)
 	slices.Sort(response.Replaces)
 	response.Diffs, response.Replaces = slices.Compact(response.Diffs), slices.Compact(response.Replaces)

@@ -52,6 +52,8 @@ func TestDiff(t *testing.T) {
 		{"dashboard's project", dashboardToken, props{"project": "other-project"}, "project", pulumirpc.PropertyDiff_ADD_REPLACE},
 		{"default of a policy", policyToken, props{"documentation": props{"content": "Look at the access log.", "mimeType": "text/markdown"}}, "", none},
 		{"policy", policyToken, props{"severity": "ERROR"}, "severity", update},
+		{"note's text", noteType, props{"attestationAuthority": props{"hint": props{"humanReadableName": "Other"}}}, "attestationAuthority.hint.humanReadableName", update},
+		{"secondary ranges left out", subnetworkType, props{"secondaryIpRanges": nil}, "", none},
 		{"record's address", "gcp:dns/recordSet:RecordSet", props{"rrdatas": []any{"203.0.113.11"}}, "rrdatas[0]", update},
 		{"record's name", "gcp:dns/recordSet:RecordSet", props{"name": "www.example.com."}, "name", replace},
 		{"machine type", poolToken, props{"nodeConfig": props{"machineType": "n2-standard-2", "serviceAccount": "nodes-account@test-project.iam.gserviceaccount.com", "spot": true}},

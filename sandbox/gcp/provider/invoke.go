@@ -50,7 +50,7 @@ func (p *provider) Invoke(ctx context.Context, r *pulumirpc.InvokeRequest) (*pul
 }
 
 // clientConfig returns whose rights a program has: the rights of the impersonated account, or of
-// the project's deployer.
+// the project's deployer. It asks no API (resourcemanager/data_source_google_client_config.go).
 func (p *provider) clientConfig(s *session) (resource.PropertyMap, error) {
 	if s.place.Project == "" {
 		return nil, errNoProject
@@ -71,8 +71,10 @@ func (p *provider) clientConfig(s *session) (resource.PropertyMap, error) {
 
 var errNoProject = status.Error(codes.InvalidArgument, "project: required field is not set. Set `gcp:project` in the stack's config")
 
-// project describes a project. All projects exist: they are empty until
-// something is put in them.
+// project describes a project. All projects exist: they are empty until something is put in them.
+// The client also reads how it is billed (resourcemanager/resource_google_project.go:
+// resourceGoogleProjectRead), for which the same permission is enough ("projects.getBillingInfo",
+// Cloud Billing API).
 func (p *provider) project(ctx context.Context, s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
 	id, _ := plainValue(args["projectId"]).(string)
 	if id == "" {
@@ -98,7 +100,7 @@ func (p *provider) project(ctx context.Context, s *session, args resource.Proper
 }
 
 // keyVersion describes a version of a Cloud KMS key for signing; the first one if the
-// program names none.
+// program names none (kms/data_source_google_kms_crypto_key_version.go).
 func (p *provider) keyVersion(ctx context.Context, s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
 	key, _ := plainValue(args["cryptoKey"]).(string)
 	version, given := plainValue(args["version"]).(float64)
@@ -121,7 +123,7 @@ func (p *provider) keyVersion(ctx context.Context, s *session, args resource.Pro
 	}, nil
 }
 
-// managedZone describes a zone of Cloud DNS.
+// managedZone describes a zone of Cloud DNS (dns/data_source_dns_managed_zone.go).
 func (p *provider) managedZone(ctx context.Context, s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
 	name, _ := plainValue(args["name"]).(string)
 	project, _ := plainValue(args["project"]).(string)
@@ -142,7 +144,7 @@ func (p *provider) managedZone(ctx context.Context, s *session, args resource.Pr
 }
 
 // secretAccess returns the payload of a version of a secret; of the newest if the program
-// names none.
+// names none (secretmanager/data_source_secret_manager_secret_version_access.go).
 func (p *provider) secretAccess(ctx context.Context, s *session, args resource.PropertyMap) (resource.PropertyMap, error) {
 	text := func(key resource.PropertyKey) string { v, _ := plainValue(args[key]).(string); return v }
 	project, secret, version := text("project"), text("secret"), text("version")

@@ -95,6 +95,18 @@ func TestLeftOutStays(t *testing.T) {
 	}
 }
 
+// TestReplacedPoolsPlanTheirNodesAnew replaces a pool for its cluster alone, as when that is replaced.
+func TestReplacedPoolsPlanTheirNodesAnew(t *testing.T) {
+	t.Parallel()
+	e := clusterEngine(t)
+	nodes := props{"machineType": "e2-medium", "serviceAccount": "nodes-account@test-project.iam.gserviceaccount.com"}
+	pool := e.create(poolToken, props{"cluster": e.create(clusterToken, clusterInputs(t, false)).id, "nodeCount": 1, "nodeConfig": nodes})
+	d, _ := e.diff(pool, props{"cluster": "other", "nodeCount": 1, "nodeConfig": nodes})
+	if want := []string{"cluster", "nodeConfig"}; !slices.Equal(d.Replaces, want) {
+		t.Errorf("a pool of another cluster is replaced because of %v, want %v", d.Replaces, want)
+	}
+}
+
 // TestPreviewKnows compares what is known before an object exists with the official provider:
 // names that follow from an ID, and the object's properties in the end.
 func TestPreviewKnows(t *testing.T) {
@@ -115,6 +127,8 @@ func TestPreviewKnows(t *testing.T) {
 	autopilot := preview(clusterToken, clusterInputs(t, true))
 	standard := preview(clusterToken, clusterInputs(t, false))
 	account := preview(accountType, props{"accountId": "ci-account"})
+	steps := program()
+	policy := steps[len(steps)-1] // an alert without a form of its advice
 	for name, test := range map[string]struct {
 		got  resource.PropertyValue
 		want any // nil for unknown
@@ -129,6 +143,12 @@ func TestPreviewKnows(t *testing.T) {
 		"a cluster's stack":          {standard["ipAllocationPolicy"].ObjectValue()["stackType"], "IPV4"},
 		"the disks of Autopilot":     {autopilot["clusterAutoscaling"].ObjectValue()["autoProvisioningDefaults"].ObjectValue()["diskSize"], 100.0},
 		"what the flow logs are for": {preview(subnetworkType, props{"network": "net", "ipCidrRange": "10.0.0.0/20", "logConfig": props{}})["logConfig"].ObjectValue()["filterExpr"], "true"},
+		"how many flows they have":   {preview(subnetworkType, props{"network": "net", "ipCidrRange": "10.0.0.0/20", "logConfig": props{}})["logConfig"].ObjectValue()["flowSampling"], 0.5},
+		"a pool's repair":            {preview(poolToken, props{"cluster": "gke", "management": props{}})["management"].ObjectValue()["autoRepair"], true},
+		"a zone's description": {preview("gcp:dns/managedZone:ManagedZone", props{"dnsName": "googleapis.com.", "visibility": "private",
+			"privateVisibilityConfig": props{"networks": []any{props{"networkUrl": "net"}}}})["description"], "Managed by Pulumi"},
+		"an advice's form":  {preview(policyToken, policy.inputs)["documentation"].ObjectValue()["mimeType"], "text/markdown"},
+		"a trigger's place": {preview(triggerType, props{"filename": "cloudbuild.yaml"})["location"], "global"},
 	} {
 		if test.want == nil && !test.got.IsComputed() || test.want != nil && (test.got.IsComputed() || test.got.V != test.want) {
 			t.Errorf("%s is %v in a preview, want %v", name, test.got, test.want)

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,5 +22,16 @@ func TestEachTypeIsInAStack(t *testing.T) {
 	}
 	if _, _, err := lookUp(urn("gcp:compute/firewall:Firewall")); err == nil || !strings.Contains(err.Error(), "gcp:compute/firewall:Firewall") {
 		t.Errorf("a firewall rule: %v, want a refusal that names it", err)
+	}
+}
+
+// sourceFile matches the file of a resource, or of a policy, in the Terraform provider.
+var sourceFile = regexp.MustCompile(`^[a-z]+/(resource|iam)_[a-z_]+\.go$`)
+
+func TestEachTypeNamesItsSource(t *testing.T) {
+	for token, rt := range resourceTypes {
+		if !sourceFile.MatchString(rt.source) {
+			t.Errorf("%s has the source %q, want the file of the Terraform provider that its rules are from", token, rt.source)
+		}
 	}
 }
