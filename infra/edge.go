@@ -14,28 +14,14 @@ import (
 // edgeConfig returns the configuration of Envoy: the services, and the stack's settings for
 // calls. [config.Config.CheckEdge] checks it.
 func edgeConfig(c *config.Config) envoy.Config {
-	e := c.Edge
-	result := edge.Complete(envoy.Config{
-		Backends:    backends(c),
-		DualStack:   c.Network.DualStack,
-		Authorities: c.Authorities,
-		ClientCA:    e.ClientCA, ClientCertificateRequired: e.ClientCertificateRequired,
-		REST: e.REST, Origins: e.Origins,
-		PageRequestHeaders: e.PageRequestHeaders, PageResponseHeaders: e.PageResponseHeaders,
-		IgnoreUnknownQuery: e.IgnoreUnknownQuery, Underscores: e.Underscores, MaxStreams: e.MaxStreams,
-		AllowedClients: e.AllowedClients, DeniedClients: e.DeniedClients,
-		Issuers: e.Issuers, Rules: e.Rules, ClientRate: e.ClientRate,
-		MaxDeadline: e.MaxDeadline, MaxConnectionAge: e.MaxConnectionAge,
-		LeastRequest: e.LeastRequest,
-	}, c.Termination)
-	if e.MaxConnectionAge == 0 {
-		result.MaxConnectionAge = -1
-	}
-	if e.Directory() {
-		result.Backends = append(result.Backends, directoryBackend(e))
+	result := c.Edge.Config
+	result.Backends, result.Authorities, result.DualStack = backends(c), c.Authorities, c.Network.DualStack
+	result = edge.Complete(result, c.Termination)
+	if c.Edge.Directory() {
+		result.Backends = append(result.Backends, directoryBackend(c.Edge))
 	}
 	if c.OTLP != nil {
-		result.Collector = &envoy.Collector{Address: c.OTLP.Host, Port: uint32(c.OTLP.Port), Sampling: float64(e.Sampling)}
+		result.Collector = &envoy.Collector{Address: c.OTLP.Host, Port: uint32(c.OTLP.Port), Sampling: float64(c.Edge.Sampling)}
 	}
 	return result
 }

@@ -6,43 +6,22 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"example.com/grpc-edge/envoy"
 )
 
-// Edge describes how Envoy handles calls. Its fields have the meaning of the fields of
-// [envoy.Config] with the same names.
+// Edge describes how Envoy handles calls.
 type Edge struct {
+	// Config holds the fields that keys set. The others are empty.
+	envoy.Config
 	// Reflection and Health answer gRPC reflection and gRPC health for all services.
 	Reflection, Health bool
-	REST               bool
-	Origins            []string
-	// PageRequestHeaders and PageResponseHeaders list headers for pages of Origins.
-	PageRequestHeaders, PageResponseHeaders []string
-	IgnoreUnknownQuery                      bool
-	Underscores                             envoy.Underscores
-	MaxStreams                              uint32
-
-	ClientCA                  string
-	ClientCertificateRequired bool
-
-	AllowedClients, DeniedClients []netip.Prefix
-	Issuers                       []envoy.Issuer
-	Rules                         []envoy.Rule
-	ClientRate                    envoy.Rate
-
-	// MaxDeadline and MaxConnectionAge are limits; 0 is no limit.
-	MaxDeadline, MaxConnectionAge time.Duration
-
-	LeastRequest bool
 	// ZoneAware prefers pods in the zone of the Envoy pod that handles the call.
 	ZoneAware bool
 	// Sampling is the share of calls that are traced, in percent.
 	Sampling int
-
 	// Canaries holds the canaries of services, by the name of the service.
 	Canaries map[string]Canary
 }
@@ -85,10 +64,20 @@ var underscores = map[string]envoy.Underscores{
 
 func (r *reader) edge() Edge {
 	return Edge{
+		Config:     r.envoy(),
 		Reflection: r.boolean("grpc-edge:reflection"),
 		Health:     r.boolean("grpc-edge:health"),
-		REST:       r.boolean("grpc-edge:rest"),
-		Origins:    r.list("grpc-edge:webOrigins", 0, origin, "origins of web pages, such as [https://app.example.com]"),
+		ZoneAware:  r.boolean("grpc-edge:zoneAware"),
+		Sampling:   r.integer("grpc-edge:traceSamplePercent", 0, 100),
+		Canaries:   r.canaries("grpc-edge:canaries"),
+	}
+}
+
+// envoy reads the options that Envoy takes as they are.
+func (r *reader) envoy() envoy.Config {
+	c := envoy.Config{
+		REST:    r.boolean("grpc-edge:rest"),
+		Origins: r.list("grpc-edge:webOrigins", 0, origin, "origins of web pages, such as [https://app.example.com]"),
 
 		PageRequestHeaders:  r.list("grpc-edge:webRequestHeaders", 0, pageHeader, pageHeaders),
 		PageResponseHeaders: r.list("grpc-edge:webResponseHeaders", 0, pageHeader, pageHeaders),
@@ -109,10 +98,11 @@ func (r *reader) edge() Edge {
 		MaxConnectionAge: r.seconds("grpc-edge:maxConnectionAgeSeconds", 0, 86_400),
 
 		LeastRequest: r.oneOf("grpc-edge:balance", "round-robin", "least-request") == "least-request",
-		ZoneAware:    r.boolean("grpc-edge:zoneAware"),
-		Sampling:     r.integer("grpc-edge:traceSamplePercent", 0, 100),
-		Canaries:     r.canaries("grpc-edge:canaries"),
 	}
+	if c.MaxConnectionAge == 0 { // the key's "no limit"; to Envoy's configuration 0 is its default
+		c.MaxConnectionAge = -1
+	}
+	return c
 }
 
 func (r *reader) clientCA() string {

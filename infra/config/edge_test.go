@@ -19,7 +19,10 @@ func TestEdgeDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Edge{Reflection: true, Health: true, REST: true, MaxStreams: 100, MaxDeadline: time.Hour, MaxConnectionAge: 10 * time.Minute, Sampling: 1}
+	want := Edge{
+		Config:     envoy.Config{REST: true, MaxStreams: 100, MaxDeadline: time.Hour, MaxConnectionAge: 10 * time.Minute},
+		Reflection: true, Health: true, Sampling: 1,
+	}
 	if diff := cmp.Diff(want, got.Edge, comparable); diff != "" {
 		t.Errorf("edge (-want +got):\n%s", diff)
 	}
@@ -63,7 +66,7 @@ func TestEdgeValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Edge{
+	want := Edge{Config: envoy.Config{
 		Origins:            []string{"https://app.example.com"},
 		PageRequestHeaders: []string{"x-page"}, PageResponseHeaders: []string{"x-answer"},
 		IgnoreUnknownQuery: true, Underscores: envoy.AllowUnderscores, MaxStreams: 50,
@@ -77,8 +80,9 @@ func TestEdgeValues(t *testing.T) {
 			Service: "api.Echo", Method: "Echo", Authority: "grpc.example.com", Issuers: []string{"main"},
 			Clients: []netip.Prefix{netip.MustParsePrefix("10.2.0.0/16")}, Rate: envoy.Rate{PerSecond: 5, Burst: 9},
 		}},
-		ClientRate:   envoy.Rate{PerSecond: 7},
-		LeastRequest: true, ZoneAware: true, Sampling: 50,
+		ClientRate:       envoy.Rate{PerSecond: 7},
+		MaxConnectionAge: -1, LeastRequest: true,
+	}, ZoneAware: true, Sampling: 50,
 		Canaries: map[string]Canary{"echo": {Stable: stable, Weight: 10, Header: "x-version", Mirror: 1}},
 	}
 	if diff := cmp.Diff(want, got.Edge, comparable); diff != "" {
