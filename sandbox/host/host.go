@@ -24,6 +24,9 @@ const (
 	MinDisk = 15 << 30
 	// MinRunDisk is the space that a sandbox takes once the tools are built.
 	MinRunDisk = 2 << 30
+	// evictionShare is the share of the disk that stays free: with less, nodes evict their pods
+	// (evictionHard in sandbox/cluster/files/node/kubelet.yaml, 1 %).
+	evictionShare = 100
 )
 
 // Facts holds what Check looks at; Read reads it from this machine.
@@ -31,6 +34,7 @@ type Facts struct {
 	UID          int
 	Arch         string
 	Memory, Disk uint64   // available, bytes
+	DiskSize     uint64   // of the file system of the state folder, bytes
 	Missing      []string // kernel features
 	Commands     []string // missing commands
 	RootFS       string   // type of the file system of the state folder
@@ -47,7 +51,7 @@ func Read(dir string, network func() error) (Facts, error) {
 	if err := unix.Statfs(dir, &disk); err != nil {
 		return f, fmt.Errorf("reading the free space of %s: %w", dir, err)
 	}
-	f.Disk = disk.Bavail * uint64(disk.Bsize)
+	f.Disk, f.DiskSize = disk.Bavail*uint64(disk.Bsize), disk.Blocks*uint64(disk.Bsize)
 	f.RootFS = fsTypes[disk.Type]
 	memory, err := AvailableMemory()
 	if err != nil {
@@ -87,6 +91,7 @@ func (f Facts) Check(build bool) error {
 	if f.Memory < memory {
 		complain("%s of memory is available and %s is needed%s: stop other programs, or give the machine more", gib(f.Memory), gib(memory), buildNote(build))
 	}
+	disk += f.DiskSize / evictionShare
 	if f.Disk < disk {
 		complain("%s of disk is free and %s is needed%s: free some, or clone the repository to a larger disk", gib(f.Disk), gib(disk), buildNote(build))
 	}

@@ -22,10 +22,11 @@ func TestCheck(t *testing.T) {
 		"enough to run":     {func(f *Facts) { f.Memory = 5 << 30 }, false, ""},
 		"too little to build": {func(f *Facts) { f.Memory = 5 << 30 }, true,
 			"5.0 GiB of memory is available and 10.0 GiB is needed for the first build"},
-		"disk full":      {func(f *Facts) { f.Disk = 1 << 30 }, false, "1.0 GiB of disk is free and 2.0 GiB is needed"},
-		"in a container": {func(f *Facts) { f.RootFS = "overlayfs" }, false, "to a volume"},
-		"old kernel":     {func(f *Facts) { f.Missing = []string{"seccomp: use another"} }, false, "the kernel lacks seccomp: use another"},
-		"address taken":  {func(f *Facts) { f.Network = errors.New("198.51.100.0/27 is routed already") }, false, "routed already"},
+		"disk full":             {func(f *Facts) { f.Disk = 1 << 30 }, false, "1.0 GiB of disk is free and 2.0 GiB is needed"},
+		"pods would be evicted": {func(f *Facts) { f.Disk, f.DiskSize = 4<<30, 250<<30 }, false, "4.0 GiB of disk is free and 4.5 GiB is needed"},
+		"in a container":        {func(f *Facts) { f.RootFS = "overlayfs" }, false, "to a volume"},
+		"old kernel":            {func(f *Facts) { f.Missing = []string{"seccomp: use another"} }, false, "the kernel lacks seccomp: use another"},
+		"address taken":         {func(f *Facts) { f.Network = errors.New("198.51.100.0/27 is routed already") }, false, "routed already"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -318,6 +318,9 @@ func statuses(p *corev1.Pod) []corev1.ContainerStatus {
 // pod returns what keeps a pod from being ready: only the reason that explains the others.
 func (w *Watcher) pod(p *corev1.Pod) []finding {
 	late := w.Now().Sub(p.CreationTimestamp.Time) >= grace
+	if p.Status.Reason == "Evicted" { // by the kubelet, which ended all containers; another pod takes its place
+		return []finding{{text: fmt.Sprintf("pod %s was evicted: %s", p.Name, p.Status.Message)}}
+	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
 			return nil

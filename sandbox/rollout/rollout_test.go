@@ -74,6 +74,11 @@ func TestPods(t *testing.T) {
 			early:  "pod echo-1: container echo ended 2 times: Completed, exit code 0: the program of container echo ended by itself, without an error: a service runs until it gets SIGTERM (docs/contract.md, Start and stop)", late: "pod echo-1: container echo ended 2 times: Completed, exit code 0: the program of container echo ended by itself, without an error: a service runs until it gets SIGTERM (docs/contract.md, Start and stop)",
 			lasting: true,
 		},
+		"evicted": {
+			status: "phase: Failed\nreason: Evicted\nmessage: The node was low on resource.\n" +
+				"containerStatuses: [{name: echo, restartCount: 1, state: {terminated: {exitCode: 137, reason: ContainerStatusUnknown}}}]",
+			early: "pod echo-1 was evicted: The node was low on resource.", late: "pod echo-1 was evicted: The node was low on resource.",
+		},
 		"no secret": {
 			status: "containerStatuses: [{name: echo, state: {waiting: {reason: CreateContainerConfigError, message: secret \"key\" not found}}}]",
 			early:  `pod echo-1: container echo is refused: CreateContainerConfigError: secret "key" not found`, late: `pod echo-1: container echo is refused: CreateContainerConfigError: secret "key" not found`,
