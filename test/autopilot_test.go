@@ -36,12 +36,13 @@ func TestAutopilot(t *testing.T) {
 // adjusted checks that the emulated Autopilot changes and refuses pods. Otherwise the steps
 // that expect no change would prove nothing.
 func adjusted(ctx context.Context, t *testing.T, c checkout) {
-	const container = ` --output jsonpath='{.spec.template.spec.containers[0].resources.`
+	const resources = `{.spec.template.spec.containers[0].resources.`
 	for service, want := range map[string]string{
 		"reverse": "50m 1Gi 1Gi",
 		"echo":    "50m 128Mi 128Mi", // its scratch space and its logs
 	} {
-		got := kubectl(ctx, t, c, "get deployment "+service+container+`requests.cpu} {.spec.template.spec.containers[0].resources['requests','limits'].ephemeral-storage}'`)
+		got := kubectl(ctx, t, c, "get deployment "+service+" --output jsonpath='"+resources+"requests.cpu} "+
+			resources+"requests.ephemeral-storage} "+resources+"limits.ephemeral-storage}'")
 		if got != want {
 			t.Errorf("%s has CPU and ephemeral storage %q, want %q", service, got, want)
 		}
