@@ -24,7 +24,7 @@ var failures = []struct {
 	{
 		name:   "it needs more memory than its limit",
 		broken: []string{set + "services.shop.environment.LEVEL hungry"},
-		want:   []string{"pod shop-", "OOMKilled", "exit code 137: it uses more memory than its limit of 192Mi\n"},
+		want:   []string{"pod shop-", "exit code 137", "limit of 192Mi\n"},
 	},
 	{
 		name:   "it never serves",

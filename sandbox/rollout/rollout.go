@@ -360,8 +360,11 @@ func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, b
 		if ended.Message != "" {
 			text += ": " + strings.TrimSpace(ended.Message)
 		}
-		if ended.Reason == "OOMKilled" {
+		switch {
+		case ended.Reason == "OOMKilled":
 			text += ": it uses more memory than its limit of " + memoryLimit(p, c.Name)
+		case ended.ExitCode == killed:
+			text += ": it was killed, as by the kernel above its memory limit of " + memoryLimit(p, c.Name)
 		}
 		return finding{text: text, lasting: count >= crashes, pod: p.Name, crashed: c.Name, restarted: c.State.Running != nil}, true
 	case waiting == nil:
@@ -374,6 +377,10 @@ func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, b
 	}
 	return finding{}, false
 }
+
+// killed is the exit code after SIGKILL. containerd may miss that the kernel sent it for want of
+// memory, and then reports a plain error.
+const killed = 128 + 9
 
 // memoryLimit returns the memory limit of a container.
 func memoryLimit(p *corev1.Pod, name string) string {

@@ -69,6 +69,11 @@ func TestPods(t *testing.T) {
 			late:    "pod echo-1: container echo ended 2 times: OOMKilled, exit code 137: it uses more memory than its limit of 128Mi",
 			lasting: true,
 		},
+		"killed": {
+			status: "containerStatuses: [{name: echo, restartCount: 1, state: {running: {}}, lastState: {terminated: {exitCode: 137, reason: Error}}}]",
+			early:  "pod echo-1: container echo ended once: Error, exit code 137: it was killed, as by the kernel above its memory limit of 128Mi",
+			late:   "pod echo-1: container echo ended once: Error, exit code 137: it was killed, as by the kernel above its memory limit of 128Mi",
+		},
 		"ended well, twice": {
 			status: "containerStatuses: [{name: echo, restartCount: 1, state: {terminated: {exitCode: 0, reason: Completed}}}]",
 			early:  "pod echo-1: container echo ended 2 times: Completed, exit code 0: the program of container echo ended by itself, without an error: a service runs until it gets SIGTERM (docs/contract.md, Start and stop)", late: "pod echo-1: container echo ended 2 times: Completed, exit code 0: the program of container echo ended by itself, without an error: a service runs until it gets SIGTERM (docs/contract.md, Start and stop)",
