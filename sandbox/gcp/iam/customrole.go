@@ -13,12 +13,19 @@ import (
 // custom roles", IAM documentation, for the rules).
 var customRoleRule = &gcp.Rule{
 	Kind: KindCustomRole, Noun: "role", Name: "projects/{project}/roles/{roleId}",
-	Permissions: gcp.CRUD("iam.roles"),
+	Permissions: customRolePermissions(),
 	Quota:       gcp.Quota{Metric: "CUSTOM_ROLES", Limit: 300}, // "Quotas and limits", IAM
 	Check:       checkCustomRole, Admit: admitCustomRole,
-	// A deleted role can be undeleted for 7 days, which the Terraform provider does when
-	// it creates one of that ID, and is then removed for 30 days more.
+	// A deleted role can be undeleted for 7 days, which the Terraform provider does when it
+	// creates or changes one of that ID (resource_google_project_iam_custom_role.go). Its reads do
+	// not tell a deleted role from another. For 30 days more the ID is taken.
 	Revived: 7 * 24 * time.Hour, Reserved: 37 * 24 * time.Hour,
+}
+
+func customRolePermissions() gcp.Verbs {
+	verbs := gcp.CRUD("iam.roles")
+	verbs[gcp.VerbUndelete] = gcp.On(gcp.OnObject, "iam.roles.undelete", "iam.roles.update")
+	return verbs
 }
 
 var (
@@ -35,6 +42,9 @@ func checkCustomRole(p gcp.Properties) []gcp.Violation {
 	}
 	if n := len(p.Text("description")); n > 300 {
 		c.Wrong("description", "%d characters are more than 300", n)
+	}
+	if p.Has("permissions") && len(p.Texts("permissions")) == 0 {
+		c.Wrong("permissions", "must not be empty")
 	}
 	for _, name := range p.Texts("permissions") {
 		if name != "" && !permissionName.MatchString(name) {

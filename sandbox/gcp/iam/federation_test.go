@@ -54,7 +54,7 @@ func TestFederation(t *testing.T) {
 	}
 }
 
-// IDs of what Google only marks as deleted are taken for a while, and a role comes back.
+// IDs of what Google only marks as deleted are taken for a while.
 func TestDeletedNamesAreTaken(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -68,9 +68,6 @@ func TestDeletedNamesAreTaken(t *testing.T) {
 		{iam.KindIdentityPool, poolIDConfig, 29 * day, true},
 		{iam.KindIdentityPool, poolIDConfig, 30 * day, false},
 		{iam.KindIdentityProvider, providerConfig, 29 * day, true},
-		{iam.KindCustomRole, gcp.Properties{"roleId": "deploy", "title": "CI"}, 6 * day, false},
-		{iam.KindCustomRole, gcp.Properties{"roleId": "deploy", "title": "CI"}, 7 * day, true},
-		{iam.KindCustomRole, gcp.Properties{"roleId": "deploy", "title": "CI"}, 37 * day, false},
 		{iam.KindServiceAccount, gcp.Properties{"accountId": "ci-account"}, 0, false},
 	}
 	for _, test := range tests {
