@@ -157,7 +157,7 @@ func (c *Cloud) permit(ctx context.Context, n Need) error {
 	return denied(n.Permission, n.Resource)
 }
 
-// Granted reports whether an identity, or anybody if it is empty, has a permission on a resource.
+// Granted reports whether an identity has a permission on a resource.
 func (v View) Granted(identity string, n Need) bool {
 	if identity == Deployer(Segment(n.Resource, "projects")) {
 		return true

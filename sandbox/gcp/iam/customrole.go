@@ -106,23 +106,15 @@ func holds(v gcp.View, role, permission string) bool {
 	})
 }
 
-// granted reports whether an identity, or anybody if it is empty, has a permission on a
-// resource: by the policy of the resource, of what it is in, or of its project. Federated
-// identities are not among allAuthenticatedUsers ("Principal identifiers", IAM).
+// granted reports whether an identity has a permission on a resource: by the policy of the
+// resource, of what it is in, or of its project.
 func granted(v gcp.View, identity string, n gcp.Need) bool {
 	project := gcp.Segment(n.Resource, "projects")
-	members := []string{"allUsers"}
-	if identity != "" {
-		members = append(members, gcp.MemberOf(identity))
-	}
-	if strings.Contains(identity, "@") {
-		members = append(members, "allAuthenticatedUsers")
-	}
 	for _, o := range v.All("", "") {
 		on, _, bound := strings.Cut(o.Name, "/iam/")
 		whole := on == "projects/"+project || on == "projects/"+o.Project() && gcp.ProjectNumber(o.Project()) == project // some names have the number
 		if bound && o.Made() && (on == n.Resource || strings.HasPrefix(n.Resource, on+"/objects/") || strings.HasPrefix(n.Resource, on+"/versions/") || whole) &&
-			slices.Contains(members, o.Config.Text("member")) && holds(v, o.Config.Text("role"), n.Permission) &&
+			o.Config.Text("member") == gcp.MemberOf(identity) && holds(v, o.Config.Text("role"), n.Permission) &&
 			meets(n, o.Config.Object("condition")) {
 			return true
 		}

@@ -116,7 +116,7 @@ func TestConditionLimitsWhatMayBeGranted(t *testing.T) {
 		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.cryptoKeyDecrypter", "cryptoKeyId": gcptest.KeyName + "-2"}, 403},
 		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.admin", "cryptoKeyId": gcptest.KeyName}, 403},
 	} {
-		config := gcptest.With(test.config, gcp.Properties{"member": "user:a@example.com"})
+		config := gcptest.With(test.config, gcp.Properties{"member": gcptest.Member})
 		o, err := c.Create(ctx, test.kind, gcptest.Here, config)
 		if gcptest.Code(err) != test.want {
 			t.Errorf("granting %v: %v, want code %d", config, err, test.want)
@@ -127,7 +127,7 @@ func TestConditionLimitsWhatMayBeGranted(t *testing.T) {
 			}
 		}
 	}
-	owner := gcptest.Create(t, c, iam.KindProjectMember, gcp.Properties{"role": "roles/owner", "member": "user:a@example.com"})
+	owner := gcptest.Create(t, c, iam.KindProjectMember, gcp.Properties{"role": "roles/owner", "member": gcptest.Member})
 	if err := c.Delete(ctx, owner.Name); gcptest.Code(err) != 403 {
 		t.Errorf("taking back what may not be granted: %v, want 403", err)
 	}
