@@ -40,6 +40,24 @@ func (t *Change) consumer(rule *Rule) string {
 	return t.New.Project()
 }
 
+// revivable returns the object that was deleted under a name, if it can come back. c.mu must be
+// held.
+func (c *Cloud) revivable(name string) (*Object, bool) {
+	o, ok := c.buried[name]
+	if !ok || c.now().Sub(c.deleted[name]) >= c.rule(o.Kind).Revived {
+		return nil, false
+	}
+	return o, true
+}
+
+// revives reports whether the creation of an object brings a deleted one back.
+func (c *Cloud) revives(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.revivable(name)
+	return ok
+}
+
 // free refuses the name of an object that was deleted a short while ago.
 func (t *Change) free(rule *Rule) error {
 	when, was := t.cloud.deleted[t.New.Name]
@@ -49,6 +67,9 @@ func (t *Change) free(rule *Rule) error {
 	}
 	if rule.Reserved == Forever { // it is still there, in a way
 		return AlreadyExists(t.New.Name)
+	}
+	if rule.Revived > 0 {
+		return failedPrecondition("You can't create a %s_id (%s) which has been marked for deletion.", rule.Noun, t.New.ID())
 	}
 	return &Error{Code: 409, Reason: "alreadyExists", Message: fmt.Sprintf("Requested entity already exists: the %s %s was deleted, "+
 		"and its ID cannot be used again for %d days.", rule.Noun, t.New.Name, int(rule.Reserved.Hours()/24))}

@@ -9,8 +9,7 @@ type API struct {
 	Titles map[string]string
 	// Kinds are the kinds of object that the API has.
 	Kinds []*Rule
-	// Granted reports whether an identity, or anybody if it is empty, has a permission. One API
-	// answers for all.
+	// Granted reports whether an identity has a permission. One API answers for all.
 	Granted func(v View, identity string, n Need) bool
 	// Resume starts again what objects of the state describe.
 	Resume func(ctx context.Context, c *Cloud) error

@@ -35,6 +35,9 @@ func (c *Cloud) known(name string) (Kind, Properties) {
 	defer c.mu.Unlock()
 	o, ok := c.objects[name]
 	if !ok {
+		o, ok = c.revivable(name)
+	}
+	if !ok {
 		return "", nil
 	}
 	return o.Kind, o.Config // nobody writes to a description

@@ -36,6 +36,7 @@ type Cloud struct {
 	mu      sync.Mutex
 	objects map[string]*Object   // by name
 	deleted map[string]time.Time // when, by names that cannot be used again yet
+	buried  map[string]*Object   // the last of that name, of kinds that come back
 	tokens  map[string]accessToken
 	queues  map[string]chan struct{} // one operation at a time, see queue
 }
@@ -68,7 +69,7 @@ func Open(dir string, apis []API, options ...Option) (*Cloud, error) {
 	}
 	c := &Cloud{
 		dir: dir, apis: apis, kinds: kindsOf(apis), operationTime: 300 * time.Millisecond, now: time.Now,
-		objects: map[string]*Object{}, deleted: map[string]time.Time{}, tokens: map[string]accessToken{}, queues: map[string]chan struct{}{},
+		objects: map[string]*Object{}, deleted: map[string]time.Time{}, buried: map[string]*Object{}, tokens: map[string]accessToken{}, queues: map[string]chan struct{}{},
 	}
 	for _, option := range options {
 		option(c)
@@ -95,11 +96,15 @@ func (c *Cloud) Objects() []string {
 	return names
 }
 
-// Get returns the object of a name, or an error for which [IsNotFound] holds.
+// Get returns the object of a name, or an error for which [IsNotFound] holds. It also returns one
+// that was deleted and can come back, see [Rule].
 func (c *Cloud) Get(name string) (Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o, ok := c.objects[name]
+	if !ok {
+		o, ok = c.revivable(name)
+	}
 	if !ok {
 		return Object{}, NotFound(name)
 	}

@@ -22,6 +22,11 @@ func BadRequest(format string, args ...any) error {
 	return &Error{Code: 400, Reason: "badRequest", Message: fmt.Sprintf(format, args...)}
 }
 
+// failedPrecondition returns the answer to a call for which an object is in the wrong state.
+func failedPrecondition(format string, args ...any) error {
+	return &Error{Code: 400, Reason: "failedPrecondition", Message: fmt.Sprintf(format, args...)}
+}
+
 // Invalid returns Compute Engine's answer to a value that it does not accept.
 func Invalid(field string, value any, why string, args ...any) error {
 	return &Error{Code: 400, Reason: "invalid", Message: fmt.Sprintf("Invalid value for field 'resource.%s': '%v'. %s",

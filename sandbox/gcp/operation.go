@@ -34,7 +34,7 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 			return nil
 		},
 		work: func(ctx context.Context) error { return rule.Build.run(ctx, t) },
-		end:  func() { o.busy, o.exists = false, true; delete(c.deleted, name) },
+		end:  func() { o.busy, o.exists = false, true; delete(c.deleted, name); delete(c.buried, name) },
 		undo: func() { delete(c.objects, name) },
 	})
 	if err != nil {
@@ -44,9 +44,12 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 }
 
 // Update changes the object of a name to match config. What Google assigned stays, unless config
-// sets another value.
+// sets another value. A deleted object comes back, see [Rule].
 func (c *Cloud) Update(ctx context.Context, name string, at Place, config Properties) (Object, error) {
 	kind, _ := c.known(name)
+	if c.revives(name) {
+		return c.Create(ctx, kind, at, config)
+	}
 	call := Call{VerbUpdate, kind, name, config}
 	if err := c.accept(ctx, call); err != nil {
 		return Object{}, err
@@ -90,6 +93,9 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 	return c.operate(ctx, operation{
 		call: call, queue: queue(name),
 		begin: func() (err error) {
+			if o, ok := c.revivable(name); ok {
+				return failedPrecondition("You can't delete %s_id (%s) as it is already deleted.", c.rule(o.Kind).Noun, name)
+			}
 			if t.Old, err = t.existing(name); err != nil {
 				return err
 			}
@@ -105,10 +111,7 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 		work: func(ctx context.Context) error { return c.rule(t.Old.Kind).Remove.run(ctx, t) },
 		end: func() {
 			for _, o := range all {
-				delete(c.objects, o.Name)
-				if c.rule(o.Kind).Reserved > 0 {
-					c.deleted[o.Name] = c.now()
-				}
+				c.bury(o)
 			}
 			if after := c.rule(t.Old.Kind).Deleted; after != nil {
 				after(t)
@@ -120,6 +123,20 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 			}
 		},
 	})
+}
+
+// bury removes an object, and keeps of it what its rule says. c.mu must be held.
+func (c *Cloud) bury(o *Object) {
+	delete(c.objects, o.Name)
+	rule := c.rule(o.Kind)
+	if rule.Reserved > 0 {
+		c.deleted[o.Name] = c.now()
+	}
+	if rule.Revived > 0 {
+		gone := o.copy()
+		gone.busy, gone.Status["deleted"] = false, true
+		c.buried[o.Name] = &gone
+	}
 }
 
 // operation describes the steps of a change. All but work run with c.mu held.

@@ -16,6 +16,9 @@ const (
 	VerbGet    Verb = "get"
 	VerbUpdate Verb = "update"
 	VerbDelete Verb = "delete"
+	// VerbUndelete is that of a creation that brings a deleted object back. Calls have it only in
+	// [Verbs].
+	VerbUndelete Verb = "undelete"
 )
 
 // Call describes one call of the provider, with all requests to Google that its client makes for
@@ -91,6 +94,9 @@ func Binding(prefix string, s Scope) Verbs {
 func (c *Cloud) Needs(call Call) []Need {
 	rule := c.rule(call.Kind)
 	grants := rule.Permissions[call.Verb]
+	if call.Verb == VerbCreate && c.revives(call.Name) {
+		grants = rule.Permissions[VerbUndelete]
+	}
 	if call.Verb == VerbCreate || call.Verb == VerbUpdate {
 		grants = append(slices.Clone(grants), rule.Permissions[VerbGet]...)
 	}
@@ -151,7 +157,7 @@ func (c *Cloud) permit(ctx context.Context, n Need) error {
 	return denied(n.Permission, n.Resource)
 }
 
-// Granted reports whether an identity, or anybody if it is empty, has a permission on a resource.
+// Granted reports whether an identity has a permission on a resource.
 func (v View) Granted(identity string, n Need) bool {
 	if identity == Deployer(Segment(n.Resource, "projects")) {
 		return true

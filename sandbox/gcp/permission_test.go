@@ -50,7 +50,7 @@ func TestRefusalsNamePermissionAndResource(t *testing.T) {
 		}, "googleapi: Error 403: Permission 'iam.serviceAccounts.actAs' denied on resource " +
 			"'//iam.googleapis.com/projects/test-project/serviceAccounts/" + gcptest.AccountEmail + "' (or it may not exist)., forbidden"},
 		{func() error {
-			_, err := c.Create(ctx, iam.KindProjectMember, gcptest.Here, gcp.Properties{"role": "roles/viewer", "member": "user:a@example.com"})
+			_, err := c.Create(ctx, iam.KindProjectMember, gcptest.Here, gcp.Properties{"role": "roles/viewer", "member": gcptest.Member})
 			return err
 		}, "googleapi: Error 403: Permission 'resourcemanager.projects.getIamPolicy' denied on resource " +
 			"'//cloudresourcemanager.googleapis.com/projects/test-project' (or it may not exist)., forbidden"},

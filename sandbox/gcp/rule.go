@@ -33,8 +33,9 @@ type Rule struct {
 	// description have none.
 	Build, Remove work
 	// Reserved is the time for which no new object can have the name of a deleted one; it may be
-	// forever. During its first part, Revived, the deleted object comes back when its client
-	// creates one of this name.
+	// forever. During its first part, Revived, readers still get the deleted object, and it comes
+	// back when its client creates or changes one of this name, with the permissions for
+	// [VerbUndelete].
 	Reserved, Revived time.Duration
 	// Deleted is called when t.Old is gone.
 	Deleted func(t *Change)

@@ -61,7 +61,7 @@ func TestAPIsAreRequired(t *testing.T) {
 	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime())
 	for kind, config := range map[gcp.Kind]gcp.Properties{
 		compute.KindNetwork: {"name": "n"}, iam.KindServiceAccount: {"accountId": "account"},
-		iam.KindProjectMember:           {"role": "roles/viewer", "member": "allUsers"},
+		iam.KindProjectMember:           {"role": "roles/viewer", "member": gcptest.Member},
 		artifactregistry.KindRepository: {"repositoryId": "r", "format": "DOCKER"},
 		container.KindCluster:           {"name": "c"},
 		monitoring.KindDashboard:        {"dashboardJson": `{"displayName": "d", "gridLayout": {}}`},

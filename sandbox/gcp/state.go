@@ -19,6 +19,7 @@ const stateFile = "state.json"
 type state struct {
 	Objects []*Object            `json:"objects"`
 	Deleted map[string]time.Time `json:"deleted,omitempty"`
+	Buried  map[string]*Object   `json:"buried,omitempty"`
 }
 
 func (c *Cloud) load() error {
@@ -35,6 +36,7 @@ func (c *Cloud) load() error {
 		return fmt.Errorf("reading the emulated cloud's state from %s: %w", path, err)
 	}
 	maps.Copy(c.deleted, s.Deleted)
+	maps.Copy(c.buried, s.Buried)
 	for _, o := range s.Objects {
 		o.exists = true
 		c.objects[o.Name] = o
@@ -46,7 +48,7 @@ func (c *Cloud) load() error {
 // before. The file is replaced whole, so that it is never half-written.
 // c.mu must be held.
 func (c *Cloud) save() error {
-	s := state{Objects: []*Object{}, Deleted: c.deleted}
+	s := state{Objects: []*Object{}, Deleted: c.deleted, Buried: c.buried}
 	for _, name := range sortedNames(c.objects) {
 		if o := c.objects[name]; o.exists {
 			s.Objects = append(s.Objects, o)

@@ -16,45 +16,22 @@ import (
 	"time"
 )
 
-// keyUsages maps the values of allowedUses to key usages (RFC 5280, 4.2.1.3).
-var keyUsages = map[string]x509.KeyUsage{
-	"digital_signature":  x509.KeyUsageDigitalSignature,
-	"content_commitment": x509.KeyUsageContentCommitment,
-	"key_encipherment":   x509.KeyUsageKeyEncipherment,
-	"data_encipherment":  x509.KeyUsageDataEncipherment,
-	"key_agreement":      x509.KeyUsageKeyAgreement,
-	"cert_signing":       x509.KeyUsageCertSign,
-	"crl_signing":        x509.KeyUsageCRLSign,
-	"encipher_only":      x509.KeyUsageEncipherOnly,
-	"decipher_only":      x509.KeyUsageDecipherOnly,
-}
-
-// extendedKeyUsages maps the other values of allowedUses to extended key usages (RFC 5280,
-// 4.2.1.12).
-var extendedKeyUsages = map[string]x509.ExtKeyUsage{
-	"any_extended":                      x509.ExtKeyUsageAny,
-	"server_auth":                       x509.ExtKeyUsageServerAuth,
-	"client_auth":                       x509.ExtKeyUsageClientAuth,
-	"code_signing":                      x509.ExtKeyUsageCodeSigning,
-	"email_protection":                  x509.ExtKeyUsageEmailProtection,
-	"ipsec_end_system":                  x509.ExtKeyUsageIPSECEndSystem,
-	"ipsec_tunnel":                      x509.ExtKeyUsageIPSECTunnel,
-	"ipsec_user":                        x509.ExtKeyUsageIPSECUser,
-	"timestamping":                      x509.ExtKeyUsageTimeStamping,
-	"ocsp_signing":                      x509.ExtKeyUsageOCSPSigning,
-	"microsoft_server_gated_crypto":     x509.ExtKeyUsageMicrosoftServerGatedCrypto,
-	"netscape_server_gated_crypto":      x509.ExtKeyUsageNetscapeServerGatedCrypto,
-	"microsoft_commercial_code_signing": x509.ExtKeyUsageMicrosoftCommercialCodeSigning,
-	"microsoft_kernel_code_signing":     x509.ExtKeyUsageMicrosoftKernelCodeSigning,
-}
+// The values of allowedUses that stacks have: key usages (RFC 5280, 4.2.1.3) and an extended one
+// (4.2.1.12).
+var (
+	keyUsages = map[string]x509.KeyUsage{
+		"digital_signature": x509.KeyUsageDigitalSignature,
+		"cert_signing":      x509.KeyUsageCertSign,
+		"crl_signing":       x509.KeyUsageCRLSign,
+	}
+	extendedKeyUsages = map[string]x509.ExtKeyUsage{"server_auth": x509.ExtKeyUsageServerAuth}
+)
 
 // certificate holds the inputs that both kinds of certificate have.
 type certificate struct {
 	AllowedUses         []string `json:"allowedUses"`
 	ValidityPeriodHours float64  `json:"validityPeriodHours"`
 	EarlyRenewalHours   float64  `json:"earlyRenewalHours"` // default 0
-	IsCACertificate     bool     `json:"isCaCertificate"`   // default false
-	SetSubjectKeyID     bool     `json:"setSubjectKeyId"`   // default false
 }
 
 func (c *certificate) problems() map[string]string {
@@ -65,7 +42,7 @@ func (c *certificate) problems() map[string]string {
 			known := append(slices.Collect(maps.Keys(keyUsages)), slices.Collect(maps.Keys(extendedKeyUsages))...)
 			slices.Sort(known)
 			problems[fmt.Sprintf("allowedUses[%d]", i)] = fmt.Sprintf(
-				"is %q, it may be %s", use, strings.Join(known, ", "))
+				"is %q; the sandbox plays %s only", use, strings.Join(known, ", "))
 		}
 	}
 	if c.ValidityPeriodHours < 0 {
@@ -90,16 +67,10 @@ func (c *certificate) sign(
 	template.NotBefore = now.UTC().Truncate(time.Second)
 	template.NotAfter = template.NotBefore.Add(time.Duration(c.ValidityPeriodHours * float64(time.Hour)))
 	template.BasicConstraintsValid = true
-	template.IsCA = c.IsCACertificate
 	for _, use := range c.AllowedUses {
 		template.KeyUsage |= keyUsages[use]
 		if extended, ok := extendedKeyUsages[use]; ok {
 			template.ExtKeyUsage = append(template.ExtKeyUsage, extended)
-		}
-	}
-	if c.IsCACertificate || c.SetSubjectKeyID {
-		if template.SubjectKeyId, err = keyID(public); err != nil {
-			return "", nil, err
 		}
 	}
 	if parent == nil {
@@ -136,15 +107,14 @@ func keyID(public crypto.PublicKey) ([]byte, error) {
 // selfSignedCert is a certificate signed with its own key.
 type selfSignedCert struct {
 	certificate
-	alternativeNames
-	Subject           *subject `json:"subject,omitempty"`
-	PrivateKeyPem     string   `json:"privateKeyPem"`
-	SetAuthorityKeyID bool     `json:"setAuthorityKeyId"` // default false
+	Subject         *subject `json:"subject,omitempty"`
+	PrivateKeyPem   string   `json:"privateKeyPem"`
+	IsCACertificate bool     `json:"isCaCertificate"` // default false
+	SetSubjectKeyID bool     `json:"setSubjectKeyId"` // default false
 }
 
 func (c *selfSignedCert) problems() map[string]string {
 	problems := c.certificate.problems()
-	maps.Copy(problems, c.alternativeNames.problems())
 	if _, err := parseKey(c.PrivateKeyPem); err != nil {
 		problems["privateKeyPem"] = err.Error()
 	}
@@ -159,10 +129,9 @@ func (c *selfSignedCert) create(now time.Time) (string, map[string]string, error
 	if err != nil {
 		return "", nil, err
 	}
-	template := &x509.Certificate{Subject: c.Subject.name(), DNSNames: c.DNSNames}
-	template.IPAddresses, template.URIs = c.parsed()
-	if c.SetAuthorityKeyID {
-		if template.AuthorityKeyId, err = keyID(key.Public()); err != nil {
+	template := &x509.Certificate{Subject: c.Subject.name(), IsCA: c.IsCACertificate}
+	if c.IsCACertificate || c.SetSubjectKeyID {
+		if template.SubjectKeyId, err = keyID(key.Public()); err != nil {
 			return "", nil, err
 		}
 	}
@@ -216,10 +185,7 @@ func (c *locallySignedCert) create(now time.Time) (string, map[string]string, er
 	if len(problems) > 0 {
 		return "", nil, errors.New(fmt.Sprint(problems))
 	}
-	template := &x509.Certificate{
-		RawSubject: request.RawSubject, DNSNames: request.DNSNames,
-		IPAddresses: request.IPAddresses, URIs: request.URIs,
-	}
+	template := &x509.Certificate{RawSubject: request.RawSubject, DNSNames: request.DNSNames, IPAddresses: request.IPAddresses}
 	id, computed, err := c.sign(template, ca, request.PublicKey, key, now)
 	if err != nil {
 		return "", nil, err

@@ -22,7 +22,7 @@ func (k kind) outputs(properties *structpb.Struct) *structpb.Struct {
 	return out
 }
 
-// decode reads inputs over their defaults; one that doesn't exist is an error.
+// decode reads inputs over their defaults; one that no stack sets is an error.
 func decode(k kind, properties *structpb.Struct) (resource, error) {
 	text, err := properties.MarshalJSON()
 	if err != nil {
@@ -32,7 +32,7 @@ func decode(k kind, properties *structpb.Struct) (resource, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(inputs); err != nil {
-		return nil, fmt.Errorf("reading inputs: %w", err)
+		return nil, fmt.Errorf("reading inputs, of which the sandbox has those that stacks set: %w", err)
 	}
 	return inputs, nil
 }

@@ -1,6 +1,6 @@
 // Package tlsprovider stands in for the Pulumi TLS provider, whose official binary no
-// package registry serves. It has the resources and properties of
-// pulumi-tls v5.2.0, made with crypto/x509: keys and certificates are as real
+// package registry serves. Of the resources and inputs of pulumi-tls v5.2.0, it has those
+// that stacks have, made with crypto/x509: keys and certificates are as real
 // as the official ones and live only in the stack's state.
 package tlsprovider
 

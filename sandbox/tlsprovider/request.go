@@ -29,8 +29,7 @@ func (c *certRequest) create(time.Time) (string, map[string]string, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	template := &x509.CertificateRequest{Subject: c.Subject.name(), DNSNames: c.DNSNames}
-	template.IPAddresses, template.URIs = c.parsed()
+	template := &x509.CertificateRequest{Subject: c.Subject.name(), DNSNames: c.DNSNames, IPAddresses: c.addresses()}
 	der, err := x509.CreateCertificateRequest(rand.Reader, template, key)
 	if err != nil {
 		return "", nil, fmt.Errorf("signing the request: %w", err)

@@ -47,7 +47,8 @@ func required(root string) ([]plugin, error) {
 // install installs the missing plugins. Its error tells how to get those that it can't.
 func install(ctx context.Context, plugins []plugin, out io.Writer) error {
 	if _, err := exec.LookPath(command); err != nil {
-		return fmt.Errorf("the Pulumi CLI is missing (%w): https://www.pulumi.com/docs/install/ has it", err)
+		return fmt.Errorf("the Pulumi CLI is missing (%w), and so nothing was previewed or fetched. Where there is a way to Pulumi's download site, "+
+			"install the CLI (https://www.pulumi.com/docs/install/) and run this again: it fetches the plugins %s", err, list(plugins))
 	}
 	if err := exec.CommandContext(ctx, command, "plugin", "ls", "--json").Run(); err != nil {
 		return fmt.Errorf("asking the Pulumi CLI for its plugins: %w", err)
@@ -69,6 +70,15 @@ func install(ctx context.Context, plugins []plugin, out io.Writer) error {
 		return errors.New("official plugins are missing, and so nothing was previewed. Get them where there is a way to Pulumi's download site:\n" + strings.Join(missing, "\n"))
 	}
 	return nil
+}
+
+// list names the plugins with their versions.
+func list(plugins []plugin) string {
+	var names []string
+	for _, p := range plugins {
+		names = append(names, p.Name+" "+p.Version)
+	}
+	return strings.Join(names, ", ")
 }
 
 // has reports whether a plugin is installed.

@@ -166,7 +166,8 @@ func TestMissingPlugins(t *testing.T) {
 		}
 	}
 	t.Setenv("PATH", t.TempDir())
-	if err := install(t.Context(), plugins, io.Discard); err == nil || !strings.Contains(err.Error(), "the Pulumi CLI is missing") {
+	if err := install(t.Context(), plugins, io.Discard); err == nil || !strings.Contains(err.Error(), "the Pulumi CLI is missing") ||
+		!strings.Contains(err.Error(), "fetches the plugins "+list(plugins)) {
 		t.Errorf("without the CLI: %v", err)
 	}
 }

@@ -40,8 +40,8 @@ func checkAdmissionPolicy(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.OneOf("globalPolicyEvaluationMode", "ENABLE", "DISABLE")
 	checkAdmissionRule(c, "defaultAdmissionRule", p.Object("defaultAdmissionRule"))
-	for i, r := range p.Objects("clusterAdmissionRules") {
-		checkAdmissionRule(c, fmt.Sprintf("clusterAdmissionRules[%d]", i), r)
+	if p.Has("clusterAdmissionRules") {
+		c.Wrong("clusterAdmissionRules", "are not emulated: give defaultAdmissionRule")
 	}
 	for i, pattern := range p.Objects("admissionWhitelistPatterns") {
 		if s := pattern.Text("namePattern"); s != "" && !whitelistPattern.MatchString(s) {
@@ -64,12 +64,9 @@ func checkAdmissionRule(c *gcp.Checker, path string, rule gcp.Properties) {
 	}
 }
 
-// attestorsOf returns the names of the attestors that the rules of a policy require, sorted.
+// attestorsOf returns the names of the attestors that a policy requires, sorted.
 func attestorsOf(policy gcp.Properties) []string {
 	names := policy.Texts("defaultAdmissionRule.requireAttestationsBies")
-	for _, r := range policy.Objects("clusterAdmissionRules") {
-		names = append(names, r.Texts("requireAttestationsBies")...)
-	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }

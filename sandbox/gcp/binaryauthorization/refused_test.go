@@ -14,6 +14,7 @@ func TestCreateIsRefused(t *testing.T) {
 	gcptest.Build(t, c)
 	refuse := gcptest.Refuser(t, c)
 	refuse("policy's mode", binaryauthorization.KindAdmissionPolicy, gcp.Properties{"defaultAdmissionRule": gcp.Properties{"evaluationMode": "DENY"}}, 400, `"DENY" is not one of ALWAYS_ALLOW`)
+	refuse("policy of one cluster", binaryauthorization.KindAdmissionPolicy, gcp.Properties{"clusterAdmissionRules": []any{gcp.Properties{"cluster": "us-central1.gke"}}}, 400, "are not emulated: give defaultAdmissionRule")
 	refuse("policy without attestors", binaryauthorization.KindAdmissionPolicy, gcp.Properties{"defaultAdmissionRule": gcp.Properties{"evaluationMode": "REQUIRE_ATTESTATION"}}, 400, "attestors are given if and only if")
 	refuse("policy's attestor", binaryauthorization.KindAdmissionPolicy, gcp.Properties{"defaultAdmissionRule": gcp.Properties{"evaluationMode": "REQUIRE_ATTESTATION",
 		"requireAttestationsBies": []any{"projects/test-project/attestors/nobody"}}}, 400, "it must, before a policy can require its attestations")

@@ -69,12 +69,12 @@ func denial(v gcp.View, policy gcp.Properties, cluster, image string) string {
 			return ""
 		}
 	}
-	name, rule := admissionRule(policy, cluster)
+	rule := policy.Object("defaultAdmissionRule")
 	why := breach(v, rule, image)
 	if why == "" {
 		return ""
 	}
-	why = fmt.Sprintf("Image %s denied by Binary Authorization %s. %s", image, name, why)
+	why = fmt.Sprintf("Image %s denied by Binary Authorization default admission rule. %s", image, why)
 	if rule.Text("enforcementMode") == "DRYRUN_AUDIT_LOG_ONLY" {
 		slog.Warn("dry run: Cloud Audit Logs would have this", "cluster", cluster, "reason", why)
 		return ""
@@ -92,17 +92,6 @@ func covers(pattern, image string) bool {
 	before, wild := strings.CutSuffix(pattern, "*")
 	rest, found := strings.CutPrefix(image, before)
 	return found && (rest == "" || wild && !strings.Contains(rest, "/"))
-}
-
-// admissionRule returns the rule for a cluster, and its name in messages.
-func admissionRule(policy gcp.Properties, cluster string) (string, gcp.Properties) {
-	id := gcp.Segment(cluster, "locations") + "." + gcp.LastSegment(cluster)
-	for _, r := range policy.Objects("clusterAdmissionRules") {
-		if r.Text("cluster") == id {
-			return "cluster admission rule for " + id, r
-		}
-	}
-	return "default admission rule", policy.Object("defaultAdmissionRule")
 }
 
 // breach returns how an image fails a rule, or "". An attestation of every attestor is required.

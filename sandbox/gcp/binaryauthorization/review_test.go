@@ -93,7 +93,6 @@ func TestReview(t *testing.T) {
 	rule := func(mode, enforcement string) gcp.Properties {
 		return gcp.Properties{"defaultAdmissionRule": gcp.Properties{"evaluationMode": mode, "enforcementMode": enforcement}}
 	}
-	forCluster := gcp.Properties{"clusterAdmissionRules": []any{gcp.Properties{"cluster": "us-central1.gke", "evaluationMode": "ALWAYS_DENY", "enforcementMode": "ENFORCED_BLOCK_AND_AUDIT_LOG"}}}
 	dry := required.Clone()
 	dry.Object("defaultAdmissionRule")["enforcementMode"] = "DRYRUN_AUDIT_LOG_ONLY"
 	tests := []struct {
@@ -121,7 +120,6 @@ func TestReview(t *testing.T) {
 		{"dry run", dry, ours + "echo@" + sha("8"), ""},
 		{"all allowed", rule("ALWAYS_ALLOW", "ENFORCED_BLOCK_AND_AUDIT_LOG"), "docker.io/library/nginx:latest", ""},
 		{"all denied", rule("ALWAYS_DENY", "ENFORCED_BLOCK_AND_AUDIT_LOG"), "nginx", "Image nginx denied by Binary Authorization default admission rule. Denied by always_deny admission rule"},
-		{"denied in this cluster", gcptest.With(required, forCluster), ours + "echo@" + sha("1"), "denied by Binary Authorization cluster admission rule for us-central1.gke. Denied by always_deny"},
 		{"without a policy", nil, "nginx", ""},
 	}
 	for _, test := range tests {

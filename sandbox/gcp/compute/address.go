@@ -1,9 +1,7 @@
 package compute
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"example.com/grpc-edge/sandbox/addressplan"
@@ -35,7 +33,9 @@ func useSubnetwork(call gcp.Call, all []gcp.Need) []gcp.Need {
 func checkAddress(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Name()
-	c.OneOf("addressType", "EXTERNAL", "INTERNAL")
+	if kind := p.Text("addressType"); kind != "" && kind != "EXTERNAL" {
+		c.Wrong("addressType", "%q is not emulated: stacks have EXTERNAL addresses only", kind)
+	}
 	c.OneOf("ipVersion", "IPV4", "IPV6")
 	c.OneOf("networkTier", "PREMIUM", "STANDARD")
 	c.OneOf("ipv6EndpointType", "VM", "NETLB")
@@ -49,16 +49,12 @@ func checkAddress(p gcp.Properties) []gcp.Violation {
 
 func admitAddress(t *gcp.Change) error {
 	p := t.New.Config
-	kind := cmp.Or(p.Text("addressType"), "EXTERNAL")
 	t.AssignNumber("addressId")
 	t.Stamp("creationTimestamp")
-	t.Complete(gcp.Properties{"selfLink": LinkBase + t.New.Name, "addressType": kind, "labelFingerprint": gcp.Fingerprint()},
+	t.Complete(gcp.Properties{"selfLink": LinkBase + t.New.Name, "addressType": "EXTERNAL", "labelFingerprint": gcp.Fingerprint()},
 		gcp.Properties{"prefixLength": 0, "users": []any{}, "networkTier": "PREMIUM", "purpose": "", "subnetwork": ""})
-	switch {
-	case p.Text("ipVersion") == "IPV6":
+	if p.Text("ipVersion") == "IPV6" {
 		return ipv6Address(t)
-	case kind == "INTERNAL":
-		return internalAddress(t)
 	}
 	if t.New.Status.Has("address") {
 		return nil
@@ -74,46 +70,12 @@ func admitAddress(t *gcp.Change) error {
 	return nil
 }
 
-// internalAddress reserves an address of a subnet: the one asked for, or the
-// first that is free. Four addresses of a subnet cannot be used ("Unusable
-// addresses in IPv4 subnet ranges", VPC documentation).
-func internalAddress(t *gcp.Change) error {
-	subnet, err := t.LookUp(KindSubnetwork, cmp.Or(t.New.Config.Text("subnetwork"), "default"))
-	if err != nil {
-		return err
-	}
-	t.New.Uses = []string{subnet.Name}
-	t.New.Status["subnetwork"] = LinkBase + subnet.Name
-	t.New.Status["purpose"] = cmp.Or(t.New.Config.Text("purpose"), "GCE_ENDPOINT")
-	if t.New.Status.Has("address") {
-		return nil
-	}
-	taken := map[string]bool{}
-	for _, other := range t.All(KindAddress, "projects/") {
-		if slices.Contains(other.Uses, subnet.Name) {
-			taken[other.Properties().Text("address")] = true
-		}
-	}
-	primary := ParseRange(subnet.Config.Text("ipCidrRange"))
-	size := uint32(1) << (32 - primary.Bits())
-	wanted := t.New.Config.Text("address")
-	for n := uint32(2); n < size-2; n++ {
-		if a := Nth(primary, n).String(); !taken[a] && (wanted == "" || wanted == a) {
-			t.New.Status["address"] = a
-			return nil
-		}
-	}
-	return gcp.Invalid("address", wanted, "No such address is free in subnetwork '%s' (%s).", subnet.Name, primary)
-}
-
 // ipv6Address reserves a /96 of a subnet's external IPv6 range. Those of forwarding rules are in
 // its second half ("Reserve a static external IP address" and "Subnets", VPC documentation). IPv6
 // has no Standard Tier ("Network Service Tiers overview").
 func ipv6Address(t *gcp.Change) error {
 	p := t.New.Config
 	switch {
-	case p.Text("addressType") == "INTERNAL":
-		return gcp.Invalid("addressType", "INTERNAL", "Internal IPv6 addresses are not emulated.")
 	case p.Text("networkTier") == "STANDARD":
 		return gcp.Invalid("networkTier", "STANDARD", "IPv6 addresses are only available in the PREMIUM network tier.")
 	case p.Text("subnetwork") == "":

@@ -47,9 +47,8 @@ func TestCreateIsRefused(t *testing.T) {
 	refuse("IPv6 without a range", compute.KindAddress, ipv6, 400, "no external IPv6 range")
 	refuse("IPv6 without subnet", compute.KindAddress, gcptest.With(ipv6, gcp.Properties{"subnetwork": nil}), 400, "'resource.subnetwork' not specified")
 	refuse("IPv6 in the Standard Tier", compute.KindAddress, gcptest.With(ipv6, gcp.Properties{"networkTier": "STANDARD"}), 400, "PREMIUM")
-	refuse("internal address of IPv6", compute.KindAddress, gcptest.With(ipv6, gcp.Properties{"addressType": "INTERNAL"}), 400, "not emulated")
 	refuse("address asked for", compute.KindAddress, gcp.Properties{"name": "a", "address": "203.0.113.99"}, 400, "not allocated to the project")
-	refuse("internal address", compute.KindAddress, gcp.Properties{"name": "a", "addressType": "INTERNAL", "subnetwork": "sub", "address": "10.1.0.5"}, 400, "No such address is free")
-	refuse("router ASN", compute.KindRouter, gcp.Properties{"name": "r", "network": "net", "bgp": gcp.Properties{"asn": 1.0}}, 400, "private ASN")
+	refuse("internal address", compute.KindAddress, gcp.Properties{"name": "a", "addressType": "INTERNAL", "subnetwork": "sub"}, 400, "EXTERNAL addresses only")
+	refuse("router with BGP", compute.KindRouter, gcp.Properties{"name": "r", "network": "net", "bgp": gcp.Properties{"asn": 64512.0}}, 400, "bgp': is not emulated")
 	refuse("NAT without router", compute.KindRouterNAT, gcp.Properties{"name": "nat", "router": "r", "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES"}, 404, "routers/r' was not found")
 }

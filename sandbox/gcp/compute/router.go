@@ -16,10 +16,8 @@ var routerRule = &gcp.Rule{
 func checkRouter(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Name()
-	c.OneOf("bgp.advertiseMode", "DEFAULT", "CUSTOM")
-	if asn := p.Int("bgp.asn"); asn != 0 && asn != 16550 && (asn < 64512 || asn > 65534) &&
-		(asn < 4_200_000_000 || asn > 4_294_967_294) {
-		c.Wrong("bgp.asn", "%d must be a private ASN (RFC 6996) or 16550", asn)
+	if p.Has("bgp") {
+		c.Wrong("bgp", "is not emulated: no stack has a router with BGP")
 	}
 	return c.Found
 }

@@ -193,6 +193,9 @@ func ErrorText(err error) string {
 // KeyName is the name of a key that is not granted to anybody.
 const KeyName = "projects/test-project/locations/us-central1/keyRings/ring/cryptoKeys/key"
 
+// Member is a principal that exists without being created: the default account of Compute Engine.
+const Member = "serviceAccount:123456789012-compute@developer.gserviceaccount.com"
+
 // CIEmail is the account of [Guarded].
 const CIEmail = "ci-account@test-project.iam.gserviceaccount.com"
 

@@ -16,7 +16,7 @@ func TestDeletedAccountLosesItsRoles(t *testing.T) {
 	o := gcptest.Create(t, c, iam.KindProjectMember, member)
 	gcptest.Create(t, c, iam.KindProjectMember, member) // a policy is a set
 	identity := gcp.Properties{"serviceAccountId": "projects/test-project/serviceAccounts/" + gcptest.AccountEmail,
-		"role": "roles/iam.workloadIdentityUser", "member": "serviceAccount:test-project.svc.id.goog[ns/sa]"}
+		"role": "roles/iam.workloadIdentityUser", "member": gcptest.Member}
 	inside := gcptest.Create(t, c, iam.KindAccountMember, identity)
 	gcptest.Remove(t, c, "projects/test-project/serviceAccounts/"+gcptest.AccountEmail)
 	for _, name := range []string{o.Name, inside.Name} {

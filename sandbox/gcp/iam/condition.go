@@ -88,9 +88,6 @@ func checkCondition(c *gcp.Checker) {
 	if slices.Contains([]string{"roles/owner", "roles/editor", "roles/viewer"}, c.P.Text("role")) {
 		c.Wrong("condition", "a basic role cannot be granted with a condition")
 	}
-	if slices.Contains([]string{"allUsers", "allAuthenticatedUsers"}, c.P.Text("member")) {
-		c.Wrong("condition", "%s cannot be granted a role with a condition", c.P.Text("member"))
-	}
 }
 
 // namedResources lists the emulated services whose resources have attributes in conditions

@@ -13,12 +13,19 @@ import (
 // custom roles", IAM documentation, for the rules).
 var customRoleRule = &gcp.Rule{
 	Kind: KindCustomRole, Noun: "role", Name: "projects/{project}/roles/{roleId}",
-	Permissions: gcp.CRUD("iam.roles"),
+	Permissions: customRolePermissions(),
 	Quota:       gcp.Quota{Metric: "CUSTOM_ROLES", Limit: 300}, // "Quotas and limits", IAM
 	Check:       checkCustomRole, Admit: admitCustomRole,
-	// A deleted role can be undeleted for 7 days, which the Terraform provider does when
-	// it creates one of that ID, and is then removed for 30 days more.
+	// A deleted role can be undeleted for 7 days, which the Terraform provider does when it
+	// creates or changes one of that ID (resource_google_project_iam_custom_role.go). Its reads do
+	// not tell a deleted role from another. For 30 days more the ID is taken.
 	Revived: 7 * 24 * time.Hour, Reserved: 37 * 24 * time.Hour,
+}
+
+func customRolePermissions() gcp.Verbs {
+	verbs := gcp.CRUD("iam.roles")
+	verbs[gcp.VerbUndelete] = gcp.On(gcp.OnObject, "iam.roles.undelete", "iam.roles.update")
+	return verbs
 }
 
 var (
@@ -35,6 +42,9 @@ func checkCustomRole(p gcp.Properties) []gcp.Violation {
 	}
 	if n := len(p.Text("description")); n > 300 {
 		c.Wrong("description", "%d characters are more than 300", n)
+	}
+	if p.Has("permissions") && len(p.Texts("permissions")) == 0 {
+		c.Wrong("permissions", "must not be empty")
 	}
 	for _, name := range p.Texts("permissions") {
 		if name != "" && !permissionName.MatchString(name) {
@@ -96,23 +106,15 @@ func holds(v gcp.View, role, permission string) bool {
 	})
 }
 
-// granted reports whether an identity, or anybody if it is empty, has a permission on a
-// resource: by the policy of the resource, of what it is in, or of its project. Federated
-// identities are not among allAuthenticatedUsers ("Principal identifiers", IAM).
+// granted reports whether an identity has a permission on a resource: by the policy of the
+// resource, of what it is in, or of its project.
 func granted(v gcp.View, identity string, n gcp.Need) bool {
 	project := gcp.Segment(n.Resource, "projects")
-	members := []string{"allUsers"}
-	if identity != "" {
-		members = append(members, gcp.MemberOf(identity))
-	}
-	if strings.Contains(identity, "@") {
-		members = append(members, "allAuthenticatedUsers")
-	}
 	for _, o := range v.All("", "") {
 		on, _, bound := strings.Cut(o.Name, "/iam/")
 		whole := on == "projects/"+project || on == "projects/"+o.Project() && gcp.ProjectNumber(o.Project()) == project // some names have the number
 		if bound && o.Made() && (on == n.Resource || strings.HasPrefix(n.Resource, on+"/objects/") || strings.HasPrefix(n.Resource, on+"/versions/") || whole) &&
-			slices.Contains(members, o.Config.Text("member")) && holds(v, o.Config.Text("role"), n.Permission) &&
+			o.Config.Text("member") == gcp.MemberOf(identity) && holds(v, o.Config.Text("role"), n.Permission) &&
 			meets(n, o.Config.Object("condition")) {
 			return true
 		}

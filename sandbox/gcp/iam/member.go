@@ -18,20 +18,19 @@ var (
 	accountMemberRule = &gcp.Rule{
 		Kind: KindAccountMember, Noun: "IAM binding", Name: "projects/{project}/serviceAccounts/{account}/iam/{role}/{member}",
 		Permissions: gcp.Binding("iam.serviceAccounts", gcp.OnObject),
-		Idempotent:  true, Check: CheckMember, Admit: admitAccountMember,
+		Idempotent:  true, Check: checkAccountMember, Admit: admitAccountMember,
 	}
 )
 
 var (
 	role = regexp.MustCompile(`^(roles/[a-zA-Z0-9._]+|(projects|organizations)/[^/]+/roles/[a-zA-Z0-9._]+)$`)
-	// principal is any of the forms of "Principal identifiers" (IAM documentation).
-	principal = regexp.MustCompile(`^(allUsers|allAuthenticatedUsers|(user|group|serviceAccount|domain|` +
-		`projectOwner|projectEditor|projectViewer|deleted):[^ ]+|principal(Set)?://[^ ]+)$`)
-	// workloadIdentity is a Kubernetes service account ("Workload Identity
-	// Federation for GKE").
-	workloadIdentity = regexp.MustCompile(`^serviceAccount:([^\[\]]+\.svc\.id\.goog)\[([^/\[\]]+)/([^/\[\]]+)\]$`)
-	// workloadPrincipal matches the same without a Google account in between, see
-	// [gcp.WorkloadPrincipal].
+	// accountMember matches a service account. The Terraform provider changes capital letters to
+	// small ones (tpgresource/utils.go: NormalizeIamPrincipalCasing).
+	accountMember = regexp.MustCompile(`^serviceAccount:[-a-z0-9.]+@[-a-z0-9.]+\.gserviceaccount\.com$`)
+	// accountLink matches what a policy of an account is of (verify/validation.go:
+	// ServiceAccountLinkRegex).
+	accountLink = regexp.MustCompile(`^projects/[^/]+/serviceAccounts/[-a-z0-9]+@[-a-z0-9.]+\.gserviceaccount\.com$`)
+	// workloadPrincipal matches a Kubernetes service account, see [gcp.WorkloadPrincipal].
 	workloadPrincipal = regexp.MustCompile(`^principal://iam\.googleapis\.com/projects/([0-9]+)/locations/global/` +
 		`workloadIdentityPools/([^/]+)\.svc\.id\.goog/subject/ns/[a-z0-9-]+/sa/[a-z0-9.-]+$`)
 )
@@ -40,11 +39,13 @@ var (
 func CheckMember(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Match("role", role, "be roles/<name> or a custom role's full name")
-	c.Match("member", principal, "be a principal such as serviceAccount:<email>, user:<email> or allUsers")
-	if member := p.Text("member"); strings.Contains(member, "://iam.googleapis.com/") && !workloadPrincipal.MatchString(member) {
+	if member := p.Text("member"); strings.Contains(member, "://") && !workloadPrincipal.MatchString(member) {
 		c.Match("member", federated, "be a principal of a pool by the number of its project: principal://…/subject/<subject>, "+
 			"or principalSet://…/attribute.<name>/<value>, /group/<group> or /*; of a cluster's pool, <project>.svc.id.goog, "+
 			"only principal://…/subject/ns/<namespace>/sa/<account> is emulated")
+	} else if !strings.Contains(member, "://") {
+		c.Match("member", accountMember, "be serviceAccount:<email> in lower case, or a principal of a pool: no stack grants a role "+
+			"to anybody else, and the sandbox does not emulate it")
 	}
 	checkCondition(c)
 	return c.Found
@@ -52,14 +53,14 @@ func CheckMember(p gcp.Properties) []gcp.Violation {
 
 // AdmitMember checks that the principal of a member exists, and completes the member.
 func AdmitMember(t *gcp.Change) error {
-	member := t.New.Config.Text("member")
+	member, role := t.New.Config.Text("member"), t.New.Config.Text("role")
 	if t.New.Config.Has("condition") && t.New.Kind != KindProjectMember && t.New.Kind != KindBucketMember {
 		return gcp.BadRequest("IAM conditions are emulated on projects and buckets only: grant the role without a condition")
 	}
-	t.Complete(nil, gcp.Properties{"etag": gcp.Fingerprint()})
-	if m := workloadIdentity.FindStringSubmatch(member); m != nil {
-		return checkClusterPool(t, m[1])
+	if o, ok := t.Object(role); !strings.HasPrefix(role, "roles/") && (!ok || !o.Made()) {
+		return gcp.BadRequest("Role (%s) does not exist in the resource's hierarchy.", role)
 	}
+	t.Complete(nil, gcp.Properties{"etag": gcp.Fingerprint()})
 	if m := workloadPrincipal.FindStringSubmatch(member); m != nil {
 		if m[1] != gcp.ProjectNumber(m[2]) {
 			return gcp.BadRequest("Identity Pool does not exist (projects/%s/locations/global/workloadIdentityPools/%s.svc.id.goog).", m[1], m[2])
@@ -88,6 +89,12 @@ func checkClusterPool(t *gcp.Change, pool string) error {
 	}
 	return gcp.BadRequest("Identity Pool does not exist (%s). Please check that you specified a valid resource name as "+
 		"returned in the `name` attribute in the configuration API.", pool)
+}
+
+func checkAccountMember(p gcp.Properties) []gcp.Violation {
+	c := &gcp.Checker{P: p, Found: CheckMember(p)}
+	c.Match("serviceAccountId", accountLink, "be projects/<project>/serviceAccounts/<email>")
+	return c.Found
 }
 
 func admitAccountMember(t *gcp.Change) error {

@@ -3,8 +3,6 @@ package monitoring
 import (
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"example.com/grpc-edge/sandbox/gcp"
@@ -34,7 +32,9 @@ func checkAlertPolicy(p gcp.Properties) []gcp.Violation {
 		c.Wrong("notificationChannels", "%d channels are more than 16", n)
 	}
 	checkUserLabels(c)
-	checkAlertStrategy(c)
+	if p.Has("alertStrategy") {
+		c.Wrong("alertStrategy", "is not emulated: no stack has one")
+	}
 	conditions := p.Objects("conditions")
 	if p.Has("conditions") && (len(conditions) < 1 || len(conditions) > 6) {
 		c.Wrong("conditions", "a policy has from one to six conditions, not %d", len(conditions))
@@ -45,23 +45,6 @@ func checkAlertPolicy(p gcp.Properties) []gcp.Violation {
 		}
 	}
 	return c.Found
-}
-
-// checkAlertStrategy checks how incidents are notified of and closed. That an incident
-// stays open for half an hour at least is what the API answers.
-func checkAlertStrategy(c *gcp.Checker) {
-	if d, ok := seconds(c, "alertStrategy.autoClose"); ok && d < 30*time.Minute {
-		c.Wrong("alertStrategy.autoClose", "the autoclose duration should be at least 30 minutes")
-	}
-	for i, prompt := range c.P.Texts("alertStrategy.notificationPrompts") {
-		if !slices.Contains([]string{"", "OPENED", "CLOSED", "NOTIFICATION_PROMPT_UNSPECIFIED"}, prompt) {
-			c.Wrong(fmt.Sprintf("alertStrategy.notificationPrompts[%d]", i), "%q is not one of OPENED, CLOSED", prompt)
-		}
-	}
-	logs := slices.ContainsFunc(c.P.Objects("conditions"), func(condition gcp.Properties) bool { return condition.Has("conditionMatchedLog") })
-	if c.P.Has("alertStrategy.notificationRateLimit") && c.P.Has("conditions") && !logs {
-		c.Wrong("alertStrategy.notificationRateLimit", "metric-based alert policies must not specify a notification rate limit")
-	}
 }
 
 var channelName = regexp.MustCompile(`^projects/[^/]+/notificationChannels/[^/]+$`)
@@ -113,23 +96,17 @@ func completeAlertPolicy(t *gcp.Change) {
 
 // admitCondition refuses what the API refuses, but what a condition alone does not show.
 func admitCondition(i int, condition gcp.Properties) error {
-	given := conditionKindsOf(condition)
-	if len(given) != 1 {
-		return gcp.BadRequest("Field alert_policy.conditions[%d].condition_case had an invalid value of \"%d\": exactly one condition "+
-			"subtype (e.g. \"condition_absent\",\"condition_threshold\", etc.) must be set.", i, len(given))
+	query := condition.Object(promQLCondition)
+	if query == nil {
+		return gcp.BadRequest("Field alert_policy.conditions[%d].condition_case had an invalid value of \"0\": exactly one condition "+
+			"subtype (e.g. \"condition_absent\",\"condition_threshold\", etc.) must be set.", i)
 	}
-	query := condition.Object("conditionPrometheusQueryLanguage")
-	if query != nil && !query.Bool("disableMetricValidation") {
-		for _, name := range promQLMetrics(query.Text("query")) {
-			if !systemMetric(name) { // nobody writes metrics to the emulated project
-				return missingMetric(name)
-			}
-		}
+	if query.Bool("disableMetricValidation") {
+		return nil
 	}
-	for _, kind := range []string{"conditionThreshold", "conditionAbsent"} {
-		filter := condition.Object(kind).Text("filter")
-		if m := metricType.FindStringSubmatch(filter); m != nil && (!systemMetric(m[1]) || strings.HasPrefix(m[1], "logging.googleapis.com/user/")) {
-			return missingMetric(m[1])
+	for _, name := range promQLMetrics(query.Text("query")) {
+		if !systemMetric(name) { // nobody writes metrics to the emulated project
+			return missingMetric(name)
 		}
 	}
 	return nil

@@ -16,7 +16,6 @@ import (
 var (
 	promQL        = gcp.Properties{"query": `sum(rate(errors_total{job="envoy"}[5m])) > 0`, "disableMetricValidation": true}
 	threshold     = gcp.Properties{"filter": `metric.type="compute.googleapis.com/instance/cpu/utilization" AND resource.type="gce_instance"`, "comparison": "COMPARISON_GT", "thresholdValue": 0.9, "duration": "60s"}
-	absent        = gcp.Properties{"filter": threshold["filter"], "duration": "300s"}
 	policyConfig  = policyOf("conditionPrometheusQueryLanguage", promQL, nil)
 	channelConfig = gcp.Properties{"type": "email", "displayName": "On call", "labels": gcp.Properties{"email_address": "oncall@example.com"}}
 )
@@ -35,11 +34,7 @@ func TestMonitoringIsRefused(t *testing.T) {
 	prom := func(changes gcp.Properties) gcp.Properties {
 		return policyOf("conditionPrometheusQueryLanguage", promQL, changes)
 	}
-	limit := func(changes gcp.Properties) gcp.Properties { return policyOf("conditionThreshold", threshold, changes) }
-	aggregated := func(a gcp.Properties) gcp.Properties { return limit(gcp.Properties{"aggregations": []any{a}}) }
 	channel := func(changes gcp.Properties) gcp.Properties { return gcptest.With(channelConfig, changes) }
-	both := policyOf("conditionThreshold", threshold, nil)
-	both["conditions"].([]any)[0].(gcp.Properties)["conditionAbsent"] = absent
 	cases := []struct {
 		name   string
 		kind   gcp.Kind
@@ -52,7 +47,6 @@ func TestMonitoringIsRefused(t *testing.T) {
 		{"no conditions", monitoring.KindAlertPolicy, policy(gcp.Properties{"conditions": []any{}}), 400, "from one to six conditions, not 0"},
 		{"seven conditions", monitoring.KindAlertPolicy, policy(gcp.Properties{"conditions": []any{1, 2, 3, 4, 5, 6, 7}}), 400, "from one to six conditions, not 7"},
 		{"empty condition", monitoring.KindAlertPolicy, policy(gcp.Properties{"conditions": []any{gcp.Properties{"displayName": "c"}}}), 400, "conditions[0].condition_case"},
-		{"two kinds", monitoring.KindAlertPolicy, both, 400, "conditionThreshold is given already"},
 		{"name", monitoring.KindAlertPolicy, policy(gcp.Properties{"displayName": strings.Repeat("ä", 513)}), 400, "513 characters are more than 512"},
 		{"severity", monitoring.KindAlertPolicy, policy(gcp.Properties{"severity": "BAD"}), 400, "CRITICAL, ERROR, WARNING"},
 		{"documentation", monitoring.KindAlertPolicy, policy(gcp.Properties{"documentation": gcp.Properties{"content": strings.Repeat("a", 8193)}}), 400, "8193 characters are more than 8192"},
@@ -61,9 +55,7 @@ func TestMonitoringIsRefused(t *testing.T) {
 		{"links", monitoring.KindAlertPolicy, policy(gcp.Properties{"documentation": gcp.Properties{"links": []any{1, 2, 3, 4}}}), 400, "4 links are more than 3"},
 		{"label key", monitoring.KindAlertPolicy, policy(gcp.Properties{"userLabels": gcp.Properties{"App": "a"}}), 400, "userLabels.App': the key must be a lowercase letter"},
 		{"label value", monitoring.KindAlertPolicy, policy(gcp.Properties{"userLabels": gcp.Properties{"app": "A b"}}), 400, `"A b" must be at most 63`},
-		{"auto-close", monitoring.KindAlertPolicy, policy(gcp.Properties{"alertStrategy": gcp.Properties{"autoClose": "600s"}}), 400, "should be at least 30 minutes"},
-		{"prompt", monitoring.KindAlertPolicy, policy(gcp.Properties{"alertStrategy": gcp.Properties{"notificationPrompts": []any{"ALWAYS"}}}), 400, "OPENED, CLOSED"},
-		{"rate limit", monitoring.KindAlertPolicy, policy(gcp.Properties{"alertStrategy": gcp.Properties{"notificationRateLimit": gcp.Properties{"period": "300s"}}}), 400, "metric-based alert policies must not specify"},
+		{"strategy", monitoring.KindAlertPolicy, policy(gcp.Properties{"alertStrategy": gcp.Properties{"autoClose": "3600s"}}), 400, "alertStrategy': is not emulated"},
 		{"channel's name", monitoring.KindAlertPolicy, policy(gcp.Properties{"notificationChannels": []any{"on-call"}}), 400, "Name must begin with 'projects/{project_id}/notificationChannels/{channel_id}', got: on-call"},
 		{"missing channel", monitoring.KindAlertPolicy, policy(gcp.Properties{"notificationChannels": []any{"projects/test-project/notificationChannels/1"}}), 404, "notificationChannels/1' was not found"},
 		{"channels", monitoring.KindAlertPolicy, policy(gcp.Properties{"notificationChannels": make([]any, 17)}), 400, "17 channels are more than 16"},
@@ -79,19 +71,7 @@ func TestMonitoringIsRefused(t *testing.T) {
 		{"alert rule", monitoring.KindAlertPolicy, prom(gcp.Properties{"alertRule": "Error ratio"}), 400, "must be a valid Prometheus label name"},
 		{"metric that is not there yet", monitoring.KindAlertPolicy, prom(gcp.Properties{"disableMetricValidation": nil}), 404, `Cannot find metric(s) that match type = "errors_total"`},
 
-		{"filter's metric", monitoring.KindAlertPolicy, limit(gcp.Properties{"filter": `resource.type="gce_instance"`}), 400, `must specify a restriction on "metric.type"`},
-		{"filter's resource", monitoring.KindAlertPolicy, limit(gcp.Properties{"filter": `metric.type="a"`}), 400, `must specify a restriction on "resource.type"`},
-		{"filter's own metric", monitoring.KindAlertPolicy, limit(gcp.Properties{"filter": `metric.type="prometheus.googleapis.com/up/gauge" resource.type="prometheus_target"`}), 404, `match type = "prometheus.googleapis.com/up/gauge"`},
-		{"comparison", monitoring.KindAlertPolicy, limit(gcp.Properties{"comparison": "COMPARISON_GE"}), 400, "COMPARISON_GT, COMPARISON_LT"},
-		{"threshold duration", monitoring.KindAlertPolicy, limit(gcp.Properties{"duration": "90s"}), 400, `"90s" must be a multiple of 60s`},
-		{"missing data", monitoring.KindAlertPolicy, limit(gcp.Properties{"duration": "0s", "evaluationMissingData": "EVALUATION_MISSING_DATA_ACTIVE"}), 400, "must have a non-zero duration"},
-		{"trigger", monitoring.KindAlertPolicy, limit(gcp.Properties{"trigger": gcp.Properties{"count": 1.0, "percent": 5.0}}), 400, "cannot both be set"},
-		{"aligner", monitoring.KindAlertPolicy, aggregated(gcp.Properties{"perSeriesAligner": "ALIGN_ALL", "alignmentPeriod": "60s"}), 400, `"ALIGN_ALL" is not one of ALIGN_NONE, ALIGN_DELTA`},
-		{"reducer", monitoring.KindAlertPolicy, aggregated(gcp.Properties{"crossSeriesReducer": "SUM"}), 400, `"SUM" is not one of REDUCE_NONE`},
-		{"reduced but not aligned", monitoring.KindAlertPolicy, aggregated(gcp.Properties{"crossSeriesReducer": "REDUCE_SUM"}), 400, "needs a perSeriesAligner"},
-		{"aligned without period", monitoring.KindAlertPolicy, aggregated(gcp.Properties{"perSeriesAligner": "ALIGN_RATE"}), 400, "alignmentPeriod': is required"},
-		{"short period", monitoring.KindAlertPolicy, aggregated(gcp.Properties{"perSeriesAligner": "ALIGN_RATE", "alignmentPeriod": "30s"}), 400, `"30s" must be at least 60s`},
-		{"absence", monitoring.KindAlertPolicy, policyOf("conditionAbsent", absent, gcp.Properties{"duration": "60s"}), 400, "at least 120s"},
+		{"threshold", monitoring.KindAlertPolicy, policyOf("conditionThreshold", threshold, nil), 400, "conditionThreshold': is not emulated"},
 
 		{"channel type", monitoring.KindNotificationChannel, channel(gcp.Properties{"type": "slack"}), 400, "only email channels are emulated"},
 		{"address", monitoring.KindNotificationChannel, channel(gcp.Properties{"labels": gcp.Properties{"email_address": "on call"}}), 400, `"on call" is not an e-mail address`},
@@ -119,9 +99,6 @@ func TestAlertPoliciesAreAccepted(t *testing.T) {
 		policyOf("conditionPrometheusQueryLanguage", promQL, gcp.Properties{"duration": "0s", "evaluationInterval": "90s", "ruleGroup": "edge", "alertRule": "ErrorRatio",
 			"labels": gcp.Properties{"team": "edge"}}),
 		policyOf("conditionPrometheusQueryLanguage", gcp.Properties{"query": `{"compute.googleapis.com/instance/cpu/utilization"} > 0.9 or kubernetes_io:container_restart_count > 3`}, nil),
-		policyOf("conditionThreshold", threshold, gcp.Properties{"aggregations": []any{gcp.Properties{"alignmentPeriod": "300s", "perSeriesAligner": "ALIGN_RATE",
-			"crossSeriesReducer": "REDUCE_SUM", "groupByFields": []any{"resource.label.zone"}}}}),
-		policyOf("conditionAbsent", absent, nil),
 	} {
 		gcptest.Create(t, c, monitoring.KindAlertPolicy, config)
 	}

@@ -23,6 +23,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/gcp/container"
+	"example.com/grpc-edge/sandbox/gcp/gcptest"
 )
 
 // noRuntime starts nothing and says that all is well; if begun is set, once it was
@@ -87,6 +88,7 @@ func newEngine(t *testing.T, rt container.Runtime) *engine {
 type props = map[string]any
 
 const (
+	defaultAccount = gcptest.Member
 	noteType       = "gcp:containeranalysis/note:Note"
 	occurrenceType = "gcp:containeranalysis/occurence:Occurence" // as Pulumi spells it
 	attestorType   = "gcp:binaryauthorization/attestor:Attestor"
@@ -256,8 +258,8 @@ func program() []struct {
 			"permissions": []any{"compute.networks.get"}}},
 		{"gcp:projects/iAMMember:IAMMember", "test-project/roles/logging.logWriter/serviceAccount:" + account,
 			props{"project": "test-project", "role": "roles/logging.logWriter", "member": "serviceAccount:" + account}},
-		{"gcp:serviceaccount/iAMMember:IAMMember", "projects/test-project/serviceAccounts/" + account + "/roles/iam.serviceAccountUser/allUsers",
-			props{"serviceAccountId": "projects/test-project/serviceAccounts/" + account, "role": "roles/iam.serviceAccountUser", "member": "allUsers"}},
+		{"gcp:serviceaccount/iAMMember:IAMMember", "projects/test-project/serviceAccounts/" + account + "/roles/iam.serviceAccountUser/" + defaultAccount,
+			props{"serviceAccountId": "projects/test-project/serviceAccounts/" + account, "role": "roles/iam.serviceAccountUser", "member": defaultAccount}},
 		{repositoryType, location + "repositories/images", props{"repositoryId": "images", "format": "DOCKER", "location": "us-central1"}},
 		{"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
 			location + "repositories/images/roles/artifactregistry.reader/serviceAccount:" + account,

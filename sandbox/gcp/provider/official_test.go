@@ -127,6 +127,9 @@ func TestPreviewKnows(t *testing.T) {
 	autopilot := preview(clusterToken, clusterInputs(t, true))
 	standard := preview(clusterToken, clusterInputs(t, false))
 	account := preview(accountType, props{"accountId": "ci-account"})
+	reader := preview("gcp:artifactregistry/repositoryIamMember:RepositoryIamMember", props{"repository": "images", "role": "roles/artifactregistry.reader", "member": defaultAccount})
+	role := preview(customRoleType, props{"roleId": "deploy", "title": "CI", "permissions": []any{"iam.roles.list"}})
+	agent := preview("gcp:projects/serviceIdentity:ServiceIdentity", props{"service": "container.googleapis.com"})
 	steps := program()
 	policy := steps[len(steps)-1] // an alert without a form of its advice
 	for name, test := range map[string]struct {
@@ -138,6 +141,15 @@ func TestPreviewKnows(t *testing.T) {
 		"an account's number":        {account["uniqueId"], nil},
 		"an account's end":           {account["deletionPolicy"], "DELETE"},
 		"a cluster's project":        {standard["project"], nil},
+		"a secret's project":         {preview(secretMemberType, props{"secretId": "s", "role": "roles/viewer", "member": defaultAccount})["project"], nil},
+		"a repository's project":     {reader["project"], nil},
+		"a repository's location":    {reader["location"], nil},
+		"a role's project":           {role["project"], "test-project"},
+		"a role's end":               {role["deletionPolicy"], "DELETE"},
+		"a role's stage":             {role["stage"], "GA"},
+		"a role's name":              {role["name"], nil},
+		"an agent's project":         {agent["project"], "test-project"},
+		"an agent's member":          {agent["member"], nil},
 		"a cluster's visibility":     {standard["enableIntranodeVisibility"], nil},
 		"that of Autopilot":          {autopilot["enableIntranodeVisibility"], true},
 		"a cluster's stack":          {standard["ipAllocationPolicy"].ObjectValue()["stackType"], "IPV4"},
@@ -197,5 +209,17 @@ func TestSecretVersionAccess(t *testing.T) {
 	e.configure(e.client, props{"project": "test-project", "region": "us-central1", "impersonateServiceAccount": ci})
 	if got, err := read(props{"secret": "password"}); err == nil || !strings.Contains(err.Error(), "secretmanager.versions.access") {
 		t.Errorf("an account without the right reads %v, %v, want a refusal that names the permission", got, err)
+	}
+}
+
+// TestProjectsOfGrantsHaveTwoNames names the project of a grant in its other form.
+func TestProjectsOfGrantsHaveTwoNames(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, noRuntime{})
+	inputs := props{"project": "test-project", "role": "roles/logging.logWriter", "member": defaultAccount}
+	s := e.create(grantType, inputs)
+	inputs["project"] = "projects/test-project"
+	if d, _ := e.diff(s, inputs); len(d.DetailedDiff) > 0 {
+		t.Errorf("projects/test-project differs from test-project: %v, want no change", d.DetailedDiff)
 	}
 }

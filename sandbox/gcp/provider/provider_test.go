@@ -49,7 +49,17 @@ func TestLifecycle(t *testing.T) {
 		if err := e.delete(s); err != nil {
 			t.Errorf("Delete(%s) = %v, want nil", s.token, err)
 		}
-		if gone := e.read(s); gone.id != "" {
+		gone := e.read(s)
+		if s.token == customRoleType { // Google keeps it for seven days
+			if deleted := gone.outputs["deleted"]; !deleted.IsBool() || !deleted.BoolValue() {
+				t.Errorf("Read(%s) after deletion = %v, want deleted: true", s.token, gone.outputs)
+			}
+			if err := e.delete(s); err == nil || !strings.Contains(err.Error(), "already deleted") {
+				t.Errorf("second Delete(%s) = %v, want a refusal", s.token, err)
+			}
+			continue
+		}
+		if gone.id != "" {
 			t.Errorf("Read(%s) after deletion = %q, want no ID", s.token, gone.id)
 		}
 		if err := e.delete(s); err != nil {
@@ -359,7 +369,7 @@ func TestKeyVersion(t *testing.T) {
 	if want := []any{map[string]any{"pem": pem, "algorithm": "EC_SIGN_P256_SHA256"}}; !reflect.DeepEqual(got["publicKeys"], want) {
 		t.Errorf("publicKeys = %v, want %v", got["publicKeys"], want)
 	}
-	e.employ(nil)
+	e.employ([]string{"iam.roles.list"})
 	pipeline := e.dial()
 	e.configure(pipeline, props{"project": "test-project", "region": "us-central1", "impersonateServiceAccount": ci})
 	if _, err := invoke(pipeline); err == nil || !strings.Contains(err.Error(), "cloudkms.cryptoKeyVersions.get") {

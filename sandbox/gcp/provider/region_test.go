@@ -52,7 +52,7 @@ func TestRegionsAreListedAtEachStart(t *testing.T) {
 		read(t, roleFile(name), &role)
 		less := slices.DeleteFunc(slices.Clone(role.Permissions), func(p string) bool { return p == permission })
 		e := newEngine(t, noRuntime{})
-		e.employ(nil)
+		e.employ([]string{"iam.roles.list"})
 		for what, test := range map[string]struct {
 			permissions []string
 			config      props

@@ -80,7 +80,7 @@ func TestWhatReplaces(t *testing.T) {
 		{"githubRepository", providerType, props{"attributeCondition": "assertion.repository == 'other/r'"}, false},
 		{"githubRepositoryId", providerType, props{"attributeMapping": props{"google.subject": "assertion.sub", "attribute.repository": "assertion.repository_id"}}, false},
 		{"githubBranch", triggerType, props{"repositoryEventConfig": props{"repository": repository, "pullRequest": props{"branch": "^release$"}}}, false},
-		{"githubBranch", "gcp:serviceaccount/iAMMember:IAMMember", props{"member": "user:a@example.com"}, true},
+		{"githubBranch", "gcp:serviceaccount/iAMMember:IAMMember", props{"member": "serviceAccount:" + account}, true},
 		{"deletionProtection", triggerType, props{"approvalConfig": props{"approvalRequired": true}}, false},
 		{"cloudBuildTokenSecret", secretMemberType, props{"secretId": "other"}, true},
 		{"promotedFrom", triggerType, props{"substitutions": props{"_STACK": "dev", "_TRIED": "dev"}}, false},

@@ -417,7 +417,7 @@ func TestRolesAreEnoughForARealRun(t *testing.T) {
 		ours[token] = ours[token] || !r.delivered()
 	}
 	e := newEngine(t, noRuntime{})
-	e.employ(nil)
+	e.employ([]string{"iam.roles.list"})
 	become := func(name string) {
 		var role customRole
 		read(t, roleFile(name), &role)

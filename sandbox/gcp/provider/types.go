@@ -152,7 +152,7 @@ var resourceTypes = map[string]resourceType{
 	},
 	"gcp:projects/iAMMember:IAMMember": {
 		source: "resourcemanager/iam_project.go",
-		kind:   iam.KindProjectMember, replace: words("condition member project role"),
+		kind:   iam.KindProjectMember, replace: words("condition member project role"), references: []string{"project"},
 		shortID:  rewrite(`^projects/([^/]+)/iam/(.+)$`, "$1/$2"),
 		fullName: rewrite(`^([^/ ]+)[/ ]((?:projects/[^/]+/|organizations/[^/]+/)?roles/[^/ ]+)[/ ](.+)$`, "projects/$1/iam/$2/$3"),
 	},
@@ -163,7 +163,7 @@ var resourceTypes = map[string]resourceType{
 	},
 	"gcp:artifactregistry/repository:Repository": {
 		source: "artifactregistry/resource_artifact_registry_repository.go",
-		kind:   artifactregistry.KindRepository, labels: "labels", place: []string{"project", "location"},
+		kind:   artifactregistry.KindRepository, labels: "labels", place: []string{"project"},
 		defaults: map[string]any{"mode": "STANDARD_REPOSITORY"},
 		// Credentials for the upstream change in place.
 		replace: words(`format kmsKeyName location mavenConfig.allowSnapshotOverwrites mavenConfig.versionPolicy mode project
@@ -172,8 +172,8 @@ var resourceTypes = map[string]resourceType{
 			remoteRepositoryConfig.pythonRepository remoteRepositoryConfig.yumRepository repositoryId`),
 	},
 	"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": {
-		source: "artifactregistry/iam_artifact_registry_repository.go",
-		kind:   artifactregistry.KindRepositoryMember, place: []string{"location"},
+		source:     "artifactregistry/iam_artifact_registry_repository.go",
+		kind:       artifactregistry.KindRepositoryMember,
 		replace:    words("condition location member project repository role"),
 		references: []string{"repository"},
 		shortID:    withoutPolicy, fullName: withPolicy,
@@ -244,7 +244,7 @@ var resourceTypes = map[string]resourceType{
 	},
 	"gcp:secretmanager/secretIamMember:SecretIamMember": {
 		source: "secretmanager/iam_secret_manager_secret.go",
-		kind:   secretmanager.KindSecretMember, place: []string{"project"}, replace: words("condition member project role secretId"),
+		kind:   secretmanager.KindSecretMember, replace: words("condition member project role secretId"),
 		shortID: withoutPolicy, fullName: withPolicy,
 	},
 	"gcp:cloudbuild/trigger:Trigger": {

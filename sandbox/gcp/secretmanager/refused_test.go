@@ -13,5 +13,5 @@ func TestCreateIsRefused(t *testing.T) {
 	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime())
 	gcptest.Build(t, c)
 	refuse := gcptest.Refuser(t, c)
-	refuse("secret's name", secretmanager.KindSecretMember, gcp.Properties{"secretId": "a.b", "role": "roles/secretmanager.secretAccessor", "member": "user:a@example.com"}, 400, "1-255 letters")
+	refuse("secret's name", secretmanager.KindSecretMember, gcp.Properties{"secretId": "a.b", "role": "roles/secretmanager.secretAccessor", "member": gcptest.Member}, 400, "1-255 letters")
 }

@@ -42,8 +42,7 @@ type Repositories interface {
 	Identity(token string) (email string, ok bool)
 	// Repository returns a repository in Docker format, if it exists.
 	Repository(name string) (Repository, bool)
-	// Allowed reports whether an account, or anybody when email is empty, has a permission on a
-	// repository.
+	// Allowed reports whether an account has a permission on a repository.
 	Allowed(email, permission, name string) bool
 }
 
