@@ -40,7 +40,12 @@ var failures = []struct {
 	},
 	{
 		name:   "a policy of the cluster refuses its pods",
-		broken: []string{"$KUBECTL apply --filename test/testdata/shop/refuse.yaml", set + "services.shop.environment.ROUND policy"},
+		broken: []string{
+			"$KUBECTL apply --filename test/testdata/shop/refuse.yaml",
+			// The API server takes a moment to know a policy.
+			"timeout 60 sh -c \"until $KUBECTL --namespace default run shop-probe --image shop --dry-run=server 2>&1 | grep 'no pod of shop today'; do sleep 1; done\"",
+			set + "services.shop.environment.ROUND policy",
+		},
 		want:   []string{"deployment shop", "no pod of shop today"},
 		mended: []string{"$KUBECTL delete --filename test/testdata/shop/refuse.yaml"},
 	},
