@@ -39,7 +39,7 @@ var failures = []struct {
 		mended: []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.recommendation.command"},
 	},
 	{
-		name:   "a policy of the cluster refuses its pods",
+		name: "a policy of the cluster refuses its pods",
 		broken: []string{
 			"$KUBECTL apply --filename test/testdata/shop/refuse.yaml",
 			// The API server takes a moment to know a policy.
