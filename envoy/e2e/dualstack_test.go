@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"testing"
 
@@ -13,6 +14,26 @@ import (
 
 	"example.com/grpc-edge/envoy"
 )
+
+// loopbackIPv6 tells Linux whether loopback is without IPv6.
+const loopbackIPv6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6"
+
+// TestMain turns IPv6 of loopback on while the tests run: many containers have it off.
+func TestMain(m *testing.M) {
+	before, err := os.ReadFile(loopbackIPv6)
+	off := err == nil && strings.TrimSpace(string(before)) == "1"
+	if off {
+		err = os.WriteFile(loopbackIPv6, []byte("0"), 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "loopback has no IPv6, which some tests need:", err)
+	}
+	code := m.Run()
+	if off {
+		_ = os.WriteFile(loopbackIPv6, before, 0o600)
+	}
+	os.Exit(code)
+}
 
 // TestDualStack calls by both families. A range of IPv4 matches clients of IPv4, whose
 // addresses arrive mapped, and a range of IPv6 those of IPv6.
