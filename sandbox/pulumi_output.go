@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -88,11 +89,15 @@ func (p *pulumiOutput) diagnostics() string {
 		lines = append(policies, lines...)
 	}
 	if len(lines) > 0 {
-		return strings.TrimSpace(strings.Join(lines, "\n"))
+		return wrapping.ReplaceAllString(strings.TrimSpace(strings.Join(lines, "\n")), "")
 	}
 	text := p.text.String()
 	return strings.TrimSpace(text[max(0, len(text)-2000):])
 }
+
+// wrapping matches what Pulumi's SDK for Go writes before an error of the program, and before
+// that of a value that other resources wait for. It says nothing to who reads the error.
+var wrapping = regexp.MustCompile(`an unhandled error occurred: program failed:\s*(waiting for RPCs: )?(marshaling properties: )?(awaiting input property "[^"]*": )?`)
 
 // withoutWarnings returns the lines of the diagnostics without the warnings, and without the
 // resources that have nothing else.

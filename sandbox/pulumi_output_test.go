@@ -90,6 +90,25 @@ func TestDiagnosticsWithoutASection(t *testing.T) {
 	}
 }
 
+// An error of the program is shown without what Pulumi's SDK puts before it.
+func TestErrorsOfTheProgram(t *testing.T) {
+	t.Parallel()
+	const config = "grpc-edge:nodeCount is 0"
+	for _, wrapped := range []string{
+		"program failed:\n    " + config,
+		`program failed:` + "\n    " + `waiting for RPCs: marshaling properties: awaiting input property "spec": ` + config,
+	} {
+		out := &pulumiOutput{status: func(string) {}}
+		text := "Diagnostics:\n  pulumi:pulumi:Stack (grpc-edge-sandbox):\n    error: an unhandled error occurred: " + wrapped + "\n\nResources:\n    1 unchanged\n"
+		if _, err := out.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := out.diagnostics(), "pulumi:pulumi:Stack (grpc-edge-sandbox):\n    error: "+config; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // The warning about a run that was cut off does not hide the error of this one, and what a
 // program prints at the left margin does not end the diagnostics.
 func TestErrorAfterACutOff(t *testing.T) {
