@@ -57,15 +57,10 @@ func addCall(root, name, callee string, out io.Writer) error {
 // withCall returns the content of a service.yaml with the callee in `calls`, and the rest as it
 // is.
 func withCall(file, callee string) ([]byte, error) {
-	content, err := os.ReadFile(file)
+	content, calls, err := readCalls(file)
 	if err != nil {
 		return nil, err
 	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(content, &document); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
-	}
-	calls := valueOf(&document, "calls")
 	if calls == nil {
 		text := strings.TrimRight(string(content), "\n") + "\n"
 		return []byte(strings.TrimLeft(text+"calls: ["+callee+"]\n", "\n")), nil
@@ -87,6 +82,19 @@ func withCall(file, callee string) ([]byte, error) {
 	lines := strings.SplitAfter(string(content), "\n")
 	lines[line-1] = lines[line-1][:column-1] + added + lines[line-1][column-1:]
 	return []byte(strings.Join(lines, "")), nil
+}
+
+// readCalls returns the content of a service.yaml and the value of `calls` in it; nil for none.
+func readCalls(file string) (content []byte, calls *yaml.Node, err error) {
+	content, err = os.ReadFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(content, &document); err != nil {
+		return nil, nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	return content, valueOf(&document, "calls"), nil
 }
 
 // valueOf returns the value of a key of the object that a document is; nil for none.

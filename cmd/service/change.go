@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
-	"gopkg.in/yaml.v3"
 
 	"example.com/grpc-edge/services/catalog"
 )
@@ -142,17 +141,9 @@ func renameInCode(dir, name, to string) error {
 // renameCall writes the new name of a service in `calls` of a service.yaml.
 func renameCall(dir, name, to string) error {
 	file := filepath.Join(dir, catalog.SpecFile)
-	content, err := os.ReadFile(file)
-	if err != nil {
+	content, calls, err := readCalls(file)
+	if err != nil || calls == nil {
 		return err
-	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(content, &document); err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
-	}
-	calls := valueOf(&document, "calls")
-	if calls == nil {
-		return nil
 	}
 	lines := strings.SplitAfter(string(content), "\n")
 	for _, call := range slices.Backward(calls.Content) { // so that the columns before it stay right
