@@ -94,20 +94,16 @@ func ipv6Address(t *gcp.Change) error {
 	if t.New.Status.Has("address") {
 		return nil
 	}
-	taken := map[string]bool{}
+	var taken []netip.Prefix
 	for _, other := range t.All(KindAddress, "projects/") {
-		taken[other.Properties().Text("address")] = true
+		taken = append(taken, ParseRange(other.Properties().Text("address")+"/96"))
 	}
-	first := uint64(0)
 	if p.Text("ipv6EndpointType") == "NETLB" {
-		first = 1 << 31
+		prefix = block(prefix, 65, 1)
 	}
-	for n := first; ; n++ {
-		if a := nthIPv6(prefix, 96, n).Addr().String(); !taken[a] {
-			t.New.Status["address"] = a
-			return nil
-		}
-	}
+	free, _ := FreeRange(prefix, 96, taken) // there are more than two thousand million
+	t.New.Status["address"] = free.Addr().String()
+	return nil
 }
 
 // freeExternal returns an external address that nothing has.

@@ -25,18 +25,18 @@ var autoMode = netip.MustParsePrefix("10.128.0.0/9")
 // this one is for documentation (RFC 3849), as nothing is reached by it.
 var externalIPv6 = netip.MustParsePrefix("2001:db8::/32")
 
-// nthIPv6 returns the n-th block of a size within a range of IPv6; the first one is number 0.
-func nthIPv6(p netip.Prefix, bits int, n uint64) netip.Prefix {
-	a := p.Masked().Addr().As16()
+// block returns the n-th range of a size within a range; the first one is number 0.
+func block(p netip.Prefix, bits int, n uint64) netip.Prefix {
+	a := p.Masked().Addr().As16() // an IPv4 address is in its last 32 bits
 	high, low := binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
-	if bits <= 64 {
-		high += n << (64 - bits)
+	if end := bits + 128 - p.Addr().BitLen(); end <= 64 {
+		high += n << (64 - end)
 	} else {
-		low += n << (128 - bits)
+		low += n << (128 - end)
 	}
 	binary.BigEndian.PutUint64(a[:8], high)
 	binary.BigEndian.PutUint64(a[8:], low)
-	return netip.PrefixFrom(netip.AddrFrom16(a), bits)
+	return netip.PrefixFrom(netip.AddrFrom16(a).Unmap(), bits)
 }
 
 // RangeProblem returns why a string is no range for a subnet, or "".
@@ -68,8 +68,8 @@ func Nth(p netip.Prefix, n uint32) netip.Addr {
 // FreeRange returns the first range of a size in pool that overlaps with none
 // of those taken.
 func FreeRange(pool netip.Prefix, bits int, taken []netip.Prefix) (netip.Prefix, bool) {
-	for n := uint32(0); n < 1<<(bits-pool.Bits()); n++ {
-		candidate := netip.PrefixFrom(Nth(pool, n<<(32-bits)), bits)
+	for n := uint64(0); n < 1<<(bits-pool.Bits()); n++ {
+		candidate := block(pool, bits, n)
 		if !OverlapsAny(candidate, taken) {
 			return candidate, true
 		}

@@ -122,14 +122,11 @@ func admitIPv6(t *gcp.Change) error {
 	case t.New.Status.Text("externalIpv6Prefix") != "":
 		return nil
 	}
-	taken := map[string]bool{}
+	var taken []netip.Prefix
 	for _, other := range t.All(KindSubnetwork, "") {
-		taken[other.Status.Text("externalIpv6Prefix")] = true
+		taken = append(taken, ParseRange(other.Status.Text("externalIpv6Prefix")))
 	}
-	free := nthIPv6(externalIPv6, 64, 0)
-	for n := uint64(1); taken[free.String()]; n++ {
-		free = nthIPv6(externalIPv6, 64, n)
-	}
+	free, _ := FreeRange(externalIPv6, 64, taken) // there are four thousand million
 	// A range of Google's own serves VMs and forwarding rules ("ipv6GceEndpoint", Compute Engine API).
 	t.New.Status.Merge(gcp.Properties{"externalIpv6Prefix": free.String(), "ipv6GceEndpoint": "VM_AND_FR"})
 	return nil
