@@ -66,7 +66,10 @@ func breakServices(ctx context.Context, t *testing.T, c checkout) {
 	shell := func(t *testing.T, commands []string) {
 		t.Helper()
 		for _, command := range commands {
-			c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)"; KUBECTL=".cache/bin/kubectl --namespace grpc-edge"; `+command)
+			if strings.Contains(command, "$KUBECTL") {
+				command = withKubectl + command
+			}
+			c.must(ctx, t, "sh", "-c", command)
 		}
 	}
 	calls := callShop(ctx, t, c)

@@ -100,8 +100,12 @@ func callByEachName(ctx context.Context, t *testing.T, c checkout) {
 // kubectl runs kubectl on the sandbox's cluster.
 func kubectl(ctx context.Context, t *testing.T, c checkout, args string) string {
 	t.Helper()
-	return c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl --namespace grpc-edge `+args)
+	return c.must(ctx, t, "sh", "-c", withKubectl+"$KUBECTL "+args)
 }
+
+// withKubectl comes before a shell command that runs $KUBECTL, which is kubectl in the stack's
+// namespace.
+const withKubectl = `eval "$(make kubeconfig)" && KUBECTL=".cache/bin/kubectl --namespace grpc-edge" && `
 
 func spreadOverZones(ctx context.Context, t *testing.T, c checkout) {
 	c.must(ctx, t, "make", "up")
