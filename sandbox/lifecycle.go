@@ -185,7 +185,12 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 	out := &pulumiOutput{status: status}
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	go watchRollout(running, st, out, patient, end)
+	watch := rollout.Watcher{Namespace: namespace, Patient: patient, Say: out.trouble, Waiting: out.waiting}
+	go func() {
+		if err := watchRollout(running, st, watch); err != nil {
+			end(err)
+		}
+	}()
 	args := append([]string{"up", "--yes", "--skip-preview", "--suppress-outputs", stack.PolicyPack, "--stack", stack.Name}, st.AfterInterrupt()...)
 	err = st.Run(running, io.MultiWriter(log, out), args...)
 	if noted := st.NoteInterrupt(running.Err() != nil, err == nil); noted != nil {
@@ -197,21 +202,23 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 		}
 		return "", fmt.Errorf("%w\n%s\nThe whole output is in %s", err, out.diagnostics(), file)
 	}
-	return out.verdict(), nil
+	all := watch
+	all.All = true
+	if err := watchRollout(ctx, st, all); err != nil {
+		return "", fmt.Errorf("%w\nPulumi took this rollout for complete. Its whole output is in %s", err, file)
+	}
+	return out.verdict(), ctx.Err()
 }
 
-// watchRollout shows beside the stage's name which pod blocks the rollout, and why. It calls end
-// with a failure that will not go away by itself, unless it is patient. It returns when ctx
-// ends.
-func watchRollout(ctx context.Context, st stack.Stack, out *pulumiOutput, patient bool, end context.CancelCauseFunc) {
+// watchRollout shows beside the stage's name which pod blocks the rollout, and why. It returns a
+// failure that will not go away by itself, and nil when the watch or ctx ends.
+func watchRollout(ctx context.Context, st stack.Stack, w rollout.Watcher) error {
 	client, err := cluster.Client(ctx, st.State.ClustersDir())
 	if err != nil {
-		return // ctx has ended before there was a cluster
+		return nil //nolint:nilerr // ctx has ended before there was a cluster
 	}
-	w := rollout.Watcher{Client: client, Namespace: namespace, Patient: patient, Say: out.trouble, Waiting: out.waiting}
-	if err := w.Watch(ctx); err != nil {
-		end(err)
-	}
+	w.Client = client
+	return w.Watch(ctx)
 }
 
 // down destroys the stack, then removes the sandbox: every process, link, cgroup and file.

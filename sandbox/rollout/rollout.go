@@ -1,6 +1,9 @@
-// Package rollout reports at once which pod blocks a rollout, and why. Pulumi's Kubernetes
-// provider waits ten minutes and more for a Deployment, in case it recovers. A person at `make up` wants
-// the reason and the log after the second crash.
+// Package rollout waits for rollouts, and reports at once which pod blocks one, and why. Pulumi's
+// Kubernetes provider waits ten minutes and more for a Deployment, in case it recovers. A person at
+// `make up` wants the reason and the log after the second crash. The provider may also succeed
+// before the rollout has begun: it takes the old ReplicaSet for the new one while it reads an old
+// status, or while the controller takes an old ReplicaSet into use again (pkg/await/deployment.go,
+// pulumi-kubernetes).
 package rollout
 
 import (
@@ -16,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/ptr"
 
 	"example.com/grpc-edge/sandbox/breach"
 )
@@ -45,6 +49,8 @@ type Watcher struct {
 	Waiting func(deployment string) bool
 	// Patient makes the watch go on whatever it finds.
 	Patient bool
+	// All makes every Deployment matter, and the watch end once all are rolled out.
+	All bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
@@ -83,9 +89,12 @@ func (w *Watcher) Watch(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		found, err := w.look(ctx)
+		found, rolling, err := w.look(ctx)
 		if err == nil {
 			w.tell(found)
+			if w.All && !rolling {
+				return nil
+			}
 			for _, f := range found {
 				if f.lasting && !w.Patient {
 					return errors.New(f.text + w.log(ctx, f))
@@ -111,29 +120,30 @@ func (w *Watcher) tell(found []finding) {
 	w.Say(text)
 }
 
-// look polls the cluster once. It reports what was wrong before the watch began, too. That counts
-// only once Pulumi waits for it: until then the image that fixes it may still be building.
-func (w *Watcher) look(ctx context.Context) ([]finding, error) {
+// look polls the cluster once, and reports whether a rollout is under way. It finds what was wrong
+// before the watch began, too. That counts only once Pulumi waits for it: until then the image
+// that fixes it may still be building.
+func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err error) {
 	// In this order the newest ReplicaSet of an updated Deployment is never one of before.
 	pods, err := w.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	deployments, err := w.Client.AppsV1().Deployments(w.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	sets, err := w.Client.AppsV1().ReplicaSets(w.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if w.before == nil {
 		w.remember(pods.Items, deployments.Items)
 	}
-	var found []finding
 	refused, awaited := map[string]time.Time{}, map[types.UID]bool{}
 	for _, d := range deployments.Items {
 		wrong := deployment(&d)
+		rolling = rolling || !rolledOut(&d)
 		if w.updated(&d) {
 			wrong = w.lasting(refused, wrong)
 			if set := newest(&d, sets.Items); set != "" {
@@ -165,13 +175,20 @@ func (w *Watcher) look(ctx context.Context) ([]finding, error) {
 		found = append(found, w.breaches(ctx, &p, events, wrong)...)
 	}
 	w.refused = refused
-	return found, nil
+	return found, rolling, nil
+}
+
+// rolledOut reports whether the controller has seen the newest change of a Deployment, no pod of
+// an earlier one is left but those that end, and a pod of the newest serves.
+func rolledOut(d *appsv1.Deployment) bool {
+	s := d.Status
+	return s.ObservedGeneration >= d.Generation && s.Replicas == s.UpdatedReplicas && (s.AvailableReplicas > 0 || ptr.Deref(d.Spec.Replicas, 1) == 0)
 }
 
 // updated reports whether a Deployment is one that Pulumi waits for: it is new, or was changed
 // since the watch began, and has the ReplicaSet of this change.
 func (w *Watcher) updated(d *appsv1.Deployment) bool {
-	if w.Waiting != nil && w.Waiting(d.Name) {
+	if w.All || w.Waiting != nil && w.Waiting(d.Name) {
 		return true
 	}
 	generation, known := w.before[d.UID]

@@ -1,9 +1,11 @@
 package rollout
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -100,7 +102,7 @@ func TestPods(t *testing.T) {
 		now := begin
 		w.Now = func() time.Time { return now }
 		for _, want := range []string{test.early, test.late} {
-			found, err := w.look(t.Context())
+			found, _, err := w.look(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +147,7 @@ func TestBlocked(t *testing.T) {
 		w.Now = func() time.Time { return now }
 		for _, after := range []time.Duration{0, grace, grace + patience} {
 			now = begin.Add(after)
-			found, err := w.look(t.Context())
+			found, _, err := w.look(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,7 +236,7 @@ func TestBrokenBefore(t *testing.T) {
 				if _, err := w.Client.CoreV1().Pods(w.Namespace).UpdateStatus(t.Context(), p, metav1.UpdateOptions{}); err != nil {
 					t.Fatal(err)
 				}
-				found, err := w.look(t.Context())
+				found, _, err := w.look(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -273,7 +275,7 @@ func TestGoneAndRefused(t *testing.T) {
 	refused.Status.Conditions = []appsv1.DeploymentCondition{{
 		Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: `pods "echo-1" is forbidden: violates PodSecurity`,
 	}}
-	found, err := watcher(begin, gone, refused).look(t.Context())
+	found, _, err := watcher(begin, gone, refused).look(t.Context())
 	want := `deployment echo: a pod is refused: FailedCreate: pods "echo-1" is forbidden: violates PodSecurity`
 	if got := texts(found); err != nil || got != want {
 		t.Errorf("got %q, %v; want %q", got, err, want)
@@ -294,5 +296,62 @@ func TestWatchEnds(t *testing.T) {
 	}
 	if len(said) != 1 || said[0] != "pod echo-1: container echo ended 2 times: Error, exit code 2" {
 		t.Errorf("said %q", said)
+	}
+}
+
+// TestRolledOut watches Deployments after Pulumi has finished, which it also does when it takes the
+// ReplicaSet of before for the new one.
+func TestRolledOut(t *testing.T) {
+	t.Parallel()
+	const (
+		crashing  = "containerStatuses: [{name: echo, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]"
+		forbidden = "observedGeneration: 2, replicas: 1, availableReplicas: 1, conditions: [{type: ReplicaFailure, status: 'True', reason: FailedCreate, message: denied}]"
+	)
+	for name, test := range map[string]struct {
+		status, pod string
+		// want is the error; empty for none.
+		want string
+		// waits reports whether the watch goes on.
+		waits bool
+	}{
+		"rolled out":                 {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 2"},
+		"more pods to come":          {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 1"},
+		"not yet seen":               {status: "observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1", waits: true},
+		"pods of before":             {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 1, availableReplicas: 1", waits: true},
+		"none serves":                {status: "observedGeneration: 2, replicas: 1, updatedReplicas: 1", waits: true},
+		"a pod is not allowed":       {status: forbidden, want: "deployment echo: a pod is refused: FailedCreate: denied"},
+		"a pod crashes":              {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 1, availableReplicas: 1", pod: crashing, want: "pod echo-1: container echo ended 2 times: Error, exit code 1"},
+		"a pod crashes, none needed": {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 1", pod: crashing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "echo", Namespace: "grpc-edge", UID: "deployment", Generation: 2, Annotations: map[string]string{revision: "1"}}}
+				if err := yaml.Unmarshal([]byte("{"+test.status+"}"), &d.Status); err != nil {
+					t.Fatal(err)
+				}
+				set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
+					Name: "echo-a", Namespace: "grpc-edge", UID: "set", Annotations: map[string]string{revision: "1"},
+					OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
+				}}
+				p := pod(t, test.pod)
+				p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+				w := watcher(begin, d, set, p)
+				w.Now, w.All = time.Now, true
+				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+				defer cancel()
+				err := w.Watch(ctx)
+				if waits := ctx.Err() != nil; waits != test.waits {
+					t.Errorf("the watch goes on: %t, want %t", waits, test.waits)
+				}
+				got := ""
+				if err != nil {
+					got, _, _ = strings.Cut(err.Error(), "\n")
+				}
+				if got != test.want {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			})
+		})
 	}
 }
