@@ -7,10 +7,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// providerKeys lists, by namespace, the keys of a stack that the program's providers read:
-// the arguments of each provider, by their names in its SDK.
+// providerKeys lists, by namespace, the keys of a stack that the program's providers read: the
+// arguments of each provider, by their names in its SDK, and what the plugin of gcp reads besides
+// (extraConfig in provider/resources.go, pulumi-gcp).
 func providerKeys() map[string][]string {
-	keys := map[string][]string{}
+	keys := map[string][]string{"gcp": {"disableGlobalProjectWarning", "skipRegionValidation"}}
 	for namespace, arguments := range map[string]pulumi.Input{
 		"gcp": gcp.ProviderArgs{}, "kubernetes": kubernetes.ProviderArgs{}, "tls": tls.ProviderArgs{},
 	} {
