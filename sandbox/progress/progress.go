@@ -70,7 +70,8 @@ const (
 func New(out *os.File) *Printer {
 	p := &Printer{out: out, now: time.Now}
 	debug := slog.Default().Enabled(context.Background(), slog.LevelDebug)
-	if width, _, err := term.GetSize(int(out.Fd())); err == nil && os.Getenv("TERM") != "dumb" && !debug {
+	// A serial console does not know its width, which is then 0.
+	if width, _, err := term.GetSize(int(out.Fd())); err == nil && width > 0 && os.Getenv("TERM") != "dumb" && !debug {
 		p.live, p.width = true, width
 	}
 	return p
@@ -251,9 +252,9 @@ func (l *line) tell() {
 }
 
 // bar shows which part of the plan is done and how long the rest takes: at the pace up to
-// now, or as expected until there is one.
+// now, or as expected until there is one. Once only stages run that expect nothing, it is empty.
 func (p *Printer) bar() string {
-	if p.total < worthABar {
+	if p.total < worthABar || p.passed == p.total {
 		return ""
 	}
 	worked := p.passed

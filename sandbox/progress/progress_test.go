@@ -125,6 +125,7 @@ func TestBar(t *testing.T) {
 		{time.Minute, 0, "[#---------] 10 %, 9 min left · "},
 		{4 * time.Minute, time.Minute, "[#####-----] 50 %, 4 min left · "},
 		{30 * time.Minute, time.Minute, "[#########-] 96 %, 1 min left · "},
+		{30 * time.Minute, 10 * time.Minute, ""},
 	} {
 		now, p.passed = time.Unix(0, 0).Add(step.after), step.passed
 		if got := p.bar(); got != step.want {
