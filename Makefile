@@ -92,6 +92,10 @@ test: tools ## Run the tests of every module, then the end-to-end test
 	@cd test && go test -count=1 -timeout 80m -v ./...
 	@echo "All tests passed: unit tests of $(filter-out test,$(MODULES)), and the end-to-end test."
 
+.PHONY: test-vm
+test-vm: tools ## Run the sandbox in a virtual machine with Debian's kernel, systemd and cgroup v2 (ACCEL=kvm where that works)
+	@test/vm/run.sh
+
 .PHONY: unit
 unit: ## Run the unit tests only (M=infra for one module)
 	@$(call unit,$(or $(M),$(filter-out test,$(MODULES))))
