@@ -202,7 +202,8 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 		}
 		return "", fmt.Errorf("%w\n%s\nThe whole output is in %s", err, out.diagnostics(), file)
 	}
-	all := watch
+	end(nil)
+	all := watch // which the first watch may still read
 	all.All = true
 	if err := watchRollout(ctx, st, all); err != nil {
 		return "", fmt.Errorf("%w\nPulumi took this rollout for complete. Its whole output is in %s", err, file)
