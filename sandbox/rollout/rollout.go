@@ -122,7 +122,8 @@ func (w *Watcher) tell(found []finding) {
 
 // look polls the cluster once, and reports whether a rollout is under way. It finds what was wrong
 // before the watch began, too. That counts only once Pulumi waits for it: until then the image
-// that fixes it may still be building.
+// that fixes it may still be building. Crashes of before never count: a sandbox that was stopped
+// resumes with one of each container.
 func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err error) {
 	// In this order the newest ReplicaSet of an updated Deployment is never one of before.
 	pods, err := w.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{})
@@ -137,7 +138,8 @@ func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err 
 	if err != nil {
 		return nil, false, err
 	}
-	if w.before == nil {
+	first := w.before == nil
+	if first {
 		w.remember(pods.Items, deployments.Items)
 	}
 	refused, awaited := map[string]time.Time{}, map[types.UID]bool{}
@@ -158,7 +160,7 @@ func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err 
 		}
 		_, old := w.before[p.UID]
 		matters := !old || awaited[owner(&p)]
-		if !matters {
+		if !matters || first {
 			w.discount(&p)
 		}
 		wrong := w.pod(&p)

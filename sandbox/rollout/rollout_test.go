@@ -304,24 +304,27 @@ func TestWatchEnds(t *testing.T) {
 func TestRolledOut(t *testing.T) {
 	t.Parallel()
 	const (
-		crashing  = "containerStatuses: [{name: echo, restartCount: 1, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]"
+		crashed   = "containerStatuses: [{name: echo, restartCount: 7, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, reason: Error}}}]"
 		forbidden = "observedGeneration: 2, replicas: 1, availableReplicas: 1, conditions: [{type: ReplicaFailure, status: 'True', reason: FailedCreate, message: denied}]"
 	)
 	for name, test := range map[string]struct {
 		status, pod string
+		// crashes is how often the pod crashes while it is watched.
+		crashes int32
 		// want is the error; empty for none.
 		want string
 		// waits reports whether the watch goes on.
 		waits bool
 	}{
-		"rolled out":                 {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 2"},
-		"more pods to come":          {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 1"},
-		"not yet seen":               {status: "observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1", waits: true},
-		"pods of before":             {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 1, availableReplicas: 1", waits: true},
-		"none serves":                {status: "observedGeneration: 2, replicas: 1, updatedReplicas: 1", waits: true},
-		"a pod is not allowed":       {status: forbidden, want: "deployment echo: a pod is refused: FailedCreate: denied"},
-		"a pod crashes":              {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 1, availableReplicas: 1", pod: crashing, want: "pod echo-1: container echo ended 2 times: Error, exit code 1"},
-		"a pod crashes, none needed": {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 1", pod: crashing},
+		"rolled out":         {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 2"},
+		"more pods to come":  {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 1", pod: crashed, crashes: 2},
+		"not yet seen":       {status: "observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1", waits: true},
+		"pods of before":     {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 1, availableReplicas: 1", waits: true},
+		"none serves":        {status: "observedGeneration: 2, replicas: 1, updatedReplicas: 1", waits: true},
+		"not allowed":        {status: forbidden, want: "deployment echo: a pod is refused: FailedCreate: denied"},
+		"crashed before":     {status: "observedGeneration: 2, replicas: 1, updatedReplicas: 1", pod: crashed, waits: true},
+		"crashes once":       {status: "observedGeneration: 2, replicas: 1, updatedReplicas: 1", pod: crashed, crashes: 1, waits: true},
+		"crashes repeatedly": {status: "observedGeneration: 2, replicas: 1, updatedReplicas: 1", pod: crashed, crashes: 2, want: "pod echo-1: container echo ended 2 times: Error, exit code 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -340,6 +343,13 @@ func TestRolledOut(t *testing.T) {
 				w.Now, w.All = time.Now, true
 				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 				defer cancel()
+				crash := time.AfterFunc(grace, func() {
+					if test.crashes > 0 {
+						p.Status.ContainerStatuses[0].RestartCount += test.crashes
+						_, _ = w.Client.CoreV1().Pods(w.Namespace).UpdateStatus(ctx, p, metav1.UpdateOptions{})
+					}
+				})
+				defer crash.Stop()
 				err := w.Watch(ctx)
 				if waits := ctx.Err() != nil; waits != test.waits {
 					t.Errorf("the watch goes on: %t, want %t", waits, test.waits)
