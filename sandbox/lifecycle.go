@@ -185,9 +185,11 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 	out := &pulumiOutput{status: status}
 	running, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	watch := rollout.Watcher{Namespace: namespace, Patient: patient, Say: out.trouble, Waiting: out.waiting}
+	watch := func(ctx context.Context, all bool) error {
+		return watchRollout(ctx, st, rollout.Watcher{Namespace: namespace, Patient: patient, Say: out.trouble, Waiting: out.waiting, All: all})
+	}
 	go func() {
-		if err := watchRollout(running, st, watch); err != nil {
+		if err := watch(running, false); err != nil {
 			end(err)
 		}
 	}()
@@ -203,9 +205,7 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 		return "", fmt.Errorf("%w\n%s\nThe whole output is in %s", err, out.diagnostics(), file)
 	}
 	end(nil)
-	all := watch // which the first watch may still read
-	all.All = true
-	if err := watchRollout(ctx, st, all); err != nil {
+	if err := watch(ctx, true); err != nil {
 		return "", fmt.Errorf("%w\nPulumi took this rollout for complete. Its whole output is in %s", err, file)
 	}
 	return out.verdict(), ctx.Err()

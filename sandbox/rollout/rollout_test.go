@@ -35,6 +35,22 @@ func pod(t *testing.T, status string) *corev1.Pod {
 	return p
 }
 
+// deployed returns a Deployment at its second generation, which the controller has seen, with its
+// ReplicaSet and that one's pod, and with these statuses.
+func deployed(t *testing.T, deployment, status string) (*appsv1.Deployment, *appsv1.ReplicaSet, *corev1.Pod) {
+	t.Helper()
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "echo", Namespace: "grpc-edge", UID: "deployment", Generation: 2, Annotations: map[string]string{revision: "1"}}}
+	d.Status.ObservedGeneration = 2
+	if err := yaml.Unmarshal([]byte(deployment), &d.Status); err != nil {
+		t.Fatal(err)
+	}
+	set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: "echo-a", Namespace: "grpc-edge", UID: "set", Annotations: map[string]string{revision: "1"}}}
+	set.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))}
+	p := pod(t, status)
+	p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+	return d, set, p
+}
+
 func watcher(now time.Time, objects ...runtime.Object) *Watcher {
 	return &Watcher{Client: fake.NewClientset(objects...), Namespace: "grpc-edge", Now: func() time.Time { return now }, Say: func(string) {}}
 }
@@ -209,15 +225,7 @@ func TestBrokenBefore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: "echo-a", Namespace: "grpc-edge", UID: "set", Annotations: map[string]string{revision: "1"}}}
-			d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "echo", Namespace: "grpc-edge", UID: "deployment", Generation: 2, Annotations: map[string]string{revision: "1"}}}
-			d.Status.ObservedGeneration = 2
-			if err := yaml.Unmarshal([]byte(test.deployment), &d.Status); err != nil {
-				t.Fatal(err)
-			}
-			p := pod(t, test.pod)
-			set.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))}
-			p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+			d, set, p := deployed(t, test.deployment, test.pod)
 			w, now := watcher(begin, p, set, d), begin
 			building := true
 			w.Now = func() time.Time { return now }
@@ -329,16 +337,7 @@ func TestRolledOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "echo", Namespace: "grpc-edge", UID: "deployment", Generation: 2, Annotations: map[string]string{revision: "1"}}}
-				if err := yaml.Unmarshal([]byte("{"+test.status+"}"), &d.Status); err != nil {
-					t.Fatal(err)
-				}
-				set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{
-					Name: "echo-a", Namespace: "grpc-edge", UID: "set", Annotations: map[string]string{revision: "1"},
-					OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(d, appsv1.SchemeGroupVersion.WithKind("Deployment"))},
-				}}
-				p := pod(t, test.pod)
-				p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+				d, set, p := deployed(t, "{"+test.status+"}", test.pod)
 				w := watcher(begin, d, set, p)
 				w.Now, w.All = time.Now, true
 				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
