@@ -33,6 +33,22 @@ func (c *Checker) OneOf(property string, values ...string) {
 	}
 }
 
+// NotEmulated refuses properties that no stack sets, so that nobody takes them for tried.
+func (c *Checker) NotEmulated(properties ...string) {
+	for _, property := range properties {
+		if c.P.Has(property) {
+			c.Wrong(property, "is not emulated: no stack sets it")
+		}
+	}
+}
+
+// OnlyEmulated refuses the values of a string property that no stack has.
+func (c *Checker) OnlyEmulated(property string, values ...string) {
+	if v := c.P.Text(property); v != "" && !slices.Contains(values, v) {
+		c.Wrong(property, "%q is not emulated: stacks have %s only", v, strings.Join(values, " or "))
+	}
+}
+
 // Between checks that a number, if present, is in a range.
 func (c *Checker) Between(property string, low, high int) {
 	if c.P.Has(property) {

@@ -52,7 +52,7 @@ func TestObjectsAreComplete(t *testing.T) {
 		t.Errorf("cluster spec = %+v, want the ranges described", spec)
 	}
 	pool := rt.Pools["gke/pool"]
-	if pool.Count != 3 || len(pool.Zones) != 3 || pool.Labels["tier"] != "edge" || pool.Taints[0] != (container.Taint{Key: "dedicated", Value: "edge", Effect: "NoSchedule"}) || pool.ServiceAccount != gcptest.AccountEmail {
+	if pool.Count != 3 || len(pool.Zones) != 3 || pool.Labels["tier"] != "edge" || pool.ServiceAccount != gcptest.AccountEmail {
 		t.Errorf("node pool spec = %+v, want 3 nodes as described", pool)
 	}
 }

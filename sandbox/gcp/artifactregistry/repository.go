@@ -47,13 +47,11 @@ var repositoryID = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$`)
 func checkRepository(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Match("repositoryId", repositoryID, "be 1-63 characters: a lowercase letter, then lowercase letters, digits and hyphens")
-	c.OneOf("mode", "STANDARD_REPOSITORY", "REMOTE_REPOSITORY", "VIRTUAL_REPOSITORY")
+	c.OnlyEmulated("mode", "STANDARD_REPOSITORY", "REMOTE_REPOSITORY")
+	c.NotEmulated("remoteRepositoryConfig.dockerRepository.customRepository", "remoteRepositoryConfig.commonRepository")
 	c.OneOf("vulnerabilityScanningConfig.enablementConfig", "INHERITED", "DISABLED")
 	if f := p.Text("format"); f != "" && !strings.EqualFold(f, "DOCKER") {
 		c.Wrong("format", "%q: only DOCKER repositories are emulated", f)
-	}
-	if p.Text("mode") == "VIRTUAL_REPOSITORY" {
-		c.Wrong("mode", "virtual repositories are not emulated: use STANDARD_REPOSITORY or REMOTE_REPOSITORY")
 	}
 	ids := map[string]bool{}
 	for i, policy := range p.Objects("cleanupPolicies") {
@@ -77,10 +75,6 @@ func admitRepository(t *gcp.Change) error {
 	p := t.New.Config
 	if remote := p.Text("mode") == "REMOTE_REPOSITORY"; remote != p.Has("remoteRepositoryConfig") {
 		return gcp.BadRequest("remoteRepositoryConfig is set if and only if the mode is REMOTE_REPOSITORY.")
-	}
-	docker := p.Object("remoteRepositoryConfig").Object("dockerRepository")
-	if custom := docker.Text("customRepository.uri"); custom != "" && custom != "https://registry-1.docker.io" {
-		return gcp.BadRequest("Upstream %q is not emulated: the only upstream is DOCKER_HUB.", custom)
 	}
 	if err := kms.MayEncrypt(t, p.Text("kmsKeyName"), gcp.Agents["artifactregistry.googleapis.com"]); err != nil {
 		return err

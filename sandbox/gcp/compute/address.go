@@ -33,9 +33,7 @@ func useSubnetwork(call gcp.Call, all []gcp.Need) []gcp.Need {
 func checkAddress(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Name()
-	if kind := p.Text("addressType"); kind != "" && kind != "EXTERNAL" {
-		c.Wrong("addressType", "%q is not emulated: stacks have EXTERNAL addresses only", kind)
-	}
+	c.OnlyEmulated("addressType", "EXTERNAL")
 	c.OneOf("ipVersion", "IPV4", "IPV6")
 	c.OneOf("networkTier", "PREMIUM", "STANDARD")
 	c.OneOf("ipv6EndpointType", "VM", "NETLB")

@@ -29,17 +29,6 @@ func TestCreateIsRefused(t *testing.T) {
 	refuse("subnet overlaps itself", compute.KindSubnetwork, gcp.Properties{"name": "s", "network": "net", "ipCidrRange": "10.16.0.0/20",
 		"secondaryIpRanges": []any{gcp.Properties{"rangeName": "r", "ipCidrRange": "10.16.8.0/24"}}}, 400, "conflicts with existing subnetwork 's'")
 	refuse("subnet region", compute.KindSubnetwork, gcptest.With(gcptest.SubnetConfig, gcp.Properties{"region": "us-central9"}), 400, "Unknown region")
-	refuse("firewall of both sorts", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "allows": []any{gcp.Properties{"protocol": "tcp"}},
-		"denies": []any{gcp.Properties{"protocol": "tcp"}}}, 400, "not both")
-	refuse("firewall port", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "allows": []any{
-		gcp.Properties{"protocol": "tcp", "ports": []any{"90-80"}}}}, 400, `"90-80" is neither a port nor a range`)
-	refuse("firewall protocol with ports", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "allows": []any{
-		gcp.Properties{"protocol": "icmp", "ports": []any{"80"}}}}, 400, "ports may only be specified")
-	refuse("firewall source", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "allows": []any{gcp.Properties{"protocol": "tcp"}}}, 400,
-		"one of source_tags, source_ranges, or source_service_accounts must be defined")
-	refuse("firewall empty", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net"}, 400, "'resource.allowed' or 'resource.denied'")
-	refuse("egress with sources", compute.KindFirewall, gcp.Properties{"name": "f", "network": "net", "direction": "EGRESS",
-		"denies": []any{gcp.Properties{"protocol": "all"}}, "sourceRanges": []any{"10.0.0.0/8"}}, 400, "Egress rules have destinations")
 	dual := gcp.Properties{"name": "s", "network": "net", "ipCidrRange": "10.32.0.0/20", "stackType": "IPV4_IPV6"}
 	refuse("dual stack without access", compute.KindSubnetwork, dual, 400, "'resource.ipv6AccessType' not specified")
 	refuse("internal IPv6", compute.KindSubnetwork, gcptest.With(dual, gcp.Properties{"ipv6AccessType": "INTERNAL"}), 400, "not emulated")
@@ -48,7 +37,15 @@ func TestCreateIsRefused(t *testing.T) {
 	refuse("IPv6 without subnet", compute.KindAddress, gcptest.With(ipv6, gcp.Properties{"subnetwork": nil}), 400, "'resource.subnetwork' not specified")
 	refuse("IPv6 in the Standard Tier", compute.KindAddress, gcptest.With(ipv6, gcp.Properties{"networkTier": "STANDARD"}), 400, "PREMIUM")
 	refuse("address asked for", compute.KindAddress, gcp.Properties{"name": "a", "address": "203.0.113.99"}, 400, "not allocated to the project")
-	refuse("internal address", compute.KindAddress, gcp.Properties{"name": "a", "addressType": "INTERNAL", "subnetwork": "sub"}, 400, "EXTERNAL addresses only")
+	refuse("internal address", compute.KindAddress, gcp.Properties{"name": "a", "addressType": "INTERNAL", "subnetwork": "sub"}, 400, "stacks have EXTERNAL only")
 	refuse("router with BGP", compute.KindRouter, gcp.Properties{"name": "r", "network": "net", "bgp": gcp.Properties{"asn": 64512.0}}, 400, "bgp': is not emulated")
-	refuse("NAT without router", compute.KindRouterNAT, gcp.Properties{"name": "nat", "router": "r", "sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES"}, 404, "routers/r' was not found")
+	nat := gcp.Properties{"name": "nat", "router": "r", "sourceSubnetworkIpRangesToNat": "LIST_OF_SUBNETWORKS", "natIpAllocateOption": "AUTO_ONLY",
+		"subnetworks": []any{gcp.Properties{"name": "sub"}}}
+	refuse("NAT without router", compute.KindRouterNAT, nat, 404, "routers/r' was not found")
+	gcptest.Create(t, c, compute.KindRouter, gcp.Properties{"name": "r", "network": "net"})
+	refuse("NAT of no subnet", compute.KindRouterNAT, gcptest.With(nat, gcp.Properties{"subnetworks": nil}), 400, "LIST_OF_SUBNETWORKS needs subnetworks")
+	refuse("NAT of a missing subnet", compute.KindRouterNAT, gcptest.With(nat, gcp.Properties{"subnetworks": []any{gcp.Properties{"name": "s"}}}), 404, "subnetworks/s' was not found")
+	refuse("NAT of all subnets", compute.KindRouterNAT, gcptest.With(nat, gcp.Properties{"sourceSubnetworkIpRangesToNat": "ALL_SUBNETWORKS_ALL_IP_RANGES"}),
+		400, `"ALL_SUBNETWORKS_ALL_IP_RANGES" is not emulated: stacks have LIST_OF_SUBNETWORKS only`)
+	refuse("NAT with addresses", compute.KindRouterNAT, gcptest.With(nat, gcp.Properties{"natIps": []any{"ip"}}), 400, "natIps': is not emulated")
 }

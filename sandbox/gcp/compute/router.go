@@ -16,9 +16,7 @@ var routerRule = &gcp.Rule{
 func checkRouter(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Name()
-	if p.Has("bgp") {
-		c.Wrong("bgp", "is not emulated: no stack has a router with BGP")
-	}
+	c.NotEmulated("bgp")
 	return c.Found
 }
 
@@ -50,11 +48,10 @@ var natName = regexp.MustCompile(`^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])$`)
 func checkNAT(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Match("name", natName, "be 2-63 characters: a lowercase letter, then lowercase letters, digits and hyphens")
-	c.OneOf("sourceSubnetworkIpRangesToNat", "ALL_SUBNETWORKS_ALL_IP_RANGES",
-		"ALL_SUBNETWORKS_ALL_PRIMARY_IP_RANGES", "LIST_OF_SUBNETWORKS")
-	c.OneOf("natIpAllocateOption", "MANUAL_ONLY", "AUTO_ONLY")
-	c.OneOf("autoNetworkTier", "PREMIUM", "STANDARD")
-	c.OneOf("type", "PUBLIC", "PRIVATE")
+	c.OnlyEmulated("sourceSubnetworkIpRangesToNat", "LIST_OF_SUBNETWORKS")
+	c.OnlyEmulated("natIpAllocateOption", "AUTO_ONLY")
+	c.OnlyEmulated("type", "PUBLIC")
+	c.NotEmulated("natIps", "drainNatIps", "autoNetworkTier", "rules")
 	c.OneOf("logConfig.filter", "ERRORS_ONLY", "TRANSLATIONS_ONLY", "ALL")
 	if n := p.Int("minPortsPerVm"); p.Bool("enableDynamicPortAllocation") && n&(n-1) != 0 {
 		c.Wrong("minPortsPerVm", "%d must be a power of 2 with dynamic port allocation", n)
@@ -62,39 +59,15 @@ func checkNAT(p gcp.Properties) []gcp.Violation {
 	return c.Found
 }
 
-// admitNAT checks a gateway against its router, its subnets and its addresses
-// ("Set up and manage network address translation with Public NAT", Cloud NAT).
+// admitNAT checks a gateway against its router and its subnets ("Set up and manage network address translation with Public NAT", Cloud NAT).
 func admitNAT(t *gcp.Change) error {
 	p := t.New.Config
-	router, err := t.LookUp(KindRouter, p.Text("router"))
-	if err != nil {
+	if _, err := t.LookUp(KindRouter, p.Text("router")); err != nil {
 		return err
 	}
-	all := p.Text("sourceSubnetworkIpRangesToNat") != "LIST_OF_SUBNETWORKS"
-	if all == p.Has("subnetworks") {
-		return gcp.Invalid("sourceSubnetworkIpRangesToNat", p.Text("sourceSubnetworkIpRangesToNat"),
-			"Subnetworks are given if and only if it is LIST_OF_SUBNETWORKS.")
+	if !p.Has("subnetworks") {
+		return gcp.Invalid("sourceSubnetworkIpRangesToNat", p.Text("sourceSubnetworkIpRangesToNat"), "LIST_OF_SUBNETWORKS needs subnetworks.")
 	}
-	if manual := p.Text("natIpAllocateOption") == "MANUAL_ONLY"; manual != p.Has("natIps") {
-		return gcp.Invalid("natIpAllocateOption", p.Text("natIpAllocateOption"), "NAT IPs are given if and only if it is MANUAL_ONLY.")
-	}
-	for _, other := range t.All(KindRouterNAT, router.Name+"/") {
-		if theirs := other.Config.Text("sourceSubnetworkIpRangesToNat"); other.Name != t.New.Name && all && theirs != "LIST_OF_SUBNETWORKS" {
-			return gcp.Invalid("nats", t.New.ID(), "NAT '%s' covers all subnetworks of the region already.", other.ID())
-		}
-	}
-	if err := natUses(t, p); err != nil {
-		return err
-	}
-	t.Complete(nil, gcp.Properties{
-		"enableDynamicPortAllocation": false, "enableEndpointIndependentMapping": false, "endpointTypes": []any{"ENDPOINT_TYPE_VM"},
-		"icmpIdleTimeoutSec": 30, "minPortsPerVm": 64, "tcpEstablishedIdleTimeoutSec": 1200, "tcpTimeWaitTimeoutSec": 120,
-		"tcpTransitoryIdleTimeoutSec": 30, "udpIdleTimeoutSec": 30, "type": "PUBLIC", "autoNetworkTier": "PREMIUM",
-	})
-	return nil
-}
-
-func natUses(t *gcp.Change, p gcp.Properties) error {
 	for _, s := range p.Objects("subnetworks") {
 		subnet, err := t.LookUp(KindSubnetwork, s.Text("name"))
 		if err != nil {
@@ -102,12 +75,10 @@ func natUses(t *gcp.Change, p gcp.Properties) error {
 		}
 		t.New.Uses = append(t.New.Uses, subnet.Name)
 	}
-	for _, ip := range p.Texts("natIps") {
-		address, err := t.LookUp(KindAddress, ip)
-		if err != nil {
-			return err
-		}
-		t.New.Uses = append(t.New.Uses, address.Name)
-	}
+	t.Complete(nil, gcp.Properties{
+		"enableDynamicPortAllocation": false, "enableEndpointIndependentMapping": false, "endpointTypes": []any{"ENDPOINT_TYPE_VM"},
+		"icmpIdleTimeoutSec": 30, "minPortsPerVm": 64, "tcpEstablishedIdleTimeoutSec": 1200, "tcpTimeWaitTimeoutSec": 120,
+		"tcpTransitoryIdleTimeoutSec": 30, "udpIdleTimeoutSec": 30, "type": "PUBLIC", "autoNetworkTier": "PREMIUM",
+	})
 	return nil
 }

@@ -42,12 +42,6 @@ func nodePoolRule(rt Runtime) *gcp.Rule {
 var machineType = regexp.MustCompile(`^(a2|a3|a4|c2|c2d|c3|c3d|c4|c4a|c4d|e2|f1|g1|g2|h3|m1|m2|m3|m4|n1|n2|n2d|n4|n4a|n4d|t2a|t2d|z3)-` +
 	`(micro|small|medium|custom-[0-9]+-[0-9]+|[a-z]+-[0-9]+g?(-[a-z0-9]+)*)$`)
 
-// effects of taints, as GKE spells them, and their Kubernetes names ("Isolate
-// your workloads in dedicated node pools", GKE documentation).
-var effects = map[string]string{
-	"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute",
-}
-
 func checkNodePool(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Match("name", clusterName, "be 1-40 characters: a lowercase letter, then lowercase letters, digits and hyphens, not a hyphen at the end")
@@ -60,14 +54,7 @@ func checkNodePool(p gcp.Properties) []gcp.Violation {
 	c.Between("initialNodeCount", 0, 1000)
 	c.Between("nodeConfig.diskSizeGb", 10, 65536)
 	c.Between("maxPodsPerNode", 8, 256)
-	for i, taint := range p.Objects("nodeConfig.taints") {
-		if e := taint.Text("effect"); e != "" && effects[e] == "" {
-			c.Wrong(fmt.Sprintf("nodeConfig.taints[%d].effect", i), "%q is not one of NO_SCHEDULE, PREFER_NO_SCHEDULE, NO_EXECUTE", e)
-		}
-	}
-	if p.Bool("nodeConfig.spot") && p.Bool("nodeConfig.preemptible") {
-		c.Wrong("nodeConfig.preemptible", "spot and preemptible cannot both be true")
-	}
+	c.NotEmulated("nodeConfig.taints", "nodeConfig.preemptible")
 	low, high := p.Int("autoscaling.minNodeCount"), p.Int("autoscaling.maxNodeCount")
 	if p.Has("autoscaling.maxNodeCount") && low > high {
 		c.Wrong("autoscaling.minNodeCount", "%d is more than maxNodeCount, %d", low, high)
@@ -197,9 +184,6 @@ func nodePoolSpec(o *gcp.Object) NodePoolSpec {
 	spec.Count = p.Int("nodeCount") * len(spec.Zones)
 	for key, value := range p.Object("nodeConfig.labels") {
 		spec.Labels[key] = fmt.Sprint(value)
-	}
-	for _, taint := range p.Objects("nodeConfig.taints") {
-		spec.Taints = append(spec.Taints, Taint{taint.Text("key"), taint.Text("value"), effects[taint.Text("effect")]})
 	}
 	slices.Sort(spec.Zones)
 	return spec

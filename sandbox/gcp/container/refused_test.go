@@ -39,6 +39,6 @@ func TestCreateIsRefused(t *testing.T) {
 	refuse("pool upgrades", container.KindNodePool, gcptest.With(gcptest.PoolConfig, gcp.Properties{"name": "p", "management": gcp.Properties{"autoUpgrade": false}}), 400,
 		"Auto_upgrade cannot be false when release_channel REGULAR is set.")
 	refuse("pool autoscaling", container.KindNodePool, gcptest.With(gcptest.PoolConfig, gcp.Properties{"name": "p", "autoscaling": gcp.Properties{"minNodeCount": 3.0, "maxNodeCount": 2.0}}), 400, "more than maxNodeCount")
-	refuse("pool taint", container.KindNodePool, gcptest.With(gcptest.PoolConfig, gcp.Properties{"name": "p", "nodeConfig": gcp.Properties{"taints": []any{gcp.Properties{"key": "k", "effect": "NoSchedule"}}}}), 400, "NO_SCHEDULE")
+	refuse("pool taint", container.KindNodePool, gcptest.With(gcptest.PoolConfig, gcp.Properties{"name": "p", "nodeConfig": gcp.Properties{"taints": []any{gcp.Properties{"key": "k", "effect": "NO_SCHEDULE"}}}}), 400, "nodeConfig.taints': is not emulated")
 	refuse("pool addresses", container.KindNodePool, gcptest.With(gcptest.PoolConfig, gcp.Properties{"name": "p", "nodeCount": 400.0}), 400, "IP_SPACE_EXHAUSTED")
 }

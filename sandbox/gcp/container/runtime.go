@@ -74,14 +74,6 @@ type NodePoolSpec struct {
 	// and not that of its node (GKE_METADATA).
 	PodMetadata bool
 	Labels      map[string]string // Kubernetes labels
-	Taints      []Taint
-}
-
-// Taint is a Kubernetes taint.
-type Taint struct {
-	Key, Value string
-	// Effect is in Kubernetes' spelling, such as NoSchedule.
-	Effect string
 }
 
 // resume starts the clusters and nodes that the state describes.

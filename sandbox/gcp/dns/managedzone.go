@@ -26,9 +26,7 @@ func checkManagedZone(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	c.Name()
 	c.Match("dnsName", recordName, "be a DNS name in lower case with a final dot")
-	if p.Text("visibility") != "private" {
-		c.Wrong("visibility", "%q is not emulated: a stack makes private zones only", p.Text("visibility"))
-	}
+	c.OnlyEmulated("visibility", "private")
 	if len(p.Objects("privateVisibilityConfig.networks")) == 0 {
 		c.Wrong("privateVisibilityConfig", "needs a network, as no other sees a private zone")
 	}

@@ -142,7 +142,6 @@ var (
 		"name": "pool", "cluster": ClusterName, "nodeCount": 1,
 		"nodeConfig": gcp.Properties{
 			"machineType": "e2-standard-2", "serviceAccount": AccountEmail, "labels": gcp.Properties{"tier": "edge"},
-			"taints": []any{gcp.Properties{"key": "dedicated", "value": "edge", "effect": "NO_SCHEDULE"}},
 		},
 	}
 )

@@ -32,9 +32,7 @@ func checkAlertPolicy(p gcp.Properties) []gcp.Violation {
 		c.Wrong("notificationChannels", "%d channels are more than 16", n)
 	}
 	checkUserLabels(c)
-	if p.Has("alertStrategy") {
-		c.Wrong("alertStrategy", "is not emulated: no stack has one")
-	}
+	c.NotEmulated("alertStrategy")
 	conditions := p.Objects("conditions")
 	if p.Has("conditions") && (len(conditions) < 1 || len(conditions) > 6) {
 		c.Wrong("conditions", "a policy has from one to six conditions, not %d", len(conditions))

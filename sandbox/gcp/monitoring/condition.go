@@ -22,8 +22,8 @@ var conditionKinds = []string{
 func checkCondition(p gcp.Properties) []gcp.Violation {
 	c := &gcp.Checker{P: p}
 	for _, kind := range conditionKinds {
-		if kind != promQLCondition && p.Has(kind) {
-			c.Wrong(kind, "is not emulated: give %s", promQLCondition)
+		if kind != promQLCondition {
+			c.NotEmulated(kind)
 		}
 	}
 	if p.Has(promQLCondition) {

@@ -12,7 +12,7 @@ var notificationChannelRule = &gcp.Rule{
 	Kind: KindNotificationChannel, Noun: "notification channel", Name: "projects/{project}/notificationChannels/{number}",
 	Permissions: gcp.CRUD("monitoring.notificationChannels"),
 	Check:       checkNotificationChannel, Admit: admitNotificationChannel,
-	Release: releaseNotificationChannel, Deleted: forgetChannel,
+	Release: releaseNotificationChannel,
 }
 
 // checkNotificationChannel follows "projects.notificationChannels" (Cloud Monitoring API).
@@ -21,9 +21,8 @@ func checkNotificationChannel(p gcp.Properties) []gcp.Violation {
 	c.Length("displayName", 512)
 	c.Length("description", 1024)
 	checkUserLabels(c)
-	if kind := p.Text("type"); kind != "" && kind != "email" {
-		c.Wrong("type", "%q: only email channels are emulated", kind)
-	}
+	c.OnlyEmulated("type", "email")
+	c.NotEmulated("forceDelete", "sensitiveLabels")
 	for key := range p.Object("labels") {
 		if key != "email_address" {
 			c.Wrong("labels."+key, "a channel of type email has the label email_address only")
@@ -45,25 +44,16 @@ func admitNotificationChannel(t *gcp.Change) error {
 	return nil
 }
 
-// releaseNotificationChannel refuses to delete a channel that policies use,
-// unless that is forced ("notificationChannels.delete", Cloud Monitoring API).
+// releaseNotificationChannel refuses to delete a channel that policies use
+// ("notificationChannels.delete", Cloud Monitoring API).
 func releaseNotificationChannel(t *gcp.Change) error {
 	for _, policy := range t.All(KindAlertPolicy, "projects/") {
-		if slices.Contains(channelsOf(policy), t.Old.Name) && !t.Old.Config.Bool("forceDelete") {
+		if slices.Contains(channelsOf(policy), t.Old.Name) {
 			return &gcp.Error{Code: 400, Reason: "badRequest",
 				Message: fmt.Sprintf("Could not delete %q because it is still being referenced by: %q", t.Old.Name, policy.Name)}
 		}
 	}
 	return nil
-}
-
-// forgetChannel removes a deleted channel from the policies that used it.
-func forgetChannel(t *gcp.Change) {
-	for _, policy := range t.All(KindAlertPolicy, "projects/") {
-		if kept := slices.DeleteFunc(channelsOf(policy), func(name string) bool { return name == t.Old.Name }); len(kept) < len(channelsOf(policy)) {
-			policy.Config["notificationChannels"] = gcp.List(kept)
-		}
-	}
 }
 
 // channelsOf returns the names of an alert policy's notification channels.

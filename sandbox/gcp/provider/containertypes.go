@@ -38,6 +38,8 @@ var clusterType = resourceType{
 		"enableL4IlbSubsetting": disabled, "enableFqdnNetworkPolicy": disabled,
 	},
 	references: []string{"network", "subnetwork"},
+	sets: words(`nodeLocations nodeConfig.oauthScopes masterAuthorizedNetworksConfig.cidrBlocks loggingConfig.enableComponents
+		monitoringConfig.enableComponents maintenancePolicy.maintenanceExclusions`),
 	computed: words(`masterAuth.clusterCaCertificate privateClusterConfig.privateEndpoint privateClusterConfig.publicEndpoint
 		controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint ipAllocationPolicy.clusterIpv4CidrBlock
 		ipAllocationPolicy.servicesIpv4CidrBlock monitoringConfig.managedPrometheus`),
@@ -51,6 +53,7 @@ var nodePoolType = resourceType{
 		networkConfig.additionalNodeNetworkConfigs networkConfig.additionalPodNetworkConfigs
 		networkConfig.podCidrOverprovisionConfig networkConfig.subnetwork`), nodeConfigReplace...),
 	references: []string{"cluster"},
+	sets:       words("nodeLocations nodeConfig.oauthScopes"),
 	nested: map[string]any{"management.autoRepair": true, "management.autoUpgrade": true, "upgradeSettings.strategy": "SURGE",
 		"nodeConfig.shieldedInstanceConfig.enableIntegrityMonitoring": true},
 	stays:    words("nodeDrainConfigs nodeLocations"), // emptied zones change nothing

@@ -62,6 +62,9 @@ func (d *differ) value(path string, state, old, new resource.PropertyValue) {
 		}
 		d.object(path, nested, old.ObjectValue(), new.ObjectValue())
 	case old.IsArray() && new.IsArray() && !new.ContainsUnknowns():
+		if slices.Contains(d.sets, index.ReplaceAllString(path, "")) {
+			new = inOrder(new, old)
+		}
 		for i := range max(len(old.ArrayValue()), len(new.ArrayValue())) {
 			d.value(fmt.Sprintf("%s[%d]", path, i), resource.NewNullProperty(), item(old, i), item(new, i))
 		}
@@ -254,6 +257,26 @@ func (d *differ) response(news resource.PropertyMap) *pulumirpc.DiffResponse {
 	// cannot exist beside the old one.
 	response.DeleteBeforeReplace = len(response.Replaces) > 0 && d.autoname != "" && !isDefault(news, d.autoname)
 	return response
+}
+
+// inOrder returns a set with the items that another one has at the same places as there, and the
+// others between and after them.
+func inOrder(set, like resource.PropertyValue) resource.PropertyValue {
+	rest := slices.Clone(set.ArrayValue())
+	ordered := make([]resource.PropertyValue, len(like.ArrayValue()))
+	for i, item := range like.ArrayValue() {
+		same := func(v resource.PropertyValue) bool { return strip(v).DeepEquals(strip(item)) }
+		if j := slices.IndexFunc(rest, same); j >= 0 {
+			ordered[i] = rest[j]
+			rest = slices.Delete(rest, j, j+1)
+		}
+	}
+	for i := range ordered {
+		if ordered[i].IsNull() && len(rest) > 0 {
+			ordered[i], rest = rest[0], rest[1:]
+		}
+	}
+	return resource.NewProperty(append(ordered, rest...))
 }
 
 func item(list resource.PropertyValue, i int) resource.PropertyValue {

@@ -15,6 +15,13 @@ func TestDiff(t *testing.T) {
 		states[step.token], inputs[step.token] = e.create(step.token, step.inputs), step.inputs
 	}
 	const none, update, replace = pulumirpc.PropertyDiff_Kind(-1), pulumirpc.PropertyDiff_UPDATE, pulumirpc.PropertyDiff_UPDATE_REPLACE
+	networks := func(ranges ...string) props {
+		var blocks []any
+		for _, r := range ranges {
+			blocks = append(blocks, props{"cidrBlock": r})
+		}
+		return props{"masterAuthorizedNetworksConfig": props{"cidrBlocks": blocks}}
+	}
 	cases := []struct {
 		name, token string
 		change      props
@@ -38,8 +45,11 @@ func TestDiff(t *testing.T) {
 		{"cluster subnet", clusterToken, props{"subnetwork": "other"}, "subnetwork", replace},
 		{"cluster ranges", clusterToken, props{"ipAllocationPolicy": props{"clusterSecondaryRangeName": "other", "servicesSecondaryRangeName": "services"}},
 			"ipAllocationPolicy.clusterSecondaryRangeName", replace},
-		{"authorized networks", clusterToken, props{"masterAuthorizedNetworksConfig": props{"cidrBlocks": []any{props{"cidrBlock": "10.1.0.0/16"}}}},
-			"masterAuthorizedNetworksConfig.cidrBlocks[0].cidrBlock", update},
+		{"authorized networks", clusterToken, networks("192.0.2.0/24", "10.1.0.0/16"), "masterAuthorizedNetworksConfig.cidrBlocks[0].cidrBlock", update},
+		{"authorized networks in another order", clusterToken, networks("192.0.2.0/24", "10.0.0.0/8"), "", none},
+		{"an authorized network more", clusterToken, networks("198.51.100.0/24", "192.0.2.0/24", "10.0.0.0/8"),
+			"masterAuthorizedNetworksConfig.cidrBlocks[2]", pulumirpc.PropertyDiff_ADD},
+		{"an authorized network less", clusterToken, networks("192.0.2.0/24"), "masterAuthorizedNetworksConfig.cidrBlocks[0]", pulumirpc.PropertyDiff_DELETE},
 		{"release channel", clusterToken, props{"releaseChannel": props{"channel": "RAPID"}}, "releaseChannel", pulumirpc.PropertyDiff_ADD},
 		{"control plane left out", clusterToken, props{"privateClusterConfig": props{"enablePrivateNodes": true}},
 			"privateClusterConfig.masterIpv4CidrBlock", pulumirpc.PropertyDiff_DELETE_REPLACE},

@@ -115,6 +115,9 @@ func (p *provider) Read(ctx context.Context, r *pulumirpc.ReadRequest) (*pulumir
 	if err != nil {
 		return nil, err
 	}
+	if t.unread {
+		return &pulumirpc.ReadResponse{Id: r.Id, Properties: r.Properties, Inputs: r.Inputs}, nil
+	}
 	_, ctx, done := p.sessions.begin(ctx)
 	defer done()
 	o, err := p.retried(ctx, func() (gcp.Object, error) { return p.cloud.Read(ctx, t.kind, t.name(r.Id)) })

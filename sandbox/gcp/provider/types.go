@@ -54,6 +54,12 @@ type resourceType struct {
 	unchanged map[string]func(state, new string) bool
 	// computed lists the nested properties that Google fills in.
 	computed []string
+	// sets lists the paths, without indexes, of lists whose order means nothing (TypeSet, or a
+	// DiffSuppressFunc that says so).
+	sets []string
+	// unread marks an object that the client never reads: it is what it was created as, and
+	// cannot be imported.
+	unread bool
 	// stays lists the list properties that stay as they were when a program no longer gives them
 	// (Optional and Computed). For texts, numbers and objects, the SDK's types show it.
 	stays []string
@@ -136,6 +142,7 @@ var resourceTypes = map[string]resourceType{
 			"tcpTimeWaitTimeoutSec": 120.0, "tcpTransitoryIdleTimeoutSec": 30.0, "udpIdleTimeoutSec": 30.0, "type": "PUBLIC"},
 		replace:    words("endpointTypes initialNatIps name project region router type"),
 		stays:      words("drainNatIps endpointTypes natIps"),
+		sets:       words("subnetworks subnetworks.sourceIpRangesToNats"),
 		references: []string{"router", "region"},
 		shortID:    rewrite(`^projects/([^/]+)/regions/([^/]+)/routers/([^/]+)/nats/([^/]+)$`, "$1/$2/$3/$4"),
 		fullName:   rewrite(`^([^/]+)/([^/]+)/([^/]+)/([^/]+)$`, "projects/$1/regions/$2/routers/$3/nats/$4"),
@@ -148,7 +155,7 @@ var resourceTypes = map[string]resourceType{
 	"gcp:projects/iAMCustomRole:IAMCustomRole": {
 		source: "resourcemanager/resource_google_project_iam_custom_role.go",
 		kind:   iam.KindCustomRole, place: []string{"project"},
-		defaults: map[string]any{"stage": "GA"}, replace: words("project roleId"),
+		defaults: map[string]any{"stage": "GA"}, replace: words("project roleId"), sets: []string{"permissions"},
 	},
 	"gcp:projects/iAMMember:IAMMember": {
 		source: "resourcemanager/iam_project.go",
@@ -164,7 +171,7 @@ var resourceTypes = map[string]resourceType{
 	"gcp:artifactregistry/repository:Repository": {
 		source: "artifactregistry/resource_artifact_registry_repository.go",
 		kind:   artifactregistry.KindRepository, labels: "labels", place: []string{"project"},
-		defaults: map[string]any{"mode": "STANDARD_REPOSITORY"},
+		defaults: map[string]any{"mode": "STANDARD_REPOSITORY"}, sets: []string{"cleanupPolicies"},
 		// Credentials for the upstream change in place.
 		replace: words(`format kmsKeyName location mavenConfig.allowSnapshotOverwrites mavenConfig.versionPolicy mode project
 			remoteRepositoryConfig.aptRepository remoteRepositoryConfig.commonRepository remoteRepositoryConfig.description
@@ -180,7 +187,7 @@ var resourceTypes = map[string]resourceType{
 	},
 	"gcp:projects/serviceIdentity:ServiceIdentity": {
 		source: "resourcemanager/resource_project_service_identity.go",
-		kind:   serviceusage.KindServiceIdentity, place: []string{"project"}, replace: words("project service"),
+		kind:   serviceusage.KindServiceIdentity, place: []string{"project"}, replace: words("project service"), unread: true,
 		shortID:  rewrite(`/serviceIdentities/`, "/services/"),
 		fullName: rewrite(`/services/`, "/serviceIdentities/"),
 	},
@@ -192,6 +199,7 @@ var resourceTypes = map[string]resourceType{
 	"gcp:binaryauthorization/policy:Policy": {
 		source: "binaryauthorization/resource_binary_authorization_policy.go",
 		kind:   binaryauthorization.KindAdmissionPolicy, place: []string{"project"}, replace: []string{"project"},
+		sets:     words("defaultAdmissionRule.requireAttestationsBies clusterAdmissionRules"),
 		shortID:  rewrite(`/policy$`, ""),
 		fullName: rewrite(`^(projects/[^/]+)$`, "$1/policy"),
 	},
@@ -222,11 +230,11 @@ var resourceTypes = map[string]resourceType{
 		kind:   dns.KindManagedZone, autoname: "name", maxName: 63, labels: "labels", place: []string{"project"},
 		// The description is Pulumi's own (pulumi-gcp, provider/resources.go: managedByPulumi).
 		defaults: map[string]any{"description": "Managed by Pulumi", "visibility": "public"},
-		replace:  words("dnsName name project visibility"),
+		replace:  words("dnsName name project visibility"), sets: []string{"privateVisibilityConfig.networks"},
 	},
 	"gcp:dns/recordSet:RecordSet": {
 		source: "dns/resource_dns_record_set.go",
-		kind:   dns.KindRecordSet, place: []string{"project"}, replace: words("managedZone name project"),
+		kind:   dns.KindRecordSet, place: []string{"project"}, replace: words("managedZone name project"), sets: []string{"rrdatas"},
 	},
 	"gcp:iam/workloadIdentityPool:WorkloadIdentityPool": {
 		source: "iambeta/resource_iam_workload_identity_pool.go",
