@@ -38,6 +38,7 @@ type Facts struct {
 	Missing      []string // kernel features
 	Commands     []string // missing commands
 	RootFS       string   // type of the file system of the state folder
+	Hosts        error    // what is wrong with /etc/hosts
 	Network      error    // what is in the network's way
 }
 
@@ -63,6 +64,7 @@ func Read(dir string, network func() error) (Facts, error) {
 			f.Commands = append(f.Commands, c)
 		}
 	}
+	_, f.Hosts = os.Stat("/etc/hosts")
 	f.Network = network()
 	return f, nil
 }
@@ -100,6 +102,9 @@ func (f Facts) Check(build bool) error {
 	}
 	for _, m := range f.Missing {
 		complain("the kernel lacks %s", m)
+	}
+	if f.Hosts != nil {
+		complain("%w: Pulumi gets one of its own, mounted over the machine's: make an empty one, `touch /etc/hosts`", f.Hosts)
 	}
 	if f.Network != nil {
 		complain("%w", f.Network)

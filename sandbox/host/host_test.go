@@ -26,6 +26,7 @@ func TestCheck(t *testing.T) {
 		"pods would be evicted": {func(f *Facts) { f.Disk, f.DiskSize = 4<<30, 250<<30 }, false, "4.0 GiB of disk is free and 4.5 GiB is needed"},
 		"in a container":        {func(f *Facts) { f.RootFS = "overlayfs" }, false, "to a volume"},
 		"old kernel":            {func(f *Facts) { f.Missing = []string{"seccomp: use another"} }, false, "the kernel lacks seccomp: use another"},
+		"no hosts file":         {func(f *Facts) { f.Hosts = errors.New("stat /etc/hosts: no such file or directory") }, false, "touch /etc/hosts"},
 		"address taken":         {func(f *Facts) { f.Network = errors.New("198.51.100.0/27 is routed already") }, false, "routed already"},
 	}
 	for name, test := range tests {

@@ -23,7 +23,7 @@ func (s Stack) hostsFile() string { return filepath.Join(s.State.Dir, "hosts") }
 // WriteHosts writes the hosts file of this machine with the sandbox's hosts added.
 func (s Stack) WriteHosts(region string) error {
 	own, err := os.ReadFile("/etc/hosts")
-	if err != nil && !os.IsNotExist(err) {
+	if err != nil {
 		return err
 	}
 	hosts := append([]string{region + "-docker.pkg.dev", googleapis.KMS, cluster.SecretManager, cluster.BinaryAuthorization}, googleapis.Asked...)
