@@ -98,7 +98,7 @@ func appendChanges(text string, changes []step) string {
 	return text
 }
 
-// details returns the diff of one resource, folded.
+// details returns the diff of one resource, folded, or a line for a change without a diff.
 func details(s step) string {
 	summary := fmt.Sprintf("<code>%s</code> %s <b>%s</b>", s.sign(), s.Op, escape(s.name()))
 	var lines strings.Builder
@@ -106,15 +106,15 @@ func details(s step) string {
 		lines.WriteString(p.diff())
 	}
 	body := lines.String()
+	// HTML ends at an empty line (CommonMark, "HTML blocks"): without one, what follows would be a part of it.
 	if s.Op == "delete" || body == "" {
 		reasons := ""
 		if len(s.ReplaceReasons) > 0 {
 			reasons = ", because of " + strings.Join(s.ReplaceReasons, ", ")
 		}
-		return fmt.Sprintf("- %s%s\n", summary, escape(reasons))
+		return fmt.Sprintf("<div>%s%s</div>\n\n", summary, escape(reasons))
 	}
 	const most = limit / 8 // for one resource
-	// HTML ends at an empty line (CommonMark, "HTML blocks"): without one, a list would be a part of it.
 	return fmt.Sprintf("<details><summary>%s</summary>\n\n%s\n</details>\n\n", summary, fenced("diff", cut(body, most)))
 }
 

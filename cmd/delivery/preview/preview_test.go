@@ -192,12 +192,12 @@ func TestNothingBreaksOut(t *testing.T) {
 	}
 }
 
-// A change without a diff is an item of a list, and not a part of the HTML before it.
-func TestListAfterDetails(t *testing.T) {
+// A change without a diff stands in line with those that have one, and is not a part of the HTML before it.
+func TestLineAfterDetails(t *testing.T) {
 	t.Parallel()
 	d := one(t, "update", "kubernetes:core/v1:ConfigMap", `{"a":"b"}`, `{"a":"c"}`)
 	d.Steps = append(d.Steps, one(t, "create", "kubernetes:core/v1:ConfigMap", "", "{}").Steps...)
-	if got := d.Markdown("dev", noCommits); !strings.Contains(got, "</details>\n\n- <code>+</code>") {
+	if got := d.Markdown("dev", noCommits); !strings.Contains(got, "</details>\n\n<div><code>+</code>") {
 		t.Errorf("got\n%s", got)
 	}
 }
