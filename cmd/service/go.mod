@@ -4,10 +4,10 @@ go 1.26.0
 
 require (
 	example.com/grpc-edge/services/catalog v0.0.0
-	golang.org/x/mod v0.38.0
+	golang.org/x/mod v0.43.0
 	gopkg.in/yaml.v3 v3.0.1
 )
 
-require google.golang.org/protobuf v1.36.11 // indirect
+require google.golang.org/protobuf v1.36.12 // indirect
 
 replace example.com/grpc-edge/services/catalog => ../../services/catalog

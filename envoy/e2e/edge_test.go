@@ -148,11 +148,11 @@ func stop(t *testing.T, process *os.Process, exited <-chan error) {
 		t.Errorf("stopping Envoy: %v", err)
 	}
 	select {
-	case <-exited:
+	case err := <-exited:
+		t.Logf("Envoy stopped: %v", err)
 	case <-time.After(stopLimit):
-		t.Errorf("Envoy did not stop within %v of SIGTERM", stopLimit)
 		_ = process.Kill()
-		<-exited
+		t.Errorf("Envoy did not stop within %v of SIGTERM, and then: %v", stopLimit, <-exited)
 	}
 }
 

@@ -2,7 +2,7 @@
 // the pulumi-language-go plugin that Pulumi ships next to its CLI, which no
 // package registry serves.
 //
-// It speaks the pulumirpc.LanguageRuntime protocol of the Pulumi SDK v3.258.0.
+// It speaks the pulumirpc.LanguageRuntime protocol of the Pulumi SDK v3.276.0.
 // What only `pulumi convert` and `pulumi package` need (code generation, Pack,
 // Link) answers Unimplemented.
 package languagehost

@@ -58,7 +58,7 @@ func TestAdoptOnlyWhatIsProven(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin)
-	if In(t.TempDir()).adopt("pulumi", "v3.258.0", folder) {
+	if In(t.TempDir()).adopt("pulumi", "v3.276.0", folder) {
 		t.Error("the test was taken for Pulumi")
 	}
 }

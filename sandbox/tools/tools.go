@@ -72,7 +72,7 @@ type module struct {
 // modules in the order of their build time, so that the longest wait comes first.
 var modules = []module{
 	{"kubernetes", "tool", kubernetesFlags, []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"}},
-	{"pulumi", "tool", "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.258.0", []string{"pulumi"}},
+	{"pulumi", "tool", "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.276.0", []string{"pulumi"}},
 	{"coredns", ".", "", []string{"coredns"}},
 	{"etcd", "tool", "", []string{"etcd"}},
 	{"grpcurl", "tool", "", []string{"grpcurl"}},

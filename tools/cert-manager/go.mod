@@ -3,8 +3,8 @@ module tools/cert-manager
 go 1.26.0
 
 require (
-	github.com/cert-manager/cert-manager v1.19.2
-	golang.org/x/sync v0.18.0
+	github.com/cert-manager/cert-manager v1.19.2 // held: the Kubernetes modules, newer there
+	golang.org/x/sync v0.25.0
 )
 
 require (

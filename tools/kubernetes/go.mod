@@ -167,7 +167,7 @@ require (
 	k8s.io/kube-scheduler v0.34.4 // indirect
 	k8s.io/kubectl v0.34.4 // indirect
 	k8s.io/kubelet v0.34.4 // indirect
-	k8s.io/kubernetes v1.34.4 // indirect
+	k8s.io/kubernetes v1.34.4 // indirect; held: GKE's channels and tools/pulumi-kubernetes
 	k8s.io/metrics v0.34.4 // indirect
 	k8s.io/mount-utils v0.34.4 // indirect
 	k8s.io/pod-security-admission v0.34.4 // indirect

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/cel-go/cel"
+	"cel.dev/cel-go/cel"
 
 	"example.com/grpc-edge/sandbox/gcp"
 )
