@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ func (c workCopy) writeEmpty(ctx context.Context, dir string) error {
 	}
 	for name, content := range map[string]string{
 		"Pulumi.yaml": "name: grpc-edge\nruntime: go\n", "Pulumi.empty.yaml": "config: {}\n", "main.go": emptyProgram, "go.mod": "module empty\n\ngo 1.26.0\n", "go.sum": string(sums),
-		"go.work": "go 1.26.0\n\nuse .\n", // otherwise go uses that of the copy
+		"go.work": "go " + strings.TrimPrefix(runtime.Version(), "go") + "\n\nuse .\n", // otherwise go uses that of the copy
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return err
