@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"example.com/grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/measure/machine"
 )
 
 // variants lists settings of `go build` that trade time for memory.
@@ -23,7 +25,7 @@ var variants = []struct {
 
 // cold measures the first `make up` and compilations on a copy with empty caches.
 func (c workCopy) cold(ctx context.Context, r *page.Results) (err error) {
-	cold := &page.Cold{Date: time.Now()}
+	cold := &page.Cold{Date: time.Now(), Machine: machine.Describe(runtime.NumCPU())}
 	if cold.Up, err = c.time(ctx, "make", "up"); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func TestCheck(t *testing.T) {
 		"not root":          {func(f *Facts) { f.UID = 1000 }, false, "run it with sudo"},
 		"other processor":   {func(f *Facts) { f.Arch = "arm64" }, false, "x86-64 only, and this is arm64"},
 		"no python":         {func(f *Facts) { f.Commands = []string{"python3"} }, false, "apt-get install python3"},
-		"too little memory": {func(f *Facts) { f.Memory = 3 << 30 }, false, "3.0 GiB of memory is available and 4.0 GiB is needed"},
+		"too little memory": {func(f *Facts) { f.Memory = 3 << 30 }, false, "3.0 GiB of memory is available and 5.0 GiB is needed"},
 		"enough to run":     {func(f *Facts) { f.Memory = 5 << 30 }, false, ""},
 		"too little to build": {func(f *Facts) { f.Memory = 5 << 30 }, true,
 			"5.0 GiB of memory is available and 10.0 GiB is needed for the first build"},

@@ -3,7 +3,9 @@ package page
 import (
 	"fmt"
 	"strings"
+	"time"
 
+	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/measure/report"
 )
 
@@ -45,5 +47,17 @@ func (r Results) table() string {
 	if r.Cold != nil {
 		t.Add("`infra` compiled with an empty build cache", build(r.Cold.Builds[0].Build))
 	}
-	return fmt.Sprintf("\n\n%s\n%s, on %d CPUs of a %s with %s of memory.\n\n", t, report.Date(r.Date), r.Machine.CPUs, r.Machine.Model, r.Machine.Memory)
+	return fmt.Sprintf("\n\n%s\n%s.%s\n\n", t, taken(r.Date, r.Machine), r.taken())
+}
+
+// taken returns when and where the figures with empty caches were measured, if that was another time.
+func (r Results) taken() string {
+	if r.Cold == nil || report.Date(r.Cold.Date) == report.Date(r.Date) {
+		return ""
+	}
+	return " With empty caches: " + taken(r.Cold.Date, r.Cold.Machine) + "."
+}
+
+func taken(date time.Time, m machine.Description) string {
+	return fmt.Sprintf("%s, on %d CPUs of a %s with %s of memory", report.Date(date), m.CPUs, m.Model, m.Memory)
 }

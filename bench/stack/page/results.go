@@ -77,7 +77,8 @@ type Rollout struct {
 
 // Cold holds the times that a newcomer waits once.
 type Cold struct {
-	Date time.Time
+	Date    time.Time
+	Machine machine.Description
 	// Up is the time of the first `make up`, which fetches and compiles everything.
 	Up time.Duration
 	// Builds holds builds of infra with an empty build cache.
