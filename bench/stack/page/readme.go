@@ -47,17 +47,19 @@ func (r Results) table() string {
 	if r.Cold != nil {
 		t.Add("`infra` compiled with an empty build cache", build(r.Cold.Builds[0].Build))
 	}
-	return fmt.Sprintf("\n\n%s\n%s.%s\n\n", t, taken(r.Date, r.Machine), r.taken())
+	return fmt.Sprintf("\n\n%s\n%s.%s\n\n", t, measured(r.Date, r.Machine), r.coldMeasured())
 }
 
-// taken returns when and where the figures with empty caches were measured, if that was another time.
-func (r Results) taken() string {
+// coldMeasured returns when and where the figures with empty caches were measured, or nothing if
+// that was on the day of the others.
+func (r Results) coldMeasured() string {
 	if r.Cold == nil || report.Date(r.Cold.Date) == report.Date(r.Date) {
 		return ""
 	}
-	return " With empty caches: " + taken(r.Cold.Date, r.Cold.Machine) + "."
+	return " With empty caches: " + measured(r.Cold.Date, r.Cold.Machine) + "."
 }
 
-func taken(date time.Time, m machine.Description) string {
+// measured returns when and where figures were measured.
+func measured(date time.Time, m machine.Description) string {
 	return fmt.Sprintf("%s, on %d CPUs of a %s with %s of memory", report.Date(date), m.CPUs, m.Model, m.Memory)
 }

@@ -2,7 +2,7 @@ package compute
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// firewallRule is that of the rules which GKE adds for a load balancer. No stack has its own.
+// firewallRule creates the firewall rules that GKE adds for a load balancer. Stacks have none of their own.
 var firewallRule = &gcp.Rule{
 	Kind: KindFirewall, Noun: "firewall", Name: "projects/{project}/global/firewalls/{name}",
 	Permissions: permissionsOf("firewalls", "compute.globalOperations.get", policy),
