@@ -76,12 +76,9 @@ func statsTag(name, pattern string) *metricsv3.TagSpecifier {
 
 // unwantedStats lists statistics that Envoy does not create. grpc_stats counts the same
 // as grpc_web, which takes the names of methods from clients and keeps each forever.
-// The others are duplicates, and histograms of twenty series each that nobody reads.
+// The others are histograms of twenty series each that nobody reads.
 func unwantedStats() []*matcherv3.StringMatcher {
-	patterns := []*matcherv3.StringMatcher{
-		{MatchPattern: &matcherv3.StringMatcher_Contains{Contains: ".grpc-web."}},
-		{MatchPattern: &matcherv3.StringMatcher_Contains{Contains: ".external.upstream_rq"}},
-	}
+	patterns := []*matcherv3.StringMatcher{{MatchPattern: &matcherv3.StringMatcher_Contains{Contains: ".grpc-web."}}}
 	for _, suffix := range []string{
 		"http2.cookie_count", "http2.cookie_size", "http2.header_count", "http2.header_list_size",
 		"connections_accepted_per_socket_event",

@@ -69,7 +69,7 @@ var badCalls = []abuse{
 	{"underscore", whole(call(count, field("x_user", "root"))), ":status 200 grpc-status 0", "http2.dropped_headers_with_underscores"},
 	{"escaped slash", whole(call("/test.Probe%2fCount")), ":status 200 grpc-status 12", "http.https.no_route"},
 	{"unknown service", whole(call("/api.Nope/Nope")), ":status 200 grpc-status 12", "http.https.no_route"},
-	{"unknown method", whole(call("/test.Probe/Nope")), ":status 200 grpc-status 12", "cluster.probe.upstream_rq_200"},
+	{"unknown method", whole(call("/test.Probe/Nope")), ":status 200 grpc-status 12", "cluster.probe.upstream_rq_total"},
 	{"wrong content-type", whole(append(call(count)[:4], field("content-type", "text/plain"))), ":status 415 grpc-status 3", "http.https.downstream_rq_4xx"},
 	{"path twice", whole(call(count, field(":path", headers))), "closed", "http2.rx_messaging_error"},
 	{"no path", whole(call(count)[:3]), "closed", "http2.rx_messaging_error"},
