@@ -8,13 +8,16 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 )
 
+// answersName names the filter, and its settings in routes.
+const answersName = "answers"
+
 //go:embed answers.lua
 var answersScript string
 
 // answerFilters returns the filters that give callers by gRPC-Web and REST the answers
 // that their clients expect, where Envoy's own differ. No native gRPC call passes them.
 func answerFilters() []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{off(httpFilter("answers", &luav3.Lua{DefaultSourceCode: &corev3.DataSource{
+	return []*hcmv3.HttpFilter{off(httpFilter(answersName, &luav3.Lua{DefaultSourceCode: &corev3.DataSource{
 		Specifier: &corev3.DataSource_InlineString{InlineString: answersScript},
 	}}))}
 }

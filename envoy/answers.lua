@@ -6,7 +6,7 @@ local statuses = {
   ["429"] = 8, ["500"] = 13, ["502"] = 14, ["503"] = 14, ["504"] = 4,
 }
 
--- HEAD is called as GET. A content type of gRPC loses its parameters, with which Envoy does
+-- HEAD is called as GET, but where a method is bound to HEAD itself. A content type of gRPC loses its parameters, with which Envoy does
 -- not take it for gRPC.
 function envoy_on_request(request)
   local headers = request:headers()
@@ -18,7 +18,7 @@ function envoy_on_request(request)
     end
   elseif headers:get(":method") == "HEAD" then
     noted:set("answers", "head", "yes")
-    headers:replace(":method", "GET")
+    if not request:filterContext():get("head") then headers:replace(":method", "GET") end
   end
 end
 

@@ -58,7 +58,7 @@ func restRefusals(c Config) []refusal {
 			http.StatusUnsupportedMediaType, "compressed bodies are not taken; send this one as it is", ""},
 	}
 	notJSON := and(writes, fails(json), or(posts, is(contentType, matching(".+"))))
-	if paths := filePaths(c); len(paths) > 0 {
+	if paths := pathsOf(c, takesFile); len(paths) > 0 {
 		file := is(path, matching("("+strings.Join(paths, "|")+`)(\?.*)?`))
 		list = append(list, refusal{
 			and(posts, file, is(header("origin"), matching(".+")), or(fails(is(contentType, matching(".+"))), is(contentType, matching(simpleType)))),
@@ -69,13 +69,12 @@ func restRefusals(c Config) []refusal {
 	return append(list, refusal{notJSON, http.StatusUnsupportedMediaType, "the content-type must be application/json", ""})
 }
 
-// filePaths returns the patterns of paths whose requests have a body of any type, a
-// google.api.HttpBody.
-func filePaths(c Config) []string {
+// pathsOf returns the patterns of the paths of such bindings, sorted.
+func pathsOf(c Config, such func(rest.Binding) bool) []string {
 	paths := map[string]bool{}
 	for _, service := range restServices(c) {
 		for _, binding := range restBindings(service) {
-			if takesFile(binding) {
+			if such(binding) {
 				paths[pathPattern(binding)] = true
 			}
 		}
@@ -241,7 +240,8 @@ func jsonPath(message protoreflect.MessageDescriptor, path string) string {
 	return strings.Join(names, ".")
 }
 
-// takesFile reports whether the body of a request may be of any content type.
+// takesFile reports whether the body of a request may be of any content type: it is a
+// google.api.HttpBody.
 func takesFile(binding rest.Binding) bool {
 	message := binding.Method.Input()
 	if field := rest.Field(message, binding.Body); field != nil && field.Message() != nil {

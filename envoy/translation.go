@@ -2,6 +2,8 @@ package envoy
 
 import (
 	"maps"
+	"net/http"
+	"slices"
 	"strings"
 
 	matchingv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
@@ -9,11 +11,15 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	statev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
 	bufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/buffer/v3"
+	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
 	setstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/set_filter_state/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"example.com/grpc-edge/envoy/rest"
 )
 
 // A call by native gRPC, which most calls are, passes no filter that has nothing to do
@@ -89,21 +95,43 @@ func translationRoutes(c Config) []*routev3.Route {
 	rest.TypedPerFilterConfig[bufferFilter] = typed(&bufferv3.BufferPerRoute{Override: &bufferv3.BufferPerRoute_Buffer{
 		Buffer: jsonBuffer(),
 	}})
-	return append(fileRoutes(c, rest), rest, web)
+	return slices.Concat(fileRoutes(c, rest), headRoutes(c, rest), []*routev3.Route{rest, web})
+}
+
+// headRoutes returns the route for paths whose method is bound to HEAD itself. Its setting
+// keeps answers.lua from calling the path with GET.
+func headRoutes(c Config, all *routev3.Route) []*routev3.Route {
+	paths := pathsOf(c, func(binding rest.Binding) bool { return binding.Verb == http.MethodHead })
+	if len(paths) == 0 {
+		return nil
+	}
+	head := proto.CloneOf(all)
+	head.Name = "head"
+	head.Match.PathSpecifier = onPaths(paths)
+	head.Match.Headers = append(head.Match.Headers, headerIs(":method", http.MethodHead))
+	head.TypedPerFilterConfig[answersName] = typed(&luav3.LuaPerRoute{
+		FilterContext: &structpb.Struct{Fields: map[string]*structpb.Value{"head": structpb.NewBoolValue(true)}},
+	})
+	return []*routev3.Route{head}
 }
 
 // fileRoutes returns the route for bodies of any type. These are forwarded in messages as
 // they arrive, and so need no limit for the whole body.
 func fileRoutes(c Config, rest *routev3.Route) []*routev3.Route {
-	paths := filePaths(c)
+	paths := pathsOf(c, takesFile)
 	if len(paths) == 0 {
 		return nil
 	}
 	file := proto.CloneOf(rest)
 	file.Name = "file"
 	delete(file.TypedPerFilterConfig, bufferFilter)
-	file.Match.PathSpecifier = &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: strings.Join(paths, "|")}}
+	file.Match.PathSpecifier = onPaths(paths)
 	return []*routev3.Route{file}
+}
+
+// onPaths matches paths by their regular expressions.
+func onPaths(patterns []string) *routev3.RouteMatch_SafeRegex {
+	return &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: strings.Join(patterns, "|")}}
 }
 
 // translationFilters switches on all filters that are off, except the one that buffers.

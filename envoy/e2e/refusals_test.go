@@ -34,6 +34,7 @@ service Users {
   rpc File(User) returns (User) { option (google.api.http) = {get: "/v1/files/{name=**}"}; }
   rpc Fail(User) returns (User) { option (google.api.http) = {get: "/v1/fail/{name}"}; }
   rpc Slow(User) returns (User) { option (google.api.http) = {get: "/v1/slow"}; }
+  rpc Probe(User) returns (User) { option (google.api.http) = {custom: {kind: "HEAD" path: "/v1/probe/{name}"}}; }
   rpc List(User) returns (stream User) { option (google.api.http) = {get: "/v1/list/{name}"}; }
 }
 message User { int64 user_id = 1; string name = 2; string title = 3; }`
@@ -131,6 +132,7 @@ func TestRESTInput(t *testing.T) {
 		{"POST", "/v1/users/7", "{}", "multipart/form-data; boundary=x", 415, "application/json"},
 		{"POST", "/v1/users/7", "{}", "", 415, "application/json"},
 		{"DELETE", "/v1/users/7", "", "", 405, "GET, HEAD, POST"},
+		{"GET", "/v1/probe/x", "", "", 405, "HEAD"},
 		{"PUT", "/v1/users/7", "{}", "application/json", 405, "GET, HEAD, POST"},
 		{"OPTIONS", "/v1/users/7", "", "", 405, "GET, HEAD, POST"},
 		{"POST", "/v1/nope", "{}", "application/json", 404, "/v1/nope"},
@@ -161,12 +163,12 @@ func TestRESTInput(t *testing.T) {
 	}
 }
 
-// TestHEAD checks that HEAD is answered like GET, but without a body. Go's client reports
+// TestHEAD checks that HEAD is answered like GET, or by its own method, but without a body. Go's client reports
 // an error if there is one.
 func TestHEAD(t *testing.T) {
 	t.Parallel()
 	e := startUsers(t, nil)
-	for path, want := range map[string]int{"/v1/users/7": 200, "/v1/list/x": 200, "/v1/fail/x": 400, "/v1/users/x": 400, "/v1/nope": 404} {
+	for path, want := range map[string]int{"/v1/users/7": 200, "/v1/list/x": 200, "/v1/fail/x": 400, "/v1/users/x": 400, "/v1/nope": 404, "/v1/probe/x": 200} {
 		for _, h2 := range []bool{true, false} {
 			if response, body := e.rest(t, h2, "HEAD", path, nil); response.StatusCode != want || body != "" {
 				t.Errorf("HEAD %s = %s %q, want %d and nothing", path, response.Status, body, want)
