@@ -126,6 +126,8 @@ func TestRESTByAuthority(t *testing.T) {
 		{serverName, "/v1/shelves/1/books/a", http.StatusMisdirectedRequest},
 		{"open.example.com", "/v1/shelves/1/books", http.StatusOK},
 		{serverName, "/v1/shelves/1/books", http.StatusOK},
+		{"other.example.com", "/v1/shelves/1/books", http.StatusMisdirectedRequest}, // no authority of the edge
+		{"other.example.com", "/v1/nothing", http.StatusMisdirectedRequest},
 	} {
 		got, err := e.raw(t, test.path, func(r *http.Request) {
 			r.Method, r.Body, r.ContentLength, r.Header, r.Host = http.MethodGet, nil, 0, http.Header{}, test.authority

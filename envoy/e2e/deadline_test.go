@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -183,15 +184,21 @@ func TestDeadlineOfGRPCWeb(t *testing.T) {
 	e.awaitPods(t, "probe", 1)
 	for _, contentType := range []string{"application/grpc-web+proto", "application/grpc-web-text", "application/grpc; charset=utf-8", "application/grpc+proto"} {
 		got, err := e.raw(t, count, func(r *http.Request) {
-			r.Header.Set("Content-Type", contentType)
 			r.Header.Set("Grpc-Timeout", "50m")
-			if contentType == "application/grpc-web-text" {
-				r.Body, r.ContentLength = io.NopCloser(strings.NewReader("AAAAAAA=")), 8
-			}
+			asWeb(r, contentType)
 		})
 		if err != nil || got.code != codes.DeadlineExceeded {
 			t.Errorf("%s: %+v, %v, want DEADLINE_EXCEEDED", contentType, got, err)
 		}
+	}
+}
+
+// asWeb gives the request a content type, and the body that belongs to it.
+func asWeb(r *http.Request, contentType string) {
+	r.Header.Set("Content-Type", contentType)
+	if contentType == "application/grpc-web-text" {
+		text := base64.StdEncoding.EncodeToString([]byte(emptyMessage))
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
 	}
 }
 
@@ -214,10 +221,13 @@ func TestDeadlineAfterHeaders(t *testing.T) {
 	})
 	e := start(t, config)
 	e.awaitPods(t, "probe", 1)
-	for range 3 {
-		got, err := e.raw(t, ticks, func(r *http.Request) { r.Header.Set("Grpc-Timeout", "1S") })
+	for _, contentType := range []string{"application/grpc", "application/grpc-web+proto", "application/grpc-web-text"} {
+		got, err := e.raw(t, ticks, func(r *http.Request) {
+			r.Header.Set("Grpc-Timeout", "1S")
+			asWeb(r, contentType)
+		})
 		if err != nil || got.code != codes.DeadlineExceeded {
-			t.Fatalf("a stream whose deadline comes after its first message = %+v, %v, want DEADLINE_EXCEEDED", got, err)
+			t.Errorf("%s: a stream whose deadline comes after its first message = %+v, %v, want DEADLINE_EXCEEDED", contentType, got, err)
 		}
 	}
 }

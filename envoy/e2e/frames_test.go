@@ -38,6 +38,24 @@ func (e *edge) frames(t *testing.T, settings ...http2.Setting) *frames {
 	return f
 }
 
+// TestMaxStreams reads from the edge's first frame how many calls a connection may have.
+func TestMaxStreams(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	config.MaxStreams = 7
+	frame, err := start(t, config).frames(t).ReadFrame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, ok := frame.(*http2.SettingsFrame)
+	if !ok {
+		t.Fatalf("the first frame is %v, want SETTINGS", frame)
+	}
+	if got, _ := settings.Value(http2.SettingMaxConcurrentStreams); got != config.MaxStreams {
+		t.Errorf("the edge allows %d streams, want %d", got, config.MaxStreams)
+	}
+}
+
 // connect opens a TLS connection for one protocol, which ends with the test.
 func (e *edge) connect(t *testing.T, protocol string) *tls.Conn {
 	t.Helper()

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,16 +47,34 @@ func (e *edge) rawBy(t *testing.T, client *http.Client, method string, change fu
 		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	if _, err := io.ReadAll(response.Body); err != nil { // trailers come after it
+	body, err := io.ReadAll(response.Body) // trailers come after it
+	if err != nil {
 		return reply{}, fmt.Errorf("reading the reply: %w", err)
 	}
 	r := reply{status: response.StatusCode, code: codes.Unknown, header: response.Header}
-	for _, part := range []http.Header{response.Header, response.Trailer} {
+	for _, part := range []http.Header{response.Header, response.Trailer, webTrailer(t, response.Header.Get("Content-Type"), body)} {
 		if number, err := strconv.ParseUint(part.Get("Grpc-Status"), 10, 32); err == nil {
 			r.code, r.message = codes.Code(number), part.Get("Grpc-Message")
 		}
 	}
 	return r, nil
+}
+
+// webTrailer returns the trailer that gRPC-Web has in the body, and nil for other protocols.
+func webTrailer(t *testing.T, contentType string, body []byte) http.Header {
+	t.Helper()
+	if !strings.HasPrefix(contentType, "application/grpc-web") {
+		return nil
+	}
+	if strings.HasPrefix(contentType, "application/grpc-web-text") {
+		body = decodeBase64(t, body)
+	}
+	_, trailer := splitFrames(t, body)
+	header, err := textproto.NewReader(bufio.NewReader(strings.NewReader(trailer + "\r\n"))).ReadMIMEHeader()
+	if err != nil {
+		t.Fatalf("the trailer %q: %v", trailer, err)
+	}
+	return http.Header(header)
 }
 
 // web makes it a request that is not gRPC.

@@ -29,7 +29,7 @@ func TestSlowClients(t *testing.T) {
 	listener := fmt.Sprintf("listener.0.0.0.0_%d.", e.config.HTTPSPort)
 	for name, test := range map[string]struct {
 		slow    func() (string, error)
-		want    string // what becomes of the client
+		want    string // how the client ends
 		counter string
 	}{
 		"handshake": {func() (string, error) {
