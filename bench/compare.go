@@ -35,9 +35,9 @@ func (s shape) connections() int { return min(s.inFlight, connections) }
 var shapes = []shape{
 	{page.Load{Key: "1 in flight", Title: "1 in flight"}, 1, false},
 	{page.Load{Key: "16", Title: "16 in flight"}, 16, false},
-	{page.Load{Key: "128", Title: "128 in flight"}, 128, false},
+	unary,
 	{page.Load{Key: "512", Title: "512 in flight"}, 512, false},
-	{page.Load{Key: "stream", Title: "stream"}, 128, true},
+	streams,
 }
 
 // protocolLoads lists the numbers of calls in flight for the comparison of gRPC and REST.
@@ -49,8 +49,9 @@ type candidate struct {
 	kind       page.Kind
 	proxy      *proxy.Proxy
 	tls        bool
-	// scale is for an edge with many services, which is measured under one load only.
-	scale bool
+	// scale is for an edge with many services, which is measured under one load only. It is
+	// nil for others.
+	scale *proxy.Scale
 }
 
 func candidates() []candidate {
@@ -68,8 +69,8 @@ func candidates() []candidate {
 		}
 		list = append(list, candidate{key: p.Key, title: p.Title, kind: kind, proxy: &p, tls: true})
 	}
-	for _, p := range proxy.Scales() {
-		list = append(list, candidate{key: p.Key, title: p.Title, kind: page.Edge, proxy: &p, tls: true, scale: true})
+	for _, s := range proxy.Scales() {
+		list = append(list, candidate{key: s.Key, title: s.Title, kind: page.Edge, proxy: &s.Proxy, tls: true, scale: &s})
 	}
 	return list
 }
@@ -78,16 +79,16 @@ func candidates() []candidate {
 // call in flight nginx is faster, so there is no target against it (issue 16).
 func wants(key string) []page.Want {
 	const minimal, nginx = "Envoy as in the tutorial", "nginx"
-	unary := []string{"1 in flight", "16", "128", "512"}
-	streams := page.Want{Of: minimal, Share: 0.98, Loads: []string{"stream"}}
+	calls := []string{"1 in flight", "16", "128", "512"}
+	messages := page.Want{Of: minimal, Share: 0.98, Loads: []string{"stream"}}
 	switch key {
 	case "edge":
 		return []page.Want{
-			{Of: minimal, Share: 0.95, Loads: unary}, streams,
-			{Of: nginx, Share: 1, Loads: append(unary[1:len(unary):len(unary)], "stream")},
+			{Of: minimal, Share: 0.95, Loads: calls}, messages,
+			{Of: nginx, Share: 1, Loads: append(calls[1:len(calls):len(calls)], "stream")},
 		}
 	case "edge-everything":
-		return []page.Want{{Of: minimal, Share: 0.80, Loads: unary}, streams}
+		return []page.Want{{Of: minimal, Share: 0.80, Loads: calls}, messages}
 	default:
 		return nil
 	}
@@ -98,9 +99,12 @@ type measured struct {
 	figures   [][]page.Figures // for each load, of each round
 	protocols [][]page.Figures // for each protocol at each load, of each round
 	memory    []int64
-	spread    []float64
-	failed    int
-	failure   string
+	start     []time.Duration // CPU time until ready
+	// size and packed are the bytes of the configuration, as it is and gzipped.
+	size, packed int64
+	spread       []float64
+	failed       int
+	failure      string
 }
 
 func (m *measured) count(r loadgen.Result) {
@@ -138,9 +142,11 @@ func compare(ctx context.Context, o options) (page.Results, error) {
 		}
 	}
 	for i, c := range list {
-		if c.scale {
+		if c.scale != nil {
 			result.Scales = append(result.Scales, page.Scale{
-				Title: c.title, Figures: page.Median(all[i].figures[0]), Memory: report.Median(all[i].memory),
+				Title: c.title, Services: c.scale.Services, Last: c.scale.Last,
+				Figures: page.Median(all[i].figures[0]), Memory: report.Median(all[i].memory),
+				Start: report.Median(all[i].start), Size: all[i].size, Packed: all[i].packed,
 			})
 			continue
 		}
@@ -170,7 +176,7 @@ func (o options) newResults(description machine.Description) (page.Results, erro
 		Rounds: o.rounds, Window: o.window, Warmup: o.warmup,
 		Client:  fmt.Sprintf("grpc-go %s and net/http, %s", grpc.Version, runtime.Version()),
 		Content: len(loadgen.Content), Edge: proxy.EdgeFeatures, Default: proxy.DefaultFeatures, Notes: string(notes),
-		ProtocolLoads: protocolLoads, ScaleLoad: profileShape.Title,
+		ProtocolLoads: protocolLoads, ScaleLoad: unary.Title,
 	}
 	for _, shape := range shapes {
 		r.Loads = append(r.Loads, shape.Load)

@@ -3,7 +3,7 @@
 // Traefik, and without a proxy. It writes docs/benchmark.md.
 //
 //	go run . [-quick] [-only edge,minimal]   compares; a whole run takes some 25 minutes
-//	go run . -profile                        takes one feature after the other off the edge
+//	go run . -profile                        measures what each feature of the edge costs; 20 minutes
 //	go run . -page                           measures nothing and rewrites the page, as after a change of notes.md
 //
 // Only a whole run writes docs/. Others write .cache/bench/report. benchmark.json beside the
@@ -48,8 +48,8 @@ const limit = 30 * time.Minute
 
 func main() {
 	short := flag.Bool("quick", false, "measure for a moment only, to try it")
-	only := flag.String("only", "", "which candidates, as direct,direct-tls,edge,edge-everything,edge-few,minimal,nginx,haproxy,traefik,edge-2,edge-200-first,edge-200-last; all by default")
-	profile := flag.Bool("profile", false, "measure this edge without one feature after the other")
+	only := flag.String("only", "", "which candidates, as direct,direct-tls,edge,edge-everything,edge-few,minimal,nginx,haproxy,traefik,edge-2-last,edge-50-last,edge-200-first,edge-200-last,edge-500-last; all by default")
+	profile := flag.Bool("profile", false, "measure what each feature of the edge costs")
 	again := flag.Bool("page", false, "write the page from what was measured")
 	flag.Parse()
 	run := func() error { return start(*short, *only, *profile) }
@@ -96,7 +96,7 @@ func start(short bool, only string, profile bool) error {
 	if only != "" {
 		o.only, o.out = strings.Split(only, ","), quick.out
 	}
-	if o.out == whole.out && !profile {
+	if o.out == whole.out {
 		if err := machine.Quiet(); err != nil {
 			return err
 		}
@@ -110,13 +110,22 @@ func start(short bool, only string, profile bool) error {
 	// garbage less often.
 	debug.SetGCPercent(400)
 	fmt.Printf("Proxies on CPU %s, clients and backends on CPU %s.\n", proxyOn, loadOn)
-	if profile {
-		return profileEdge(ctx, o)
-	}
-	result, err := compare(ctx, o)
+	result, err := page.Read(o.out)
 	if err != nil {
 		return err
 	}
+	if profile {
+		if result.Profile, err = profileEdge(ctx, o); err != nil {
+			return err
+		}
+		fmt.Print(result.Profile.Table())
+		return result.Write(o.out)
+	}
+	earlier := result.Profile
+	if result, err = compare(ctx, o); err != nil {
+		return err
+	}
+	result.Profile = earlier
 	if err := result.Write(o.out); err != nil {
 		return err
 	}

@@ -4,84 +4,83 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"example.com/grpc-edge/bench/page"
 	"example.com/grpc-edge/bench/proxy"
+	"example.com/grpc-edge/measure/machine"
 )
 
-// profileShape is a load at which the proxy is the bottleneck, and not the client.
-var profileShape = shape{Load: page.Load{Key: "128", Title: "128 in flight"}, inFlight: 128}
+// unary and streams are loads at which the proxy is the bottleneck, and not the client.
+var (
+	unary   = shape{Load: page.Load{Key: "128", Title: "128 in flight"}, inFlight: 128}
+	streams = shape{Load: page.Load{Key: "stream", Title: "stream"}, inFlight: 128, stream: true}
+)
 
-// profileEdge measures the edge with everything on, and then without each feature in turn.
-// The difference is the cost of the feature.
-func profileEdge(ctx context.Context, o options) error {
-	// More rounds, each shorter: there are many variants, and their differences are small.
-	o.window = o.window / 2
+// profileEdge measures the edge by default, variants of it, and the tutorial's Envoy.
+// The difference between two is the cost of a feature.
+func profileEdge(ctx context.Context, o options) (*page.Profile, error) {
+	description := machine.Describe(len(o.loadOn) + len(o.proxyOn))
+	// More rounds of shorter windows: differences are small, and the machine's speed varies
+	// from second to second.
+	o.rounds, o.window, o.warmup = o.rounds+3, o.window/3, o.warmup/2
 	s, err := newStage(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer s.close()
-	changes, err := proxy.Changes(s.identity)
+	variants, err := proxy.Variants(s.identity)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	variants := []candidate{{title: "everything on"}}
-	for _, change := range changes {
-		variants = append(variants, candidate{title: change.Name})
-	}
-	for i := range variants {
-		edge := proxy.Edge(nil)
-		if i > 0 {
-			edge = proxy.Edge(&changes[i-1])
-		}
-		variants[i].proxy, variants[i].tls = &edge, true
-	}
-	for _, c := range candidates() {
-		if c.kind == page.Minimal {
-			variants = append(variants, c)
-		}
-	}
+	variants = append(variants, proxy.Minimal())
 	all := make([]measured, len(variants))
 	for round := range o.rounds {
 		for i := range variants {
 			turn := (i + round*len(variants)/o.rounds) % len(variants)
-			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, o.rounds, variants[turn].title)
-			if err := s.profileTurn(ctx, variants[turn], &all[turn]); err != nil {
-				return fmt.Errorf("measuring the edge, %s: %w", variants[turn].title, err)
+			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, o.rounds, variants[turn].Title)
+			if err := s.loads(ctx, candidate{proxy: &variants[turn], tls: true}, &all[turn], unary, streams); err != nil {
+				return nil, fmt.Errorf("measuring the edge, %s: %w", variants[turn].Title, err)
 			}
 		}
 	}
-	return printProfile(variants, all)
+	p := &page.Profile{Date: time.Now(), Machine: description, Rounds: o.rounds, Window: o.window}
+	for i, variant := range variants {
+		unary, stream := all[i].figures[0], all[i].figures[1]
+		p.Variants = append(p.Variants, page.Variant{
+			Title: variant.Title, Unary: page.Median(unary), Stream: page.Median(stream), Failed: all[i].failed,
+			UnaryRatio: page.Ratio(unary, all[0].figures[0]), StreamRatio: page.Ratio(stream, all[0].figures[1]),
+		})
+	}
+	return p, nil
 }
 
-func (s *stage) profileTurn(ctx context.Context, c candidate, m *measured) error {
+// loads measures a candidate once under each of the loads.
+func (s *stage) loads(ctx context.Context, c candidate, m *measured, shapes ...shape) error {
 	return s.with(ctx, c, func(t *target) error {
-		figures, err := t.measure(ctx, profileShape, m)
-		if m.figures == nil {
-			m.figures = make([][]page.Figures, 1)
-		}
-		m.figures[0] = append(m.figures[0], figures)
-		if err != nil {
+		if err := t.loads(ctx, m, shapes); err != nil {
 			return err
 		}
 		memory, err := t.process.PeakMemory()
-		m.memory = append(m.memory, memory)
+		if err != nil {
+			return err
+		}
+		m.memory, m.start = append(m.memory, memory), append(m.start, t.start)
+		m.size, m.packed, err = proxy.Size(t.dir)
 		return err
 	})
 }
 
-// printProfile compares each variant with the first.
-func printProfile(variants []candidate, all []measured) error {
-	table := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(table, "%d calls in flight\tcalls/s\tof everything on\tp99\tCPU s/million\tof everything on\tfailed\n", profileShape.inFlight)
-	base := page.Median(all[0].figures[0])
-	for i, variant := range variants {
-		f := page.Median(all[i].figures[0])
-		fmt.Fprintf(table, "%s\t%.0f\t%.3f\t%v\t%.2f\t%.3f\t%d\n", variant.title, f.PerSecond, f.PerSecond/base.PerSecond,
-			f.P99.Round(10*time.Microsecond), f.CPU, f.CPU/base.CPU, all[i].failed)
+func (t *target) loads(ctx context.Context, m *measured, shapes []shape) error {
+	if m.figures == nil {
+		m.figures = make([][]page.Figures, len(shapes))
 	}
-	return table.Flush()
+	for i, shape := range shapes {
+		figures, err := t.measure(ctx, shape, m)
+		if err != nil {
+			return fmt.Errorf("%s: %w", shape.Title, err)
+		}
+		m.figures[i] = append(m.figures[i], figures)
+	}
+	return nil
 }

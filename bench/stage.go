@@ -38,6 +38,8 @@ type target struct {
 	tls       bool
 	addresses []string
 	process   *proxy.Process // nil without a proxy
+	dir       string         // of the proxy's files
+	start     time.Duration  // the proxy's CPU time until it was ready
 }
 
 // with starts the candidate's proxy, if any, calls use, and stops the proxy.
@@ -61,8 +63,11 @@ func (s *stage) with(ctx context.Context, c candidate, use func(*target) error) 
 	if err != nil {
 		return err
 	}
-	t.addresses = []string{t.process.Address}
+	t.addresses, t.dir = []string{t.process.Address}, dir
 	used := t.ready(ctx)
+	if used == nil {
+		t.start, used = t.process.CPUTime()
+	}
 	if used == nil {
 		used = use(t)
 	}
@@ -120,19 +125,12 @@ func (t *target) dial(connections int) (*loadgen.GRPC, error) {
 
 // turn measures a candidate once under every load.
 func (s *stage) turn(ctx context.Context, c candidate, m *measured) error {
-	if c.scale {
-		return s.profileTurn(ctx, c, m)
+	if c.scale != nil {
+		return s.loads(ctx, c, m, unary)
 	}
 	return s.with(ctx, c, func(t *target) error {
-		if m.figures == nil {
-			m.figures = make([][]page.Figures, len(shapes))
-		}
-		for i, shape := range shapes {
-			figures, err := t.measure(ctx, shape, m)
-			if err != nil {
-				return fmt.Errorf("%s: %w", shape.Title, err)
-			}
-			m.figures[i] = append(m.figures[i], figures)
+		if err := t.loads(ctx, m, shapes); err != nil {
+			return err
 		}
 		if c.proxy == nil {
 			return nil

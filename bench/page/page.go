@@ -143,13 +143,26 @@ func (r Results) DistanceTable() report.Table {
 
 // ScaleTable returns the table with a row for each number of services.
 func (r Results) ScaleTable() report.Table {
-	t := report.Table{Columns: []string{r.ScaleLoad, "calls/s", "p50", "p99", "CPU for a million", "peak memory"}}
+	t := report.Table{Columns: []string{r.ScaleLoad, "calls/s", "p50", "p99", "CPU for a million", "peak memory", "CPU to start", "configuration", "gzipped"}}
 	for _, s := range r.Scales {
 		f := s.Figures
-		t.Add(s.Title, report.Thousands(f.PerSecond), report.Milliseconds(f.P50), report.Milliseconds(f.P99), report.Seconds(f.CPU), report.Megabytes(s.Memory))
+		t.Add(s.Title, report.Thousands(f.PerSecond), report.Milliseconds(f.P50), report.Milliseconds(f.P99), report.Seconds(f.CPU), report.Megabytes(s.Memory),
+			report.Seconds(s.Start.Seconds()), fmt.Sprintf("%.1f MB", float64(s.Size)/1e6), fmt.Sprintf("%.0f kB", float64(s.Packed)/1e3))
 	}
 	return t
 }
+
+// Table returns the table with a row for each variant. Differences are to the first.
+func (p Profile) Table() report.Table {
+	t := report.Table{Columns: []string{"", "calls/s, 128 in flight", "CPU for a million", "difference", "messages/s, stream", "CPU for a million", "difference", "failed"}}
+	for _, v := range p.Variants {
+		t.Add(v.Title, report.Thousands(v.Unary.PerSecond), report.Seconds(v.Unary.CPU), difference(v.UnaryRatio),
+			report.Thousands(v.Stream.PerSecond), report.Seconds(v.Stream.CPU), difference(v.StreamRatio), fmt.Sprint(v.Failed))
+	}
+	return t
+}
+
+func difference(ratio float64) string { return fmt.Sprintf("%+.0f %%", 100*(ratio-1)) }
 
 // Failures returns a line for each candidate with failed calls: their number and the first
 // failure.

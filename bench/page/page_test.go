@@ -37,8 +37,20 @@ func sample() Results {
 			{Kind: Rival, Title: "another <proxy>", Version: "4.5.6", Figures: both(1.2), Memory: 20e6, Spread: 1.2, Failed: 3, Failure: "it broke"},
 		},
 		ProtocolLoads: []int{1, 128}, ScaleLoad: "128 in flight",
-		Scales:    []Scale{{"2 services", both(1)[1], 70e6}, {"the first", both(.99)[1], 90e6}, {"the last", both(.5)[1], 90e6}},
+		Scales: []Scale{
+			{Title: "2, the last", Services: 2, Last: true, Figures: both(1)[1], Memory: 70e6, Start: 100 * time.Millisecond, Size: 95e3, Packed: 16e3},
+			{Title: "200, the first", Services: 200, Figures: both(.99)[1], Memory: 90e6, Start: time.Second, Size: 3e6, Packed: 57e3},
+			{Title: "200, the last", Services: 200, Last: true, Figures: both(.5)[1], Memory: 90e6, Start: time.Second, Size: 3e6, Packed: 57e3},
+		},
 		Protocols: []Protocol{{"gRPC", both(1)}, {"REST", both(.5)}},
+		Profile: &Profile{
+			Date:    time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC),
+			Machine: machine.Description{CPUs: 2, Model: "Sample CPU", Load: "0.05"}, Rounds: 5, Window: time.Second,
+			Variants: []Variant{
+				{Title: "by default", Unary: both(1)[1], Stream: both(1)[0], UnaryRatio: 1, StreamRatio: 1},
+				{Title: "no access log", Unary: both(1.25)[1], Stream: both(1)[0], UnaryRatio: .8, StreamRatio: 1.004, Failed: 1},
+			},
+		},
 	}
 }
 
@@ -65,14 +77,22 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// A machine that slows down from round to round changes no ratio.
+func TestRatio(t *testing.T) {
+	t.Parallel()
+	if got := Ratio([]Figures{{CPU: 80}, {CPU: 160}, {CPU: 300}}, []Figures{{CPU: 100}, {CPU: 200}, {CPU: 400}}); got != .8 {
+		t.Errorf("Ratio() = %v, want 0.8", got)
+	}
+}
+
 func TestMissed(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"calls/s of this edge ÷ another <proxy> (128 in flight): 0.800, wanted ≥ 1.00",
 		"p99 of this edge ÷ another <proxy> (128 in flight): 1.250, wanted ≤ 1.00",
 		"calls of one connection at the busiest backend ÷ at the least busy, this edge: 1.060, wanted ≤ 1.05",
-		"calls/s of the last service ÷ the first (128 in flight): 0.505, wanted ≥ 0.97",
-		"p99 of the last service ÷ the first (128 in flight): 1.980, wanted ≤ 1.03",
+		"calls/s of the last of 200 services ÷ the first (128 in flight): 0.505, wanted ≥ 0.97",
+		"p99 of the last of 200 services ÷ the first (128 in flight): 1.980, wanted ≤ 1.03",
 	}
 	if got := sample().Missed(); !slices.Equal(got, want) {
 		t.Errorf("Missed() =\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -35,6 +35,29 @@ type Results struct {
 	ScaleLoad string
 	// ProtocolLoads lists the numbers of calls in flight for Protocols.
 	ProtocolLoads []int
+	// Profile is nil until it is measured, which is a run of its own.
+	Profile *Profile `json:",omitempty"`
+}
+
+// Profile holds the results of a run that compares variants of the edge.
+type Profile struct {
+	Date    time.Time
+	Machine machine.Description
+	Rounds  int
+	Window  time.Duration
+	// Variants begins with the edge by default.
+	Variants []Variant
+}
+
+// Variant holds the results of the edge with one change, with 128 unary calls in flight and
+// with a message in flight on each of 128 streams.
+type Variant struct {
+	Title         string
+	Unary, Stream Figures
+	// UnaryRatio and StreamRatio are the CPU time as a share of the first variant's.
+	UnaryRatio, StreamRatio float64
+	// Failed counts the failed calls of all rounds.
+	Failed int
 }
 
 // Load names a load.
@@ -81,12 +104,19 @@ type Want struct {
 	Loads []string
 }
 
-// Scale holds the results of the edge with a number of services.
+// Scale holds the results of the edge with a number of services, of which the first or the
+// last is called.
 type Scale struct {
-	Title   string
-	Figures Figures
+	Title    string
+	Services int
+	Last     bool
+	Figures  Figures
 	// Memory is the peak in bytes.
 	Memory int64
+	// Start is the CPU time until the edge is ready.
+	Start time.Duration
+	// Size and Packed are the bytes of the configuration, as it is and gzipped.
+	Size, Packed int64
 }
 
 // Figures holds the figures of one window, or the median of each over several.
@@ -118,6 +148,16 @@ func Median(windows []Figures) Figures {
 		Sent:      median(windows, func(f Figures) float64 { return f.Sent }),
 		Received:  median(windows, func(f Figures) float64 { return f.Received }),
 	}
+}
+
+// Ratio returns the median of the ratios of CPU time, each to the base of the same round: other
+// work of the machine slows both.
+func Ratio(windows, base []Figures) float64 {
+	var ratios []float64
+	for i, w := range windows {
+		ratios = append(ratios, w.CPU/base[i].CPU)
+	}
+	return report.Median(ratios)
 }
 
 func median[T ~int64 | ~float64](windows []Figures, figure func(Figures) T) T {

@@ -64,14 +64,18 @@ func (r Results) others() []report.Verdict {
 				report.AtMost("failed calls, "+c.Title, float64(c.Failed), 0))
 		}
 	}
-	if len(r.Scales) < 2 {
-		return list
+	for _, last := range r.Scales {
+		i := slices.IndexFunc(r.Scales, func(s Scale) bool { return s.Services == last.Services && !s.Last })
+		if i < 0 || !last.Last {
+			continue
+		}
+		first := r.Scales[i].Figures
+		what := fmt.Sprintf(" of the last of %d services ÷ the first (%s)", last.Services, r.ScaleLoad)
+		list = append(list,
+			report.AtLeast("calls/s"+what, last.Figures.PerSecond/first.PerSecond, lastOfFirst),
+			report.AtMost("p99"+what, float64(last.Figures.P99)/float64(first.P99), 1/lastOfFirst))
 	}
-	first, last := r.Scales[len(r.Scales)-2].Figures, r.Scales[len(r.Scales)-1].Figures
-	what := fmt.Sprintf(" of the last service ÷ the first (%s)", r.ScaleLoad)
-	return append(list,
-		report.AtLeast("calls/s"+what, last.PerSecond/first.PerSecond, lastOfFirst),
-		report.AtMost("p99"+what, float64(last.P99)/float64(first.P99), 1/lastOfFirst))
+	return list
 }
 
 // Missed returns a line for each target that was not met.

@@ -1,30 +1,29 @@
 package proxy
 
 import (
-	"net/netip"
 	"slices"
 
 	"example.com/grpc-edge/envoy"
 )
 
-// Changes returns changes that each take one feature off the edge: first those of its
-// Config, then parts of Envoy's configuration, then each of its HTTP filters.
-func Changes(identity *Identity) ([]Change, error) {
-	filters, err := filterNames(identity)
+// Variants returns the edge by default, and variants of it: with one key changed at a time,
+// then without one part at a time of what every stack has, and without any of them.
+func Variants(identity *Identity) ([]Proxy, error) {
+	full, err := everything(Setting{Identity: identity})
 	if err != nil {
 		return nil, err
 	}
-	changes := slices.Concat(configChanges(), bootstrapChanges())
-	for _, name := range filters {
-		changes = append(changes, Change{Name: "no filter " + name, Bootstrap: func(tree map[string]any) { dropFilter(tree, name) }})
+	parts := bootstrapChanges()
+	list := []Proxy{Default("edge", "by default", nil)}
+	for _, change := range slices.Concat(configChanges(full), parts, []Change{longWay(), floor(parts)}) {
+		list = append(list, Default("", change.Name, &change))
 	}
-	return append(changes, longWay(), floor(bootstrapChanges(), filters)), nil
+	return list, nil
 }
 
-// longWay returns the change that sends native gRPC through the filters for pages, REST and
-// rules.
+// longWay returns the change that sends native gRPC through the filters for pages and REST.
 func longWay() Change {
-	return Change{Name: "the long way for native gRPC", Bootstrap: func(tree map[string]any) {
+	return Change{Name: "native gRPC takes the way of pages and REST", Bootstrap: func(tree map[string]any) {
 		visit(tree, func(m map[string]any) {
 			if m["exact"] == "application/grpc" {
 				m["exact"] = "nothing"
@@ -33,45 +32,36 @@ func longWay() Change {
 	}}
 }
 
-// floor returns the change that applies all others and removes all filters except the
-// router. It shows the cost of Envoy itself.
-func floor(changes []Change, filters []string) Change {
-	return Change{Name: "none of these", Bootstrap: func(tree map[string]any) {
+// floor returns the change that applies all others. It shows the cost of Envoy itself.
+func floor(changes []Change) Change {
+	return Change{Name: "none of these: Envoy, TLS, HTTP/2 twice and a route", Bootstrap: func(tree map[string]any) {
 		for _, change := range changes {
 			change.Bootstrap(tree)
 		}
-		for _, name := range filters {
-			dropFilter(tree, name)
-		}
-		drop(tree, "early_header_mutation_extensions", "request_headers_to_add", "request_headers_to_remove", "stats_config")
+		drop(tree, "stats_config")
 	}}
 }
 
-func configChanges() []Change {
+// configChanges returns changes of one key of the stack's at a time. Values come from full,
+// which has all keys set.
+func configChanges(full envoy.Config) []Change {
 	change := func(name string, config func(*envoy.Config)) Change { return Change{Name: name, Config: config} }
 	return []Change{
+		change("with an origin of pages", func(c *envoy.Config) { c.Origins = full.Origins }),
+		change("with client certificates", func(c *envoy.Config) { c.ClientCA = full.ClientCA }),
+		change("with ranges of clients", func(c *envoy.Config) {
+			c.AllowedClients, c.DeniedClients = full.AllowedClients, full.DeniedClients
+		}),
+		change("with a rate for each client", func(c *envoy.Config) { c.ClientRate = full.ClientRate }),
+		change("with rules: ranges and a rate for the method, a token for another", func(c *envoy.Config) {
+			c.Rules, c.Issuers = full.Rules, full.Issuers
+		}),
+		change("with least request", func(c *envoy.Config) { c.LeastRequest = true }),
 		change("no REST", func(c *envoy.Config) { c.REST = false }),
-		change("no origins", func(c *envoy.Config) { c.Origins = nil }),
-		change("no client certificates", func(c *envoy.Config) { c.ClientCA = "" }),
-		change("no authorities", func(c *envoy.Config) { c.Authorities = nil }),
-		change("no ranges of all clients", func(c *envoy.Config) { c.AllowedClients, c.DeniedClients = nil, nil }),
-		change("no rules and issuers", func(c *envoy.Config) { c.Rules, c.Issuers = nil, nil }),
-		change("no rates in rules", func(c *envoy.Config) {
-			for i := range c.Rules {
-				c.Rules[i].Rate = envoy.Rate{}
-			}
-		}),
-		change("no ranges in rules", func(c *envoy.Config) {
-			for i := range c.Rules {
-				c.Rules[i].Clients = nil
-			}
-		}),
-		change("no rate of clients", func(c *envoy.Config) { c.ClientRate = envoy.Rate{} }),
+		change("no authority", func(c *envoy.Config) { c.Authorities = nil }),
 		change("no cap of deadlines", func(c *envoy.Config) { c.MaxDeadline = 0 }),
 		change("no connection age", func(c *envoy.Config) { c.MaxConnectionAge = -1 }),
 		change("no memory limit", func(c *envoy.Config) { c.MemoryLimit = 0 }),
-		change("least request", func(c *envoy.Config) { c.LeastRequest = true }),
-		*Few(),
 	}
 }
 
@@ -86,25 +76,27 @@ func Few() *Change {
 }
 
 // bootstrapChanges returns changes that remove fields at any depth, by their names in
-// Envoy's configuration.
+// Envoy's configuration, and the filters that every call passes.
 func bootstrapChanges() []Change {
 	change := func(name string, fields ...string) Change {
 		return Change{Name: name, Bootstrap: func(tree map[string]any) { drop(tree, fields...) }}
 	}
+	without := func(name, filter string) Change {
+		return Change{Name: name, Bootstrap: func(tree map[string]any) { dropFilter(tree, filter) }}
+	}
 	return []Change{
 		change("no access log", "access_log"),
-		change("no health checks", "health_checks"),
-		change("no outlier detection", "outlier_detection"),
-		change("no circuit breakers", "circuit_breakers"),
-		change("no retries", "retry_policy"),
-		change("no overload manager and limits", "overload_manager", "layered_runtime"),
-		change("default buffers", "per_connection_buffer_limit_bytes"),
-		change("default HTTP/2 windows", "initial_stream_window_size", "initial_connection_window_size"),
-		change("no PINGs", "connection_keepalive"),
-		change("any header name", "headers_with_underscores_action"),
-		change("no mapped replies", "local_reply_config"),
+		without("no statistics by method", "envoy.filters.http.grpc_stats"),
+		without("trailers of requests pass", "request_trailers"),
 		change("forged headers pass", "early_header_mutation_extensions"),
 		change("the deadline under its own name", "request_headers_to_add", "request_headers_to_remove"),
+		change("no retries", "retry_policy"),
+		change("no circuit breakers", "circuit_breakers"),
+		change("no overload manager and limits", "overload_manager", "layered_runtime"),
+		change("default buffers and HTTP/2 windows", "per_connection_buffer_limit_bytes", "initial_stream_window_size", "initial_connection_window_size"),
+		change("no health checks, outlier detection, PINGs, mapped replies and timeout of headers",
+			"health_checks", "outlier_detection", "connection_keepalive", "local_reply_config", "request_headers_timeout"),
+		change("any header name", "headers_with_underscores_action"),
 		{Name: "no request id", Bootstrap: func(tree map[string]any) {
 			drop(tree, "always_set_request_id_in_response")
 			visit(tree, func(m map[string]any) {
@@ -152,34 +144,4 @@ func visit(tree any, f func(map[string]any)) {
 			visit(child, f)
 		}
 	}
-}
-
-// filterNames returns the HTTP filters of the listener for clients, except for the router,
-// without which nothing works.
-func filterNames(identity *Identity) ([]string, error) {
-	config, err := everything(Setting{
-		Dir: "/dir", Port: 1, OtherPorts: [3]int{2, 3, 4}, Name: "name", BackendPort: 5,
-		Resolver: netip.MustParseAddrPort("127.0.0.1:6"), Identity: identity,
-	})
-	if err != nil {
-		return nil, err
-	}
-	_, tree, err := bootstrap(config)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	visit(tree, func(m map[string]any) {
-		if m["stat_prefix"] != "https" {
-			return
-		}
-		filters, _ := m["http_filters"].([]any)
-		for _, filter := range filters {
-			name, _ := filter.(map[string]any)["name"].(string)
-			if name != "envoy.filters.http.router" {
-				names = append(names, name)
-			}
-		}
-	})
-	return names, nil
 }

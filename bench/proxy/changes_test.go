@@ -22,8 +22,8 @@ listeners:
 	}{
 		"field":    {func(tree map[string]any) { drop(tree, "access_log", "routes") }, `{"listeners":[{"exact":"application/grpc","http_filters":[{"name":"a"},{"name":"b"}],"stat_prefix":"https"}]}`},
 		"long way": {longWay().Bootstrap, `{"listeners":[{"access_log":[1],"exact":"nothing","http_filters":[{"name":"a"},{"name":"b"}],"routes":[{"typed_per_filter_config":{"a":1,"b":2}}],"stat_prefix":"https"}]}`},
-		"floor": {floor(bootstrapChanges(), []string{"a"}).Bootstrap,
-			`{"listeners":[{"exact":"application/grpc","generate_request_id":false,"http_filters":[{"name":"b"}],"routes":[{"typed_per_filter_config":{"b":2}}],"stat_prefix":"https"}]}`},
+		"floor": {floor(bootstrapChanges()).Bootstrap,
+			`{"listeners":[{"exact":"application/grpc","generate_request_id":false,"http_filters":[{"name":"a"},{"name":"b"}],"routes":[{"typed_per_filter_config":{"a":1,"b":2}}],"stat_prefix":"https"}]}`},
 		"filter": {func(tree map[string]any) { dropFilter(tree, "a") }, `{"listeners":[{"access_log":[1],"exact":"application/grpc","http_filters":[{"name":"b"}],"routes":[{"typed_per_filter_config":{"b":2}}],"stat_prefix":"https"}]}`},
 	} {
 		tree := map[string]any{}

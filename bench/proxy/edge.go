@@ -1,11 +1,18 @@
 package proxy
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"time"
 
+	"google.golang.org/genproto/googleapis/api/annotations"
 	benchpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -18,7 +25,7 @@ import (
 	"example.com/grpc-edge/services/echo/api"
 )
 
-// Change takes a feature off the edge, to measure its cost.
+// Change adds a feature to the edge, or takes one off it, to measure its cost.
 type Change struct {
 	Name string
 	// Config changes the input of the configuration. Bootstrap changes the generated
@@ -94,15 +101,22 @@ func name(file protoreflect.FileDescriptor, i int) protoreflect.FullName {
 }
 
 // others returns n more backends at the address of the first. Each has one service with ten
-// methods.
+// methods, which REST has too, and half of which are safe to retry.
 func others(c *envoy.Config, n int) []envoy.Backend {
 	var list []envoy.Backend
 	for i := range n {
 		service := &descriptorpb.ServiceDescriptorProto{Name: proto.String("Other")}
 		for j := range 10 {
+			options := &descriptorpb.MethodOptions{}
+			if j%2 == 0 {
+				options.IdempotencyLevel = descriptorpb.MethodOptions_NO_SIDE_EFFECTS.Enum()
+			}
+			proto.SetExtension(options, annotations.E_Http, &annotations.HttpRule{
+				Pattern: &annotations.HttpRule_Post{Post: fmt.Sprintf("/v1/other%d/method%d", i, j)}, Body: "*",
+			})
 			service.Method = append(service.Method, &descriptorpb.MethodDescriptorProto{
 				Name: proto.String(fmt.Sprintf("Method%d", j)), InputType: proto.String(".api.EchoRequest"), OutputType: proto.String(".api.EchoRequest"),
-				Options: &descriptorpb.MethodOptions{IdempotencyLevel: descriptorpb.MethodOptions_NO_SIDE_EFFECTS.Enum()},
+				Options: options,
 			})
 		}
 		file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
@@ -119,9 +133,10 @@ func others(c *envoy.Config, n int) []envoy.Backend {
 	return list
 }
 
-// Edge returns this repository's Envoy with everything on, with the change, which may be nil.
-func Edge(change *Change) Proxy {
-	return edge("edge-everything", "this edge, everything on", func(s Setting) (map[string]string, error) {
+// Everything returns this repository's Envoy with everything on, with the change, which may
+// be nil.
+func Everything(key, title string, change *Change) Proxy {
+	return edge(key, title, func(s Setting) (map[string]string, error) {
 		config, err := everything(s)
 		if err != nil {
 			return nil, err
@@ -131,10 +146,8 @@ func Edge(change *Change) Proxy {
 }
 
 // Default returns this repository's Envoy by default, with the change, which may be nil.
-func Default(key, title string, change func(*envoy.Config)) Proxy {
-	return edge(key, title, func(s Setting) (map[string]string, error) {
-		return edgeFiles(defaults(s), &Change{Config: change})
-	})
+func Default(key, title string, change *Change) Proxy {
+	return edge(key, title, func(s Setting) (map[string]string, error) { return edgeFiles(defaults(s), change) })
 }
 
 func edge(key, title string, files func(Setting) (map[string]string, error)) Proxy {
@@ -148,6 +161,25 @@ func edge(key, title string, files func(Setting) (map[string]string, error)) Pro
 
 // bootstrapFile is the name of the bootstrap configuration in envoy.Files.
 const bootstrapFile = "envoy.json"
+
+// Size returns the bytes of the configuration in the edge's folder, as it is and gzipped. It
+// returns zeros for another proxy.
+func Size(dir string) (size, packed int64, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, bootstrapFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	var buffer bytes.Buffer
+	writer := gzip.NewWriter(&buffer)
+	if _, err := writer.Write(text); err != nil {
+		return 0, 0, err
+	}
+	err = writer.Close()
+	return int64(len(text)), int64(buffer.Len()), err
+}
 
 func edgeFiles(config envoy.Config, change *Change) (map[string]string, error) {
 	if change != nil && change.Config != nil {

@@ -51,19 +51,40 @@ type Proxy struct {
 // All returns the proxies that are compared. The first three are the edge of this repository:
 // as the stack has it by default, with everything on, and with as few keys as possible.
 func All() []Proxy {
-	few := Edge(Few())
-	few.Key, few.Title = "edge-few", "this edge, few keys"
-	return []Proxy{Default("edge", "this edge, by default", nil), Edge(nil), few, minimal(), nginx(), haproxy(), traefik()}
+	return []Proxy{
+		Default("edge", "this edge, by default", nil),
+		Everything("edge-everything", "this edge, everything on", nil),
+		Default("edge-few", "this edge, few keys", Few()),
+		Minimal(), nginx(), haproxy(), traefik(),
+	}
 }
 
-// Scales returns the edge by default with 2 and with 200 services. Calls go to the first
-// or the last service in the configuration.
-func Scales() []Proxy {
-	return []Proxy{
-		Default("edge-2", "2 services", func(c *envoy.Config) { c.Backends = append(c.Backends, others(c, 1)...) }),
-		Default("edge-200-first", "200 services, the first is called", func(c *envoy.Config) { c.Backends = append(c.Backends, others(c, 199)...) }),
-		Default("edge-200-last", "200 services, the last is called", func(c *envoy.Config) { c.Backends = append(others(c, 199), c.Backends...) }),
+// Scale describes the edge by default with a number of services, of which the first or the
+// last in the configuration is called.
+type Scale struct {
+	Proxy
+	Services int
+	Last     bool
+}
+
+// Scales returns the edge with 2, 50, 200 and 500 services (issue 16). With 200, the first is
+// called, too, to see what the place of a service costs.
+func Scales() []Scale {
+	return []Scale{scale(2, true), scale(50, true), scale(200, false), scale(200, true), scale(500, true)}
+}
+
+func scale(services int, last bool) Scale {
+	place := map[bool]string{false: "first", true: "last"}[last]
+	more := func(c *envoy.Config) {
+		list := others(c, services-1)
+		if last {
+			c.Backends = append(list, c.Backends...)
+		} else {
+			c.Backends = append(c.Backends, list...)
+		}
 	}
+	edge := Default(fmt.Sprintf("edge-%d-%s", services, place), fmt.Sprintf("%d services, the %s is called", services, place), &Change{Config: more})
+	return Scale{edge, services, last}
 }
 
 //go:embed config
@@ -89,7 +110,8 @@ func templates(names ...string) func(Setting) (map[string]string, error) {
 }
 
 // minimal returns Envoy as Google's tutorial configures it.
-func minimal() Proxy {
+// Minimal returns Envoy as Google's tutorial configures it.
+func Minimal() Proxy {
 	return Proxy{
 		Key: "minimal", Title: "Envoy as in the tutorial", binary: cached("bin/envoy"), version: []string{"--version"},
 		files: templates("minimal.yaml"),
