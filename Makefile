@@ -160,7 +160,7 @@ tools: $(SANDBOX) ## Fetch and build what the sandbox and the tests run
 .PHONY: $(SANDBOX)
 $(SANDBOX): host
 	@[ -x $@ ] || echo "Building the sandbox's own program (some 3 minutes the first time with 2 cores; it fetches 170 MB)"
-	@cd sandbox && CGO_ENABLED=0 go build -trimpath -o ../$(BIN)/ . ./pause
+	@cd sandbox && CGO_ENABLED=0 go build -trimpath -o ../$(BIN)/ . ./node/pause
 
 .PHONY: host
 host:

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
 
 // Files that the stack's commands may name, written to the state folder, and the

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 	"example.com/grpc-edge/sandbox/tools"
 )
 

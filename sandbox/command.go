@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/daemon"
-	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 	"example.com/grpc-edge/sandbox/tools"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
-	"example.com/grpc-edge/sandbox/gcp/provider"
+	"example.com/grpc-edge/sandbox/pulumi/gcpprovider"
 )
 
 // drift changes or deletes an object of the emulated cloud without Pulumi.
@@ -36,7 +36,7 @@ func drift(ctx context.Context, s sandbox, words []string) error {
 		return err
 	}
 	defer conn.Close()
-	return provider.Drift(ctx, pulumirpc.NewResourceProviderClient(conn), o, changes)
+	return gcpprovider.Drift(ctx, pulumirpc.NewResourceProviderClient(conn), o, changes)
 }
 
 // object returns the object with this full name, or the only object whose full name contains it.

@@ -11,10 +11,10 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 
-	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
-	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
 
 // namespace is the namespace of the stack's pods.

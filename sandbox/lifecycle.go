@@ -17,12 +17,12 @@ import (
 	"example.com/grpc-edge/sandbox/cluster"
 	"example.com/grpc-edge/sandbox/daemon"
 	"example.com/grpc-edge/sandbox/host"
-	"example.com/grpc-edge/sandbox/network"
+	"example.com/grpc-edge/sandbox/node/network"
+	"example.com/grpc-edge/sandbox/node/vm"
 	"example.com/grpc-edge/sandbox/progress"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 	"example.com/grpc-edge/sandbox/rollout"
-	"example.com/grpc-edge/sandbox/stack"
 	"example.com/grpc-edge/sandbox/tools"
-	"example.com/grpc-edge/sandbox/vm"
 )
 
 // runStage is the body of a stage.

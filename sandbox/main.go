@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"example.com/grpc-edge/sandbox/credentials"
-	"example.com/grpc-edge/sandbox/languagehost"
-	"example.com/grpc-edge/sandbox/stack"
-	"example.com/grpc-edge/sandbox/vm"
+	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/node/vm"
+	"example.com/grpc-edge/sandbox/pulumi/languagehost"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
 
 func main() {

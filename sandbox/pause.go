@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/grpc-edge/sandbox/breakpoint"
+	"example.com/grpc-edge/sandbox/pulumi/breakpoint"
 )
 
 // pauseCommand returns the commands that keep the engine waiting at each resource, let it go, and

@@ -22,7 +22,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/addressplan"
 	"example.com/grpc-edge/sandbox/gcp/artifactregistry/docker"
-	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
 
 // push stores the image of a `docker save` archive in the stack's repository, as the deployer,

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
-	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
 
 // addSecret stores standard input as the newest version of a secret of the emulated Secret

@@ -24,7 +24,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
 
 // edge describes where the stack's services are called, according to its outputs.

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"example.com/grpc-edge/sandbox/stack"
+	"example.com/grpc-edge/sandbox/pulumi/stack"
 	"example.com/grpc-edge/sandbox/tools"
 )
 

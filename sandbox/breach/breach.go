@@ -1,6 +1,6 @@
-// Package breach names what of docs/contract.md the image of a pod breaks, from
-// what Kubernetes and the program itself say about it. Their own words
-// speak of probes and exit codes; those who wrote the program look for what to change.
+// Package breach reports which rules of docs/contract.md a pod's image breaks, from
+// what Kubernetes and the program itself say about it. They speak of probes and exit
+// codes; those who wrote the program look for what to change.
 package breach
 
 import (

@@ -13,7 +13,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/addressplan"
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/vm"
+	"example.com/grpc-edge/sandbox/node/vm"
 )
 
 // controlPlane describes one control plane; its processes are configured from it.

@@ -12,8 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 
-	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/node/credentials"
 )
 
 // SecretManager is the host of Secret Manager, which pods resolve.

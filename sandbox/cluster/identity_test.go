@@ -10,9 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/container"
+	"example.com/grpc-edge/sandbox/node/credentials"
 )
 
 // TestPodCaller asks a real API server whose pod has an address.

@@ -14,7 +14,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/addressplan"
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/vm"
+	"example.com/grpc-edge/sandbox/node/vm"
 )
 
 //go:embed files

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/vm"
+	"example.com/grpc-edge/sandbox/node/vm"
 )
 
 var update = flag.Bool("update", false, "write the golden files in testdata instead of comparing with them")

@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/networkpolicy"
-	"example.com/grpc-edge/sandbox/vm"
+	"example.com/grpc-edge/sandbox/node/networkpolicy"
+	"example.com/grpc-edge/sandbox/node/vm"
 )
 
 // nodeReadyTimeout is generous: a loaded laptop pulls and starts everything at once.

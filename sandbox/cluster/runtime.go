@@ -14,8 +14,8 @@ import (
 
 	"example.com/grpc-edge/sandbox/addressplan"
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/network"
-	"example.com/grpc-edge/sandbox/vm"
+	"example.com/grpc-edge/sandbox/node/network"
+	"example.com/grpc-edge/sandbox/node/vm"
 )
 
 // Version of Kubernetes that tools/kubernetes builds.

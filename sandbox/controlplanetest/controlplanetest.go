@@ -1,6 +1,5 @@
 // Package controlplanetest runs a real Kubernetes control plane for a test: an
-// API server with its controllers, but no scheduler and no node. The tests play
-// those.
+// API server with its controllers, but no scheduler and no node. Tests act as both.
 package controlplanetest
 
 import (

@@ -28,9 +28,7 @@ import (
 	clientset "k8s.io/client-go/kubernetes"
 
 	"example.com/grpc-edge/sandbox/addressplan"
-	"example.com/grpc-edge/sandbox/breakpoint"
 	"example.com/grpc-edge/sandbox/cluster"
-	"example.com/grpc-edge/sandbox/credentials"
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
@@ -38,15 +36,17 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/compute"
 	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/gcp/kms"
-	"example.com/grpc-edge/sandbox/gcp/provider"
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 	"example.com/grpc-edge/sandbox/googleapis"
-	"example.com/grpc-edge/sandbox/images"
 	"example.com/grpc-edge/sandbox/loadbalancer"
-	"example.com/grpc-edge/sandbox/network"
-	"example.com/grpc-edge/sandbox/tlsprovider"
+	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/node/images"
+	"example.com/grpc-edge/sandbox/node/network"
+	"example.com/grpc-edge/sandbox/node/vm"
+	"example.com/grpc-edge/sandbox/pulumi/breakpoint"
+	"example.com/grpc-edge/sandbox/pulumi/gcpprovider"
+	"example.com/grpc-edge/sandbox/pulumi/tlsprovider"
 	"example.com/grpc-edge/sandbox/tools"
-	"example.com/grpc-edge/sandbox/vm"
 )
 
 // NodeDisk is the environment variable that gives each node its own disk of that size
@@ -205,7 +205,7 @@ func (d *daemon) serveProviders() (map[string]int, error) {
 	ports := map[string]int{}
 	paused := breakpoint.Interceptor(d.state.Dir)
 	for name, server := range map[string]pulumirpc.ResourceProviderServer{
-		"gcp": provider.New(d.cloud), "tls": tlsprovider.New(),
+		"gcp": gcpprovider.New(d.cloud), "tls": tlsprovider.New(),
 	} {
 		handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
 			Init: func(s *grpc.Server) error {

@@ -9,7 +9,7 @@
 // A further API is a folder whose function API returns its kinds, each a [Rule] with the form of
 // its names, its permissions and what it refuses, and one line in package apis. It imports this
 // package, and another API only for what that one knows: whether a key may be used, say. What
-// Pulumi calls the resource is a line in the tables of package provider.
+// Pulumi calls the resource is a line in the tables of package gcpprovider.
 package gcp
 
 import (

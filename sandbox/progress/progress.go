@@ -1,7 +1,6 @@
 // Package progress shows what a long command is doing and for how long: a live
-// line on a terminal, plain lines elsewhere, and a table of the stages at the end. Of
-// stages whose time is known beforehand it shows which part is done and how long the rest
-// takes.
+// line on a terminal, plain lines elsewhere, and a table of the stages at the end. For
+// stages with a known duration, it also shows progress and the time left.
 package progress
 
 import (

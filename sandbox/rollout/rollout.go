@@ -122,7 +122,7 @@ func (w *Watcher) tell(found []finding) {
 
 // look polls the cluster once, and reports whether a rollout is under way. It finds what was wrong
 // before the watch began, too. That counts only once Pulumi waits for it: until then the image
-// that fixes it may still be building. Crashes of before never count: a sandbox that was stopped
+// that fixes it may still be building. Earlier crashes are ignored: a sandbox that was stopped
 // resumes with one of each container.
 func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err error) {
 	// In this order the newest ReplicaSet of an updated Deployment is never one of before.
