@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -34,30 +32,32 @@ type runStage = func(ctx context.Context, status func(string)) (string, error)
 func up(ctx context.Context, s sandbox, patient bool) error {
 	p := progress.New(os.Stderr)
 	st := stack.Stack{Tools: s.tools, State: s.state}
-	if err := s.build(ctx, p); err != nil {
-		return stopped(ctx, err)
+	var expect time.Duration // later runs take as long as what changed
+	if !st.Exists() {
+		expect = firstUp
 	}
+	var replies string
 	stages := []progress.Stage{
 		{Name: "Link plugins", Run: func(context.Context, func(string)) (string, error) { return "", s.link() }},
-	}
-	stages = append(stages,
-		progress.Stage{Name: "Start the sandbox", Run: func(ctx context.Context, _ func(string)) (summary string, err error) {
+		{Name: "Start the sandbox", Run: func(ctx context.Context, _ func(string)) (summary string, err error) {
 			st.Info, err = s.state.Start(ctx, s.self)
 			return "", err
 		}},
-		progress.Stage{Name: "Run pulumi up", Run: func(ctx context.Context, status func(string)) (string, error) {
+		{Name: "Run pulumi up", Expect: expect, Run: func(ctx context.Context, status func(string)) (string, error) {
 			return deploy(ctx, st, status, patient)
 		}},
-	)
-	var replies string
-	stages = append(stages, progress.Stage{Name: "See that calls arrive", Run: func(ctx context.Context, _ func(string)) (summary string, err error) {
-		e, err := readEdge(ctx, st)
-		if err != nil {
+		{Name: "See that calls arrive", Run: func(ctx context.Context, _ func(string)) (string, error) {
+			e, err := readEdge(ctx, st)
+			if err != nil {
+				return "", err
+			}
+			replies, err = e.prove(ctx, st)
 			return "", err
-		}
-		replies, err = e.prove(ctx, st)
-		return "", err
-	}})
+		}},
+	}
+	if err := s.build(ctx, p, stages); err != nil {
+		return stopped(ctx, err)
+	}
 	if err := p.Run(ctx, stages...); err != nil {
 		return stopped(ctx, err)
 	}
@@ -65,16 +65,21 @@ func up(ctx context.Context, s sandbox, patient bool) error {
 	return printGreeting(ctx, st, replies)
 }
 
+// firstUp is the time that Pulumi takes to create the stack with two cores, most of it for
+// pods to become ready (docs/benchmark-stack.md, "As services grow").
+const firstUp = 75 * time.Second
+
 // stopped returns how to go on if a person has stopped the command, and err otherwise.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("stopped: `make up` goes on from here, `make down` removes what there is")
+		return errors.New("cancelled: `make up` resumes, `make down` removes everything")
 	}
 	return err
 }
 
-// build fetches and compiles what is missing. It says before it begins how long that takes.
-func (s sandbox) build(ctx context.Context, p *progress.Printer) error {
+// build fetches and compiles what is missing. It says before it begins how long that takes. The
+// bar includes the stages that come after it.
+func (s sandbox) build(ctx context.Context, p *progress.Printer, later []progress.Stage) error {
 	check := progress.Stage{Name: "Check this machine", Run: s.check}
 	program := progress.Stage{Name: "Compile the Pulumi program", Run: s.compile, Expect: s.tools.Left(tools.Program).On(runtime.NumCPU())}
 	lanes := s.toolLanes()
@@ -83,11 +88,15 @@ func (s sandbox) build(ctx context.Context, p *progress.Printer) error {
 	} else {
 		lanes[1] = append(lanes[1], program)
 	}
-	p.Plan(append(slices.Concat(lanes...), check)...)
+	p.Plan(slices.Concat(append(lanes, later)...)...)
 	if err := p.Run(ctx, check); err != nil {
 		return err
 	}
-	fmt.Fprint(os.Stderr, s.tools.Forecast(runtime.NumCPU()))
+	memory, err := host.AvailableMemory()
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(os.Stderr, s.tools.Forecast(runtime.NumCPU(), memory))
 	return p.Lanes(ctx, lanes...)
 }
 
@@ -147,21 +156,14 @@ func getNextEnvoy(ctx context.Context, s sandbox, _ []string) error {
 	return progress.New(os.Stderr).Run(ctx, progress.Stage{Name: "Fetch the next Envoy", Run: quiet(s.tools.NextEnvoy)})
 }
 
-// compile compiles the packages of the program and of its policy pack, minutes of
-// work the first time, so that Pulumi's own build of them only has to link.
+// compile compiles the packages of the program and of its policy pack.
 func (s sandbox) compile(ctx context.Context, status func(string)) (string, error) {
 	status("the Google Cloud SDK takes minutes the first time")
 	memory, err := host.AvailableMemory()
 	if err != nil {
 		return "", err
 	}
-	atOnce := strconv.Itoa(tools.AtOnce(runtime.NumCPU(), memory))
-	cmd := exec.CommandContext(ctx, "go", "list", "-buildvcs=false", "-p", atOnce, "-export", "-deps", "-f", "", "./infra", "./policy")
-	cmd.Dir = s.tools.Root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("compiling infra and policy: %w\n%s", err, out)
-	}
-	return "", s.tools.Done(tools.Program)
+	return "", s.tools.CompileProgram(ctx, memory)
 }
 
 // deploy runs `pulumi up`; its whole output goes to a file, its newest line to status.

@@ -16,6 +16,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -93,10 +94,12 @@ func (e edge) authorityOf(method string) string {
 func (e edge) services(ctx context.Context, st stack.Stack) (map[string]*descriptorpb.ServiceDescriptorProto, error) {
 	file := e.described
 	if file == "" {
-		file = filepath.Join(st.State.Dir, "reflected.protoset")
-		if err := os.Remove(file); err != nil && !os.IsNotExist(err) { // grpcurl would not write over it
+		dir, err := os.MkdirTemp(st.State.Dir, "reflected-")
+		if err != nil {
 			return nil, err
 		}
+		defer os.RemoveAll(dir)
+		file = filepath.Join(dir, "services.protoset")
 		if out, err := e.grpcurl(ctx, st, "-protoset-out", file, e.target(), "list").CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("asking the edge by reflection which services there are: %w: %s", err, strings.TrimSpace(string(out)))
 		}
@@ -187,22 +190,28 @@ func (e edge) prove(ctx context.Context, st stack.Stack) (string, error) {
 	return table(lines) + answers, err
 }
 
-// settledAnswers counts the answers in a row in which the edge must name all services. After a rollout the
-// pods from before it still answer some calls while they drain.
+// settledAnswers counts the answers, each on a connection of its own, in which the edge must name all
+// services. After a rollout the pods from before it still answer some calls while they drain.
 const settledAnswers = 8
 
 // settled returns the services that the edge says it has. It returns an error while an answer
 // leaves out one that the stack's outputs name.
-func (e edge) settled(ctx context.Context, st stack.Stack) (services map[string]*descriptorpb.ServiceDescriptorProto, err error) {
-	for range settledAnswers {
-		if services, err = e.services(ctx, st); err != nil {
-			return nil, err
-		}
-		if missing := e.missing(services); len(missing) > 0 {
-			return nil, fmt.Errorf("the edge does not name %s yet", strings.Join(missing, ", "))
-		}
+func (e edge) settled(ctx context.Context, st stack.Stack) (map[string]*descriptorpb.ServiceDescriptorProto, error) {
+	answers := make([]map[string]*descriptorpb.ServiceDescriptorProto, settledAnswers)
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range answers {
+		group.Go(func() (err error) {
+			if answers[i], err = e.services(ctx, st); err != nil {
+				return err
+			}
+			if missing := e.missing(answers[i]); len(missing) > 0 {
+				return fmt.Errorf("the edge does not name %s yet", strings.Join(missing, ", "))
+			}
+			return nil
+		})
 	}
-	return services, nil
+	err := group.Wait()
+	return answers[0], err
 }
 
 // missing returns the services that the outputs have commands for and that are not in services, sorted.

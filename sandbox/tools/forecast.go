@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// Program is the name of the work to compile the Pulumi program, which is no tool.
-const Program = "the Pulumi program"
-
 // Work describes the cost of something the first time on a machine.
 type Work struct {
 	// CPU is the time of one core to compile it.
@@ -45,12 +42,12 @@ func (t Tools) Left(name string) Work {
 	return firstTime[name]
 }
 
-// Done notes that work outside of this package is done.
-func (t Tools) Done(name string) error {
+// done writes the stamp of work that is done.
+func (t Tools) done(name, stamp string) error {
 	if err := os.MkdirAll(filepath.Dir(t.stampFile(name)), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(t.stampFile(name), nil, 0o644)
+	return os.WriteFile(t.stampFile(name), []byte(stamp), 0o644)
 }
 
 // On returns how long the work takes with so many cores.
@@ -59,14 +56,18 @@ func (w Work) On(cores int) time.Duration {
 }
 
 // Forecast returns what a first run will fetch and compile, and how long that takes with so many
-// cores. It is empty where everything is built.
-func (t Tools) Forecast(cores int) string {
-	var sum Work
+// cores and so many bytes of free memory. It is empty where everything is built.
+func (t Tools) Forecast(cores int, memory uint64) string {
+	var wait time.Duration
+	var megabytes int
 	var compiled []string // lines of names
 	for _, name := range append(append([]string{"packages", "envoy"}, Modules()...), Program) {
-		left := t.Left(name)
-		sum.CPU += left.CPU
-		sum.Megabytes += left.Megabytes
+		left, used := t.Left(name), cores
+		if name == Program {
+			used = atOnce(cores, memory)
+		}
+		wait += left.On(used)
+		megabytes += left.Megabytes
 		switch last := len(compiled) - 1; {
 		case left.CPU == 0:
 		case last >= 0 && len(compiled[last])+len(name) < 60:
@@ -75,24 +76,14 @@ func (t Tools) Forecast(cores int) string {
 			compiled = append(compiled, name)
 		}
 	}
-	if sum.CPU == 0 {
+	if len(compiled) == 0 {
 		return ""
 	}
-	const text = `The first run on this machine takes about %.0f min with %d cores.
+	const text = `The first run here takes about %.0f min with %d cores and %d GB of memory.
   Fetched from package registries (Go modules, Debian, PyPI): up to %d MB
   Compiled: %s
 An interrupted run goes on where it was. Later runs take seconds.
 
 `
-	return fmt.Sprintf(text, max(1, sum.On(cores).Minutes()), cores, sum.Megabytes, strings.Join(compiled, ",\n            "))
-}
-
-// compilerMemory is the memory that one run of the compiler takes for the largest packages of
-// the program's SDKs, in bytes (9.0 GB for two at once; README, "Measured").
-const compilerMemory = 9 << 29
-
-// AtOnce returns how many packages of the Pulumi program can be compiled at once with so
-// much memory.
-func AtOnce(cores int, memory uint64) int {
-	return max(1, min(cores, int(memory/compilerMemory)))
+	return fmt.Sprintf(text, max(1, wait.Minutes()), cores, memory/1e9, megabytes, strings.Join(compiled, ",\n            "))
 }

@@ -8,11 +8,14 @@ import (
 func TestForecast(t *testing.T) {
 	t.Parallel()
 	tools := In(t.TempDir())
-	first := tools.Forecast(2)
-	for _, want := range []string{"min with 2 cores", "from package registries", "kubernetes, pulumi", Program} {
+	first := tools.Forecast(2, 16e9)
+	for _, want := range []string{"min with 2 cores and 16 GB of memory", "from package registries", "kubernetes, pulumi", Program} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the forecast lacks %q:\n%s", want, first)
 		}
+	}
+	if less := tools.Forecast(2, 4e9); strings.Split(less, "\n")[0] == strings.Replace(strings.Split(first, "\n")[0], "16 GB", "4 GB", 1) {
+		t.Error("with memory for one compiler the first run takes as long as with two")
 	}
 	for line := range strings.Lines(first) {
 		if len(line) > 80 {
@@ -23,31 +26,20 @@ func TestForecast(t *testing.T) {
 		if firstTime[name] == (Work{}) {
 			t.Errorf("it is not known what %s takes", name)
 		}
-		if err := tools.Done(name); err != nil {
+		if err := tools.done(name, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if rest := tools.Forecast(2); !strings.Contains(rest, "Compiled: "+Program+"\n") {
+	if rest := tools.Forecast(2, 16e9); !strings.Contains(rest, "Compiled: "+Program+"\n") {
 		t.Errorf("the program alone is left, and the forecast says:\n%s", rest)
 	}
 	if tools.Left(Program).On(4) >= tools.Left(Program).On(2) {
 		t.Error("more cores do not help")
 	}
-	if err := tools.Done(Program); err != nil {
+	if err := tools.done(Program, ""); err != nil {
 		t.Fatal(err)
 	}
-	if got := tools.Forecast(2); got != "" {
+	if got := tools.Forecast(2, 16e9); got != "" {
 		t.Errorf("everything is built, and the forecast says:\n%s", got)
-	}
-}
-
-func TestAtOnce(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		cores, gib, want int
-	}{{2, 23, 2}, {8, 10, 2}, {8, 64, 8}, {4, 16, 3}, {4, 2, 1}} {
-		if got := AtOnce(test.cores, uint64(test.gib)<<30); got != test.want {
-			t.Errorf("AtOnce(%d, %d GiB) = %d, want %d", test.cores, test.gib, got, test.want)
-		}
 	}
 }

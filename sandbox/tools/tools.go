@@ -148,7 +148,7 @@ func (t Tools) once(name, stamp string, made []string, make func() error) error 
 	if current {
 		return nil
 	}
-	for _, dir := range []string{"bin", "stamps", "logs"} {
+	for _, dir := range []string{"bin", "logs"} {
 		if err := os.MkdirAll(filepath.Join(t.Cache, dir), 0o755); err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (t Tools) once(name, stamp string, made []string, make func() error) error 
 	if err := make(); err != nil {
 		return err
 	}
-	return os.WriteFile(t.stampFile(name), []byte(stamp), 0o644)
+	return t.done(name, stamp)
 }
 
 // run runs cmd with its output in a log file and its last line as status.

@@ -81,6 +81,7 @@ func run(args []string, stdout io.Writer) error {
 		return fmt.Errorf("serving the language runtime: %w", err)
 	}
 	fmt.Fprintln(stdout, server.Port)
+	defer host.early.wait()
 	return <-server.Done
 }
 
@@ -91,6 +92,7 @@ type Host struct {
 	ctx    context.Context // ends when the host must stop: children die with it
 	cancel context.CancelFunc
 	engine atomic.Pointer[string] // address of the engine's own gRPC service
+	early  early
 }
 
 // attach remembers where the engine is and stops the host once it is gone.

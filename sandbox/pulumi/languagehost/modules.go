@@ -66,6 +66,7 @@ func modules(ctx context.Context, directory string) ([]module, error) {
 func (h *Host) GetRequiredPackages(
 	ctx context.Context, req *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {
+	h.compileEarly(req.GetInfo())
 	list, err := modules(ctx, req.GetInfo().GetProgramDirectory())
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/executable"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
@@ -64,8 +65,56 @@ func (h *Host) executable(ctx context.Context, info *pulumirpc.ProgramInfo) (str
 	if err != nil {
 		return "", err
 	}
+	if begun, err := h.early.result(ctx, target); begun {
+		return target, err
+	}
 	return target, build(ctx, info.GetProgramDirectory(), target)
 }
+
+// compileEarly begins to build the program that Run will ask for. The engine asks for the
+// program's packages first, which takes as long as Go takes to find that nothing changed.
+// Errors are for Run to tell.
+func (h *Host) compileEarly(info *pulumirpc.ProgramInfo) {
+	opts, err := parseOptions(info)
+	if err != nil || opts.binary != "" {
+		return
+	}
+	if target, err := buildTarget(info.GetProgramDirectory(), opts); err == nil {
+		h.early.begin(target, func() error { return build(h.ctx, info.GetProgramDirectory(), target) })
+	}
+}
+
+// early holds builds that began before their result is needed, by the path of their executable.
+// Each result is taken once: a later Run builds again, for the sources may have changed.
+type early struct {
+	builds  sync.Map // of chan error
+	running sync.WaitGroup
+}
+
+func (e *early) begin(target string, build func() error) {
+	done := make(chan error, 1)
+	if _, begun := e.builds.LoadOrStore(target, done); begun {
+		return
+	}
+	e.running.Go(func() { done <- build() })
+}
+
+// result reports whether the build had begun. If so, it waits for it and returns its error.
+func (e *early) result(ctx context.Context, target string) (begun bool, err error) {
+	done, begun := e.builds.LoadAndDelete(target)
+	if !begun {
+		return false, nil
+	}
+	select {
+	case err := <-done.(chan error):
+		return true, err
+	case <-ctx.Done():
+		return true, fmt.Errorf("compiling to %q: stopped", target)
+	}
+}
+
+// wait waits until no build runs. Those that the host's context has ended stop at once.
+func (e *early) wait() { e.running.Wait() }
 
 // buildTarget returns the path of the executable. Without an option, each program has one fixed
 // path under PULUMI_HOME. `go build` then leaves an up-to-date file as it is, which saves

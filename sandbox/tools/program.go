@@ -1,0 +1,79 @@
+package tools
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Program is the name of the work to compile the Pulumi program, which is no tool.
+const Program = "the Pulumi program"
+
+// compilerMemory is the memory that one run of the compiler takes for the largest packages of
+// the program's SDKs, in bytes (9.0 GB for two at once; README, "Measured").
+const compilerMemory = 9 << 29
+
+// CompileProgram compiles the packages of the Pulumi program and of its policy pack, so that
+// Pulumi's own build of them only has to link. That takes minutes the first time. It compiles
+// as many packages at once as fit into memory, in bytes. It does nothing while Go's cache has
+// all packages of the same versions of other modules: those of the repository take a moment.
+func (t Tools) CompileProgram(ctx context.Context, memory uint64) error {
+	versions, err := t.versions()
+	if err != nil {
+		return err
+	}
+	if t.compiled(versions) {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, "go", "list", "-buildvcs=false", "-p", strconv.Itoa(atOnce(runtime.NumCPU(), memory)),
+		"-export", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{$.Export}}{{end}}{{end}}", "./infra", "./policy")
+	cmd.Dir = t.Root
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	files, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("compiling infra and policy: %w\n%s", err, stderr.String())
+	}
+	return t.done(Program, versions+"\n"+string(files))
+}
+
+// compiled reports whether the stamp is of these versions, and every file of Go's cache that it
+// lists is there. Go removes what was not used for days.
+func (t Tools) compiled(versions string) bool {
+	stamp, err := os.ReadFile(t.stampFile(Program))
+	if err != nil {
+		return false
+	}
+	of, files, _ := strings.Cut(string(stamp), "\n")
+	return of == versions && !slices.ContainsFunc(strings.Split(files, "\n"), func(file string) bool {
+		_, err := os.Stat(file)
+		return file != "" && err != nil
+	})
+}
+
+// versions hashes what chooses the versions of the program's dependencies.
+func (t Tools) versions() (string, error) {
+	hash := sha256.New()
+	fmt.Fprintln(hash, runtime.Version())
+	for _, name := range []string{"go.work", "infra/go.mod", "infra/go.sum", "policy/go.mod", "policy/go.sum"} {
+		content, err := os.ReadFile(filepath.Join(t.Root, name))
+		if err != nil {
+			return "", fmt.Errorf("finding the Pulumi program: %w: is this a whole checkout?", err)
+		}
+		hash.Write(content)
+	}
+	return fmt.Sprintf("%x", hash.Sum(nil)), nil
+}
+
+// atOnce returns how many packages of the Pulumi program can be compiled at once with so
+// much memory.
+func atOnce(cores int, memory uint64) int {
+	return max(1, min(cores, int(memory/compilerMemory)))
+}

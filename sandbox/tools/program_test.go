@@ -1,0 +1,75 @@
+package tools
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCompileProgram compiles a program and its policy pack, and hides Go to see when it is
+// asked again.
+func TestCompileProgram(t *testing.T) {
+	tools := In(t.TempDir())
+	for name, text := range map[string]string{
+		"go.work":       "go 1.26.0\nuse (\n\t./infra\n\t./policy\n)\n",
+		"infra/go.mod":  "module example.com/infra\ngo 1.26.0\nrequire example.com/sdk v1.0.0\nreplace example.com/sdk => ../sdk\n",
+		"infra/go.sum":  "",
+		"infra/main.go": "package main\nimport \"example.com/sdk\"\nfunc main() { sdk.Run() }\n",
+		"policy/go.mod": "module example.com/policy\ngo 1.26.0\n", "policy/go.sum": "",
+		"policy/main.go": "package main\nfunc main() {}\n",
+		"sdk/go.mod":     "module example.com/sdk\ngo 1.26.0\n",
+		"sdk/sdk.go":     "package sdk\nfunc Run() {}\n",
+	} {
+		write(t, filepath.Join(tools.Root, name), text)
+	}
+	t.Setenv("GOCACHE", t.TempDir())
+	t.Setenv("GOWORK", "")
+	compile := func() error { return tools.CompileProgram(t.Context(), 1<<30) }
+	if err := compile(); err != nil {
+		t.Fatal(err)
+	}
+	stamp, err := os.ReadFile(tools.stampFile(Program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := strings.Fields(string(stamp))[1:]
+	if len(files) != 1 {
+		t.Fatalf("the stamp lists %q, want the file of the SDK's one package", files)
+	}
+	t.Setenv("PATH", "")
+	if err := compile(); err != nil {
+		t.Errorf("with all compiled: %v", err)
+	}
+	write(t, filepath.Join(tools.Root, "infra/main.go"), "package main\nfunc main() {}\n")
+	if err := compile(); err != nil {
+		t.Errorf("after a change of the program, which Pulumi compiles: %v", err)
+	}
+	for _, name := range []string{"infra/go.sum", "policy/go.sum"} {
+		write(t, filepath.Join(tools.Root, name), "other versions")
+		if err := compile(); err == nil {
+			t.Errorf("nothing is compiled after a change of %s", name)
+		}
+		write(t, filepath.Join(tools.Root, name), "")
+	}
+	if err := compile(); err != nil {
+		t.Errorf("with the versions from before: %v", err)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := compile(); err == nil {
+		t.Error("nothing is compiled after Go has removed a package")
+	}
+}
+
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		cores, gib, want int
+	}{{2, 23, 2}, {8, 10, 2}, {8, 64, 8}, {4, 16, 3}, {4, 2, 1}} {
+		if got := atOnce(test.cores, uint64(test.gib)<<30); got != test.want {
+			t.Errorf("atOnce(%d, %d GiB) = %d, want %d", test.cores, test.gib, got, test.want)
+		}
+	}
+}
