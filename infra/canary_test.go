@@ -32,7 +32,7 @@ func TestCanary(t *testing.T) {
 	_, err := run(t, "sandbox", true, map[string]string{
 		"grpc-edge:canaries": `[{"service": "greeter", "stable": "` + stable + `"}]`,
 	})
-	if want := `"greeter"; it must be for some of echo, reverse`; err == nil || !strings.Contains(err.Error(), want) {
+	if want := `"greeter"; it must name some of echo, reverse`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("a canary of an unknown service: error = %v, want %s", err, want)
 	}
 }

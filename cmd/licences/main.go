@@ -1,5 +1,5 @@
-// Command licences checks under which licence each module is that goes into a
-// program of this repository:
+// Command licences checks the licence of every module that is linked into a program of
+// this repository:
 //
 //	licences FOLDER…
 //

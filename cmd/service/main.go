@@ -8,7 +8,7 @@
 //
 // A service is its folder, services/NAME, and a line in go.work. Everything is checked
 // before anything is written; if generating the code of the protos fails, a new service
-// is taken back.
+// is removed again.
 package main
 
 import (

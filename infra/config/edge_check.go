@@ -93,7 +93,7 @@ func (c *Config) checkCanaries(known []string, report Report) {
 		}
 	}
 	if len(unknown) > 0 {
-		report("grpc-edge:canaries", "is for services that there are not: %s; it must be for some of %s", strings.Join(unknown, ", "), strings.Join(known, ", "))
+		report("grpc-edge:canaries", "names unknown services: %s; it must name some of %s", strings.Join(unknown, ", "), strings.Join(known, ", "))
 	}
 }
 

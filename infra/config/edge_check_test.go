@@ -33,7 +33,7 @@ func TestCheckEdge(t *testing.T) {
 	}
 	c.CheckEdge(edge, []string{"echo", "reverse"}, r.report)
 	want := strings.Join([]string{
-		`  grpc-edge:canaries is for services that there are not: "ech" (did you mean echo?); it must be for some of echo, reverse`,
+		`  grpc-edge:canaries names unknown services: "ech" (did you mean echo?); it must name some of echo, reverse`,
 		`  grpc-edge:clientCaPem is wrong: holds text that is not PEM; give certificates of authorities in PEM, and nothing else`,
 		`  grpc-edge:jwtIssuers[0].audiences is wrong: none given; name at least one, or tokens for others are taken`,
 		`  grpc-edge:jwtIssuers[0].jwksUri is wrong: "http://x" must be an HTTPS URL of a host with a DNS name, such as https://issuer.example.com/jwks`,

@@ -1,4 +1,4 @@
-// Package loadgen calls services as clients do, and records what becomes of the calls. Run is a
+// Package loadgen calls services as clients do, and records how the calls end. Run is a
 // closed loop, which measures how fast an edge is. Start and StartPlan are open loops, which
 // show what clients notice while something else happens.
 package loadgen

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the sandbox in a virtual machine with Debian's kernel, systemd and cgroup v2: guest.sh, at the
 # path of this checkout. It brings Go, its caches and what `make tools` has built, so that nothing is
-# fetched or compiled anew there. ACCEL is QEMU's accelerator: kvm is some ten times as fast as tcg,
+# fetched or compiled again there. ACCEL is QEMU's accelerator: kvm is some ten times as fast as tcg,
 # which works on any machine. The packages come from where this machine, a Debian, gets its own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,5 +1,5 @@
 // Package github writes to the repository's pull requests and issues: one comment
-// that is updated in place, and one issue that is open as long as it is true.
+// that is updated in place, and one issue that stays open while the problem lasts.
 package github
 
 import (

@@ -70,7 +70,7 @@ func Run(ctx context.Context, o Options) error {
 	if len(failed) > 0 {
 		return fmt.Errorf("%d of %d stacks cannot be previewed: %s", len(failed), len(stacks), strings.Join(failed, ", "))
 	}
-	fmt.Fprintf(o.Out, "%d stacks can be previewed, and keep to every policy\n", len(stacks))
+	fmt.Fprintf(o.Out, "%d stacks can be previewed, and pass every policy\n", len(stacks))
 	return ctx.Err()
 }
 
@@ -168,7 +168,7 @@ func (f *flight) pulumi(ctx context.Context, stdin string, args ...string) (stri
 		"PULUMI_SKIP_UPDATE_CHECK=true", "GOOGLE_OAUTH_ACCESS_TOKEN=preflight")
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
-		return string(out), errors.New("stopped")
+		return string(out), errors.New("cancelled")
 	}
 	return string(out), err
 }
