@@ -98,7 +98,7 @@ func (e edge) services(ctx context.Context, st stack.Stack) (map[string]*descrip
 		if err != nil {
 			return nil, err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		file = filepath.Join(dir, "services.protoset")
 		if out, err := e.grpcurl(ctx, st, "-protoset-out", file, e.target(), "list").CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("asking the edge by reflection which services there are: %w: %s", err, strings.TrimSpace(string(out)))

@@ -109,7 +109,6 @@ func templates(names ...string) func(Setting) (map[string]string, error) {
 	}
 }
 
-// minimal returns Envoy as Google's tutorial configures it.
 // Minimal returns Envoy as Google's tutorial configures it.
 func Minimal() Proxy {
 	return Proxy{

@@ -88,7 +88,7 @@ func TestTargets(t *testing.T) {
 	for _, target := range sample().targets() {
 		got = append(got, target.Markdown())
 	}
-	if want := "1.62 met, 1.00 met, **2.00 missed**, 1.00 met"; strings.Join(got, ", ") != want {
+	if want := "**1.62 missed**, 1.00 met, **2.00 missed**, 1.00 met"; strings.Join(got, ", ") != want {
 		t.Errorf("verdicts = %s, want %s", strings.Join(got, ", "), want)
 	}
 }

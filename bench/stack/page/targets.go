@@ -9,8 +9,8 @@ import (
 
 // These are the targets of a preview without changes.
 const (
-	// mostFloor bounds its time divided by that of an empty program (issue 5).
-	mostFloor = 2.0
+	// mostFloor bounds its time divided by that of an empty program (issue 19).
+	mostFloor = 1.5
 	// mostGrowth bounds the cost of a service between the last two scales divided by its
 	// cost between the two before. 1 is linear growth.
 	mostGrowth = 1.5
