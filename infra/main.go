@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 	"slices"
 
@@ -54,17 +55,16 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := askEnvoy(ctx, edge); err != nil {
-		return nil, err
-	}
+	asked := make(chan error, 1)
+	go func() { asked <- askEnvoy(ctx, edge) }()
 	protected, err := protection.Watch(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// Images are built before anything is changed: a program that does not compile changes
-	// nothing.
+	// Images are built, and Envoy's answer is there, before anything is changed: a program that
+	// does not compile, or an edge that would not start, changes nothing.
 	built, err := image.BuildAll(ctx.Context(), filepath.Join(ctx.RootDirectory(), ".cache", "built"), sources(ctx.RootDirectory(), c))
-	if err != nil {
+	if err := errors.Join(<-asked, err); err != nil {
 		return nil, err
 	}
 	s := &stack{config: c, edge: edge, built: built, images: map[string]*image.Image{}, references: map[string]pulumi.StringOutput{}}
