@@ -157,11 +157,17 @@ tools: $(SANDBOX) ## Fetch and build what the sandbox and the tests run
 	@$(SANDBOX) tools
 
 # go build takes two seconds to find that nothing changed, which the everyday loop need not wait
-# for. The folders are among the files because a deleted file changes only its folder.
-$(SANDBOX): $(shell find sandbox -name testdata -prune -o ! -name '*_test.go' -print) | host
-	@[ -x $@ ] || echo "Building the sandbox's own program (some 3 minutes the first time with 2 cores; it fetches 170 MB)"
+# for. The stamp is of this Go, and of the moment at which the build began. The folders are among
+# the files because a deleted file changes only its folder.
+BUILT := .cache/stamps/sandbox-$(shell go env GOVERSION 2>/dev/null)
+.PHONY: $(SANDBOX) unbuilt
+$(SANDBOX): $(BUILT)
+$(BUILT): $(shell find sandbox \( -name testdata -o -name '.*' \) -prune -o ! -name '*_test.go' -print) \
+		$(if $(and $(wildcard $(SANDBOX)),$(wildcard $(BIN)/pause)),,unbuilt) | host
+	@[ -x $(SANDBOX) ] || echo "Building the sandbox's own program (some 3 minutes the first time with 2 cores; it fetches 170 MB)"
+	@mkdir -p $(@D) && touch $@.begun
 	@cd sandbox && CGO_ENABLED=0 go build -trimpath -o ../$(BIN)/ . ./node/pause
-	@touch $@
+	@mv $@.begun $@
 
 .PHONY: host
 host:

@@ -81,7 +81,11 @@ func stopped(ctx context.Context, err error) error {
 // bar includes the stages that come after it.
 func (s sandbox) build(ctx context.Context, p *progress.Printer, later []progress.Stage) error {
 	check := progress.Stage{Name: "Check this machine", Run: s.check}
-	program := progress.Stage{Name: "Compile the Pulumi program", Run: s.compile, Expect: s.tools.Left(tools.Program).On(runtime.NumCPU())}
+	memory, err := host.AvailableMemory()
+	if err != nil {
+		return err
+	}
+	program := progress.Stage{Name: "Compile the Pulumi program", Run: s.compile, Expect: s.tools.Expect(tools.Program, runtime.NumCPU(), memory)}
 	lanes := s.toolLanes()
 	if s.enoughForTwo() {
 		lanes = append(lanes, []progress.Stage{program})
@@ -90,10 +94,6 @@ func (s sandbox) build(ctx context.Context, p *progress.Printer, later []progres
 	}
 	p.Plan(slices.Concat(append(lanes, later)...)...)
 	if err := p.Run(ctx, check); err != nil {
-		return err
-	}
-	memory, err := host.AvailableMemory()
-	if err != nil {
 		return err
 	}
 	fmt.Fprint(os.Stderr, s.tools.Forecast(runtime.NumCPU(), memory))

@@ -42,12 +42,24 @@ func (t Tools) Left(name string) Work {
 	return firstTime[name]
 }
 
-// done writes the stamp of work that is done.
+// done writes the stamp of work that is done, whole or not at all.
 func (t Tools) done(name, stamp string) error {
-	if err := os.MkdirAll(filepath.Dir(t.stampFile(name)), 0o755); err != nil {
+	file := t.stampFile(name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(t.stampFile(name), []byte(stamp), 0o644)
+	if err := os.WriteFile(file+".new", []byte(stamp), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}
+
+// Expect returns how long a stage will take with so many cores and so many bytes of free memory.
+func (t Tools) Expect(name string, cores int, memory uint64) time.Duration {
+	if name == Program {
+		cores = atOnce(cores, memory)
+	}
+	return t.Left(name).On(cores)
 }
 
 // On returns how long the work takes with so many cores.
@@ -62,11 +74,8 @@ func (t Tools) Forecast(cores int, memory uint64) string {
 	var megabytes int
 	var compiled []string // lines of names
 	for _, name := range append(append([]string{"packages", "envoy"}, Modules()...), Program) {
-		left, used := t.Left(name), cores
-		if name == Program {
-			used = atOnce(cores, memory)
-		}
-		wait += left.On(used)
+		left := t.Left(name)
+		wait += t.Expect(name, cores, memory)
 		megabytes += left.Megabytes
 		switch last := len(compiled) - 1; {
 		case left.CPU == 0:
@@ -79,7 +88,7 @@ func (t Tools) Forecast(cores int, memory uint64) string {
 	if len(compiled) == 0 {
 		return ""
 	}
-	const text = `The first run here takes about %.0f min with %d cores and %d GB of memory.
+	const text = `The first run here takes about %.0f min with %d cores and %d GB of free memory.
   Fetched from package registries (Go modules, Debian, PyPI): up to %d MB
   Compiled: %s
 An interrupted run goes on where it was. Later runs take seconds.

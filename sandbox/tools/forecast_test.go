@@ -9,7 +9,7 @@ func TestForecast(t *testing.T) {
 	t.Parallel()
 	tools := In(t.TempDir())
 	first := tools.Forecast(2, 16e9)
-	for _, want := range []string{"min with 2 cores and 16 GB of memory", "from package registries", "kubernetes, pulumi", Program} {
+	for _, want := range []string{"min with 2 cores and 16 GB of free memory", "from package registries", "kubernetes, pulumi", Program} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the forecast lacks %q:\n%s", want, first)
 		}

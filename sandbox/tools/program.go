@@ -3,7 +3,9 @@ package tools
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/mod/modfile"
 )
 
 // Program is the name of the work to compile the Pulumi program, which is no tool.
@@ -25,7 +29,7 @@ const compilerMemory = 9 << 29
 // as many packages at once as fit into memory, in bytes. It does nothing while Go's cache has
 // all packages of the same versions of other modules: those of the repository take a moment.
 func (t Tools) CompileProgram(ctx context.Context, memory uint64) error {
-	versions, err := t.versions()
+	versions, err := t.versions(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,16 +62,32 @@ func (t Tools) compiled(versions string) bool {
 	})
 }
 
-// versions hashes what chooses the versions of the program's dependencies.
-func (t Tools) versions() (string, error) {
+// versions hashes what the compiled packages depend on: the versions that the workspace chooses,
+// and Go with its settings.
+func (t Tools) versions(ctx context.Context) (string, error) {
 	hash := sha256.New()
-	fmt.Fprintln(hash, runtime.Version())
-	for _, name := range []string{"go.work", "infra/go.mod", "infra/go.sum", "policy/go.mod", "policy/go.sum"} {
-		content, err := os.ReadFile(filepath.Join(t.Root, name))
-		if err != nil {
-			return "", fmt.Errorf("finding the Pulumi program: %w: is this a whole checkout?", err)
+	settings, err := exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOCACHE", "GOFLAGS", "GOEXPERIMENT", "GOAMD64", "CGO_ENABLED").Output()
+	if err != nil {
+		return "", fmt.Errorf("asking Go for its settings: %w", err)
+	}
+	hash.Write(settings)
+	content, err := os.ReadFile(filepath.Join(t.Root, "go.work"))
+	if err != nil {
+		return "", fmt.Errorf("finding the Pulumi program: %w: is this a whole checkout?", err)
+	}
+	hash.Write(content)
+	workspace, err := modfile.ParseWork("go.work", content, nil)
+	if err != nil {
+		return "", err
+	}
+	for _, use := range workspace.Use {
+		for _, name := range []string{"go.mod", "go.sum"} {
+			content, err := os.ReadFile(filepath.Join(t.Root, use.Path, name))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return "", err
+			}
+			hash.Write(content)
 		}
-		hash.Write(content)
 	}
 	return fmt.Sprintf("%x", hash.Sum(nil)), nil
 }

@@ -2,13 +2,14 @@ package tools
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// TestCompileProgram compiles a program and its policy pack, and hides Go to see when it is
-// asked again.
+// TestCompileProgram compiles a program and its policy pack, and then has a Go that compiles
+// nothing, to see when it is asked again.
 func TestCompileProgram(t *testing.T) {
 	tools := In(t.TempDir())
 	for name, text := range map[string]string{
@@ -25,6 +26,7 @@ func TestCompileProgram(t *testing.T) {
 	}
 	t.Setenv("GOCACHE", t.TempDir())
 	t.Setenv("GOWORK", "")
+	t.Setenv("GOFLAGS", "")
 	compile := func() error { return tools.CompileProgram(t.Context(), 1<<30) }
 	if err := compile(); err != nil {
 		t.Fatal(err)
@@ -37,7 +39,12 @@ func TestCompileProgram(t *testing.T) {
 	if len(files) != 1 {
 		t.Fatalf("the stamp lists %q, want the file of the SDK's one package", files)
 	}
-	t.Setenv("PATH", "")
+	known, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(tools.Root, "bin", "go"), "#!/bin/sh\n[ \"$1\" = env ] && exec "+known+" \"$@\"\nexit 1\n") // compiles nothing
+	t.Setenv("PATH", filepath.Join(tools.Root, "bin")+":"+os.Getenv("PATH"))
 	if err := compile(); err != nil {
 		t.Errorf("with all compiled: %v", err)
 	}
@@ -45,13 +52,23 @@ func TestCompileProgram(t *testing.T) {
 	if err := compile(); err != nil {
 		t.Errorf("after a change of the program, which Pulumi compiles: %v", err)
 	}
-	for _, name := range []string{"infra/go.sum", "policy/go.sum"} {
-		write(t, filepath.Join(tools.Root, name), "other versions")
+	for _, name := range []string{"infra/go.sum", "policy/go.mod"} {
+		file := filepath.Join(tools.Root, name)
+		before, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, file, string(before)+"// other versions\n")
 		if err := compile(); err == nil {
 			t.Errorf("nothing is compiled after a change of %s", name)
 		}
-		write(t, filepath.Join(tools.Root, name), "")
+		write(t, file, string(before))
 	}
+	t.Setenv("GOFLAGS", "-trimpath")
+	if err := compile(); err == nil {
+		t.Error("nothing is compiled with other flags")
+	}
+	t.Setenv("GOFLAGS", "")
 	if err := compile(); err != nil {
 		t.Errorf("with the versions from before: %v", err)
 	}

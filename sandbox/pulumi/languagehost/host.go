@@ -81,7 +81,7 @@ func run(args []string, stdout io.Writer) error {
 		return fmt.Errorf("serving the language runtime: %w", err)
 	}
 	fmt.Fprintln(stdout, server.Port)
-	defer host.early.wait()
+	defer func() { cancel(); host.early.wait() }()
 	return <-server.Done
 }
 

@@ -73,13 +73,18 @@ func (h *Host) executable(ctx context.Context, info *pulumirpc.ProgramInfo) (str
 
 // compileEarly begins to build the program that Run will ask for. The engine asks for the
 // program's packages first, which takes as long as Go takes to find that nothing changed.
-// Errors are for Run to tell.
+// Errors are for Run to tell. Commands that run no program ask, too: so this builds again only
+// what was built before, where nobody chose the file.
 func (h *Host) compileEarly(info *pulumirpc.ProgramInfo) {
 	opts, err := parseOptions(info)
-	if err != nil || opts.binary != "" {
+	if err != nil || opts != (options{}) {
 		return
 	}
-	if target, err := buildTarget(info.GetProgramDirectory(), opts); err == nil {
+	target, err := buildTarget(info.GetProgramDirectory(), opts)
+	if err != nil {
+		return
+	}
+	if _, err := os.Stat(target); err == nil {
 		h.early.begin(target, func() error { return build(h.ctx, info.GetProgramDirectory(), target) })
 	}
 }
@@ -91,11 +96,13 @@ type early struct {
 	running sync.WaitGroup
 }
 
+// begin begins a build unless one is running. A result that nobody took is forgotten.
 func (e *early) begin(target string, build func() error) {
-	done := make(chan error, 1)
-	if _, begun := e.builds.LoadOrStore(target, done); begun {
+	if last, begun := e.builds.Load(target); begun && len(last.(chan error)) == 0 {
 		return
 	}
+	done := make(chan error, 1)
+	e.builds.Store(target, done)
 	e.running.Go(func() { done <- build() })
 }
 
@@ -144,6 +151,8 @@ func build(ctx context.Context, directory, target string) error {
 	}
 	cmd := exec.CommandContext(ctx, gobin, "build", "-buildvcs=false", "-o", target, ".")
 	cmd.Dir = directory
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // Go then removes its files
+	cmd.WaitDelay = grace
 	output, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return fmt.Errorf("compiling the program in %q: stopped", directory)

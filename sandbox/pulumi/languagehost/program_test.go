@@ -11,10 +11,11 @@ func TestEarlyBuild(t *testing.T) {
 	t.Parallel()
 	var e early
 	broken := errors.New("main.go:4:2: undefined: undeclared")
-	builds := make(chan struct{}, 2)
+	builds, finish := make(chan struct{}, 2), make(chan struct{})
 	for range 2 {
-		e.begin("target", func() error { builds <- struct{}{}; return broken })
+		e.begin("target", func() error { builds <- struct{}{}; <-finish; return broken })
 	}
+	close(finish)
 	if begun, err := e.result(t.Context(), "target"); !begun || !errors.Is(err, broken) {
 		t.Errorf("result() = %v, %v, want the error of the build", begun, err)
 	}
@@ -23,6 +24,13 @@ func TestEarlyBuild(t *testing.T) {
 	}
 	if e.wait(); len(builds) != 1 {
 		t.Errorf("it was built %d times, want once", len(builds))
+	}
+
+	e.begin("target", func() error { return broken })
+	e.wait()
+	e.begin("target", func() error { return nil })
+	if begun, err := e.result(t.Context(), "target"); !begun || err != nil {
+		t.Errorf("result() = %v, %v, want that of the second build: nobody took the first", begun, err)
 	}
 
 	release := make(chan struct{})
