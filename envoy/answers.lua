@@ -6,8 +6,8 @@ local statuses = {
   ["429"] = 8, ["500"] = 13, ["502"] = 14, ["503"] = 14, ["504"] = 4,
 }
 
--- HEAD is called as GET, but where a method is bound to HEAD itself. A content type of gRPC loses its parameters, with which Envoy does
--- not take it for gRPC.
+-- HEAD is called as GET, except where a method is bound to HEAD itself. A content type of
+-- gRPC loses its parameters, with which Envoy does not take it for gRPC.
 function envoy_on_request(request)
   local headers = request:headers()
   local noted = request:streamInfo():dynamicMetadata()

@@ -129,6 +129,7 @@ func wrongVerbs(bindings []rest.Binding) []refusal {
 			continue
 		}
 		slices.Sort(verbs[pattern])
+		verbs[pattern] = slices.Compact(verbs[pattern])
 		list = append(list, refusal{
 			and(is(header(":path"), matching(pattern+`(\?.*)?`)), fails(is(header(":method"), matching(strings.Join(verbs[pattern], "|")))), fails(preflight)),
 			http.StatusMethodNotAllowed, "this path has no such method; it has " + strings.Join(verbs[pattern], ", "), strings.Join(verbs[pattern], ", "),

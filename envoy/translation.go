@@ -95,7 +95,7 @@ func translationRoutes(c Config) []*routev3.Route {
 	rest.TypedPerFilterConfig[bufferFilter] = typed(&bufferv3.BufferPerRoute{Override: &bufferv3.BufferPerRoute_Buffer{
 		Buffer: jsonBuffer(),
 	}})
-	return slices.Concat(fileRoutes(c, rest), headRoutes(c, rest), []*routev3.Route{rest, web})
+	return slices.Concat(headRoutes(c, rest), fileRoutes(c, rest), []*routev3.Route{rest, web})
 }
 
 // headRoutes returns the route for paths whose method is bound to HEAD itself. Its setting

@@ -28,6 +28,7 @@ import (
 const usersProto = `
 package test;
 import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
 service Users {
   rpc Get(User) returns (User) { option (google.api.http) = {get: "/v1/users/{user_id}"}; }
   rpc Set(User) returns (User) { option (google.api.http) = {post: "/v1/users/{user_id}" body: "*"}; }
@@ -35,9 +36,12 @@ service Users {
   rpc Fail(User) returns (User) { option (google.api.http) = {get: "/v1/fail/{name}"}; }
   rpc Slow(User) returns (User) { option (google.api.http) = {get: "/v1/slow"}; }
   rpc Probe(User) returns (User) { option (google.api.http) = {custom: {kind: "HEAD" path: "/v1/probe/{name}"}}; }
+  rpc Store(Blob) returns (User) { option (google.api.http) = {post: "/v1/blobs/{name}" body: "data"}; }
+  rpc Stored(User) returns (User) { option (google.api.http) = {custom: {kind: "HEAD" path: "/v1/blobs/{name}"}}; }
   rpc List(User) returns (stream User) { option (google.api.http) = {get: "/v1/list/{name}"}; }
 }
-message User { int64 user_id = 1; string name = 2; string title = 3; }`
+message User { int64 user_id = 1; string name = 2; string title = 3; }
+message Blob { string name = 1; google.api.HttpBody data = 2; }`
 
 // startUsers runs Envoy in front of a backend that answers with what it was asked. Fail
 // fails with a detail that no proto declares, and List after its second message.
@@ -133,6 +137,7 @@ func TestRESTInput(t *testing.T) {
 		{"POST", "/v1/users/7", "{}", "", 415, "application/json"},
 		{"DELETE", "/v1/users/7", "", "", 405, "GET, HEAD, POST"},
 		{"GET", "/v1/probe/x", "", "", 405, "HEAD"},
+		{"GET", "/v1/blobs/x", "", "", 405, "HEAD, POST"},
 		{"PUT", "/v1/users/7", "{}", "application/json", 405, "GET, HEAD, POST"},
 		{"OPTIONS", "/v1/users/7", "", "", 405, "GET, HEAD, POST"},
 		{"POST", "/v1/nope", "{}", "application/json", 404, "/v1/nope"},
@@ -168,7 +173,7 @@ func TestRESTInput(t *testing.T) {
 func TestHEAD(t *testing.T) {
 	t.Parallel()
 	e := startUsers(t, nil)
-	for path, want := range map[string]int{"/v1/users/7": 200, "/v1/list/x": 200, "/v1/fail/x": 400, "/v1/users/x": 400, "/v1/nope": 404, "/v1/probe/x": 200} {
+	for path, want := range map[string]int{"/v1/users/7": 200, "/v1/list/x": 200, "/v1/fail/x": 400, "/v1/users/x": 400, "/v1/nope": 404, "/v1/probe/x": 200, "/v1/blobs/x": 200} {
 		for _, h2 := range []bool{true, false} {
 			if response, body := e.rest(t, h2, "HEAD", path, nil); response.StatusCode != want || body != "" {
 				t.Errorf("HEAD %s = %s %q, want %d and nothing", path, response.Status, body, want)
