@@ -1,10 +1,9 @@
 package main
 
 import (
+	"context"
 	"os/exec"
 	"path/filepath"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"example.com/grpc-edge/envoy"
 	"example.com/grpc-edge/infra/config"
@@ -28,10 +27,10 @@ func edgeConfig(c *config.Config) envoy.Config {
 
 // askEnvoy checks the configuration with Envoy itself, if its program is available: in the
 // repository's cache, where `make tools` puts it, or on PATH.
-func askEnvoy(ctx *pulumi.Context, edge envoy.Config) error {
-	for _, program := range []string{filepath.Join(ctx.RootDirectory(), ".cache", "bin", "envoy"), "envoy"} {
+func askEnvoy(ctx context.Context, root string, edge envoy.Config) error {
+	for _, program := range []string{filepath.Join(root, ".cache", "bin", "envoy"), "envoy"} {
 		if binary, err := exec.LookPath(program); err == nil {
-			return envoy.Check(ctx.Context(), binary, edge)
+			return envoy.Check(ctx, binary, edge)
 		}
 	}
 	return nil // then config.Config.CheckEdge is the only check

@@ -7,11 +7,11 @@
 package main
 
 import (
-	"errors"
 	"path/filepath"
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"golang.org/x/sync/errgroup"
 
 	"example.com/grpc-edge/envoy"
 	"example.com/grpc-edge/infra/attestation"
@@ -55,16 +55,12 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := make(chan error, 1)
-	go func() { asked <- askEnvoy(ctx, edge) }()
 	protected, err := protection.Watch(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// Images are built, and Envoy's answer is there, before anything is changed: a program that
-	// does not compile, or an edge that would not start, changes nothing.
-	built, err := image.BuildAll(ctx.Context(), filepath.Join(ctx.RootDirectory(), ".cache", "built"), sources(ctx.RootDirectory(), c))
-	if err := errors.Join(<-asked, err); err != nil {
+	built, err := prepare(ctx, c, edge)
+	if err != nil {
 		return nil, err
 	}
 	s := &stack{config: c, edge: edge, built: built, images: map[string]*image.Image{}, references: map[string]pulumi.StringOutput{}}
@@ -78,6 +74,19 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 		return nil, err
 	}
 	return s.outputs()
+}
+
+// prepare builds the images, and asks Envoy meanwhile, before anything is changed: a program that
+// does not compile, or an edge that would not start, changes nothing.
+func prepare(ctx *pulumi.Context, c *config.Config, edge envoy.Config) (built map[string]*image.Built, err error) {
+	group, running := errgroup.WithContext(ctx.Context())
+	group.Go(func() error { return askEnvoy(running, ctx.RootDirectory(), edge) })
+	group.Go(func() (err error) {
+		built, err = image.BuildAll(running, filepath.Join(ctx.RootDirectory(), ".cache", "built"), sources(ctx.RootDirectory(), c))
+		return err
+	})
+	err = group.Wait()
+	return built, err
 }
 
 // stack holds the configuration and what has been created so far.
