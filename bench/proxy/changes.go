@@ -15,10 +15,27 @@ func Variants(identity *Identity) ([]Proxy, error) {
 	}
 	parts := bootstrapChanges()
 	list := []Proxy{Default("edge", "by default", nil)}
-	for _, change := range slices.Concat(configChanges(full), parts, []Change{longWay(), floor(parts)}) {
+	for _, change := range slices.Concat(configChanges(full), parts, []Change{httpStatuses(), shortTurns(), longWay(), floor(parts)}) {
 		list = append(list, Default("", change.Name, &change))
 	}
 	return list, nil
+}
+
+// httpStatuses returns the change that has Envoy count HTTP statuses by cluster, as it does by
+// default.
+func httpStatuses() Change {
+	return Change{Name: "HTTP statuses counted by cluster", Bootstrap: func(tree map[string]any) { drop(tree, "dynamic_stats") }}
+}
+
+// shortTurns returns the change to the number of calls in a turn of Contour's example.
+func shortTurns() Change {
+	return Change{Name: "turns of 10 calls instead of 25", Bootstrap: func(tree map[string]any) {
+		visit(tree, func(m map[string]any) {
+			if _, limits := m["http.max_requests_per_io_cycle"]; limits {
+				m["http.max_requests_per_io_cycle"] = 10
+			}
+		})
+	}}
 }
 
 // longWay returns the change that sends native gRPC through the filters for pages and REST.
