@@ -21,9 +21,8 @@ var (
 // The difference between two is the cost of a feature.
 func profileEdge(ctx context.Context, o options) (*page.Profile, error) {
 	description := machine.Describe(len(o.loadOn) + len(o.proxyOn))
-	// More rounds of shorter windows: differences are small, and the machine's speed varies
-	// from second to second.
-	o.rounds, o.window, o.warmup = o.rounds+3, o.window/3, o.warmup/2
+	// Shorter windows: there are many variants.
+	o.window, o.warmup = o.window/3, o.warmup/2
 	s, err := newStage(o)
 	if err != nil {
 		return nil, err
