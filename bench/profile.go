@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"example.com/grpc-edge/bench/page"
@@ -33,10 +34,11 @@ func profileEdge(ctx context.Context, o options) (*page.Profile, error) {
 		return nil, err
 	}
 	variants = append(variants, proxy.Minimal())
+	turns := turnsOf(len(variants))
 	all := make([]measured, len(variants))
 	for round := range o.rounds {
-		for i := range variants {
-			turn := (i + round*len(variants)/o.rounds) % len(variants)
+		for i := range turns {
+			turn := turns[(i+round*len(turns)/o.rounds)%len(turns)]
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, o.rounds, variants[turn].Title)
 			if err := s.loads(ctx, candidate{proxy: &variants[turn], tls: true}, &all[turn], unary, streams); err != nil {
 				return nil, fmt.Errorf("measuring the edge, %s: %w", variants[turn].Title, err)
@@ -44,14 +46,38 @@ func profileEdge(ctx context.Context, o options) (*page.Profile, error) {
 		}
 	}
 	p := &page.Profile{Date: time.Now(), Machine: description, Rounds: o.rounds, Window: o.window}
+	unaryBase, streamBase := byRound(all[0].figures[0], o.rounds), byRound(all[0].figures[1], o.rounds)
 	for i, variant := range variants {
 		unary, stream := all[i].figures[0], all[i].figures[1]
 		p.Variants = append(p.Variants, page.Variant{
 			Title: variant.Title, Unary: page.Median(unary), Stream: page.Median(stream), Failed: all[i].failed,
-			UnaryRatio: page.Ratio(unary, all[0].figures[0]), StreamRatio: page.Ratio(stream, all[0].figures[1]),
+			UnaryRatio: page.Ratio(byRound(unary, o.rounds), unaryBase), StreamRatio: page.Ratio(byRound(stream, o.rounds), streamBase),
 		})
 	}
 	return p, nil
+}
+
+// turnsOf returns the order of the variants in a round. The first, which all others are compared
+// with, has a turn after every six of them: noise in it would be in every difference.
+func turnsOf(variants int) []int {
+	const between = 6
+	var turns []int
+	for i := 1; i < variants; i++ {
+		if i%between == 1 {
+			turns = append(turns, 0)
+		}
+		turns = append(turns, i)
+	}
+	return turns
+}
+
+// byRound returns the median of each round.
+func byRound(windows []page.Figures, rounds int) []page.Figures {
+	var list []page.Figures
+	for round := range slices.Chunk(windows, len(windows)/rounds) {
+		list = append(list, page.Median(round))
+	}
+	return list
 }
 
 // loads measures a candidate once under each of the loads.
