@@ -87,7 +87,7 @@ func (s sandbox) build(ctx context.Context, p *progress.Printer, later []progres
 	}
 	program := progress.Stage{Name: "Compile the Pulumi program", Run: s.compile, Expect: s.tools.Expect(tools.Program, runtime.NumCPU(), memory)}
 	lanes := s.toolLanes()
-	if s.enoughForTwo() {
+	if enoughForTwo(memory) {
 		lanes = append(lanes, []progress.Stage{program})
 	} else {
 		lanes[1] = append(lanes[1], program)
@@ -100,11 +100,10 @@ func (s sandbox) build(ctx context.Context, p *progress.Printer, later []progres
 	return p.Lanes(ctx, lanes...)
 }
 
-// enoughForTwo reports whether the program can be compiled beside the tools: its largest
-// packages keep one core busy each for minutes, and others idle.
-func (s sandbox) enoughForTwo() bool {
-	memory, err := host.AvailableMemory()
-	return err == nil && runtime.NumCPU() > 2 && memory >= 2*host.MinBuildMemory
+// enoughForTwo reports whether the program can be compiled beside the tools, with so many bytes of
+// free memory: its largest packages keep one core busy each for minutes, and others idle.
+func enoughForTwo(memory uint64) bool {
+	return runtime.NumCPU() > 2 && memory >= 2*host.MinBuildMemory
 }
 
 // check refuses a machine that can't run the sandbox before anything is changed.
