@@ -36,6 +36,9 @@ func TestCompare(t *testing.T) {
 			t.Errorf("%s: peak memory %d, spread %v, want a megabyte at least and 1 to 1.05", c.Title, c.Memory, c.Spread)
 		}
 	}
+	if len(result.Scales) != 2 {
+		t.Fatalf("with many services: %+v, want two rows", result.Scales)
+	}
 	for i, services := range []int{2, 200} {
 		if s := result.Scales[i]; s.Services != services || s.Figures.PerSecond <= 0 || s.Memory < 1<<20 || s.Start <= 0 || s.Size <= s.Packed || s.Packed == 0 {
 			t.Errorf("with %d services: %+v, want all figures", services, s)

@@ -3,10 +3,10 @@
 // Traefik, and without a proxy. It writes docs/benchmark.md.
 //
 //	go run . [-quick] [-only edge,minimal]   compares; a whole run takes some 25 minutes
-//	go run . -profile                        measures what each feature of the edge costs; 20 minutes
+//	go run . -profile                        measures what each feature of the edge costs; some 10 minutes
 //	go run . -page                           measures nothing and rewrites the page, as after a change of notes.md
 //
-// Only a whole run writes docs/. Others write .cache/bench/report. benchmark.json beside the
+// A whole run, -profile and -page write docs/. Others write .cache/bench/report. benchmark.json beside the
 // page holds the results. The command runs in this folder, on loopback. It stops everything
 // that it started.
 package main
@@ -110,22 +110,22 @@ func start(short bool, only string, profile bool) error {
 	// garbage less often.
 	debug.SetGCPercent(400)
 	fmt.Printf("Proxies on CPU %s, clients and backends on CPU %s.\n", proxyOn, loadOn)
-	result, err := page.Read(o.out)
+	earlier, err := page.Read(o.out)
 	if err != nil {
 		return err
 	}
 	if profile {
-		if result.Profile, err = profileEdge(ctx, o); err != nil {
+		if earlier.Profile, err = profileEdge(ctx, o); err != nil {
 			return err
 		}
-		fmt.Print(result.Profile.Table())
-		return result.Write(o.out)
+		fmt.Print(earlier.Profile.Table())
+		return earlier.Write(o.out)
 	}
-	earlier := result.Profile
-	if result, err = compare(ctx, o); err != nil {
+	result, err := compare(ctx, o)
+	if err != nil {
 		return err
 	}
-	result.Profile = earlier
+	result.Profile = earlier.Profile
 	if err := result.Write(o.out); err != nil {
 		return err
 	}

@@ -83,17 +83,24 @@ func byRound(windows []page.Figures, rounds int) []page.Figures {
 // loads measures a candidate once under each of the loads.
 func (s *stage) loads(ctx context.Context, c candidate, m *measured, shapes ...shape) error {
 	return s.with(ctx, c, func(t *target) error {
-		if err := t.loads(ctx, m, shapes); err != nil {
+		if err := t.loads(ctx, m, shapes); err != nil || c.scale == nil {
 			return err
 		}
-		memory, err := t.process.PeakMemory()
-		if err != nil {
-			return err
-		}
-		m.memory, m.start = append(m.memory, memory), append(m.start, t.start)
-		m.size, m.packed, err = proxy.Size(t.dir)
-		return err
+		return t.size(m)
 	})
+}
+
+// size measures what an edge with many services takes.
+func (t *target) size(m *measured) error {
+	memory, err := t.process.PeakMemory()
+	if err != nil {
+		return err
+	}
+	m.memory, m.start = append(m.memory, memory), append(m.start, t.start)
+	if m.size == 0 { // it is the same in each round
+		m.size, m.packed, err = proxy.Size(t.dir)
+	}
+	return err
 }
 
 func (t *target) loads(ctx context.Context, m *measured, shapes []shape) error {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -133,15 +131,14 @@ func others(c *envoy.Config, n int) []envoy.Backend {
 	return list
 }
 
-// Everything returns this repository's Envoy with everything on, with the change, which may
-// be nil.
-func Everything(key, title string, change *Change) Proxy {
-	return edge(key, title, func(s Setting) (map[string]string, error) {
+// Everything returns this repository's Envoy with everything on.
+func Everything() Proxy {
+	return edge("edge-everything", "this edge, everything on", func(s Setting) (map[string]string, error) {
 		config, err := everything(s)
 		if err != nil {
 			return nil, err
 		}
-		return edgeFiles(config, change)
+		return envoy.Files(config)
 	})
 }
 
@@ -162,13 +159,9 @@ func edge(key, title string, files func(Setting) (map[string]string, error)) Pro
 // bootstrapFile is the name of the bootstrap configuration in envoy.Files.
 const bootstrapFile = "envoy.json"
 
-// Size returns the bytes of the configuration in the edge's folder, as it is and gzipped. It
-// returns zeros for another proxy.
+// Size returns the bytes of the configuration in the edge's folder, as it is and gzipped.
 func Size(dir string) (size, packed int64, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, bootstrapFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, 0, nil
-	}
 	if err != nil {
 		return 0, 0, err
 	}

@@ -53,7 +53,7 @@ type Proxy struct {
 func All() []Proxy {
 	return []Proxy{
 		Default("edge", "this edge, by default", nil),
-		Everything("edge-everything", "this edge, everything on", nil),
+		Everything(),
 		Default("edge-few", "this edge, few keys", Few()),
 		Minimal(), nginx(), haproxy(), traefik(),
 	}
