@@ -16,11 +16,10 @@ import (
 // variants lists settings of `go build` that trade time for memory.
 var variants = []struct {
 	title, short string
-	env, args    []string
+	args         []string
 }{
 	{title: "as it is", short: "as it is"},
-	{title: "one package at a time: `-p 1`", short: "-p 1", args: []string{"-p=1"}},
-	{title: "a compiler that collects garbage twice as often: `GOGC=50`", short: "GOGC=50", env: []string{"GOGC=50"}},
+	{title: "one package at a time: `GOFLAGS=-p=1`", short: "-p=1", args: []string{"-p=1"}},
 }
 
 // cold measures the first `make up` and compilations on a copy with empty caches.
@@ -36,8 +35,7 @@ func (c workCopy) cold(ctx context.Context, r *page.Results) (err error) {
 		if _, err := c.time(ctx, "go", "clean", "-cache"); err != nil {
 			return err
 		}
-		with := workCopy{dir: c.dir, env: append(c.env[:len(c.env):len(c.env)], v.env...)}
-		built, err := with.build(ctx, v.args...)
+		built, err := c.build(ctx, v.args...)
 		if err != nil {
 			return err
 		}

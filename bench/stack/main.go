@@ -4,6 +4,7 @@
 //
 //	go run ./stack                  what needs no empty caches: some 15 minutes on 2 cores
 //	go run ./stack -cold            also what a newcomer waits for: an hour
+//	go run ./stack -cold -services= measures only that again; the page keeps the rest
 //	go run ./stack -rollouts        measures the rollouts again; the page keeps the rest
 //	go run ./stack -services 10     measures this row again; the page keeps the others
 //	go run ./stack -services 2,4    a try, as there is no row for 4: it only prints the page
@@ -121,6 +122,9 @@ func published(services []int) bool {
 }
 
 func parse(services string) ([]int, error) {
+	if services == "" {
+		return nil, nil
+	}
 	var list []int
 	for text := range strings.SplitSeq(services, ",") {
 		n, err := strconv.Atoi(text)
@@ -133,7 +137,8 @@ func parse(services string) ([]int, error) {
 }
 
 // measure runs the measurements. Those with empty caches come first, on a copy of their own.
-// It saves each row at once, so that an interrupted run loses only one.
+// It saves each row at once, so that an interrupted run loses only one. The results of empty
+// caches name their own machine.
 func measure(ctx context.Context, root string, r *page.Results, services []int, cold bool) error {
 	save := func() error { return nil }
 	here := machine.Describe(runtime.NumCPU())
@@ -141,7 +146,7 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 		if err := machine.Quiet(); err != nil {
 			return err
 		}
-		if rows, _ := parse(whole); len(services) < len(rows) {
+		if rows, _ := parse(whole); 0 < len(services) && len(services) < len(rows) {
 			if err := sameMachine(r, here); err != nil {
 				return err
 			}
@@ -150,7 +155,6 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 	} else {
 		r.Scales = nil
 	}
-	r.Date, r.Machine = time.Now(), here
 	if cold {
 		if err := in(ctx, root, true, func(c workCopy) error { return c.cold(ctx, r) }); err != nil {
 			return err
@@ -159,6 +163,10 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 			return err
 		}
 	}
+	if len(services) == 0 {
+		return nil
+	}
+	r.Date, r.Machine = time.Now(), here
 	return in(ctx, root, false, func(c workCopy) (err error) {
 		if r.Rebuilt, err = c.rebuild(ctx); err != nil {
 			return err
