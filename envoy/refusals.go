@@ -82,9 +82,15 @@ func pathsOf(c Config, such func(rest.Binding) bool) []string {
 	return slices.Sorted(maps.Keys(paths))
 }
 
+// preflight matches what a browser sends to ask for permission. The filter of CORS answers it.
+func preflight() *predicate {
+	return and(is(header(":method"), exactly(http.MethodOptions)), is(header("access-control-request-method"), matching(".+")))
+}
+
 // refuseByPath finds the refusals of a path by its prefix: an HTTP method that the path
 // does not have, and a query that repeats a variable of the path. The longest prefix
-// matches, so each entry includes the refusals of shorter ones.
+// matches, so each entry includes the refusals of shorter ones. There is an entry for each
+// path of REST, so their size decides the size of the configuration.
 func refuseByPath(c Config) *matchingv3.Matcher_OnMatch {
 	var bindings []rest.Binding
 	for _, service := range restServices(c) {
@@ -108,7 +114,7 @@ func refuseByPath(c Config) *matchingv3.Matcher_OnMatch {
 }
 
 // wrongVerbs answers 405 with the methods that a path has (RFC 9110, section 15.5.6).
-// HEAD is one where GET is. A preflight is for the filter of CORS.
+// HEAD is one where GET is.
 func wrongVerbs(bindings []rest.Binding) []refusal {
 	verbs := map[string][]string{} // by pattern
 	for _, binding := range bindings {
@@ -123,7 +129,6 @@ func wrongVerbs(bindings []rest.Binding) []refusal {
 		}
 	}
 	var list []refusal
-	preflight := and(is(header(":method"), exactly(http.MethodOptions)), is(header("access-control-request-method"), matching(".+")))
 	for _, pattern := range slices.Sorted(maps.Keys(verbs)) {
 		if slices.Contains(verbs[pattern], "*") { // any
 			continue
@@ -131,7 +136,7 @@ func wrongVerbs(bindings []rest.Binding) []refusal {
 		slices.Sort(verbs[pattern])
 		verbs[pattern] = slices.Compact(verbs[pattern])
 		list = append(list, refusal{
-			and(is(header(":path"), matching(pattern+`(\?.*)?`)), fails(is(header(":method"), matching(strings.Join(verbs[pattern], "|")))), fails(preflight)),
+			and(is(header(":path"), matching(pattern+`(\?.*)?`)), fails(is(header(":method"), matching(strings.Join(verbs[pattern], "|"))))),
 			http.StatusMethodNotAllowed, "this path has no such method; it has " + strings.Join(verbs[pattern], ", "), strings.Join(verbs[pattern], ", "),
 		})
 	}
@@ -176,14 +181,14 @@ func verbPattern(verb string) string {
 	return regexp.QuoteMeta(verb)
 }
 
-// refuse answers by the first refusal that holds.
+// refuse answers by the first refusal that holds. A page of one of the origins may read it.
 func refuse(c Config, list []refusal) *matchingv3.Matcher {
 	m := &matchingv3.Matcher_MatcherList{}
 	for _, r := range list {
 		route := &routev3.Route{
 			Name:                 "refused",
 			Match:                &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
-			TypedPerFilterConfig: webSettings(c),
+			TypedPerFilterConfig: corsSettings(c),
 			Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
 				Status: r.status,
 				Body:   &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: r.reason}},

@@ -38,6 +38,14 @@ func render(m message) (string, error) {
 	return lines.String() + "\n", nil
 }
 
+// Compact returns one of [Files] without the white space that makes it readable, which is
+// half of a large file. Envoy reads it as the same.
+func Compact(file string) (string, error) {
+	var compact bytes.Buffer
+	err := json.Compact(&compact, []byte(file))
+	return compact.String(), err
+}
+
 // validateMessage also validates the extensions: to the generated validators
 // they are opaque, being packed in Any.
 func validateMessage(m message) error {

@@ -76,7 +76,7 @@ func translation(c Config) *matchingv3.Matcher_OnMatch {
 	}
 	isREST := fails(is(header("content-type"), startingWith("application/grpc")))
 	list := when(isREST, orElse(refuse(c, restRefusals(c)))).GetMatcherList()
-	list.Matchers = append(list.Matchers, when(isREST, refuseByPath(c)).GetMatcherList().Matchers...)
+	list.Matchers = append(list.Matchers, when(and(isREST, fails(preflight())), refuseByPath(c)).GetMatcherList().Matchers...)
 	return orElse(&matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: list}, OnNoMatch: routes})
 }
 

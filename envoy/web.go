@@ -47,7 +47,14 @@ func webFilters(c Config) []*hcmv3.HttpFilter {
 // webSettings returns the settings that enable these filters, in a route or in a whole
 // virtual host.
 func webSettings(c Config) map[string]*anypb.Any {
-	settings := map[string]*anypb.Any{grpcWebFilter: switchedOn()}
+	settings := corsSettings(c)
+	settings[grpcWebFilter] = switchedOn()
+	return settings
+}
+
+// corsSettings returns the setting that enables the filter of CORS, if there are origins.
+func corsSettings(c Config) map[string]*anypb.Any {
+	settings := map[string]*anypb.Any{}
 	if len(c.Origins) > 0 {
 		settings[corsFilter] = typed(corsPolicy(c))
 	}

@@ -147,9 +147,19 @@ func Default(key, title string, change *Change) Proxy {
 	return edge(key, title, func(s Setting) (map[string]string, error) { return edgeFiles(defaults(s), change) })
 }
 
+// edge returns Envoy with these files, as the pods of a large stack get them.
 func edge(key, title string, files func(Setting) (map[string]string, error)) Proxy {
+	compact := func(s Setting) (map[string]string, error) {
+		list, err := files(s)
+		for name, text := range list {
+			if list[name], err = envoy.Compact(text); err != nil {
+				return nil, fmt.Errorf("writing %s: %w", name, err)
+			}
+		}
+		return list, err
+	}
 	return Proxy{
-		Key: key, Title: title, binary: cached("bin/envoy"), version: []string{"--version"}, files: files,
+		Key: key, Title: title, binary: cached("bin/envoy"), version: []string{"--version"}, files: compact,
 		args: func(s Setting) []string {
 			return append(envoy.Args(envoy.Config{ConfigDir: s.Dir}), "--concurrency", fmt.Sprint(s.Workers))
 		},

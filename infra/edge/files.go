@@ -57,8 +57,8 @@ func (e *Edge) newConfig(ctx *pulumi.Context, name string, args *Args) (*configu
 	return c, nil
 }
 
-// pack returns the packed files for unpackedDir. The same configuration gives the same
-// bytes.
+// pack returns the packed files for unpackedDir, without the white space that nobody reads
+// there. The same configuration gives the same bytes.
 func (c *configuration) pack() (workload.Files, error) {
 	c.envoy.ConfigDir = unpackedDir
 	texts, err := envoy.Files(c.envoy)
@@ -67,7 +67,11 @@ func (c *configuration) pack() (workload.Files, error) {
 	}
 	packed := workload.Files{Binary: map[string][]byte{}}
 	for name, text := range texts {
-		if packed.Binary[name+".gz"], err = workload.Pack([]byte(text)); err != nil {
+		compact, err := envoy.Compact(text)
+		if err == nil {
+			packed.Binary[name+".gz"], err = workload.Pack([]byte(compact))
+		}
+		if err != nil {
 			return workload.Files{}, fmt.Errorf("packing %s: %w", name, err)
 		}
 	}
