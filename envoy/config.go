@@ -68,8 +68,7 @@ type Config struct {
 	// call without a grpc-timeout may last forever, as streams do.
 	MaxDeadline time.Duration
 	// MaxConnectionAge is the age of a connection at which its client is told to
-	// reconnect, so that clients spread over new Envoys. Default 10 minutes; negative
-	// is never.
+	// reconnect, so that clients spread over new Envoys; 0 is never.
 	MaxConnectionAge time.Duration
 	// MaxStreams is the maximum number of concurrent calls on one client connection.
 	// Further calls wait in the client. Default 100.
@@ -201,10 +200,9 @@ type Collector struct {
 const (
 	// defaultMaxConnections is the global limit in Envoy's edge guide
 	// (docs/root/configuration/best_practices/edge.rst).
-	defaultMaxConnections   = 50_000
-	defaultMaxStreams       = 100
-	defaultMaxConnectionAge = 10 * time.Minute
-	defaultDrainTime        = 15 * time.Second
+	defaultMaxConnections = 50_000
+	defaultMaxStreams     = 100
+	defaultDrainTime      = 15 * time.Second
 )
 
 func (c Config) withDefaults() Config {
@@ -216,7 +214,6 @@ func (c Config) withDefaults() Config {
 	c.AdminPort = cmp.Or(c.AdminPort, AdminPort)
 	c.MaxStreams = cmp.Or(c.MaxStreams, defaultMaxStreams)
 	c.MaxConnections = cmp.Or(c.MaxConnections, defaultMaxConnections)
-	c.MaxConnectionAge = cmp.Or(c.MaxConnectionAge, defaultMaxConnectionAge)
 	c.DrainTime = cmp.Or(c.DrainTime, defaultDrainTime)
 	return c
 }

@@ -77,7 +77,7 @@ func configChanges(full envoy.Config) []Change {
 		change("no REST", func(c *envoy.Config) { c.REST = false }),
 		change("no authority", func(c *envoy.Config) { c.Authorities = nil }),
 		change("no cap of deadlines", func(c *envoy.Config) { c.MaxDeadline = 0 }),
-		change("no connection age", func(c *envoy.Config) { c.MaxConnectionAge = -1 }),
+		change("no connection age", func(c *envoy.Config) { c.MaxConnectionAge = 0 }),
 		change("no memory limit", func(c *envoy.Config) { c.MemoryLimit = 0 }),
 	}
 }

@@ -68,6 +68,8 @@ func defaults(s Setting) envoy.Config {
 		REST:        true,
 		MaxDeadline: time.Hour,
 		MemoryLimit: 1 << 30,
+
+		MaxConnectionAge: 10 * time.Minute,
 	}
 }
 

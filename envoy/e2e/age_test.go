@@ -39,7 +39,6 @@ func TestConnectionAge(t *testing.T) {
 func TestConnectionsMayGrowOld(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)
-	config.MaxConnectionAge = -1
 	e := start(t, config)
 	client := e.dial(t)
 	for range 20 {

@@ -75,7 +75,7 @@ func (r *reader) edge() Edge {
 
 // envoy reads the options that Envoy takes as they are.
 func (r *reader) envoy() envoy.Config {
-	c := envoy.Config{
+	return envoy.Config{
 		REST:    r.boolean("grpc-edge:rest"),
 		Origins: r.list("grpc-edge:webOrigins", 0, origin, "origins of web pages, such as [https://app.example.com]"),
 
@@ -99,10 +99,6 @@ func (r *reader) envoy() envoy.Config {
 
 		LeastRequest: r.oneOf("grpc-edge:balance", "round-robin", "least-request") == "least-request",
 	}
-	if c.MaxConnectionAge == 0 { // the key's "no limit"; to Envoy's configuration 0 is its default
-		c.MaxConnectionAge = -1
-	}
-	return c
 }
 
 func (r *reader) clientCA() string {

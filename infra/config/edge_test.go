@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
@@ -26,8 +27,22 @@ func TestEdgeDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, got.Edge, comparable); diff != "" {
 		t.Errorf("edge (-want +got):\n%s", diff)
 	}
+	haveKeys(t, got.Edge.Config)
 	if diff := cmp.Diff(Monitoring{Enabled: true, ErrorPercent: 5, P99Milliseconds: 1000}, got.Monitoring, comparable); diff != "" {
 		t.Errorf("monitoring (-want +got):\n%s", diff)
+	}
+}
+
+// haveKeys expects that an error about a field that a key sets can name the key. No value of
+// the exceptions is refused.
+func haveKeys(t *testing.T, c envoy.Config) {
+	t.Helper()
+	set := reflect.ValueOf(c)
+	for i := range set.NumField() {
+		name := set.Type().Field(i).Name
+		if _, ok := edgeKeys[name]; !ok && !set.Field(i).IsZero() && name != "REST" && name != "LeastRequest" {
+			t.Errorf("edgeKeys does not say which key sets %s", name)
+		}
 	}
 }
 
@@ -80,14 +95,15 @@ func TestEdgeValues(t *testing.T) {
 			Service: "api.Echo", Method: "Echo", Authority: "grpc.example.com", Issuers: []string{"main"},
 			Clients: []netip.Prefix{netip.MustParsePrefix("10.2.0.0/16")}, Rate: envoy.Rate{PerSecond: 5, Burst: 9},
 		}},
-		ClientRate:       envoy.Rate{PerSecond: 7},
-		MaxConnectionAge: -1, LeastRequest: true,
+		ClientRate:   envoy.Rate{PerSecond: 7},
+		LeastRequest: true,
 	}, ZoneAware: true, Sampling: 50,
 		Canaries: map[string]Canary{"echo": {Stable: stable, Weight: 10, Header: "x-version", Mirror: 1}},
 	}
 	if diff := cmp.Diff(want, got.Edge, comparable); diff != "" {
 		t.Errorf("edge (-want +got):\n%s", diff)
 	}
+	haveKeys(t, got.Edge.Config)
 	if got.Termination != time.Minute || got.Monitoring.Enabled || got.Monitoring.Emails[0] != "oncall@example.com" {
 		t.Errorf("got Termination %v, Monitoring %+v", got.Termination, got.Monitoring)
 	}
