@@ -162,7 +162,7 @@ tools: $(SANDBOX) ## Fetch and build what the sandbox and the tests run
 BUILT := .cache/stamps/sandbox-$(shell go env GOVERSION 2>/dev/null)
 .PHONY: $(SANDBOX) unbuilt
 $(SANDBOX): $(BUILT)
-$(BUILT): $(shell find sandbox \( -name testdata -o -name '.*' \) -prune -o ! -name '*_test.go' -print) \
+$(BUILT): $(shell find sandbox internal \( -name testdata -o -name '.*' \) -prune -o ! -name '*_test.go' -print) \
 		$(if $(and $(wildcard $(SANDBOX)),$(wildcard $(BIN)/pause)),,unbuilt) | host
 	@[ -x $(SANDBOX) ] || echo "Building the sandbox's own program (some 3 minutes the first time with 2 cores; it fetches 170 MB)"
 	@mkdir -p $(@D) && touch $@.begun

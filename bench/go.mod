@@ -21,6 +21,7 @@ require (
 
 require (
 	cel.dev/expr v0.25.3 // indirect
+	example.com/grpc-edge/internal v0.0.0
 	example.com/grpc-edge/services/catalog v0.0.0
 	github.com/cncf/xds/go v0.0.0-20260202195803-dba9d589def2 // indirect
 	github.com/envoyproxy/go-control-plane/envoy v1.39.1-0.20260819172001-e6e3fd93e4be // indirect
@@ -40,3 +41,5 @@ replace (
 )
 
 replace example.com/grpc-edge/services/catalog => ../services/catalog
+
+replace example.com/grpc-edge/internal => ../internal

@@ -29,6 +29,7 @@ require (
 
 require (
 	cel.dev/expr v0.25.3 // indirect
+	example.com/grpc-edge/internal v0.0.0
 	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect
 	github.com/ProtonMail/go-crypto v1.5.2 // indirect
@@ -150,3 +151,5 @@ replace example.com/grpc-edge/policy => ../policy
 replace example.com/grpc-edge/services/catalog => ../services/catalog
 
 replace example.com/grpc-edge/cmd/contract => ../cmd/contract
+
+replace example.com/grpc-edge/internal => ../internal

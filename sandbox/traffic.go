@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
+	"example.com/grpc-edge/internal/subprocess"
 	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
 
@@ -100,8 +101,8 @@ func (e edge) services(ctx context.Context, st stack.Stack) (map[string]*descrip
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		file = filepath.Join(dir, "services.protoset")
-		if out, err := e.grpcurl(ctx, st, "-protoset-out", file, e.target(), "list").CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("asking the edge by reflection which services there are: %w: %s", err, strings.TrimSpace(string(out)))
+		if _, err := subprocess.Output(e.grpcurl(ctx, st, "-protoset-out", file, e.target(), "list")); err != nil {
+			return nil, fmt.Errorf("asking the edge by reflection which services there are: %w", err)
 		}
 	}
 	content, err := os.ReadFile(file)

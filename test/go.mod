@@ -30,6 +30,7 @@ require (
 )
 
 require (
+	example.com/grpc-edge/internal v0.0.0 // indirect
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
@@ -46,3 +47,5 @@ replace (
 	example.com/grpc-edge/services/echo => ../services/echo
 	example.com/grpc-edge/services/reverse => ../services/reverse
 )
+
+replace example.com/grpc-edge/internal => ../internal

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 	"sigs.k8s.io/yaml"
 
+	"example.com/grpc-edge/internal/stackfile"
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
@@ -58,22 +59,18 @@ var sandboxOnly = map[string]any{
 // writeConfig writes the config of Pulumi.prod.yaml to the sandbox's stack.
 func writeConfig(t *testing.T, c checkout, protection bool) {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(c.dir, "Pulumi.prod.yaml"))
+	production, err := stackfile.Read(c.dir, "prod")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stack struct {
-		Config map[string]any `json:"config"`
-	}
-	if err := yaml.Unmarshal(content, &stack); err != nil {
+	config := production.Config()
+	maps.Copy(config, sandboxOnly)
+	config["grpc-edge:deletionProtection"] = protection
+	content, err := yaml.Marshal(map[string]any{stackfile.Config: config})
+	if err != nil {
 		t.Fatal(err)
 	}
-	maps.Copy(stack.Config, sandboxOnly)
-	stack.Config["grpc-edge:deletionProtection"] = protection
-	if content, err = yaml.Marshal(stack); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(c.dir, "Pulumi.sandbox.yaml"), content, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(c.dir, stackfile.Name("sandbox")), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -19,7 +19,7 @@ const rolloutNodes = 3
 
 // rollouts times `make up` after a change in echo, for more and more pods, while clients call.
 func (c workCopy) rollouts(ctx context.Context) ([]page.Rollout, error) {
-	if err := c.setKey("nodeCount", strconv.Itoa(rolloutNodes)); err != nil {
+	if err := c.configure(map[string]string{"nodeCount": strconv.Itoa(rolloutNodes)}); err != nil {
 		return nil, err
 	}
 	var list []page.Rollout
@@ -36,7 +36,7 @@ func (c workCopy) rollouts(ctx context.Context) ([]page.Rollout, error) {
 
 func (c workCopy) rollout(ctx context.Context, pods int) (page.Rollout, error) {
 	r := page.Rollout{Pods: pods}
-	if err := c.setKey("services", fmt.Sprintf("{echo: {replicas: %d}}", pods)); err != nil {
+	if err := c.configure(map[string]string{"services": fmt.Sprintf("{echo: {replicas: %d}}", pods)}); err != nil {
 		return r, err
 	}
 	if _, err := c.time(ctx, "make", "up"); err != nil {

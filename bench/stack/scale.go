@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"example.com/grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 // previewsOfScale is the number of measurements of each stack's preview.
@@ -98,23 +98,20 @@ func (c workCopy) deployMore(n int) error {
 			return err
 		}
 	}
-	if err := c.setKey("serviceReplicas", "1"); err != nil {
-		return err
-	}
-	return c.setKey("nodeCount", strconv.Itoa(1+n/podsOfNode))
+	return c.configure(map[string]string{"serviceReplicas": "1", "nodeCount": strconv.Itoa(1 + n/podsOfNode)})
 }
 
-// setKey sets a key of the sandbox's stack in the copy.
-func (c workCopy) setKey(key, value string) error {
-	file := filepath.Join(c.dir, "Pulumi.sandbox.yaml")
-	config, err := os.ReadFile(file)
+// configure sets keys of the sandbox's stack in the copy.
+func (c workCopy) configure(values map[string]string) error {
+	file, err := stackfile.Read(c.dir, "sandbox")
 	if err != nil {
 		return err
 	}
-	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(config)), "\n"), func(line string) bool {
-		return strings.HasPrefix(line, "  grpc-edge:"+key+":")
-	})
-	return os.WriteFile(file, []byte(strings.Join(append(lines, "  grpc-edge:"+key+": "+value), "\n")+"\n"), 0o600)
+	edited, err := file.Edit(stackfile.Keys(values)...)
+	if err != nil {
+		return err
+	}
+	return file.Write(edited)
 }
 
 // copyEcho creates a copy of echo. Its name is also its proto package.

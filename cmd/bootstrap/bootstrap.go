@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 // bootstrap holds the state of one run.
@@ -80,14 +82,14 @@ func (b *bootstrap) kept(begun bool, err error) error {
 
 // plan compares the existing resources with the required ones.
 func (b *bootstrap) plan(ctx context.Context) ([]step, error) {
-	file, err := readStackFile(b.root, b.stack)
+	file, err := stackfile.Read(b.root, b.stack)
 	if err != nil {
 		return nil, err
 	}
-	if b.region, err = file.region(); err != nil {
+	if b.region, err = regionOf(file); err != nil {
 		return nil, err
 	}
-	if err := file.refuseOther(b.secretsProvider()); err != nil {
+	if err := refuseOther(file, b.secretsProvider()); err != nil {
 		return nil, err
 	}
 	if b.number, b.off, err = b.readServices(ctx); err != nil {

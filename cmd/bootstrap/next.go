@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 // next prints the commands that come after this one.
 func (b *bootstrap) next(ctx context.Context) error {
-	file, err := readStackFile(b.root, b.stack)
+	file, err := stackfile.Read(b.root, b.stack)
 	if err != nil {
 		return err
 	}
@@ -24,14 +26,14 @@ func (b *bootstrap) next(ctx context.Context) error {
 	// With the file there, `pulumi stack init` adds the data key of the stack to it,
 	// encrypted by the key in Cloud KMS.
 	stack := fmt.Sprintf("pulumi stack init %s --secrets-provider=%s", b.stack, b.secretsProvider())
-	if file.value("", "encryptedkey") != "" {
+	if file.Setting("encryptedkey") != "" {
 		stack = "pulumi stack select " + b.stack
 	}
 	fmt.Fprintf(b.out, `  pulumi login gs://%s
   %s
   pulumi up -s %s --policy-pack policy
   git add %s && git commit -m "Name the project of %s"
-`, bucketName(b.project), stack, b.stack, file.name, b.stack)
+`, bucketName(b.project), stack, b.stack, file.Name(), b.stack)
 	if b.repository != "" {
 		fmt.Fprintf(b.out, `
 And make the environment %s in the repository on GitHub, for the branch that is deployed alone, and

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"google.golang.org/api/cloudkms/v1"
+
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 const (
@@ -24,8 +26,8 @@ func (b *bootstrap) signingKey() string {
 
 // signingVersion returns the version of that key in the file of the stack, whatever project
 // the file still names. It returns "" if the file has none, or names another key.
-func (b *bootstrap) signingVersion(f stackFile) string {
-	value := f.value("config", signingKeyEntry)
+func (b *bootstrap) signingVersion(f *stackfile.File) string {
+	value := f.Value(signingKeyEntry)
 	if _, version, ok := strings.Cut(value, "/keyRings/"+ring+"/cryptoKeys/"+b.signingName()+"/cryptoKeyVersions/"); ok {
 		return version
 	}
@@ -35,7 +37,7 @@ func (b *bootstrap) signingVersion(f stackFile) string {
 // planSigning compares the key that signs images, if the stack asks for it, with its required
 // state. The key is not rotated: a new version has another public key, and the stack would
 // need it.
-func (b *bootstrap) planSigning(ctx context.Context, f stackFile) ([]step, error) {
+func (b *bootstrap) planSigning(ctx context.Context, f *stackfile.File) ([]step, error) {
 	if b.signingVersion(f) == "" {
 		return nil, nil
 	}

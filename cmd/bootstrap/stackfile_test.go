@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 func testRun(stack, repository string) *bootstrap {
@@ -22,7 +24,11 @@ func planned(t *testing.T, b *bootstrap, name string) string {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	steps, err := b.planFile(stackFile{path: path, name: name, content: content})
+	file, err := stackfile.Read(filepath.Dir(path), strings.TrimSuffix(strings.TrimPrefix(name, "Pulumi."), ".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, err := b.planFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,60 +65,6 @@ func TestSavedByPulumi(t *testing.T) {
 	}
 	if got := planned(t, testRun("dev", "owner/name"), "Pulumi.dev.saved.yaml"); got != string(saved) {
 		t.Errorf("it is changed to\n%s", got)
-	}
-}
-
-func TestEdit(t *testing.T) {
-	t.Parallel()
-	project := entry{section: "config", key: "gcp:project", value: "new"}
-	number := entry{section: "config", key: "grpc-edge:projectNumber", value: "12", quoted: true}
-	provider := entry{key: "secretsprovider", value: "gcpkms://k"}
-	const region = "config:\n  gcp:region: r"
-	tests := map[string]struct {
-		content, want string
-		entries       []entry
-	}{
-		"comment behind the value": {region + "\n  gcp:project: old # mine\n", region + "\n  gcp:project: new # mine\n", []entry{project}},
-		"in quotes":                {region + "\n  \"gcp:project\": 'old' # mine\n", region + "\n  \"gcp:project\": new # mine\n", []entry{project}},
-		"no line end":              {region, region + "\n  gcp:project: new\n", []entry{project}},
-		"Windows":                  {"config:\r\n  gcp:region: r\r\n", "config:\r\n  gcp:region: r\r\n  gcp:project: new\n", []entry{project}},
-		"other indent":             {"config:\n     gcp:region: r\n", "config:\n     gcp:region: r\n     gcp:project: new\n", []entry{project}},
-		"number to string":         {region + "\n  grpc-edge:projectNumber: 12\n", region + "\n  grpc-edge:projectNumber: \"12\"\n", []entry{number}},
-		"comments above":           {"# one\n\n# two\n" + region + "\n", "# one\n\n# two\nsecretsprovider: gcpkms://k\n" + region + "\n", []entry{provider}},
-		"provider behind":          {region + "\nsecretsprovider: old\n", region + "\nsecretsprovider: gcpkms://k\n", []entry{provider}},
-		"umlauts":                  {region + "\n  gcp:project: ü\n", region + "\n  gcp:project: new\n", []entry{project}},
-		"nothing to do":            {region + "\n  gcp:project: \"new\"\n", region + "\n  gcp:project: \"new\"\n", []entry{project}},
-
-		"flow style":       {"config: {gcp:region: r}\n", "", []entry{project}},
-		"block of text":    {region + "\n  gcp:project: |\n    old\n", "", []entry{project}},
-		"over two lines":   {"config:\n  gcp:region:\n    r\n", "", []entry{project}},
-		"without config":   {"secretsprovider: x\n", "", []entry{project}},
-		"config is a list": {"config: [a]\n", "", []entry{project}},
-	}
-	for name, test := range tests {
-		got, err := edit([]byte(test.content), test.entries)
-		switch {
-		case test.want == "" && err == nil:
-			t.Errorf("%s: edited to %q, want an error", name, got)
-		case test.want != "" && (err != nil || string(got) != test.want):
-			t.Errorf("%s: edited to %q with error %v, want %q", name, got, err, test.want)
-		}
-	}
-}
-
-// TestWriteKeepsOthersChanges refuses to write over what someone else wrote.
-func TestWriteKeepsOthersChanges(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "Pulumi.dev.yaml")
-	if err := os.WriteFile(path, []byte("now"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f := stackFile{path: path, name: "Pulumi.dev.yaml", content: []byte("before")}
-	if err := f.write([]byte("edited")); err == nil || !strings.Contains(err.Error(), "has changed") {
-		t.Errorf("write = %v, want an error about the change", err)
-	}
-	if content, err := os.ReadFile(path); err != nil || string(content) != "now" {
-		t.Errorf("the file has %q (error %v), want what someone else wrote", content, err)
 	}
 }
 

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 // project holds the declarations of Pulumi.yaml, in its order.
@@ -55,8 +56,12 @@ func readProject(path string) (*project, error) {
 		Name   string    `yaml:"name"`
 		Config yaml.Node `yaml:"config"`
 	}
-	if err := read(path, &file); err != nil {
+	content, err := os.ReadFile(path)
+	if err != nil {
 		return nil, err
+	}
+	if err := yaml.Unmarshal(content, &file); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	p := &project{name: file.Name, groups: []group{{title: "Keys"}}}
 	for i := 0; i+1 < len(file.Config.Content); i += 2 {
@@ -87,37 +92,23 @@ func title(comment string) string {
 }
 
 func readStacks(root string) ([]stack, error) {
-	paths, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
+	names, err := stackfile.Stacks(root)
 	if err != nil {
 		return nil, err
 	}
 	var stacks []stack
-	for _, path := range paths {
-		var file struct {
-			Config yaml.Node `yaml:"config"`
-		}
-		if err := read(path, &file); err != nil {
+	for _, name := range names {
+		file, err := stackfile.Read(root, name)
+		if err != nil {
 			return nil, err
 		}
-		s := stack{name: strings.Split(filepath.Base(path), ".")[1], values: map[string]*yaml.Node{}}
-		for i := 0; i+1 < len(file.Config.Content); i += 2 {
-			name := file.Config.Content[i].Value
-			s.keys, s.values[name] = append(s.keys, name), file.Config.Content[i+1]
+		s := stack{name: name, values: map[string]*yaml.Node{}}
+		for _, key := range file.Keys() {
+			s.keys, s.values[key.Name] = append(s.keys, key.Name), key.Value
 		}
 		stacks = append(stacks, s)
 	}
 	return stacks, nil
-}
-
-func read(path string, into any) error {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if err := yaml.Unmarshal(content, into); err != nil {
-		return fmt.Errorf("reading %s: %w", path, err)
-	}
-	return nil
 }
 
 // check reports everything that a reader would miss or be misled by.

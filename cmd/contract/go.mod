@@ -9,6 +9,7 @@ require (
 )
 
 require (
+	example.com/grpc-edge/internal v0.0.0
 	github.com/docker/cli v29.7.2+incompatible // indirect
 	github.com/docker/docker-credential-helpers v0.9.3 // indirect
 	github.com/klauspost/compress v1.19.2 // indirect
@@ -22,3 +23,5 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 	gotest.tools/v3 v3.5.2 // indirect
 )
+
+replace example.com/grpc-edge/internal => ../../internal

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/grpc-edge/cmd/delivery/environment"
 	"example.com/grpc-edge/cmd/delivery/pulumi"
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 type reviewOptions struct {
@@ -26,12 +26,12 @@ func (j *job) reviewStack(pullRequest int) (pulumi.CLI, error) {
 	}
 	cli := j.cli
 	cli.Stack = fmt.Sprintf("review-%d", pullRequest)
-	text, err := os.ReadFile(filepath.Join(j.root, environment.File(j.stack)))
+	text, err := os.ReadFile(filepath.Join(j.root, stackfile.Name(j.stack)))
 	if err != nil {
 		return cli, err
 	}
 	// A file of its own, because Pulumi writes to it; .gitignore has it.
-	return cli, os.WriteFile(filepath.Join(j.root, environment.File(cli.Stack)), text, 0o644)
+	return cli, os.WriteFile(filepath.Join(j.root, stackfile.Name(cli.Stack)), text, 0o644)
 }
 
 // review brings up a stack for a pull request, and prints how to call it. The stack creates
@@ -107,7 +107,7 @@ func (j *job) reviewDown(ctx context.Context, o reviewOptions) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(filepath.Join(j.root, environment.File(cli.Stack))) }() // ignored by git
+	defer func() { _ = os.Remove(filepath.Join(j.root, stackfile.Name(cli.Stack))) }() // ignored by git
 	var all []struct{ Name string }
 	none := cli
 	none.Stack = ""

@@ -12,6 +12,7 @@ import (
 
 	"example.com/grpc-edge/cmd/delivery/git"
 	"example.com/grpc-edge/cmd/delivery/preview"
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 type rollbackOptions struct {
@@ -112,8 +113,8 @@ func (j *job) worktree(commit string) (folder string, remove func(), err error) 
 	folder = j.file("rollback")
 	remove = func() { _ = git.Command(j.root, "worktree", "remove", "--force", folder).Run() }
 	remove() // what an interrupted rollback left
-	if out, err := git.Command(j.root, "worktree", "add", "--detach", folder, commit).CombinedOutput(); err != nil {
-		return "", nil, fmt.Errorf("checking out %s: %w\n%s", commit, err, out)
+	if _, err := subprocess.Output(git.Command(j.root, "worktree", "add", "--detach", folder, commit)); err != nil {
+		return "", nil, fmt.Errorf("checking out %s: %w", commit, err)
 	}
 	return folder, remove, nil
 }

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/grpc-edge/cmd/delivery/environment"
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 type teardownOptions struct{ stack, address string }
@@ -101,7 +101,7 @@ const identities = "**grpc-edge:delivery:Delivery**"
 // unprotect brings the stack up without its deletion protection. It restores the stack's
 // file afterwards, so the next `up` protects the stack again.
 func (j *job) unprotect(ctx context.Context) (err error) {
-	file := filepath.Join(j.root, environment.File(j.stack))
+	file := filepath.Join(j.root, stackfile.Name(j.stack))
 	before, err := os.ReadFile(file)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"example.com/grpc-edge/cmd/delivery/environment"
 	"example.com/grpc-edge/cmd/delivery/git"
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // identity prints what a workflow needs to log in, as lines for $GITHUB_OUTPUT.
@@ -71,12 +72,9 @@ func touched(root string, stacks []string, base string) ([]string, error) {
 
 // changed lists the files that differ between HEAD and its merge base with base.
 func changed(root, base string) ([]string, error) {
-	cmd := git.Command(root, "diff", "--name-only", "--no-renames", base+"...HEAD")
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	out, err := subprocess.Output(git.Command(root, "diff", "--name-only", "--no-renames", base+"...HEAD"))
 	if err != nil {
-		return nil, fmt.Errorf("comparing with %s, which must be in the clone (fetch-depth: 0): %w\n%s", base, err, strings.TrimSpace(stderr.String()))
+		return nil, fmt.Errorf("comparing with %s, which must be in the clone (fetch-depth: 0): %w", base, err)
 	}
-	return strings.Fields(string(out)), nil
+	return strings.Fields(out), nil
 }

@@ -20,6 +20,8 @@ import (
 	"strings"
 
 	"github.com/google/licensecheck"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // allowed lists licences, by their SPDX identifiers, that only require their notice to be
@@ -80,16 +82,12 @@ func modulesOf(folder string) (map[string]module, error) {
 	list := exec.Command("go", "list", "-deps", "-json=Module", "./...")
 	list.Dir = folder
 	list.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "CGO_ENABLED=0")
-	out, err := list.Output()
+	out, err := subprocess.Output(list)
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			err = fmt.Errorf("%w\n%s", err, exit.Stderr)
-		}
 		return nil, fmt.Errorf("listing the modules of %s: %w", folder, err)
 	}
 	all := map[string]module{}
-	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+	for decoder := json.NewDecoder(strings.NewReader(out)); ; {
 		var p struct {
 			Module *struct {
 				module

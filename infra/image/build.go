@@ -28,6 +28,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // User is the user ID that the program runs as: the customary number for nonroot.
@@ -122,8 +124,8 @@ func compile(ctx context.Context, source Source) ([]byte, error) {
 		"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", output, ".")
 	build.Dir = source.Dir
 	build.Env = buildEnv(os.Environ(), source.Architecture)
-	if message, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building %s in %s (%s): %w\n%s", source.Name, source.Dir, build, err, message)
+	if _, err := subprocess.Output(build); err != nil {
+		return nil, fmt.Errorf("building %s in %s: %w", source.Name, source.Dir, err)
 	}
 	program, err := os.ReadFile(output)
 	if err != nil {

@@ -21,6 +21,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/sumdb/dirhash"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // store is a folder of images that were built before. It has a folder for each source, and
@@ -154,11 +156,11 @@ func key(ctx context.Context, source Source) (string, error) {
 	// GOTOOLCHAIN decides which Go release a go.mod may select.
 	ask := exec.CommandContext(ctx, "go", "env", "GOMOD", "GOVERSION", "GOTOOLCHAIN")
 	ask.Dir, ask.Env = source.Dir, buildEnv(os.Environ(), source.Architecture)
-	answer, err := ask.Output()
+	answer, err := subprocess.Output(ask)
 	if err != nil {
 		return "", err
 	}
-	module, release, _ := strings.Cut(string(answer), "\n")
+	module, release, _ := strings.Cut(answer, "\n")
 	folders, err := folders(module)
 	if err != nil {
 		return "", err

@@ -27,6 +27,7 @@ import (
 	"google.golang.org/grpc/status"
 	clientset "k8s.io/client-go/kubernetes"
 
+	"example.com/grpc-edge/internal/subprocess"
 	"example.com/grpc-edge/sandbox/addressplan"
 	"example.com/grpc-edge/sandbox/cluster"
 	"example.com/grpc-edge/sandbox/gcp"
@@ -297,8 +298,8 @@ func (b balancer) Balance(destination netip.Addr, next ...netip.Addr) error {
 	return b.network.Balance(func(rules []byte) error {
 		cmd := exec.Command(b.tools.IPTablesRestore(), "--noflush")
 		cmd.Env, cmd.Stdin = append(os.Environ(), b.tools.Env()...), bytes.NewReader(rules)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("loading the load balancer's rules: %w: %s", err, out)
+		if _, err := subprocess.Output(cmd); err != nil {
+			return fmt.Errorf("loading the load balancer's rules: %w", err)
 		}
 		return nil
 	}, destination, next...)

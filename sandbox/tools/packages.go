@@ -3,11 +3,12 @@ package tools
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // packages of the distribution that a node needs, with the libraries that a
@@ -89,10 +90,8 @@ func unpack(ctx context.Context, deb, root string) error {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return err
 	}
-	if out, err := exec.CommandContext(ctx, "dpkg-deb", "-x", deb, root).CombinedOutput(); err != nil {
-		return fmt.Errorf("unpacking %s: %w: %s", filepath.Base(deb), err, out)
-	}
-	return nil
+	_, err := subprocess.Output(exec.CommandContext(ctx, "dpkg-deb", "-x", deb, root))
+	return err
 }
 
 // alternatives creates the links that installing iptables would create.

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // Program is the name of the work to compile the Pulumi program, which is no tool.
@@ -39,13 +41,11 @@ func (t Tools) CompileProgram(ctx context.Context, memory uint64) error {
 	cmd := exec.CommandContext(ctx, "go", "list", "-buildvcs=false", "-p", strconv.Itoa(atOnce(runtime.NumCPU(), memory)),
 		"-export", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{$.Export}}{{end}}{{end}}", "./infra", "./policy")
 	cmd.Dir = t.Root
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	files, err := cmd.Output()
+	files, err := subprocess.Output(cmd)
 	if err != nil {
-		return fmt.Errorf("compiling infra and policy: %w\n%s", err, stderr.String())
+		return fmt.Errorf("compiling infra and policy: %w", err)
 	}
-	return t.done(Program, versions+"\n"+string(files))
+	return t.done(Program, versions+"\n"+files)
 }
 
 // compiled reports whether the stamp is of these versions, and every file of Go's cache that it
@@ -66,11 +66,11 @@ func (t Tools) compiled(versions string) bool {
 // and Go with its settings.
 func (t Tools) versions(ctx context.Context) (string, error) {
 	hash := sha256.New()
-	settings, err := exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOCACHE", "GOFLAGS", "GOEXPERIMENT", "GOAMD64", "CGO_ENABLED").Output()
+	settings, err := subprocess.Output(exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOCACHE", "GOFLAGS", "GOEXPERIMENT", "GOAMD64", "CGO_ENABLED"))
 	if err != nil {
-		return "", fmt.Errorf("asking Go for its settings: %w", err)
+		return "", err
 	}
-	hash.Write(settings)
+	hash.Write([]byte(settings))
 	content, err := os.ReadFile(filepath.Join(t.Root, "go.work"))
 	if err != nil {
 		return "", fmt.Errorf("finding the Pulumi program: %w: is this a whole checkout?", err)

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // kubernetesProvider is the folder below tools/ of Pulumi's Kubernetes provider.
@@ -57,11 +59,11 @@ func (t Tools) buildKubernetesProvider(ctx context.Context, status func(string))
 func (t Tools) writeSchema(ctx context.Context, plugin, version string) error {
 	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", providerModule)
 	list.Dir, list.Env = t.source(kubernetesProvider), append(os.Environ(), "GOWORK=off")
-	out, err := list.Output()
+	out, err := subprocess.Output(list)
 	if err != nil {
 		return fmt.Errorf("finding the module %s: %w", providerModule, err)
 	}
-	sources := filepath.Join(strings.TrimSpace(string(out)), "cmd", "pulumi-resource-kubernetes")
+	sources := filepath.Join(strings.TrimSpace(out), "cmd", "pulumi-resource-kubernetes")
 	for _, name := range []string{"schema.json", "terraform-mapping.json"} {
 		content := map[string]json.RawMessage{}
 		text, err := os.ReadFile(filepath.Join(sources, name))

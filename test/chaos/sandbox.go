@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/grpc-edge/internal/stackfile"
 	"example.com/grpc-edge/measure/loadgen"
 	"example.com/grpc-edge/measure/workcopy"
 )
@@ -206,24 +207,15 @@ func eventually(ctx context.Context, limit time.Duration, try func() error) erro
 // configure sets keys of the stack's config to values in YAML's flow style. An empty value
 // removes the key.
 func (s *Sandbox) configure(values map[string]string) error {
-	const file = "Pulumi.sandbox.yaml"
-	content, err := os.ReadFile(filepath.Join(s.Dir, file))
+	file, err := stackfile.Read(s.Dir, "sandbox")
 	if err != nil {
 		return err
 	}
-	var kept []string
-	for line := range strings.Lines(string(content)) {
-		key, _, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		if _, replaced := values[strings.TrimPrefix(key, "grpc-edge:")]; !replaced {
-			kept = append(kept, strings.TrimRight(line, "\n"))
-		}
+	edited, err := file.Edit(stackfile.Keys(values)...)
+	if err != nil {
+		return err
 	}
-	for key, value := range values {
-		if value != "" {
-			kept = append(kept, fmt.Sprintf("  grpc-edge:%s: %s", key, value))
-		}
-	}
-	return s.write(file, []byte(strings.Join(kept, "\n")+"\n"))
+	return s.write(file.Name(), edited)
 }
 
 // pod describes a pod.

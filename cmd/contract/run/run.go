@@ -25,6 +25,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"example.com/grpc-edge/cmd/contract/check"
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // Program describes a running image.
@@ -122,8 +123,8 @@ func unpack(ctx context.Context, image v1.Image, folder string) error {
 	defer files.Close()
 	tar := exec.CommandContext(ctx, "tar", "-x", "--numeric-owner", "-C", folder)
 	tar.Stdin = files
-	if text, err := tar.CombinedOutput(); err != nil {
-		return fmt.Errorf("unpacking the image into %s: %w: %s", folder, err, text)
+	if _, err := subprocess.Output(tar); err != nil {
+		return fmt.Errorf("unpacking the image into %s: %w", folder, err)
 	}
 	return nil
 }

@@ -4,9 +4,7 @@
 package environment
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +12,8 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 // Environment describes a stack by its file Pulumi.<stack>.yaml.
@@ -26,9 +26,6 @@ type Environment struct {
 	Config map[string]any
 }
 
-// File returns the name of a stack's file.
-func File(stack string) string { return "Pulumi." + stack + ".yaml" }
-
 // Read reads the environment of a stack from the repository's folder.
 func Read(root, stack string) (Environment, error) {
 	e := Environment{Stack: stack}
@@ -39,16 +36,12 @@ func Read(root, stack string) (Environment, error) {
 		return e, err
 	}
 	e.Program = project.Name
-	var settings struct {
-		Config          map[string]any `json:"config"`
-		SecretsProvider string         `json:"secretsprovider"`
+	file, err := stackfile.Read(root, stack)
+	if err != nil {
+		return e, err
 	}
-	err := ReadYAML(filepath.Join(root, File(stack)), &settings)
-	if errors.Is(err, fs.ErrNotExist) {
-		return e, fmt.Errorf("there is no stack %q: no file %s in %s", stack, File(stack), root)
-	}
-	e.Config, e.SecretsProvider = settings.Config, settings.SecretsProvider
-	return e, err
+	e.Config, e.SecretsProvider = file.Config(), file.Setting("secretsprovider")
+	return e, nil
 }
 
 // ReadYAML reads a file of YAML. The error names the file.
@@ -104,24 +97,21 @@ func (e Environment) Identity(role string) (provider, account string, err error)
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		return "", "", fmt.Errorf("%s sets no %s: `make bootstrap` writes them", File(e.Stack), strings.Join(missing, ", "))
+		return "", "", fmt.Errorf("%s sets no %s: `make bootstrap` writes them", stackfile.Name(e.Stack), strings.Join(missing, ", "))
 	}
 	provider = fmt.Sprintf("projects/%s/locations/global/workloadIdentityPools/%s-%s/providers/github", number, e.Program, e.Stack)
 	return provider, fmt.Sprintf("%s-%s@%s.iam.gserviceaccount.com", role, e.Stack, project), nil
 }
 
-// file matches the name of a stack's file.
-var file = regexp.MustCompile(`^Pulumi\.([^/]*)\.yaml$`)
-
 // Stacks returns the environment of each stack that has a file in the repository's folder.
 func Stacks(root string) ([]Environment, error) {
-	files, err := filepath.Glob(filepath.Join(root, File("*")))
+	names, err := stackfile.Stacks(root)
 	if err != nil {
 		return nil, err
 	}
-	stacks := make([]Environment, len(files))
-	for i, path := range files {
-		if stacks[i], err = Read(root, file.FindStringSubmatch(filepath.Base(path))[1]); err != nil {
+	stacks := make([]Environment, len(names))
+	for i, name := range names {
+		if stacks[i], err = Read(root, name); err != nil {
 			return nil, err
 		}
 	}
@@ -142,15 +132,15 @@ func Delivered(root string) ([]string, error) {
 
 // noStack matches files that change no stack. Everything else may: the program has
 // cmd/contract in it.
-var noStack = regexp.MustCompile(`^(docs|test|bench|measure|sandbox|tools|\.github|\.ci|cmd/(bootstrap|configuration|delivery|licences|outdated|protos|service))/|^[^/]*\.md$|_test\.go$|/testdata/|^(Makefile|\.gitignore|\.golangci\.yaml|cloudbuild\.yaml|buf\..*|.*\.mk)$`)
+var noStack = regexp.MustCompile(`^(docs|test|bench|measure|internal/stackfile|sandbox|tools|\.github|\.ci|cmd/(bootstrap|configuration|delivery|licences|outdated|protos|service))/|^[^/]*\.md$|_test\.go$|/testdata/|^(Makefile|\.gitignore|\.golangci\.yaml|cloudbuild\.yaml|buf\..*|.*\.mk)$`)
 
 // Touched returns the stacks that a change of files can affect. A stack's own file affects
 // that stack. Anything in the program, its policies or its images affects all.
 func Touched(stacks, files []string) []string {
 	return slices.DeleteFunc(slices.Clone(stacks), func(stack string) bool {
 		return !slices.ContainsFunc(files, func(name string) bool {
-			if found := file.FindStringSubmatch(name); found != nil {
-				return found[1] == stack
+			if own, ok := stackfile.Stack(name); ok {
+				return own == stack
 			}
 			return !noStack.MatchString(name)
 		})

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/grpc-edge/cmd/delivery/environment"
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 // Options selects what is previewed.
@@ -124,7 +124,7 @@ func (f *flight) preview(ctx context.Context, s Stack) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(f.root, environment.File(s.Name)), text, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(f.root, stackfile.Name(s.Name)), text, 0o600); err != nil {
 		return err
 	}
 	if out, err := f.pulumi(ctx, "", "stack", "init", s.Name, "--no-select"); err != nil {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"example.com/grpc-edge/cmd/delivery/git"
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // History finds the commits behind an image in a clone of the repository.
@@ -47,12 +48,12 @@ func (h History) Commits(image string) []string {
 
 func (h History) log(folders []string) ([]string, error) {
 	args := append([]string{"log", "--no-merges", "--format=%h %s", h.Base + "..HEAD", "--"}, folders...)
-	out, err := git.Command(h.Root, args...).Output()
+	out, err := subprocess.Output(git.Command(h.Root, args...))
 	if err != nil {
 		return nil, fmt.Errorf("listing the commits since %s, which must be in the clone (fetch-depth: 0): %w", h.Base, err)
 	}
 	var lines []string
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out) {
 		hash, subject, _ := strings.Cut(strings.TrimSpace(line), " ")
 		lines = append(lines, hash+" "+plain(subject))
 	}

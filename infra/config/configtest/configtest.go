@@ -3,14 +3,11 @@
 package configtest
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"gopkg.in/yaml.v3"
-
 	"example.com/grpc-edge/infra/config/declared"
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 // Load reads the defaults of Pulumi.yaml in the folder, and over them the values
@@ -39,16 +36,9 @@ func Load(t testing.TB, root, stack string) map[string]string {
 // Set returns the values that Pulumi.STACK.yaml in the folder sets.
 func Set(t testing.TB, root, stack string) map[string]any {
 	t.Helper()
-	var values struct {
-		Config map[string]any `yaml:"config"`
-	}
-	file := filepath.Join(root, "Pulumi."+stack+".yaml")
-	content, err := os.ReadFile(file)
-	if err == nil {
-		err = yaml.Unmarshal(content, &values)
-	}
+	file, err := stackfile.Read(root, stack)
 	if err != nil {
-		t.Fatalf("reading %s: %v", file, err)
+		t.Fatal(err)
 	}
-	return values.Config
+	return file.Config()
 }

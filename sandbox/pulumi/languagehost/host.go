@@ -27,6 +27,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // enginePoll is the interval at which the host checks that the engine that started it still
@@ -141,11 +143,11 @@ func (h *Host) About(ctx context.Context, _ *pulumirpc.AboutRequest) (*pulumirpc
 	if err != nil {
 		return nil, errNoGo(err)
 	}
-	version, err := exec.CommandContext(ctx, gobin, "version").Output()
+	version, err := subprocess.Output(exec.CommandContext(ctx, gobin, "version"))
 	if err != nil {
-		return nil, fmt.Errorf("running %q version: %w", gobin, err)
+		return nil, err
 	}
-	return &pulumirpc.AboutResponse{Executable: gobin, Version: strings.TrimSpace(string(version))}, nil
+	return &pulumirpc.AboutResponse{Executable: gobin, Version: strings.TrimSpace(version)}, nil
 }
 
 // RuntimeOptionsPrompts has nothing to ask: every option of a Go program has a default.

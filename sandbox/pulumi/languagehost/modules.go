@@ -1,7 +1,6 @@
 package languagehost
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +14,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // module describes one module, as `go list` prints it.
@@ -28,29 +29,27 @@ type module struct {
 // packages (-deps) because a list of modules alone needs the go.mod of many
 // that nothing is built from; with -e, sources that don't compile are left for
 // the compiler to explain.
-func modules(ctx context.Context, directory string) ([]module, error) {
+func modules(ctx context.Context, folder string) ([]module, error) {
 	gobin, err := exec.LookPath("go")
 	if err != nil {
 		return nil, errNoGo(err)
 	}
 	cmd := exec.CommandContext(ctx, gobin, "list", "-e", "-deps", "-json=Module", ".")
-	cmd.Dir = directory
+	cmd.Dir = folder
 	// A workspace would add the modules of its other members.
 	cmd.Env = append(os.Environ(), "GOWORK=off")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	output, err := cmd.Output()
+	output, err := subprocess.Output(cmd)
 	if err != nil {
-		return nil, fmt.Errorf("listing the modules of the program in %q: %w\n%s", directory, err, stderr.String())
+		return nil, fmt.Errorf("listing the modules of the program in %q: %w", folder, err)
 	}
 	var list []module
 	seen := map[string]bool{}
-	for decoder := json.NewDecoder(bytes.NewReader(output)); ; {
+	for decoder := json.NewDecoder(strings.NewReader(output)); ; {
 		var pkg struct{ Module *module }
 		if err := decoder.Decode(&pkg); errors.Is(err, io.EOF) {
 			return list, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("reading the module list of the program in %q: %w", directory, err)
+			return nil, fmt.Errorf("reading the module list of the program in %q: %w", folder, err)
 		}
 		if m := pkg.Module; m != nil && !seen[m.Path] { // nil: the standard library
 			seen[m.Path] = true

@@ -9,12 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/executable"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // options holds the runtime options that a Pulumi.yaml may set for Go:
@@ -126,11 +127,11 @@ func (e *early) wait() { e.running.Wait() }
 // buildTarget returns the path of the executable. Without an option, each program has one fixed
 // path under PULUMI_HOME. `go build` then leaves an up-to-date file as it is, which saves
 // linking 100 MB at every preview.
-func buildTarget(directory string, opts options) (string, error) {
+func buildTarget(folder string, opts options) (string, error) {
 	if opts.buildTarget != "" {
 		return filepath.Abs(opts.buildTarget)
 	}
-	id := sha256.Sum256([]byte(directory))
+	id := sha256.Sum256([]byte(folder))
 	path, err := workspace.GetPulumiPath("languagehost", hex.EncodeToString(id[:8]))
 	if err != nil {
 		return "", fmt.Errorf("choosing where to build the program (set PULUMI_HOME): %w", err)
@@ -138,10 +139,10 @@ func buildTarget(directory string, opts options) (string, error) {
 	return path, nil
 }
 
-// build compiles the main package in the directory. Its error holds the compiler's
+// build compiles the main package in the folder. Its error holds the compiler's
 // output. The program is not stamped with its commit: git refuses to answer in a folder
 // that belongs to another user, and go build would then fail.
-func build(ctx context.Context, directory, target string) error {
+func build(ctx context.Context, folder, target string) error {
 	gobin, err := exec.LookPath("go")
 	if err != nil {
 		return errNoGo(err)
@@ -150,19 +151,19 @@ func build(ctx context.Context, directory, target string) error {
 		return fmt.Errorf("making the folder to build in: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, gobin, "build", "-buildvcs=false", "-o", target, ".")
-	cmd.Dir = directory
+	cmd.Dir = folder
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // Go then removes its files
 	cmd.WaitDelay = grace
-	output, err := cmd.CombinedOutput()
+	_, err = subprocess.Output(cmd)
 	if ctx.Err() != nil {
-		return fmt.Errorf("compiling the program in %q: stopped", directory)
+		return fmt.Errorf("compiling the program in %q: stopped", folder)
 	}
 	if err != nil {
-		return fmt.Errorf("compiling the program in %q: %w\n%s", directory, err, strings.TrimSpace(string(output)))
+		return fmt.Errorf("compiling the program in %q: %w", folder, err)
 	}
 	// `go build -o` of a package that is not main writes an archive, not a program.
 	if info, err := os.Stat(target); err != nil || info.Mode()&0o100 == 0 {
-		return fmt.Errorf("compiling the program in %q: it is not a program, its package must be main", directory)
+		return fmt.Errorf("compiling the program in %q: it is not a program, its package must be main", folder)
 	}
 	return nil
 }

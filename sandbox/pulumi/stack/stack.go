@@ -27,6 +27,8 @@ import (
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
+	"example.com/grpc-edge/internal/stackfile"
+	"example.com/grpc-edge/internal/subprocess"
 	"example.com/grpc-edge/sandbox/daemon"
 	"example.com/grpc-edge/sandbox/tools"
 )
@@ -82,53 +84,25 @@ type Settings struct {
 
 // ReadSettings reads where the sandbox's stack deploys to.
 func ReadSettings(root string) (Settings, error) {
-	file := filepath.Join(root, "Pulumi."+Name+".yaml")
-	document, err := readDocument(file)
+	file, err := stackfile.Read(root, Name)
 	if err != nil {
 		return Settings{}, err
 	}
-	config, s := configOf(document), Settings{}
+	s := Settings{Project: file.Value("gcp:project"), Region: file.Value("gcp:region")}
 	var missing []error
-	for key, into := range map[string]*string{"gcp:project": &s.Project, "gcp:region": &s.Region} {
-		if *into, _ = config[key].(string); *into == "" {
-			missing = append(missing, fmt.Errorf("%s sets no %s", filepath.Base(file), key))
+	for key, value := range map[string]string{"gcp:project": s.Project, "gcp:region": s.Region} {
+		if value == "" {
+			missing = append(missing, fmt.Errorf("%s sets no %s", file.Name(), key))
 		}
 	}
 	return s, errors.Join(missing...)
-}
-
-// readDocument reads the file of a stack.
-func readDocument(file string) (map[string]any, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the stack's config: %w", err)
-	}
-	document := map[string]any{}
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", filepath.Base(file), err)
-	}
-	if document == nil { // of an empty file
-		document = map[string]any{}
-	}
-	return document, nil
-}
-
-// configOf returns the config in the file of a stack; empty for none.
-func configOf(document map[string]any) map[string]any {
-	if config, ok := document["config"].(map[string]any); ok {
-		return config
-	}
-	return map[string]any{}
 }
 
 // configFile returns the path of the stack's config as the sandbox completes it. It has
 // Pulumi.<stack>.yaml and the digest of the sandbox's Envoy image, unless the file names the
 // sandbox's other one. It also has a machine type for nodes that may use the whole machine,
 // unless the file names one or GKE chooses.
-func (s Stack) configFile() string { return filepath.Join(s.State.Dir, "Pulumi."+s.name()+".yaml") }
-
-// ownConfigFile returns the path of the stack's config as the user wrote it.
-func (s Stack) ownConfigFile() string { return filepath.Join(s.dir(), filepath.Base(s.configFile())) }
+func (s Stack) configFile() string { return filepath.Join(s.State.Dir, stackfile.Name(s.name())) }
 
 // Keys that are completed.
 const (
@@ -150,19 +124,20 @@ func (s Stack) Prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	document, err := readDocument(s.ownConfigFile())
+	own, err := stackfile.Read(s.dir(), s.name()) // as the user wrote it
 	if err != nil {
 		return err
 	}
-	config := configOf(document)
+	config := own.Config()
 	if digest, _ := config[envoyKey].(string); digest == "" || digest != s.Info.NextEnvoyDigest {
 		config[envoyKey] = s.Info.EnvoyDigest
 	}
 	if config[machineKey] == nil && config[modeKey] != "autopilot" {
 		config[machineKey] = wholeMachine
 	}
-	document["config"] = config
-	if err := s.writeConfig(document); err != nil {
+	settings := own.Settings()
+	settings[stackfile.Config] = config
+	if err := s.writeConfig(settings); err != nil {
 		return err
 	}
 	if err := s.passphrase(); err != nil {
@@ -189,15 +164,16 @@ const saltKey = "encryptionsalt"
 
 // writeConfig writes the completed file of the stack. The salt that Pulumi wrote there stays,
 // unless the user's file has one.
-func (s Stack) writeConfig(document map[string]any) error {
-	before, err := readDocument(s.configFile())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (s Stack) writeConfig(settings map[string]any) error {
+	before, err := stackfile.Read(s.State.Dir, s.name())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return fmt.Errorf("completing the config in %s: %w", s.State.Dir, err)
+	case before.Setting(saltKey) != "" && settings[saltKey] == nil:
+		settings[saltKey] = before.Setting(saltKey)
 	}
-	if salt := before[saltKey]; salt != nil && document[saltKey] == nil {
-		document[saltKey] = salt
-	}
-	text, err := yaml.Marshal(document)
+	text, err := yaml.Marshal(settings)
 	if err != nil {
 		return err
 	}
@@ -288,7 +264,7 @@ func (s Stack) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Args = []string{EnterName, s.hostsFile(), "/etc/hosts"}
 	if !s.Config {
-		cmd.Args = append(cmd.Args, s.configFile(), s.ownConfigFile())
+		cmd.Args = append(cmd.Args, s.configFile(), filepath.Join(s.dir(), stackfile.Name(s.name())))
 	}
 	cmd.Args = append(append(cmd.Args, "--", s.Tools.Bin("pulumi"), "--cwd", s.dir(), "--non-interactive"), args...)
 	cmd.Env = s.Env()
@@ -316,13 +292,8 @@ func (s Stack) Run(ctx context.Context, out io.Writer, args ...string) error {
 
 // Output runs the CLI and returns what it printed.
 func (s Stack) Output(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := s.Command(ctx, args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("running `pulumi %s`: %w\n%s%s", strings.Join(args, " "), err, stdout.String(), stderr.String())
-	}
-	return stdout.Bytes(), nil
+	out, err := subprocess.Output(s.Command(ctx, args...))
+	return []byte(out), err
 }
 
 // Outputs are the stack's outputs, secrets included.
