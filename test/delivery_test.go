@@ -13,7 +13,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"example.com/grpc-edge/cmd/delivery/github/githubtest"
+	"example.com/grpc-edge/cmd/delivery/comment/githubtest"
 	echo "example.com/grpc-edge/services/echo/api"
 )
 

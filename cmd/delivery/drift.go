@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"example.com/grpc-edge/cmd/delivery/github"
+	"example.com/grpc-edge/cmd/delivery/comment"
 )
 
 const driftLabel = "drift"
@@ -37,7 +37,7 @@ func (j *job) drift(ctx context.Context, report bool) error {
 }
 
 func (j *job) reportDrift(ctx context.Context, drifted bool, text string) error {
-	repository, err := github.FromEnvironment()
+	repository, err := comment.FromEnvironment()
 	if err != nil {
 		return err
 	}

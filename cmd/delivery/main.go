@@ -24,7 +24,7 @@ import (
 
 	"example.com/grpc-edge/cmd/delivery/environment"
 	"example.com/grpc-edge/cmd/delivery/preflight"
-	"example.com/grpc-edge/cmd/delivery/pulumi"
+	"example.com/grpc-edge/cmd/delivery/pulumicli"
 )
 
 func main() {
@@ -40,7 +40,7 @@ func main() {
 type job struct {
 	root, stack string
 	env         environment.Environment
-	cli         pulumi.CLI
+	cli         pulumicli.CLI
 }
 
 // newJob returns a job for a stack. The stack's file must exist.
@@ -53,7 +53,7 @@ func newJob(root, stack string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{root: root, stack: stack, env: env, cli: pulumi.CLI{Root: root, Stack: stack, Out: os.Stderr}}
+	j := &job{root: root, stack: stack, env: env, cli: pulumicli.CLI{Root: root, Stack: stack, Out: os.Stderr}}
 	return j, os.MkdirAll(j.file(""), 0o755)
 }
 

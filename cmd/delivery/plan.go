@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/grpc-edge/cmd/delivery/github"
+	"example.com/grpc-edge/cmd/delivery/comment"
 	"example.com/grpc-edge/cmd/delivery/preview"
 )
 
@@ -126,7 +126,7 @@ func (j *job) sameImages(planned map[string][]string, file string) error {
 }
 
 func post(ctx context.Context, pullRequest int, text string) error {
-	repository, err := github.FromEnvironment()
+	repository, err := comment.FromEnvironment()
 	if err != nil {
 		return err
 	}

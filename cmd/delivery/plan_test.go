@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/grpc-edge/cmd/delivery/github/githubtest"
+	"example.com/grpc-edge/cmd/delivery/comment/githubtest"
 )
 
 // newPlanned returns a job of dev whose Pulumi prints a preview that the engine made.

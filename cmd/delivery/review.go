@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/grpc-edge/cmd/delivery/pulumi"
+	"example.com/grpc-edge/cmd/delivery/pulumicli"
 	"example.com/grpc-edge/internal/stackfile"
 )
 
@@ -20,9 +20,9 @@ type reviewOptions struct {
 }
 
 // reviewStack returns the stack of a pull request, with the config of the job's stack.
-func (j *job) reviewStack(pullRequest int) (pulumi.CLI, error) {
+func (j *job) reviewStack(pullRequest int) (pulumicli.CLI, error) {
 	if pullRequest <= 0 {
-		return pulumi.CLI{}, errors.New("give the number of the pull request: PR=7")
+		return pulumicli.CLI{}, errors.New("give the number of the pull request: PR=7")
 	}
 	cli := j.cli
 	cli.Stack = fmt.Sprintf("review-%d", pullRequest)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/grpc-edge/cmd/delivery/pulumi"
+	"example.com/grpc-edge/cmd/delivery/pulumicli"
 )
 
 // TestUnprotect takes the protection of a stack away that is deployed after another: the
@@ -20,7 +20,7 @@ func TestUnprotect(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PULUMI", "./stand-in")
-	prod.cli = pulumi.CLI{Root: prod.root, Stack: prod.stack, Out: io.Discard}
+	prod.cli = pulumicli.CLI{Root: prod.root, Stack: prod.stack, Out: io.Discard}
 	if err := prod.unprotect(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/grpc-edge/cmd/delivery/pulumi"
+	"example.com/grpc-edge/cmd/delivery/pulumicli"
 )
 
 // resourcePlans holds the parts of a plan file about each resource (apitype.DeploymentPlanV1
@@ -33,7 +33,7 @@ const (
 // property that violates the plan, but not if it is an output of the stack or of a
 // component. A new preview shows the values that these outputs would have now.
 func (j *job) refusal(ctx context.Context, plan string, failure error) string {
-	var failed *pulumi.Failure
+	var failed *pulumicli.Failure
 	if plan == "" || !errors.As(failure, &failed) || strings.Contains(failed.Said, "error:") {
 		return ""
 	}

@@ -1,6 +1,6 @@
-// Package github writes to the repository's pull requests and issues: one comment
+// Package comment writes to the repository's pull requests and issues: one comment
 // that is updated in place, and one issue that stays open while the problem lasts.
-package github
+package comment
 
 import (
 	"context"

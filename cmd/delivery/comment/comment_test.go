@@ -1,11 +1,11 @@
-package github
+package comment
 
 import (
 	"net/http/httptest"
 	"strings"
 	"testing"
 
-	"example.com/grpc-edge/cmd/delivery/github/githubtest"
+	"example.com/grpc-edge/cmd/delivery/comment/githubtest"
 )
 
 func start(t *testing.T, f *githubtest.Server) *Repository {

@@ -1,6 +1,6 @@
-// Package pulumi runs the Pulumi CLI on one stack: the installed one, or what the
+// Package pulumicli runs the Pulumi CLI on one stack: the installed one, or what the
 // variable PULUMI names, such as the sandbox's.
-package pulumi
+package pulumicli
 
 import (
 	"bytes"
