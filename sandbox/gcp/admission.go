@@ -9,32 +9,32 @@ import (
 
 // admit applies the rules to an object that is to be created or changed, and
 // completes it. c.mu must be held.
-func (t *Change) admit(rule *Rule) error {
-	if violations := rule.violations(t.New.Config); len(violations) > 0 {
+func (t *Change) admit(resource *Resource) error {
+	if violations := resource.violations(t.New.Config); len(violations) > 0 {
 		return violations[0].err()
 	}
-	if err := t.RequireAPI(t.New.Kind.API(), t.consumer(rule)); err != nil {
+	if err := t.RequireAPI(t.New.Kind.API(), t.consumer(resource)); err != nil {
 		return err
 	}
 	if existing, ok := t.cloud.objects[t.New.Name]; ok && t.Old == nil {
 		return AlreadyExists(existing.Name)
 	}
-	if err := t.free(rule); err != nil {
+	if err := t.free(resource); err != nil {
 		return err
 	}
-	if t.Old == nil && rule.Quota.Limit > 0 {
-		if err := t.withinQuota(rule.Quota); err != nil {
+	if t.Old == nil && resource.Quota.Limit > 0 {
+		if err := t.withinQuota(resource.Quota); err != nil {
 			return err
 		}
 	}
 	t.New.Uses = nil
-	return rule.Admit(t)
+	return resource.Admit(t)
 }
 
 // consumer returns the project in which the API has to be enabled ("Enabling an API": the
 // consumer project).
-func (t *Change) consumer(rule *Rule) string {
-	if rule.Consumed {
+func (t *Change) consumer(resource *Resource) string {
+	if resource.Consumed {
 		return t.at.Project
 	}
 	return t.New.Project()
@@ -44,7 +44,7 @@ func (t *Change) consumer(rule *Rule) string {
 // held.
 func (c *Cloud) revivable(name string) (*Object, bool) {
 	o, ok := c.buried[name]
-	if !ok || c.now().Sub(c.deleted[name]) >= c.rule(o.Kind).Revived {
+	if !ok || c.now().Sub(c.deleted[name]) >= c.resource(o.Kind).Revived {
 		return nil, false
 	}
 	return o, true
@@ -59,20 +59,20 @@ func (c *Cloud) revives(name string) bool {
 }
 
 // free refuses the name of an object that was deleted a short while ago.
-func (t *Change) free(rule *Rule) error {
+func (t *Change) free(resource *Resource) error {
 	when, was := t.cloud.deleted[t.New.Name]
 	age := t.Now().Sub(when)
-	if t.Old != nil || !was || age < rule.Revived || age >= rule.Reserved {
+	if t.Old != nil || !was || age < resource.Revived || age >= resource.Reserved {
 		return nil
 	}
-	if rule.Reserved == Forever { // it is still there, in a way
+	if resource.Reserved == Forever { // it is still there, in a way
 		return AlreadyExists(t.New.Name)
 	}
-	if rule.Revived > 0 {
-		return failedPrecondition("You can't create a %s_id (%s) which has been marked for deletion.", rule.Noun, t.New.ID())
+	if resource.Revived > 0 {
+		return failedPrecondition("You can't create a %s_id (%s) which has been marked for deletion.", resource.Noun, t.New.ID())
 	}
 	return &Error{Code: 409, Reason: "alreadyExists", Message: fmt.Sprintf("Requested entity already exists: the %s %s was deleted, "+
-		"and its ID cannot be used again for %d days.", rule.Noun, t.New.Name, int(rule.Reserved.Hours()/24))}
+		"and its ID cannot be used again for %d days.", resource.Noun, t.New.Name, int(resource.Reserved.Hours()/24))}
 }
 
 // release applies the rules to objects that are to be deleted together.
@@ -89,11 +89,11 @@ func (t *Change) release(all []*Object) error {
 		user := t.cloud.objects[name]
 		for _, used := range user.Uses {
 			if leaving[used] && !leaving[name] {
-				return InUse(t.cloud.rule(t.cloud.objects[used].Kind).Noun, used, name)
+				return InUse(t.cloud.resource(t.cloud.objects[used].Kind).Noun, used, name)
 			}
 		}
 	}
-	if check := t.cloud.rule(t.Old.Kind).Release; check != nil {
+	if check := t.cloud.resource(t.Old.Kind).Release; check != nil {
 		return check(t)
 	}
 	return nil

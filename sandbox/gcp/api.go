@@ -8,29 +8,29 @@ type API struct {
 	// be enabled.
 	Titles map[string]string
 	// Kinds are the kinds of object that the API has.
-	Kinds []*Rule
+	Kinds []*Resource
 	// Granted reports whether an identity has a permission. One API answers for all.
 	Granted func(v View, identity string, n Need) bool
 	// Resume starts again what objects of the state describe.
 	Resume func(ctx context.Context, c *Cloud) error
 }
 
-func kindsOf(apis []API) map[Kind]*Rule {
-	kinds := map[Kind]*Rule{}
+func kindsOf(apis []API) map[Kind]*Resource {
+	kinds := map[Kind]*Resource{}
 	for _, api := range apis {
-		for _, rule := range api.Kinds {
-			kinds[rule.Kind] = rule
+		for _, resource := range api.Kinds {
+			kinds[resource.Kind] = resource
 		}
 	}
 	return kinds
 }
 
-// rule returns the rules of a kind; of one that is unknown, none.
-func (c *Cloud) rule(kind Kind) *Rule {
+// resource returns the resource type of a kind; an empty one if the kind is unknown.
+func (c *Cloud) resource(kind Kind) *Resource {
 	if known, ok := c.kinds[kind]; ok {
 		return known
 	}
-	return &Rule{}
+	return &Resource{}
 }
 
 // title returns the name of a service in messages, or "".

@@ -6,7 +6,7 @@
 // the only client. Each rule names the page of Google's documentation it comes
 // from, and each error reads as Google's own.
 //
-// A further API is a folder whose function API returns its kinds, each a [Rule] with the form of
+// A further API is a folder whose function API returns its kinds, each a [Resource] with the form of
 // its names, its permissions and what it refuses, and one line in package apis. It imports this
 // package, and another API only for what that one knows: whether a key may be used, say. What
 // Pulumi calls the resource is a line in the tables of package gcpprovider.
@@ -27,7 +27,7 @@ import (
 type Cloud struct {
 	dir           string
 	apis          []API
-	kinds         map[Kind]*Rule
+	kinds         map[Kind]*Resource
 	operationTime time.Duration
 	now           func() time.Time
 	observe       func(Call) // may be nil
@@ -65,7 +65,7 @@ func WithClock(now func() time.Time) Option {
 // APIs that it is given. Nothing is started: see [Cloud.Resume].
 func Open(dir string, apis []API, options ...Option) (*Cloud, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("creating the emulated cloud's directory: %w", err)
+		return nil, fmt.Errorf("creating the emulated cloud's folder: %w", err)
 	}
 	c := &Cloud{
 		dir: dir, apis: apis, kinds: kindsOf(apis), operationTime: 300 * time.Millisecond, now: time.Now,
@@ -97,7 +97,7 @@ func (c *Cloud) Objects() []string {
 }
 
 // Get returns the object of a name, or an error for which [IsNotFound] holds. It also returns one
-// that was deleted and can come back, see [Rule].
+// that was deleted and can come back, see [Resource].
 func (c *Cloud) Get(name string) (Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +109,7 @@ func (c *Cloud) Get(name string) (Object, error) {
 		return Object{}, NotFound(name)
 	}
 	found := o.copy()
-	if show := c.rule(o.Kind).Show; show != nil {
+	if show := c.resource(o.Kind).Show; show != nil {
 		show(View{c}, &found)
 	}
 	return found, nil

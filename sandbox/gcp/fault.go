@@ -54,7 +54,7 @@ var answers = map[string]func(c *Cloud, call Call) error{
 		return &Error{Code: 503, Reason: "backendError", Message: "The service is currently unavailable."}
 	},
 	"quota": func(c *Cloud, call Call) error {
-		q := c.rule(call.Kind).Quota
+		q := c.resource(call.Kind).Quota
 		return quotaExceeded(cmp.Or(q.Metric, "RESOURCES"), q.Limit, "globally")
 	},
 	"denied": func(c *Cloud, call Call) error {

@@ -10,12 +10,12 @@ import (
 // complete when Create returns; if Create fails, nothing is left of the object. An operation
 // that was accepted goes on when ctx ends.
 func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properties) (Object, error) {
-	rule := c.rule(kind)
+	resource := c.resource(kind)
 	name, place, err := c.locate(kind, at, config)
 	if err != nil {
 		return Object{}, err
 	}
-	if _, err := c.Get(name); err == nil && rule.Idempotent {
+	if _, err := c.Get(name); err == nil && resource.Idempotent {
 		return c.Update(ctx, name, at, config)
 	}
 	call := Call{VerbCreate, kind, name, config}
@@ -27,13 +27,13 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 	err = c.operate(ctx, operation{
 		call: call, queue: queue(name),
 		begin: func() error {
-			if err := t.admit(rule); err != nil {
+			if err := t.admit(resource); err != nil {
 				return err
 			}
 			c.objects[name] = o
 			return nil
 		},
-		work: func(ctx context.Context) error { return rule.Build.run(ctx, t) },
+		work: func(ctx context.Context) error { return resource.Build.run(ctx, t) },
 		end:  func() { o.busy, o.exists = false, true; delete(c.deleted, name); delete(c.buried, name) },
 		undo: func() { delete(c.objects, name) },
 	})
@@ -44,7 +44,7 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 }
 
 // Update changes the object of a name to match config. What Google assigned stays, unless config
-// sets another value. A deleted object comes back, see [Rule].
+// sets another value. A deleted object comes back, see [Resource].
 func (c *Cloud) Update(ctx context.Context, name string, at Place, config Properties) (Object, error) {
 	kind, _ := c.known(name)
 	if c.revives(name) {
@@ -65,13 +65,13 @@ func (c *Cloud) Update(ctx context.Context, name string, at Place, config Proper
 			next := old.copy()
 			next.Config = config.Clone()
 			t.Old, t.New = old, &next
-			if err := t.admit(c.rule(old.Kind)); err != nil {
+			if err := t.admit(c.resource(old.Kind)); err != nil {
 				return err
 			}
 			old.busy = true
 			return nil
 		},
-		work: func(ctx context.Context) error { return c.rule(t.New.Kind).Build.run(ctx, t) },
+		work: func(ctx context.Context) error { return c.resource(t.New.Kind).Build.run(ctx, t) },
 		end:  func() { t.New.busy = false; c.objects[name] = t.New },
 		undo: func() { t.Old.busy = false },
 	})
@@ -94,7 +94,7 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 		call: call, queue: queue(name),
 		begin: func() (err error) {
 			if o, ok := c.revivable(name); ok {
-				return failedPrecondition("You can't delete %s_id (%s) as it is already deleted.", c.rule(o.Kind).Noun, name)
+				return failedPrecondition("You can't delete %s_id (%s) as it is already deleted.", c.resource(o.Kind).Noun, name)
 			}
 			if t.Old, err = t.existing(name); err != nil {
 				return err
@@ -108,12 +108,12 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 			}
 			return nil
 		},
-		work: func(ctx context.Context) error { return c.rule(t.Old.Kind).Remove.run(ctx, t) },
+		work: func(ctx context.Context) error { return c.resource(t.Old.Kind).Remove.run(ctx, t) },
 		end: func() {
 			for _, o := range all {
 				c.bury(o)
 			}
-			if after := c.rule(t.Old.Kind).Deleted; after != nil {
+			if after := c.resource(t.Old.Kind).Deleted; after != nil {
 				after(t)
 			}
 		},
@@ -128,11 +128,11 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 // bury removes an object, and keeps of it what its rule says. c.mu must be held.
 func (c *Cloud) bury(o *Object) {
 	delete(c.objects, o.Name)
-	rule := c.rule(o.Kind)
-	if rule.Reserved > 0 {
+	resource := c.resource(o.Kind)
+	if resource.Reserved > 0 {
 		c.deleted[o.Name] = c.now()
 	}
-	if rule.Revived > 0 {
+	if resource.Revived > 0 {
 		gone := o.copy()
 		gone.busy, gone.Status["deleted"] = false, true
 		c.buried[o.Name] = &gone

@@ -92,13 +92,13 @@ func Binding(prefix string, s Scope) Verbs {
 
 // Needs lists what a call needs, in the order in which it is asked for.
 func (c *Cloud) Needs(call Call) []Need {
-	rule := c.rule(call.Kind)
-	grants := rule.Permissions[call.Verb]
+	resource := c.resource(call.Kind)
+	grants := resource.Permissions[call.Verb]
 	if call.Verb == VerbCreate && c.revives(call.Name) {
-		grants = rule.Permissions[VerbUndelete]
+		grants = resource.Permissions[VerbUndelete]
 	}
 	if call.Verb == VerbCreate || call.Verb == VerbUpdate {
-		grants = append(slices.Clone(grants), rule.Permissions[VerbGet]...)
+		grants = append(slices.Clone(grants), resource.Permissions[VerbGet]...)
 	}
 	var all []Need
 	for _, g := range grants {
@@ -110,8 +110,8 @@ func (c *Cloud) Needs(call Call) []Need {
 			all = append(all, n)
 		}
 	}
-	if rule.Needs != nil {
-		return rule.Needs(call, all)
+	if resource.Needs != nil {
+		return resource.Needs(call, all)
 	}
 	return all
 }

@@ -18,10 +18,10 @@ import (
 
 func TestEveryKindNamesItsPermissions(t *testing.T) {
 	for _, api := range apis.All(nil) {
-		for _, rule := range api.Kinds {
+		for _, resource := range api.Kinds {
 			for _, verb := range []gcp.Verb{gcp.VerbCreate, gcp.VerbGet, gcp.VerbUpdate, gcp.VerbDelete} {
-				if _, known := rule.Permissions[verb]; !known {
-					t.Errorf("no permission is known that %s of %s needs", verb, rule.Kind)
+				if _, known := resource.Permissions[verb]; !known {
+					t.Errorf("no permission is known that %s of %s needs", verb, resource.Kind)
 				}
 			}
 		}

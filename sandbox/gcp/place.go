@@ -23,7 +23,7 @@ var variable = regexp.MustCompile(`\{\w+(:\w+)?\}`)
 // locate returns the name of an object and the parts of it that are its place,
 // which become outputs.
 func (c *Cloud) locate(kind Kind, at Place, p Properties) (string, Properties, error) {
-	pattern, place := c.rule(kind).Name, Properties{}
+	pattern, place := c.resource(kind).Name, Properties{}
 	var problem error
 	name := variable.ReplaceAllStringFunc(pattern, func(v string) string {
 		key, fallback, _ := strings.Cut(strings.Trim(v, "{}"), ":")

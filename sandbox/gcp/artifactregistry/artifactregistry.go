@@ -13,6 +13,6 @@ const (
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"artifactregistry.googleapis.com": "Artifact Registry API"},
-		Kinds:  []*gcp.Rule{repositoryRule, repositoryMemberRule},
+		Kinds:  []*gcp.Resource{repositoryResource, repositoryMemberResource},
 	}
 }

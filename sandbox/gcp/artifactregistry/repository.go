@@ -18,7 +18,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 )
 
-var repositoryRule = &gcp.Rule{
+var repositoryResource = &gcp.Resource{
 	Kind: KindRepository, Noun: "repository", Name: "projects/{project}/locations/{location}/repositories/{repositoryId}",
 	Permissions: gcp.CRUD("artifactregistry.repositories"),
 	Check:       checkRepository, Admit: admitRepository,
@@ -31,13 +31,13 @@ var repositoryRule = &gcp.Rule{
 	},
 }
 
-var repositoryMemberRule = &gcp.Rule{
+var repositoryMemberResource = &gcp.Resource{
 	Kind: KindRepositoryMember, Noun: "IAM binding", Name: "projects/{project}/locations/{location}/repositories/{repository}/iam/{role}/{member}",
 	Permissions: gcp.Binding("artifactregistry.repositories", gcp.OnObject),
 	Idempotent:  true, Check: iam.CheckMember, Admit: admitRepositoryMember,
 }
 
-// storageKey is the property that names the directory of a repository's images.
+// storageKey is the property that names the folder of a repository's images.
 // It is the emulator's own and no output.
 const storageKey = "storage"
 
@@ -149,7 +149,7 @@ func (r Repositories) Repository(name string) (docker.Repository, bool) {
 		return docker.Repository{}, false
 	}
 	return docker.Repository{
-		Directory:     repositoryDir(r.Cloud, o),
+		Folder:        repositoryDir(r.Cloud, o),
 		Remote:        o.Config.Text("mode") == "REMOTE_REPOSITORY",
 		ImmutableTags: o.Config.Bool("dockerConfig.immutableTags"),
 	}, true

@@ -8,10 +8,10 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// admissionPolicyRule describes the Binary Authorization policy of a project. The policy always
+// admissionPolicyResource describes the Binary Authorization policy of a project. The policy always
 // exists: creating it changes it, and deleting it restores Google's default ("Policy reference",
 // Binary Authorization). See [Reviewer.Review] for what it does.
-var admissionPolicyRule = &gcp.Rule{
+var admissionPolicyResource = &gcp.Resource{
 	Kind: KindAdmissionPolicy, Noun: "policy", Name: "projects/{project}/policy",
 	Permissions: gcp.Verbs{ // which is there always, and so is never created or deleted
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "binaryauthorization.policy.update"),

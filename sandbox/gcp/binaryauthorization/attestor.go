@@ -15,10 +15,10 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// attestorRule describes attestors. A policy may require an attestor's attestations: those
+// attestorResource describes attestors. A policy may require an attestor's attestations: those
 // that are attached to its note and signed with one of its keys ("projects.attestors", Binary
 // Authorization API).
-var attestorRule = &gcp.Rule{
+var attestorResource = &gcp.Resource{
 	Kind: KindAttestor, Noun: "attestor", Name: "projects/{project}/attestors/{name}",
 	Permissions: gcp.CRUD("binaryauthorization.attestors"),
 	Check:       checkAttestor, Admit: admitAttestor,

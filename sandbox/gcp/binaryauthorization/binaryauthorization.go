@@ -16,6 +16,6 @@ const (
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"binaryauthorization.googleapis.com": "Binary Authorization API", "containeranalysis.googleapis.com": "Container Analysis API"},
-		Kinds:  []*gcp.Rule{admissionPolicyRule, attestorRule, noteRule, occurrenceRule},
+		Kinds:  []*gcp.Resource{admissionPolicyResource, attestorResource, noteResource, occurrenceResource},
 	}
 }

@@ -13,12 +13,12 @@ import (
 // and signatures ("projects.notes" and "projects.occurrences", Container Analysis API). Notes
 // and occurrences of other kinds, such as vulnerabilities, are not emulated.
 var (
-	noteRule = &gcp.Rule{
+	noteResource = &gcp.Resource{
 		Kind: KindNote, Noun: "note", Name: "projects/{project}/notes/{name}",
 		Permissions: gcp.CRUD("containeranalysis.notes"),
 		Check:       checkNote, Admit: admitNote,
 	}
-	occurrenceRule = &gcp.Rule{
+	occurrenceResource = &gcp.Resource{
 		Kind: KindOccurrence, Noun: "occurrence", Name: "projects/{project}/occurrences/{uuid}",
 		Permissions: gcp.Verbs{ // to attach one to a note is a right on the note ("Access control", Artifact Analysis)
 			gcp.VerbCreate: append(gcp.On(gcp.OnProject, "containeranalysis.occurrences.create"), attach),

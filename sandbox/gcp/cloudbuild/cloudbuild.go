@@ -10,6 +10,6 @@ const KindTrigger gcp.Kind = "cloudbuild.googleapis.com/BuildTrigger"
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"cloudbuild.googleapis.com": "Cloud Build API"},
-		Kinds:  []*gcp.Rule{triggerRule},
+		Kinds:  []*gcp.Resource{triggerResource},
 	}
 }

@@ -13,7 +13,7 @@ import (
 // ("projects.locations.triggers", Cloud Build API). A person who proves to own the repository
 // connects it, so it exists without being created. A trigger without an event is run by hand
 // ("Create manual triggers"). No build runs.
-var triggerRule = &gcp.Rule{
+var triggerResource = &gcp.Resource{
 	Kind: KindTrigger, Noun: "trigger", Name: "projects/{project}/locations/{location:global}/triggers/{uuid}",
 	Permissions: gcp.Verbs{ // each method's page, Cloud Build API: one permission is for builds and to change triggers
 		gcp.VerbCreate: append(gcp.On(gcp.OnProject, "cloudbuild.builds.create"), gcp.Grant{Permission: gcp.ActAs, On: onTriggered}),

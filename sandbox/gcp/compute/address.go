@@ -8,7 +8,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-var addressRule = &gcp.Rule{
+var addressResource = &gcp.Resource{
 	Kind: KindAddress, Noun: "address", Name: "projects/{project}/regions/{region}/addresses/{name}",
 	Permissions: gcp.Verbs{ // of an address, only labels change in place
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "compute.addresses.create", "compute.addresses.setLabels", "compute.regionOperations.get"),

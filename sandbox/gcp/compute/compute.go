@@ -19,6 +19,6 @@ const (
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"compute.googleapis.com": "Compute Engine API"},
-		Kinds:  []*gcp.Rule{networkRule, subnetworkRule, firewallRule, addressRule, routerRule, natRule, forwardingRuleRule},
+		Kinds:  []*gcp.Resource{networkResource, subnetworkResource, firewallResource, addressResource, routerResource, natResource, forwardingRuleResource},
 	}
 }

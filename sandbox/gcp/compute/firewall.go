@@ -2,8 +2,8 @@ package compute
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// firewallRule creates the firewall rules that GKE adds for a load balancer. Stacks have none of their own.
-var firewallRule = &gcp.Rule{
+// firewallResource creates the firewall rules that GKE adds for a load balancer. Stacks have none of their own.
+var firewallResource = &gcp.Resource{
 	Kind: KindFirewall, Noun: "firewall", Name: "projects/{project}/global/firewalls/{name}",
 	Permissions: permissionsOf("firewalls", "compute.globalOperations.get", policy),
 	Quota:       gcp.Quota{Metric: "FIREWALLS", Limit: 100},

@@ -7,7 +7,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-var forwardingRuleRule = &gcp.Rule{
+var forwardingRuleResource = &gcp.Resource{
 	Kind: KindForwardingRule, Noun: "forwarding rule", Name: "projects/{project}/regions/{region}/forwardingRules/{name}",
 	Permissions: permissionsOf("forwardingRules", "compute.regionOperations.get", nil),
 	Quota:       gcp.Quota{Metric: "FORWARDING_RULES", Limit: 15, Within: "regions"},

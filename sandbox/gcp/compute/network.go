@@ -5,7 +5,7 @@ import "example.com/grpc-edge/sandbox/gcp"
 // LinkBase begins every self link. The name of the object follows it.
 const LinkBase = "https://www.googleapis.com/compute/v1/"
 
-var networkRule = &gcp.Rule{
+var networkResource = &gcp.Resource{
 	Kind: KindNetwork, Noun: "network", Name: "projects/{project}/global/networks/{name}",
 	Permissions: permissionsOf("networks", "compute.globalOperations.get", nil),
 	Quota:       gcp.Quota{Metric: "NETWORKS", Limit: 5},

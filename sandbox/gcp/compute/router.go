@@ -6,7 +6,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-var routerRule = &gcp.Rule{
+var routerResource = &gcp.Resource{
 	Kind: KindRouter, Noun: "router", Name: "projects/{project}/regions/{region}/routers/{name}",
 	Permissions: permissionsOf("routers", "compute.regionOperations.get", policy),
 	Quota:       gcp.Quota{Metric: "ROUTERS", Limit: 10},
@@ -31,7 +31,7 @@ func admitRouter(t *gcp.Change) error {
 	return nil
 }
 
-var natRule = &gcp.Rule{
+var natResource = &gcp.Resource{
 	Kind: KindRouterNAT, Noun: "router NAT", Name: "projects/{project}/regions/{region}/routers/{router}/nats/{name}",
 	Permissions: gcp.Verbs{
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "compute.routers.update", "compute.regionOperations.get"),

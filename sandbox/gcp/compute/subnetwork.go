@@ -9,7 +9,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-var subnetworkRule = &gcp.Rule{
+var subnetworkResource = &gcp.Resource{
 	Kind: KindSubnetwork, Noun: "subnetwork", Name: "projects/{project}/regions/{region}/subnetworks/{name}",
 	Permissions: gcp.Verbs{ // a grown range is a call of its own (compute/resource_compute_subnetwork.go: expandIpCidrRange)
 		gcp.VerbCreate: append(gcp.On(gcp.OnProject, "compute.subnetworks.create", "compute.regionOperations.get"), policy...),

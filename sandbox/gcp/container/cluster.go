@@ -19,8 +19,8 @@ import (
 
 const containerBase = "https://container.googleapis.com/v1/"
 
-func clusterRule(rt Runtime) *gcp.Rule {
-	return &gcp.Rule{
+func clusterResource(rt Runtime) *gcp.Resource {
+	return &gcp.Resource{
 		Kind: KindCluster, Noun: "cluster", Name: "projects/{project}/locations/{location:zone}/clusters/{name}",
 		Permissions: gcp.Verbs{
 			// Removing the default pool is an update of the cluster.

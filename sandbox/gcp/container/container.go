@@ -18,7 +18,7 @@ const (
 func API(rt Runtime) gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"container.googleapis.com": "Kubernetes Engine API"},
-		Kinds:  []*gcp.Rule{clusterRule(rt), nodePoolRule(rt)},
+		Kinds:  []*gcp.Resource{clusterResource(rt), nodePoolResource(rt)},
 		Resume: func(ctx context.Context, c *gcp.Cloud) error { return resume(ctx, rt, c) },
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/kms"
 )
 
-func nodePoolRule(rt Runtime) *gcp.Rule {
-	return &gcp.Rule{
+func nodePoolResource(rt Runtime) *gcp.Resource {
+	return &gcp.Resource{
 		Kind: KindNodePool, Noun: "node pool", Name: "projects/{project}/locations/{location:zone}/clusters/{cluster}/nodePools/{name}",
 		Permissions: gcp.Verbs{
 			gcp.VerbCreate: append(gcp.On(gcp.OnObject, "container.clusters.update", "container.operations.get"), asNodes),

@@ -13,6 +13,6 @@ const (
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"dns.googleapis.com": "Cloud DNS API"},
-		Kinds:  []*gcp.Rule{managedZoneRule, recordSetRule},
+		Kinds:  []*gcp.Resource{managedZoneResource, recordSetResource},
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/compute"
 )
 
-// managedZoneRule describes private zones, which answer in the networks that they name.
-var managedZoneRule = &gcp.Rule{
+// managedZoneResource describes private zones, which answer in the networks that they name.
+var managedZoneResource = &gcp.Resource{
 	Kind: KindManagedZone, Noun: "managed zone", Name: "projects/{project}/managedZones/{name}",
 	// A private zone is bound to its network when it is made or changed ("Roles and
 	// permissions", Cloud DNS).

@@ -16,10 +16,10 @@ const (
 	emulatedDomain = "example.com."
 )
 
-// recordSetRule follows the Terraform provider, which replaces the records of a name and type
+// recordSetResource follows the Terraform provider, which replaces the records of a name and type
 // that exist already (resource_dns_record_set.go, resourceDnsRecordSetCreate). Cloud DNS itself
 // would answer 409.
-var recordSetRule = &gcp.Rule{
+var recordSetResource = &gcp.Resource{
 	Kind: KindRecordSet, Noun: "resource record set", Name: "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
 	// Every change of a record is a change of its zone, for which the client waits
 	// ("Roles and permissions", Cloud DNS). It lists the records before it makes one, and to

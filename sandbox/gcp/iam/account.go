@@ -6,7 +6,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-var accountRule = &gcp.Rule{
+var accountResource = &gcp.Resource{
 	Kind: KindServiceAccount, Noun: "service account", Name: "projects/{project}/serviceAccounts/{email}",
 	Permissions: gcp.CRUD("iam.serviceAccounts"),
 	Quota:       gcp.Quota{Metric: "SERVICE_ACCOUNTS", Limit: 100}, // "Quotas and limits", IAM

@@ -2,10 +2,10 @@ package iam
 
 import "example.com/grpc-edge/sandbox/gcp"
 
-// bucketMemberRule grants access to a Cloud Storage bucket. Each project has one bucket, for the
+// bucketMemberResource grants access to a Cloud Storage bucket. Each project has one bucket, for the
 // state of Pulumi. Like keys, it exists without being created: a stack does not create it
 // itself.
-var bucketMemberRule = &gcp.Rule{
+var bucketMemberResource = &gcp.Resource{
 	Kind: KindBucketMember, Noun: "IAM binding", Name: "projects/{project}/buckets/{bucket}/iam/{role}/{member}",
 	Permissions: gcp.Binding("storage.buckets", gcp.OnObject),
 	Idempotent:  true, Check: CheckMember, Admit: admitBucketMember,

@@ -11,7 +11,7 @@ import (
 
 // A custom role is a list of permissions that a project keeps ("Create and manage
 // custom roles", IAM documentation, for the rules).
-var customRoleRule = &gcp.Rule{
+var customRoleResource = &gcp.Resource{
 	Kind: KindCustomRole, Noun: "role", Name: "projects/{project}/roles/{roleId}",
 	Permissions: customRolePermissions(),
 	Quota:       gcp.Quota{Metric: "CUSTOM_ROLES", Limit: 300}, // "Quotas and limits", IAM

@@ -17,7 +17,7 @@ import (
 // is kept for 30 days, in which its ID is taken
 // ("projects.locations.workloadIdentityPools", IAM API: State).
 var (
-	identityPoolRule = &gcp.Rule{
+	identityPoolResource = &gcp.Resource{
 		Kind: KindIdentityPool, Noun: "workload identity pool", Name: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
 		Permissions: gcp.Verbs{ // each read asks for the attestation rules (iambeta/resource_iam_workload_identity_pool.go)
 			gcp.VerbCreate: gcp.On(gcp.OnProject, "iam.workloadIdentityPools.create"),
@@ -28,7 +28,7 @@ var (
 		Check: checkIdentityPool, Admit: admitIdentityPool,
 		Reserved: 30 * 24 * time.Hour,
 	}
-	identityProviderRule = &gcp.Rule{
+	identityProviderResource = &gcp.Resource{
 		Kind: KindIdentityProvider, Noun: "workload identity pool provider", Name: "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers/{workloadIdentityPoolProviderId}",
 		Permissions: gcp.CRUD("iam.workloadIdentityPoolProviders"),
 		Check:       checkIdentityProvider, Admit: admitIdentityProvider,

@@ -19,7 +19,7 @@ const (
 func API() gcp.API {
 	return gcp.API{
 		Titles:  map[string]string{"iam.googleapis.com": "Identity and Access Management (IAM) API", "cloudresourcemanager.googleapis.com": "Cloud Resource Manager API"},
-		Kinds:   []*gcp.Rule{accountRule, customRoleRule, projectMemberRule, accountMemberRule, bucketMemberRule, identityPoolRule, identityProviderRule},
+		Kinds:   []*gcp.Resource{accountResource, customRoleResource, projectMemberResource, accountMemberResource, bucketMemberResource, identityPoolResource, identityProviderResource},
 		Granted: granted,
 	}
 }

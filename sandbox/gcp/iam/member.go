@@ -10,12 +10,12 @@ import (
 // A member of a policy is the grant of one role to one principal on one
 // resource ("Understanding allow policies", IAM documentation).
 var (
-	projectMemberRule = &gcp.Rule{
+	projectMemberResource = &gcp.Resource{
 		Kind: KindProjectMember, Noun: "IAM binding", Name: "projects/{project}/iam/{role}/{member}",
 		Permissions: gcp.Binding("resourcemanager.projects", gcp.OnProject),
 		Idempotent:  true, Check: CheckMember, Admit: AdmitMember,
 	}
-	accountMemberRule = &gcp.Rule{
+	accountMemberResource = &gcp.Resource{
 		Kind: KindAccountMember, Noun: "IAM binding", Name: "projects/{project}/serviceAccounts/{account}/iam/{role}/{member}",
 		Permissions: gcp.Binding("iam.serviceAccounts", gcp.OnObject),
 		Idempotent:  true, Check: checkAccountMember, Admit: admitAccountMember,

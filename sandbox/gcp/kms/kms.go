@@ -10,6 +10,6 @@ const KindCryptoKeyMember gcp.Kind = "cloudkms.googleapis.com/IamMember"
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"cloudkms.googleapis.com": "Cloud Key Management Service (KMS) API"},
-		Kinds:  []*gcp.Rule{cryptoKeyMemberRule},
+		Kinds:  []*gcp.Resource{cryptoKeyMemberResource},
 	}
 }

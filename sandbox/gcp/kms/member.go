@@ -9,9 +9,9 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/iam"
 )
 
-// cryptoKeyMemberRule grants the use of a Cloud KMS key. Like projects, keys exist without being
+// cryptoKeyMemberResource grants the use of a Cloud KMS key. Like projects, keys exist without being
 // created: a stack uses a key that outlives it.
-var cryptoKeyMemberRule = &gcp.Rule{
+var cryptoKeyMemberResource = &gcp.Resource{
 	Kind: KindCryptoKeyMember, Noun: "IAM binding", Name: "{cryptoKeyId}/iam/{role}/{member}",
 	Permissions: gcp.Binding("cloudkms.cryptoKeys", gcp.OnObject),
 	Idempotent:  true, Check: checkCryptoKeyMember, Admit: iam.AdmitMember,

@@ -8,7 +8,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-var alertPolicyRule = &gcp.Rule{
+var alertPolicyResource = &gcp.Resource{
 	Kind: KindAlertPolicy, Noun: "alert policy", Name: "projects/{project}/alertPolicies/{number}",
 	Permissions: gcp.CRUD("monitoring.alertPolicies"),
 	Check:       checkAlertPolicy, Admit: admitAlertPolicy,

@@ -13,7 +13,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-var dashboardRule = &gcp.Rule{
+var dashboardResource = &gcp.Resource{
 	Kind: KindDashboard, Noun: "dashboard", Name: "projects/{projectNumber}/dashboards/{uuid}",
 	Permissions: gcp.CRUD("monitoring.dashboards"),
 	Check:       checkDashboard, Admit: admitDashboard,

@@ -15,6 +15,6 @@ const (
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"monitoring.googleapis.com": "Cloud Monitoring API"},
-		Kinds:  []*gcp.Rule{dashboardRule, alertPolicyRule, notificationChannelRule},
+		Kinds:  []*gcp.Resource{dashboardResource, alertPolicyResource, notificationChannelResource},
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-var notificationChannelRule = &gcp.Rule{
+var notificationChannelResource = &gcp.Resource{
 	Kind: KindNotificationChannel, Noun: "notification channel", Name: "projects/{project}/notificationChannels/{number}",
 	Permissions: gcp.CRUD("monitoring.notificationChannels"),
 	Check:       checkNotificationChannel, Admit: admitNotificationChannel,

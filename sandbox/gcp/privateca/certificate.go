@@ -16,7 +16,7 @@ import (
 // A certificate is signed when it is created, only its labels change later, and it
 // is never deleted: what deletes it revokes it, and its name stays taken ("certificates",
 // Certificate Authority Service API, and the Terraform provider, which calls revoke).
-var certificateRule = &gcp.Rule{
+var certificateResource = &gcp.Resource{
 	Kind: KindCertificate, Noun: "certificate", Name: "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",
 	Permissions: gcp.Verbs{ // to revoke is an update ("certificates.revoke", Certificate Authority Service API)
 		gcp.VerbCreate: gcp.On(onPool, "privateca.certificates.create"),

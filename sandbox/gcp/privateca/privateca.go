@@ -10,6 +10,6 @@ const KindCertificate gcp.Kind = "privateca.googleapis.com/Certificate"
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"privateca.googleapis.com": "Certificate Authority API"},
-		Kinds:  []*gcp.Rule{certificateRule},
+		Kinds:  []*gcp.Resource{certificateResource},
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/iam"
 )
 
-// secretMemberRule grants the use of a secret of Secret Manager. Like keys, secrets exist
+// secretMemberResource grants the use of a secret of Secret Manager. Like keys, secrets exist
 // without being created: a person puts a token into one.
-var secretMemberRule = &gcp.Rule{
+var secretMemberResource = &gcp.Resource{
 	Kind: KindSecretMember, Noun: "IAM binding", Name: "projects/{project}/secrets/{secretId}/iam/{role}/{member}",
 	Permissions: gcp.Binding("secretmanager.secrets", gcp.OnObject),
 	Idempotent:  true, Check: checkSecretMember, Admit: iam.AdmitMember,

@@ -10,6 +10,6 @@ const KindSecretMember gcp.Kind = "secretmanager.googleapis.com/IamMember"
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"secretmanager.googleapis.com": "Secret Manager API"},
-		Kinds:  []*gcp.Rule{secretMemberRule},
+		Kinds:  []*gcp.Resource{secretMemberResource},
 	}
 }

@@ -30,9 +30,9 @@ var dependencies = map[string][]string{
 	"container.googleapis.com": {"compute.googleapis.com"},
 }
 
-// serviceRule describes services. To enable an enabled one is no error ("services.enable",
+// serviceResource describes services. To enable an enabled one is no error ("services.enable",
 // Service Usage API).
-var serviceRule = &gcp.Rule{
+var serviceResource = &gcp.Resource{
 	Kind: gcp.KindService, Noun: "service", Name: "projects/{project}/services/{service}",
 	Permissions: gcp.Verbs{
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "serviceusage.services.enable", "serviceusage.operations.get"),

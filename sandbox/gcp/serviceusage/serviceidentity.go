@@ -6,9 +6,9 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// serviceIdentityRule creates the agent of a service ("services.generateServiceIdentity",
+// serviceIdentityResource creates the agent of a service ("services.generateServiceIdentity",
 // Service Usage API). Nothing removes it again.
-var serviceIdentityRule = &gcp.Rule{
+var serviceIdentityResource = &gcp.Resource{
 	Kind: KindServiceIdentity, Noun: "service identity", Name: "projects/{project}/serviceIdentities/{service}",
 	// The client asks for the agent, and reads nothing later ("Create and grant roles to
 	// service agents": a Service Usage Admin may).

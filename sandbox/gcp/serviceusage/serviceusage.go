@@ -10,6 +10,6 @@ const KindServiceIdentity gcp.Kind = "serviceusage.googleapis.com/ServiceIdentit
 // API returns what the cloud has of it.
 func API() gcp.API {
 	return gcp.API{
-		Kinds: []*gcp.Rule{serviceRule, serviceIdentityRule},
+		Kinds: []*gcp.Resource{serviceResource, serviceIdentityResource},
 	}
 }

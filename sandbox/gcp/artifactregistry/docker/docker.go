@@ -26,9 +26,9 @@ const hostSuffix = "-docker.pkg.dev"
 
 // Repository describes one repository to the endpoint.
 type Repository struct {
-	// Directory holds the repository's images. It differs for two repositories
+	// Folder holds the repository's images. It differs for two repositories
 	// that had the same name one after the other.
-	Directory string
+	Folder string
 	// Remote repositories serve what their upstream has, and accept no push.
 	Remote bool
 	// ImmutableTags forbids moving or deleting a tag.

@@ -26,7 +26,7 @@ type manifest struct {
 // referrersFolder has, for each subject of an image's name, a file for each manifest
 // attached to it.
 func referrersFolder(repository Repository, t target, subject v1.Hash) string {
-	return filepath.Join(repository.Directory, "referrers", filepath.FromSlash(t.image), subject.Hex)
+	return filepath.Join(repository.Folder, "referrers", filepath.FromSlash(t.image), subject.Hex)
 }
 
 // putManifest stores a manifest, and what it is attached to: distribution keeps no

@@ -17,7 +17,7 @@ import (
 )
 
 // storage holds the OCI registries behind the repositories, one each. Deleting a repository is
-// deleting a directory.
+// deleting a folder.
 type storage struct {
 	upstream http.Handler
 
@@ -33,7 +33,7 @@ type storage struct {
 func (s *storage) open(repository Repository) http.Handler {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if h, ok := s.registries[repository.Directory]; ok {
+	if h, ok := s.registries[repository.Folder]; ok {
 		return h
 	}
 	if s.registries == nil {
@@ -42,15 +42,15 @@ func (s *storage) open(repository Repository) http.Handler {
 		// error. Clients get all errors as answers.
 		logrus.SetLevel(logrus.FatalLevel)
 	}
-	h := handlers.NewApp(context.Background(), distributionConfig(repository.Directory))
-	s.registries[repository.Directory] = h
+	h := handlers.NewApp(context.Background(), distributionConfig(repository.Folder))
+	s.registries[repository.Folder] = h
 	return h
 }
 
-func distributionConfig(directory string) *configuration.Configuration {
+func distributionConfig(folder string) *configuration.Configuration {
 	config := &configuration.Configuration{
 		Storage: configuration.Storage{
-			"filesystem": {"rootdirectory": directory},
+			"filesystem": {"rootdirectory": folder},
 			"delete":     {"enabled": true},
 			"maintenance": {"uploadpurging": map[any]any{
 				"enabled": true, "age": "168h", "interval": "24h", "dryrun": false,

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Rule describes one kind of object to the cloud.
-type Rule struct {
+// Resource describes a resource type, one kind of object, to the cloud (AIP-123, "Resource
+// types").
+type Resource struct {
 	Kind Kind
 	// Name is the form of the names ("Resource names" of each API), with properties in braces. A
 	// location that is not given is the region, or what stands after the colon. IAM bindings have no
@@ -69,9 +70,9 @@ func (v Violation) err() error {
 }
 
 // Check returns everything that is wrong with a description alone. Missing parts are no violations.
-func (c *Cloud) Check(kind Kind, p Properties) []Violation { return c.rule(kind).violations(p) }
+func (c *Cloud) Check(kind Kind, p Properties) []Violation { return c.resource(kind).violations(p) }
 
-func (r *Rule) violations(p Properties) []Violation {
+func (r *Resource) violations(p Properties) []Violation {
 	if r.Check == nil {
 		return nil
 	}
