@@ -16,9 +16,9 @@ import (
 
 // The defaults of [Config] for where Envoy finds its files and where it listens.
 const (
-	// ConfigDir is the directory where the files of [Files] are mounted.
+	// ConfigDir is the folder where the files of [Files] are mounted.
 	ConfigDir = "/etc/envoy"
-	// CertificateDir is the directory where a Kubernetes TLS Secret is mounted: tls.crt
+	// CertificateDir is the folder where a Kubernetes TLS Secret is mounted: tls.crt
 	// and tls.key.
 	CertificateDir = "/etc/envoy/tls"
 

@@ -80,9 +80,9 @@ func TestFilesRefuses(t *testing.T) {
 		"ports clash": {func(c *envoy.Config) { c.ReadyPort = 8443 }, []string{"ReadyPort: 8443", "HTTPSPort"}},
 		"listener port": {
 			func(c *envoy.Config) { c.AdminPort = 70000 }, []string{"AdminPort: 70000"}},
-		"relative directory": {func(c *envoy.Config) { c.CertificateDir = "tls" }, []string{`CertificateDir: "tls"`}},
-		"no resolver":        {func(c *envoy.Config) { c.Resolvers = make([]netip.AddrPort, 1) }, []string{"Resolvers[0]"}},
-		"negative limit":     {func(c *envoy.Config) { c.MaxConnections = -1 }, []string{"MaxConnections: -1"}},
+		"relative folder": {func(c *envoy.Config) { c.CertificateDir = "tls" }, []string{`CertificateDir: "tls"`}},
+		"no resolver":     {func(c *envoy.Config) { c.Resolvers = make([]netip.AddrPort, 1) }, []string{"Resolvers[0]"}},
+		"negative limit":  {func(c *envoy.Config) { c.MaxConnections = -1 }, []string{"MaxConnections: -1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -91,8 +91,8 @@ func forwardIdentity(c Config, manager *hcmv3.HttpConnectionManager) {
 // certificateResources returns the content of the SDS file: a certificate in the
 // layout of a Kubernetes TLS Secret.
 //
-// The kubelet renews a Secret by renaming the directory's ..data link. That leaves
-// tls.crt and tls.key themselves untouched, so the watch is on the directory. A
+// The kubelet renews a Secret by renaming the folder's ..data link. That leaves
+// tls.crt and tls.key themselves untouched, so the watch is on the folder. A
 // certificate named in the bootstrap rather than by SDS is never read again (envoy
 // issue 10387).
 func certificateResources(dir string) *discoveryv3.DiscoveryResponse {

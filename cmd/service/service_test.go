@@ -402,16 +402,16 @@ func tree(t *testing.T, root string) []string {
 }
 
 // execute runs a command outside any workspace, as images are built.
-func execute(t *testing.T, directory, name string, arguments ...string) string {
+func execute(t *testing.T, folder, name string, arguments ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, name, arguments...)
-	command.Dir = directory
+	command.Dir = folder
 	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	output, err := command.CombinedOutput()
 	if err != nil {
-		t.Errorf("%s in %s: %v\n%s", command, directory, err, output)
+		t.Errorf("%s in %s: %v\n%s", command, folder, err, output)
 	}
 	return string(output)
 }

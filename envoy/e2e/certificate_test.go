@@ -70,7 +70,7 @@ func signOn(t *testing.T, curve elliptic.Curve, template, parent *x509.Certifica
 	return key, der
 }
 
-// issue puts a new certificate in the directory and returns its serial number.
+// issue puts a new certificate in the folder and returns its serial number.
 func (a *authority) issue(t *testing.T, dir string) int64 {
 	t.Helper()
 	return a.issueOn(t, elliptic.P256(), dir)
@@ -117,7 +117,7 @@ func (a *authority) client() *tls.Config {
 }
 
 // project writes a Secret's keys the way the kubelet does (Kubernetes,
-// pkg/volume/util/atomic_writer.go): the files lie in a directory of their own,
+// pkg/volume/util/atomic_writer.go): the files lie in a folder of their own,
 // and one rename of the link ..data replaces them all.
 func project(t *testing.T, dir string, keys map[string][]byte) {
 	t.Helper()

@@ -89,7 +89,7 @@ func startWith(t *testing.T, curve elliptic.Curve, config envoy.Config, replace 
 	return e
 }
 
-// prepare gives the config directories and ports of its own and writes its files.
+// prepare gives the config folders and ports of its own and writes its files.
 func prepare(t *testing.T, config envoy.Config, replace ...string) envoy.Config {
 	t.Helper()
 	dir := t.TempDir()
