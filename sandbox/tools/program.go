@@ -22,9 +22,13 @@ import (
 // Program is the name of the work to compile the Pulumi program, which is no tool.
 const Program = "the Pulumi program"
 
-// compilerMemory is the memory that one run of the compiler takes for the largest packages of
-// the program's SDKs, in bytes (9.0 GB for two at once; README, "Measured").
-const compilerMemory = 9 << 29
+// largestPackage is the memory that the compiler takes for the largest package of the program's
+// SDKs, in bytes (docs/benchmark-stack.md, "Compiling the program", one package at a time).
+// otherPackage is what it takes for any of the few other large ones beside it.
+const (
+	largestPackage = 8 << 30
+	otherPackage   = 9 << 29
+)
 
 // CompileProgram compiles the packages of the Pulumi program and of its policy pack, so that
 // Pulumi's own build of them only has to link. That takes minutes the first time. It compiles
@@ -95,5 +99,5 @@ func (t Tools) versions(ctx context.Context) (string, error) {
 // atOnce returns how many packages of the Pulumi program can be compiled at once with so
 // much memory.
 func atOnce(cores int, memory uint64) int {
-	return max(1, min(cores, int(memory/compilerMemory)))
+	return max(1, min(cores, 1+(int(memory)-largestPackage)/otherPackage))
 }

@@ -84,7 +84,7 @@ func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		cores, gib, want int
-	}{{2, 23, 2}, {8, 10, 2}, {8, 64, 8}, {4, 16, 3}, {4, 2, 1}} {
+	}{{2, 23, 2}, {8, 10, 1}, {8, 64, 8}, {4, 16, 2}, {4, 13, 2}, {4, 2, 1}} {
 		if got := atOnce(test.cores, uint64(test.gib)<<30); got != test.want {
 			t.Errorf("atOnce(%d, %d GiB) = %d, want %d", test.cores, test.gib, got, test.want)
 		}
