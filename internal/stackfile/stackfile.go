@@ -3,6 +3,7 @@
 package stackfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,8 +79,8 @@ type missing struct {
 }
 
 func (m missing) Error() string {
-	return fmt.Sprintf("the stack %s has no file %s: copy that of another and edit it, or pass STACK=; there are: %s",
-		m.stack, Name(m.stack), strings.Join(m.there, ", "))
+	there := cmp.Or(strings.Join(m.there, ", "), "none")
+	return fmt.Sprintf("the stack %s has no file %s: copy that of another and edit it, or pass STACK=; there are: %s", m.stack, Name(m.stack), there)
 }
 
 func (missing) Unwrap() error { return fs.ErrNotExist }

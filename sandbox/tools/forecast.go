@@ -36,7 +36,12 @@ const megabytesPerSecond = 10
 
 // Left returns the work that a stage still has, which is none once it was done.
 func (t Tools) Left(name string) Work {
-	if _, err := os.Stat(t.stampFile(name)); err == nil {
+	_, err := os.Stat(t.stampFile(name))
+	done := err == nil
+	if name == Program {
+		_, done = t.compiled()
+	}
+	if done {
 		return Work{}
 	}
 	return firstTime[name]

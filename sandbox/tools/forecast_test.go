@@ -36,6 +36,12 @@ func TestForecast(t *testing.T) {
 	if tools.Left(Program).On(4) >= tools.Left(Program).On(2) {
 		t.Error("more cores do not help")
 	}
+	if err := tools.done(Program, "versions\n/nowhere/a-package"); err != nil {
+		t.Fatal(err)
+	}
+	if tools.Left(Program) == (Work{}) {
+		t.Error("nothing is left to compile after Go's cache was emptied")
+	}
 	if err := tools.done(Program, ""); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (t Tools) CompileProgram(ctx context.Context, memory uint64) error {
 	if err != nil {
 		return err
 	}
-	if t.compiled(versions) {
+	if of, cached := t.compiled(); cached && of == versions {
 		return nil
 	}
 	cmd := exec.CommandContext(ctx, "go", "list", "-buildvcs=false", "-p", strconv.Itoa(atOnce(runtime.NumCPU(), memory)),
@@ -52,15 +52,15 @@ func (t Tools) CompileProgram(ctx context.Context, memory uint64) error {
 	return t.done(Program, versions+"\n"+files)
 }
 
-// compiled reports whether the stamp is of these versions, and every file of Go's cache that it
+// compiled returns the versions in the stamp, and whether every file of Go's cache that it
 // lists is there. Go removes what was not used for days.
-func (t Tools) compiled(versions string) bool {
+func (t Tools) compiled() (versions string, cached bool) {
 	stamp, err := os.ReadFile(t.stampFile(Program))
 	if err != nil {
-		return false
+		return "", false
 	}
-	of, files, _ := strings.Cut(string(stamp), "\n")
-	return of == versions && !slices.ContainsFunc(strings.Split(files, "\n"), func(file string) bool {
+	versions, files, _ := strings.Cut(string(stamp), "\n")
+	return versions, !slices.ContainsFunc(strings.Split(files, "\n"), func(file string) bool {
 		_, err := os.Stat(file)
 		return file != "" && err != nil
 	})

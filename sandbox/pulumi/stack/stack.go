@@ -28,7 +28,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/internal/stackfile"
-	"example.com/grpc-edge/internal/subprocess"
 	"example.com/grpc-edge/sandbox/daemon"
 	"example.com/grpc-edge/sandbox/tools"
 )
@@ -292,8 +291,13 @@ func (s Stack) Run(ctx context.Context, out io.Writer, args ...string) error {
 
 // Output runs the CLI and returns what it printed.
 func (s Stack) Output(ctx context.Context, args ...string) ([]byte, error) {
-	out, err := subprocess.Output(s.Command(ctx, args...))
-	return []byte(out), err
+	cmd := s.Command(ctx, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil { // the whole command line would show how the sandbox starts the CLI
+		return nil, fmt.Errorf("running `pulumi %s`: %w\n%s%s", strings.Join(args, " "), err, stdout.String(), stderr.String())
+	}
+	return stdout.Bytes(), nil
 }
 
 // Outputs are the stack's outputs, secrets included.

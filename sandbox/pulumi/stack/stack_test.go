@@ -81,9 +81,8 @@ func TestReadSettings(t *testing.T) {
 		"no region":  {"config: {'gcp:project': demo}", Settings{Project: "demo"}, []string{"Pulumi.sandbox.yaml sets no gcp:region"}},
 		"neither":    {"config: {}", Settings{}, []string{"sets no gcp:project", "sets no gcp:region"}},
 		"empty":      {"", Settings{}, []string{"sets no gcp:project", "sets no gcp:region"}},
-		"other type": {"config: {'gcp:project': 7, 'gcp:region': us-central1}", Settings{Region: "us-central1"}, []string{"sets no gcp:project"}},
 		"no YAML":    {"config: [", Settings{}, []string{"reading Pulumi.sandbox.yaml"}},
-		"no file":    {"-", Settings{}, []string{"reading the stack's config"}},
+		"no file":    {"-", Settings{}, []string{"no file Pulumi.sandbox.yaml"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -288,7 +287,7 @@ func TestPrepareFails(t *testing.T) {
 		change func(Stack)
 		want   string
 	}{
-		"no config":     {func(s Stack) { _ = os.Remove(filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")) }, "reading the stack's config"},
+		"no config":     {func(s Stack) { _ = os.Remove(filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")) }, "no file Pulumi.sandbox.yaml"},
 		"empty config":  {func(s Stack) { write(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml"), "") }, "broken"},
 		"broken config": {func(s Stack) { write(t, s.configFile(), "[") }, "completing the config in /"},
 		"Pulumi fails":  {func(Stack) {}, "running `pulumi stack select --create --stack sandbox`: exit status 3\nbroken"},
