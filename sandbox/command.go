@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -78,6 +79,17 @@ func command(use, short string, args cobra.PositionalArgs, run func(context.Cont
 	}}
 }
 
+// logTo writes the log to w. It replaces the logger that Pulumi's SDK installs when a program
+// that links it starts, which discards everything (pulumi v3.276,
+// sdk/go/common/util/logging/log.go).
+func logTo(w io.Writer, verbose bool) {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	slog.SetDefault(slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})))
+}
+
 func newCommand() *cobra.Command {
 	var verbose bool
 	root := &cobra.Command{
@@ -86,9 +98,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRun: func(*cobra.Command, []string) {
-			if verbose {
-				slog.SetLogLoggerLevel(slog.LevelDebug)
-			}
+			logTo(os.Stderr, verbose)
 		},
 	}
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false,

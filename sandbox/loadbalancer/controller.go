@@ -14,17 +14,23 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	clientcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
 )
 
 const (
 	// AddressAnnotation names the reserved addresses of a Service ("LoadBalancer Service parameters").
 	AddressAnnotation = "networking.gke.io/load-balancer-ip-addresses"
+	// fieldManager is the name of Kubernetes' service controller.
+	fieldManager = "service-controller"
 	// finalizer keeps a deleted Service until its forwarding rule has gone.
 	finalizer = "service.kubernetes.io/load-balancer-cleanup"
 	// checkInterval of node health: GKE checks every 3 s; a laptop need not wait as long.
@@ -90,6 +96,8 @@ func (c *Controller) Run(ctx context.Context) {
 	factory.WaitForCacheSync(ctx.Done())
 	tick := time.NewTicker(checkInterval)
 	defer tick.Stop()
+	events, stop := c.events()
+	defer stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -109,11 +117,22 @@ func (c *Controller) Run(ctx context.Context) {
 			if s.Spec.Type != corev1.ServiceTypeLoadBalancer && !slices.Contains(s.Finalizers, finalizer) {
 				continue
 			}
-			if err := c.reconcile(ctx, s.DeepCopy(), known); err != nil && ctx.Err() == nil {
-				slog.Warn("reconciling load balancer", "service", s.Namespace+"/"+s.Name, "error", err)
+			err := c.reconcile(ctx, s.DeepCopy(), known)
+			if err == nil || ctx.Err() != nil || apierrors.IsConflict(err) { // with a newer Service it is tried again
+				continue
 			}
+			slog.Warn("reconciling load balancer", "service", s.Namespace+"/"+s.Name, "error", err)
+			events.Eventf(s, corev1.EventTypeWarning, "SyncLoadBalancerFailed", "Error syncing load balancer: %v", err)
 		}
 	}
+}
+
+// events returns the recorder of events, named as that of Kubernetes' service controller
+// (k8s.io/cloud-provider, controllers/service), and what stops it.
+func (c *Controller) events() (recorder record.EventRecorder, stop func()) {
+	broadcaster := record.NewBroadcaster()
+	broadcaster.StartRecordingToSink(&clientcorev1.EventSinkImpl{Interface: c.Client.CoreV1().Events("")})
+	return broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: fieldManager}), broadcaster.Shutdown
 }
 
 // RuleName returns the name of a Service's forwarding rule: "a" and the UID without dashes, as at GKE.
@@ -155,7 +174,7 @@ func (c *Controller) reconcile(ctx context.Context, s *corev1.Service, nodes []*
 	}
 	mode := corev1.LoadBalancerIPModeVIP
 	s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: address.String(), IPMode: &mode}}
-	_, err = c.Client.CoreV1().Services(s.Namespace).UpdateStatus(ctx, s, metav1.UpdateOptions{FieldManager: "service-controller"})
+	_, err = c.Client.CoreV1().Services(s.Namespace).UpdateStatus(ctx, s, metav1.UpdateOptions{FieldManager: fieldManager})
 	return err
 }
 
@@ -245,7 +264,7 @@ func (c *Controller) setFinalizers(ctx context.Context, s *corev1.Service, final
 		patch = fmt.Appendf(patch, "%q", f)
 	}
 	patch = append(patch, "]}}"...)
-	updated, err := c.Client.CoreV1().Services(s.Namespace).Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "service-controller"})
+	updated, err := c.Client.CoreV1().Services(s.Namespace).Patch(ctx, s.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager})
 	if err == nil {
 		s.ResourceVersion, s.Finalizers = updated.ResourceVersion, updated.Finalizers
 	}

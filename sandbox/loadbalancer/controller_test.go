@@ -291,6 +291,29 @@ func TestRun(t *testing.T) {
 	want(t, made, "route 198.51.100.10/32 []", "unforward a1234")
 }
 
+// TestRunReports has a Service say why it gets no address.
+func TestRunReports(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	made := &calls{fail: "route"}
+	_, client := serveHealth(t, nil)
+	cluster := fake.NewClientset(service(unchanged))
+	c := &Controller{Client: cluster, Cloud: made, Router: made, Health: client}
+	ended := make(chan struct{})
+	go func() { c.Run(ctx); close(ended) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	var events *corev1.EventList
+	for deadline := time.Now().Add(reconcileWithin); time.Now().Before(deadline) && (events == nil || len(events.Items) == 0); time.Sleep(10 * time.Millisecond) {
+		var err error
+		if events, err = cluster.CoreV1().Events("edge").List(ctx, metav1.ListOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(events.Items) == 0 || events.Items[0].InvolvedObject.Name != "edge" || events.Items[0].Message != "Error syncing load balancer: busy" {
+		t.Errorf("the events are %+v, want one that says why", events.Items)
+	}
+}
+
 // signalWatches sends the name of each resource once it is watched.
 func signalWatches(cluster *fake.Clientset) <-chan string {
 	watched := make(chan string, 10)

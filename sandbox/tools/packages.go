@@ -100,10 +100,11 @@ func (t Tools) alternatives() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	var errs []error
+	program, err := filepath.Rel(dir, filepath.Join(t.Debs(), "usr/sbin/xtables-nft-multi")) // so that the cache may move
+	errs := []error{err}
 	for _, family := range []string{"iptables", "ip6tables"} {
 		for _, verb := range []string{"", "-save", "-restore"} {
-			errs = append(errs, os.Symlink(filepath.Join(t.Debs(), "usr/sbin/xtables-nft-multi"), filepath.Join(dir, family+verb)))
+			errs = append(errs, os.Symlink(program, filepath.Join(dir, family+verb)))
 		}
 	}
 	return errors.Join(errs...)

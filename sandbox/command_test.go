@@ -1,0 +1,22 @@
+package main
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+// TestLog is not parallel, as it sets the program's logger.
+func TestLog(t *testing.T) {
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	for _, verbose := range []bool{false, true} {
+		var log strings.Builder
+		logTo(&log, verbose)
+		slog.Info("load balancer backends")
+		slog.Debug("a call")
+		if text := log.String(); !strings.Contains(text, "load balancer backends") || strings.Contains(text, "a call") != verbose {
+			t.Errorf("with verbose %t the log is %q", verbose, text)
+		}
+	}
+}
