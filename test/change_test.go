@@ -120,7 +120,8 @@ func resume(ctx context.Context, t *testing.T, c checkout) {
 		if links := names(t, "/sys/class/net"); slices.Contains(links, "grpc-edge0") {
 			t.Errorf("after %s the link grpc-edge0 is still there", name)
 		}
-		c.must(ctx, t, "make", "up")
+		c.must(ctx, t, "make", "up") // returns once a pod of each serves
+		kubectl(ctx, t, c, "rollout status deployment --selector app.kubernetes.io/part-of=grpc-edge --timeout 2m")
 		if now := outputs(ctx, t, c); now.Address != old.Address || now.CACertificate != old.CACertificate {
 			t.Errorf("after %s the address or the certificate changed: %s, before %s", name, now.Address, old.Address)
 		}
