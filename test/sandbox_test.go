@@ -112,6 +112,9 @@ func everydayCommands(ctx context.Context, t *testing.T, c checkout) {
 	if got := c.must(ctx, t, "make", "logs"); !strings.Contains(got, "api.Echo") {
 		t.Errorf("make logs shows no call of api.Echo")
 	}
+	if log, err := os.ReadFile(filepath.Join(c.dir, ".sandbox", "log", "sandbox.log")); err != nil || !strings.Contains(string(log), "load balancer backends") {
+		t.Errorf("the sandbox's log does not mention the load balancer (%v):\n%s", err, log)
+	}
 	nodes := c.must(ctx, t, "sh", "-c", `eval "$(make kubeconfig)" && .cache/bin/kubectl get nodes --no-headers`)
 	if !strings.Contains(nodes, " Ready ") {
 		t.Errorf("kubectl get nodes: got %q", nodes)
