@@ -72,9 +72,11 @@ func run(ctx context.Context, services string, cold, rollouts, only bool) error 
 			return err
 		}
 	default:
-		numbers, err := parse(services)
-		if err != nil {
-			return err
+		var numbers []int
+		if services != "" || !cold {
+			if numbers, err = parse(services); err != nil {
+				return err
+			}
 		}
 		if err := measure(ctx, root, &results, numbers, cold); err != nil {
 			return err
@@ -122,9 +124,6 @@ func published(services []int) bool {
 }
 
 func parse(services string) ([]int, error) {
-	if services == "" {
-		return nil, nil
-	}
 	var list []int
 	for text := range strings.SplitSeq(services, ",") {
 		n, err := strconv.Atoi(text)
