@@ -24,7 +24,11 @@ func planned(t *testing.T, b *bootstrap, name string) string {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, err := stackfile.Read(filepath.Dir(path), strings.TrimSuffix(strings.TrimPrefix(name, "Pulumi."), ".yaml"))
+	stack, ok := stackfile.Stack(name)
+	if !ok {
+		t.Fatalf("%s is not the name of a stack's file", name)
+	}
+	file, err := stackfile.Read(filepath.Dir(path), stack)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,13 +22,14 @@ type Entry struct {
 	Text string
 }
 
-// Keys returns the entries for keys of the program itself, by their names without its prefix.
-func Keys(texts map[string]string) []Entry {
+// Set returns the text of the file with keys of the program itself, by their names without
+// its prefix. See [Entry] for their values, and [File.Edit] for errors.
+func (f *File) Set(texts map[string]string) ([]byte, error) {
 	var entries []Entry
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
 		entries = append(entries, Entry{Section: Config, Key: program + ":" + key, Text: texts[key]})
 	}
-	return entries
+	return f.Edit(entries...)
 }
 
 // program is the name of the project in Pulumi.yaml, and the prefix of its keys.

@@ -70,6 +70,15 @@ func TestEdit(t *testing.T) {
 	}
 }
 
+func TestSet(t *testing.T) {
+	t.Parallel()
+	file := read(t, "config:\n  gcp:region: r\n  grpc-edge:gone: 1\n  grpc-edge:kept: 2\n")
+	got, err := file.Set(map[string]string{"gone": "", "added": "[a, b]"})
+	if want := "config:\n  gcp:region: r\n  grpc-edge:added: [a, b]\n  grpc-edge:kept: 2\n"; err != nil || string(got) != want {
+		t.Errorf("Set = %q, %v; want %q", got, err, want)
+	}
+}
+
 // TestWriteKeepsOthersChanges refuses to write over what someone else wrote.
 func TestWriteKeepsOthersChanges(t *testing.T) {
 	t.Parallel()

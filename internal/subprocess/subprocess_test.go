@@ -2,6 +2,7 @@ package subprocess
 
 import (
 	"errors"
+	"io/fs"
 	"os/exec"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestOutput(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Output(exec.CommandContext(t.Context(), "/nowhere")); !errors.Is(err, exec.ErrNotFound) && !strings.Contains(err.Error(), "/nowhere") {
-		t.Errorf("of no program: %v", err)
+	if _, err := Output(exec.CommandContext(t.Context(), "/nowhere")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "running `/nowhere`") {
+		t.Errorf("of no program: %v, want an error that wraps fs.ErrNotExist and names the program", err)
 	}
 }

@@ -24,7 +24,7 @@ const Program = "the Pulumi program"
 
 // largestPackage is the memory that the compiler takes for the largest package of the program's
 // SDKs, in bytes (docs/benchmark-stack.md, "Compiling the program", one package at a time).
-// otherPackage is what it takes for any of the few other large ones beside it.
+// otherPackage is the memory that it takes for each other large package at the same time.
 const (
 	largestPackage = 8 << 30
 	otherPackage   = 9 << 29

@@ -211,7 +211,7 @@ func (s *Sandbox) configure(values map[string]string) error {
 	if err != nil {
 		return err
 	}
-	edited, err := file.Edit(stackfile.Keys(values)...)
+	edited, err := file.Set(values)
 	if err != nil {
 		return err
 	}
