@@ -7,7 +7,7 @@ import (
 
 // With a canary, the source is the second version, and the first stays as it is.
 func TestCanary(t *testing.T) {
-	const stable = "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4"
+	const stable = "sha256:7369b033550a14997e5d698677b7b51f0210a80754f5d084c5caa1a78268267b"
 	result := mustRun(t, "sandbox", false, map[string]string{
 		"grpc-edge:canaries": `[{"service": "echo", "stable": "` + stable + `", "weight": 10}]`,
 	})

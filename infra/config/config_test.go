@@ -83,7 +83,7 @@ func TestValues(t *testing.T) {
 		},
 		Certificate: Certificate{Kind: SelfSigned, LifetimeDays: 90},
 		Delivery:    Delivery{Branch: "main"},
-		EnvoyDigest: "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4",
+		EnvoyDigest: "sha256:7369b033550a14997e5d698677b7b51f0210a80754f5d084c5caa1a78268267b",
 		Termination: 30 * time.Second, EnvoyReplicas: Replicas{2, 0, 500},
 		Service: catalog.Spec{
 			CPU: "50m", Memory: "64Mi", Replicas: 2, ScaleAtCPUMillicores: 500, MaxCalls: 80,

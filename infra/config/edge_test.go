@@ -48,7 +48,7 @@ func haveKeys(t *testing.T, c envoy.Config) {
 
 func TestEdgeValues(t *testing.T) {
 	t.Parallel()
-	const stable = "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4"
+	const stable = "sha256:7369b033550a14997e5d698677b7b51f0210a80754f5d084c5caa1a78268267b"
 	got, err := load(t, sandbox(t, map[string]string{
 		"grpc-edge:reflection":                "false",
 		"grpc-edge:health":                    "false",
@@ -111,7 +111,7 @@ func TestEdgeValues(t *testing.T) {
 
 func TestOneWrongKeyOfTheEdge(t *testing.T) {
 	t.Parallel()
-	const stable = `"stable": "sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4"`
+	const stable = `"stable": "sha256:7369b033550a14997e5d698677b7b51f0210a80754f5d084c5caa1a78268267b"`
 	tests := []struct{ key, value, want string }{
 		{"reflection", "on", ` is "on"; it must be one of true, false`},
 		{"rest", "yes", ` is "yes"; it must be one of true, false`},
