@@ -272,8 +272,8 @@ var brokenSignatures = []x509.SignatureAlgorithm{x509.MD5WithRSA, x509.SHA1WithR
 // smaller ones).
 const leastRSA = 2048
 
-// servableKey reports whether Envoy serves a certificate with this kind of key, as seen
-// with Envoy 1.39.1.
+// servableKey reports whether Envoy serves a certificate with this kind of key, as
+// TestServableCertificates sees with a real Envoy.
 func servableKey(leaf *x509.Certificate) bool {
 	switch key := leaf.PublicKey.(type) {
 	case *rsa.PublicKey:
