@@ -86,6 +86,51 @@ func reflect(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
+// endStreams opens streams of a real service, which sends its first message at once and then
+// waits, from clients without a timer of their own. At the deadline they must read its status:
+// only the service can still send it, a little before the edge would reset the stream.
+func endStreams(ctx context.Context, t *testing.T, c checkout) {
+	e := outputs(ctx, t, c)
+	client := e.rest(t)
+	const streams = 10
+	ends := make(chan string, streams)
+	for range streams {
+		go func() { ends <- endOfStream(ctx, client, "https://"+e.Authority+"/grpc.health.v1.Health/Watch") }()
+	}
+	got := map[string]int{}
+	for range streams {
+		got[<-ends]++
+	}
+	if got["grpc-status 4"] != streams {
+		t.Errorf("%d streams that outlive their deadline end with %v, want grpc-status 4 (DEADLINE_EXCEEDED)", streams, got)
+	}
+}
+
+// endOfStream calls a method with an empty request and a deadline of 2 s, and says how the
+// answer ends.
+func endOfStream(ctx context.Context, client *http.Client, url string) string {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("\x00\x00\x00\x00\x00"))
+	if err != nil {
+		return err.Error()
+	}
+	for name, value := range map[string]string{"Content-Type": "application/grpc", "TE": "trailers", "Grpc-Timeout": "2S"} {
+		request.Header.Set(name, value)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	switch {
+	case err != nil:
+		return err.Error()
+	case len(content) == 0:
+		return "no message"
+	}
+	return "grpc-status " + response.Trailer.Get("Grpc-Status")
+}
+
 func listServices(ctx context.Context, t *testing.T, c checkout) []string {
 	t.Helper()
 	return strings.Fields(grpcurl(ctx, t, c, "", "list"))

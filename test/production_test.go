@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"sigs.k8s.io/yaml"
 
@@ -29,6 +30,7 @@ func TestProduction(t *testing.T) {
 	runSteps(t, []step{
 		{"make up brings it up in three zones", func(t *testing.T) { spreadOverZones(ctx, t, c) }},
 		{"each name has its record, and is served", func(t *testing.T) { callByEachName(ctx, t, c) }},
+		{"health answers without reflection", func(t *testing.T) { checkHealth(ctx, t, c) }},
 		{"preview shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "preview") }},
 		{"refresh shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview") }},
 		{"the cluster refuses what the deployer has not signed", func(t *testing.T) { refuseUnsigned(ctx, t, c) }},
@@ -43,14 +45,15 @@ func TestProduction(t *testing.T) {
 }
 
 // sandboxOnly holds the keys in which this stack differs from production: the sandbox's
-// project, networks and keys, the names that the test calls, and serviceMinReadySeconds. It
-// is 10 because the sandbox's DNS answers have a TTL of 5 s.
+// project, networks and keys, the names that the test calls, no reflection, and
+// serviceMinReadySeconds. It is 10 because the sandbox's DNS answers have a TTL of 5 s.
 var sandboxOnly = map[string]any{
 	"gcp:project":                      "sandbox-project",
 	"grpc-edge:authorizedNetworks":     []string{"127.0.0.1/32"},
 	"grpc-edge:kmsKey":                 "projects/sandbox-project/locations/us-central1/keyRings/grpc-edge/cryptoKeys/grpc-edge",
 	"grpc-edge:signingKey":             "projects/sandbox-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images/cryptoKeyVersions/1",
 	"grpc-edge:serviceMinReadySeconds": 10,
+	"grpc-edge:reflection":             false,
 	"grpc-edge:authorities":            []string{"grpc.example.com", "partners.example.com"},
 	"grpc-edge:dnsZone":                "projects/dns-project/managedZones/example-com",
 	"grpc-edge:rules":                  []map[string]any{{"service": "api.Reverse", "authority": "grpc.example.com"}},
@@ -91,6 +94,23 @@ func callByEachName(ctx context.Context, t *testing.T, c checkout) {
 				t.Errorf("POST %s by %s = %d %s, want %d", path, name, status, got, want)
 			}
 		}
+	}
+}
+
+// checkHealth asks for the health of services on a stack that answers no reflection.
+func checkHealth(ctx context.Context, t *testing.T, c checkout) {
+	e := outputs(ctx, t, c)
+	e.Authority = "grpc.example.com"
+	client := healthpb.NewHealthClient(e.dial(t, e.verified(t)))
+	for _, service := range []string{"", "api.Echo", "api.Reverse"} {
+		reply, err := client.Check(ctx, &healthpb.HealthCheckRequest{Service: service})
+		if err != nil || reply.Status != healthpb.HealthCheckResponse_SERVING {
+			t.Errorf("the health of %q = %v, %v, want SERVING", service, reply, err)
+		}
+	}
+	flags := []string{"-cacert", ".sandbox/ca.pem", "-authority", e.Authority, e.Address + ":443", "list"}
+	if out, err := c.run(ctx, t, ".cache/bin/grpcurl", flags...); err == nil {
+		t.Errorf("reflection answers: %s", out)
 	}
 }
 

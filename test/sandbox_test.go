@@ -43,6 +43,7 @@ func TestSandbox(t *testing.T) {
 		{"both services answer over verified TLS, spread over pods", func(t *testing.T) { callServices(ctx, t, c) }},
 		{"both services answer REST", func(t *testing.T) { callREST(ctx, t, c) }},
 		{"reflection and health answer for all services", func(t *testing.T) { reflect(ctx, t, c) }},
+		{"a stream ends by its deadline with a status", func(t *testing.T) { endStreams(ctx, t, c) }},
 		{"strangers are refused", func(t *testing.T) { refuseStrangers(ctx, t, c) }},
 		{"preview shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "preview") }},
 		{"refresh shows no change", func(t *testing.T) { expectNoChanges(ctx, t, c, "refresh", "--yes", "--skip-preview") }},
