@@ -52,7 +52,7 @@ func methodTable(c Config, authority string) *matchingv3.Matcher {
 				}
 			}
 			prefix := "/" + string(service.FullName()) + "/"
-			services[prefix] = toRoutes(append(list, restRoutes(c, authority, backend, service)...)...)
+			services[prefix] = toRoutes(append(list, defaultRoutes(c, authority, backend, service)...)...)
 		}
 	}
 	byService := beginsWith(header(":path"), services)
@@ -91,9 +91,9 @@ func methodRoutes(c Config, authority string, backend Backend, method protorefle
 // the method passed by.
 const methodName = "[A-Za-z_][A-Za-z0-9_]*"
 
-// restRoutes returns the routes for the methods of a service that have none of their own,
+// defaultRoutes returns the routes for the methods of a service that have none of their own,
 // and for those that only its pods know.
-func restRoutes(c Config, authority string, backend Backend, service protoreflect.ServiceDescriptor) []*routev3.Route {
+func defaultRoutes(c Config, authority string, backend Backend, service protoreflect.ServiceDescriptor) []*routev3.Route {
 	name := string(service.FullName())
 	route := &routev3.Route{
 		Name: name,

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/infra/config/configtest"
 	"example.com/grpc-edge/infra/config/declared"
 )
 
@@ -205,4 +207,25 @@ func stable(result stackRun, text string) string {
 		}
 	}
 	return text
+}
+
+// TestRolesKnowEveryKey checks that each key is in some stack from which the roles of CI
+// are derived: CI could not deploy what another key adds.
+func TestRolesKnowEveryKey(t *testing.T) {
+	known := map[string]bool{}
+	for _, stack := range []string{"dev", "prod", "sandbox"} {
+		for key := range configtest.Set(t, root, stack) {
+			known[key] = true
+		}
+	}
+	for _, changes := range []map[string]string{withDelivery, variant("delivery-by-number"), withAutopilot, withCertManager, withPool, withZone, variant("dual-stack"), everything(t)} {
+		for key := range changes {
+			known[key] = true
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(configtest.Load(t, root, ""))) {
+		if !known[key] {
+			t.Errorf("no stack in testdata has %s: add it to infra/variants.yaml", key)
+		}
+	}
 }

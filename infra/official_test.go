@@ -1,25 +1,17 @@
 package main
 
 import (
-	"fmt"
-	"maps"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
-	"gopkg.in/yaml.v3"
-
-	"example.com/grpc-edge/infra/config/configtest"
 	"example.com/grpc-edge/infra/image"
 )
 
 const repositoryType = "gcp:artifactregistry/repository:Repository"
 
-// Every stack sets the fields that the official gcp provider reads back differently, or
-// leaves unchanged when they are removed.
+// TestWhatIsSaidInEveryCase checks that every stack sets the fields that the official gcp provider
+// reads back differently, or leaves unchanged when they are removed.
 func TestWhatIsSaidInEveryCase(t *testing.T) {
 	key := map[string]string{"grpc-edge:kmsKey": "projects/sandbox-project/locations/us-central1/keyRings/r/cryptoKeys/k"}
 	byName := map[string]string{"grpc-edge:dnsEndpoint": "true", "grpc-edge:authorizedNetworks": "[]"}
@@ -100,96 +92,4 @@ func TestDockerHubAccount(t *testing.T) {
 	})
 	result.named(t, "gcp:projects/service:Service", "project-secretmanager")
 	check(t, mustRun(t, "sandbox", true, nil).named(t, repositoryType, "registry-docker-hub"), map[string]any{at: nil})
-}
-
-// gkePods describes the requests of GKE's own pods, which take room on the sandbox's nodes.
-type gkePods struct {
-	PerNode    map[string]int `yaml:"perNode"`
-	PerCluster map[string]int `yaml:"perCluster"`
-}
-
-// TestDevFits places the pods of dev, and one more of each as while all are replaced, on
-// nodes of e2-medium beside GKE's own pods.
-func TestDevFits(t *testing.T) {
-	const offered = 940 // of e2-medium, as allocatable in sandbox/cluster has it
-	text, err := os.ReadFile(filepath.Join(root, "sandbox", "cluster", "gkepods.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var own gkePods
-	if err := yaml.Unmarshal(text, &own); err != nil {
-		t.Fatal(err)
-	}
-	result := mustRun(t, "dev", true, nil)
-	pool := result.ofType(t, nodePoolType)[0]
-	check(t, pool, map[string]any{"nodeConfig.machineType": "e2-medium"})
-	nodes := make([]int, int(at(pool.Inputs, "nodeCount").NumberValue()))
-	for i := range nodes {
-		nodes[i] = offered
-		for _, cpu := range own.PerNode {
-			nodes[i] -= cpu
-		}
-	}
-	var pods []int
-	for _, cpu := range own.PerCluster {
-		pods = append(pods, cpu)
-	}
-	for _, d := range result.ofType(t, deploymentType) {
-		for range int(at(d.Inputs, "spec.replicas").NumberValue()) + 1 {
-			pods = append(pods, requested(t, d))
-		}
-	}
-	slices.SortFunc(pods, func(a, b int) int { return b - a })
-	for _, cpu := range pods { // the largest first, each to the emptiest node
-		i := slices.Index(nodes, slices.Max(nodes))
-		if nodes[i] -= cpu; nodes[i] < 0 {
-			t.Fatalf("a pod of %dm finds no place: the nodes of dev have %v left; make them more or larger", cpu, nodes)
-		}
-	}
-	t.Logf("left on the nodes of dev, in thousandths of a core: %v", nodes)
-}
-
-// requested returns the CPU that a pod of a Deployment requests, in thousandths of a core.
-func requested(t *testing.T, d registered) (total int) {
-	t.Helper()
-	for _, list := range []string{"spec.template.spec.containers", "spec.template.spec.initContainers"} {
-		containers := at(d.Inputs, list)
-		if !containers.IsArray() {
-			continue
-		}
-		for i := range containers.ArrayValue() {
-			text := at(d.Inputs, fmt.Sprintf("%s[%d].resources.requests.cpu", list, i)).StringValue()
-			millicores, isMilli := strings.CutSuffix(text, "m")
-			cpu, err := strconv.Atoi(millicores)
-			if err != nil {
-				t.Fatalf("%s requests %q of CPU: %v", d.Name, text, err)
-			}
-			if !isMilli {
-				cpu *= 1000
-			}
-			total += cpu
-		}
-	}
-	return total
-}
-
-// TestRolesKnowEveryKey checks that each key is in some stack from which the roles of CI
-// are derived: CI could not deploy what another key adds.
-func TestRolesKnowEveryKey(t *testing.T) {
-	known := map[string]bool{}
-	for _, stack := range []string{"dev", "prod", "sandbox"} {
-		for key := range configtest.Set(t, root, stack) {
-			known[key] = true
-		}
-	}
-	for _, changes := range []map[string]string{withDelivery, variant("delivery-by-number"), withAutopilot, withCertManager, withPool, withZone, variant("dual-stack"), everything(t)} {
-		for key := range changes {
-			known[key] = true
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(configtest.Load(t, root, ""))) {
-		if !known[key] {
-			t.Errorf("no stack in testdata has %s: add it to infra/variants.yaml", key)
-		}
-	}
 }
