@@ -8,7 +8,7 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// Each problem names its field apart from what is wrong with it.
+// TestProblems checks that each problem names its field apart from what is wrong with it.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	config := tutorial(t)

@@ -30,9 +30,9 @@ func serviceRoutes(c Config) *routev3.RouteConfiguration {
 	}
 }
 
-// methodTable finds the route of a method by the whole path and, where there is none, the
-// one of its service by the beginning of the path. In the list of a service come before it
-// the routes of methods that have a rule, since these hold for a path with a query, too.
+// methodTable finds the route of a method by the whole path or, if there is none, the route of
+// its service by the beginning of the path. In the list of a service, the routes of methods with
+// a rule come first, since these also apply to a path with a query.
 func methodTable(c Config, authority string) *matchingv3.Matcher {
 	methods, services := map[string]*matchingv3.Matcher_OnMatch{}, map[string]*matchingv3.Matcher_OnMatch{}
 	for _, backend := range c.Backends {
@@ -86,9 +86,9 @@ func methodRoutes(c Config, authority string, backend Backend, method protorefle
 	return ruledRoutes(c, backend, route, retryPolicy(method), rule, served)
 }
 
-// methodName matches what a proto may call a method. Another spelling of the path, such as
-// one with %6f for o, is none: a backend that reads it as the method would have the rule of
-// the method passed by.
+// methodName matches what a proto may call a method. It does not match another
+// spelling of the path, such as one with %6f for o: a backend that reads that as the method
+// would be called without the method's rule.
 const methodName = "[A-Za-z_][A-Za-z0-9_]*"
 
 // defaultRoutes returns the routes for the methods of a service that have none of their own,

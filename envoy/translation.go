@@ -90,8 +90,8 @@ func translationRoutes(c Config) []*routev3.Route {
 	}
 	rest := toNowhere("rest", contentTypeIsNotGRPC())
 	rest.TypedPerFilterConfig = translationFilters(c)
-	// Bounds the body: the transcoder's own bound is for pieces of it, and what makes no
-	// whole piece, such as one long string, it would keep without end.
+	// Bounds the body: the transcoder bounds only pieces of it, and would buffer without end
+	// what makes no whole piece, such as one long string.
 	rest.TypedPerFilterConfig[bufferFilter] = typed(&bufferv3.BufferPerRoute{Override: &bufferv3.BufferPerRoute_Buffer{
 		Buffer: jsonBuffer(),
 	}})

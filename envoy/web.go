@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// What routes call the filters.
+// These are the names by which routes refer to the filters.
 const (
 	corsFilter    = "envoy.filters.http.cors"
 	grpcWebFilter = "envoy.filters.http.grpc_web"

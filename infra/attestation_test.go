@@ -72,8 +72,8 @@ const (
 	admissionType = "gcp:binaryauthorization/policy:Policy"
 )
 
-// Every image of the stack has an attestation with a signature that verifies, pods wait for
-// it, and it is required once it is there.
+// TestAttestation checks that every image of the stack has an attestation with a signature that
+// verifies, pods wait for it, and it is required once it is there.
 func TestAttestation(t *testing.T) {
 	result := mustRun(t, "sandbox", false, withSigning)
 	images := at(result.outputs, "images").ObjectValue()

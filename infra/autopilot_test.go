@@ -20,7 +20,7 @@ func inAutopilot(t *testing.T) stackRun {
 	return changed(mustRun(t, "sandbox", false, withAutopilot), standard)
 }
 
-// GKE owns the nodes: the provider refuses most settings of nodes.
+// TestAutopilotCluster checks that GKE owns the nodes: the provider refuses most settings of nodes.
 func TestAutopilotCluster(t *testing.T) {
 	result := mustRun(t, "sandbox", false, withAutopilot)
 	check(t, result.ofType(t, clusterType)[0], map[string]any{
@@ -43,8 +43,9 @@ func TestAutopilotCluster(t *testing.T) {
 	}
 }
 
-// Google refuses a change that needs another cluster, before anything is deleted: no two
-// clusters may have the same range of the control plane.
+// TestClusterIsNotDeletedForAnother checks that Google refuses a change that needs another
+// cluster, before anything is deleted: no two clusters may have the same range of the control
+// plane.
 func TestClusterIsNotDeletedForAnother(t *testing.T) {
 	for mode, changes := range map[string]map[string]string{"standard": nil, "autopilot": withAutopilot} {
 		if r := mustRun(t, "sandbox", true, changes).ofType(t, clusterType)[0]; r.DeleteBeforeReplace {
@@ -68,11 +69,11 @@ func TestSpotPods(t *testing.T) {
 	}
 }
 
-// Autopilot raises the requests of a pod to the minimum, and to the ratio of memory to CPU
-// of its machines, as sums over the containers of a pod (GKE, "Resource requests in
-// Autopilot", general-purpose, clusters that support bursting). A raised value differs from
-// the program's, and is a permanent diff. The page does not say whether sidecars count, so
-// the requests must be right with them and without.
+// TestAutopilotHasNothingToRaise checks that Autopilot raises the requests of a pod to the
+// minimum, and to the ratio of memory to CPU of its machines, as sums over the containers of a pod
+// (GKE, "Resource requests in Autopilot", general-purpose, clusters that support bursting). A
+// raised value differs from the program's, and is a permanent diff. The page does not say whether
+// sidecars count, so the requests must be right with them and without.
 func TestAutopilotHasNothingToRaise(t *testing.T) {
 	const leastCPU, leastMemory, leastRatio, mostRatio = 0.050, 52 << 20, 1 << 30, 6.5 * (1 << 30)
 	canary := `[{"service":"echo","stable":"sha256:` + strings.Repeat("a", 64) + `","weight":10}]`

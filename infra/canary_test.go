@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// With a canary, the source is the second version, and the first stays as it is.
+// TestCanary checks that, with a canary, the source is the second version, and the first stays as
+// it is.
 func TestCanary(t *testing.T) {
 	const stable = "sha256:7369b033550a14997e5d698677b7b51f0210a80754f5d084c5caa1a78268267b"
 	result := mustRun(t, "sandbox", false, map[string]string{
@@ -37,7 +38,7 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// Each zone has a DNS name of its own, and an Envoy knows which one it is in.
+// TestZones checks that each zone has a DNS name of its own, and an Envoy knows which one it is in.
 func TestZones(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{
 		"grpc-edge:clusterLocation": "", "grpc-edge:zoneAware": "true",

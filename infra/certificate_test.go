@@ -54,8 +54,8 @@ func provided(t *testing.T) (changes map[string]string, key string) {
 	}, key
 }
 
-// With a certificate of the user's own nothing is signed, and clients need no authority
-// from the stack.
+// TestProvidedCertificate checks that with a certificate of the user's own nothing is signed, and
+// clients need no authority from the stack.
 func TestProvidedCertificate(t *testing.T) {
 	changes, _ := provided(t)
 	result := mustRun(t, "sandbox", false, changes)

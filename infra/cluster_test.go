@@ -27,7 +27,7 @@ func TestClusterIsPrivate(t *testing.T) {
 	}
 }
 
-// Nodes may write logs and metrics and read two repositories.
+// TestNodesHaveFewRights checks that nodes may write logs and metrics and read two repositories.
 func TestNodesHaveFewRights(t *testing.T) {
 	result := mustRun(t, "sandbox", false, nil)
 	var rights []string

@@ -62,7 +62,8 @@ func TestStacksHaveNoDeliveryByDefault(t *testing.T) {
 	}
 }
 
-// One URN, with its children, is all that a pipeline's destroy has to exclude.
+// TestDeliveryIsOneComponent checks that one URN, with its children, is all that a pipeline's
+// destroy has to exclude.
 func TestDeliveryIsOneComponent(t *testing.T) {
 	for _, r := range delivered(t).resources {
 		api := r.Type == "gcp:projects/service:Service"
@@ -140,8 +141,8 @@ func TestWhoMayBeWhom(t *testing.T) {
 	}
 }
 
-// No role has, on the project, a permission that would raise its own rights or create
-// another account.
+// TestDeliveredRolesRaiseNothing checks that no role has, on the project, a permission that would
+// raise its own rights or create another account.
 func TestDeliveredRolesRaiseNothing(t *testing.T) {
 	forbidden := []string{
 		"iam.serviceAccounts.actAs", "iam.serviceAccounts.setIamPolicy", "iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.signJwt",
@@ -158,7 +159,8 @@ func TestDeliveredRolesRaiseNothing(t *testing.T) {
 	}
 }
 
-// Accounts that may change the policy of the project may grant only certain roles.
+// TestGrantsAreLimited checks that accounts that may change the policy of the project may grant
+// only certain roles.
 func TestGrantsAreLimited(t *testing.T) {
 	const list = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly("
 	const nodes = list + "['roles/container.defaultNodeServiceAccount', 'roles/artifactregistry.reader'])"

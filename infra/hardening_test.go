@@ -13,8 +13,8 @@ import (
 // keyName matches a key in docs/hardening.md.
 var keyName = regexp.MustCompile("`([^`]+)`")
 
-// Each row of docs/hardening.md names keys that exist, or says that the setting is fixed,
-// and why.
+// TestHardeningNamesKeys checks that each row of docs/hardening.md names keys that exist, or says
+// that the setting is fixed, and why.
 func TestHardeningNamesKeys(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(root, "docs", "hardening.md"))
 	if err != nil {

@@ -128,7 +128,7 @@ func (s *stack) image(ctx *pulumi.Context, name string) (err error) {
 }
 
 // foreign checks the image of a service that is built elsewhere, and attests it if there is
-// a signing key: configuring it is to vouch for it.
+// a signing key: whoever configures the image vouches for it.
 func (s *stack) foreign(ctx *pulumi.Context, declared catalog.Service) (err error) {
 	if declared.Built() {
 		return nil
@@ -141,7 +141,7 @@ func (s *stack) foreign(ctx *pulumi.Context, declared catalog.Service) (err erro
 }
 
 // stable attests the image of the first version beside a canary. An earlier deployment has
-// pushed it, and attested it if it had this key: configuring it is to vouch for it.
+// pushed it, and attested it if it had this key: whoever configures the image vouches for it.
 func (s *stack) stable(ctx *pulumi.Context, name string) (err error) {
 	i := slices.IndexFunc(s.config.Services, func(declared catalog.Service) bool { return declared.Name == name })
 	image := s.registry.Images + "/" + name

@@ -66,7 +66,8 @@ func containers(r registered) []string {
 	return paths
 }
 
-// Envoy outlives the program that drains it, and both use the same budget.
+// TestTermination checks that Envoy outlives the program that drains it, and both use the same
+// budget.
 func TestTermination(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:terminationSeconds": "65"})
 	for _, r := range result.ofType(t, deploymentType) {
@@ -138,7 +139,8 @@ func TestRolloutsWait(t *testing.T) {
 	}
 }
 
-// Each pod of a service has the limit, and sheds load by itself.
+// TestServicesHaveTheirLimitOfCalls checks that each pod of a service has the limit, and sheds
+// load by itself.
 func TestServicesHaveTheirLimitOfCalls(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:serviceMaxCalls": "7"})
 	for _, r := range result.ofType(t, deploymentType) {

@@ -76,8 +76,8 @@ func deploy(ctx *pulumi.Context) (pulumi.Map, error) {
 	return s.outputs()
 }
 
-// prepare builds the images, and asks Envoy meanwhile, before anything is changed: a program that
-// does not compile, or an edge that would not start, changes nothing.
+// prepare builds the images while Envoy checks its configuration, before anything is changed. So a
+// program that does not compile, or an edge that would not start, changes nothing.
 func prepare(ctx *pulumi.Context, c *config.Config, edge envoy.Config) (built map[string]*image.Built, err error) {
 	group, running := errgroup.WithContext(ctx.Context())
 	group.Go(func() error { return askEnvoy(running, ctx.RootDirectory(), edge) })

@@ -54,7 +54,8 @@ func TestOutputsOfSeveralAuthorities(t *testing.T) {
 	}
 }
 
-// If the edge does not answer reflection to anyone, the commands use a file of descriptors.
+// TestOutputsWithoutReflection checks that, if the edge does not answer reflection to anyone, the
+// commands use a file of descriptors.
 func TestOutputsWithoutReflection(t *testing.T) {
 	for name, keys := range map[string]map[string]string{
 		"off":       {"grpc-edge:reflection": "false"},

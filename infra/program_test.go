@@ -26,7 +26,7 @@ func TestEverythingDescendsFromAComponent(t *testing.T) {
 	}
 }
 
-// No credential is stored or shown in plain text.
+// TestSecretsAreSecret checks that no credential is stored or shown in plain text.
 func TestSecretsAreSecret(t *testing.T) {
 	own, key := provided(t)
 	for name, changes := range map[string]map[string]string{
@@ -68,8 +68,8 @@ func TestResourceManagerIsEnabledFirst(t *testing.T) {
 	}
 }
 
-// Everything in the cluster uses a provider that outlives it and that depends on the nodes.
-// So finalizers still have controllers during deletion.
+// TestClusterObjectsNeedNodes checks that everything in the cluster uses a provider that outlives
+// it and that depends on the nodes. So finalizers still have controllers during deletion.
 func TestClusterObjectsNeedNodes(t *testing.T) {
 	result := mustRun(t, "sandbox", false, nil)
 	provider := result.ofType(t, providerType)[0]

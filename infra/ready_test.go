@@ -22,9 +22,9 @@ func withEverything(t *testing.T) map[string]string {
 	return changes
 }
 
-// Everything in the cloud depends on every API, and so waits until all are usable: a parent,
-// a provider, and what is depended on are there before. Without keys of Cloud KMS, less
-// depends on what waits already.
+// TestEverythingWaitsForTheAPIs checks that everything in the cloud depends on every API, by its
+// parent, its provider or its dependencies, and so waits until all are usable. Without keys of
+// Cloud KMS, fewer resources depend on others that wait already.
 func TestEverythingWaitsForTheAPIs(t *testing.T) {
 	changes := withEverything(t)
 	kinds := checkWaits(t, mustRun(t, "sandbox", false, changes))
@@ -71,8 +71,8 @@ func follow(before map[string][]string, name string, seen map[string]bool) {
 	}
 }
 
-// Functions depend on every API, too: the preview of a new project, whose APIs are not
-// enabled, calls none.
+// TestFunctionsWaitForTheAPIs checks that functions depend on every API, too: the preview of a new
+// project, whose APIs are not enabled, calls none.
 func TestFunctionsWaitForTheAPIs(t *testing.T) {
 	changes := withEverything(t)
 	if called := mustRun(t, "sandbox", false, changes).functions; len(called) < 5 {

@@ -185,7 +185,8 @@ func TestServiceHasItsCommand(t *testing.T) {
 	})
 }
 
-// Values of secrets are nowhere in plain text, and only in one Secret of this service.
+// TestSecretsOfServices checks that values of secrets are nowhere in plain text, and only in one
+// Secret of this service.
 func TestSecretsOfServices(t *testing.T) {
 	result := runShop(t, nil)
 	secret := result.named(t, secretType, "shop")
@@ -200,8 +201,8 @@ func TestSecretsOfServices(t *testing.T) {
 	}
 }
 
-// A service that starts slowly has the time to, from Kubernetes and from Pulumi, twice: half of
-// the pods start after the others.
+// TestSlowServicesHaveTimeToStart checks that Kubernetes and Pulumi give a slow service time to
+// start. Pulumi allows it twice, as half of the pods start after the others.
 func TestSlowServicesHaveTimeToStart(t *testing.T) {
 	result := runShop(t, map[string]string{
 		"grpc-edge:services": `{"shop": {"startupSeconds": 3600, "minReadySeconds": 20, "secrets": {"KEY": {"value": "x"}}}}`,
@@ -248,7 +249,8 @@ func TestNamesOfThePlatformAreReserved(t *testing.T) {
 	}
 }
 
-// Roles are granted to the pods' own principal, and the pods depend on them.
+// TestRolesOfServices checks that roles are granted to the pods' own principal, and the pods
+// depend on them.
 func TestRolesOfServices(t *testing.T) {
 	const member = "principal://iam.googleapis.com/projects/" + projectNumber +
 		"/locations/global/workloadIdentityPools/sandbox-project.svc.id.goog/subject/ns/grpc-edge/sa/shop"
@@ -293,7 +295,8 @@ func TestRolesOfServicesKeepTheirNames(t *testing.T) {
 	}
 }
 
-// Network policies allow what a service asks for, both ways, and nothing else.
+// TestWaysOfServices checks that network policies allow what a service asks for, both ways, and
+// nothing else.
 func TestWaysOfServices(t *testing.T) {
 	result := runShop(t, map[string]string{"grpc-edge:reflection": "true"})
 	got := map[string][]string{}
@@ -352,9 +355,8 @@ func TestPrivateServicesHaveNoPlaceAtTheEdge(t *testing.T) {
 	}
 }
 
-// A version in Secret Manager needs its API. A service that asks for nothing needs none.
-// Pods get the label of their zone when they are bound, so those of an older Kubernetes are
-// replaced before Envoy looks for pods in zones.
+// TestZonesRollTheServicesFirst checks that pods of an older Kubernetes are replaced before Envoy
+// looks for pods in zones: pods get the label of their zone only when they are bound to a node.
 func TestZonesRollTheServicesFirst(t *testing.T) {
 	const annotation = `spec.template.metadata.annotations["grpc-edge/zones"]`
 	for aware, want := range map[string]any{"true": "by-label", "false": nil} {
@@ -371,6 +373,8 @@ func TestZonesRollTheServicesFirst(t *testing.T) {
 	}
 }
 
+// TestServicesAddAPIs checks that a version in Secret Manager needs its API, and that a service
+// that asks for nothing needs none.
 func TestServicesAddAPIs(t *testing.T) {
 	const kind = "gcp:projects/service:Service"
 	enabled := func(result stackRun) []string {
@@ -391,8 +395,8 @@ func TestServicesAddAPIs(t *testing.T) {
 	}
 }
 
-// Services with one proto have a backend each for what they serve of it, and the edge shows
-// no gRPC service that none of them serves.
+// TestOneProtoOfSeveralServices checks that services with one proto have a backend each for what
+// they serve of it, and the edge shows no gRPC service that none of them serves.
 func TestOneProtoOfSeveralServices(t *testing.T) {
 	root := repository(t)
 	for folder, service := range map[string]string{"cart": "Cart", "ads": "Ads", "mail": "Mail"} {
@@ -429,7 +433,8 @@ func TestOneProtoOfSeveralServices(t *testing.T) {
 	}
 }
 
-// Health and reflection are routed by themselves, and the directory runs for either.
+// TestDirectoryByKey checks that health and reflection are routed by themselves, and the directory
+// runs for either.
 func TestDirectoryByKey(t *testing.T) {
 	t.Parallel()
 	const health, reflection = "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"

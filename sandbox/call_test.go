@@ -82,7 +82,8 @@ func TestWriteFiles(t *testing.T) {
 	}
 }
 
-// Checks what is reported of grpcurl's output and exit code: any status of a service is an answer.
+// TestSampleAnswers checks what is reported of grpcurl's output and exit code: any status of a
+// service is an answer.
 func TestSampleAnswers(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ script, want, err string }{

@@ -102,7 +102,7 @@ func newCommand() *cobra.Command {
 		},
 	}
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false,
-		"say which commands are run and all that Pulumi says; of a sandbox that is started, log each call to the emulated cloud")
+		"print the commands that are run and all that Pulumi prints; if this starts the sandbox, log each call to the emulated cloud")
 	add := func(use, short string, args cobra.PositionalArgs, run func(context.Context, sandbox, []string) error) *cobra.Command {
 		c := command(use, short, args, run)
 		root.AddCommand(c)
@@ -115,7 +115,7 @@ func newCommand() *cobra.Command {
 	add("down", "Destroy the stack and remove the sandbox", none, down)
 	add("stop", "Stop the sandbox's processes and keep its state", none, stop)
 	add("tools", "Fetch and build what the sandbox runs", none, getTools)
-	add("next-envoy", "Fetch another version of Envoy, for the envoyDigest of a sandbox that is started then", none, getNextEnvoy)
+	add("next-envoy", "Fetch another version of Envoy, for the envoyDigest of a sandbox that is started afterwards", none, getNextEnvoy)
 	add("preview", "Show what `up` would change", none, preview)
 	add("refresh", "Read what really exists and show what differs", none, refresh)
 	calls := add("call [METHOD [DATA]]", "Call a method with a request in JSON, or all methods that are declared to change nothing with samples", cobra.MaximumNArgs(2), call)

@@ -21,7 +21,7 @@ func pauseCommand() *cobra.Command {
 			return breakpoint.Set(s.state.Dir, breakpoint.Breakpoint{At: breakpoint.Point(at), Verb: args[0]})
 		})
 	pause.Flags().StringVar(&at, "at", string(breakpoint.Answer), "request: the provider did nothing; answer: it has done all")
-	pause.Long = "Of each resource, the first call to create (update, delete) it is never answered. The call after it, of the next run, goes."
+	pause.Long = "The first call to create (update, delete) each resource is never answered. The next run's call goes through."
 	pause.Example = "  sandbox pause create --at answer\n  sandbox pause clear"
 	pause.AddCommand(
 		command("list", "List the resources at which Pulumi waits", cobra.NoArgs, func(_ context.Context, s sandbox, _ []string) error {

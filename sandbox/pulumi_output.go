@@ -96,7 +96,7 @@ func (p *pulumiOutput) diagnostics() string {
 }
 
 // wrapping matches what Pulumi's SDK for Go writes before an error of the program, and before
-// that of a value that other resources wait for. It says nothing to who reads the error.
+// that of a value that other resources wait for. It tells the reader nothing.
 var wrapping = regexp.MustCompile(`an unhandled error occurred: program failed:\s*(waiting for RPCs: )?(marshaling properties: )?(awaiting input property "[^"]*": )?`)
 
 // withoutWarnings returns the lines of the diagnostics without the warnings, and without the

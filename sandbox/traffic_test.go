@@ -56,7 +56,7 @@ func TestSamplesAreDeclaredSafe(t *testing.T) {
 	}
 }
 
-// Of what the stack describes, gRPC's own services are not those that have to work.
+// TestServicesOfAFile checks that gRPC's own services, though described, need not work.
 func TestServicesOfAFile(t *testing.T) {
 	t.Parallel()
 	set := &descriptorpb.FileDescriptorSet{}

@@ -14,8 +14,8 @@ func printVersion(ctx context.Context, s sandbox, _ []string) error {
 }
 
 // version describes what runs: the commit of the repository, from which all other versions follow,
-// and the compiler. It asks git, as a commit in the program would make each one another program,
-// and the running sandbox one of an older build.
+// and the compiler. It asks git: with the commit built in, each commit would give another program, and
+// the running sandbox would count as an older build.
 func (s sandbox) version(ctx context.Context) string {
 	commit, err := exec.CommandContext(ctx, "git", "-C", s.tools.Root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").Output()
 	if err != nil {

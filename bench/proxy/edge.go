@@ -38,14 +38,14 @@ certificate verified and passed on; the authority checked in SNI and in each cal
 client addresses, for all and for the method; rate limits for each client and for the method, high enough to stop
 nobody; a token (JWT) asked for another method, so that each call is checked for whether it needs one; deadlines capped; connection age;
 retries; active gRPC health checks; connection and memory limits with the overload manager; an access log in JSON; Prometheus
-statistics; and whatever else this repository's configuration of Envoy has by default. Off are what needs another server or
-version: tracing, canary, mirror and zones.`
+statistics; and whatever else this repository's configuration of Envoy has by default. The features that need another server or
+version are off: tracing, canary, mirror and zones.`
 
 // never is a rate limit that no load here reaches.
 var never = envoy.Rate{PerSecond: 1_000_000, Burst: 1_000_000}
 
 // DefaultFeatures describes in the report the edge by default.
-const DefaultFeatures = `What the keys of the stack have by default: one authority, REST, deadlines capped at an hour, the memory limit, and
+const DefaultFeatures = `The defaults of the stack's keys: one authority, REST, deadlines capped at an hour, the memory limit, and
 whatever this repository's configuration of Envoy always has: gRPC-Web, retries, health checks, outlier detection, circuit
 breakers, limits, the overload manager, forged headers and trailers dropped, request ids, an access log in JSON, and statistics by
 method.`

@@ -52,7 +52,7 @@ func (b *bootstrap) run(ctx context.Context) error {
 		if slices.ContainsFunc(todo, func(s step) bool { return !agreed[s.text] }) || len(agreed) == 0 {
 			b.show(steps)
 			if b.planOnly && len(todo) > 0 {
-				fmt.Fprintln(b.out, "Nothing was done: this is only what would be.")
+				fmt.Fprintln(b.out, "Nothing was done: this only shows what would be done.")
 				return nil
 			}
 			if err := b.ask(ctx, len(todo)); err != nil {
@@ -77,7 +77,7 @@ func (b *bootstrap) kept(begun bool, err error) error {
 	if !begun {
 		return err
 	}
-	return fmt.Errorf("%w\nWhat was made stays. Run the same command again: it goes on from here", err)
+	return fmt.Errorf("%w\nWhat was made stays. Run the same command again: it continues from here", err)
 }
 
 // plan compares the existing resources with the required ones.

@@ -137,7 +137,7 @@ func TestRuns(t *testing.T) {
 		"bucket of another": {{options: defaults, before: then(ready, setBucket(object{"projectNumber": "666"}))}},
 		"bucket unseen":     {{options: defaults, before: then(ready, setBucket(object{"secret": true}))}},
 		"weak behind an API": {
-			// Agreed was to make the bucket: that it is there, and weak, is news.
+			// The user agreed to make the bucket. That it exists, and is weak, is new to them.
 			{options: with(func(o *options) { o.yes = false }), answers: "y\nn\n", before: then(ready, setBucket(object{"versioning": nil}), cloudly(func(f *fake) { delete(f.on, storageAPI) }))},
 			{options: with(func(o *options) { o.yes = false }), answers: "y\n"},
 		},

@@ -116,7 +116,7 @@ func (b *bootstrap) planBucket(ctx context.Context) ([]step, error) {
 		}}, nil
 	}
 	if number := fmt.Sprint(found.ProjectNumber); number != b.number {
-		return nil, fmt.Errorf("the bucket %s belongs to the project with the number %s, and not to %s (%s): its owner could read and change the state that is kept there. Buckets share one namespace, and the name is made of the project's, so this may be meant to catch it. Do not use the bucket; take a project with another ID", name, number, b.project, b.number)
+		return nil, fmt.Errorf("the bucket %s belongs to the project with the number %s, and not to %s (%s): its owner could read and change the state that is kept there. Bucket names are global, and this one follows from the project's, so somebody may have taken it to get the state. Do not use the bucket; take a project with another ID", name, number, b.project, b.number)
 	}
 	if !strings.EqualFold(found.Location, b.region) {
 		note = "it is not in " + b.region + ", and cannot be moved"

@@ -121,7 +121,7 @@ func report(out io.Writer, reference string, problems []check.Problem) (failed b
 		fmt.Fprintf(out, "%s: %s\n", kind, problem.Text)
 	}
 	if !failed {
-		fmt.Fprintf(out, "%s keeps to docs/contract.md, as far as it can be seen from outside\n", reference)
+		fmt.Fprintf(out, "%s follows docs/contract.md, as far as can be seen from outside\n", reference)
 	}
 	return failed
 }

@@ -27,7 +27,7 @@ drift: $(DELIVERY) ## Find what was changed behind Pulumi's back (ISSUE=1: keep 
 	@$(DELIVERY) drift
 
 .PHONY: recover
-recover: $(DELIVERY) ## Settle what an update that was killed left in the state, before the next one
+recover: $(DELIVERY) ## Clean up the state after a killed update, before the next one
 	@$(DELIVERY) recover
 
 .PHONY: rollback

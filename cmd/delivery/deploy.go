@@ -41,9 +41,9 @@ func (j *job) deploy(ctx context.Context, o deployOptions) error {
 // goOn returns the advice after an `up` that failed.
 func (j *job) goOn(o deployOptions) string {
 	if o.plan != "" {
-		return "What is done is done, and in the state. If what is above speaks of the plan, the stack has changed since it was made: plan and review again. Else plan again to finish the rest, or `make rollback STACK=" + j.stack + "`."
+		return "Completed changes stay, and are in the state. If the errors above mention the plan, the stack has changed since the plan was made: plan and review again. Otherwise plan again to finish the rest, or `make rollback STACK=" + j.stack + "`."
 	}
-	return "What is done is done, and in the state: the same command goes on from there. To go back: `make rollback STACK=" + j.stack + "`."
+	return "Completed changes stay, and are in the state: run the same command to continue. To roll back: `make rollback STACK=" + j.stack + "`."
 }
 
 // outputs holds the outputs of a stack that jobs read.

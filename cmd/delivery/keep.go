@@ -38,7 +38,7 @@ func (j *job) keepImages(ctx context.Context, commit string) error {
 		return nil
 	}
 	if err := copyObject(ctx, j.file(imagesFile), keptURL(j.env, commit, imagesFile)); err != nil {
-		return fmt.Errorf("%s is up; keeping which images it runs: %w", j.stack, err)
+		return fmt.Errorf("%s is up; keeping the list of its images: %w", j.stack, err)
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ func (j *job) fetchPlan(ctx context.Context, commit, tried string) error {
 	}
 	images := j.file("tried.json")
 	if err := copyObject(ctx, keptURL(other, commit, imagesFile), images); err != nil {
-		return fmt.Errorf("commit %s is not deployed to %s: %w\n%s takes what was tried there: let its deployment end, and run this build again", commit, tried, err, j.stack)
+		return fmt.Errorf("commit %s is not deployed to %s: %w\n%s runs only what was tried there: let that deployment end, and run this build again", commit, tried, err, j.stack)
 	}
 	var planned map[string][]string
 	if err := readJSON(j.file(plannedFile), &planned); err != nil {

@@ -91,12 +91,12 @@ func commands() *cobra.Command {
 		o := v.review()
 		return v.then(func() error { return j.reviewDown(ctx, o) })
 	})
-	add("recover", "Settle what an update that was killed left in the state, before the next one", func(ctx context.Context, j *job, _ *variables) error { return j.recover(ctx) })
+	add("recover", "Clean up the state after a killed update, before the next one", func(ctx context.Context, j *job, _ *variables) error { return j.recover(ctx) })
 	add("rollback", "Bring up an earlier deployment of a stack again, or list them", func(ctx context.Context, j *job, v *variables) error {
 		o := rollbackOptions{to: v.number("TO"), yes: v.on("YES")}
 		return v.then(func() error { return j.rollback(ctx, o) })
 	})
-	add("teardown", "Destroy a stack; without both confirmations, tell what would be", func(ctx context.Context, j *job, v *variables) error {
+	add("teardown", "Destroy a stack; without both confirmations, print what would be destroyed", func(ctx context.Context, j *job, v *variables) error {
 		return j.teardown(ctx, teardownOptions{stack: v.text("CONFIRM_STACK"), address: v.text("CONFIRM_ADDRESS")})
 	})
 	root.AddCommand(identity(), stacks(), preflights())

@@ -119,7 +119,7 @@ func (j *job) reviewDown(ctx context.Context, o reviewOptions) error {
 		return nil
 	}
 	if err := cli.Run(ctx, "destroy", "--yes", "--skip-preview", "--suppress-outputs"); err != nil {
-		return fmt.Errorf("%w\nThe rest is still in the state of %s: the same command goes on", err, cli.Stack)
+		return fmt.Errorf("%w\nThe rest is still in the state of %s: run the same command to continue", err, cli.Stack)
 	}
 	if err := cli.Run(ctx, "stack", "rm", "--yes", "--preserve-config"); err != nil {
 		return err

@@ -96,7 +96,7 @@ func list(stack string, all []deployment) error {
 func repeatable(d deployment) error {
 	switch {
 	case d.commit() == "":
-		return fmt.Errorf("deployment %d was not made from a git clone, so what it was is not known", d.number)
+		return fmt.Errorf("deployment %d was not made from a git clone, so its commit is not known", d.number)
 	case d.Result != "succeeded":
 		return fmt.Errorf("deployment %d %s; go back to one that succeeded", d.number, d.Result)
 	case d.Environment["git.dirty"] == "true":

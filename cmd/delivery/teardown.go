@@ -79,14 +79,14 @@ func (j *job) destroy(ctx context.Context) error {
 		}
 	}
 	if err := j.cli.Run(ctx, "destroy", "--yes", "--skip-preview", "--suppress-outputs", "--exclude", identities); err != nil {
-		return fmt.Errorf("%w\nThe rest is still in the state of %s, and no more protected: the same command goes on", err, j.stack)
+		return fmt.Errorf("%w\nThe rest is still in the state of %s, and no longer protected: run the same command to continue", err, j.stack)
 	}
 	left, err := j.resources(ctx)
 	if err != nil {
 		return err
 	}
 	if len(left) > 0 {
-		fmt.Printf("%s is down. Left are %d resources: the identities of CI, and what these depend on. An owner of the project removes them:\n\n"+
+		fmt.Printf("%s is down. %d resources are left: the identities of CI, and what these depend on. An owner of the project removes them:\n\n"+
 			"  pulumi destroy --stack %s && pulumi stack rm %s\n", j.stack, custom(left), j.stack, j.stack)
 		return nil
 	}
@@ -110,7 +110,7 @@ func (j *job) unprotect(ctx context.Context) (err error) {
 	// Production that is deployed after another stack is refused without protection: both go.
 	off := []string{"--config", j.env.Program + ":deletionProtection=false", "--config", j.env.Program + ":promotedFrom="}
 	if err := j.cli.Run(ctx, append([]string{"up", "--yes", "--skip-preview", "--suppress-outputs", "--exclude", identities}, off...)...); err != nil {
-		return fmt.Errorf("taking the deletion protection away: %w\nNothing is destroyed yet; what failed must work before", err)
+		return fmt.Errorf("removing the deletion protection: %w\nNothing is destroyed yet: fix this error first", err)
 	}
 	return nil
 }

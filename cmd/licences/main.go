@@ -104,7 +104,7 @@ func modulesOf(folder string) (map[string]module, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%s has no module of others, which can't be", folder)
+		return nil, fmt.Errorf("%s has no third-party module, which cannot be right", folder)
 	}
 	return all, nil
 }

@@ -115,7 +115,7 @@ func check(ctx context.Context, root string, services []service) error {
 	}
 	for _, file := range found {
 		if !written[file] {
-			stale = append(stale, file+" is of a proto that is no more\n")
+			stale = append(stale, file+" belongs to a proto that no longer exists\n")
 		}
 	}
 	if len(stale) > 0 {

@@ -282,7 +282,7 @@ func TestCheckFindsWhatIsStale(t *testing.T) {
 	write(t, filepath.Join(root, "services/a/gone.pb.go"), "package a\n")
 	write(t, filepath.Join(root, "services/a/a.proto"), "syntax = \"proto3\";\npackage a;\nservice S { rpc Put(M) returns (M); }\nmessage M {}")
 	err := run(t.Context(), root, "check")
-	for _, want := range []string{"services/a/gone.pb.go is of a proto that is no more", "services/a/a_grpc.pb.go is not", "services/a/descriptor.binpb is not", "make generate"} {
+	for _, want := range []string{"services/a/gone.pb.go belongs to a proto that no longer exists", "services/a/a_grpc.pb.go is not", "services/a/descriptor.binpb is not", "make generate"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("check says %v, want %q", err, want)
 		}

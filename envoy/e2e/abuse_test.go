@@ -61,7 +61,7 @@ func whole(fields []hpack.HeaderField) func(f *frames) error {
 
 func field(name, value string) hpack.HeaderField { return hpack.HeaderField{Name: name, Value: value} }
 
-// badCalls are streams that are no good call.
+// badCalls lists streams that are not valid calls.
 var badCalls = []abuse{
 	{"large header", whole(call(count, filler("x-large", 17<<10))), reset, "http2.header_list_size_too_large"},
 	{"large headers", whole(call(count, filler("x-a", 9<<10), filler("x-b", 9<<10))), reset, "http2.header_list_size_too_large"},
@@ -135,7 +135,7 @@ var badFrames = []abuse{
 	{"window updates", func(f *frames) error { return f.flood(1000, http2.FrameWindowUpdate, 0, []byte{0, 0, 0, 1}) },
 		"closed", "http2.inbound_window_update_frames_flood"},
 	{"window overflow", func(f *frames) error { return f.WriteWindowUpdate(0, 1<<31-1) }, "closed", protocolError},
-	// So many since the kernel takes the first answers, which nobody reads.
+	// It takes so many because the kernel buffers the first answers, which nobody reads.
 	{"pings", func(f *frames) error { return f.flood(1_000_000, http2.FramePing, 0, make([]byte, 8)) },
 		"closed", "http2.outbound_control_flood"},
 	{"settings", func(f *frames) error { return f.flood(1_000_000, http2.FrameSettings, 0, nil) },
@@ -222,7 +222,7 @@ func (f *frames) flood(n int, kind http2.FrameType, stream uint32, payload []byt
 	return nil
 }
 
-// TestBadHTTP1 writes what is not HTTP/2 to the port: by TLS unless it says other.
+// TestBadHTTP1 writes data that is not HTTP/2 to the port, over TLS unless plain is set.
 func TestBadHTTP1(t *testing.T) {
 	t.Parallel()
 	config, backend := oneBackend(t)
@@ -282,7 +282,7 @@ func TestBadHTTP1(t *testing.T) {
 	}
 }
 
-// TestOversizedMessage has one above the limit of grpc-go's servers, 4 MB. Envoy
+// TestOversizedMessage sends a message above the limit of grpc-go's servers, 4 MB. Envoy
 // passes messages on as they come and has no limit of its own.
 func TestOversizedMessage(t *testing.T) {
 	t.Parallel()
@@ -298,9 +298,8 @@ func TestOversizedMessage(t *testing.T) {
 	}
 }
 
-// TestConnectionsTakeTurns has one connection bring all its calls at once, and
-// take each back: those whose turn does not come before that cost the backend
-// nothing.
+// TestConnectionsTakeTurns sends all calls of one connection at once, and resets each
+// of them. A call that is reset before its turn costs the backend nothing.
 func TestConnectionsTakeTurns(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -18,7 +18,7 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// from has a client connect from this address, of loopback, and by its family. IPv6 needs
+// from makes a client connect from this loopback address, over its address family. IPv6 needs
 // ::1 on loopback.
 func from(address string) grpc.DialOption {
 	return grpc.WithContextDialer(func(ctx context.Context, to string) (net.Conn, error) {

@@ -29,8 +29,8 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// translated has all of these tests go the way of pages and REST, through every filter, as
-// `go test ./e2e -translated` does once in a while: what they show holds there too.
+// translated makes all of these tests take the route for pages and REST, through every filter
+// (`go test ./e2e -translated`), to check that what they show holds there too.
 var translated = flag.Bool("translated", false, "treat native gRPC as what is not")
 
 // startLimit and stopLimit bound what takes well under a second on an idle machine.

@@ -135,7 +135,7 @@ func TestStreamsThatHoldMemory(t *testing.T) {
 	}
 }
 
-// TestMemoryLimit has one that Envoy is over before the first call.
+// TestMemoryLimit sets a limit that Envoy exceeds before the first call.
 func TestMemoryLimit(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

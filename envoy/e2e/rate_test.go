@@ -55,8 +55,8 @@ func TestClientRate(t *testing.T) {
 	}
 }
 
-// TestManyClients shows that a client is not forgotten for others that come, as
-// with Envoy's default of 20.
+// TestManyClients checks that Envoy does not forget a client when others come, as it
+// would with its default of 20.
 func TestManyClients(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -93,8 +93,8 @@ func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
 	return e
 }
 
-// TestRESTInput sends what other servers of google.api.http take in one way, and Envoy by
-// itself in another. Each answer has a part of what is said.
+// TestRESTInput sends requests that Envoy by itself handles otherwise than other servers of
+// google.api.http. Each answer must contain want.
 func TestRESTInput(t *testing.T) {
 	t.Parallel()
 	e := startUsers(t, nil)
@@ -168,8 +168,8 @@ func TestRESTInput(t *testing.T) {
 	}
 }
 
-// TestHEAD checks that HEAD is answered like GET, or by its own method, but without a body. Go's client reports
-// an error if there is one.
+// TestHEAD checks that HEAD is answered like GET, or by its own method, but without a body. Go's
+// client reports an error if there is one.
 func TestHEAD(t *testing.T) {
 	t.Parallel()
 	e := startUsers(t, nil)

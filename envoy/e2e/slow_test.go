@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// TestSlowClients has each of Envoy's patience shortened to a second.
+// TestSlowClients shortens each of Envoy's timeouts to a second.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -195,8 +195,8 @@ func TestNoOriginsNoCORS(t *testing.T) {
 	}
 }
 
-// TestPagesCannotNameClusters sends what would be a way around the routes, were
-// the one for pages to look at it.
+// TestPagesCannotNameClusters sends a path that would bypass the routes if the route for
+// pages looked at it.
 func TestPagesCannotNameClusters(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

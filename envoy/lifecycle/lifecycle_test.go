@@ -208,7 +208,7 @@ func TestAwaitCertificate(t *testing.T) {
 	}
 }
 
-// TestAwaitEnds with its pod, and says nothing of serving.
+// TestAwaitEnds checks that await ends with its pod, and does not log that Envoy serves.
 func TestAwaitEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

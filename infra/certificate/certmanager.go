@@ -20,7 +20,7 @@ func (c *Certificate) askCertManager(ctx *pulumi.Context, name string, args *Arg
 	// the pods mount this one.
 	secret := args.Workload + "-issued"
 	metadata.Name = pulumi.String(secret)
-	// Without the wait, pods would hang that mount a missing Secret.
+	// Without the wait, pods would hang because they mount a missing Secret.
 	metadata.Annotations = pulumi.StringMap{"pulumi.com/waitFor": pulumi.String("condition=Ready")}
 	wait := args.Certificate.Issuer.Wait.String()
 	issued, err := apiextensions.NewCustomResource(ctx, name+"-leaf", &apiextensions.CustomResourceArgs{

@@ -201,7 +201,7 @@ func TestDNSZone(t *testing.T) {
 	}
 }
 
-// Values that are wrong only together with another key, or inside an item.
+// TestWrongTogether checks values that are wrong only together with another key, or inside an item.
 func TestWrongTogether(t *testing.T) {
 	t.Parallel()
 	exclusion := func(name, end, scope string) string {
@@ -236,8 +236,8 @@ func TestWrongTogether(t *testing.T) {
 	}
 }
 
-// No mistake hides another: types, values, fields within items and names of keys are all
-// reported together.
+// TestAllWrongKeysAtOnce checks that no mistake hides another: types, values, fields within items
+// and names of keys are all reported together.
 func TestAllWrongKeysAtOnce(t *testing.T) {
 	t.Parallel()
 	values := sandbox(t, map[string]string{
@@ -314,8 +314,8 @@ func TestSchemaIsUpToDate(t *testing.T) {
 	}
 }
 
-// Checks of the caller add their reports to the others. A problem that was reported before
-// keeps its message.
+// TestChecksReportInTheSameRound checks that checks of the caller add their reports to the others.
+// A problem that was reported before keeps its message.
 func TestChecksReportInTheSameRound(t *testing.T) {
 	t.Parallel()
 	r := &reader{problems: map[string]string{}}
@@ -333,7 +333,8 @@ func TestChecksReportInTheSameRound(t *testing.T) {
 	}
 }
 
-// Every key that Pulumi.yaml declares is read, and the other way round.
+// TestDeclaredKeysAreRead checks that every key that Pulumi.yaml declares is read, and the other
+// way round.
 func TestDeclaredKeysAreRead(t *testing.T) {
 	t.Parallel()
 	declared := configtest.Load(t, "../..", "")

@@ -12,7 +12,7 @@ import (
 	"example.com/grpc-edge/infra/config/configtest"
 )
 
-// Problems of the edge are reported by their keys, with all others.
+// TestCheckEdge checks that problems of the edge are reported by their keys, with all others.
 func TestCheckEdge(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, sandbox(t, map[string]string{

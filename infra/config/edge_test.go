@@ -33,8 +33,8 @@ func TestEdgeDefaults(t *testing.T) {
 	}
 }
 
-// haveKeys expects that an error about a field that a key sets can name the key. No value of
-// the exceptions is refused.
+// haveKeys checks that edgeKeys has each field that a key sets, so that an error can name the key. It
+// skips two fields of which no value is refused.
 func haveKeys(t *testing.T, c envoy.Config) {
 	t.Helper()
 	set := reflect.ValueOf(c)

@@ -24,7 +24,8 @@ func TestAuthorizedNetworks(t *testing.T) {
 	}
 }
 
-// Each node takes a /24 of the range, and an upgrade brings one node more.
+// TestPodsFitTheNodes checks that each node takes a /24 of the range, and an upgrade brings one
+// node more.
 func TestPodsFitTheNodes(t *testing.T) {
 	t.Parallel()
 	const zone, region = "us-central1-a", ""

@@ -87,7 +87,8 @@ func TestServicesNeedWhatIsOff(t *testing.T) {
 	}
 }
 
-// Zone-aware routing gives each public service a further name in each zone.
+// TestNamesInZones checks that Zone-aware routing gives each public service a further name in each
+// zone.
 func TestNamesInZones(t *testing.T) {
 	t.Parallel()
 	long, zones := strings.Repeat("a", 40), map[string]string{

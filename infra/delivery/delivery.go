@@ -2,8 +2,8 @@
 // job of CI, with only the permissions that the job needs. It lets workflows of one
 // repository, or builds of Cloud Build, impersonate those accounts. There are no keys.
 //
-// None of the accounts may change what this package creates: a pipeline that could would be
-// able to give itself any permission. An owner of the project runs `pulumi up` for that.
+// None of the accounts may change what this package creates: a pipeline that could do
+// so could give itself any permission. An owner of the project runs `pulumi up` for that.
 //
 // The bucket with Pulumi's state and the key of its secrets exist before the stack, which
 // only grants access to them; see [Bucket] and [Key] for their names.

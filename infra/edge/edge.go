@@ -169,7 +169,7 @@ func port(name string, number int) corev1.ContainerPortArgs {
 
 func mebibytes(bytes int) string { return fmt.Sprintf("%dMi", bytes>>20) }
 
-// drainTime returns the time over which Envoy tells clients to go, as it answers a growing
+// drainTime returns the time over which Envoy tells clients to leave, in its answers to a growing
 // share of calls. It is a quarter of the time that envoy/lifecycle gives clients to finish,
 // which is half of the budget, in whole seconds. A client that makes one call after another
 // may begin a call just before the drain time ends, and is told only with the call after

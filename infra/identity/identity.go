@@ -57,9 +57,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{})
 }
 
-// grant binds a role to an account. Google Cloud has one binding for a role, a member and a
-// condition, whatever Pulumi calls it: if the name said less than that, or a place in a list,
-// a replacement would delete the binding that it had just created.
+// grant binds a role to an account. Google Cloud identifies a binding by its role, member
+// and condition, whatever Pulumi calls it. If Pulumi's name had less than these in it, or a place
+// in a list, a replacement would delete the binding that it had just created.
 func (i *Identity) grant(ctx *pulumi.Context, account string, role catalog.Role, member pulumi.StringInput, args *Args) error {
 	name := account + "/" + role.Role
 	described := &projects.IAMMemberArgs{Project: pulumi.String(args.Project), Role: pulumi.String(role.Role), Member: member}

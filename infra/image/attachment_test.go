@@ -144,8 +144,8 @@ func TestAttachmentsAreSentOnce(t *testing.T) {
 	}
 }
 
-// TestDescribeNeedsReferrers checks that a registry without referrers is an error, rather
-// than that a tag moves.
+// TestDescribeNeedsReferrers checks that Describe fails for a registry without
+// referrers, instead of moving a tag.
 func TestDescribeNeedsReferrers(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)

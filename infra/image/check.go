@@ -14,8 +14,8 @@ import (
 	"example.com/grpc-edge/cmd/contract/check"
 )
 
-// Checked returns the reference of an image that was built elsewhere, known once its
-// configuration was looked at. It refuses an image whose pods could not run: for another
+// Checked returns the reference of an image that was built elsewhere. It is known once the
+// image's configuration has been checked. It refuses an image whose pods could not run: for another
 // processor, as root, without a program, or missing. It only warns of problems that pods may
 // survive, and of a registry that it cannot ask. The reference is REGISTRY/PATH@sha256:…, and
 // the architecture a GOARCH.

@@ -103,7 +103,7 @@ func alerts(args *Args) []alert {
 			},
 			"More than the configured share of a service's calls (`alertErrorPercent`) failed for five minutes, not by a fault of the caller.\n\n" +
 				"Look at the service's chart of statuses and at Envoy's access log (`grpc_status`, `response_details`), then at the logs of the service's pods. " +
-				"If it began with a rollout, take that back."},
+				"If it began with a rollout, revert the rollout."},
 		{"latency", "calls are slow", "WARNING",
 			func(s string) string {
 				return fmt.Sprintf("%s > %d", quantile(0.99, s, serviceLabel, streaming(args.Config)...), args.Thresholds.P99Milliseconds)
@@ -120,11 +120,11 @@ func alerts(args *Args) []alert {
 			func(s string) string {
 				return fmt.Sprintf("min(envoy_server_days_until_first_cert_expiring{%s}) < %d", s, expiryDays)
 			},
-			fmt.Sprintf("The certificate at the edge expires in less than %d days.\n\nRun `pulumi up`, which renews a self-signed one; of a provided one, set the new `certificatePem` and `certificateKeyPem` first. No pod restarts.", expiryDays)},
+			fmt.Sprintf("The certificate at the edge expires in less than %d days.\n\nRun `pulumi up`, which renews a self-signed one. For a provided one, set the new `certificatePem` and `certificateKeyPem` first. No pod restarts.", expiryDays)},
 		{"capacity", "the edge is nearly full", "WARNING",
 			func(s string) string { return fmt.Sprintf("max by (pod) (%s) > %d", connections(s), least) },
 			fmt.Sprintf("An Envoy pod behind the load balancer holds more than %d of the %d connections that it takes; further ones are closed.\n\n"+
-				"Raise `envoyReplicas`: the load balancer has as much room as there are Envoys. Look for one client that opens many.", least, args.Config.MaxConnections)},
+				"Raise `envoyReplicas`: each Envoy adds to the connections that the load balancer can hold. Look for one client that opens many.", least, args.Config.MaxConnections)},
 	}
 }
 

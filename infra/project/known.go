@@ -85,8 +85,8 @@ func urlsOf(projectID string, apis []string) ([]string, error) {
 	return urls, nil
 }
 
-// waitKnown waits until no API answers that it is disabled, or until knownTries are used
-// up. Then the first resource of the API reports what is wrong. It tells which APIs it
+// waitKnown waits until no API answers that it is disabled, for at most knownTries
+// tries. Then the first resource of the API reports what is wrong. tell gets the APIs that it
 // waits for.
 func waitKnown(ctx context.Context, urls []string, token string, wait time.Duration, tell func(string)) {
 	var all sync.WaitGroup
@@ -112,8 +112,8 @@ func waitKnown(ctx context.Context, urls []string, token string, wait time.Durat
 
 // googleClients matches an error about the project of the Google Cloud CLI or of its
 // application default credentials. Google gives the reason SERVICE_DISABLED for these too,
-// where a user's credentials name no quota project ("Troubleshoot your ADC setup"). No
-// waiting helps.
+// where a user's credentials name no quota project ("Troubleshoot your ADC setup"). Waiting
+// does not help.
 var googleClients = regexp.MustCompile(`"consumer":\s*"projects/(764086051850|32555940559)"`)
 
 // disabled reports whether an API answers that it is not enabled in the project (Google

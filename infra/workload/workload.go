@@ -130,8 +130,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 // calls. If the nodes have no room for so many, as many start as fit.
 const surge = "50%"
 
-// patience is the time for what the workload does not know: room on a node, and images that are
-// pulled. It is the default of Pulumi (pulumi-kubernetes pull request 721) and of Kubernetes
+// patience is the time for delays that the workload cannot know: waiting for room on a node, and
+// pulling images. It is the default of Pulumi (pulumi-kubernetes pull request 721) and of Kubernetes
 // (Deployment, progressDeadlineSeconds).
 const patience = 10 * time.Minute
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Process is the number of a process. What it was asked for is empty once it has ended.
+// Process is the ID of a process. Its methods return empty values once the process has ended.
 type Process int
 
 // Processes returns all processes.

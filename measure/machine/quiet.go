@@ -24,7 +24,7 @@ func quiet(loadavg string) error {
 		return fmt.Errorf("reading /proc/loadavg %q: %w", loadavg, err)
 	}
 	if load > mostLoad {
-		return fmt.Errorf("the load of this machine is %.2f, and figures are published up to %.1f only: end what else runs and wait two minutes", load, mostLoad)
+		return fmt.Errorf("the load of this machine is %.2f, and figures are published only up to %.1f: stop other programs and wait two minutes", load, mostLoad)
 	}
 	return nil
 }

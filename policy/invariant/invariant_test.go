@@ -333,8 +333,8 @@ func TestDeclaredToken(t *testing.T) {
 	}
 }
 
-// Without a stack's configuration, as in a pack that is being published, either value is
-// accepted.
+// TestWithoutSettings checks that, without a stack's configuration, as in a pack that is being
+// published, either value is accepted.
 func TestWithoutSettings(t *testing.T) {
 	t.Parallel()
 	list := with(t, "Cluster cluster", "deletionProtection", false)
@@ -349,7 +349,8 @@ func TestWithoutSettings(t *testing.T) {
 	}
 }
 
-// Users configure the pack by the names of rules; the other fields are for people.
+// TestRulesAreDescribed checks that users configure the pack by the names of rules; the other
+// fields are for people.
 func TestRulesAreDescribed(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}

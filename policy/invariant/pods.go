@@ -50,13 +50,13 @@ func podRules() []Rule {
 		},
 		{
 			Name: "pod-resources", Source: `Kubernetes, "Resource Management for Pods and Containers"`,
-			What:     "Every container requests CPU and memory, and has a limit of memory.",
+			What:     "Every container requests CPU and memory, and has a memory limit.",
 			Why:      "Without them, one memory leak takes the node down, and the scheduler cannot place pods well. CPU has no limit: a limit would slow a burst when there is room for it.",
 			resource: eachContainer(resources),
 		},
 		{
 			Name: "pod-no-token", Source: `Kubernetes, "Configure Service Accounts for Pods"`,
-			What:     "A pod gets no token for the Kubernetes API, unless the annotation " + needsToken + " of the pod says what for.",
+			What:     "A pod gets no token for the Kubernetes API, unless its annotation " + needsToken + " gives the reason.",
 			Why:      "A server that never calls the API would hold a token to it for an attacker.",
 			resource: pods(noToken),
 		},

@@ -11,7 +11,7 @@ func secretRules() []Rule {
 	return []Rule{
 		{
 			Name: "secret-marked", Source: source,
-			What:     "Keys, passwords, kubeconfigs and the data of Secrets are secret for Pulumi.",
+			What:     "Keys, passwords, kubeconfigs and the data of Secrets are Pulumi secrets.",
 			Why:      "Pulumi writes anything else to the state, and shows it in previews, in plain text.",
 			resource: marked,
 		},

@@ -31,8 +31,8 @@ func (c *Cluster) RESTConfig() (*rest.Config, error) {
 	return config, nil
 }
 
-// Client returns a client with administrator rights of the first cluster whose state is in
-// dir (Options.Dir), once there is one; an error is that of ctx, which has ended before.
+// Client waits until dir (Options.Dir) has the state of a cluster, and returns a client with
+// administrator rights of the first one. If ctx ends before that, it returns the error of ctx.
 func Client(ctx context.Context, dir string) (*kubernetes.Clientset, error) {
 	var client *kubernetes.Clientset
 	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(context.Context) (bool, error) {

@@ -8,8 +8,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
-// Whoever may change a webhook could reach any host by it: this one asks one host, about
-// pods alone, and lets run what nobody judges.
+// TestImagePolicy checks that the webhook asks one host only, as whoever may change a webhook
+// could reach any host by it. It asks about pods alone, and lets run what nobody judges.
 func TestImagePolicy(t *testing.T) {
 	t.Parallel()
 	spec := container.ClusterSpec{Name: "gke", Project: "p", Location: "us-central1"}

@@ -38,7 +38,7 @@ type Options struct {
 	RegistryCA string // file, PEM: who signs for Google's hosts here
 	Trust      string // file, PEM: the authorities that containers trust, RegistryCA among them
 	Tokens     string // static token file of kube-apiserver
-	// Started is called with each cluster whose API server answers, and told when it stops.
+	// Started is called with each cluster whose API server answers. Its ctx ends when the cluster stops.
 	Started func(ctx context.Context, c *Cluster)
 }
 

@@ -96,8 +96,8 @@ func Serve(ctx context.Context, t tools.Tools, state State, project string) erro
 		return err
 	}
 	defer lock.Close()
-	// Those that a killed daemon left hold no process any more, but would make
-	// kubelet look for the containers that they were for.
+	// Cgroups that a killed daemon left hold no process any more, but kubelet would look
+	// for their containers.
 	if err := vm.Cgroup(CgroupParent).Remove(); err != nil {
 		return err
 	}
@@ -254,8 +254,8 @@ func (d *daemon) clusterStarted(ctx context.Context, c *cluster.Cluster) {
 	go controller.Run(ctx)
 }
 
-// deployerToken returns kube-apiserver's static token file, in which the deployer
-// is an administrator, as Google's IAM makes who has roles/container.admin.
+// deployerToken returns kube-apiserver's static token file. In it the deployer is an
+// administrator, like an account with roles/container.admin in Google's IAM.
 func (d *daemon) deployerToken() (file string, err error) {
 	file = d.state.path("credentials/tokens.csv")
 	if _, err := os.Stat(file); err == nil {

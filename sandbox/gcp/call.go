@@ -7,8 +7,8 @@ func WithCalls(observe func(Call)) Option {
 	return func(c *Cloud) { c.observe = observe }
 }
 
-// Read returns the object of a name to the caller, see [As]. What there is not
-// gives an error for which [IsNotFound] holds.
+// Read returns the object of a name to the caller, see [As]. If the object
+// does not exist, it returns an error for which [IsNotFound] holds.
 func (c *Cloud) Read(ctx context.Context, kind Kind, name string) (Object, error) {
 	o, err := c.Get(name)
 	if judged := c.accept(ctx, Call{VerbGet, kind, name, o.Config}); judged != nil {
@@ -28,7 +28,7 @@ func (c *Cloud) accept(ctx context.Context, call Call) error {
 	return c.Authorize(ctx, call)
 }
 
-// known returns what a name is the name of, and its description, for calls that
+// known returns the kind and the description of the object of a name, for calls that
 // have only the name.
 func (c *Cloud) known(name string) (Kind, Properties) {
 	c.mu.Lock()

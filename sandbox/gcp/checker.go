@@ -33,7 +33,7 @@ func (c *Checker) OneOf(property string, values ...string) {
 	}
 }
 
-// NotEmulated refuses properties that no stack sets, so that nobody takes them for tried.
+// NotEmulated refuses properties that no stack sets, so that nobody assumes that they are tested.
 func (c *Checker) NotEmulated(properties ...string) {
 	for _, property := range properties {
 		if c.P.Has(property) {

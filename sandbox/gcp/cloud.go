@@ -50,8 +50,8 @@ func WithOperationTime(d time.Duration) Option {
 	return func(c *Cloud) { c.operationTime = d }
 }
 
-// WithPropagation sets how long an API that was enabled refuses calls all the same, as in a
-// new project at Google, where it is some minutes. The default is not at all.
+// WithPropagation sets how long an API still refuses calls after it was enabled. In a new
+// project at Google, that is some minutes. The default is 0.
 func WithPropagation(d time.Duration) Option {
 	return func(c *Cloud) { c.propagation = d }
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Create creates an object of a kind. It takes from at what config leaves out. The object is
+// Create creates an object of a kind. A project, region or zone that config leaves out is that of at. The object is
 // complete when Create returns; if Create fails, nothing is left of the object. An operation
 // that was accepted goes on when ctx ends.
 func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properties) (Object, error) {

@@ -39,7 +39,7 @@ type Need struct {
 // Scope returns the resource on which a call needs a permission.
 type Scope func(call Call) string
 
-// OnObject returns the object; of a binding, what the policy is of.
+// OnObject returns the name of the object or, for a binding, of the resource that has the policy.
 func OnObject(call Call) string {
 	name, _, _ := strings.Cut(call.Name, "/iam/")
 	return name

@@ -40,7 +40,7 @@ func Handler(artifactRegistry, system, kms, secrets, knowing, imagePolicy http.H
 	})
 }
 
-// asked reports whether an API that is used for more is asked only whether it knows the project.
+// asked reports whether a request asks an API that has other uses, too, only whether it knows the project.
 func asked(host, path string) bool {
 	return host == KMS || host == cluster.BinaryAuthorization || host == cluster.SecretManager && strings.HasSuffix(path, "/secrets")
 }

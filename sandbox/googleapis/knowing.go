@@ -13,9 +13,9 @@ type Enabler interface {
 	Enabled(api, project string) error
 }
 
-// Knowing answers for APIs whose objects only Pulumi's provider reads and writes here: with
-// their refusal as long as the project in the path does not have them enabled, and with 404
-// afterwards.
+// Knowing answers for APIs whose objects only Pulumi's provider reads and writes here. While the
+// project in the path has not enabled the API, it refuses as that API does. Afterwards it
+// answers 404.
 func Knowing(cloud Enabler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := authenticate(w, r, cloud); !ok {

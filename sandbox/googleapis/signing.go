@@ -56,13 +56,13 @@ func Signing(cloud Signer) http.Handler {
 	})
 }
 
-// Identifier is the part of the cloud that knows whose an access token is.
+// Identifier is the part of the cloud that knows who an access token belongs to.
 type Identifier interface {
 	Identity(token string) (identity string, ok bool)
 }
 
-// authenticate returns the context of the calls of who sends a request. It answers
-// requests without a good access token.
+// authenticate returns the context for calls by the sender of a request. Without a valid
+// access token it answers the request with 401 and returns false.
 func authenticate(w http.ResponseWriter, r *http.Request, cloud Identifier) (context.Context, bool) {
 	identity, ok := cloud.Identity(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	if !ok {

@@ -264,7 +264,7 @@ func TestRun(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { c.Run(ctx); close(ended) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	// What changes before the fake is watched, its watchers never learn.
+	// Watchers of the fake never learn of changes from before they watch.
 	for range 2 {
 		<-watched
 	}

@@ -251,14 +251,14 @@ func (l *line) tell() {
 }
 
 // bar shows which part of the plan is done and how long the rest takes: at the pace up to
-// now, or as expected until there is one. Once only stages run that expect nothing, it is empty.
+// now, or as expected until there is one. It is empty once only stages without an expected duration run.
 func (p *Printer) bar() string {
 	if p.total < worthABar || p.passed == p.total {
 		return ""
 	}
 	worked := p.passed
 	for _, l := range p.running {
-		// What takes longer than expected is never done before it is.
+		// A stage that takes longer than expected never shows as done before it ends.
 		worked += min(p.now().Sub(l.start), l.stage.Expect*95/100)
 	}
 	part := float64(worked) / float64(p.total)

@@ -180,8 +180,8 @@ func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err 
 	return found, rolling, nil
 }
 
-// rolledOut reports whether the controller has seen the newest change of a Deployment, no pod of
-// an earlier one is left but those that end, and a pod of the newest serves.
+// rolledOut reports whether the controller has seen the newest change of a Deployment, a pod of
+// that change serves, and pods of earlier changes have ended or are ending.
 func rolledOut(d *appsv1.Deployment) bool {
 	s := d.Status
 	return s.ObservedGeneration >= d.Generation && s.Replicas == s.UpdatedReplicas && (s.AvailableReplicas > 0 || ptr.Deref(d.Spec.Replicas, 1) == 0)

@@ -44,7 +44,8 @@ func TestProve(t *testing.T) {
 	}
 }
 
-// What is on PATH and built from other sources is not taken, such as this test itself.
+// TestAdoptOnlyWhatIsProven checks that what is on PATH and built from other sources is not taken,
+// such as this test itself.
 func TestAdoptOnlyWhatIsProven(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -33,8 +33,8 @@ type Service struct {
 	Name string
 	// Folder is services/NAME, from the root of the repository, with slashes.
 	Folder string
-	// Protos holds its own proto files, but for those that only gRPC services need
-	// which it does not serve.
+	// Protos holds its own proto files, without those that are needed only by gRPC
+	// services that it does not serve.
 	Protos []protoreflect.FileDescriptor
 	Spec
 

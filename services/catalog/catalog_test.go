@@ -112,7 +112,7 @@ googleApis: true
 	}
 }
 
-// Each wrong value is one problem with its place, and all come at once.
+// TestProblems checks that each wrong value is one problem with its place, and all come at once.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	const file = "services/shop/service.yaml "
@@ -197,7 +197,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// What the stack sets is named by its key in the stack.
+// TestProblemsOfTheStack checks that what the stack sets is named by its key in the stack.
 func TestProblemsOfTheStack(t *testing.T) {
 	t.Parallel()
 	root := repository(t, map[string]string{"shop": "replicas: 3"})
@@ -277,7 +277,8 @@ func TestMissingDescriptor(t *testing.T) {
 	}
 }
 
-// Services of several files and packages are served whole, and what they import is not.
+// TestOnlyOwnServicesAreServed checks that services of several files and packages are served
+// whole, and what they import is not.
 func TestOnlyOwnServicesAreServed(t *testing.T) {
 	t.Parallel()
 	root := repository(t, map[string]string{"a": ""})
@@ -309,7 +310,8 @@ func demoFile() *descriptorpb.FileDescriptorProto {
 	return file
 }
 
-// Folders with one proto serve what they say, and show no files that only others need.
+// TestServes checks that folders with one proto serve what they say, and show no files that only
+// others need.
 func TestServes(t *testing.T) {
 	t.Parallel()
 	root := repository(t, map[string]string{"cart": "serves: [demo.Cart]", "ads": "serves: [demo.Ads]", "mail": "serves: [demo.Mail]", "wrong": "serves: [Cart, wrong.S]"})

@@ -57,7 +57,7 @@ func (c *checker) report(key, format string, args ...any) {
 func (s *Service) check(dir string) []Problem {
 	c := &checker{Service: s}
 	if s.Image != "" && !byDigest.MatchString(s.Image) {
-		c.report("image", "is %q; it must be an image by digest, REGISTRY/PATH@sha256:…, since a tag can come to mean another image", s.Image)
+		c.report("image", "is %q; it must be an image by digest, REGISTRY/PATH@sha256:…, since a tag can be moved to another image", s.Image)
 	}
 	for key, words := range map[string][]string{"command": s.Command, "args": s.Args} {
 		if len(words) > 0 && s.Built() {

@@ -33,7 +33,7 @@ func breakREST(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, 
 	return err
 }
 
-// unreadable returns a message that is one of no type: it ends a group that has not begun.
+// unreadable returns a message that no type can parse: it ends a group that has not begun.
 func unreadable() *emptypb.Empty {
 	message := &emptypb.Empty{}
 	message.ProtoReflect().SetUnknown([]byte{1<<3 | 4})

@@ -8,8 +8,8 @@
 //
 //	DESCRIPTORS  the path of a google.protobuf.FileDescriptorSet, binary and packed
 //	             by gzip: the files of all services, and all that they import.
-//	             Nothing that is not in it, or that the directory itself serves, is
-//	             described.
+//	             Reflection describes these and what the directory itself serves,
+//	             and nothing else.
 //	BACKENDS     which services there are, and where, such as
 //	             api.Echo=dns:///echo.grpc-edge.svc.cluster.local.:8080,api.Reverse=dns:///…
 //	             Each is the full name of a service in DESCRIPTORS and a gRPC target

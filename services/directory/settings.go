@@ -75,8 +75,8 @@ func unpack(path string) ([]byte, error) {
 	return io.ReadAll(content)
 }
 
-// readBackends reads the targets of services. Without files, what they are is
-// not known, and only the form is checked.
+// readBackends reads the targets of services. Without files it checks only
+// their form.
 func readBackends(value string, files *protoregistry.Files) (map[protoreflect.FullName]string, error) {
 	targets := map[protoreflect.FullName]string{}
 	var wrong []error

@@ -1,6 +1,6 @@
 // Package chaos injects planned and unplanned events of production into a running sandbox
-// while clients call it at a steady rate, and tries what must be refused. It checks what comes
-// of it against the promise of each event.
+// while clients call it at a steady rate, and attempts what must be refused. It checks the
+// outcome of each event against the event's promise.
 package chaos
 
 import (
@@ -103,7 +103,7 @@ func (p Promise) String() string {
 		parts = append(parts, fmt.Sprintf("p99 more by %s, and not much more", p.Later))
 	}
 	if p.Refuses {
-		parts = append(parts, fmt.Sprintf("what is too much refused (p99) before another call is answered, and hardly any from %s after on; at least %.0f %% of the capacity answered", settled, 100*leastGoodput))
+		parts = append(parts, fmt.Sprintf("excess calls refused (p99) before another call is answered, and hardly any later than %s after the load has fallen; at least %.0f %% of the capacity answered", settled, 100*leastGoodput))
 	}
 	if p.Slower > 0 {
 		parts = append(parts, fmt.Sprintf("p99 within %g times that of before", p.Slower))

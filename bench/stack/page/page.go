@@ -124,6 +124,6 @@ func (r Results) previews() []preview {
 	return []preview{
 		{"a program that does nothing: the engine's floor", "empty program", r.Empty},
 		{"the sandbox's stack", "this stack", r.Whole},
-		{"that, with the policy pack, which is `make preview`", "with the policy pack", r.Checked},
+		{"the sandbox's stack with the policy pack: `make preview`", "with the policy pack", r.Checked},
 	}
 }

@@ -61,5 +61,5 @@ func (r Results) coldMeasured() string {
 
 // measured returns when and where figures were measured.
 func measured(date time.Time, m machine.Description) string {
-	return fmt.Sprintf("%s, on %d CPUs of a %s with %s of memory", report.Date(date), m.CPUs, m.Model, m.Memory)
+	return fmt.Sprintf("%s, on %d CPUs (%s) with %s of memory", report.Date(date), m.CPUs, m.Model, m.Memory)
 }

@@ -183,7 +183,7 @@ func (p *Program) terminates(ctx context.Context) []check.Problem {
 	}
 	if !p.Wait(p.Budget) {
 		return append(problems, check.Problem{Text: fmt.Sprintf("%s after SIGTERM the program still runs: it must handle SIGTERM itself, "+
-			"as it is process 1, for which there is no default, and end within TERMINATION_BUDGET%s", p.Budget, p.lastLog())})
+			"as process 1 has no default handler, and end within TERMINATION_BUDGET%s", p.Budget, p.lastLog())})
 	}
 	if code, _ := p.Ended(); code != 0 && code != 128+15 {
 		problems = append(problems, check.Problem{Text: fmt.Sprintf("after SIGTERM the program ended with exit code %d, want 0%s", code, p.lastLog())})

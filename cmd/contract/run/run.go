@@ -180,8 +180,8 @@ func (p *Program) Stop() error {
 	if _, ended := p.Ended(); ended {
 		return nil
 	}
-	// What ends is the first process of the program's namespace, and so all of them; a
-	// program that has changed its user is not told that unshare has gone.
+	// Killing the first process of the program's namespace ends all of them. A program that
+	// has changed its user is not told when unshare ends.
 	child, err := p.child()
 	if err != nil {
 		child = p.command.Process.Pid

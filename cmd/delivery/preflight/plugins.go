@@ -47,7 +47,7 @@ func required(root string) ([]plugin, error) {
 // install installs the missing plugins. Its error tells how to get those that it can't.
 func install(ctx context.Context, plugins []plugin, out io.Writer) error {
 	if _, err := exec.LookPath(command); err != nil {
-		return fmt.Errorf("the Pulumi CLI is missing (%w), and so nothing was previewed or fetched. Where there is a way to Pulumi's download site, "+
+		return fmt.Errorf("the Pulumi CLI is missing (%w), and so nothing was previewed or fetched. Where Pulumi's download site can be reached, "+
 			"install the CLI (https://www.pulumi.com/docs/install/) and run this again: it fetches the plugins %s", err, list(plugins))
 	}
 	if err := exec.CommandContext(ctx, command, "plugin", "ls", "--json").Run(); err != nil {
@@ -67,7 +67,7 @@ func install(ctx context.Context, plugins []plugin, out io.Writer) error {
 		missing = append(missing, "  pulumi-language-go, which comes with the Pulumi CLI, on PATH")
 	}
 	if len(missing) > 0 {
-		return errors.New("official plugins are missing, and so nothing was previewed. Get them where there is a way to Pulumi's download site:\n" + strings.Join(missing, "\n"))
+		return errors.New("official plugins are missing, and so nothing was previewed. Get them where Pulumi's download site can be reached:\n" + strings.Join(missing, "\n"))
 	}
 	return nil
 }

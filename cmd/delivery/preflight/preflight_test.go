@@ -150,7 +150,8 @@ func TestRunNamesWhatFails(t *testing.T) {
 	}
 }
 
-// Without the plugins nothing is previewed, and it is said how to get each.
+// TestMissingPlugins checks that nothing is previewed without the plugins, and that the error says
+// how to get each.
 func TestMissingPlugins(t *testing.T) {
 	out, asked, err := fly(t, `[{"name": "gcp", "kind": "resource", "version": "1.0.0"}]`)
 	if err == nil || strings.Contains(asked, "preview") {

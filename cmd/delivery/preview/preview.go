@@ -45,9 +45,9 @@ type diagnostic struct {
 	Severity string `json:"severity"`
 }
 
-// Read reads one preview. Of a preview that ended before the program ran,
-// such as for a config key of the wrong type, there is none: log, what Pulumi wrote
-// to its standard error, says why.
+// Read reads one preview. A preview that ended before the program ran, such as for
+// a config key of the wrong type, has no JSON. The result then has log, which is Pulumi's
+// standard error, as its only diagnostic.
 func Read(r io.Reader, log string) (Preview, error) {
 	var p Preview
 	err := json.NewDecoder(r).Decode(&p)

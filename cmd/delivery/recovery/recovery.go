@@ -47,9 +47,9 @@ func describe(state map[string]any) resource {
 // Settle takes what `pulumi stack export` prints. What was being created becomes a
 // resource of the state, by the ID that its name gives it; a refresh then completes it,
 // or takes it out again if it does not exist. If `pulumi up` has made another one since,
-// it is marked as the replaced one, which the next `pulumi up` deletes. What is taken over
-// if it exists (enabled APIs, members of policies), and what exists in the state alone (keys
-// and certificates) only needs `pulumi up`. Place has what inputs may leave out: project
+// it is marked as the replaced one, which the next `pulumi up` deletes. Some
+// resources only need `pulumi up`: those that it adopts if they exist (enabled APIs, members of
+// policies), and those that exist in the state alone (keys and certificates). Place has what inputs may leave out: project
 // and region.
 func Settle(export []byte, place map[string]string) (Settled, error) {
 	var whole map[string]any

@@ -123,8 +123,8 @@ var again = []string{
 	"gcp:storage/bucketIAMMember:BucketIAMMember",
 }
 
-// TestEveryTypeIsKnown: of everything the program makes in Google Cloud it is known
-// what a second creation does.
+// TestEveryTypeIsKnown checks that it is known, for each type that the program creates in
+// Google Cloud, what a second creation does.
 func TestEveryTypeIsKnown(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../../infra/testdata/*.yaml")

@@ -9,7 +9,7 @@ const (
 	KindRepositoryMember gcp.Kind = "artifactregistry.googleapis.com/IamMember"
 )
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"artifactregistry.googleapis.com": "Artifact Registry API"},

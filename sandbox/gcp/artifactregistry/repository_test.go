@@ -380,7 +380,8 @@ func TestUpstreamCredentialsAreRead(t *testing.T) {
 	gcptest.Create(t, c, artifactregistry.KindRepository, mirror)
 }
 
-// What is encrypted with a key can be made once the service's agent may use it.
+// TestEncryption checks that what is encrypted with a key can be made once the service's agent may
+// use it.
 func TestEncryption(t *testing.T) {
 	t.Parallel()
 	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime())

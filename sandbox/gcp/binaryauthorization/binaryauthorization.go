@@ -12,7 +12,7 @@ const (
 	KindOccurrence      gcp.Kind = "containeranalysis.googleapis.com/Occurrence"
 )
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"binaryauthorization.googleapis.com": "Binary Authorization API", "containeranalysis.googleapis.com": "Container Analysis API"},

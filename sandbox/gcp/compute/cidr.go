@@ -21,8 +21,8 @@ var prohibited = []netip.Prefix{
 // ranges" in "Subnets", VPC documentation).
 var autoMode = netip.MustParsePrefix("10.128.0.0/9")
 
-// externalIPv6 is the range from which dual-stack subnets take their /64. Google's are of its own;
-// this one is for documentation (RFC 3849), as nothing is reached by it.
+// externalIPv6 is the range from which dual-stack subnets take their /64. Google uses
+// ranges of its own. This one is for documentation (RFC 3849), as nothing is reached at it.
 var externalIPv6 = netip.MustParsePrefix("2001:db8::/32")
 
 // block returns the n-th range of a size within a range; the first one is number 0.

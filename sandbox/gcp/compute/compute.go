@@ -15,7 +15,7 @@ const (
 	KindForwardingRule gcp.Kind = "compute.googleapis.com/ForwardingRule"
 )
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"compute.googleapis.com": "Compute Engine API"},

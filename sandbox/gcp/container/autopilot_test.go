@@ -30,7 +30,8 @@ func readyForAutopilot(t *testing.T, rt container.Runtime) *gcp.Cloud {
 	return c
 }
 
-// Nodes exist without anybody having created them, and are no objects of the cloud.
+// TestAutopilotHasNodes checks that nodes exist without anybody having created them, and are no
+// objects of the cloud.
 func TestAutopilotHasNodes(t *testing.T) {
 	t.Parallel()
 	rt := gcptest.NewRuntime()

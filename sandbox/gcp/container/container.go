@@ -14,7 +14,7 @@ const (
 	KindNodePool gcp.Kind = "container.googleapis.com/NodePool"
 )
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API(rt Runtime) gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"container.googleapis.com": "Kubernetes Engine API"},

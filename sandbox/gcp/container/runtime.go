@@ -14,8 +14,8 @@ import (
 // Runtime runs on this machine what the emulated cloud describes.
 type Runtime interface {
 	// StartCluster starts a control plane and returns once its API server is
-	// ready. It is idempotent; one that runs gets the custom resources it lacks, and
-	// enforces Binary Authorization or no longer does.
+	// ready. It is idempotent. A running one gets the custom resources that it lacks, and its
+	// enforcement of Binary Authorization is turned on or off.
 	StartCluster(ctx context.Context, c ClusterSpec) (ClusterStatus, error)
 	// StopCluster stops a cluster with all its nodes and forgets its data. It is idempotent.
 	StopCluster(ctx context.Context, name string) error

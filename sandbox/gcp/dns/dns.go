@@ -9,7 +9,7 @@ const (
 	KindRecordSet   gcp.Kind = "dns.googleapis.com/ResourceRecordSet"
 )
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"dns.googleapis.com": "Cloud DNS API"},

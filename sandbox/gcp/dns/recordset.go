@@ -101,7 +101,7 @@ func ManagedZone(ctx context.Context, c *gcp.Cloud, consumer, zone string) (stri
 func findZone(zone string) error {
 	if name := gcp.LastSegment(zone); name != emulatedZone {
 		return &gcp.Error{Code: 404, Reason: "notFound", Message: "The 'parameters.managedZone' resource named '" + name +
-			"' does not exist: emulated is the zone " + emulatedZone + " of each project."}
+			"' does not exist: the sandbox emulates only the zone " + emulatedZone + " of each project."}
 	}
 	return nil
 }

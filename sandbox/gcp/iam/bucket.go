@@ -16,7 +16,7 @@ const stateBucket = "-pulumi-state"
 
 func admitBucketMember(t *gcp.Change) error {
 	if bucket := t.New.Config.Text("bucket"); bucket != t.New.Project()+stateBucket {
-		return &gcp.Error{Code: 404, Reason: "notFound", Message: "The specified bucket does not exist: emulated is " +
+		return &gcp.Error{Code: 404, Reason: "notFound", Message: "The specified bucket does not exist: the sandbox emulates " +
 			t.New.Project() + stateBucket + ", and not " + bucket + "."}
 	}
 	return AdmitMember(t)

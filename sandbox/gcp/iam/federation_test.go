@@ -54,7 +54,8 @@ func TestFederation(t *testing.T) {
 	}
 }
 
-// IDs of what Google only marks as deleted are taken for a while.
+// TestDeletedNamesAreTaken checks that iDs of what Google only marks as deleted are taken for a
+// while.
 func TestDeletedNamesAreTaken(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour

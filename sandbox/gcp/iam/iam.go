@@ -15,7 +15,7 @@ const (
 	KindIdentityProvider gcp.Kind = "iam.googleapis.com/WorkloadIdentityPoolProvider"
 )
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API() gcp.API {
 	return gcp.API{
 		Titles:  map[string]string{"iam.googleapis.com": "Identity and Access Management (IAM) API", "cloudresourcemanager.googleapis.com": "Cloud Resource Manager API"},

@@ -27,7 +27,7 @@ var (
 	// accountMember matches a service account. The Terraform provider changes capital letters to
 	// small ones (tpgresource/utils.go: NormalizeIamPrincipalCasing).
 	accountMember = regexp.MustCompile(`^serviceAccount:[-a-z0-9.]+@[-a-z0-9.]+\.gserviceaccount\.com$`)
-	// accountLink matches what a policy of an account is of (verify/validation.go:
+	// accountLink matches the name of an account that has a policy (verify/validation.go:
 	// ServiceAccountLinkRegex).
 	accountLink = regexp.MustCompile(`^projects/[^/]+/serviceAccounts/[-a-z0-9]+@[-a-z0-9.]+\.gserviceaccount\.com$`)
 	// workloadPrincipal matches a Kubernetes service account, see [gcp.WorkloadPrincipal].

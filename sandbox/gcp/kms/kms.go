@@ -6,7 +6,7 @@ import "example.com/grpc-edge/sandbox/gcp"
 // KindCryptoKeyMember is the kind of object that the API has.
 const KindCryptoKeyMember gcp.Kind = "cloudkms.googleapis.com/IamMember"
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"cloudkms.googleapis.com": "Cloud Key Management Service (KMS) API"},

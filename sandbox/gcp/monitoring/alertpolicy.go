@@ -92,7 +92,7 @@ func completeAlertPolicy(t *gcp.Change) {
 	t.Complete(gcp.Properties{"name": t.New.Name}, gcp.Properties{"enabled": true})
 }
 
-// admitCondition refuses what the API refuses, but what a condition alone does not show.
+// admitCondition refuses what the API refuses for reasons that a condition alone does not show.
 func admitCondition(i int, condition gcp.Properties) error {
 	query := condition.Object(promQLCondition)
 	if query == nil {

@@ -11,7 +11,7 @@ const (
 	KindNotificationChannel gcp.Kind = "monitoring.googleapis.com/NotificationChannel"
 )
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"monitoring.googleapis.com": "Cloud Monitoring API"},

@@ -35,7 +35,7 @@ const emulatedPool = "grpc-edge"
 func authorityOf(t *gcp.Change, pool string) (*authority, error) {
 	if gcp.LastSegment(pool) != emulatedPool {
 		return nil, &gcp.Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf(
-			"Resource '%s' was not found: emulated is the pool %s of each region.", pool, emulatedPool)}
+			"Resource '%s' was not found: the sandbox emulates only the pool %s of each region.", pool, emulatedPool)}
 	}
 	file := t.Cloud().KeyFile(pool)
 	text, err := os.ReadFile(file)

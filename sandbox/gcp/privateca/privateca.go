@@ -6,7 +6,7 @@ import "example.com/grpc-edge/sandbox/gcp"
 // KindCertificate is the kind of object that the API has.
 const KindCertificate gcp.Kind = "privateca.googleapis.com/Certificate"
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API() gcp.API {
 	return gcp.API{
 		Titles: map[string]string{"privateca.googleapis.com": "Certificate Authority API"},

@@ -7,7 +7,7 @@ import "example.com/grpc-edge/sandbox/gcp"
 // KindServiceIdentity is the agent of a service; the kind of an API is [gcp.KindService].
 const KindServiceIdentity gcp.Kind = "serviceusage.googleapis.com/ServiceIdentity"
 
-// API returns what the cloud has of it.
+// API returns the description of the API for the emulated cloud.
 func API() gcp.API {
 	return gcp.API{
 		Kinds: []*gcp.Resource{serviceResource, serviceIdentityResource},

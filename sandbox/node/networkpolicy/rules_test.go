@@ -85,7 +85,7 @@ func TestRulesGolden(t *testing.T) {
 	}
 }
 
-// What the rules do to packets, as iptables would read them.
+// TestPackets checks what the rules do to packets, as iptables would read them.
 func TestPackets(t *testing.T) {
 	t.Parallel()
 	const envoy, echo, far, dns, web, db = "10.1.0.10", "10.1.0.11", "10.1.1.11", "10.1.0.12", "10.1.0.10", "10.1.0.11"

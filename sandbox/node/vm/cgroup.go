@@ -127,7 +127,7 @@ func moveProcesses(from, to string) error {
 			}
 		}
 	}
-	return fmt.Errorf("moving the processes of cgroup %s to %s: new ones come all the time", from, to)
+	return fmt.Errorf("moving the processes of cgroup %s to %s: new ones keep starting", from, to)
 }
 
 func removeTree(dir string) error {

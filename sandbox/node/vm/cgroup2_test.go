@@ -15,8 +15,8 @@ const onV2 = "GRPC_EDGE_TEST_CGROUP2"
 
 // TestCgroupV2 runs the tests of VMs again where cgroup v2 is all there is, as on nearly
 // every distribution: in the root of the machine's hierarchy, and in a container's, whose root
-// is a cgroup like others and has processes. What the kernel's v1 hierarchies hold is missing
-// there, so of controllers there may be one alone, such as hugetlb.
+// is a cgroup like others and has processes. Controllers in the kernel's v1
+// hierarchies are missing there, so there may be only one controller, such as hugetlb.
 func TestCgroupV2(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(onV2) != "" {

@@ -71,7 +71,7 @@ func TestVM(t *testing.T) {
 			t.Errorf("the VM has no %s namespace of its own", kind)
 		}
 	}
-	// Of all namespaces, the cgroup's is made by the first process itself.
+	// The first process makes only the cgroup namespace itself.
 	if host := "cgroup=" + namespace(t, os.Getpid(), "cgroup"); strings.Contains(log, host) {
 		t.Errorf("the process is in the host's cgroup namespace (%s)", host)
 	}

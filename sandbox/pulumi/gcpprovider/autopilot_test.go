@@ -94,7 +94,7 @@ func TestAutopilotKeyReplacesTheCluster(t *testing.T) {
 	}
 }
 
-// What conflicts does so even where it says false.
+// TestAutopilotConflicts checks that a conflict remains even if the value is false.
 func TestAutopilotConflicts(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, noRuntime{})

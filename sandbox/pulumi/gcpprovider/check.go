@@ -119,8 +119,8 @@ func complete(t resourceType, r *pulumirpc.CheckRequest, olds, inputs resource.P
 	return nil
 }
 
-// setDefault gives an object that the program gave, at the end of a path, a property that it
-// left out.
+// setDefault sets the property at a path if the program left it out. It sets a nested property
+// only if the program gave the object around it.
 func setDefault(inputs resource.PropertyMap, path []string, value any) {
 	key := resource.PropertyKey(path[0])
 	given, has := inputs[key]

@@ -74,10 +74,10 @@ func (d *differ) value(path string, state, old, new resource.PropertyValue) {
 	}
 }
 
-// same reports whether nothing changes: Google has what the program says, which may be
-// what it said before, or the program leaves to Google what it has decided, or calls the
-// same object by another of its names. What Google has otherwise than it was asked for is
-// a change at every run, as in the Terraform provider, which compares with what it read.
+// same reports whether nothing changes. That is so if the program gives the value that Google
+// has, leaves to Google what Google has decided, or names the same object in another form. A
+// value that Google reports otherwise than it was given is a change at every run, as in the
+// Terraform provider, which compares with what it read.
 func (d *differ) same(path string, state, old, new resource.PropertyValue) bool {
 	old, new = strip(old), strip(new)
 	switch {
@@ -95,8 +95,8 @@ func (d *differ) same(path string, state, old, new resource.PropertyValue) bool 
 	return d.sameReference(path, old, new)
 }
 
-// kept reports whether Google has a number, text or truth value as it was given. Of texts
-// that name an object in another form, and of what is not reported, nothing is said.
+// kept reports whether Google has a value as it was given. It compares numbers, truth values and
+// the texts whose paths are in reported, and returns true for everything else.
 func (d *differ) kept(path string, state, given resource.PropertyValue) bool {
 	switch {
 	case state.IsBool() && given.IsBool(), state.IsNumber() && given.IsNumber():
@@ -259,8 +259,8 @@ func (d *differ) response(news resource.PropertyMap) *pulumirpc.DiffResponse {
 	return response
 }
 
-// inOrder returns a set with the items that another one has at the same places as there, and the
-// others between and after them.
+// inOrder returns the items of a set in the order of another set. Items that both have keep their
+// place in the other, and the rest come between and after them.
 func inOrder(set, like resource.PropertyValue) resource.PropertyValue {
 	rest := slices.Clone(set.ArrayValue())
 	ordered := make([]resource.PropertyValue, len(like.ArrayValue()))

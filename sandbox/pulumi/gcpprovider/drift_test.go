@@ -8,8 +8,8 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// What changed behind the engine's back is seen by a refresh, and the next update
-// mends it.
+// TestDrift checks that what changed behind the engine's back is seen by a refresh, and the next
+// update mends it.
 func TestDrift(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, noRuntime{})

@@ -13,8 +13,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 )
 
-// TestWhatGoogleReportsOtherwise creates what Google answers otherwise than it was asked
-// for: a difference at every run, which the program must not make.
+// TestWhatGoogleReportsOtherwise creates what Google reports otherwise than it was given. That is
+// a difference at every run, which the program must avoid.
 func TestWhatGoogleReportsOtherwise(t *testing.T) {
 	t.Parallel()
 	endpoints := func(private, addresses bool, ranges any) props {
@@ -95,7 +95,7 @@ func TestLeftOutStays(t *testing.T) {
 	}
 }
 
-// TestReplacedPoolsPlanTheirNodesAnew replaces a pool for its cluster alone, as when that is replaced.
+// TestReplacedPoolsPlanTheirNodesAnew replaces a pool only because its cluster is another one.
 func TestReplacedPoolsPlanTheirNodesAnew(t *testing.T) {
 	t.Parallel()
 	e := clusterEngine(t)

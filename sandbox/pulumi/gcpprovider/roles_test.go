@@ -373,9 +373,9 @@ func TestEachPermissionOfRolesIsNeeded(t *testing.T) {
 	}
 }
 
-// TestPipelinesCannotRaiseTheirRights tries to change that by which CI has its rights,
-// with each role. What the stack itself makes cannot be told from it by a role:
-// accounts, and grants on the project, which are for conditions to limit.
+// TestPipelinesCannotRaiseTheirRights tries, with each role, to change the resources that give
+// CI its rights. It skips accounts and grants on the project: a role cannot tell those of CI
+// from those that the stack itself makes, so conditions limit them.
 func TestPipelinesCannotRaiseTheirRights(t *testing.T) {
 	shared := []string{accountType, "gcp:projects/iAMMember:IAMMember"}
 	every := run{verbs: []gcp.Verb{gcp.VerbCreate, gcp.VerbUpdate, gcp.VerbDelete}}
@@ -407,8 +407,8 @@ func TestPipelinesCannotRaiseTheirRights(t *testing.T) {
 }
 
 // TestRolesAreEnoughForARealRun makes, reads and removes one resource of each type
-// that the program has, through the provider, as an account with the role alone. What
-// only delivery has an owner makes, the account may read, and not remove.
+// that the program has, through the provider, as an account with the role alone. An
+// owner makes what only delivery has; the account may read that, but not remove it.
 func TestRolesAreEnoughForARealRun(t *testing.T) {
 	used, ours := map[string]bool{}, map[string]bool{}
 	for _, r := range golden(t) {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// What no stack has, nobody would notice to be wrong: it is refused by name instead.
+// TestEachTypeIsInAStack checks that types which no stack has are refused by name: nobody would
+// notice that one is wrong.
 func TestEachTypeIsInAStack(t *testing.T) {
 	used := map[string]bool{}
 	for _, r := range golden(t) {

@@ -159,7 +159,7 @@ func TestPolicyPackFailsThePreview(t *testing.T) {
 	}
 }
 
-// Secrets stay secret on their way to the pack.
+// TestPolicyPackPassesWhatIsRight checks that secrets stay secret on their way to the pack.
 func TestPolicyPackPassesWhatIsRight(t *testing.T) {
 	t.Parallel()
 	p := newPoliced(t,
@@ -172,7 +172,8 @@ func TestPolicyPackPassesWhatIsRight(t *testing.T) {
 	}
 }
 
-// What a preview does not know is judged before it is created.
+// TestPolicyPackWaitsForWhatIsUnknown checks that what a preview does not know is judged before it
+// is created.
 func TestPolicyPackWaitsForWhatIsUnknown(t *testing.T) {
 	t.Parallel()
 	p := newPoliced(t,
@@ -216,7 +217,8 @@ func TestPolicyPackSeesTheFirstPreview(t *testing.T) {
 	}
 }
 
-// One rule can be made advisory, or left out, by its name.
+// TestPolicyPackIsConfiguredByRule checks that one rule can be made advisory, or left out, by its
+// name.
 func TestPolicyPackIsConfiguredByRule(t *testing.T) {
 	t.Parallel()
 	p := newPoliced(t,

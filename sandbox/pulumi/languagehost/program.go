@@ -74,8 +74,8 @@ func (h *Host) executable(ctx context.Context, info *pulumirpc.ProgramInfo) (str
 
 // compileEarly begins to build the program that Run will ask for. The engine asks for the
 // program's packages first, which takes as long as Go takes to find that nothing changed.
-// Errors are for Run to tell. Commands that run no program ask, too: so this builds again only
-// what was built before, where nobody chose the file.
+// Run reports the errors. Commands that run no program ask, too, so this only rebuilds a program
+// that was built before at the default path.
 func (h *Host) compileEarly(info *pulumirpc.ProgramInfo) {
 	opts, err := parseOptions(info)
 	if err != nil || opts != (options{}) {

@@ -242,7 +242,7 @@ func (s Stack) Env() []string {
 		// The providers are attached or installed. Pulumi would try five times to download the
 		// plugins of those that are attached.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true",
-		// What infra says by EnablePatchForce, which the provider that there is does not know yet.
+		// This stands for EnablePatchForce in infra, which this version of the provider lacks.
 		"PULUMI_K8S_ENABLE_PATCH_FORCE=true",
 		"SSL_CERT_FILE="+s.State.TrustFile(),
 		// The Kubernetes provider writes a kubeconfig at each start and does not remove it

@@ -61,7 +61,7 @@ func (s *storage) copyImage(ctx context.Context, repository Repository, path str
 		return err
 	}
 	cache := []remote.Option{remote.WithTransport(transport{s.open(repository)}), remote.WithContext(ctx)}
-	// An upstream in this process does not get better by asking again.
+	// A retry does not help: the upstream is in this process.
 	descriptor, err := remote.Get(from, remote.WithTransport(transport{s.upstream}), remote.WithContext(ctx), remote.WithRetryStatusCodes())
 	if err != nil {
 		return err

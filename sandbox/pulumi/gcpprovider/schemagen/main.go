@@ -1,6 +1,6 @@
 // Command schemagen writes schema.json, the properties of the resource types the
-// provider stand-in serves, from the source of Pulumi's own SDK: what a program
-// can compile with is what the stand-in accepts. It reads the source without
+// provider stand-in serves, from the source of Pulumi's own SDK. So the stand-in
+// accepts exactly what a program can compile with. It reads the source without
 // compiling it, which would take minutes.
 package main
 
