@@ -122,6 +122,7 @@ func TestWhatAnImageBreaksIsNamed(t *testing.T) {
 		"loopback": "listens on 127.0.0.1 alone",
 		"exit":     "the program ended with exit code 0",
 		"write":    "Read-only file system",
+		"headers":  "refuses request headers of 32 KiB",
 		"sigterm":  "after SIGTERM the program still runs",
 	} {
 		t.Run(broken, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"example.com/grpc-edge/cmd/contract/check"
@@ -39,6 +40,9 @@ func Check(ctx context.Context, p *Program, checks Checks) []check.Problem {
 		return []check.Problem{{Text: problem + p.lastLog()}}
 	}
 	var problems []check.Problem
+	if problem := p.acceptsHeaders(ctx); problem != "" {
+		problems = append(problems, check.Problem{Text: problem})
+	}
 	if checks.Pings {
 		if problem := p.allowsPings(); problem != "" {
 			problems = append(problems, check.Problem{Text: problem})
@@ -108,6 +112,35 @@ func (p *Program) health(ctx context.Context, connection *grpc.ClientConn) strin
 	default:
 		return fmt.Sprintf("what listens on port %d does not answer a gRPC health check without TLS: %s", p.Port, status.Convert(err).Message())
 	}
+}
+
+// The size of request headers that a program must accept, in bytes: the edge forwards up to 16
+// KiB of a client's (envoy/limits.go), and adds its own. The check stays a little below it, as
+// servers count some bytes for each header.
+const (
+	headersWanted = 32 << 10
+	headersSent   = 8
+	headerSent    = (headersWanted - 2<<10) / headersSent
+)
+
+// acceptsHeaders calls the program with large request headers. A server that resets such a
+// call looks broken to Envoy, so any caller could have its pods ejected.
+func (p *Program) acceptsHeaders(ctx context.Context) string {
+	connection, err := p.Dial()
+	if err != nil {
+		return err.Error()
+	}
+	defer connection.Close()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for i := range headersSent {
+		ctx = metadata.AppendToOutgoingContext(ctx, fmt.Sprintf("x-contract-%d", i), strings.Repeat("h", headerSent))
+	}
+	if _, err := grpc_health_v1.NewHealthClient(connection).Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil {
+		return fmt.Sprintf("the program refuses request headers of %d KiB: %s; raise its limit, or callers with large headers have its pods ejected",
+			headersWanted>>10, status.Convert(err).Message())
+	}
+	return ""
 }
 
 func (p *Program) listens(host string) bool {

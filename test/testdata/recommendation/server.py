@@ -1,7 +1,7 @@
 """The recommendation service: what docs/contract.md asks of a service, in Python.
 
 BREAK, for tests, has it break the contract in one way: health, port, loopback, exit,
-write, sigterm.
+write, headers, sigterm.
 """
 
 import asyncio
@@ -99,6 +99,8 @@ async def main():
             # Callers probe with a PING every 10 seconds; gRPC's default allows one every 5 minutes.
             ("grpc.http2.min_ping_interval_without_data_ms", 5000),
             ("grpc.keepalive_permit_without_calls", 1),
+            # The edge forwards larger headers than the 8 KiB that gRPC accepts by default.
+            ("grpc.max_metadata_size", 8 << 10 if BREAK == "headers" else 32 << 10),
             # The default shares the port with another process that listens on it.
             ("grpc.so_reuseport", 0),
         ])
