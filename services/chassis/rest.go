@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
@@ -33,10 +34,12 @@ func breakREST(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, 
 	return err
 }
 
-// unreadable returns a message that no type can parse: it ends a group that has not begun.
+// unreadable returns a message that no type can parse: it ends within a field. No type has a field
+// of this number, which the Protocol Buffers language guide reserves ("Assigning Field Numbers").
 func unreadable() *emptypb.Empty {
+	const reserved, length = 19000, 127
 	message := &emptypb.Empty{}
-	message.ProtoReflect().SetUnknown([]byte{1<<3 | 4})
+	message.ProtoReflect().SetUnknown(append(protowire.AppendTag(nil, reserved, protowire.BytesType), length))
 	return message
 }
 
