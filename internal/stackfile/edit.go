@@ -126,17 +126,19 @@ func set(content string, e Entry) (string, error) {
 	return before + e.line(key.Column-1) + strings.Join(lines[at:], ""), nil
 }
 
-// replace replaces or removes a value that stands on the line of its key. [File.Edit] finds
-// out if it does not.
+// replace replaces or removes a value that stands on the line of its key or, as Pulumi writes
+// secrets, on the lines below. [File.Edit] finds out if it stands otherwise.
 func replace(lines []string, key, value *yaml.Node, e Entry) (string, error) {
-	if value.Line != key.Line {
-		return "", byHand([]Entry{e})
-	}
 	at := key.Line - 1
 	if e.Text == "" {
-		return strings.Join(slices.Delete(lines, at, at+1), ""), nil
+		return strings.Join(slices.Delete(lines, at, lastLine(value)), ""), nil
 	}
 	if same(value, e) {
+		return strings.Join(lines, ""), nil
+	}
+	if value.Line != key.Line {
+		lines = slices.Delete(lines, at+1, lastLine(value))
+		lines[at] = e.line(key.Column - 1)
 		return strings.Join(lines, ""), nil
 	}
 	start, rest := lines[at][:value.Column-1], lines[at][value.Column-1:]
@@ -147,6 +149,15 @@ func replace(lines []string, key, value *yaml.Node, e Entry) (string, error) {
 	old = strings.TrimRight(old, " \t")
 	lines[at] = start + e.Text + rest[len(old):]
 	return strings.Join(lines, ""), nil
+}
+
+// lastLine returns the last line on which a part of the value begins.
+func lastLine(value *yaml.Node) int {
+	line := value.Line
+	for _, part := range value.Content {
+		line = max(line, lastLine(part))
+	}
+	return line
 }
 
 // same reports whether the value is that of the entry, however it is written.

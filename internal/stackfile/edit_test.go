@@ -47,6 +47,9 @@ func TestEdit(t *testing.T) {
 		"list":                {region + "\n  grpc-edge:zones: [a, b] # two\n", region + "\n  grpc-edge:zones: [c] # two\n", []Entry{config("grpc-edge:zones", "[c]")}},
 		"to an object":        {region + "\n  gcp:project: old\n", region + "\n  gcp:project: {secure: x}\n", []Entry{config("gcp:project", "{secure: x}")}},
 		"removed":             {region + "\n  gcp:project: old # mine\n# end\n", region + "\n# end\n", []Entry{config("gcp:project", "")}},
+		"secret replaced":     {region + "\n  gcp:project:\n    secure: x\n  a: b\n", region + "\n  gcp:project: new\n  a: b\n", []Entry{project}},
+		"secret removed":      {region + "\n  gcp:project:\n    secure: x\n  a: b\n", region + "\n  a: b\n", []Entry{config("gcp:project", "")}},
+		"objects removed":     {region + "\n  gcp:project:\n    - a: 1\n      b: 2\n    - a: 3\n  a: b\n", region + "\n  a: b\n", []Entry{config("gcp:project", "")}},
 		"not there to remove": {region + "\n", region + "\n", []Entry{config("gcp:project", "")}},
 		"two at once":         {region + "\n  gcp:project: old\n", region + "\n  grpc-edge:projectNumber: \"12\"\n  gcp:project: new\n", []Entry{project, number}},
 

@@ -297,6 +297,7 @@ func (s *Sandbox) oversizedBody(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	request.Header.Set("Content-Type", "application/json")
 	response, err := transport.RoundTrip(request)
 	if err != nil {
 		return fmt.Errorf("a body of 5 MB: %w", err)
