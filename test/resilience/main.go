@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/measure/workcopy"
 	"example.com/grpc-edge/test/chaos"
 	"example.com/grpc-edge/test/resilience/page"
@@ -82,10 +83,15 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if results.Machine != here() && o.only != "" && results.Machine != "" {
-		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", resultsFile, results.Machine)
+	if err := machine.Quiet(); err != nil {
+		return err
 	}
-	results.Machine = here()
+	if results.Machine != here() {
+		if o.only != "" && results.Machine != "" {
+			return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", resultsFile, results.Machine)
+		}
+		results = page.Results{Machine: here(), Events: map[string]chaos.Outcome{}}
+	}
 	file, err := os.Create(filepath.Join(root, ".cache", "resilience.log"))
 	if err != nil {
 		return err
