@@ -54,8 +54,10 @@ func virtualHosts(c Config, routes func(authority string) *matchingv3.Matcher) [
 		hosts = append(hosts, &routev3.VirtualHost{Name: "services", Domains: others, Matcher: routes("")})
 	}
 	everything := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
+	settings := webSettings(c)
+	settings[answersName] = switchedOn() // for the content types that Envoy does not take for gRPC
 	hosts = append(hosts, &routev3.VirtualHost{
-		Name: "misdirected", Domains: []string{"*"}, TypedPerFilterConfig: webSettings(c),
+		Name: "misdirected", Domains: []string{"*"}, TypedPerFilterConfig: settings,
 		Routes: misdirected(everything, "this :authority is not served here"),
 	})
 	for _, host := range hosts {

@@ -100,7 +100,7 @@ func outliers() *clusterv3.OutlierDetection {
 		ConsecutiveGatewayFailure:          wrapperspb.UInt32(failuresToEject),
 		EnforcingConsecutiveGatewayFailure: wrapperspb.UInt32(100),
 
-		// On by default, and with them any error counts.
+		// These are on by default, and count any error.
 		EnforcingConsecutive_5Xx: wrapperspb.UInt32(0),
 		EnforcingSuccessRate:     wrapperspb.UInt32(0),
 

@@ -40,7 +40,8 @@ const (
 	podProbes       = 3
 )
 
-// The largest headers that a pod may answer with, in KiB: all together, and one of them.
+// The largest headers that a pod may answer with, in KiB: all together, and one of them; and
+// how many there may be, of which Envoy by default allows 100. A pod may send back metadata.
 // An error travels in headers, its details in base64 in one of them. With Envoy's
 // defaults, 60 and 64, a large error counts against the pod, and a larger one closes the
 // connection with the calls of other clients on it. 256 is the most that Envoy allows
@@ -48,6 +49,7 @@ const (
 const (
 	podHeaders     = 1024
 	podHeaderField = 256
+	podHeaderCount = 1000
 )
 
 // clusters returns the clusters of all backends and of their canaries.
@@ -139,6 +141,7 @@ func upstreamHTTP2(b Backend) map[string]*anypb.Any {
 		"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(&upstreamv3.HttpProtocolOptions{
 			CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
 				MaxResponseHeadersKb: wrapperspb.UInt32(podHeaders),
+				MaxHeadersCount:      wrapperspb.UInt32(podHeaderCount),
 			},
 			UpstreamProtocolOptions: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
 				ExplicitHttpConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig{

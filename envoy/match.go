@@ -89,6 +89,9 @@ func and(list ...*predicate) *predicate {
 }
 
 func or(list ...*predicate) *predicate {
+	if len(list) == 1 { // Envoy wants at least two
+		return list[0]
+	}
 	return &predicate{MatchType: &matchingv3.Matcher_MatcherList_Predicate_OrMatcher{
 		OrMatcher: &matchingv3.Matcher_MatcherList_Predicate_PredicateList{Predicate: list},
 	}}

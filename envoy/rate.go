@@ -125,7 +125,7 @@ func (r Rate) bucket() *typev3.TokenBucket {
 
 func (r Rate) validate(field string) error {
 	if r.PerSecond == 0 && r.Burst > 0 {
-		return fmt.Errorf("%s.PerSecond: 0 must be at least 1 where there is a Burst", field)
+		return fmt.Errorf("%s.PerSecond: 0 must be at least 1, because a burst is given", field)
 	}
 	return nil
 }

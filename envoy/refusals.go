@@ -58,8 +58,7 @@ func restRefusals(c Config) []refusal {
 			http.StatusUnsupportedMediaType, "compressed bodies are not taken; send this one as it is", ""},
 	}
 	notJSON := and(writes, fails(json), or(posts, is(contentType, matching(".+"))))
-	if paths := pathsOf(c, takesFile); len(paths) > 0 {
-		file := is(path, matching("("+strings.Join(paths, "|")+`)(\?.*)?`))
+	if file := takesFiles(c); file != nil {
 		list = append(list, refusal{
 			and(posts, file, is(header("origin"), matching(".+")), or(fails(is(contentType, matching(".+"))), is(contentType, matching(simpleType)))),
 			http.StatusUnsupportedMediaType, "a page must name a content-type that a browser asks for first, such as application/octet-stream", "",
@@ -67,6 +66,39 @@ func restRefusals(c Config) []refusal {
 		notJSON = and(notJSON, fails(file))
 	}
 	return append(list, refusal{notJSON, http.StatusUnsupportedMediaType, "the content-type must be application/json", ""})
+}
+
+// takesFiles matches requests whose body may be of any content type; nil if there are none.
+func takesFiles(c Config) *predicate {
+	var files []*predicate
+	paths := filePaths(c)
+	for _, verb := range slices.Sorted(maps.Keys(paths)) {
+		files = append(files, and(
+			is(header(":method"), matching(verbPattern(verb))),
+			is(header(":path"), matching("("+strings.Join(paths[verb], "|")+`)(\?.*)?`)),
+		))
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	return or(files...)
+}
+
+// filePaths returns the patterns of the paths that take a body of any content type, by the
+// HTTP method of their bindings. The same path may take JSON by another method.
+func filePaths(c Config) map[string][]string {
+	paths := map[string][]string{}
+	for _, service := range restServices(c) {
+		for _, binding := range restBindings(service) {
+			if pattern := pathPattern(binding); takesFile(binding) && !slices.Contains(paths[binding.Verb], pattern) {
+				paths[binding.Verb] = append(paths[binding.Verb], pattern)
+			}
+		}
+	}
+	for _, patterns := range paths {
+		slices.Sort(patterns)
+	}
+	return paths
 }
 
 // pathsOf returns the patterns of the paths of such bindings, sorted.
@@ -186,7 +218,7 @@ func refuse(c Config, list []refusal) *matchingv3.Matcher {
 	m := &matchingv3.Matcher_MatcherList{}
 	for _, r := range list {
 		route := &routev3.Route{
-			Name:                 "refused",
+			Name:                 "refused: " + r.reason, // the reason is in the access log, too
 			Match:                &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
 			TypedPerFilterConfig: corsSettings(c),
 			Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{

@@ -43,7 +43,10 @@ func transcodingFilters(c Config) []*hcmv3.HttpFilter {
 			RejectUnknownQueryParameters:     true,
 			RejectBindingBodyFieldCollisions: true,
 		},
-		QueryParamUnescapePlus:       true,
+		QueryParamUnescapePlus: true,
+		// A value of several segments is decoded as google/api/http.proto says. Envoy by default
+		// leaves reserved characters encoded, so that a pod cannot tell %23 from %2523.
+		UrlUnescapeSpec:              transcoderv3.GrpcJsonTranscoder_ALL_CHARACTERS_EXCEPT_SLASH,
 		IgnoreUnknownQueryParameters: c.IgnoreUnknownQuery,
 		MaxResponseBodySize:          wrapperspb.UInt32(jsonReply),
 	}

@@ -38,6 +38,20 @@ const (
 	translatedKey  = "edge.translated"
 )
 
+// grpcTypes matches the content types of gRPC and gRPC-Web that Envoy and its filters take for
+// such (gRPC's doc/PROTOCOL-HTTP2.md and doc/PROTOCOL-WEB.md).
+const grpcTypes = `application/grpc(\+.*|\s*;.*)?|application/grpc-web(-text)?(\+proto)?`
+
+// almostGRPC refuses other content types that begin like those. The transcoder would take them
+// for REST, past the refusals and limits of REST.
+func almostGRPC() refusal {
+	contentType := header("content-type")
+	return refusal{
+		and(is(contentType, startingWith("application/grpc")), fails(is(contentType, matching(grpcTypes)))),
+		http.StatusUnsupportedMediaType, "the content-type must be application/grpc, application/grpc-web+proto, application/grpc-web-text or application/json", "",
+	}
+}
+
 // needsTranslation matches requests that are not native gRPC and not translated yet. It
 // includes a page that sends native gRPC, since the answer needs the headers of CORS.
 func needsTranslation(c Config) *predicate {
@@ -68,16 +82,17 @@ func translatedFilter() *hcmv3.HttpFilter {
 	}))
 }
 
-// translation answers requests that REST refuses, and sends the others to the first routes.
+// translation answers requests that are refused, and sends the others to the first routes.
 func translation(c Config) *matchingv3.Matcher_OnMatch {
-	routes := toRoutes(translationRoutes(c)...)
-	if len(restServices(c)) == 0 {
-		return routes
+	first := refuse(c, []refusal{almostGRPC()})
+	if len(restServices(c)) > 0 {
+		isREST := fails(is(header("content-type"), startingWith("application/grpc")))
+		list := first.GetMatcherList()
+		list.Matchers = append(list.Matchers, when(isREST, orElse(refuse(c, restRefusals(c)))).GetMatcherList().Matchers...)
+		list.Matchers = append(list.Matchers, when(and(isREST, fails(preflight())), refuseByPath(c)).GetMatcherList().Matchers...)
 	}
-	isREST := fails(is(header("content-type"), startingWith("application/grpc")))
-	list := when(isREST, orElse(refuse(c, restRefusals(c)))).GetMatcherList()
-	list.Matchers = append(list.Matchers, when(and(isREST, fails(preflight())), refuseByPath(c)).GetMatcherList().Matchers...)
-	return orElse(&matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: list}, OnNoMatch: routes})
+	first.OnNoMatch = toRoutes(translationRoutes(c)...)
+	return orElse(first)
 }
 
 // translationRoutes returns the first routes of requests that are not native gRPC. They
@@ -115,18 +130,25 @@ func headRoutes(c Config, all *routev3.Route) []*routev3.Route {
 	return []*routev3.Route{head}
 }
 
-// fileRoutes returns the route for bodies of any type. These are forwarded in messages as
-// they arrive, and so need no limit for the whole body.
+// fileRoutes returns the routes for bodies of any type, one for each HTTP method. These bodies
+// are forwarded in messages as they arrive, and so need no limit for the whole body.
 func fileRoutes(c Config, rest *routev3.Route) []*routev3.Route {
-	paths := pathsOf(c, takesFile)
-	if len(paths) == 0 {
-		return nil
+	var routes []*routev3.Route
+	paths := filePaths(c)
+	for _, verb := range slices.Sorted(maps.Keys(paths)) {
+		file := proto.CloneOf(rest)
+		file.Name = "file"
+		delete(file.TypedPerFilterConfig, bufferFilter)
+		file.Match.PathSpecifier = onPaths(paths[verb])
+		file.Match.Headers = append(file.Match.Headers, &routev3.HeaderMatcher{
+			Name: ":method",
+			HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+				MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: verbPattern(verb)}},
+			}},
+		})
+		routes = append(routes, file)
 	}
-	file := proto.CloneOf(rest)
-	file.Name = "file"
-	delete(file.TypedPerFilterConfig, bufferFilter)
-	file.Match.PathSpecifier = onPaths(paths)
-	return []*routev3.Route{file}
+	return routes
 }
 
 // onPaths matches paths by their regular expressions.

@@ -43,6 +43,13 @@ func TestAuthorities(t *testing.T) {
 			t.Errorf("a call with :authority %q: %v %q, %v, want %v", name, got.code, got.message, err, want)
 		}
 	}
+	got, err := e.raw(t, count, func(r *http.Request) {
+		r.Host = "nobody.example.com"
+		r.Header.Set("Content-Type", "application/grpc; charset=utf-8")
+	})
+	if err != nil || got.code != codes.Unimplemented {
+		t.Errorf("a call with another :authority and a parameter in its content type: %+v, %v, want %v", got, err, codes.Unimplemented)
+	}
 	if got := backend.calls.Load(); got != 4 {
 		t.Errorf("%d calls reached the backend, want 4", got)
 	}

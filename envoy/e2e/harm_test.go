@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -34,14 +36,52 @@ func TestShortDeadlinesEjectNoPod(t *testing.T) {
 			return stream.SendMsg(&emptypb.Empty{})
 		})
 	}
-	client := p.browser(t, true)
-	for range 300 {
-		got, err := p.rawBy(t, client, count, func(r *http.Request) { r.Header.Set("Grpc-Timeout", "5m") })
-		if err != nil || got.code != codes.DeadlineExceeded {
-			t.Fatalf("a call with a deadline shorter than it takes = %v, %v, want DEADLINE_EXCEEDED", got, err)
+	for _, way := range []struct {
+		contentType string
+		h2          bool
+	}{{"application/grpc", true}, {"application/grpc-web+proto", true}, {"application/grpc-web-text", true}, {"application/grpc-web+proto", false}} {
+		client := p.browser(t, way.h2)
+		for range 100 {
+			got, err := p.rawBy(t, client, count, func(r *http.Request) {
+				r.Header.Set("Grpc-Timeout", "5m")
+				asWeb(r, way.contentType)
+			})
+			if err != nil || got.code != codes.DeadlineExceeded {
+				t.Fatalf("a call of %s with a deadline shorter than it takes = %v, %v, want DEADLINE_EXCEEDED", way.contentType, got, err)
+			}
 		}
 	}
 	p.expectNoEjection(t)
+}
+
+// TestManyHeadersEjectNoPod has pods answer with more metadata than Envoy takes by default,
+// in headers and in trailers, as those do that send back what they get.
+func TestManyHeadersEjectNoPod(t *testing.T) {
+	t.Parallel()
+	p := startPods(t)
+	many := metadata.MD{}
+	for i := range 500 {
+		many.Set(fmt.Sprintf("x-many-%d", i), "v")
+	}
+	for _, b := range p.backends {
+		b.answer(func(stream grpc.ServerStream) error {
+			if err := stream.SetHeader(many); err != nil {
+				return err
+			}
+			stream.SetTrailer(many)
+			return stream.SendMsg(&emptypb.Empty{})
+		})
+	}
+	connection := p.dial(t)
+	for range 60 {
+		if err := callCount(t.Context(), connection); err != nil {
+			t.Fatalf("a call with many headers in its answer: %v", err)
+		}
+	}
+	p.expectNoEjection(t)
+	if got := p.counter(t, "cluster.probe.upstream_rq_retry"); got != 0 {
+		t.Errorf("calls were repeated %d times, want none", got)
+	}
 }
 
 // TestHeadersWithoutMessageEjectNoPod opens calls and sends nothing until their

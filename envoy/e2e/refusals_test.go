@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -37,6 +38,7 @@ service Users {
   rpc Slow(User) returns (User) { option (google.api.http) = {get: "/v1/slow"}; }
   rpc Probe(User) returns (User) { option (google.api.http) = {custom: {kind: "HEAD" path: "/v1/probe/{name}"}}; }
   rpc Store(Blob) returns (User) { option (google.api.http) = {post: "/v1/blobs/{name}" body: "data"}; }
+  rpc Name(User) returns (User) { option (google.api.http) = {patch: "/v1/blobs/{name}" body: "*"}; }
   rpc Stored(User) returns (User) { option (google.api.http) = {custom: {kind: "HEAD" path: "/v1/blobs/{name}"}}; }
   rpc List(User) returns (stream User) { option (google.api.http) = {get: "/v1/list/{name}"}; }
 }
@@ -70,7 +72,7 @@ func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
 				}
 				if user.Get(method.Input().Fields().ByName("name")).String() == "break" {
 					unreadable := &emptypb.Empty{} // as services/chassis does
-					unreadable.ProtoReflect().SetUnknown([]byte{1<<3 | 4})
+					unreadable.ProtoReflect().SetUnknown(append(protowire.AppendTag(nil, 19000, protowire.BytesType), 127))
 					if err := stream.SendMsg(unreadable); err != nil {
 						return err
 					}
@@ -124,6 +126,7 @@ func TestRESTInput(t *testing.T) {
 		{"GET", `/v1/files/a\b`, "", "", 200, `"name":"a\\b"`},
 		{"GET", "/v1/files/a/../b", "", "", 200, `"name":"a/../b"`},
 		{"GET", "/v1/files/a+b%20c", "", "", 200, `"name":"a+b c"`},
+		{"GET", "/v1/files/a%23b%3Ac%2523%3f", "", "", 200, `"name":"a#b:c%23?"`},
 		{"GET", "/v1/files/a/", "", "", 400, "slash"},
 		{"GET", "/v1/files/a%2Fb", "", "", 400, "%2F"},
 		{"GET", "/v1/files/a%5cb", "", "", 400, "%5C"},
@@ -135,9 +138,13 @@ func TestRESTInput(t *testing.T) {
 		{"POST", "/v1/users/7", "{}", "application/x-www-form-urlencoded", 415, "application/json"},
 		{"POST", "/v1/users/7", "{}", "multipart/form-data; boundary=x", 415, "application/json"},
 		{"POST", "/v1/users/7", "{}", "", 415, "application/json"},
+		// A path that takes a file by one method takes only JSON by another.
+		{"PATCH", "/v1/blobs/x", `{"title":"t"}`, "application/json", 200, `"title":"t"`},
+		{"PATCH", "/v1/blobs/x", "{}", "text/plain", 415, "application/json"},
+		{"POST", "/v1/blobs/x", "{}", "text/plain", 200, ""},
 		{"DELETE", "/v1/users/7", "", "", 405, "GET, HEAD, POST"},
 		{"GET", "/v1/probe/x", "", "", 405, "HEAD"},
-		{"GET", "/v1/blobs/x", "", "", 405, "HEAD, POST"},
+		{"GET", "/v1/blobs/x", "", "", 405, "HEAD, PATCH, POST"},
 		{"PUT", "/v1/users/7", "{}", "application/json", 405, "GET, HEAD, POST"},
 		{"OPTIONS", "/v1/users/7", "", "", 405, "GET, HEAD, POST"},
 		{"POST", "/v1/nope", "{}", "application/json", 404, "/v1/nope"},
@@ -163,8 +170,28 @@ func TestRESTInput(t *testing.T) {
 			}
 		}
 	}
-	if response, text := e.rest(t, true, "POST", "/v1/users/7", strings.NewReader("{}"), "Content-Encoding", "gzip"); response.StatusCode != http.StatusUnsupportedMediaType {
+	response, text := e.rest(t, true, "POST", "/v1/users/7", strings.NewReader("{}"), "Content-Encoding", "gzip", "User-Agent", "compresses")
+	if response.StatusCode != http.StatusUnsupportedMediaType {
 		t.Errorf("a compressed body = %s %s, want 415", response.Status, text)
+	}
+	if route := e.logged(t, `"user_agent":"compresses"`)["route"]; route != "refused: compressed bodies are not taken; send this one as it is" {
+		t.Errorf("the access log has the route %q for a refused request, want the reason", route)
+	}
+}
+
+// TestAlmostGRPC checks that a content type that only begins like one of gRPC is refused. Envoy's
+// transcoder would take it for REST, without the refusals and the limit of REST.
+func TestAlmostGRPC(t *testing.T) {
+	t.Parallel()
+	for name, e := range map[string]*edge{"with REST": startUsers(t, nil), "without": start(t, libraryConfig(t))} {
+		for _, contentType := range []string{"application/grpcx", "application/grpc-web;charset=utf-8", "application/grpc-web+json", "application/grpc, text/plain"} {
+			for _, h2 := range []bool{true, false} {
+				response, body := e.rest(t, h2, "GET", "/v1/users/7?userId=8", nil, "Content-Type", contentType)
+				if response.StatusCode != http.StatusUnsupportedMediaType || !strings.Contains(body, "the content-type must be") {
+					t.Errorf("%s, %s = %s %s, want 415", name, contentType, response.Status, body)
+				}
+			}
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func TestCheckEdge(t *testing.T) {
 		`  grpc-edge:rules[0].service is "grpc.health.v1.Helth" (did you mean grpc.health.v1.Health?); it must be one of grpc.health.v1.Health`,
 		`  grpc-edge:rules[1].method is wrong: "Chek" must be a method of grpc.health.v1.Health, or empty for all of them`,
 		`  grpc-edge:rules[2].issuers[0] is "mian" (did you mean main?); it must be the name of one in grpc-edge:jwtIssuers`,
-		`  grpc-edge:rules[3].callsPerSecond is wrong: 0 must be at least 1 where there is a Burst`,
+		`  grpc-edge:rules[3].callsPerSecond is wrong: 0 must be at least 1, because a burst is given`,
 		`  grpc-edge:rules[4].authority is "grpc.exmple.com" (did you mean grpc.example.com?); it must be one of grpc-edge:authorities`,
 		`  grpc-edge:webOrigins[1] is wrong: "https://app.example.com" is already grpc-edge:webOrigins[0]`,
 	}, "\n")
