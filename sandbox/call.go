@@ -29,7 +29,7 @@ const (
 type commands struct {
 	// GRPC are grpcurl's, sorted by method.
 	GRPC []string
-	// REST are curl's, sorted by route; none if the edge serves no REST.
+	// REST holds the curl commands, sorted by route. It is empty if the edge serves no REST.
 	REST []string
 }
 

@@ -16,9 +16,6 @@ import (
 
 // packReport writes a report into the folder in which it is called, and says where it is.
 func packReport(ctx context.Context, s sandbox, _ []string) error {
-	if !s.state.Exists() {
-		return errDown
-	}
 	folder, err := os.Getwd()
 	if err != nil {
 		return err
@@ -29,15 +26,15 @@ func packReport(ctx context.Context, s sandbox, _ []string) error {
 		return err
 	}
 	defer file.Close()
-	parts := []report.Part{
-		{Name: "version.txt", Text: []byte(s.version(ctx) + "\n" + machineText())},
-		{Name: "cluster.txt", Text: s.clusterText(ctx)},
+	parts := []report.Part{{Name: "version.txt", Text: []byte(s.version(ctx) + "\n" + machineText())}}
+	if s.state.Exists() { // otherwise a tool may not have built, and the logs of builds say why
+		parts = append(parts, report.Part{Name: "cluster.txt", Text: s.clusterText(ctx)})
 	}
 	if err := report.Write(file, s.state.Dir, filepath.Join(s.tools.Cache, "logs"), parts...); err != nil {
 		_ = os.Remove(name)
 		return fmt.Errorf("packing the report: %w", err)
 	}
-	fmt.Fprintln(os.Stderr, "Keys, tokens, and what is marked as secret or looks like it are left out. Have a look all the same before you attach it:")
+	fmt.Fprintln(os.Stderr, "Keys, tokens, and what is marked as secret or looks like it are left out. Check it before you attach it:")
 	fmt.Println(name)
 	return nil
 }

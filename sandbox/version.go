@@ -15,9 +15,9 @@ func printVersion(ctx context.Context, s sandbox, _ []string) error {
 
 // version describes what runs: the commit of the repository, from which all other versions follow,
 // and the compiler. It asks git: with the commit built in, each commit would give another program, and
-// the running sandbox would count as an older build.
+// the running sandbox would count as an older build. The folder may belong to another user.
 func (s sandbox) version(ctx context.Context) string {
-	commit, err := exec.CommandContext(ctx, "git", "-C", s.tools.Root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").Output()
+	commit, err := exec.CommandContext(ctx, "git", "-c", "safe.directory="+s.tools.Root, "-C", s.tools.Root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").Output()
 	if err != nil {
 		commit = []byte("of an unknown commit")
 	}

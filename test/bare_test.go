@@ -37,6 +37,7 @@ func TestBareEnvironment(t *testing.T) {
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 	}}
 	b.must(t, "git init --quiet && git add . && git -c user.name=Test -c user.email=test@example.com commit --quiet --message all")
+	commit := strings.TrimSpace(b.must(t, "git rev-parse HEAD"))
 	b.give(t)
 	if out, err := b.run("git log"); err == nil || !strings.Contains(out, "dubious ownership") {
 		t.Fatalf("git works in the folder of another user, so this test shows nothing: %v\n%s", err, out)
@@ -45,6 +46,7 @@ func TestBareEnvironment(t *testing.T) {
 		{"make help", "make up"},
 		{"make .cache/bin/sandbox && .cache/bin/sandbox --help", "sandbox"},
 		{"make --silent stacks BASE=HEAD", "[]"},
+		{".cache/bin/sandbox version", commit},
 		{"make unit M=services/echo", "ok"},
 		{"make unit M=cmd/configuration", "ok"},
 		{"make service NAME=greeter && make unit M=services/greeter", "ok"},

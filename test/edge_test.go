@@ -93,27 +93,31 @@ func endStreams(ctx context.Context, t *testing.T, c checkout) {
 	e := outputs(ctx, t, c)
 	client := e.rest(t)
 	const streams = 10
-	ends := make(chan string, streams)
-	for range streams {
-		go func() { ends <- endOfStream(ctx, client, "https://"+e.Authority+"/grpc.health.v1.Health/Watch") }()
-	}
-	got := map[string]int{}
-	for range streams {
-		got[<-ends]++
-	}
-	if got["grpc-status 4"] != streams {
-		t.Errorf("%d streams that outlive their deadline end with %v, want grpc-status 4 (DEADLINE_EXCEEDED)", streams, got)
+	for _, contentType := range []string{"application/grpc", "application/grpc-web+proto"} {
+		ends := make(chan string, streams)
+		for range streams {
+			go func() {
+				ends <- endOfStream(ctx, client, "https://"+e.Authority+"/grpc.health.v1.Health/Watch", contentType)
+			}()
+		}
+		got := map[string]int{}
+		for range streams {
+			got[<-ends]++
+		}
+		if got["grpc-status 4"] != streams {
+			t.Errorf("%d streams of %s that outlive their deadline end with %v, want grpc-status 4 (DEADLINE_EXCEEDED)", streams, contentType, got)
+		}
 	}
 }
 
 // endOfStream calls a method with an empty request and a deadline of 2 s, and says how the
 // answer ends.
-func endOfStream(ctx context.Context, client *http.Client, url string) string {
+func endOfStream(ctx context.Context, client *http.Client, url, contentType string) string {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("\x00\x00\x00\x00\x00"))
 	if err != nil {
 		return err.Error()
 	}
-	for name, value := range map[string]string{"Content-Type": "application/grpc", "TE": "trailers", "Grpc-Timeout": "2S"} {
+	for name, value := range map[string]string{"Content-Type": contentType, "TE": "trailers", "Grpc-Timeout": "2S"} {
 		request.Header.Set(name, value)
 	}
 	response, err := client.Do(request)
@@ -127,6 +131,10 @@ func endOfStream(ctx context.Context, client *http.Client, url string) string {
 		return err.Error()
 	case len(content) == 0:
 		return "no message"
+	}
+	if _, trailers, web := strings.Cut(string(content), "grpc-status:"); web { // gRPC-Web's trailers are in the body
+		code, _, _ := strings.Cut(trailers, "\r\n")
+		return "grpc-status " + code
 	}
 	return "grpc-status " + response.Trailer.Get("Grpc-Status")
 }

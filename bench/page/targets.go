@@ -54,7 +54,7 @@ func (r Results) compare(what string, keys []string, verdict func(what string, l
 	return c
 }
 
-// others returns the targets of each edge by itself, and of the last of many services.
+// others returns the targets that compare no proxies: of each edge, and of the last of many services.
 func (r Results) others() []report.Verdict {
 	var list []report.Verdict
 	for _, c := range r.Candidates {

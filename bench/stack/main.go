@@ -195,7 +195,7 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 	})
 }
 
-// in calls f with a copy, and always removes the copy.
+// in calls f with a new copy, and removes the copy afterwards, also if f fails.
 func in(ctx context.Context, root string, cold bool, f func(workCopy) error) error {
 	c, err := newCopy(ctx, root, cold)
 	if err != nil {

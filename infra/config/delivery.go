@@ -31,7 +31,7 @@ type Delivery struct {
 
 // CloudBuildRepository is a repository of a connection (Cloud Build, "Repositories overview", 2nd gen).
 type CloudBuildRepository struct {
-	// Name is projects/P/locations/R/connections/C/repositories/N, and Location its R.
+	// Name is projects/P/locations/R/connections/C/repositories/N. Location is the R in it.
 	Name, Location string
 }
 

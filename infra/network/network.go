@@ -112,8 +112,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 }
 
 // subnetRange returns the /64 of the subnet that an IPv6 address is from. The subnet's own
-// output, externalIpv6Prefix, is empty in the preview in which it becomes dual-stack; that of
-// a new address is unknown, as it should be.
+// output, externalIpv6Prefix, is empty in the preview that makes it dual-stack. The output of a
+// new address is unknown there, as it should be.
 func subnetRange(address string) (string, error) {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

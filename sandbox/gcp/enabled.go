@@ -36,8 +36,8 @@ func (c *Cloud) disabled(api, project string) error {
 		c.title(api), number, api, number)}
 }
 
-// Enabled refuses in the words of an API that is not enabled in a project, or not known to
-// be yet.
+// Enabled returns the error of an API that is not enabled in a project, or does not know yet
+// that it is. It returns nil for an API that is usable.
 func (c *Cloud) Enabled(api, project string) error {
 	v, done := c.View()
 	defer done()

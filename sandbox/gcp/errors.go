@@ -33,7 +33,7 @@ func Invalid(field string, value any, why string, args ...any) error {
 		field, value, fmt.Sprintf(why, args...))}
 }
 
-// NotFound returns the answer to the name of what does not exist, see [IsNotFound].
+// NotFound returns the error for the name of an object that does not exist, see [IsNotFound].
 func NotFound(name string) error {
 	return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("The resource '%s' was not found", name)}
 }

@@ -34,7 +34,7 @@ type Fault struct {
 	Seconds int `json:"seconds,omitempty"`
 }
 
-// Answers of operations that were accepted; all others are of calls.
+// These faults strike an operation after its call was accepted. All others are answers to calls.
 const (
 	answerSlow   = "slow"
 	answerFailed = "failed"

@@ -16,8 +16,8 @@ const (
 	VerbGet    Verb = "get"
 	VerbUpdate Verb = "update"
 	VerbDelete Verb = "delete"
-	// VerbUndelete is that of a creation that brings a deleted object back. Calls have it only in
-	// [Verbs].
+	// VerbUndelete is the verb of a call that restores a deleted object by creating it. Only [Verbs]
+	// returns it.
 	VerbUndelete Verb = "undelete"
 )
 

@@ -18,7 +18,7 @@ const (
 	// MinMemory is for a running sandbox, 1.2 GB, or for linking the Pulumi program
 	// again after a change, 4.2 GB (README, "Measured").
 	MinMemory = 5 << 30
-	// MinBuildMemory is for compiling the Pulumi program: its SDKs take 9.0 GB at their peak (README, "Measured").
+	// MinBuildMemory is for compiling the Pulumi program: its SDKs take 8.0 GB at their peak (README, "Measured").
 	MinBuildMemory = 10 << 30
 	// MinDisk is for the tools, their build cache and module cache, and images: 15 GiB.
 	MinDisk = 15 << 30

@@ -47,9 +47,9 @@ type Watcher struct {
 	Say func(trouble string)
 	// Waiting reports whether Pulumi waits for the Deployment of this name; nil is for none.
 	Waiting func(deployment string) bool
-	// Patient makes the watch go on whatever it finds.
+	// Patient makes the watch continue, whatever it finds.
 	Patient bool
-	// All makes every Deployment matter, and the watch end once all are rolled out.
+	// All makes the watch cover every Deployment, and end once all are rolled out.
 	All bool
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time

@@ -135,7 +135,7 @@ func TestDialRepeatsByIdempotencyLevel(t *testing.T) {
 	}
 }
 
-// TestDialStopsRepeatingWhileAllFails counts what a service that answers nothing gets.
+// TestDialStopsRepeatingWhileAllFails counts the calls that reach a service that never answers.
 func TestDialStopsRepeatingWhileAllFails(t *testing.T) {
 	t.Parallel()
 	ctx, c := patient(t), newCluster(t)

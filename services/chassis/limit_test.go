@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// heldCalls answer when they are let go, and tell when they have come.
+// heldCalls blocks calls until letGo is closed, and reports each that arrives on came.
 type heldCalls struct{ came, letGo chan struct{} }
 
 func newHeldCalls() heldCalls { return heldCalls{make(chan struct{}), make(chan struct{})} }

@@ -113,7 +113,7 @@ var traced = handlers{
 	},
 }
 
-// traces calls by both kinds of call and returns the traceparent of each.
+// traces makes a unary and a streaming call, and returns the traceparent that each arrives with.
 func traces(t *testing.T, client grpc_testing.TestServiceClient) (unary, stream string) {
 	t.Helper()
 	ctx := metadata.AppendToOutgoingContext(bounded(t), "traceparent", traceparent, "baggage", "k=v")

@@ -283,7 +283,7 @@ func (e Event) judge(calls []loadgen.Call, m moments) Outcome {
 // several times as long because of their handshakes, and would always be the slowest.
 func p99(calls []loadgen.Call) time.Duration { return loadgen.P99(loadgen.Kept(calls)) }
 
-// refusals returns what does not hold for the refused calls.
+// refusals lists the promises about refused calls that were broken.
 func refusals(calls []loadgen.Call, m moments) (list []string) {
 	for when, between := range map[string][]loadgen.Call{
 		"before anything was done":                              loadgen.Between(calls, m.begun, m.happened),

@@ -90,8 +90,12 @@ func (r Results) RolloutTable() report.Table {
 // StepTable returns the table of what one service more costs.
 func (r Results) StepTable() report.Table {
 	t := report.Table{Columns: []string{"from … to services", "`make up`", "preview, no change", "program's memory", "engine's memory", "state"}}
-	for _, s := range r.steps() {
-		t.Add(s.services, fmt.Sprintf("%.2f s", s.up.Seconds()), fmt.Sprintf("%.3f s", s.preview.Seconds()),
+	for i, s := range r.steps() {
+		up := fmt.Sprintf("%.2f s", s.up.Seconds())
+		if i == 0 { // the first scale has more pods for each service
+			up = "–"
+		}
+		t.Add(s.services, up, fmt.Sprintf("%.3f s", s.preview.Seconds()),
 			fmt.Sprintf("%.2f MB", s.program/1e6), fmt.Sprintf("%.2f MB", s.engine/1e6), fmt.Sprintf("%.1f kB", s.state/1e3))
 	}
 	return t
