@@ -9,8 +9,10 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	aggregatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/aggregate/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -22,6 +24,10 @@ const (
 
 // canaryName returns the name of the cluster of a backend's canary.
 func canaryName(backend string) string { return backend + "-canary" }
+
+// shareName returns the name of the cluster that takes the canary's share of the calls. No
+// backend can have it, because of the underscore.
+func shareName(backend string) string { return backend + "_canary" }
 
 // releases returns the routes, made from a route and its action, that lead to the
 // versions of the backend. The version of a call is chosen once: a retry goes to
@@ -45,7 +51,7 @@ func releases(backend Backend, route *routev3.Route, action *routev3.RouteAction
 	shared.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: &routev3.WeightedCluster{
 		Clusters: []*routev3.WeightedCluster_ClusterWeight{
 			{Name: backend.Name, Weight: wrapperspb.UInt32(100 - canary.Weight)},
-			{Name: canaryName(backend.Name), Weight: wrapperspb.UInt32(canary.Weight)},
+			{Name: shareName(backend.Name), Weight: wrapperspb.UInt32(canary.Weight)},
 		},
 	}}
 	last := proto.CloneOf(route)
@@ -77,6 +83,25 @@ func canaryCluster(c Config, backend Backend) *clusterv3.Cluster {
 	return backendCluster(c, Backend{
 		Name: canaryName(backend.Name), Address: backend.Canary.Address, Port: backend.Port,
 	})
+}
+
+// canaryShare returns the cluster that leads to the canary and, while that has no healthy pod,
+// to the stable version. So a canary that fails altogether costs no call of its share. Neither
+// does the end of a canary, whose pods go while an Envoy that still knows them drains.
+func canaryShare(c Config, backend Backend) *clusterv3.Cluster {
+	return &clusterv3.Cluster{
+		Name: shareName(backend.Name),
+		ClusterDiscoveryType: &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
+			Name:        "envoy.clusters.aggregate",
+			TypedConfig: typed(&aggregatev3.ClusterConfig{Clusters: []string{canaryName(backend.Name), backend.Name}}),
+		}},
+		LbPolicy:                      clusterv3.Cluster_CLUSTER_PROVIDED,
+		ConnectTimeout:                durationpb.New(connectTimeout),
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(connectionBuffer),
+		TypedExtensionProtocolOptions: upstreamHTTP2(Backend{}), // which mirrors nothing
+		CommonLbConfig:                healthyOnly(),
+		CircuitBreakers:               circuitBreakers(c),
+	}
 }
 
 // headerName matches the name of a header that Envoy lets through and a client can

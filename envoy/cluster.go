@@ -58,7 +58,7 @@ func (c Config) clusters() []*clusterv3.Cluster {
 	for _, backend := range c.Backends {
 		clusters = append(clusters, backendCluster(c, backend))
 		if backend.Canary != nil {
-			clusters = append(clusters, canaryCluster(c, backend))
+			clusters = append(clusters, canaryCluster(c, backend), canaryShare(c, backend))
 		}
 	}
 	return clusters

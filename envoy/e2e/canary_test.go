@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -81,6 +82,33 @@ func TestCanaryHeader(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCanaryWithoutPods checks that the stable version takes the canary's share while that has no
+// healthy pod, at first one that finishes its calls, then none at all, and that no call fails
+// meanwhile.
+func TestCanaryWithoutPods(t *testing.T) {
+	t.Parallel()
+	r := startRelease(t, envoy.Canary{Weight: 100})
+	connection := r.dial(t)
+	takes := func(want int64) {
+		t.Helper()
+		eventually(t, startLimit, func() error {
+			if _, canary := r.split(t, connection, 30); canary != want {
+				return fmt.Errorf("the canary took %d of 30 calls, want %d", canary, want)
+			}
+			return nil
+		})
+	}
+	takes(30)
+	r.canary.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+	takes(0)
+	r.dns.setName(canaryPods)
+	r.stat(t, startLimit, "cluster.probe-canary.membership_total", 0)
+	takes(0)
+	r.canary.health.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
+	r.dns.setName(canaryPods, "127.0.0.6")
+	takes(30)
 }
 
 // TestCanaryIsRetriedWithin checks that a call is retried by the version that it was

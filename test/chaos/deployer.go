@@ -289,23 +289,12 @@ func newPair(name string, until time.Time) (chain, key string, err error) {
 	return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8), err
 }
 
-// provide configures a certificate and its key, which Pulumi encrypts first.
+// provide configures a certificate and its key, which Pulumi encrypts.
 func (s *Sandbox) provide(ctx context.Context, chain, key string) error {
 	if _, err := s.run(ctx, "sh", "-c", "printf '%s' \"$0\" | .cache/bin/sandbox pulumi -- config set --stack sandbox --secret certificateKeyPem", key); err != nil {
 		return err
 	}
-	completed, err := os.ReadFile(filepath.Join(s.Dir, ".sandbox", "Pulumi.sandbox.yaml"))
-	if err != nil {
-		return err
-	}
-	_, rest, found := strings.Cut(string(completed), "secure: ")
-	if !found {
-		return errors.New("the key was not encrypted by Pulumi")
-	}
-	encrypted, _, _ := strings.Cut(rest, "\n")
-	return s.configure(map[string]string{
-		"certificate": "provided", "certificatePem": strconv.Quote(chain), "certificateKeyPem": "{secure: " + encrypted + "}",
-	})
+	return s.configure(map[string]string{"certificate": "provided", "certificatePem": strconv.Quote(chain)})
 }
 
 // KillEngine kills (kill -9) the Pulumi process that a command has started.
