@@ -46,8 +46,9 @@ func TestPromises(t *testing.T) {
 		"only at first":        {Promise{Failed: 2, After: 100 * time.Millisecond}, first, quick, nil},
 		"for too long":         {Promise{Failed: 2, After: 90 * time.Millisecond}, first, quick, []string{"later than 90ms after failed"}},
 		"before":               {Promise{}, func(ms int) bool { return ms == 0 }, quick, []string{"1 calls failed before"}},
-		"slower":               {Promise{Slower: 2}, never, func(ms int) time.Duration { return time.Duration(1+ms/1000) * time.Millisecond }, []string{"p99 went from 1ms to 6ms"}},
-		"slower only at first": {Promise{Slower: 2, After: time.Second}, never, func(ms int) time.Duration { return time.Duration(max(0, 2000-ms)+1000) * time.Microsecond }, nil},
+		"slower":               {Promise{Slower: 2}, never, func(ms int) time.Duration { return time.Duration(30+30*(ms/1000)) * time.Millisecond }, []string{"p99 went from 30ms to 180ms"}},
+		"slower, but calm":     {Promise{Slower: 2}, never, func(ms int) time.Duration { return time.Duration(1+ms/1000) * time.Millisecond }, nil},
+		"slower only at first": {Promise{Slower: 2, After: time.Second}, never, func(ms int) time.Duration { return time.Duration(30*(max(0, 2000-ms)+1000)) * time.Microsecond }, nil},
 		"later": {Promise{Later: time.Millisecond}, never, func(ms int) time.Duration {
 			if ms >= 1000 && ms < 5000 {
 				return 3 * time.Millisecond
@@ -153,7 +154,7 @@ func TestPromiseAsASentence(t *testing.T) {
 		"no failed call": {},
 		"under 5 % failed; none that begins later than 5s after":         {Failed: 5, After: 5 * time.Second},
 		"under 20 % failed; 1 % of those that begin later than 6s after": {Failed: 20, After: 6 * time.Second, LateFailed: 1},
-		"no failed call; p99 within 3 times that of before":              {Slower: 3, After: time.Second},
+		"no failed call; p99 within 3 times that of before, or of 20ms":  {Slower: 3, After: time.Second},
 		"no failed call; p99 more by 1s, and not much more":              {Later: time.Second},
 	} {
 		if got := p.String(); got != want {
