@@ -71,9 +71,7 @@ func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
 					return err
 				}
 				if user.Get(method.Input().Fields().ByName("name")).String() == "break" {
-					unreadable := &emptypb.Empty{} // as services/chassis does
-					unreadable.ProtoReflect().SetUnknown(append(protowire.AppendTag(nil, 19000, protowire.BytesType), 127))
-					if err := stream.SendMsg(unreadable); err != nil {
+					if err := stream.SendMsg(unreadable()); err != nil {
 						return err
 					}
 				}
@@ -219,19 +217,34 @@ func TestRESTStreamFails(t *testing.T) {
 		if code, message := response.Trailer.Get("Grpc-Status"), response.Trailer.Get("Grpc-Message"); code != "15" || message != "half-way" {
 			t.Errorf("the stream %s has the trailers %v, want grpc-status 15", body, response.Trailer)
 		}
-		request, err := http.NewRequestWithContext(callContext(t), http.MethodGet, "https://"+e.address()+"/v1/list/break", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		broken, err := e.browser(t, h2).Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text, err := io.ReadAll(broken.Body); err == nil {
-			t.Errorf("a stream that its pod breaks off is read to its end as %s", text)
-		}
-		_ = broken.Body.Close()
+		e.expectBroken(t, h2, "/v1/list/break")
 	}
+}
+
+// unreadable returns a message that no type can parse. With it a pod on the chassis breaks off an
+// answer (unreadable in services/chassis).
+func unreadable() *emptypb.Empty {
+	message := &emptypb.Empty{}
+	message.ProtoReflect().SetUnknown(append(protowire.AppendTag(nil, 19000, protowire.BytesType), 127))
+	return message
+}
+
+// expectBroken requests a path whose pod breaks off its answer, and expects that the client
+// sees it.
+func (e *edge) expectBroken(t *testing.T, h2 bool, path string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(callContext(t), http.MethodGet, "https://"+e.address()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := e.browser(t, h2).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(response.Body); err == nil {
+		t.Errorf("an answer that its pod breaks off is read to its end as %q", text)
+	}
+	_ = response.Body.Close()
 }
 
 // TestRESTDeadline gives a call less time than it takes, in every unit.

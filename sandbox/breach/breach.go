@@ -15,10 +15,10 @@ import (
 // contract names the document that explains each sentence.
 const contract = "docs/contract.md"
 
-// Of lists the rules that the image of a pod breaks, the most telling first, each as
-// one sentence that says what to do. It is empty if the pod shows no sign of any. The
-// events are those of the pod. The log has the newest lines of the container that does
-// not run, from its last run if it has ended.
+// Of lists the rules that the image of a pod breaks, the most telling first, each as one
+// sentence that says what to do. It is empty if the pod shows no sign of any. It takes the
+// events of the pod, and the newest log lines of the container that does not run: those of its
+// last run if it has ended.
 func Of(pod *corev1.Pod, events []corev1.Event, log string) []string {
 	said := said{
 		log:    log,
