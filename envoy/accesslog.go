@@ -1,10 +1,14 @@
 package envoy
 
 import (
+	"maps"
+
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	streamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // accessLogFields maps the keys of a line to Envoy's command for the value
@@ -45,18 +49,37 @@ var accessLogFields = map[string]string{
 	"attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
 }
 
-// accessLog writes one line of JSON to stdout when a call has ended.
+// accessLog writes one line of JSON to stdout when a call has ended. Envoy's own command finds no
+// status of gRPC in an answer that was translated to gRPC-Web or REST. What status.lua noted is
+// in the line of such a call.
 func accessLog() []*accesslogv3.AccessLog {
+	translated := maps.Clone(accessLogFields)
+	translated["grpc_status"] = "%DYNAMIC_METADATA(" + statusName + ":name)%"
+	return []*accesslogv3.AccessLog{logger(accessLogFields, false), logger(translated, true)}
+}
+
+// logger returns the logger of these fields, for calls whose status was noted or was not.
+func logger(fields map[string]string, noted bool) *accesslogv3.AccessLog {
 	format := &structpb.Struct{Fields: map[string]*structpb.Value{}}
-	for key, command := range accessLogFields {
+	for key, command := range fields {
 		format.Fields[key] = structpb.NewStringValue(command)
 	}
-	return []*accesslogv3.AccessLog{{
+	return &accesslogv3.AccessLog{
 		Name: "envoy.access_loggers.stdout",
+		Filter: &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_MetadataFilter{
+			MetadataFilter: &accesslogv3.MetadataFilter{
+				Matcher: &matcherv3.MetadataMatcher{
+					Filter: statusName,
+					Path:   []*matcherv3.MetadataMatcher_PathSegment{{Segment: &matcherv3.MetadataMatcher_PathSegment_Key{Key: "name"}}},
+					Value:  &matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_PresentMatch{PresentMatch: noted}},
+				},
+				MatchIfKeyNotFound: wrapperspb.Bool(!noted),
+			},
+		}},
 		ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: typed(&streamv3.StdoutAccessLog{
 			AccessLogFormat: &streamv3.StdoutAccessLog_LogFormat{LogFormat: &corev3.SubstitutionFormatString{
 				Format: &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: format},
 			}},
 		})},
-	}}
+	}
 }

@@ -137,7 +137,7 @@ func edgeFilters(c Config) []*hcmv3.HttpFilter {
 		webFilters(c),
 		answerFilters(),
 		transcodingFilters(c),
-		[]*hcmv3.HttpFilter{translatedFilter()},
+		[]*hcmv3.HttpFilter{statusFilter(), translatedFilter()},
 		statsFilters(c),
 		clientFilters(c),
 		clientRateFilters(c),

@@ -14,11 +14,14 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
 )
 
 func TestAccessLog(t *testing.T) {
@@ -104,6 +107,13 @@ func (l *lines) find(text string) (string, error) {
 	return "", errors.Join(fmt.Errorf("no line with %q on stdout:\n%s", text, l.text.String()), scanner.Err())
 }
 
+// count returns how often the text was written.
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
 // TestAccessLogOfADeadline checks that the log has the deadline that the pod got: in
 // milliseconds whatever the client's unit, and capped at the edge's limit.
 func TestAccessLogOfADeadline(t *testing.T) {
@@ -124,6 +134,46 @@ func TestAccessLogOfADeadline(t *testing.T) {
 		_ = response.Body.Close()
 		if got := e.logged(t, "sends "+sent)["deadline"]; got != want {
 			t.Errorf("the log of a call with grpc-timeout %s has deadline %v, want %s", sent, got, want)
+		}
+	}
+}
+
+// TestAccessLogOfEveryWay checks that a line has the method and the status of the call, whatever
+// the client speaks, and whether the status came with the headers or after them.
+func TestAccessLogOfEveryWay(t *testing.T) {
+	t.Parallel()
+	config, backend := oneBackend(t)
+	config.REST, config.Backends[0].Services = true, prototest.Services(t, waysProto)
+	e := start(t, config)
+	e.awaitPods(t, "probe", 1)
+	for want, handle := range map[string]func(grpc.ServerStream) error{
+		"OK": func(stream grpc.ServerStream) error { return stream.SendMsg(&emptypb.Empty{}) },
+		"FAILED_PRECONDITION": func(grpc.ServerStream) error {
+			return status.Error(codes.FailedPrecondition, "with the headers")
+		},
+		"NOT_FOUND": func(stream grpc.ServerStream) error {
+			if err := stream.SendHeader(nil); err != nil {
+				return err
+			}
+			return status.Error(codes.NotFound, "after the headers")
+		},
+	} {
+		backend.answer(handle)
+		for way, change := range ways {
+			agent := want + " by " + way
+			if _, err := e.raw(t, methodsOfWays[1], func(r *http.Request) {
+				change(r)
+				r.Header.Set("User-Agent", agent)
+			}); err != nil {
+				t.Fatalf("%s: %v", agent, err)
+			}
+			entry := e.logged(t, `"user_agent":"`+agent+`"`)
+			if entry["grpc_status"] != want || entry["method"] != methodsOfWays[1] {
+				t.Errorf("the log of %s has grpc_status %v and method %v, want those of the call", agent, entry["grpc_status"], entry["method"])
+			}
+			if n := e.stdout.count(`"user_agent":"` + agent + `"`); n != 1 {
+				t.Errorf("the log has %d lines of %s, want one", n, agent)
+			}
 		}
 	}
 }

@@ -8,9 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
 )
 
 // ways lists the ways in which a call reaches a method: the fast path of native gRPC, and
@@ -31,12 +34,15 @@ var ways = map[string]func(*http.Request){
 	},
 }
 
-// restOf has a request by REST for methods of the library.
+// restOf has a request by REST for methods of [libraryProto] and of [waysProto].
 var restOf = map[string]struct{ method, path, body string }{
 	"/test.Library/Get":    {http.MethodGet, "/v1/shelves/a/books/b", ""},
 	"/test.Library/List":   {http.MethodGet, "/v1/shelves/a/books", ""},
 	"/test.Library/Create": {http.MethodPost, "/v1/shelves/a/books", "{}"},
 	"/test.Library/Update": {http.MethodPatch, "/v1/shelves/a/books/b", "{}"},
+	"/test.Ways/Get":       {http.MethodGet, "/v1/ways", ""},
+	"/test.Ways/Put":       {http.MethodPost, "/v1/ways", "{}"},
+	"/test.Ways/Watch":     {http.MethodGet, "/v1/watch", ""},
 }
 
 // outcome returns the code of an answer, whatever protocol it is in.
@@ -47,6 +53,7 @@ func (r reply) outcome() codes.Code {
 	return map[int]codes.Code{
 		http.StatusOK: codes.OK, http.StatusUnauthorized: codes.Unauthenticated, http.StatusForbidden: codes.PermissionDenied,
 		http.StatusNotFound: codes.Unimplemented, http.StatusMisdirectedRequest: codes.Unimplemented, http.StatusTooManyRequests: codes.ResourceExhausted,
+		http.StatusInternalServerError: codes.Internal, http.StatusGatewayTimeout: codes.DeadlineExceeded,
 	}[r.status]
 }
 
@@ -134,4 +141,33 @@ func (e *edge) callBy(t *testing.T, way func(*http.Request), client, authority, 
 		t.Errorf("%s: %v", method, err)
 	}
 	return got.outcome()
+}
+
+// TestNoWayHoldsMessagesBack reads the first message of a stream that goes on.
+func TestNoWayHoldsMessagesBack(t *testing.T) {
+	t.Parallel()
+	config, backend := oneBackend(t)
+	config.REST, config.Backends[0].Services = true, prototest.Services(t, waysProto)
+	release := make(chan struct{})
+	defer close(release)
+	backend.answer(func(stream grpc.ServerStream) error {
+		if err := stream.SendMsg(&emptypb.Empty{}); err != nil {
+			return err
+		}
+		<-release
+		return nil
+	})
+	e := start(t, config)
+	e.awaitPods(t, "probe", 1)
+	client := e.browser(t, true)
+	for way, change := range ways {
+		response, err := client.Do(e.request(t, "/test.Ways/Watch", change))
+		if err != nil {
+			t.Fatalf("%s: %v", way, err)
+		}
+		if _, err := io.ReadFull(response.Body, make([]byte, 2)); err != nil {
+			t.Errorf("the first message of a stream by %s: %v", way, err)
+		}
+		_ = response.Body.Close()
+	}
 }

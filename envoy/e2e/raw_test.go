@@ -31,7 +31,8 @@ func (e *edge) raw(t *testing.T, method string, change func(*http.Request)) (rep
 	return e.rawBy(t, e.browser(t, true), method, change)
 }
 
-func (e *edge) rawBy(t *testing.T, client *http.Client, method string, change func(*http.Request)) (reply, error) {
+// request returns the request of a call by hand, with an empty message.
+func (e *edge) request(t *testing.T, method string, change func(*http.Request)) *http.Request {
 	t.Helper()
 	request, err := http.NewRequestWithContext(callContext(t), http.MethodPost, "https://"+e.address(), strings.NewReader(emptyMessage))
 	if err != nil {
@@ -42,7 +43,12 @@ func (e *edge) rawBy(t *testing.T, client *http.Client, method string, change fu
 	if change != nil {
 		change(request)
 	}
-	response, err := client.Do(request)
+	return request
+}
+
+func (e *edge) rawBy(t *testing.T, client *http.Client, method string, change func(*http.Request)) (reply, error) {
+	t.Helper()
+	response, err := client.Do(e.request(t, method, change))
 	if err != nil {
 		return reply{}, err
 	}
