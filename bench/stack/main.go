@@ -68,7 +68,7 @@ func run(ctx context.Context, services string, cold, rollouts, only bool) error 
 	switch {
 	case only:
 	case rollouts:
-		if err := measureRollouts(ctx, root, &results); err != nil {
+		if err := rolloutsAgain(ctx, root, &results); err != nil {
 			return err
 		}
 	default:
@@ -93,14 +93,20 @@ func run(ctx context.Context, services string, cold, rollouts, only bool) error 
 	return results.Write(root, notes)
 }
 
-// measureRollouts measures the rollouts again, on the machine of the other results.
-func measureRollouts(ctx context.Context, root string, r *page.Results) error {
+// rolloutsAgain measures the rollouts on the machine of the other results.
+func rolloutsAgain(ctx context.Context, root string, r *page.Results) error {
 	if err := machine.Quiet(); err != nil {
 		return err
 	}
 	if err := sameMachine(r, machine.Describe(runtime.NumCPU())); err != nil {
 		return err
 	}
+	return measureRollouts(ctx, root, r)
+}
+
+// measureRollouts measures the rollouts on a copy of their own, which has the repository's
+// services only.
+func measureRollouts(ctx context.Context, root string, r *page.Results) error {
 	return in(ctx, root, false, func(c workCopy) (err error) {
 		if r.Rollouts, err = c.rollouts(ctx); err != nil {
 			return err
@@ -166,7 +172,7 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 		return nil
 	}
 	r.Date, r.Machine = time.Now(), here
-	return in(ctx, root, false, func(c workCopy) (err error) {
+	if err := in(ctx, root, false, func(c workCopy) (err error) {
 		if r.Rebuilt, err = c.rebuild(ctx); err != nil {
 			return err
 		}
@@ -185,14 +191,11 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 				return err
 			}
 		}
-		if !published(services) {
-			return nil
-		}
-		if r.Rollouts, err = c.rollouts(ctx); err != nil {
-			return err
-		}
-		return save()
-	})
+		return nil
+	}); err != nil || !published(services) {
+		return err
+	}
+	return measureRollouts(ctx, root, r)
 }
 
 // in calls f with a new copy, and removes the copy afterwards, also if f fails.
