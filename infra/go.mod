@@ -19,7 +19,10 @@ require (
 	gopkg.in/yaml.v3 v3.0.1
 )
 
-require github.com/CycloneDX/cyclonedx-go v0.12.0
+require (
+	github.com/CycloneDX/cyclonedx-go v0.12.0
+	gotest.tools/v3 v3.5.2
+)
 
 require (
 	github.com/deckarep/golang-set/v2 v2.5.0 // indirect

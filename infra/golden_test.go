@@ -2,26 +2,22 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"gopkg.in/yaml.v3"
+	"gotest.tools/v3/golden"
 
 	"example.com/grpc-edge/infra/config"
 	"example.com/grpc-edge/infra/config/configtest"
 	"example.com/grpc-edge/infra/config/declared"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 // TestGolden compares everything that a stack registers, and the functions that it calls, with testdata, so that a review
 // sees how a change affects the cloud. A word replaces what other tests check, and what
@@ -65,22 +61,7 @@ func TestGolden(t *testing.T) {
 		if err := encoder.Encode(list); err != nil {
 			t.Fatal(err)
 		}
-		got := stable(result, buffer.String())
-
-		golden := filepath.Join("testdata", stack+".yaml")
-		if *update {
-			if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s: if this is meant, run `go test . -run TestGolden -update` in infra (-want +got):\n%s", golden, diff)
-		}
+		golden.Assert(t, stable(result, buffer.String()), stack+".yaml")
 	}
 }
 

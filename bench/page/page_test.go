@@ -1,18 +1,16 @@
 package page
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"gotest.tools/v3/golden"
+
 	"example.com/grpc-edge/measure/machine"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata from what the code now gives")
 
 // sample returns results with an edge that misses some targets.
 func sample() Results {
@@ -57,20 +55,12 @@ func sample() Results {
 // TestFiles compares the files with testdata.
 func TestFiles(t *testing.T) {
 	t.Parallel()
-	if *update {
-		if err := sample().Write("testdata"); err != nil {
-			t.Fatal(err)
-		}
-	}
 	files, err := sample().Files()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, got := range files {
-		want, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil || string(want) != got {
-			t.Errorf("testdata/%s differs (%v); if that is meant, run `go test ./page -update`. Now:\n%s", name, err, got)
-		}
+		golden.Assert(t, got, name)
 	}
 	if stored, _ := filepath.Glob("testdata/*"); len(stored) != len(files) {
 		t.Errorf("testdata has %v, want the %d files that are written", stored, len(files))

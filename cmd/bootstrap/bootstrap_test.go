@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -20,9 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/oauth2"
 	"google.golang.org/api/option"
+	"gotest.tools/v3/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 // one is one run of the command in a test.
 type one struct {
@@ -171,7 +169,7 @@ func TestRuns(t *testing.T) {
 	for name, runs := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			compare(t, filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".txt"), play(t, runs))
+			golden.Assert(t, play(t, runs), strings.ReplaceAll(name, " ", "-")+".txt")
 		})
 	}
 }
@@ -249,23 +247,6 @@ func testCloud(t *testing.T, url, project string, out io.Writer) *cloud {
 	}
 	c.wait = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	return c
-}
-
-func compare(t *testing.T, golden, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s: if this is meant, run `go test . -update` (-want +got):\n%s", golden, diff)
-	}
 }
 
 // TestEveryFault lets each changing call of a run fail once: the next run must make

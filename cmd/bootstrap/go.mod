@@ -7,6 +7,7 @@ require (
 	github.com/pmezard/go-difflib v1.0.0
 	golang.org/x/oauth2 v0.38.0
 	google.golang.org/api v0.315.0
+	gotest.tools/v3 v3.5.2
 )
 
 require gopkg.in/yaml.v3 v3.0.1 // indirect

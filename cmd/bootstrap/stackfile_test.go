@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"gotest.tools/v3/golden"
+
 	"example.com/grpc-edge/internal/stackfile"
 )
 
@@ -52,7 +54,7 @@ func TestFiles(t *testing.T) {
 	t.Parallel()
 	for _, stack := range []string{"dev", "prod"} {
 		got := planned(t, testRun(stack, "owner/name"), "Pulumi."+stack+".yaml")
-		compare(t, filepath.Join("testdata", "Pulumi."+stack+".edited.yaml"), got)
+		golden.Assert(t, got, "Pulumi."+stack+".edited.yaml")
 		if again := planned(t, testRun(stack, "owner/name"), "Pulumi."+stack+".edited.yaml"); again != got {
 			t.Errorf("%s: edited again it is\n%s", stack, again)
 		}

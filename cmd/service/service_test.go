@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,11 +13,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gotest.tools/v3/golden"
 )
 
 const repository = "../.."
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestGolden shows what a new service consists of, but for go.mod and go.sum, which
 // are the model's.
@@ -33,18 +32,7 @@ func TestGolden(t *testing.T) {
 			if strings.HasPrefix(p, "go.") {
 				continue
 			}
-			golden := filepath.Join("testdata", name, p)
-			if *update {
-				if err := os.MkdirAll(filepath.Dir(golden), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(golden, content, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if want, err := os.ReadFile(golden); err != nil || !bytes.Equal(content, want) {
-				t.Errorf("%s is not as %s (%v); see `git diff` after `go test . -update`:\n%s", p, golden, err, content)
-			}
+			golden.AssertBytes(t, content, filepath.Join(name, p))
 		}
 	}
 }

@@ -3,20 +3,17 @@ package chart
 import (
 	"encoding/xml"
 	"errors"
-	"flag"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"gotest.tools/v3/golden"
+
 	"example.com/grpc-edge/measure/loadgen"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata from what the code now gives")
 
 // TestCharts compares a chart of each kind with testdata, and reads each as XML.
 func TestCharts(t *testing.T) {
@@ -43,15 +40,7 @@ func TestCharts(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
-		file := filepath.Join("testdata", name+".svg")
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if want, err := os.ReadFile(file); err != nil || string(want) != got {
-			t.Errorf("%s differs (%v); if that is meant, run `go test ./chart -update`. Now:\n%s", file, err, got)
-		}
+		golden.Assert(t, got, name+".svg")
 	}
 }
 

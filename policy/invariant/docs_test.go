@@ -1,14 +1,13 @@
 package invariant
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "rewrite the table in docs/policy.md")
+	"gotest.tools/v3/golden"
+)
 
 const (
 	docs  = "../../docs/policy.md"
@@ -29,15 +28,7 @@ func TestDocs(t *testing.T) {
 		t.Fatalf("%s lacks %q or %q", docs, begin, end)
 	}
 	want := before + begin + markdown() + end + after
-	if *update {
-		if err := os.WriteFile(docs, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if string(text) != want {
-		t.Errorf("the table in %s is not that of the rules: run `go test ./policy/invariant -update`", docs)
-	}
+	golden.Assert(t, want, "../"+docs) // from testdata
 }
 
 func markdown() string {

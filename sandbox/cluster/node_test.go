@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"encoding/json"
-	"flag"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"gotest.tools/v3/golden"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
@@ -20,8 +20,6 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/container"
 	"example.com/grpc-edge/sandbox/node/vm"
 )
-
-var update = flag.Bool("update", false, "write the golden files in testdata instead of comparing with them")
 
 func testPlane(t *testing.T) *controlPlane {
 	t.Helper()
@@ -48,34 +46,19 @@ func testNode(t *testing.T, plane *controlPlane) *node {
 	}
 }
 
-// golden compares text, in which dir stands for itself, with a file in testdata.
-func golden(t *testing.T, name, dir, text string) {
+// compare compares text, in which dir stands for itself, with a file in testdata.
+func compare(t *testing.T, name, dir, text string) {
 	t.Helper()
-	got, file := strings.ReplaceAll(text, dir, "/state/clusters/edge"), filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v: run the test with -update", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs; if that is right, run the test with -update (-want +got):\n%s", file, diff)
-	}
+	golden.Assert(t, strings.ReplaceAll(text, dir, "/state/clusters/edge"), name)
 }
 
-func goldenSpec(t *testing.T, name, dir string, spec vm.Spec) {
+func compareSpec(t *testing.T, name, dir string, spec vm.Spec) {
 	t.Helper()
 	text, err := json.MarshalIndent(spec, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, name, dir, string(text)+"\n")
+	compare(t, name, dir, string(text)+"\n")
 }
 
 func TestNodeFiles(t *testing.T) {
@@ -86,7 +69,7 @@ func TestNodeFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	goldenSpec(t, "node.json", plane.dir, spec)
+	compareSpec(t, "node.json", plane.dir, spec)
 	if err := n.writeCNI(netip.MustParsePrefix("10.4.0.0/24")); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +83,7 @@ func TestNodeFiles(t *testing.T) {
 			return err
 		}
 		written = append(written, strings.TrimPrefix(path, n.dir+"/"))
-		golden(t, filepath.Join("node", strings.TrimPrefix(path, n.dir)), plane.dir, string(text))
+		compare(t, filepath.Join("node", strings.TrimPrefix(path, n.dir)), plane.dir, string(text))
 		if kind := filepath.Ext(path); kind == ".yaml" || kind == ".conflist" {
 			if err := yaml.UnmarshalStrict(text, new(any)); err != nil {
 				t.Errorf("%s: %v", path, err)
@@ -154,7 +137,7 @@ func TestControlPlane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	goldenSpec(t, "controlplane.json", plane.dir, spec)
+	compareSpec(t, "controlplane.json", plane.dir, spec)
 	for _, name := range []string{"admin", "controller-manager", "scheduler"} {
 		testKubeconfig(t, plane.file(name+".kubeconfig"), "https://172.16.0.2")
 	}

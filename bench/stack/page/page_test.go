@@ -1,7 +1,6 @@
 package page
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -9,11 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"gotest.tools/v3/golden"
+
 	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/measure/report"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata from what the code now gives")
 
 // sample returns results that miss a target: memory grows faster than services.
 func sample() Results {
@@ -49,16 +48,7 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, got := range files {
-		file := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil || string(want) != got {
-			t.Errorf("%s differs (%v); if that is meant, run `go test ./stack/page -update`. Now:\n%s", file, err, got)
-		}
+		golden.Assert(t, got, name)
 	}
 	if stored, _ := filepath.Glob("testdata/*"); len(stored) != len(files) {
 		t.Errorf("testdata has %v, want the %d files that are written", stored, len(files))

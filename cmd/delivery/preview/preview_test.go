@@ -2,7 +2,6 @@ package preview
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,9 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"gotest.tools/v3/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 func noCommits(string) []string { return nil }
 
@@ -33,25 +31,7 @@ func TestComments(t *testing.T) {
 		if len(got) > limit {
 			t.Errorf("%s: %d characters, at most %d can be posted", name, len(got), limit)
 		}
-		golden(t, name+".md", got)
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s: if this is meant, run `go test ./preview -update` (-want +got):\n%s", file, diff)
+		golden.Assert(t, got, name+".md")
 	}
 }
 
@@ -68,7 +48,7 @@ func TestDrift(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "drift.md", p.Drift("dev"))
+	golden.Assert(t, p.Drift("dev"), "drift.md")
 }
 
 // TestImages reads the digests of what runs, also of pods that do not change.

@@ -1,7 +1,6 @@
 package networkpolicy
 
 import (
-	"flag"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -10,13 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"gotest.tools/v3/golden"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/yaml"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 var node = Node{Name: "node", Addresses: []netip.Addr{netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("192.168.0.2")}}
 
@@ -61,7 +58,6 @@ func TestRulesGolden(t *testing.T) {
 	for _, name := range []string{"edge", "all-features"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			golden := filepath.Join("testdata", name, "iptables")
 			cluster := load(t, name)
 			got := Rules(node, cluster)
 			slices.Reverse(cluster.Pods)
@@ -69,18 +65,7 @@ func TestRulesGolden(t *testing.T) {
 			if again := Rules(node, cluster); string(again) != string(got) {
 				t.Error("another order of pods and policies gives other rules")
 			}
-			if *update {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("rules differ (-want +got); run with -update if that is meant:\n%s", diff)
-			}
+			golden.AssertBytes(t, got, filepath.Join(name, "iptables"))
 		})
 	}
 }

@@ -97,7 +97,7 @@ func TestWhatReplaces(t *testing.T) {
 		{"alertEmails", policyToken, props{"notificationChannels": []any{"projects/test-project/notificationChannels/1"}}, false},
 		{"alertEmails", "gcp:monitoring/notificationChannel:NotificationChannel", props{"labels": props{"email_address": "other@example.com"}}, false},
 	}
-	stacks, kept := golden(t), 0
+	stacks, kept := goldenResources(t), 0
 	for _, tc := range cases {
 		news := props{}
 		for _, m := range []props{inputs[tc.token], tc.change} {

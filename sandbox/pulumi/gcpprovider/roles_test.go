@@ -3,7 +3,6 @@ package gcpprovider
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"gotest.tools/v3/golden"
 	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/sandbox/gcp"
@@ -20,8 +20,6 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/artifactregistry/docker"
 	"example.com/grpc-edge/sandbox/gcp/binaryauthorization"
 )
-
-var update = flag.Bool("update", false, "write infra/roles from the program's golden lists")
 
 // infra is the folder of the program, relative to this package.
 const infra = "../../../infra"
@@ -131,8 +129,8 @@ type registered struct {
 // pipeline runs, and only an owner changes it: a run only reads it.
 func (r registered) delivered() bool { return strings.HasPrefix(r.Parent, "grpc-edge:delivery:") }
 
-// golden returns the resources of every stack whose list is kept.
-func golden(t *testing.T) []registered {
+// goldenResources returns the resources of every stack whose list is kept.
+func goldenResources(t *testing.T) []registered {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(infra, "testdata", "*.yaml"))
 	if err != nil || len(files) == 0 {
@@ -293,25 +291,15 @@ func (r run) derive(c *gcp.Cloud, asks []ask) customRole {
 func roleFile(name string) string { return filepath.Join(infra, "roles", name+".yaml") }
 
 func TestRoleFilesAreDerivedFromTheProgram(t *testing.T) {
-	program := golden(t)
+	program := goldenResources(t)
 	for name, r := range runs {
-		want := r.derive(empty(t), r.asks(t, program))
-		if *update {
-			text, err := yaml.Marshal(want)
-			if err != nil {
-				t.Fatal(err)
-			}
-			header := fmt.Sprintf("# Derived from the resources in infra/testdata; `go test ./pulumi/gcpprovider -run Role -update` in sandbox/ writes it.\n"+
-				"# gcloud iam roles create grpcEdge.%s --project PROJECT --file infra/roles/%s.yaml\n", name, name)
-			if err := os.WriteFile(roleFile(name), append([]byte(header), text...), 0o644); err != nil {
-				t.Fatal(err)
-			}
+		text, err := yaml.Marshal(r.derive(empty(t), r.asks(t, program)))
+		if err != nil {
+			t.Fatal(err)
 		}
-		var got customRole
-		read(t, roleFile(name), &got)
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%s differs from what the program needs: run the test with -update and review the change\ngot  %v\nwant %v", roleFile(name), got, want)
-		}
+		header := fmt.Sprintf("# Derived from the resources in infra/testdata; `go test ./pulumi/gcpprovider -run Role -update` in sandbox/ writes it.\n"+
+			"# gcloud iam roles create grpcEdge.%s --project PROJECT --file infra/roles/%s.yaml\n", name, name)
+		golden.Assert(t, header+string(text), filepath.Join("..", roleFile(name))) // from testdata
 	}
 }
 
@@ -344,7 +332,7 @@ func anys(names []string) []any {
 
 // TestEachPermissionOfRolesIsNeeded removes one permission after another.
 func TestEachPermissionOfRolesIsNeeded(t *testing.T) {
-	program := golden(t)
+	program := goldenResources(t)
 	for name, r := range runs {
 		t.Run(name, func(t *testing.T) {
 			var role customRole
@@ -385,7 +373,7 @@ func TestPipelinesCannotRaiseTheirRights(t *testing.T) {
 		read(t, roleFile(name), &role)
 		e := newEngine(t, noRuntime{})
 		e.employ(role.Permissions)
-		for _, r := range golden(t) {
+		for _, r := range goldenResources(t) {
 			if token, _, _ := strings.Cut(r.Resource, " "); !r.delivered() || slices.Contains(shared, token) {
 				continue
 			}
@@ -411,7 +399,7 @@ func TestPipelinesCannotRaiseTheirRights(t *testing.T) {
 // owner makes what only delivery has; the account may read that, but not remove it.
 func TestRolesAreEnoughForARealRun(t *testing.T) {
 	used, ours := map[string]bool{}, map[string]bool{}
-	for _, r := range golden(t) {
+	for _, r := range goldenResources(t) {
 		token, _, _ := strings.Cut(r.Resource, " ")
 		used[token] = true
 		ours[token] = ours[token] || !r.delivered()

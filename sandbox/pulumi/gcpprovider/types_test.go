@@ -12,7 +12,7 @@ import (
 // notice that one is wrong.
 func TestEachTypeIsInAStack(t *testing.T) {
 	used := map[string]bool{}
-	for _, r := range golden(t) {
+	for _, r := range goldenResources(t) {
 		token, _, _ := strings.Cut(r.Resource, " ")
 		used[token] = true
 	}
