@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"example.com/grpc-edge/internal/subprocess"
 	"example.com/grpc-edge/measure/workcopy"
 )
 
@@ -74,7 +75,7 @@ func (c checkout) command(ctx context.Context, name string, args ...string) *exe
 // it prints is in the test's log.
 func (c checkout) run(ctx context.Context, t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
-	return workcopy.Run(c.command(ctx, name, args...), t.Output())
+	return subprocess.Logged(c.command(ctx, name, args...), t.Output())
 }
 
 // must is like run, and fails the test if the command fails.

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"example.com/grpc-edge/internal/subprocess"
 	"example.com/grpc-edge/measure/workcopy"
 )
 
@@ -61,5 +61,5 @@ func (c workCopy) time(ctx context.Context, name string, args ...string) (time.D
 func (c workCopy) run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = c.dir, c.env
-	return workcopy.Run(cmd, io.Discard)
+	return subprocess.Output(cmd)
 }

@@ -33,3 +33,13 @@ func TestOutput(t *testing.T) {
 		t.Errorf("of no program: %v, want an error that wraps fs.ErrNotExist and names the program", err)
 	}
 }
+
+func TestLogged(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	out, err := Logged(exec.CommandContext(t.Context(), "sh", "-c", "echo an answer; echo a reason >&2; exit 3"), &log)
+	const all = "an answer\na reason\n"
+	if out != "an answer\n" || err == nil || !strings.HasPrefix(log.String(), "$ sh -c ") || !strings.HasSuffix(log.String(), all) {
+		t.Errorf("Logged() = %q, %v, with the log %q; want the answer, an error, and the command with both texts in the log", out, err, &log)
+	}
+}

@@ -3,17 +3,15 @@
 package workcopy
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // tools lists the folders of .cache that `make up` would otherwise fetch or build again.
@@ -36,7 +34,7 @@ func Clone(ctx context.Context, root, dir string) error {
 		return err
 	}
 	const trusting = "git -c safe.directory=*" // both ends of the clone check who owns the checkout
-	_, err := Run(exec.CommandContext(ctx, "git", "-c", "safe.directory=*", "clone", "--quiet", "--upload-pack", trusting+" upload-pack", root, dir), io.Discard)
+	_, err := subprocess.Output(exec.CommandContext(ctx, "git", "-c", "safe.directory=*", "clone", "--quiet", "--upload-pack", trusting+" upload-pack", root, dir))
 	return err
 }
 
@@ -52,7 +50,7 @@ func link(root, dir string, parts ...string) error {
 		if _, err := os.Stat(from); os.IsNotExist(err) {
 			continue // not made yet; `make up` makes it
 		}
-		if _, err := Run(exec.Command("cp", "-rl", from, filepath.Join(dir, ".cache", part)), io.Discard); err != nil {
+		if _, err := subprocess.Output(exec.Command("cp", "-rl", from, filepath.Join(dir, ".cache", part))); err != nil {
 			return err
 		}
 	}
@@ -65,7 +63,7 @@ func Sources(root, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	list, err := Run(exec.Command("git", "-c", "safe.directory="+root, "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "-z"), io.Discard)
+	list, err := subprocess.Output(exec.Command("git", "-c", "safe.directory="+root, "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "-z"))
 	if err != nil {
 		return err
 	}
@@ -86,20 +84,6 @@ func Environment(dir string) []string {
 	})
 	// kubectl must not leave its cache in the home folder.
 	return append(env, "KUBECACHEDIR="+filepath.Join(dir, ".cache", "kubectl"))
-}
-
-// Run runs cmd and returns its standard output. It writes the command, its duration and all it
-// prints to log. The error holds the command and all it prints.
-func Run(cmd *exec.Cmd, log io.Writer) (string, error) {
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	line, start := strings.Join(cmd.Args, " "), time.Now()
-	err := cmd.Run()
-	fmt.Fprintf(log, "$ %s   (%.1f s)\n%s%s", line, time.Since(start).Seconds(), &stdout, &stderr)
-	if err != nil {
-		err = fmt.Errorf("running `%s`: %w\n%s%s", line, err, &stdout, &stderr)
-	}
-	return stdout.String(), err
 }
 
 func copyFile(from, to string) error {

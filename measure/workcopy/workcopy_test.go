@@ -4,19 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
-)
 
-func TestRun(t *testing.T) {
-	t.Parallel()
-	var log strings.Builder
-	out, err := Run(exec.Command("sh", "-c", "echo an answer; echo a reason >&2; exit 3"), &log)
-	const all = "an answer\na reason\n"
-	if out != "an answer\n" || err == nil || !strings.HasSuffix(err.Error(), "exit status 3\n"+all) || !strings.HasSuffix(log.String(), all) {
-		t.Errorf("Run() = %q, %v, with the log %q; want the answer, and both texts in the error and in the log", out, err, &log)
-	}
-}
+	"example.com/grpc-edge/internal/subprocess"
+)
 
 // TestCopies makes a clone, which has what is committed, and a copy, which has all files that
 // git does not ignore. Both share the tools with the repository.
@@ -32,7 +23,7 @@ func TestCopies(t *testing.T) {
 	const commit = "git init --quiet && git add . && git -c user.name=Test -c user.email=test@example.com commit --quiet --message all"
 	cmd := exec.Command("sh", "-c", commit)
 	cmd.Dir = root
-	if _, err := Run(cmd, t.Output()); err != nil {
+	if _, err := subprocess.Output(cmd); err != nil {
 		t.Fatal(err)
 	}
 	write(t, root, "file", "changed")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/internal/stackfile"
+	"example.com/grpc-edge/internal/subprocess"
 	"example.com/grpc-edge/measure/loadgen"
 	"example.com/grpc-edge/measure/workcopy"
 )
@@ -73,7 +74,7 @@ func (s *Sandbox) run(ctx context.Context, name string, args ...string) (string,
 	// gets SIGINT too, and finishes what it has begun.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel, cmd.WaitDelay = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }, 3*time.Minute
-	return workcopy.Run(cmd, s.Log)
+	return subprocess.Logged(cmd, s.Log)
 }
 
 func (s *Sandbox) pulumi(ctx context.Context, args ...string) (string, error) {

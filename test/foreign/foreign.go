@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,7 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
-	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // Source is the folder of the program and its proto, relative to the repository's root.
@@ -115,7 +114,7 @@ func lists(root string) []string {
 
 // pythonVersion returns the version of the distribution's Python, such as 3.11.
 func pythonVersion(ctx context.Context, root string) (string, error) {
-	text, err := workcopy.Run(exec.CommandContext(ctx, "apt-cache", append(lists(root), "depends", "python3-minimal")...), io.Discard)
+	text, err := subprocess.Output(exec.CommandContext(ctx, "apt-cache", append(lists(root), "depends", "python3-minimal")...))
 	if err != nil {
 		return "", fmt.Errorf("looking for the distribution's Python: %w", err)
 	}
@@ -189,6 +188,6 @@ func unpackWheels(ctx context.Context, root, folder, version string) (string, er
 func execute(ctx context.Context, dir string, environment []string, program string, arguments ...string) error {
 	command := exec.CommandContext(ctx, program, arguments...)
 	command.Dir, command.Env = dir, environment
-	_, err := workcopy.Run(command, io.Discard)
+	_, err := subprocess.Output(command)
 	return err
 }
