@@ -50,15 +50,15 @@ var accessLogFields = map[string]string{
 }
 
 // accessLog writes one line of JSON to stdout when a call has ended. Envoy's own command finds no
-// status of gRPC in an answer that was translated to gRPC-Web or REST. What status.lua noted is
-// in the line of such a call.
+// gRPC status in an answer that was translated to gRPC-Web or REST. The line of such a call has
+// the status that status.lua noted.
 func accessLog() []*accesslogv3.AccessLog {
 	translated := maps.Clone(accessLogFields)
 	translated["grpc_status"] = "%DYNAMIC_METADATA(" + statusName + ":name)%"
 	return []*accesslogv3.AccessLog{logger(accessLogFields, false), logger(translated, true)}
 }
 
-// logger returns the logger of these fields, for calls whose status was noted or was not.
+// logger returns an access logger with these fields, for calls with a noted status or for others.
 func logger(fields map[string]string, noted bool) *accesslogv3.AccessLog {
 	format := &structpb.Struct{Fields: map[string]*structpb.Value{}}
 	for key, command := range fields {

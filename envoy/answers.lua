@@ -27,7 +27,7 @@ local function quoted(text)
   return '"' .. text:gsub('[%c"\\]', function(c) return string.format("\\u%04x", c:byte()) end) .. '"'
 end
 
--- An answer that is not gRPC becomes one for a caller who speaks it: all of it is a status.
+-- For a gRPC caller, an answer that is not gRPC becomes one that consists only of a status.
 local function toGRPC(response)
   local body = response:body(true) -- waits for it, after which older objects are void
   local headers = response:headers()

@@ -18,8 +18,8 @@ import (
 //
 // with the labels envoy_cluster_name, which is the name of the backend,
 // envoy_grpc_bridge_service and envoy_grpc_bridge_method. A method that the
-// service does not declare is counted without the last two: whoever makes up
-// names makes no series.
+// service does not declare is counted without the last two: made-up names
+// create no series.
 func statsFilters(c Config) []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{httpFilter("envoy.filters.http.grpc_stats", &grpcstatsv3.FilterConfig{
 		PerMethodStatSpecifier: &grpcstatsv3.FilterConfig_IndividualMethodStatsAllowlist{

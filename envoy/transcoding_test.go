@@ -14,7 +14,7 @@ import (
 	"example.com/grpc-edge/envoy/prototest"
 )
 
-// shelves are two services at a path each, and one at none.
+// shelves declares two services with a path each, and one without a path.
 func shelves(t *testing.T, first, second string) Config {
 	t.Helper()
 	method := "rpc Get(Name) returns (Name) { option (google.api.http) = {get: %q}; }"
@@ -73,7 +73,7 @@ func TestNoRESTNoFilter(t *testing.T) {
 	}
 }
 
-// TestRESTPaths has what Envoy takes and what it refuses to start with.
+// TestRESTPaths covers paths that Envoy accepts, and paths with which it refuses to start.
 func TestRESTPaths(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ path, want string }{

@@ -24,10 +24,10 @@ const (
 	protosetFile = "services.protoset" // with the output protoset only: the edge may answer reflection instead
 )
 
-// commands holds the stack's ready-made commands. Their paths of files and of the program are
-// those of this machine, relative to the repository.
+// commands holds the stack's ready-made commands. They name the program and its files by their
+// paths on this machine, relative to the repository.
 type commands struct {
-	// GRPC are grpcurl's, sorted by method.
+	// GRPC holds the grpcurl commands, sorted by method.
 	GRPC []string
 	// REST holds the curl commands, sorted by route. It is empty if the edge serves no REST.
 	REST []string
@@ -49,8 +49,8 @@ func writeFiles(outputs map[string]any, dir string) error {
 	return os.WriteFile(filepath.Join(dir, protosetFile), protoset, 0o644)
 }
 
-// commandsOf returns the outputs' commands with the paths that their files and program have
-// here; state is the name of the state folder.
+// commandsOf returns the commands from the stack's outputs, with the local paths of their files
+// and program; state is the name of the state folder.
 func commandsOf(outputs map[string]any, state string) commands {
 	place := strings.NewReplacer(" "+caFile+" ", " "+state+"/"+caFile+" ", " "+protosetFile+" ", " "+state+"/"+protosetFile+" ")
 	sorted := func(output, prefix string) []string {

@@ -62,8 +62,8 @@ func (s sandbox) object(name string) (gcp.Object, error) {
 	return cloud.Get(relative)
 }
 
-// parseChanges reads KEY=VALUE, where VALUE is JSON, or a text as it is. No change
-// is the word delete.
+// parseChanges reads KEY=VALUE, where VALUE is JSON or plain text. The word delete, alone,
+// returns no changes.
 func parseChanges(words []string) (map[string]any, error) {
 	if slices.Equal(words, []string{"delete"}) {
 		return nil, nil

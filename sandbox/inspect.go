@@ -121,7 +121,7 @@ func (s sandbox) kubeconfigFile() string { return filepath.Join(s.state.Dir, "ku
 // kubectl returns the command that runs kubectl on the cluster.
 func (s sandbox) kubectl(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.tools.Bin("kubectl"), append([]string{"--kubeconfig", s.kubeconfigFile()}, args...)...)
-	// What kubectl remembers goes with the sandbox, not to the home folder.
+	// kubectl's cache goes with the sandbox, not to the home folder.
 	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(s.state.Dir, "kubectl"))
 	return cmd
 }

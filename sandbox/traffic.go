@@ -80,8 +80,8 @@ func (e edge) grpcurl(ctx context.Context, st stack.Stack, args ...string) *exec
 	return exec.CommandContext(ctx, st.Tools.Bin("grpcurl"), slices.Concat([]string{"-authority", e.authority}, e.flags, args)...)
 }
 
-// authorityOf returns the name by which the ready-made command calls a method, for the edge may
-// not serve it by its first name.
+// authorityOf returns the name by which the ready-made command calls a method, because the edge
+// may not serve it by its first name.
 func (e edge) authorityOf(method string) string {
 	words := strings.Fields(e.ready[method])
 	if i := slices.Index(words, "-authority"); i >= 0 && i+1 < len(words) {

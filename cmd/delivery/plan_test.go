@@ -54,8 +54,8 @@ func TestPlanUpdatesItsComment(t *testing.T) {
 	}
 }
 
-// TestPlanOfNoPullRequest checks that, without the number of a pull request nothing is written,
-// and no token is needed.
+// TestPlanOfNoPullRequest checks that, without the number of a pull request, nothing is
+// written and no token is needed.
 func TestPlanOfNoPullRequest(t *testing.T) {
 	j := newPlanned(t, "update")
 	t.Setenv("GITHUB_TOKEN", "")

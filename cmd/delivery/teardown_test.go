@@ -10,8 +10,8 @@ import (
 	"example.com/grpc-edge/cmd/delivery/pulumicli"
 )
 
-// TestUnprotect takes the protection of a stack away that is deployed after another: the
-// program refuses promotedFrom without deletionProtection, so that both go at once.
+// TestUnprotect removes the protection of a stack that is deployed after another: the program
+// refuses promotedFrom without deletionProtection, so both go at once.
 func TestUnprotect(t *testing.T) {
 	_, prod, _ := newJobs(t)
 	ran := filepath.Join(t.TempDir(), "ran")

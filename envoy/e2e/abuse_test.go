@@ -152,7 +152,7 @@ var badFrames = []abuse{
 
 const protocolError = "http.https.downstream_cx_protocol_error"
 
-// TestAbuse does all of it to one Envoy at once, each on a connection of its own,
+// TestAbuse subjects one Envoy to all abuses at once, each on a connection of its own,
 // while another client calls.
 func TestAbuse(t *testing.T) {
 	t.Parallel()

@@ -178,7 +178,7 @@ func TestAccessLogOfEveryWay(t *testing.T) {
 	}
 }
 
-// TestAccessLogIsOfClients has nothing of probes and scrapes.
+// TestAccessLogIsOfClients checks that the log has no lines for probes and scrapes.
 func TestAccessLogIsOfClients(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -35,7 +35,7 @@ func TestConnectionAge(t *testing.T) {
 	}
 }
 
-// TestConnectionsMayGrowOld has a client stay.
+// TestConnectionsMayGrowOld keeps a client connected.
 func TestConnectionsMayGrowOld(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -54,7 +54,7 @@ type backend struct {
 	instead atomic.Pointer[grpc.StreamHandler]
 }
 
-// answer has the backend answer from now on with the handler. Each call counts.
+// answer makes the backend answer with the handler from now on. Each call counts.
 func (b *backend) answer(handler func(stream grpc.ServerStream) error) {
 	counted := grpc.StreamHandler(func(_ any, stream grpc.ServerStream) error {
 		b.calls.Add(1)

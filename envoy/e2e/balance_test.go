@@ -234,7 +234,7 @@ func (p *pods) healthy(t *testing.T, n int) {
 	p.stat(t, noticeLimit, "cluster.probe.membership_healthy", int64(n))
 }
 
-// TestLeastRequest has one pod hold its calls for long. In turn it would get a
+// TestLeastRequest makes one pod hold its calls for a long time. By round robin it would get a
 // third of all calls.
 func TestLeastRequest(t *testing.T) {
 	t.Parallel()
@@ -293,7 +293,7 @@ func TestSlowStart(t *testing.T) {
 	})
 }
 
-// TestCircuitBreaker has more calls under way than there may be.
+// TestCircuitBreaker makes more concurrent calls than the limit allows.
 func TestCircuitBreaker(t *testing.T) {
 	t.Parallel()
 	const limit = 5

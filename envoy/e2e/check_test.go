@@ -9,8 +9,8 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// TestCheck asks Envoy about a configuration that is right, without ports or
-// certificates of its own, and hands on what a program says that refuses it.
+// TestCheck asks Envoy about a valid configuration, without ports or certificates of its
+// own, and checks that the message of a program that refuses it is passed on.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	config := libraryConfig(t)

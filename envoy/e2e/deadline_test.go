@@ -202,7 +202,7 @@ func asWeb(r *http.Request, contentType string) {
 	}
 }
 
-// TestDeadlineAfterHeaders has a pod on the chassis, or one that does as it does, end a
+// TestDeadlineAfterHeaders makes a pod on the chassis, or one that behaves like it, end a
 // stream with its status before the edge has to reset it.
 func TestDeadlineAfterHeaders(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ type nameServer struct {
 	records map[string][]netip.Addr // by name
 }
 
-// newNameServer has the hosts as records of podsName.
+// newNameServer returns a server with the hosts as records of podsName.
 
 func newNameServer(t *testing.T, hosts ...string) *nameServer {
 	t.Helper()

@@ -158,7 +158,7 @@ func TestDrainFailsNoCall(t *testing.T) {
 	second.stat(t, callLimit, "http.https.downstream_cx_total", 1)
 }
 
-// TestDrainWaitsForAHungCall but not for longer than its budget.
+// TestDrainWaitsForAHungCall checks that a drain waits for a hung call, within its budget.
 func TestDrainWaitsForAHungCall(t *testing.T) {
 	t.Parallel()
 	config, backend := oneBackend(t)
@@ -168,8 +168,8 @@ func TestDrainWaitsForAHungCall(t *testing.T) {
 	startDrain(t, e, 5*time.Second).expect(t, `"left":"1 calls on 1 connections"`)
 }
 
-// TestClientsStayWhileReadinessFails or they would come back to an Envoy to which
-// the load balancer still sends them.
+// TestClientsStayWhileReadinessFails checks that clients are not told to leave yet: the load
+// balancer would still send them to the same Envoy.
 func TestClientsStayWhileReadinessFails(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -55,7 +55,7 @@ func start(t *testing.T, config envoy.Config, replace ...string) *edge {
 	return startWith(t, elliptic.P256(), config, replace...)
 }
 
-// startWith has the key of the first certificate on a curve.
+// startWith is start with the key of the first certificate on this curve.
 func startWith(t *testing.T, curve elliptic.Curve, config envoy.Config, replace ...string) *edge {
 	t.Helper()
 	e := &edge{config: prepare(t, config, replace...), ca: newAuthority(t)}

@@ -175,8 +175,8 @@ func TestLargeErrors(t *testing.T) {
 	}
 }
 
-// TestTooLargeErrors has errors that no header of Envoy holds. They cost the call they
-// belong to, and no other.
+// TestTooLargeErrors makes backends answer errors that exceed Envoy's limit for a header. Each
+// error costs only its own call.
 func TestTooLargeErrors(t *testing.T) {
 	t.Parallel()
 	p := startPods(t)

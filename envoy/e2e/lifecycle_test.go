@@ -77,7 +77,7 @@ func TestAwait(t *testing.T) {
 	}
 }
 
-// TestAwaitGivesUp where one of two backends is down.
+// TestAwaitGivesUp checks that await gives up when one of two backends is down.
 func TestAwaitGivesUp(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -185,8 +185,8 @@ func startShop(t *testing.T, file protoreflect.FileDescriptor) *edge {
 	}})
 }
 
-// documented makes a request, and returns the operation that it is by the document and
-// what of request or reply is not as documented.
+// documented makes a request. It returns the documented operation that the request is for, and
+// what differs from the document in the request or reply.
 func (e *edge) documented(t *testing.T, document *openapi3.T, verb, target, contentType, body, want string) (string, error) {
 	t.Helper()
 	router, err := gorillamux.NewRouter(document)

@@ -57,8 +57,8 @@ func (r reply) outcome() codes.Code {
 	}[r.status]
 }
 
-// TestEveryWayIsGuarded has what may not call be refused by whatever way it comes, though the
-// filters that refuse are in the chain of only some of them.
+// TestEveryWayIsGuarded checks that a forbidden call is refused whichever way it comes, although
+// the filters that refuse it are in the chains of only some ways.
 func TestEveryWayIsGuarded(t *testing.T) {
 	t.Parallel()
 	e := start(t, guardedLibrary(t))

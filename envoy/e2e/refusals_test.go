@@ -207,8 +207,8 @@ func TestHEAD(t *testing.T) {
 	}
 }
 
-// TestRESTStreamFails half-way. HTTP/1.1 has the trailers, too. A page can't read them, and
-// sees by the end of the stream alone that a pod on the chassis failed.
+// TestRESTStreamFails breaks a stream half-way. HTTP/1.1 has the trailers, too. A page can't read
+// them: only the end of the stream shows it that a pod on the chassis failed.
 func TestRESTStreamFails(t *testing.T) {
 	t.Parallel()
 	e := startUsers(t, nil)
@@ -260,7 +260,7 @@ func TestRESTDeadline(t *testing.T) {
 	}
 }
 
-// TestUnknownQueryIsIgnored where the configuration says so.
+// TestUnknownQueryIsIgnored checks that unknown parameters are ignored where so configured.
 func TestUnknownQueryIsIgnored(t *testing.T) {
 	t.Parallel()
 	e := startUsers(t, func(c *envoy.Config) { c.IgnoreUnknownQuery = true })

@@ -310,10 +310,10 @@ func TestRemoteKeys(t *testing.T) {
 // bearer shows a token with each call.
 type bearer string
 
-// GetRequestMetadata is of credentials.PerRPCCredentials.
+// GetRequestMetadata implements credentials.PerRPCCredentials.
 func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	return map[string]string{"authorization": "Bearer " + string(b)}, nil
 }
 
-// RequireTransportSecurity is of credentials.PerRPCCredentials.
+// RequireTransportSecurity implements credentials.PerRPCCredentials.
 func (b bearer) RequireTransportSecurity() bool { return true }

@@ -185,7 +185,7 @@ func TestTraceIsTheCallersDecision(t *testing.T) {
 	if !strings.HasPrefix(got, "00-"+traceID+"-") || !strings.HasSuffix(got, "-00") {
 		t.Errorf("the backend got traceparent %q, want the same trace, not sampled", got)
 	}
-	// A call without a traceparent is drawn; once its span is there, the other would be too.
+	// A call without a traceparent is sampled; once its span is there, the other would be too.
 	own := regexp.MustCompile(`^00-([0-9a-f]{32})-[0-9a-f]{16}-01$`).FindStringSubmatch(callTraced(t, connection, ""))
 	if own == nil {
 		t.Fatal("a call without a traceparent is not traced, want all to be")

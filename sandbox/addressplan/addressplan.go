@@ -13,9 +13,9 @@ var (
 	// PrivateGoogleAPIs answers the same to pods: private.googleapis.com ("Configure Private
 	// Google Access": 199.36.153.8/30), which nothing but Google's networks routes.
 	PrivateGoogleAPIs = netip.MustParseAddr("199.36.153.8")
-	// FirstEndpoint and those up to FirstReserved are control planes'.
+	// FirstEndpoint begins the addresses of control planes, which end before FirstReserved.
 	FirstEndpoint = netip.MustParseAddr("198.51.100.2")
-	// FirstReserved and those after it can be reserved by a stack.
+	// FirstReserved begins the addresses that a stack can reserve.
 	FirstReserved = netip.MustParseAddr("198.51.100.10")
 	// HostEnd and RouterEnd are the two ends of the link into the sandbox.
 	HostEnd   = netip.MustParsePrefix("198.51.100.249/30")

@@ -1,6 +1,6 @@
 // Package breach reports which rules of docs/contract.md a pod's image breaks, from
-// what Kubernetes and the program itself say about it. They speak of probes and exit
-// codes; those who wrote the program look for what to change.
+// what Kubernetes and the program itself report. Those reports name probes and exit
+// codes, but the authors of the program need to know what to change.
 package breach
 
 import (

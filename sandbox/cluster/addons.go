@@ -22,9 +22,9 @@ import (
 	"example.com/grpc-edge/sandbox/addressplan"
 )
 
-// installAddons applies what a GKE cluster has before its user's first object:
-// cluster DNS under GKE's names, in Autopilot mode what changes and refuses pods, and
-// with managed collection its kinds of object. Applying it again changes nothing.
+// installAddons applies the objects that a GKE cluster has before its user's first one:
+// cluster DNS under GKE's names, in Autopilot mode the policies that change and refuse pods,
+// and with managed collection its custom resources. Applying them again changes nothing.
 func (c *Cluster) installAddons(ctx context.Context, managedPrometheus bool) error {
 	config, err := c.RESTConfig()
 	if err != nil {

@@ -39,10 +39,10 @@ func nthAddress(p netip.Prefix, n int) netip.Addr {
 	return a
 }
 
-// featureGates enables what kube-apiserver leaves off by default in this release and GKE has on
-// in a later one: a pod gets the labels topology.kubernetes.io/zone and region of the node it is
-// bound to. PodTopologyLabelsAdmission is alpha in Kubernetes 1.34 and on by default from 1.35
-// ("Feature Gates", Kubernetes; KEP-4742).
+// featureGates enables a feature that this release of kube-apiserver leaves off by default, and
+// that GKE has on in a later one: a pod gets the labels topology.kubernetes.io/zone and region
+// of the node that it is bound to. PodTopologyLabelsAdmission is alpha in Kubernetes 1.34 and on
+// by default from 1.35 ("Feature Gates", Kubernetes; KEP-4742).
 const featureGates = "--feature-gates=PodTopologyLabelsAdmission=true"
 
 // vmSpec writes the control plane's keys and kubeconfigs and returns the description of its

@@ -58,8 +58,8 @@ func (c *Cluster) nodeCaller(n *runningNode) credentials.Caller {
 	return c.caller(n.pool.ServiceAccount, n.pool.ServiceAccount)
 }
 
-// podCaller describes a running pod as a caller. Without GKE's metadata server on its node, it
-// gets what the node would.
+// podCaller describes a running pod as a caller. Without GKE's metadata server on its node,
+// the pod gets the identity of the node.
 func (c *Cluster) podCaller(ctx context.Context, client kubernetes.Interface, address netip.Addr) (credentials.Caller, error) {
 	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector("status.podIP", address.String()).String(),

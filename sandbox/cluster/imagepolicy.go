@@ -25,8 +25,8 @@ const (
 const imagePolicyName = "imagepolicywebhook.image-policy.k8s.io"
 
 // enforceImagePolicy makes the API server ask Binary Authorization about each pod, or
-// no longer. It is a webhook, as GKE's is: the ImagePolicyWebhook plugin of
-// kube-apiserver is shown no labels, by which a pod breaks the glass, and changes only
+// stop asking. It uses a webhook, as GKE does: the ImagePolicyWebhook plugin of
+// kube-apiserver does not see labels, which a pod needs for breakglass, and changes only
 // with a restart.
 func (c *Cluster) enforceImagePolicy(ctx context.Context, on bool, ca string) error {
 	config, err := c.RESTConfig()

@@ -8,8 +8,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/container"
 )
 
-// TestImagePolicy checks that the webhook asks one host only, as whoever may change a webhook
-// could reach any host by it. It asks about pods alone, and lets run what nobody judges.
+// TestImagePolicy checks that the webhook asks only one host, as anyone who may change a webhook
+// could reach any host through it. The webhook asks only about pods, and fails open.
 func TestImagePolicy(t *testing.T) {
 	t.Parallel()
 	spec := container.ClusterSpec{Name: "gke", Project: "p", Location: "us-central1"}

@@ -82,7 +82,7 @@ func (n *node) Disk() string       { return n.disk }
 // ReservedCPU returns the CPU that the node keeps from pods, in thousandths of a core.
 func (n *node) ReservedCPU() int { return reserved(n.pool, n.cpus) }
 
-// Trust and RuntimeSpec return the paths of what all containers get. RuntimeSpec is what `ctr
+// Trust and RuntimeSpec return the paths of files that all containers get. RuntimeSpec is what `ctr
 // oci spec` of containerd 1.6 prints, with the trusted authorities where Go and OpenSSL look for
 // them, and the variables for libraries that look elsewhere (requests and gRPC for Python).
 func (n *node) Trust() string       { return n.trust }

@@ -18,7 +18,7 @@ import (
 	"example.com/grpc-edge/sandbox/node/vm"
 )
 
-// Version of Kubernetes that tools/kubernetes builds.
+// Version is the version of Kubernetes that tools/kubernetes builds.
 const Version = "1.34.4"
 
 // Options describes what clusters are made from.

@@ -85,7 +85,7 @@ func (s State) Info() (info Info, ok bool, err error) {
 	if err := json.Unmarshal(text, &info); err != nil {
 		return Info{}, false, fmt.Errorf("reading %s: %w", s.infoFile(), err)
 	}
-	// What a killed daemon left is not what the running one says.
+	// A file left by a killed daemon does not describe the running one.
 	pid, err := s.daemonPID()
 	return info, err == nil && pid == info.PID, err
 }

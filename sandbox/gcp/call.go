@@ -7,7 +7,7 @@ func WithCalls(observe func(Call)) Option {
 	return func(c *Cloud) { c.observe = observe }
 }
 
-// Read returns the object of a name to the caller, see [As]. If the object
+// Read returns the object with this name to the caller, see [As]. If the object
 // does not exist, it returns an error for which [IsNotFound] holds.
 func (c *Cloud) Read(ctx context.Context, kind Kind, name string) (Object, error) {
 	o, err := c.Get(name)

@@ -2,14 +2,14 @@
 // who may make them, operations that take time, quotas, faults. Each folder beside it emulates an
 // API.
 //
-// Objects are described in the words of Pulumi's `gcp` provider, for that is
+// Objects are described in the terms of Pulumi's `gcp` provider, because it is
 // the only client. Each rule names the page of Google's documentation it comes
 // from, and each error reads as Google's own.
 //
 // A further API is a folder whose function API returns its kinds, each a [Resource] with the form of
 // its names, its permissions and what it refuses, and one line in package apis. It imports this
-// package, and another API only for what that one knows: whether a key may be used, say. What
-// Pulumi calls the resource is a line in the tables of package gcpprovider.
+// package, and another API only for what only that one knows, such as whether a key may be
+// used. Pulumi's name for the resource is a line in the tables of package gcpprovider.
 package gcp
 
 import (

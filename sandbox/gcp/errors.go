@@ -38,7 +38,7 @@ func NotFound(name string) error {
 	return &Error{Code: 404, Reason: "notFound", Message: fmt.Sprintf("The resource '%s' was not found", name)}
 }
 
-// AlreadyExists returns the answer to a creation of what exists.
+// AlreadyExists returns the answer to the creation of an object that already exists.
 func AlreadyExists(name string) error {
 	return &Error{Code: 409, Reason: "alreadyExists", Message: fmt.Sprintf("The resource '%s' already exists", name)}
 }

@@ -130,7 +130,7 @@ func (f Fault) String() string {
 	return text
 }
 
-// Faults reads those set in a cloud's folder.
+// Faults reads the faults that are set in a cloud's folder.
 func Faults(dir string) ([]Fault, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "faults.json"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -156,8 +156,8 @@ func SetFaults(dir string, faults []Fault) error {
 	return ReplaceFile(filepath.Join(dir, "faults.json"), text)
 }
 
-// strike returns the first fault that matches a call, and counts it; operations
-// chooses those of operations, or those of calls.
+// strike returns the first fault that matches a call, and counts it. The argument operations
+// selects the faults of operations, or else those of calls.
 func (c *Cloud) strike(call Call, operations bool) (Fault, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

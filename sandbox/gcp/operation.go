@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Create creates an object of a kind. A project, region or zone that config leaves out is that of at. The object is
-// complete when Create returns; if Create fails, nothing is left of the object. An operation
-// that was accepted goes on when ctx ends.
+// Create creates an object of a kind. If config leaves out the project, region or zone, it comes
+// from at. The object is complete when Create returns; if Create fails, nothing is left of the
+// object. An operation that was accepted goes on when ctx ends.
 func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properties) (Object, error) {
 	resource := c.resource(kind)
 	name, place, err := c.locate(kind, at, config)
@@ -43,8 +43,8 @@ func (c *Cloud) Create(ctx context.Context, kind Kind, at Place, config Properti
 	return c.Get(name)
 }
 
-// Update changes the object of a name to match config. What Google assigned stays, unless config
-// sets another value. A deleted object comes back, see [Resource].
+// Update changes the object with this name to match config. Values that Google assigned stay,
+// unless config sets others. A deleted object comes back, see [Resource].
 func (c *Cloud) Update(ctx context.Context, name string, at Place, config Properties) (Object, error) {
 	kind, _ := c.known(name)
 	if c.revives(name) {

@@ -16,8 +16,8 @@ type Place struct{ Project, Region, Zone string }
 // projectID matches a project's ID ("Creating and managing projects").
 var projectID = regexp.MustCompile(`^[a-z][-a-z0-9]{4,28}[a-z0-9]$`)
 
-// variable matches a part of the form of a name: a property, and for a location what stands for one
-// that is not given, if that is not the region.
+// variable matches a part of the form of a name: a property and, for a location, its default if
+// that is not the region.
 var variable = regexp.MustCompile(`\{\w+(:\w+)?\}`)
 
 // locate returns the name of an object and the parts of it that are its place,

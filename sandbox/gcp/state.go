@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// stateFile holds all objects. One file, because an operation changes several
-// objects at once and either all of it happened or nothing.
+// stateFile holds all objects. They share one file because an operation changes several
+// objects at once, and must happen completely or not at all.
 const stateFile = "state.json"
 
 type state struct {
@@ -44,8 +44,8 @@ func (c *Cloud) load() error {
 	return nil
 }
 
-// save writes what exists; what is being made or deleted counts as it was
-// before. The file is replaced whole, so that it is never half-written.
+// save writes the objects that exist. It writes an object that is being created or deleted as
+// it was before. The file is replaced whole, so that it is never half-written.
 // c.mu must be held.
 func (c *Cloud) save() error {
 	s := state{Objects: []*Object{}, Deleted: c.deleted, Buried: c.buried}

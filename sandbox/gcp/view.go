@@ -72,8 +72,8 @@ func (v View) ExistingOf(kind Kind, name string) (*Object, error) {
 	return o, err
 }
 
-// ProjectID returns the ID of a project that is given by its ID or number, and what it
-// is given if there is no such project.
+// ProjectID returns the ID of a project that is given by its ID or number. If there is no
+// such project, it returns its argument.
 func (v View) ProjectID(given string) string {
 	for _, o := range v.cloud.objects {
 		if ProjectNumber(o.Project()) == given {

@@ -40,12 +40,13 @@ func Handler(artifactRegistry, system, kms, secrets, knowing, imagePolicy http.H
 	})
 }
 
-// asked reports whether a request asks an API that has other uses, too, only whether it knows the project.
+// asked reports whether a request to an API with other uses only asks whether the API knows the
+// project.
 func asked(host, path string) bool {
 	return host == KMS || host == cluster.BinaryAuthorization || host == cluster.SecretManager && strings.HasSuffix(path, "/secrets")
 }
 
-// Asked lists the APIs of which the deployer asks only whether they know the project, see [Knowing].
+// Asked lists the APIs that the deployer asks only whether they know the project, see [Knowing].
 var Asked = []string{
 	"artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com",
 	"container.googleapis.com", "containeranalysis.googleapis.com", "dns.googleapis.com", "iam.googleapis.com",

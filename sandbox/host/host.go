@@ -42,7 +42,7 @@ type Facts struct {
 	Network      error    // what is in the network's way
 }
 
-// commands that are needed from the machine, and what has them on Debian.
+// commands lists the commands that the machine must have, and the Debian packages with them.
 var commands = map[string]string{"go": "golang", "python3": "python3", "apt-get": "apt", "dpkg-deb": "dpkg", "mount": "mount"}
 
 // Read reads the facts of this machine; dir is where the sandbox keeps its files.
@@ -69,7 +69,7 @@ func Read(dir string, network func() error) (Facts, error) {
 	return f, nil
 }
 
-// fsTypes that overlayfs can't be stacked on, by magic number (statfs(2)).
+// fsTypes lists the file systems that overlayfs can't be stacked on, by magic number (statfs(2)).
 var fsTypes = map[int64]string{0x794c7630: "overlayfs", 0x6969: "NFS", 0x01021997: "9p", 0x65735546: "FUSE"}
 
 // Check returns everything that is wrong at once, each with its remedy. build

@@ -33,7 +33,7 @@ var kept = []string{
 }
 
 // Write packs files of a sandbox's folder, the logs of builds and further parts. Whatever cannot be
-// read is named in the report, for the rest may be what is needed.
+// read is named in the report, as the rest may be enough.
 func Write(w io.Writer, state, builds string, parts ...Part) error {
 	hide, err := newRedactor(state)
 	if err != nil {

@@ -125,7 +125,7 @@ func (w *Watcher) tell(found []finding) {
 // that fixes it may still be building. Earlier crashes are ignored: a sandbox that was stopped
 // resumes with one of each container.
 func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err error) {
-	// In this order the newest ReplicaSet of an updated Deployment is never one of before.
+	// In this order, the newest ReplicaSet of an updated Deployment is never an older one.
 	pods, err := w.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, false, err
@@ -397,8 +397,8 @@ func (w *Watcher) container(p *corev1.Pod, c corev1.ContainerStatus) (finding, b
 	return finding{}, false
 }
 
-// killed is the exit code after SIGKILL. containerd may miss that the kernel sent it for want of
-// memory, and then reports a plain error.
+// killed is the exit code after SIGKILL. containerd may miss that the kernel sent it because
+// memory ran out, and then reports a plain error.
 const killed = 128 + 9
 
 // memoryLimit returns the memory limit of a container.

@@ -90,7 +90,7 @@ func TestDeadlineOfAStreamThatWaits(t *testing.T) {
 	}
 }
 
-// TestNoDeadlineOfTheEdge has none, and one that is not in the format.
+// TestNoDeadlineOfTheEdge sends no deadline, and one in another format.
 func TestNoDeadlineOfTheEdge(t *testing.T) {
 	t.Parallel()
 	client := start(t, settings{}, handlers{

@@ -44,7 +44,7 @@ type listed map[string]grpc.ServiceInfo
 // GetServiceInfo returns all services.
 func (l listed) GetServiceInfo() map[string]grpc.ServiceInfo { return l }
 
-// registerExtensions adds those that are declared in a file or, at any depth, in
+// registerExtensions adds the extensions that are declared in a file or, at any depth, in
 // its messages.
 func registerExtensions(types *protoregistry.Types, in interface {
 	Extensions() protoreflect.ExtensionDescriptors

@@ -108,8 +108,8 @@ func TestSettleTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// again are types of which a second creation makes no second object: Google takes the
-// same API, member or policy as what there is.
+// again lists types for which a second creation makes no second object: Google treats the
+// same API, member or policy as the existing one.
 var again = []string{
 	"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
 	"gcp:binaryauthorization/policy:Policy",
@@ -123,8 +123,8 @@ var again = []string{
 	"gcp:storage/bucketIAMMember:BucketIAMMember",
 }
 
-// TestEveryTypeIsKnown checks that it is known, for each type that the program creates in
-// Google Cloud, what a second creation does.
+// TestEveryTypeIsKnown checks that, for each type that the program creates in Google Cloud, the
+// effect of a second creation is known.
 func TestEveryTypeIsKnown(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../../infra/testdata/*.yaml")

@@ -22,7 +22,7 @@ var admissionPolicyResource = &gcp.Resource{
 	Idempotent: true, Needs: needAttestors, Check: checkAdmissionPolicy, Admit: admitAdmissionPolicy,
 }
 
-// needAttestors adds that who sets a policy may read its attestors.
+// needAttestors adds the permission to read a policy's attestors, which setting the policy needs.
 func needAttestors(call gcp.Call, all []gcp.Need) []gcp.Need {
 	if call.Verb == gcp.VerbCreate || call.Verb == gcp.VerbUpdate {
 		for _, attestor := range attestorsOf(call.Config) {

@@ -27,12 +27,12 @@ const breakGlass = "image-policy.k8s.io/break-glass"
 // ("Policy reference": the system policy covers the images of GKE).
 var systemImages = []string{"gke.gcr.io/**", "gcr.io/gke-release/**", "k8s.gcr.io/**", "gcr.io/stackdriver-agents/*"}
 
-// Reviewer decides by the policies of a cloud which pods may run.
+// Reviewer decides which pods may run, according to the policies of a cloud.
 type Reviewer struct{ *gcp.Cloud }
 
 // Review returns why Binary Authorization refuses a pod in a cluster, or "". The cluster is
-// given by its full name. A cluster with PROJECT_SINGLETON_POLICY_ENFORCE asks for it. It
-// follows "Policy reference".
+// given by its full name. Clusters with PROJECT_SINGLETON_POLICY_ENFORCE ask for a
+// review. The rules follow "Policy reference".
 func (r Reviewer) Review(cluster string, pod Pod) string {
 	v, done := r.View()
 	defer done()

@@ -11,9 +11,9 @@ import (
 // autopilot reports whether GKE runs the nodes of a cluster ("GKE Autopilot overview").
 func autopilot(cluster *gcp.Object) bool { return cluster.Config.Bool("enableAutopilot") }
 
-// admitAutopilot refuses what Autopilot clusters have no choice of ("Compare features in
-// Autopilot and Standard clusters", GKE). What the client refuses before, because two
-// properties of a description conflict, the provider checks.
+// admitAutopilot refuses settings that Autopilot clusters cannot choose ("Compare features in
+// Autopilot and Standard clusters", GKE). The provider checks what the client
+// refuses before that, because two properties of a description conflict.
 func admitAutopilot(t *gcp.Change) error {
 	p := t.New.Config
 	if at := t.New.Status.Text("location"); at != gcp.RegionOf(at) {
@@ -42,8 +42,9 @@ func admitAutopilot(t *gcp.Change) error {
 	return kms.MayEncrypt(t, nodes.Text("bootDiskKmsKey"), "compute-system")
 }
 
-// completeAutopilot adds what GKE reports of an Autopilot cluster that was told nothing of
-// it, as recorded by Config Connector (containercluster-autopilot-privilegedadmission).
+// completeAutopilot adds the values that GKE reports for an Autopilot cluster whose description
+// does not set them, as recorded by Config Connector
+// (containercluster-autopilot-privilegedadmission).
 func completeAutopilot(t *gcp.Change) {
 	t.Complete(gcp.Properties{"clusterAutoscaling": gcp.Properties{
 		"enabled": true, "autoscalingProfile": "OPTIMIZE_UTILIZATION",

@@ -22,8 +22,8 @@ var (
 	controlPlane = netip.MustParsePrefix("172.16.0.0/28")
 )
 
-// admitClusterNetwork finds the cluster's subnet and ranges and wants them to
-// exist and not to overlap ("VPC-native clusters", GKE documentation).
+// admitClusterNetwork finds the cluster's subnet and ranges, and checks that they
+// exist and do not overlap ("VPC-native clusters", GKE documentation).
 func admitClusterNetwork(t *gcp.Change) error {
 	p := t.New.Config
 	network, err := t.LookUp(compute.KindNetwork, cmp.Or(p.Text("network"), "default"))

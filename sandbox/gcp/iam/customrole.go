@@ -107,7 +107,7 @@ func holds(v gcp.View, role, permission string) bool {
 }
 
 // granted reports whether an identity has a permission on a resource: by the policy of the
-// resource, of what it is in, or of its project.
+// resource, of its parent, or of its project.
 func granted(v gcp.View, identity string, n gcp.Need) bool {
 	project := gcp.Segment(n.Resource, "projects")
 	for _, o := range v.All("", "") {

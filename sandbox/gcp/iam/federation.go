@@ -111,7 +111,8 @@ func checkIdentityProvider(p gcp.Properties) []gcp.Violation {
 	return c.Found
 }
 
-// checkExpression checks that text is CEL over the claims of a token; of a type, if one is given.
+// checkExpression checks that text is a CEL expression over the claims of a token. If a type is
+// given, the expression must have it.
 func checkExpression(c *gcp.Checker, property, text string, most int, want *cel.Type) {
 	if len(text) > most {
 		c.Wrong(property, "%d characters are more than %d", len(text), most)

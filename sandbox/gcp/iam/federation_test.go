@@ -54,8 +54,8 @@ func TestFederation(t *testing.T) {
 	}
 }
 
-// TestDeletedNamesAreTaken checks that iDs of what Google only marks as deleted are taken for a
-// while.
+// TestDeletedNamesAreTaken checks that the IDs of objects that Google only marks as deleted
+// stay taken for a while.
 func TestDeletedNamesAreTaken(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour

@@ -26,7 +26,7 @@ var keyVersion = regexp.MustCompile(`^(projects/[a-z0-9-]+/locations/[a-z0-9-]+/
 
 const kmsAPI = "cloudkms.googleapis.com"
 
-// Keys are the keys of a cloud that sign.
+// Keys holds the signing keys of a cloud.
 type Keys struct{ *gcp.Cloud }
 
 // SigningKey returns the public key of a version, PEM ("cryptoKeyVersions.get" and

@@ -162,8 +162,8 @@ func (t tile) overlaps(other tile) bool {
 	return t.x < other.x+other.width && other.x < t.x+t.width && t.y < other.y+other.height && other.y < t.y+t.height
 }
 
-// integer reads a number as Protocol Buffers' JSON may write it, also as text.
-// What is missing is 0; what is no whole number is -1, which is nowhere allowed.
+// integer reads a number in any form that ProtoJSON allows, including text. A missing number
+// is 0. Anything that is not a whole number is -1, which is allowed nowhere.
 func integer(v any) int {
 	switch n := v.(type) {
 	case nil:

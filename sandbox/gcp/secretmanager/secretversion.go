@@ -102,7 +102,7 @@ func (s Secrets) DescribeSecret(ctx context.Context, name string) (SecretVersion
 }
 
 // secretVersion reads a version for a caller with a permission, which is granted on the
-// secret or its project. Who lacks it is not told whether there is a secret.
+// secret or its project. A caller without it does not learn whether the secret exists.
 func (s Secrets) secretVersion(ctx context.Context, permission, name string) (SecretVersion, error) {
 	parts := VersionName.FindStringSubmatch(name)
 	if parts == nil {

@@ -18,7 +18,7 @@ import (
 // Init runs the first process of a VM: it reads the Spec from standard input, mounts what
 // the VM needs, and supervises its processes. It returns only on failure.
 func Init() error {
-	// A cgroup namespace is one thread's alone, and of those that it starts: all must be this one.
+	// A cgroup namespace belongs to one thread and those that it starts, so all must be this one.
 	runtime.LockOSThread()
 	var spec Spec
 	if err := json.NewDecoder(os.Stdin).Decode(&spec); err != nil {

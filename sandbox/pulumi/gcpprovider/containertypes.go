@@ -82,7 +82,7 @@ func autopilotVisibility(_ *session, inputs resource.PropertyMap) resource.Prope
 	return resource.PropertyMap{"enableIntranodeVisibility": resource.NewProperty(true)}
 }
 
-// disabled reports whether a feature is switched off that can be switched on only
+// disabled reports whether a feature that can only be switched on is switched off
 // (container/resource_container_cluster.go: isBeenEnabled).
 func disabled(old, new any) bool { return old == true && new != true }
 

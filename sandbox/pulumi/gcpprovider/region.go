@@ -29,7 +29,7 @@ func (p *provider) listRegions(ctx context.Context, s *session) {
 	}
 }
 
-// warn shows a warning in the run of an engine. One that gave no address gets none.
+// warn shows a warning in the run of an engine. An engine that gave no address gets no warning.
 func warn(ctx context.Context, engine, text string) error {
 	if engine == "" {
 		return nil

@@ -9,9 +9,9 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// The Terraform provider's: which answers are tried again (error_retry_predicates.go,
-// isCommonRetryableErrorCode), how long in all, and the first two waits, of which
-// each later one is the sum of the two before it (retry_transport.go).
+// These are the Terraform provider's: the answers that are retried (error_retry_predicates.go,
+// isCommonRetryableErrorCode), the total time, and the first two waits. Each later wait is
+// the sum of the two before it (retry_transport.go).
 var retryable = []int{429, 500, 502, 503}
 
 const (

@@ -3,8 +3,8 @@
 // package registry serves.
 //
 // It speaks the pulumirpc.LanguageRuntime protocol of the Pulumi SDK v3.276.0.
-// What only `pulumi convert` and `pulumi package` need (code generation, Pack,
-// Link) answers Unimplemented.
+// Methods that only `pulumi convert` and `pulumi package` need (code generation, Pack,
+// Link) answer Unimplemented.
 package languagehost
 
 import (

@@ -32,7 +32,7 @@ import (
 	"example.com/grpc-edge/sandbox/tools"
 )
 
-// Name of the sandbox's stack.
+// Name is the name of the sandbox's stack.
 const Name = "sandbox"
 
 // PolicyPack makes `pulumi preview` and `pulumi up` check the rules of the repository's
