@@ -18,14 +18,12 @@ import (
 	"example.com/grpc-edge/sandbox/node/vm"
 )
 
-// Version is the version of Kubernetes that tools/kubernetes builds.
-const Version = "1.34.4"
-
 // Options describes what clusters are made from.
 type Options struct {
 	Dir     string // state, one folder a cluster
 	Network *network.Network
 	Bin     func(name string) string // path of a built tool
+	Version string                   // of Kubernetes' programs among them, such as 1.34.4
 	Debs    string                   // root of the unpacked distribution packages
 	NodeEnv []string                 // environment that those packages' programs need
 	// IPTablesRestore is the program that loads a node's network policies.
@@ -109,7 +107,7 @@ func (r *Runtime) StartCluster(ctx context.Context, spec container.ClusterSpec) 
 		c.cancel = cancel
 		r.options.Started(background, c)
 	}
-	return container.ClusterStatus{Endpoint: c.plane.external, CACertificate: c.plane.ca.PEM(), Version: Version}, nil
+	return container.ClusterStatus{Endpoint: c.plane.external, CACertificate: c.plane.ca.PEM(), Version: r.options.Version}, nil
 }
 
 func (r *Runtime) start(spec container.ClusterSpec) (*Cluster, error) {

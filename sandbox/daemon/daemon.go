@@ -136,8 +136,12 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	kubernetes, err := d.tools.KubernetesVersion()
+	if err != nil {
+		return err
+	}
 	d.runtime = cluster.NewRuntime(cluster.Options{
-		Dir: d.state.ClustersDir(), Network: d.network, Bin: d.tools.Bin, Debs: d.tools.Debs(), NodeEnv: d.tools.Env(), IPTablesRestore: d.tools.IPTablesRestore(),
+		Dir: d.state.ClustersDir(), Network: d.network, Bin: d.tools.Bin, Version: kubernetes, Debs: d.tools.Debs(), NodeEnv: d.tools.Env(), IPTablesRestore: d.tools.IPTablesRestore(),
 		NodeDisk: os.Getenv(NodeDisk),
 		Cgroup:   CgroupParent, RegistryCA: ca.CertFile(), Trust: d.state.TrustFile(), Tokens: tokens, Started: d.clusterStarted,
 	})

@@ -27,7 +27,7 @@ func (t Tools) NextEnvoy(ctx context.Context, status func(string)) error {
 
 func (t Tools) envoy(ctx context.Context, name string, status func(string)) error {
 	dir := filepath.Join(t.Root, "tools", name)
-	stamp, err := hashFiles("", dir)
+	stamp, err := t.stamp(name)
 	if err != nil {
 		return err
 	}

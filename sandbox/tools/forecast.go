@@ -34,12 +34,13 @@ var firstTime = map[string]Work{
 // megabytesPerSecond is the usual speed of registries.
 const megabytesPerSecond = 10
 
-// Left returns the work that a stage still has, which is none once it was done.
+// Left returns the work that a stage still has, which is none once it was done from the same sources.
 func (t Tools) Left(name string) Work {
-	_, err := os.Stat(t.stampFile(name))
-	done := err == nil
+	done := false
 	if name == Program {
 		_, done = t.compiled()
+	} else {
+		done = t.current(name)
 	}
 	if done {
 		return Work{}

@@ -7,7 +7,7 @@ import (
 
 func TestForecast(t *testing.T) {
 	t.Parallel()
-	tools := In(t.TempDir())
+	tools := unbuilt(t)
 	first := tools.Forecast(2, 16e9)
 	for _, want := range []string{"min with 2 cores and 16 GB of free memory", "from package registries", "kubernetes, pulumi", Program} {
 		if !strings.Contains(first, want) {
@@ -22,13 +22,11 @@ func TestForecast(t *testing.T) {
 			t.Errorf("a line is %d characters long: %s", len(line), line)
 		}
 	}
-	for _, name := range append(Modules(), "packages", "envoy") {
+	for _, name := range stages {
 		if firstTime[name] == (Work{}) {
 			t.Errorf("it is not known what %s takes", name)
 		}
-		if err := tools.done(name, ""); err != nil {
-			t.Fatal(err)
-		}
+		tools.finish(t, name)
 	}
 	if rest := tools.Forecast(2, 16e9); !strings.Contains(rest, "Compiled: "+Program+"\n") {
 		t.Errorf("the program alone is left, and the forecast says:\n%s", rest)

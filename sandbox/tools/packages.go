@@ -29,11 +29,10 @@ var distutils = []string{"python3-distutils", "python3-lib2to3"}
 
 // Packages fetches and unpacks the distribution's packages.
 func (t Tools) Packages(ctx context.Context, status func(string)) error {
-	release, err := os.ReadFile("/etc/os-release")
+	stamp, err := t.stamp("packages")
 	if err != nil {
 		return err
 	}
-	stamp := string(release) + strings.Join(packages, " ")
 	return t.once("packages", stamp, nil, func() error {
 		if err := os.RemoveAll(filepath.Join(t.Cache, "packages")); err != nil {
 			return err

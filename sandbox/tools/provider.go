@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -27,15 +26,20 @@ const (
 // PulumiHome returns the folder of Pulumi's plugins and settings, its PULUMI_HOME.
 func (t Tools) PulumiHome() string { return filepath.Join(t.Cache, "pulumi") }
 
+// providerVersion returns the version of the SDK in infra/go.mod: Pulumi looks for a plugin of
+// exactly the version that the program asks for.
+func (t Tools) providerVersion() (string, error) {
+	return required(filepath.Join(t.Root, "infra", "go.mod"), sdkModule)
+}
+
 // buildKubernetesProvider builds the provider and installs it as a plugin: Pulumi starts a
-// process of it in each run. Its version is that of the SDK in infra/go.mod, since Pulumi
-// looks for a plugin of exactly the version that the program asks for.
+// process of it in each run.
 func (t Tools) buildKubernetesProvider(ctx context.Context, status func(string)) error {
-	version, err := required(filepath.Join(t.Root, "infra", "go.mod"), sdkModule)
+	version, err := t.providerVersion()
 	if err != nil {
 		return err
 	}
-	stamp, err := hashFiles(runtime.Version()+version, t.source(kubernetesProvider))
+	stamp, err := t.stamp(kubernetesProvider)
 	if err != nil {
 		return err
 	}

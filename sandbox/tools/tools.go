@@ -18,6 +18,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/mod/semver"
 )
 
 // Tools is a folder of tools.
@@ -59,23 +61,55 @@ func (t Tools) Env() []string {
 	}
 }
 
-// kubernetesFlags holds the flags that Kubernetes' own build passes to the linker. Without them
-// its programs report no version.
-const kubernetesFlags = "-X k8s.io/component-base/version.gitVersion=v1.34.4 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
-
 // module is a folder below tools/ and what is built from it.
 type module struct {
-	name, packages, ldflags string
-	binaries                []string
+	name, packages string
+	binaries       []string
+	// versioned is a module that the folder requires. The programs report its version, which
+	// flags passes to the linker as their own build does. Without, they report none.
+	versioned string
+	flags     func(version string) string
+}
+
+func kubernetesFlags(version string) string {
+	const variable = "-X k8s.io/component-base/version."
+	major, minor, _ := strings.Cut(strings.TrimPrefix(semver.MajorMinor(version), "v"), ".")
+	return variable + "gitVersion=" + version + " " + variable + "gitMajor=" + major + " " + variable + "gitMinor=" + minor
+}
+
+func pulumiFlags(version string) string {
+	return "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + version
 }
 
 // modules in the order of their build time, so that the longest wait comes first.
 var modules = []module{
-	{"kubernetes", "tool", kubernetesFlags, []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"}},
-	{"pulumi", "tool", "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.276.0", []string{"pulumi"}},
-	{"coredns", ".", "", []string{"coredns"}},
-	{"etcd", "tool", "", []string{"etcd"}},
-	{"grpcurl", "tool", "", []string{"grpcurl"}},
+	{
+		"kubernetes", "tool", []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"},
+		"k8s.io/kubernetes", kubernetesFlags,
+	},
+	{"pulumi", "tool", []string{"pulumi"}, "github.com/pulumi/pulumi/sdk/v3", pulumiFlags},
+	{"coredns", ".", []string{"coredns"}, "", nil},
+	{"etcd", "tool", []string{"etcd"}, "", nil},
+	{"grpcurl", "tool", []string{"grpcurl"}, "", nil},
+}
+
+// find returns the module of a name, which is one of [Modules] other than the provider.
+func find(name string) module {
+	return modules[slices.IndexFunc(modules, func(m module) bool { return m.name == name })]
+}
+
+// KubernetesVersion returns the version of Kubernetes that tools/kubernetes builds, such as 1.34.4.
+func (t Tools) KubernetesVersion() (string, error) {
+	version, err := t.version(find("kubernetes"))
+	return strings.TrimPrefix(version, "v"), err
+}
+
+// version returns the version that the programs of a module report, or nothing.
+func (t Tools) version(m module) (string, error) {
+	if m.versioned == "" {
+		return "", nil
+	}
+	return required(filepath.Join(t.source(m.name), "go.mod"), m.versioned)
 }
 
 // Modules returns the names of the tool modules.
@@ -92,21 +126,66 @@ func (t Tools) Build(ctx context.Context, name string, status func(string)) erro
 	if name == kubernetesProvider {
 		return t.buildKubernetesProvider(ctx, status)
 	}
-	m := modules[slices.IndexFunc(modules, func(m module) bool { return m.name == name })]
-	stamp, err := hashFiles(runtime.Version()+m.ldflags, t.source(m.name))
+	m := find(name)
+	stamp, err := t.stamp(name)
 	if err != nil {
 		return err
 	}
 	return t.once(m.name, stamp, m.binaries, func() error {
-		if _, version, _ := strings.Cut(m.ldflags, "Version="); m.name == "pulumi" && t.adopt("pulumi", version, t.source(m.name)) {
+		version, err := t.version(m)
+		if err != nil {
+			return err
+		}
+		if m.name == "pulumi" && t.adopt("pulumi", version, t.source(m.name)) {
 			return nil
 		}
 		bin := filepath.Join(t.Cache, "bin") + "/"
 		if m.name == "etcd" {
 			bin += "etcd" // the module's path ends in server/v3, and go would name it server
 		}
-		return t.goBuild(ctx, m.name, status, "-ldflags", "-s -w "+m.ldflags, "-o", bin, m.packages)
+		return t.goBuild(ctx, m.name, status, "-ldflags", strings.TrimSpace("-s -w "+m.linker(version)), "-o", bin, m.packages)
 	})
+}
+
+// linker returns the flags by which the programs of a module report a version.
+func (m module) linker(version string) string {
+	if m.flags == nil {
+		return ""
+	}
+	return m.flags(version)
+}
+
+// stamp returns what a stage is made from. A stage whose stamp is another is done again.
+func (t Tools) stamp(name string) (string, error) {
+	switch name {
+	case "packages":
+		release, err := os.ReadFile("/etc/os-release")
+		return string(release) + strings.Join(packages, " "), err
+	case "envoy", NextEnvoy:
+		return hashFiles("", t.source(name))
+	case kubernetesProvider:
+		version, err := t.providerVersion()
+		if err != nil {
+			return "", err
+		}
+		return hashFiles(runtime.Version()+version, t.source(name))
+	}
+	m := find(name)
+	version, err := t.version(m)
+	if err != nil {
+		return "", err
+	}
+	return hashFiles(runtime.Version()+m.linker(version), t.source(name))
+}
+
+// current reports whether a stage is done, and is what its sources now make.
+func (t Tools) current(name string) bool {
+	stamp, err := t.stamp(name)
+	if err != nil {
+		return false
+	}
+	old, err := os.ReadFile(t.stampFile(name))
+	return err == nil && string(old) == stamp
 }
 
 // source returns the folder of a tool's module.
@@ -114,16 +193,16 @@ func (t Tools) source(name string) string { return filepath.Join(t.Root, "tools"
 
 // goBuild runs go build in a tool's module, outside of any workspace.
 func (t Tools) goBuild(ctx context.Context, name string, status func(string), args ...string) error {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-v", "-trimpath"}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-v", "-trimpath", "-buildvcs=false"}, args...)...)
 	cmd.Dir = t.source(name)
-	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
 	return t.run(cmd, name, status)
 }
 
 // Fresh reports whether nothing would have to be fetched or built.
 func (t Tools) Fresh() bool {
 	for _, name := range append(Modules(), "packages", "envoy") {
-		if _, err := os.Stat(t.stampFile(name)); err != nil {
+		if !t.current(name) {
 			return false
 		}
 	}

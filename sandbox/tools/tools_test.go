@@ -72,19 +72,65 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// stages lists the stages but for [Program].
+var stages = append(Modules(), "packages", "envoy")
+
+// unbuilt returns the tools of a checkout in which nothing is built.
+func unbuilt(t *testing.T) Tools {
+	t.Helper()
+	tools := In(t.TempDir())
+	write(t, filepath.Join(tools.Root, "infra", "go.mod"), "module infra\n\nrequire "+sdkModule+" v4.1.0\n")
+	for _, name := range stages {
+		requires := map[string]string{
+			"kubernetes": "require k8s.io/kubernetes v1.2.3\n", "pulumi": "require github.com/pulumi/pulumi/sdk/v3 v3.2.1\n",
+		}
+		write(t, filepath.Join(tools.source(name), "go.mod"), "module "+name+"\n\n"+requires[name])
+	}
+	return tools
+}
+
+// finish leaves the stamp of a stage that is done.
+func (t Tools) finish(test *testing.T, name string) {
+	test.Helper()
+	stamp, err := t.stamp(name)
+	if err != nil {
+		test.Fatal(err)
+	}
+	if err := t.done(name, stamp); err != nil {
+		test.Fatal(err)
+	}
+}
+
+// TestFresh has every stage done, and then one whose sources have changed.
 func TestFresh(t *testing.T) {
 	t.Parallel()
-	tools := In(t.TempDir())
-	for _, name := range append(Modules(), "packages", "envoy") {
-		if tools.Fresh() {
+	tools := unbuilt(t)
+	for _, name := range stages {
+		if tools.Fresh() || tools.Left(name) == (Work{}) {
 			t.Errorf("fresh before %s is there", name)
 		}
-		if err := tools.once(name, "stamp", nil, func() error { return nil }); err != nil {
-			t.Fatal(err)
-		}
+		tools.finish(t, name)
 	}
-	if !tools.Fresh() {
+	if !tools.Fresh() || tools.Left("etcd") != (Work{}) {
 		t.Error("not fresh with everything there")
+	}
+	write(t, filepath.Join(tools.source("etcd"), "go.mod"), "module etcd\n\nrequire example.com/newer v1.0.0\n")
+	if tools.Fresh() || tools.Left("etcd") == (Work{}) {
+		t.Error("fresh although a version in tools/etcd has changed")
+	}
+}
+
+// TestVersions reads what the programs of this repository's tools report.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	tools := In("../..")
+	version, err := tools.KubernetesVersion()
+	if err != nil || !strings.HasPrefix(version, "1.") {
+		t.Errorf("KubernetesVersion() = %q, %v, want 1.…", version, err)
+	}
+	const want = "-X k8s.io/component-base/version.gitVersion=v1.34.4 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
+	if got := kubernetesFlags("v1.34.4"); got != want {
+		t.Errorf("kubernetesFlags(v1.34.4) = %s, want %s", got, want)
 	}
 }
 
