@@ -110,7 +110,7 @@ type stack struct {
 // platform creates the resources of Google Cloud.
 func (s *stack) platform(ctx *pulumi.Context) error {
 	c := s.config
-	apis, err := project.New(ctx, "project", &project.Args{Project: c.Project, More: moreAPIs(c)})
+	apis, err := project.New(ctx, "project", &project.Args{Project: c.Project, More: optionalAPIs(c)})
 	if err != nil {
 		return err
 	}
@@ -192,8 +192,8 @@ func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount) (err er
 	return err
 }
 
-// moreAPIs lists the APIs that only some stacks need.
-func moreAPIs(c *config.Config) []string {
+// optionalAPIs lists the APIs that only some stacks need.
+func optionalAPIs(c *config.Config) []string {
 	var apis []string
 	if c.BinaryAuthorization {
 		apis = append(apis, "binaryauthorization.googleapis.com")
