@@ -32,6 +32,7 @@ func TestDelivery(t *testing.T) {
 	d.commitAll(t, "Start")
 	runSteps(t, []step{
 		{"main is deployed", func(t *testing.T) { d.must(ctx, t, "make", "up") }},
+		{"a preview that violates a policy names it", func(t *testing.T) { d.violation(ctx, t) }},
 		{"a pull request is previewed in one comment", func(t *testing.T) { d.pullRequest(ctx, t) }},
 		{"a plan that no longer holds is refused", func(t *testing.T) { d.refuseStalePlan(ctx, t) }},
 		{"merged, it is brought up as it was reviewed", func(t *testing.T) { d.merge(ctx, t) }},
@@ -64,6 +65,22 @@ func (d *delivery) commitAll(t *testing.T, message string) {
 }
 
 const plan = ".cache/delivery/sandbox/plan.json"
+
+// violation previews pods whose programs could change themselves.
+func (d *delivery) violation(ctx context.Context, t *testing.T) {
+	const pods = "infra/workload/pod.go"
+	d.edit(t, pods, "ReadOnlyRootFilesystem:   pulumi.Bool(true)", "ReadOnlyRootFilesystem:   pulumi.Bool(false)")
+	out, err := d.run(ctx, t, "make", "plan")
+	if err == nil {
+		t.Error("the plan succeeded")
+	}
+	for _, want := range []string{"### sandbox: the preview failed\n", "policy pod-read-only: ", `"echo": spec.template.spec.containers[0].securityContext.readOnlyRootFilesystem is false, must be true`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the comment lacks %q:\n%s", want, out)
+		}
+	}
+	d.git(t, "checkout", pods)
+}
 
 // pullRequest previews a change of echo, as after a second push.
 func (d *delivery) pullRequest(ctx context.Context, t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
 	"example.com/grpc-edge/cmd/delivery/comment"
 	"example.com/grpc-edge/cmd/delivery/preview"
@@ -96,11 +96,15 @@ func readJSON(file string, into any) error {
 
 // previewed runs a command that prints a preview.
 func (j *job) previewed(ctx context.Context, args ...string) (preview.Preview, error) {
-	text, said, err := j.cli.Preview(ctx, args...)
+	said, err := j.cli.Preview(ctx, args...)
 	if err != nil {
 		return preview.Preview{}, err
 	}
-	return preview.Read(strings.NewReader(string(text)), said)
+	p, err := preview.Read(bytes.NewReader(said.JSON), said.Said)
+	if err != nil {
+		return p, err
+	}
+	return p, p.AddViolations(bytes.NewReader(said.Events))
 }
 
 // sameImages compares the planned images with those that were tested in another stack:

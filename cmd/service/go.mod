@@ -10,6 +10,7 @@ require (
 )
 
 require (
+	github.com/agext/levenshtein v1.2.3 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

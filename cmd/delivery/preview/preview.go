@@ -63,6 +63,32 @@ func Read(r io.Reader, log string) (Preview, error) {
 	return p, nil
 }
 
+// AddViolations adds the violations of mandatory policies to the errors. It reads the engine's
+// events, one a line (apitype.EngineEvent of the Pulumi SDK).
+func (p *Preview) AddViolations(events io.Reader) error {
+	decoder := json.NewDecoder(events)
+	for {
+		var event struct {
+			Policy *struct {
+				URN     string `json:"resourceUrn"`
+				Message string `json:"message"`
+				Name    string `json:"policyName"`
+				Level   string `json:"enforcementLevel"`
+			} `json:"policyEvent"`
+		}
+		if err := decoder.Decode(&event); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("reading the events of the preview: %w", err)
+		}
+		if violation := event.Policy; violation != nil && violation.Level == "mandatory" {
+			p.Diagnostics = append(p.Diagnostics, diagnostic{
+				URN: violation.URN, Severity: "error", Message: "policy " + violation.Name + ": " + violation.Message,
+			})
+		}
+	}
+}
+
 // still lists the operations that change nothing.
 var still = []string{"same", "read", "refresh"}
 

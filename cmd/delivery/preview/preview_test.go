@@ -35,6 +35,28 @@ func TestComments(t *testing.T) {
 	}
 }
 
+// TestViolations renders a preview that violates a mandatory policy in two resources, and one
+// that is only advised.
+func TestViolations(t *testing.T) {
+	t.Parallel()
+	p, err := Read(strings.NewReader(`{"diagnostics": [{"message": "error: preview failed\n", "severity": "error"}]}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := os.Open(filepath.Join("testdata", "violation.events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	if err := p.AddViolations(events); err != nil {
+		t.Fatal(err)
+	}
+	golden.Assert(t, p.Markdown("dev", noCommits), "violation.md")
+	if err := p.AddViolations(strings.NewReader("no JSON")); err == nil {
+		t.Error("events that are no JSON gave no error")
+	}
+}
+
 // TestDrift renders what the engine found after an alert was deleted and a node pool
 // resized in the sandbox.
 func TestDrift(t *testing.T) {

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -124,18 +126,40 @@ func (c CLI) JSON(ctx context.Context, into any, args ...string) error {
 	return nil
 }
 
-// Preview runs a command that prints a preview as JSON, and returns it along with
-// what was said beside it. A preview of something that can't be done is no error here.
-func (c CLI) Preview(ctx context.Context, args ...string) (preview []byte, said string, err error) {
+// Previewed holds what Pulumi tells about a preview.
+type Previewed struct {
+	// JSON is the preview itself.
+	JSON []byte
+	// Events holds the events of the engine, one a line. Among them are violations of policies,
+	// which the JSON lacks (pulumi v3.276, backend/display/json.go).
+	Events []byte
+	// Said is the standard error of the command.
+	Said string
+}
+
+// Preview runs a command that prints a preview as JSON. A preview of something that can't be
+// done is no error here.
+func (c CLI) Preview(ctx context.Context, args ...string) (Previewed, error) {
+	folder, err := os.MkdirTemp("", "preview")
+	if err != nil {
+		return Previewed{}, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }() // what is left is the system's to clean up
+	events := filepath.Join(folder, "events")
 	var out, log bytes.Buffer
-	cmd := c.command(ctx, args)
+	cmd := c.command(ctx, append(slices.Clone(args), "--event-log", events))
+	cmd.Env = append(os.Environ(), "PULUMI_DEBUG_COMMANDS=true") // which that flag needs
 	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(&log, c.Out)
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if ended := errors.As(err, &exit) && exit.Exited(); err != nil && !ended {
-		return nil, "", c.failed(args, err)
+		return Previewed{}, c.failed(args, err)
 	}
-	return out.Bytes(), log.String(), ctx.Err()
+	p := Previewed{JSON: out.Bytes(), Said: log.String()}
+	if p.Events, err = os.ReadFile(events); err != nil && !errors.Is(err, fs.ErrNotExist) { // there is none if Pulumi ended before
+		return Previewed{}, err
+	}
+	return p, ctx.Err()
 }
 
 func (c CLI) failed(args []string, err error) error {

@@ -53,13 +53,16 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestPreviewOfWhatCannotBe takes what a failed preview printed, and what was said
-// beside it: both are for the reviewer.
+// TestPreviewOfWhatCannotBe takes what a failed preview printed, what was said beside it, and its
+// events: all are for the reviewer.
 func TestPreviewOfWhatCannotBe(t *testing.T) {
-	c, _ := cli(t, `echo '{"steps": []}'; echo "error: a key is wrong" >&2; exit 255`)
-	preview, said, err := c.Preview(t.Context(), "preview", "--json")
-	if err != nil || string(preview) != "{\"steps\": []}\n" || said != "error: a key is wrong\n" {
-		t.Errorf("got %q, %q, %v", preview, said, err)
+	const events = `[ "$5 $PULUMI_DEBUG_COMMANDS" = "--event-log true" ] && echo '{"sequence": 1}' > "$6"; `
+	for script, want := range map[string]string{"": "", events: "{\"sequence\": 1}\n"} {
+		c, _ := cli(t, script+`echo '{"steps": []}'; echo "error: a key is wrong" >&2; exit 255`)
+		got, err := c.Preview(t.Context(), "preview", "--json")
+		if err != nil || string(got.JSON) != "{\"steps\": []}\n" || got.Said != "error: a key is wrong\n" || string(got.Events) != want {
+			t.Errorf("got %q, %q, %q, %v, want the events %q", got.JSON, got.Said, got.Events, err, want)
+		}
 	}
 }
 
@@ -71,7 +74,7 @@ func TestErrors(t *testing.T) {
 	t.Setenv("PULUMI", "no-such-command")
 	for name, err := range map[string]error{
 		"run":     c.Run(t.Context(), "up"),
-		"preview": func() error { _, _, err := c.Preview(t.Context(), "preview"); return err }(),
+		"preview": func() error { _, err := c.Preview(t.Context(), "preview"); return err }(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "install the Pulumi CLI, or set PULUMI") {
 			t.Errorf("%s: got %v, want what to do", name, err)
