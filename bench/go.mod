@@ -16,6 +16,7 @@ require (
 
 require (
 	example.com/grpc-edge/services/reverse v0.0.0 // indirect
+	github.com/agext/levenshtein v1.2.3 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	golang.org/x/sys v0.50.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect

@@ -113,7 +113,7 @@ func TestOneWrongKey(t *testing.T) {
 		{"grpc-edge:dnsZone", "projects/my-project/zones/example-com", arrow + zoneForm},
 		{"grpc-edge:deletionProtection", "maybe", arrow + "one of true, false"},
 		{"grpc-edge:clusterLocation", "europe-west1-b", arrow + "a zone of us-central1, such as us-central1-a, or empty for the whole region"},
-		{"grpc-edge:releaseChannel", "regular", arrow + "one of RAPID, REGULAR, STABLE"},
+		{"grpc-edge:releaseChannel", "regular", arrow + "one of RAPID, REGULAR, STABLE (did you mean REGULAR?)"},
 		{"grpc-edge:authorizedNetworks", "[]", arrow + "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"},
 		{"grpc-edge:authorizedNetworks", `["203.0.113.7"]`, arrow + "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"},
 		{"grpc-edge:authorizedNetworks", `["203.0.113.7/24"]`, arrow + "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"},

@@ -183,18 +183,20 @@ func (r *reader) canaries(key string) map[string]Canary {
 	list := map[string]Canary{}
 	for i, item := range items {
 		at := fmt.Sprintf("[%d]", i)
-		_, twice := list[item.Service]
-		switch {
-		case !label.MatchString(item.Service):
+		if !label.MatchString(item.Service) {
 			r.report(key, "%s.service is %q; it must be the name of a service, such as echo", at, item.Service)
-		case twice:
+		}
+		if _, twice := list[item.Service]; twice {
 			r.report(key, "%s.service is %q, as that of an item before; keep one of them", at, item.Service)
-		case !digest.MatchString(item.Stable):
+		}
+		if !digest.MatchString(item.Stable) {
 			r.report(key, "%s.stable is %q; it must be the digest of the image that runs now, sha256: and 64 hexadecimal digits, "+
 				"as in the output images", at, item.Stable)
-		case item.Weight > 100 || item.Mirror > 100:
+		}
+		if item.Weight > 100 || item.Mirror > 100 {
 			r.report(key, "%s.weight is %d and .mirror %d; both must be percentages from 0 to 100", at, item.Weight, item.Mirror)
-		case !headerName.MatchString(item.Header):
+		}
+		if !headerName.MatchString(item.Header) {
 			r.report(key, "%s.header is %q; it must be empty, or a header that begins with x-, in lower case", at, item.Header)
 		}
 		list[item.Service] = Canary{Stable: item.Stable, Weight: item.Weight, Header: item.Header, Mirror: item.Mirror}

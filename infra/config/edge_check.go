@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/services/catalog/decode"
 )
 
 // edgeKeys maps the fields of [envoy.Config] to the keys they come from.
@@ -89,7 +90,7 @@ func (c *Config) checkCanaries(known []string, report Report) {
 	var unknown []string
 	for _, name := range slices.Sorted(maps.Keys(c.Edge.Canaries)) {
 		if !slices.Contains(known, name) {
-			unknown = append(unknown, fmt.Sprintf("%q", name)+didYouMean(name, known))
+			unknown = append(unknown, fmt.Sprintf("%q", name)+decode.DidYouMean(name, known))
 		}
 	}
 	if len(unknown) > 0 {
@@ -110,14 +111,14 @@ func checkRules(edge envoy.Config, report Report) {
 	}
 	for i, rule := range edge.Rules {
 		if !slices.Contains(services, string(rule.Service)) {
-			report("grpc-edge:rules", "[%d].service is %q%s; it must be one of %s", i, rule.Service, didYouMean(string(rule.Service), services), strings.Join(services, ", "))
+			report("grpc-edge:rules", "[%d].service is %q%s; it must be one of %s", i, rule.Service, decode.DidYouMean(string(rule.Service), services), strings.Join(services, ", "))
 		}
 		if rule.Authority != "" && !slices.Contains(edge.Authorities, rule.Authority) {
-			report("grpc-edge:rules", "[%d].authority is %q%s; it must be one of grpc-edge:authorities", i, rule.Authority, didYouMean(rule.Authority, edge.Authorities))
+			report("grpc-edge:rules", "[%d].authority is %q%s; it must be one of grpc-edge:authorities", i, rule.Authority, decode.DidYouMean(rule.Authority, edge.Authorities))
 		}
 		for j, name := range rule.Issuers {
 			if !slices.Contains(issuers, name) {
-				report("grpc-edge:rules", "[%d].issuers[%d] is %q%s; it must be the name of one in grpc-edge:jwtIssuers", i, j, name, didYouMean(name, issuers))
+				report("grpc-edge:rules", "[%d].issuers[%d] is %q%s; it must be the name of one in grpc-edge:jwtIssuers", i, j, name, decode.DidYouMean(name, issuers))
 			}
 		}
 	}

@@ -132,7 +132,11 @@ func TestOneWrongKeyOfTheEdge(t *testing.T) {
 		{"nodeZones", `["europe-west1-b"]`, ` is "[\"europe-west1-b\"]"; it must be a list of zones of us-central1, such as [us-central1-a, us-central1-b]`},
 		{"nodeZones", `["us-central1-b"]`, ` is ["us-central1-b"]; it must include grpc-edge:clusterLocation us-central1-a`},
 		{"traceSamplePercent", "101", ` is "101"; it must be a whole number from 0 to 100`},
-		{"canaries", `[{"service": "Echo"}]`, `[0].service is "Echo"; it must be the name of a service, such as echo`},
+		{"canaries", `[{"service": "Echo", ` + stable + `}]`, `[0].service is "Echo"; it must be the name of a service, such as echo`},
+		{"canaries", `[{"service": "Echo", "weight": 101, "header": "release"}]`, `[0].header is "release"; it must be empty, or a header that begins with x-, in lower case
+  grpc-edge:canaries[0].service is "Echo"; it must be the name of a service, such as echo
+  grpc-edge:canaries[0].stable is ""; it must be the digest of the image that runs now, sha256: and 64 hexadecimal digits, as in the output images
+  grpc-edge:canaries[0].weight is 101 and .mirror 0; both must be percentages from 0 to 100`},
 		{"canaries", `[{"service": "echo", ` + stable + `}, {"service": "echo", ` + stable + `}]`, `[1].service is "echo", as that of an item before; keep one of them`},
 		{"canaries", `[{"service": "echo", "stable": "v1"}]`, `[0].stable is "v1"; it must be the digest of the image that runs now, sha256: and 64 hexadecimal digits, as in the output images`},
 		{"canaries", `[{"service": "echo", ` + stable + `, "weight": 101}]`, `[0].weight is 101 and .mirror 0; both must be percentages from 0 to 100`},

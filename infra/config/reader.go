@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/infra/config/declared"
+	"example.com/grpc-edge/services/catalog/decode"
 )
 
 // reader reads the keys of a stack, and collects everything that is wrong with them
@@ -156,7 +157,7 @@ func (r *reader) oneOf(key string, allowed ...string) string {
 func (r *reader) choice(key string, schema *Schema, allowed []string) string {
 	value, ok := r.value(key, schema)
 	if ok && !slices.Contains(allowed, value) {
-		r.refuse(key, value, "one of "+strings.Join(allowed, ", "))
+		r.refuse(key, value, "one of "+strings.Join(allowed, ", ")+decode.DidYouMean(value, allowed))
 	}
 	return value
 }
@@ -209,7 +210,13 @@ func (r *reader) object(key string, into any) {
 	if !ok {
 		return
 	}
-	r.decode(key, value, into)
+	var list any
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.UseNumber()
+	if err := decoder.Decode(&list); err != nil {
+		list = value // plain text instead of a list or an object
+	}
+	decode.Value(key, list, into, func(path, message string) { r.report(path, "%s", message) })
 }
 
 // refuseUnknown reports keys that nothing reads, most of which are misspelt. It runs last,
@@ -233,7 +240,7 @@ func (r *reader) refuseUnknown() {
 			continue
 		}
 		advice := "docs/configuration.md lists the keys; "
-		if best := nearest(name, names[meant]); best != "" {
+		if best := decode.Nearest(name, names[meant]); best != "" {
 			advice = fmt.Sprintf("did you mean %s:%s? Rename it, or ", meant, best)
 		}
 		r.report(key, "is unknown; %sremove it with: pulumi config rm %s", advice, key)
@@ -247,7 +254,7 @@ func namespaceMeant(namespace, name string, names map[string][]string) string {
 	if namespace == "pulumi" { // the engine's own
 		return ""
 	}
-	if best := nearest(namespace, slices.Collect(maps.Keys(names))); best != "" {
+	if best := decode.Nearest(namespace, slices.Collect(maps.Keys(names))); best != "" {
 		return best
 	}
 	if slices.Contains(names[declared.Namespace], name) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"example.com/grpc-edge/infra/config/declared"
+	"example.com/grpc-edge/services/catalog/decode"
 )
 
 // Schema describes the allowed values of a key in JSON Schema (draft 7), which editors
@@ -53,12 +54,13 @@ func typeSchema(t reflect.Type) *Schema {
 	case reflect.String:
 		return &Schema{Type: "string"}
 	case reflect.Struct:
-		if t == timeType {
+		if decode.IsTime(t) {
 			return &Schema{Type: "string", Format: "date-time"}
 		}
 		s := &Schema{Type: "object", Properties: map[string]*Schema{}, AdditionalProperties: false}
-		for _, f := range fieldsOf(t) {
-			s.Properties[f.name] = typeSchema(t.Field(f.index).Type)
+		names, fields := decode.Fields(t)
+		for i, name := range names {
+			s.Properties[name] = typeSchema(fields[i].Type)
 		}
 		return s
 	}

@@ -120,13 +120,17 @@ func TestProblems(t *testing.T) {
 		spec string
 		want []string
 	}{
-		{"replica: 3", []string{file + "replica is unknown; it must be one of image, command, args, private, serves"}},
+		{"replica: 3", []string{file + "replica is unknown; did you mean replicas? there may be image, command, args, private, serves"}},
 		{"replicas: many\nmemory: 5\nprivate: 1\ncalls: plain\negress: {}", []string{
-			file + `calls is "plain"; it must be a list, each item a text`,
-			file + `egress is {}; it must be a list, each item an object of cidr, ports`,
-			file + `memory is 5; it must be a text`,
+			file + `calls is "plain"; it must be a list`,
+			file + `egress is {}; it must be a list`,
+			file + `memory is 5; it must be text, in quotes if it looks like a number`,
 			file + `private is 1; it must be true or false`,
 			file + `replicas is "many"; it must be a whole number`,
+		}},
+		{"egress: [{cidr: 1, prots: [443]}]\nsecrets: {KEY: {versoin: pin/1}}", []string{
+			file + "egress[0].cidr is 1; it must be text", file + "egress[0].prots is unknown; did you mean ports?",
+			file + "secrets.KEY.versoin is unknown; did you mean version?",
 		}},
 		{"replicas: 0\nmaxCalls: -1\nstartupSeconds: 0\nterminationSeconds: 5", []string{
 			file + "replicas is 0; it must be a whole number from 1 to 100", file + "maxCalls is -1", file + "terminationSeconds is 5", file + "startupSeconds is 0",
@@ -152,7 +156,7 @@ func TestProblems(t *testing.T) {
 			file + `files./etc/shop/a is "../x"; it must be a file in the folder`, file + `files./etc/shop/b is "none", which is no file in services/shop`,
 			file + "files.etc needs an absolute path",
 		}},
-		{"scratch: {/tmp: 1, /app: 1Mi}", []string{file + "scratch is"}},
+		{"scratch: {/tmp: 1, /app: 1Mi}", []string{file + "scratch./tmp is 1; it must be text"}},
 		{"scratch: {/tmp: '1', /app: 1Mi}", []string{file + "scratch./app needs an absolute path", file + `scratch./tmp is "1"; it must be a number of Ki`}},
 		{"files: {/data/a: prices.json}\nscratch: {/data/a: 1Mi}", []string{file + "scratch./data/a and files./data/a are both at /data/a"}},
 		{"cpu: '1'\ncpuLimit: 500m", []string{file + "cpuLimit is 500m; it must be at least cpu, 1"}},
@@ -169,7 +173,7 @@ func TestProblems(t *testing.T) {
 		{"roles: [viewer]\ngoogleApis: true", []string{file + `roles [0] is "viewer"; it must be a role`}},
 		{"roles: [roles/a, {role: roles/a, condition: x}, {role: roles/a}]\ngoogleApis: true", []string{file + "roles [2] is roles/a once more, with the same condition"}},
 		{"roles: [roles/viewer]", []string{file + "roles are of no use without a way to Google's APIs; set googleApis to true"}},
-		{"roles: [{rôle: x}]", []string{file + `roles cannot be read: unknown field "rôle"`}},
+		{"roles: [{rôle: x}]", []string{file + "roles[0].rôle is unknown; did you mean role? there may be role, condition"}},
 		{"egress: [{cidr: 10.0.0.1/24, ports: []}, {cidr: 0.0.0.0/0, ports: [443]}]", []string{
 			file + `egress [0].cidr is "10.0.0.1/24"`, file + "egress [0].ports is []", file + `egress [1].cidr is "0.0.0.0/0", which is everything; set internet to true instead`,
 		}},

@@ -1,16 +1,14 @@
 package catalog
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"example.com/grpc-edge/services/catalog/decode"
 )
 
 // stackKey is the key of the stack that overrides service.yaml.
@@ -101,15 +99,10 @@ type Role struct {
 	Condition string `json:"condition"`
 }
 
-// UnmarshalJSON also accepts just the name of a role.
-func (r *Role) UnmarshalJSON(content []byte) error {
-	if json.Unmarshal(content, &r.Role) == nil {
-		return nil
-	}
-	type plain Role
-	decoder := json.NewDecoder(bytes.NewReader(content))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode((*plain)(r))
+// UnmarshalText accepts just the name of a role.
+func (r *Role) UnmarshalText(text []byte) error {
+	r.Role = string(text)
+	return nil
 }
 
 // Egress describes a range of addresses and the TCP ports that may be reached there.
@@ -169,69 +162,35 @@ func (s *Service) fill(content []byte, override any) []Problem {
 			continue // a key without a value, as in `calls:`
 		}
 		s.given[key] = true
-		if message := s.set(key, merged[key]); message != "" {
-			problems = append(problems, Problem{s.at(key), message})
-		}
+		problems = append(problems, s.set(key, merged[key])...)
 	}
 	return problems
 }
 
-// set decodes one value into its field, and returns what is wrong with it.
-func (s *Service) set(key string, value any) string {
-	spec := reflect.ValueOf(&s.Spec).Elem()
-	for i := range spec.NumField() {
-		if spec.Type().Field(i).Tag.Get("json") != key {
-			continue
-		}
-		content, err := json.Marshal(value)
-		if err != nil {
-			return "cannot be read: " + err.Error()
-		}
-		decoder := json.NewDecoder(bytes.NewReader(content))
-		decoder.DisallowUnknownFields()
-		field := reflect.New(spec.Field(i).Type())
-		err = decoder.Decode(field.Interface())
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return fmt.Sprintf("is %s; it must be %s", content, kind(spec.Field(i).Type()))
-		}
-		if err != nil {
-			return "cannot be read: " + strings.TrimPrefix(err.Error(), "json: ")
-		}
-		spec.Field(i).Set(field.Elem())
-		return ""
+// set decodes one value into its field, and returns what is wrong with it. The field of a wrong
+// value keeps its default, so that no other check reports the value once more.
+func (s *Service) set(key string, value any) []Problem {
+	names, fields := decode.Fields(reflect.TypeFor[Spec]())
+	i := slices.Index(names, key)
+	if i < 0 {
+		return []Problem{{s.at(key), decode.Unknown(key, names)}}
 	}
-	return "is unknown; " + oneOf(Keys())
-}
-
-// kind describes in words the values that a field accepts.
-func kind(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "a text"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int:
-		return "a whole number"
-	case reflect.Slice:
-		return "a list, each item " + kind(t.Elem())
-	case reflect.Map:
-		return "an object, each value " + kind(t.Elem())
+	var problems []Problem
+	field := reflect.New(fields[i].Type)
+	decode.Value("", value, field.Interface(), func(path, message string) {
+		problems = append(problems, Problem{s.at(key) + path, message})
+	})
+	if len(problems) > 0 {
+		return problems
 	}
-	var fields []string
-	for i := range t.NumField() {
-		fields = append(fields, t.Field(i).Tag.Get("json"))
-	}
-	return "an object of " + strings.Join(fields, ", ")
+	reflect.ValueOf(&s.Spec).Elem().FieldByIndex(fields[i].Index).Set(field.Elem())
+	return nil
 }
 
 // Keys lists the keys of service.yaml.
 func Keys() []string {
-	var keys []string
-	for field := range reflect.TypeFor[Spec]().Fields() {
-		keys = append(keys, field.Tag.Get("json"))
-	}
-	return keys
+	names, _ := decode.Fields(reflect.TypeFor[Spec]())
+	return names
 }
 
 // at returns the place of a key's value: the stack if it overrides the key, otherwise

@@ -1,4 +1,4 @@
-package config
+package decode
 
 import (
 	"slices"
@@ -7,9 +7,9 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// nearest returns the candidate that word is a likely misspelling of, or nothing. One letter
+// Nearest returns the candidate that word is a likely misspelling of, or nothing. One letter
 // in three may differ, at least one; letters in another order count as one.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	word = strings.ToLower(word)
 	for _, candidate := range slices.Sorted(slices.Values(candidates)) {
@@ -25,10 +25,10 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
-// didYouMean returns a question to append to the word in a message, or nothing if no
+// DidYouMean returns a question to append to the word in a message, or nothing if no
 // candidate is near.
-func didYouMean(word string, candidates []string) string {
-	if best := nearest(word, candidates); best != "" {
+func DidYouMean(word string, candidates []string) string {
+	if best := Nearest(word, candidates); best != "" {
 		return " (did you mean " + best + "?)"
 	}
 	return ""
