@@ -38,8 +38,12 @@ func (j *job) refusal(ctx context.Context, plan string, failure error) string {
 		return ""
 	}
 	again := j.file("again.json")
-	if previewed, err := j.previewed(ctx, "preview", "--json", "--save-plan", again, policyPack); err != nil || previewed.Failed() {
+	previewed, err := j.previewed(ctx, "preview", "--json", "--save-plan", again, policyPack)
+	if err != nil {
 		return ""
+	}
+	if previewed.Failed() {
+		return "A new preview fails, too. `make plan` says why.\n"
 	}
 	var planned, now resourcePlans
 	if readJSON(plan, &planned) != nil || readJSON(again, &now) != nil {

@@ -22,25 +22,27 @@ func TestRefusedForOutputs(t *testing.T) {
 	planned := planWith(`{"address": "192.0.2.1", "region": "us-central1", "key": ` + secretA + `, "later": "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "old": 1}`)
 	now := planWith(`{"address": "192.0.2.2", "region": "us-central1", "key": ` + strings.Replace(secretA, `"A"`, `"B"`, 1) + `, "later": "x", "grpcurl": {"a": "b"}}`)
 	now = strings.Replace(now, "::grpc-edge:infra:Gone::gone", "::grpc-edge:infra:Come::come", 1)
-	for said, want := range map[string]string{
-		"updating": `These outputs are not what the plan says:
+	const previewed = `{"steps": []}`
+	for _, test := range []struct{ said, preview, want string }{
+		{"updating", previewed, `These outputs are not what the plan says:
   address of grpc-edge-dev: planned "192.0.2.1", now "192.0.2.2"
   grpcurl of grpc-edge-dev: planned nothing, now {"a":"b"}
   old of grpc-edge-dev: planned 1, now nothing
-`,
-		"error: resource urn:x violates plan": "",
+`},
+		{"error: resource urn:x violates plan", previewed, ""},
+		{"updating", `{"diagnostics": [{"message": "no", "severity": "error"}]}`, "A new preview fails, too. `make plan` says why.\n"},
 	} {
 		j, _, _ := newJobs(t)
 		folder := t.TempDir()
 		for name, content := range map[string]string{"plan": planned, "again": now, "pulumi": `#!/bin/sh
 case "$1" in
-up) echo "` + said + `"; exit 1 ;;
+up) echo "` + test.said + `"; exit 1 ;;
 preview)
 	while [ $# -gt 1 ]; do
 		if [ "$1" = --save-plan ]; then cp "` + filepath.Join(folder, "again") + `" "$2"; fi
 		shift
 	done
-	echo '{"steps": []}' ;;
+	echo '` + test.preview + `' ;;
 esac
 `} {
 			if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o700); err != nil {
@@ -54,8 +56,8 @@ esac
 		}
 		_, got, _ := strings.Cut(err.Error(), "\n")
 		got, _, _ = strings.Cut(got, "Completed changes stay")
-		if got != want {
-			t.Errorf("after %q the error says\n%s\nwant\n%s\nin\n%v", said, got, want, err)
+		if got != test.want {
+			t.Errorf("after %q and the preview %s the error says\n%s\nwant\n%s\nin\n%v", test.said, test.preview, got, test.want, err)
 		}
 	}
 }
