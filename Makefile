@@ -88,6 +88,8 @@ contract: ## Run an image of a service as a pod would, and say what of docs/cont
 .PHONY: test
 test: tools ## Run the tests of every module, then the end-to-end test
 	@$(call unit,$(filter-out test,$(MODULES)))
+	@echo "== envoy, with native gRPC on the way of pages and REST"
+	@cd envoy && go test ./e2e -translated
 	@echo "== end-to-end test in the sandbox"
 	@cd test && go test -count=1 -timeout 80m -v ./...
 	@echo "All tests passed: unit tests of $(filter-out test,$(MODULES)), and the end-to-end test."
