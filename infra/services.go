@@ -59,10 +59,8 @@ func backend(c *config.Config, s catalog.Service) envoy.Backend {
 		}
 	}
 	if canary, ok := c.Edge.Canaries[s.Name]; ok {
-		result.Canary = &envoy.Canary{
-			Address: service.Host(namespaceName, service.Canary(s.Name)),
-			Weight:  canary.Weight, Header: canary.Header, Mirror: canary.Mirror,
-		}
+		canary.Address = service.Host(namespaceName, service.Canary(s.Name))
+		result.Canary = &canary.Canary
 	}
 	return result
 }

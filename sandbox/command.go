@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/grpc-edge/sandbox/daemon"
-	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/node/credentialplugin"
 	"example.com/grpc-edge/sandbox/pulumi/stack"
 	"example.com/grpc-edge/sandbox/tools"
 )
@@ -38,7 +38,7 @@ func locate() (sandbox, error) {
 }
 
 // links lists the other names of this program. They lie beside the tools that look for them.
-var links = []string{"pulumi-language-go", credentials.AuthPlugin, credentials.ImageProvider}
+var links = []string{"pulumi-language-go", credentialplugin.AuthPlugin, credentialplugin.ImageProvider}
 
 func (s sandbox) link() error {
 	var errs []error

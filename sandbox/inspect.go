@@ -13,7 +13,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
-	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/node/credentialplugin"
 	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
 
@@ -159,8 +159,8 @@ func (s sandbox) writeKubeconfig(ctx context.Context, st stack.Stack) (file stri
 		return "", fmt.Errorf("reading the output kubeconfig: %w", err)
 	}
 	for _, user := range config.AuthInfos {
-		if user.Exec != nil && user.Exec.Command == credentials.AuthPlugin {
-			user.Exec.Command = s.tools.Bin(credentials.AuthPlugin)
+		if user.Exec != nil && user.Exec.Command == credentialplugin.AuthPlugin {
+			user.Exec.Command = s.tools.Bin(credentialplugin.AuthPlugin)
 		}
 	}
 	return s.kubeconfigFile(), clientcmd.WriteToFile(*config, s.kubeconfigFile())

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/node/credentialplugin"
 	"example.com/grpc-edge/sandbox/node/vm"
 	"example.com/grpc-edge/sandbox/pulumi/languagehost"
 	"example.com/grpc-edge/sandbox/pulumi/stack"
@@ -36,14 +36,14 @@ func run(ctx context.Context, args []string) error {
 		return stack.Enter(args[1:])
 	case "pulumi-language-go":
 		os.Exit(languagehost.Main(args[1:]))
-	case credentials.AuthPlugin:
+	case credentialplugin.AuthPlugin:
 		self, err := locate()
 		if err != nil {
 			return err
 		}
-		return credentials.PrintExecCredential(os.Stdout, self.state.Dir)
-	case credentials.ImageProvider:
-		return credentials.PrintImageCredential(os.Stdin, os.Stdout, "http://metadata.google.internal")
+		return credentialplugin.PrintExecCredential(os.Stdout, self.state.Dir)
+	case credentialplugin.ImageProvider:
+		return credentialplugin.PrintImageCredential(os.Stdin, os.Stdout, "http://metadata.google.internal")
 	}
 	return newCommand().ExecuteContext(ctx)
 }

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"example.com/grpc-edge/sandbox/report"
+	"example.com/grpc-edge/sandbox/bugreport"
 )
 
 // packReport writes a report into the folder in which it is called, and says where it is.
@@ -26,11 +26,11 @@ func packReport(ctx context.Context, s sandbox, _ []string) error {
 		return err
 	}
 	defer file.Close()
-	parts := []report.Part{{Name: "version.txt", Text: []byte(s.version(ctx) + "\n" + machineText())}}
+	parts := []bugreport.Part{{Name: "version.txt", Text: []byte(s.version(ctx) + "\n" + machineText())}}
 	if s.state.Exists() { // otherwise a tool may not have built, and the logs of builds say why
-		parts = append(parts, report.Part{Name: "cluster.txt", Text: s.clusterText(ctx)})
+		parts = append(parts, bugreport.Part{Name: "cluster.txt", Text: s.clusterText(ctx)})
 	}
-	if err := report.Write(file, s.state.Dir, filepath.Join(s.tools.Cache, "logs"), parts...); err != nil {
+	if err := bugreport.Write(file, s.state.Dir, filepath.Join(s.tools.Cache, "logs"), parts...); err != nil {
 		_ = os.Remove(name)
 		return fmt.Errorf("packing the report: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 func printVersion(ctx context.Context, s sandbox, _ []string) error {
@@ -17,9 +19,9 @@ func printVersion(ctx context.Context, s sandbox, _ []string) error {
 // and the compiler. It asks git: with the commit built in, each commit would give another program, and
 // the running sandbox would count as an older build. The folder may belong to another user.
 func (s sandbox) version(ctx context.Context) string {
-	commit, err := exec.CommandContext(ctx, "git", "-c", "safe.directory="+s.tools.Root, "-C", s.tools.Root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*").Output()
+	commit, err := subprocess.Output(exec.CommandContext(ctx, "git", "-c", "safe.directory="+s.tools.Root, "-C", s.tools.Root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"))
 	if err != nil {
-		commit = []byte("of an unknown commit")
+		commit = "of an unknown commit"
 	}
-	return fmt.Sprintf("sandbox %s, %s %s/%s", strings.TrimSpace(string(commit)), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("sandbox %s, %s %s/%s", strings.TrimSpace(commit), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

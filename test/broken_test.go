@@ -14,7 +14,7 @@ var failures = []struct {
 	name   string
 	broken []string
 	want   []string
-	mended []string
+	fixed  []string
 }{
 	{
 		name:   "its program ends at start",
@@ -30,13 +30,13 @@ var failures = []struct {
 		name:   "it never serves",
 		broken: []string{set + "services.shop.environment.LEVEL asleep", set + "services.shop.startupSeconds 5"},
 		want:   []string{"pod shop-", "nothing speaks gRPC on port 8080"},
-		mended: []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.shop.startupSeconds"},
+		fixed:  []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.shop.startupSeconds"},
 	},
 	{
 		name:   "its image has no such program",
 		broken: []string{set + "services.shop.environment.LEVEL info", set + "'services.recommendation.command[0]' /missing"},
 		want:   []string{"pod recommendation-", "the program that ENTRYPOINT names is not in the image"},
-		mended: []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.recommendation.command"},
+		fixed:  []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.recommendation.command"},
 	},
 	{
 		name: "a policy of the cluster refuses its pods",
@@ -46,14 +46,14 @@ var failures = []struct {
 			"timeout 60 sh -c \"until $KUBECTL --namespace default run shop-probe --image shop --dry-run=server 2>&1 | grep 'no pod of shop today'; do sleep 1; done\"",
 			set + "services.shop.environment.ROUND policy",
 		},
-		want:   []string{"deployment shop", "no pod of shop today"},
-		mended: []string{"$KUBECTL delete --filename test/testdata/shop/refuse.yaml"},
+		want:  []string{"deployment shop", "no pod of shop today"},
+		fixed: []string{"$KUBECTL delete --filename test/testdata/shop/refuse.yaml"},
 	},
 	{
 		name:   "its image is not in the repository",
 		broken: []string{set + "services.recommendation.image us-central1-docker.pkg.dev/sandbox-project/other/recommendation@sha256:" + strings.Repeat("0", 64)},
 		want:   []string{"image of service recommendation", "the registry does not have it: push it first"},
-		mended: []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.recommendation.image"},
+		fixed:  []string{".cache/bin/sandbox pulumi -- config rm --path grpc-edge:services.recommendation.image"},
 	},
 }
 
@@ -85,7 +85,7 @@ func breakServices(ctx context.Context, t *testing.T, c checkout) {
 					t.Errorf("`make up` does not say %q", want)
 				}
 			}
-			shell(t, f.mended)
+			shell(t, f.fixed)
 		})
 	}
 	c.must(ctx, t, "make", "up")

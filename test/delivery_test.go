@@ -36,7 +36,7 @@ func TestDelivery(t *testing.T) {
 		{"a pull request is previewed in one comment", func(t *testing.T) { d.pullRequest(ctx, t) }},
 		{"a plan that no longer holds is refused", func(t *testing.T) { d.refuseStalePlan(ctx, t) }},
 		{"merged, it is brought up as it was reviewed", func(t *testing.T) { d.merge(ctx, t) }},
-		{"drift opens an issue, and its mending closes it", func(t *testing.T) { d.drift(ctx, t) }},
+		{"drift opens an issue, and its repair closes it", func(t *testing.T) { d.drift(ctx, t) }},
 		{"what the jobs leave holds no private key or token", func(t *testing.T) { noSecrets(t, d.checkout) }},
 		{"an earlier deployment comes back", func(t *testing.T) { d.rollback(ctx, t) }},
 		{"Cloud Build runs a plan that was approved", func(t *testing.T) { d.cloudBuild(ctx, t) }},

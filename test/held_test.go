@@ -23,7 +23,7 @@ import (
 
 // apiHold is a proxy between Pulumi's Kubernetes provider and the API server. The provider's
 // environment names it. It forwards all requests, and holds back the first answer for each
-// object until the engine has been killed. The sandbox's command hold does the same to calls
+// object until the engine has been killed. The sandbox's command pause does the same to calls
 // of the emulated cloud.
 type apiHold struct {
 	clusters string // the folder of the emulated clusters' state

@@ -137,7 +137,7 @@ func check(p *project, schemas map[string]schema, stacks []stack) error {
 	for _, s := range stacks {
 		for _, name := range s.keys {
 			if strings.HasPrefix(name, p.full("")) && !declared[name] {
-				errs = append(errs, fmt.Errorf("key %s of Pulumi.%s.yaml is not declared in Pulumi.yaml; correct its name, or declare it", name, s.name))
+				errs = append(errs, fmt.Errorf("key %s of %s is not declared in Pulumi.yaml; correct its name, or declare it", name, stackfile.Name(s.name)))
 			}
 		}
 	}

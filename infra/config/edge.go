@@ -39,10 +39,8 @@ func (e Edge) OpenReflection() bool {
 type Canary struct {
 	// Stable is the digest of the image of the first version, with sha256:.
 	Stable string
-	// Weight, Header and Mirror have the meaning of those of [envoy.Canary].
-	Weight uint32
-	Header string
-	Mirror uint32
+	// Canary has no Address, which follows from the name of the service.
+	envoy.Canary
 }
 
 var (
@@ -199,7 +197,7 @@ func (r *reader) canaries(key string) map[string]Canary {
 		if !headerName.MatchString(item.Header) {
 			r.report(key, "%s.header is %q; it must be empty, or a header that begins with x-, in lower case", at, item.Header)
 		}
-		list[item.Service] = Canary{Stable: item.Stable, Weight: item.Weight, Header: item.Header, Mirror: item.Mirror}
+		list[item.Service] = Canary{item.Stable, envoy.Canary{Weight: item.Weight, Header: item.Header, Mirror: item.Mirror}}
 	}
 	return list
 }

@@ -98,7 +98,7 @@ func TestEdgeValues(t *testing.T) {
 		ClientRate:   envoy.Rate{PerSecond: 7},
 		LeastRequest: true,
 	}, ZoneAware: true, Sampling: 50,
-		Canaries: map[string]Canary{"echo": {Stable: stable, Weight: 10, Header: "x-version", Mirror: 1}},
+		Canaries: map[string]Canary{"echo": {Stable: stable, Canary: envoy.Canary{Weight: 10, Header: "x-version", Mirror: 1}}},
 	}
 	if diff := cmp.Diff(want, got.Edge, comparable); diff != "" {
 		t.Errorf("edge (-want +got):\n%s", diff)

@@ -17,6 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // Types of the attachments of an image. One lists its modules, in CycloneDX (IANA media
@@ -147,11 +149,11 @@ func provenanceOf(ctx context.Context, source Source, digest v1.Hash, goVersion 
 // volume.
 func git(ctx context.Context, dir string, args ...string) string {
 	trusted := "safe.directory=" + workspaceOf(dir)
-	out, err := exec.CommandContext(ctx, "git", append([]string{"-c", trusted, "-C", dir}, args...)...).Output()
+	out, err := subprocess.Output(exec.CommandContext(ctx, "git", append([]string{"-c", trusted, "-C", dir}, args...)...))
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(out)
 }
 
 // workspaceOf returns the nearest folder above dir with a go.work, the repository's root;

@@ -111,8 +111,8 @@ func TestStore(t *testing.T) {
 	if err := os.Remove(filepath.Join(entries[0], "index.json")); err != nil {
 		t.Fatal(err)
 	}
-	if mended := build(s); mended.modules.Path == "kept" || mended.Digest != first.Digest {
-		t.Errorf("half of an image was used: %s of %s", mended.Digest, mended.modules.Path)
+	if fixed := build(s); fixed.modules.Path == "kept" || fixed.Digest != first.Digest {
+		t.Errorf("half of an image was used: %s of %s", fixed.Digest, fixed.modules.Path)
 	}
 
 	// After a change, an old image is removed.

@@ -1,4 +1,4 @@
-package report
+package bugreport
 
 import (
 	"bytes"

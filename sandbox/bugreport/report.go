@@ -1,7 +1,7 @@
-// Package report packs what a bug report needs of a sandbox: its logs, and its state without what is
+// Package bugreport packs what a bug report needs of a sandbox: its logs, and its state without what is
 // secret. It takes only files that it knows, and no key, and replaces in each what looks like a secret
 // or is one of this sandbox.
-package report
+package bugreport
 
 import (
 	"archive/tar"

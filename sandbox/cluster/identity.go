@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/node/credentialplugin"
 )
 
 // SecretManager is the host of Secret Manager, which pods resolve.
@@ -25,7 +25,7 @@ const googleAccount = "iam.gke.io/gcp-service-account"
 
 // Identify returns who has an address, for the metadata server: a node, or a pod, which
 // has the identity of its Kubernetes service account.
-func (r *Runtime) Identify(ctx context.Context, address netip.Addr) (credentials.Caller, error) {
+func (r *Runtime) Identify(ctx context.Context, address netip.Addr) (credentialplugin.Caller, error) {
 	r.mu.Lock()
 	clusters := slices.Collect(maps.Values(r.clusters))
 	r.mu.Unlock()
@@ -40,32 +40,32 @@ func (r *Runtime) Identify(ctx context.Context, address netip.Addr) (credentials
 		if c.plane.spec.PodCIDR.Contains(address) {
 			client, err := c.client()
 			if err != nil {
-				return credentials.Caller{}, err
+				return credentialplugin.Caller{}, err
 			}
 			return c.podCaller(ctx, client, address)
 		}
 	}
-	return credentials.Caller{}, fmt.Errorf("no node or pod has the address %s", address)
+	return credentialplugin.Caller{}, fmt.Errorf("no node or pod has the address %s", address)
 }
 
-func (c *Cluster) caller(identity, email string) credentials.Caller {
+func (c *Cluster) caller(identity, email string) credentialplugin.Caller {
 	project := c.plane.spec.Project
-	return credentials.Caller{Project: project, ProjectNumber: gcp.ProjectNumber(project), Identity: identity, Email: email}
+	return credentialplugin.Caller{Project: project, ProjectNumber: gcp.ProjectNumber(project), Identity: identity, Email: email}
 }
 
 // nodeCaller describes a node as a caller. It runs as the account of its pool.
-func (c *Cluster) nodeCaller(n *runningNode) credentials.Caller {
+func (c *Cluster) nodeCaller(n *runningNode) credentialplugin.Caller {
 	return c.caller(n.pool.ServiceAccount, n.pool.ServiceAccount)
 }
 
 // podCaller describes a running pod as a caller. Without GKE's metadata server on its node,
 // the pod gets the identity of the node.
-func (c *Cluster) podCaller(ctx context.Context, client kubernetes.Interface, address netip.Addr) (credentials.Caller, error) {
+func (c *Cluster) podCaller(ctx context.Context, client kubernetes.Interface, address netip.Addr) (credentialplugin.Caller, error) {
 	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector("status.podIP", address.String()).String(),
 	})
 	if err != nil {
-		return credentials.Caller{}, fmt.Errorf("looking for the pod of %s: %w", address, err)
+		return credentialplugin.Caller{}, fmt.Errorf("looking for the pod of %s: %w", address, err)
 	}
 	for _, pod := range pods.Items {
 		if ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed; ended {
@@ -78,22 +78,22 @@ func (c *Cluster) podCaller(ctx context.Context, client kubernetes.Interface, ad
 		}
 		account, err := client.CoreV1().ServiceAccounts(pod.Namespace).Get(ctx, pod.Spec.ServiceAccountName, metav1.GetOptions{})
 		if err != nil {
-			return credentials.Caller{}, fmt.Errorf("reading the service account of pod %s/%s: %w", pod.Namespace, pod.Name, err)
+			return credentialplugin.Caller{}, fmt.Errorf("reading the service account of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
 		return c.accountCaller(account)
 	}
-	return credentials.Caller{}, fmt.Errorf("no pod has the address %s", address)
+	return credentialplugin.Caller{}, fmt.Errorf("no pod has the address %s", address)
 }
 
 // accountCaller describes a Kubernetes service account as a caller.
-func (c *Cluster) accountCaller(account *corev1.ServiceAccount) (credentials.Caller, error) {
+func (c *Cluster) accountCaller(account *corev1.ServiceAccount) (credentialplugin.Caller, error) {
 	if email := account.Annotations[googleAccount]; email != "" {
-		return credentials.Caller{}, fmt.Errorf("the sandbox does not emulate acting as a Google account: %s/%s is to act as %s; "+
+		return credentialplugin.Caller{}, fmt.Errorf("the sandbox does not emulate acting as a Google account: %s/%s is to act as %s; "+
 			"grant the role to its own principal", account.Namespace, account.Name, email)
 	}
 	spec := c.plane.spec
 	if !spec.WorkloadIdentity {
-		return credentials.Caller{}, fmt.Errorf("the cluster %s has no Workload Identity Federation", spec.Name)
+		return credentialplugin.Caller{}, fmt.Errorf("the cluster %s has no Workload Identity Federation", spec.Name)
 	}
 	return c.caller(gcp.WorkloadPrincipal(spec.Project, account.Namespace, account.Name), spec.Project+".svc.id.goog"), nil
 }

@@ -12,7 +12,7 @@ import (
 
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/node/credentialplugin"
 )
 
 // TestPodCaller asks a real API server whose pod has an address.
@@ -54,7 +54,7 @@ func TestPodCaller(t *testing.T) {
 	for name, pods := range map[string]bool{"gke": true, "gce": false} {
 		c.nodes[name] = &runningNode{node: &node{name: name, pool: container.NodePoolSpec{ServiceAccount: "nodes@demo.iam.gserviceaccount.com", PodMetadata: pods}}}
 	}
-	identify := func(address string) (credentials.Caller, error) {
+	identify := func(address string) (credentialplugin.Caller, error) {
 		return c.podCaller(ctx, client, netip.MustParseAddr(address))
 	}
 	want := gcp.WorkloadPrincipal("demo", namespace, "shop")

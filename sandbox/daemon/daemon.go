@@ -40,7 +40,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 	"example.com/grpc-edge/sandbox/googleapis"
 	"example.com/grpc-edge/sandbox/loadbalancer"
-	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/node/credentialplugin"
 	"example.com/grpc-edge/sandbox/node/images"
 	"example.com/grpc-edge/sandbox/node/network"
 	"example.com/grpc-edge/sandbox/node/vm"
@@ -195,7 +195,7 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 		googleapis.Secrets(secretmanager.Secrets{Cloud: d.cloud}), googleapis.Knowing(d.cloud),
 		googleapis.ImagePolicy(binaryauthorization.Reviewer{Cloud: d.cloud}))
 	apiServer := &http.Server{Handler: handler, TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
-	metadataServer := &http.Server{Handler: credentials.Metadata(d.runtime.Identify, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
+	metadataServer := &http.Server{Handler: credentialplugin.Metadata(d.runtime.Identify, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
 	d.servers = append(d.servers, apiServer, metadataServer)
 	for _, listener := range listeners {
 		go func() { _ = apiServer.ServeTLS(listener, "", "") }()
@@ -273,7 +273,7 @@ func (d *daemon) deployerToken() (file string, err error) {
 		return "", err
 	}
 	token := hex.EncodeToString(random)
-	if err := os.WriteFile(credentials.DeployerToken(d.state.Dir), []byte(token), 0o600); err != nil {
+	if err := os.WriteFile(credentialplugin.DeployerToken(d.state.Dir), []byte(token), 0o600); err != nil {
 		return "", err
 	}
 	email := "deployer@" + d.project + ".iam.gserviceaccount.com"

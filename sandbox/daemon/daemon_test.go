@@ -17,7 +17,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/gcp/compute"
 	"example.com/grpc-edge/sandbox/gcp/container"
-	"example.com/grpc-edge/sandbox/node/credentials"
+	"example.com/grpc-edge/sandbox/node/credentialplugin"
 )
 
 func TestDeployerToken(t *testing.T) {
@@ -27,7 +27,7 @@ func TestDeployerToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := os.ReadFile(credentials.DeployerToken(d.state.Dir))
+	token, err := os.ReadFile(credentialplugin.DeployerToken(d.state.Dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestDeployerToken(t *testing.T) {
 	if want := string(token) + "," + email + "," + email + ",\"system:masters\"\n"; string(line) != want {
 		t.Errorf("the API server's line is %q, want %q", line, want)
 	}
-	for _, secret := range []string{file, credentials.DeployerToken(d.state.Dir)} {
+	for _, secret := range []string{file, credentialplugin.DeployerToken(d.state.Dir)} {
 		wantMode(t, secret, 0o600)
 	}
 	wantMode(t, filepath.Dir(file), 0o700)

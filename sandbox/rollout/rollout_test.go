@@ -211,13 +211,13 @@ func TestBrokenBefore(t *testing.T) {
 		lasting bool
 	}{
 		"crashes, still building":     {pod: crashing},
-		"crashes, mended":             {pod: crashing, update: rolled},
+		"crashes, fixed":              {pod: crashing, update: rolled},
 		"crashes, not yet controlled": {pod: crashing, update: seen},
 		"crashes, kept":               {pod: crashing, update: updated, lasting: true},
 		"crashes, update again":       {pod: crashing, waiting: true, lasting: true},
 		"crashes, in back-off":        {pod: backOff, update: updated},
 		"no image, still building":    {pod: noImage},
-		"no image, mended":            {pod: noImage, update: rolled},
+		"no image, fixed":             {pod: noImage, update: rolled},
 		"no image, kept":              {pod: noImage, update: updated, lasting: true},
 		"no image, update again":      {pod: noImage, waiting: true, lasting: true},
 		"forbidden, still building":   {deployment: forbidden},

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // adopt copies the program from PATH instead of compiling it, if it reports the version and is
@@ -28,7 +30,7 @@ func (t Tools) adopt(name, version, folder string) bool {
 	if err != nil || prove(info, sums) != nil {
 		return false
 	}
-	if said, err := exec.Command(file, "version").Output(); err != nil || strings.TrimSpace(string(said)) != version {
+	if said, err := subprocess.Output(exec.Command(file, "version")); err != nil || strings.TrimSpace(said) != version {
 		return false
 	}
 	return copyProgram(file, t.Bin(name)) == nil

@@ -24,7 +24,7 @@ func Load(t testing.TB, root, stack string) map[string]string {
 	for key, value := range Set(t, root, stack) {
 		_, known := config[key]
 		if !known && !strings.HasPrefix(key, "gcp:") {
-			t.Errorf("Pulumi.%s.yaml sets %s, which Pulumi.yaml does not declare", stack, key)
+			t.Errorf("%s sets %s, which Pulumi.yaml does not declare", stackfile.Name(stack), key)
 		}
 		if config[key], err = declared.Text(value); err != nil {
 			t.Fatalf("encoding %v: %v", value, err)

@@ -162,7 +162,7 @@ func admitCluster(t *gcp.Change) error {
 	} else {
 		t.New.Uses = t.Old.Uses
 	}
-	if err := checkStack(t); err != nil {
+	if err := checkFamilies(t); err != nil {
 		return err
 	}
 	if err := checkNodeAccount(t, p.Text("nodeConfig.serviceAccount")); err != nil {

@@ -59,9 +59,9 @@ func admitClusterNetwork(t *gcp.Change) error {
 	return checkControlPlane(t, subnet, pods, services)
 }
 
-// checkStack checks that the subnet of a dual-stack cluster is dual-stack, which an update of the
+// checkFamilies checks that the subnet of a dual-stack cluster is dual-stack, which an update of the
 // cluster does not make it ("ClusterUpdate", GKE API: desiredStackType).
-func checkStack(t *gcp.Change) error {
+func checkFamilies(t *gcp.Change) error {
 	if !dualStack(t.New) {
 		return nil
 	}

@@ -1,7 +1,7 @@
-// Package credentials holds the programs by which kubectl and kubelet get their
+// Package credentialplugin holds the programs by which kubectl and kubelet get their
 // tokens, under the names that they have at Google's: gke-gcloud-auth-plugin and
 // auth-provider-gcp.
-package credentials
+package credentialplugin
 
 import (
 	"encoding/json"

@@ -57,7 +57,7 @@ var nodePoolType = resourceType{
 	nested: map[string]any{"management.autoRepair": true, "management.autoUpgrade": true, "upgradeSettings.strategy": "SURGE",
 		"nodeConfig.shieldedInstanceConfig.enableIntegrityMonitoring": true},
 	stays:    words("nodeDrainConfigs nodeLocations"), // emptied zones change nothing
-	anew:     []string{"nodeConfig"},
+	replaced: []string{"nodeConfig"},
 	computed: words(`nodeConfig.machineType nodeConfig.imageType nodeConfig.diskType nodeConfig.diskSizeGb`),
 }
 

@@ -239,7 +239,7 @@ func (d *differ) response(news resource.PropertyMap) *pulumirpc.DiffResponse {
 			response.Replaces = append(response.Replaces, top)
 		}
 	}
-	for _, key := range d.anew {
+	for _, key := range d.replaced {
 		if len(response.Replaces) > 0 && news.HasValue(resource.PropertyKey(key)) && !slices.Contains(response.Replaces, key) {
 			d.changes[key] = &pulumirpc.PropertyDiff{Kind: pulumirpc.PropertyDiff_UPDATE_REPLACE}
 			response.Diffs, response.Replaces = append(response.Diffs, key), append(response.Replaces, key)

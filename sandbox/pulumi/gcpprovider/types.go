@@ -67,9 +67,9 @@ type resourceType struct {
 	reported []string
 	// nested maps paths to defaults inside an object; they apply if the program gives the object.
 	nested map[string]any
-	// anew lists the objects that cannot change in place as a whole. Parts of them are unknown
+	// replaced lists the objects that cannot change in place as a whole. Parts of them are unknown
 	// again with each replacement, which shows them among its reasons.
-	anew []string
+	replaced []string
 	// foreseen returns the outputs that a preview knows (CustomizeDiff).
 	foreseen func(s *session, inputs resource.PropertyMap) resource.PropertyMap
 	// shortID and fullName convert between Pulumi's ID and the object's name

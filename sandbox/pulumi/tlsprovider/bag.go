@@ -1,13 +1,11 @@
-// Package property handles Pulumi property bags for the sandbox's resource providers:
-// it finds unknown values, marks secrets and describes a change property by property.
-package property
+package tlsprovider
 
 import (
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	sdk "github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -20,17 +18,17 @@ var unknowns = []string{
 	plugin.UnknownArrayValue, plugin.UnknownAssetValue, plugin.UnknownArchiveValue, plugin.UnknownObjectValue,
 }
 
-// HasUnknown reports whether the value, or one inside it, is not known yet. The value is of the
+// hasUnknown reports whether the value, or one inside it, is not known yet. The value is of the
 // types that structpb's AsMap and AsInterface give.
-func HasUnknown(value any) bool {
+func hasUnknown(value any) bool {
 	switch v := value.(type) {
 	case string:
 		return slices.Contains(unknowns, v)
 	case []any:
-		return slices.ContainsFunc(v, HasUnknown)
+		return slices.ContainsFunc(v, hasUnknown)
 	case map[string]any:
 		for _, inner := range v {
-			if HasUnknown(inner) {
+			if hasUnknown(inner) {
 				return true
 			}
 		}
@@ -38,39 +36,39 @@ func HasUnknown(value any) bool {
 	return false
 }
 
-// Unknown returns the property value that stands for a value that is not known yet.
-func Unknown() *structpb.Value { return structpb.NewStringValue(plugin.UnknownStringValue) }
+// unknownValue returns the property value that stands for a value that is not known yet.
+func unknownValue() *structpb.Value { return structpb.NewStringValue(plugin.UnknownStringValue) }
 
-// Secret wraps a property value so that the engine encrypts it in its state.
-func Secret(value *structpb.Value) *structpb.Value {
+// secretValue wraps a property value so that the engine encrypts it in its state.
+func secretValue(value *structpb.Value) *structpb.Value {
 	return structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
-		resource.SigKey: structpb.NewStringValue(resource.SecretSig),
-		"value":         value,
+		sdk.SigKey: structpb.NewStringValue(sdk.SecretSig),
+		"value":    value,
 	}})
 }
 
-// Diff describes how the new inputs differ from the old ones, property by
+// diffBags describes how the new inputs differ from the old ones, property by
 // property. replace decides, from a property path such as
 // "spec.containers[0].image", whether a change of it replaces the resource.
-func Diff(olds, news *structpb.Struct, replace func(path string) bool) (*pulumirpc.DiffResponse, error) {
-	before, err := unmarshal(olds)
+func diffBags(olds, news *structpb.Struct, replace func(path string) bool) (*pulumirpc.DiffResponse, error) {
+	before, err := unmarshalBag(olds)
 	if err != nil {
 		return nil, fmt.Errorf("reading the old inputs: %w", err)
 	}
-	after, err := unmarshal(news)
+	after, err := unmarshalBag(news)
 	if err != nil {
 		return nil, fmt.Errorf("reading the new inputs: %w", err)
 	}
 	resp := &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE, HasDetailedDiff: true}
 	changes := plugin.NewDetailedDiffFromObjectDiff(before.Diff(after), true)
 	for _, path := range slices.Sorted(maps.Keys(changes)) {
-		Add(resp, path, pulumirpc.PropertyDiff_Kind(changes[path].Kind), replace(path))
+		addChange(resp, path, pulumirpc.PropertyDiff_Kind(changes[path].Kind), replace(path))
 	}
 	return resp, nil
 }
 
-// Add puts one changed input into the response.
-func Add(resp *pulumirpc.DiffResponse, path string, kind pulumirpc.PropertyDiff_Kind, replace bool) {
+// addChange puts one changed input into the response.
+func addChange(resp *pulumirpc.DiffResponse, path string, kind pulumirpc.PropertyDiff_Kind, replace bool) {
 	resp.Changes = pulumirpc.DiffResponse_DIFF_SOME
 	resp.Diffs = append(resp.Diffs, path)
 	if replace {
@@ -87,12 +85,12 @@ func Add(resp *pulumirpc.DiffResponse, path string, kind pulumirpc.PropertyDiff_
 	resp.DetailedDiff[path] = &pulumirpc.PropertyDiff{Kind: kind, InputDiff: true}
 }
 
-func unmarshal(bag *structpb.Struct) (resource.PropertyMap, error) {
+func unmarshalBag(bag *structpb.Struct) (sdk.PropertyMap, error) {
 	return plugin.UnmarshalProperties(bag, plugin.MarshalOptions{KeepUnknowns: true, SkipNulls: true})
 }
 
-// Plain returns the properties without their secret markers.
-func Plain(bag *structpb.Struct) (map[string]any, error) {
+// plainBag returns the properties without their secret markers.
+func plainBag(bag *structpb.Struct) (map[string]any, error) {
 	properties, err := plugin.UnmarshalProperties(bag, plugin.MarshalOptions{SkipNulls: true})
 	if err != nil {
 		return nil, fmt.Errorf("reading properties: %w", err)

@@ -1,4 +1,4 @@
-package property
+package tlsprovider
 
 import (
 	"testing"
@@ -40,7 +40,7 @@ func TestDiff(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			resp, err := Diff(olds, news, func(path string) bool { return path == "fixed" })
+			resp, err := diffBags(olds, news, func(path string) bool { return path == "fixed" })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,13 +52,13 @@ func TestDiff(t *testing.T) {
 				got[path] = change.Kind
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("Diff() differs (-want +got):\n%s", diff)
+				t.Errorf("diffBags() differs (-want +got):\n%s", diff)
 			}
 			if some := resp.Changes == pulumirpc.DiffResponse_DIFF_SOME; some != (len(c.want) > 0) {
-				t.Errorf("Diff().Changes = %v with %d changed properties", resp.Changes, len(c.want))
+				t.Errorf("diffBags().Changes = %v with %d changed properties", resp.Changes, len(c.want))
 			}
 			if want := c.name == "replacing"; (len(resp.Replaces) > 0) != want {
-				t.Errorf("Diff().Replaces = %v, want some: %v", resp.Replaces, want)
+				t.Errorf("diffBags().Replaces = %v, want some: %v", resp.Replaces, want)
 			}
 		})
 	}
@@ -67,20 +67,20 @@ func TestDiff(t *testing.T) {
 func TestHasUnknown(t *testing.T) {
 	t.Parallel()
 	known := map[string]any{"a": []any{map[string]any{"b": "x"}}}
-	if HasUnknown(known) {
-		t.Errorf("HasUnknown(%v) = true", known)
+	if hasUnknown(known) {
+		t.Errorf("hasUnknown(%v) = true", known)
 	}
 	deep := map[string]any{"a": []any{map[string]any{"b": plugin.UnknownNumberValue}}}
-	if !HasUnknown(deep) {
-		t.Errorf("HasUnknown(%v) = false", deep)
+	if !hasUnknown(deep) {
+		t.Errorf("hasUnknown(%v) = false", deep)
 	}
 }
 
 func TestPlainUndoesSecret(t *testing.T) {
 	t.Parallel()
-	bag := &structpb.Struct{Fields: map[string]*structpb.Value{"a": Secret(structpb.NewStringValue("hidden"))}}
-	got, err := Plain(bag)
+	bag := &structpb.Struct{Fields: map[string]*structpb.Value{"a": secretValue(structpb.NewStringValue("hidden"))}}
+	got, err := plainBag(bag)
 	if err != nil || !cmp.Equal(got, map[string]any{"a": "hidden"}) {
-		t.Errorf("Plain(Secret) = %v, %v", got, err)
+		t.Errorf("plainBag(Secret) = %v, %v", got, err)
 	}
 }

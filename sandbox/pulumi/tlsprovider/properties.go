@@ -7,8 +7,6 @@ import (
 	"maps"
 
 	"google.golang.org/protobuf/types/known/structpb"
-
-	"example.com/grpc-edge/sandbox/pulumi/property"
 )
 
 // outputs copies the properties, with those that are always secret marked.
@@ -16,7 +14,7 @@ func (k kind) outputs(properties *structpb.Struct) *structpb.Struct {
 	out := &structpb.Struct{Fields: maps.Clone(properties.GetFields())}
 	for _, name := range k.secrets {
 		if value, set := out.Fields[name]; set {
-			out.Fields[name] = property.Secret(value)
+			out.Fields[name] = secretValue(value)
 		}
 	}
 	return out

@@ -15,8 +15,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
-
-	"example.com/grpc-edge/sandbox/pulumi/property"
 )
 
 // version is the version of the provider whose resources these are.
@@ -74,7 +72,7 @@ func (p *provider) CheckConfig(_ context.Context, req *pulumirpc.CheckRequest) (
 }
 
 func (p *provider) DiffConfig(_ context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	return property.Diff(req.GetOldInputs(), req.GetNews(), func(string) bool { return false })
+	return diffBags(req.GetOldInputs(), req.GetNews(), func(string) bool { return false })
 }
 
 func (p *provider) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
@@ -100,7 +98,7 @@ func (p *provider) Check(_ context.Context, req *pulumirpc.CheckRequest) (*pulum
 		return nil, err
 	}
 	resp := &pulumirpc.CheckResponse{Inputs: req.GetNews()}
-	if property.HasUnknown(req.GetNews().AsMap()) {
+	if hasUnknown(req.GetNews().AsMap()) {
 		return resp, nil // checked again once everything is known
 	}
 	inputs, err := decode(k, req.GetNews())
@@ -120,14 +118,14 @@ func (p *provider) Diff(_ context.Context, req *pulumirpc.DiffRequest) (*pulumir
 	if _, err := kindOf(req.GetType()); err != nil {
 		return nil, err
 	}
-	resp, err := property.Diff(req.GetOldInputs(), req.GetNews(), func(path string) bool {
+	resp, err := diffBags(req.GetOldInputs(), req.GetNews(), func(path string) bool {
 		return path != "earlyRenewalHours"
 	})
 	if err != nil {
 		return nil, err
 	}
 	if p.readyForRenewal(req.GetOlds(), req.GetNews()) {
-		property.Add(resp, "readyForRenewal", pulumirpc.PropertyDiff_UPDATE, true)
+		addChange(resp, "readyForRenewal", pulumirpc.PropertyDiff_UPDATE, true)
 		resp.DetailedDiff["readyForRenewal"].InputDiff = false
 	}
 	return resp, nil
@@ -141,7 +139,7 @@ func (p *provider) Create(_ context.Context, req *pulumirpc.CreateRequest) (*pul
 	if req.GetPreview() {
 		outputs := k.outputs(req.GetProperties())
 		for _, name := range k.computed {
-			outputs.Fields[name] = property.Unknown()
+			outputs.Fields[name] = unknownValue()
 		}
 		return &pulumirpc.CreateResponse{Properties: outputs}, nil
 	}
