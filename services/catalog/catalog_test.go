@@ -128,9 +128,9 @@ func TestProblems(t *testing.T) {
 			file + `private is 1; it must be true or false`,
 			file + `replicas is "many"; it must be a whole number`,
 		}},
-		{"egress: [{cidr: 1, prots: [443]}]\nsecrets: {KEY: {versoin: pin/1}}", []string{
+		{"egress: [{cidr: 1, prots: [443]}]\nsecrets: {KEY: {vrsion: pin/1}}", []string{
 			file + "egress[0].cidr is 1; it must be text", file + "egress[0].prots is unknown; did you mean ports?",
-			file + "secrets.KEY.versoin is unknown; did you mean version?",
+			file + "secrets.KEY.vrsion is unknown; did you mean version?",
 		}},
 		{"replicas: 0\nmaxCalls: -1\nstartupSeconds: 0\nterminationSeconds: 5", []string{
 			file + "replicas is 0; it must be a whole number from 1 to 100", file + "maxCalls is -1", file + "terminationSeconds is 5", file + "startupSeconds is 0",

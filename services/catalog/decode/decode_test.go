@@ -28,7 +28,7 @@ func TestValue(t *testing.T) {
 		Left  string
 	}
 	value := map[string]any{
-		"text": "a", "items": []any{"one", map[string]any{"nmae": "two", "count": "many"}}, "by": map[string]any{"x": true, "y": 1},
+		"text": "a", "items": []any{"one", map[string]any{"namr": "two", "count": "many"}}, "by": map[string]any{"x": true, "y": 1},
 		"at": "2026-01-03T02:00:00Z", "Left": "x",
 	}
 	var got []string
@@ -38,7 +38,7 @@ func TestValue(t *testing.T) {
 		"key.Left is unknown; there may be text, items, by, at",
 		"key.by.y is 1; it must be true or false",
 		"key.items[1].count is \"many\"; it must be a whole number",
-		"key.items[1].nmae is unknown; did you mean name? there may be name, count",
+		"key.items[1].namr is unknown; did you mean name? there may be name, count",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -51,7 +51,7 @@ func TestValue(t *testing.T) {
 func TestNearest(t *testing.T) {
 	t.Parallel()
 	known := []string{"authority", "envoyReplicas", "region"}
-	for word, want := range map[string]string{"authorty": "authority", "regoin": "region", "EnvoyReplicas": "envoyReplicas", "zone": "", "": ""} {
+	for word, want := range map[string]string{"athority": "authority", "rgeion": "region", "EnvoyReplicas": "envoyReplicas", "zone": "", "": ""} {
 		if got := Nearest(word, known); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}
