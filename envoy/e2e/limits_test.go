@@ -110,6 +110,7 @@ func TestMemoryIsShort(t *testing.T) {
 func TestStreamsThatHoldMemory(t *testing.T) {
 	t.Parallel()
 	e, set := startShort(t, httpBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
 		for r.Context().Err() == nil {
 			if _, err := w.Write(make([]byte, 32<<10)); err != nil {
 				return
