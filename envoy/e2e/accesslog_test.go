@@ -161,14 +161,14 @@ func TestAccessLogOfEveryWay(t *testing.T) {
 		backend.answer(handle)
 		for way, change := range ways {
 			agent := want + " by " + way
-			if _, err := e.raw(t, methodsOfWays[1], func(r *http.Request) {
+			if _, err := e.raw(t, waysPut, func(r *http.Request) {
 				change(r)
 				r.Header.Set("User-Agent", agent)
 			}); err != nil {
 				t.Fatalf("%s: %v", agent, err)
 			}
 			entry := e.logged(t, `"user_agent":"`+agent+`"`)
-			if entry["grpc_status"] != want || entry["method"] != methodsOfWays[1] {
+			if entry["grpc_status"] != want || entry["method"] != waysPut {
 				t.Errorf("the log of %s has grpc_status %v and method %v, want those of the call", agent, entry["grpc_status"], entry["method"])
 			}
 			if n := e.stdout.count(`"user_agent":"` + agent + `"`); n != 1 {

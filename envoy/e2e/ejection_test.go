@@ -30,7 +30,11 @@ service Ways {
   rpc Watch(google.protobuf.Empty) returns (stream google.protobuf.Empty) { option (google.api.http) = {get: "/v1/watch"}; }
 }`
 
-var methodsOfWays = []string{"/test.Ways/Get", "/test.Ways/Put"}
+const (
+	waysGet   = "/test.Ways/Get"
+	waysPut   = "/test.Ways/Put"
+	waysWatch = "/test.Ways/Watch"
+)
 
 // failure describes calls that fail by no fault of the pod.
 type failure struct {
@@ -97,7 +101,7 @@ func (p *pods) failEveryWay(t *testing.T, client *http.Client, f failure, header
 	t.Helper()
 	const calls = 30
 	for way, change := range ways {
-		for _, method := range methodsOfWays {
+		for _, method := range []string{waysGet, waysPut} {
 			before := p.counter(t, "cluster."+cluster+".upstream_rq_total")
 			for range calls {
 				got, err := p.rawBy(t, client, method, func(r *http.Request) {

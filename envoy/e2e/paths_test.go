@@ -40,9 +40,9 @@ var restOf = map[string]struct{ method, path, body string }{
 	"/test.Library/List":   {http.MethodGet, "/v1/shelves/a/books", ""},
 	"/test.Library/Create": {http.MethodPost, "/v1/shelves/a/books", "{}"},
 	"/test.Library/Update": {http.MethodPatch, "/v1/shelves/a/books/b", "{}"},
-	"/test.Ways/Get":       {http.MethodGet, "/v1/ways", ""},
-	"/test.Ways/Put":       {http.MethodPost, "/v1/ways", "{}"},
-	"/test.Ways/Watch":     {http.MethodGet, "/v1/watch", ""},
+	waysGet:                {http.MethodGet, "/v1/ways", ""},
+	waysPut:                {http.MethodPost, "/v1/ways", "{}"},
+	waysWatch:              {http.MethodGet, "/v1/watch", ""},
 }
 
 // outcome returns the code of an answer, whatever protocol it is in.
@@ -161,7 +161,7 @@ func TestNoWayHoldsMessagesBack(t *testing.T) {
 	e.awaitPods(t, "probe", 1)
 	client := e.browser(t, true)
 	for way, change := range ways {
-		response, err := client.Do(e.request(t, "/test.Ways/Watch", change))
+		response, err := client.Do(e.request(t, waysWatch, change))
 		if err != nil {
 			t.Fatalf("%s: %v", way, err)
 		}

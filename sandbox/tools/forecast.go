@@ -62,10 +62,15 @@ func (t Tools) done(name, stamp string) error {
 
 // Expect returns how long a stage will take with so many cores and so many bytes of free memory.
 func (t Tools) Expect(name string, cores int, memory uint64) time.Duration {
+	return t.Left(name).On(usable(name, cores, memory))
+}
+
+// usable returns how many of the cores a stage can use with so many bytes of free memory.
+func usable(name string, cores int, memory uint64) int {
 	if name == Program {
-		cores = atOnce(cores, memory)
+		return atOnce(cores, memory)
 	}
-	return t.Left(name).On(cores)
+	return cores
 }
 
 // On returns how long the work takes with so many cores.
@@ -81,7 +86,7 @@ func (t Tools) Forecast(cores int, memory uint64) string {
 	var compiled []string // lines of names
 	for _, name := range append(append([]string{"packages", "envoy"}, Modules()...), Program) {
 		left := t.Left(name)
-		wait += t.Expect(name, cores, memory)
+		wait += left.On(usable(name, cores, memory))
 		megabytes += left.Megabytes
 		switch last := len(compiled) - 1; {
 		case left.CPU == 0:

@@ -143,7 +143,7 @@ func (t Tools) Build(ctx context.Context, name string, status func(string)) erro
 		if m.name == "etcd" {
 			bin += "etcd" // the module's path ends in server/v3, and go would name it server
 		}
-		return t.goBuild(ctx, m.name, status, "-ldflags", strings.TrimSpace("-s -w "+m.linker(version)), "-o", bin, m.packages)
+		return t.goBuild(ctx, m.name, status, "-ldflags", "-s -w "+m.linker(version), "-o", bin, m.packages)
 	})
 }
 
@@ -181,9 +181,11 @@ func (t Tools) stamp(name string) (string, error) {
 // current reports whether a stage is done, and is what its sources now make.
 func (t Tools) current(name string) bool {
 	stamp, err := t.stamp(name)
-	if err != nil {
-		return false
-	}
+	return err == nil && t.has(name, stamp)
+}
+
+// has reports whether a stage is done with this stamp.
+func (t Tools) has(name, stamp string) bool {
 	old, err := os.ReadFile(t.stampFile(name))
 	return err == nil && string(old) == stamp
 }
@@ -214,8 +216,7 @@ func (t Tools) stampFile(name string) string { return filepath.Join(t.Cache, "st
 // once runs make unless its stamp and its results exist: binaries in Bin, or files by their
 // absolute paths. The stamp is written last, so an interrupted run starts again.
 func (t Tools) once(name, stamp string, made []string, make func() error) error {
-	old, err := os.ReadFile(t.stampFile(name))
-	current := err == nil && string(old) == stamp
+	current := t.has(name, stamp)
 	for _, file := range made {
 		if !filepath.IsAbs(file) {
 			file = t.Bin(file)

@@ -67,16 +67,16 @@ func (d decoder) assign(path string, value any, into reflect.Value) {
 	}
 }
 
-// readsText reports whether the value is a text, and into has a short form for it.
+// readsText reports whether the value is a text, and into reads texts, such as a time.
 func readsText(value any, into reflect.Value) bool {
 	_, isText := value.(string)
 	_, reads := into.Addr().Interface().(encoding.TextUnmarshaler)
-	return isText && reads && into.Type() != timeType
+	return isText && reads
 }
 
 func (d decoder) assignText(path, text string, into reflect.Value) {
-	if err := into.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
-		d.report(path, err.Error())
+	if into.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)) != nil {
+		d.refuseType(path, text, into.Type())
 	}
 }
 
