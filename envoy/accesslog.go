@@ -1,14 +1,10 @@
 package envoy
 
 import (
-	"maps"
-
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	streamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3"
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/structpb"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // accessLogFields maps the keys of a line to Envoy's command for the value
@@ -26,7 +22,10 @@ var accessLogFields = map[string]string{
 	// The path of a gRPC call names its method: /package.Service/Method.
 	"method": "%PATH(NQ:PATH):256%",
 
-	"grpc_status":      "%GRPC_STATUS(SNAKE_STRING)%",
+	// GRPC_STATUS finds no status in an answer that was translated to gRPC-Web or REST. The
+	// status of such a call is the one that status.lua noted.
+	"grpc_status": `%COALESCE({"operators": [{"command": "DYNAMIC_METADATA", "param": "` + statusName + `:name"}, ` +
+		`{"command": "GRPC_STATUS", "param": "SNAKE_STRING"}]})%`,
 	"http_status":      "%RESPONSE_CODE%",
 	"response_flags":   "%RESPONSE_FLAGS%",
 	"response_details": "%RESPONSE_CODE_DETAILS%",
@@ -49,37 +48,18 @@ var accessLogFields = map[string]string{
 	"attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
 }
 
-// accessLog writes one line of JSON to stdout when a call has ended. Envoy's own command finds no
-// gRPC status in an answer that was translated to gRPC-Web or REST. The line of such a call has
-// the status that status.lua noted.
+// accessLog writes one line of JSON to stdout when a call has ended.
 func accessLog() []*accesslogv3.AccessLog {
-	translated := maps.Clone(accessLogFields)
-	translated["grpc_status"] = "%DYNAMIC_METADATA(" + statusName + ":name)%"
-	return []*accesslogv3.AccessLog{logger(accessLogFields, false), logger(translated, true)}
-}
-
-// logger returns an access logger with these fields, for calls with a noted status or for others.
-func logger(fields map[string]string, noted bool) *accesslogv3.AccessLog {
 	format := &structpb.Struct{Fields: map[string]*structpb.Value{}}
-	for key, command := range fields {
+	for key, command := range accessLogFields {
 		format.Fields[key] = structpb.NewStringValue(command)
 	}
-	return &accesslogv3.AccessLog{
+	return []*accesslogv3.AccessLog{{
 		Name: "envoy.access_loggers.stdout",
-		Filter: &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_MetadataFilter{
-			MetadataFilter: &accesslogv3.MetadataFilter{
-				Matcher: &matcherv3.MetadataMatcher{
-					Filter: statusName,
-					Path:   []*matcherv3.MetadataMatcher_PathSegment{{Segment: &matcherv3.MetadataMatcher_PathSegment_Key{Key: "name"}}},
-					Value:  &matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_PresentMatch{PresentMatch: noted}},
-				},
-				MatchIfKeyNotFound: wrapperspb.Bool(!noted),
-			},
-		}},
 		ConfigType: &accesslogv3.AccessLog_TypedConfig{TypedConfig: typed(&streamv3.StdoutAccessLog{
 			AccessLogFormat: &streamv3.StdoutAccessLog_LogFormat{LogFormat: &corev3.SubstitutionFormatString{
 				Format: &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: format},
 			}},
 		})},
-	}
+	}}
 }

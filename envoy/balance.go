@@ -121,7 +121,6 @@ func circuitBreakers(c Config) *clusterv3.CircuitBreakers {
 			MaxPendingRequests: limit,
 			MaxConnections:     limit,
 			RetryBudget:        retryBudget(),
-			TrackRemaining:     true,
 		}},
 	}
 }

@@ -315,7 +315,7 @@ func TestCircuitBreaker(t *testing.T) {
 	for range limit {
 		wait.Go(func() { _ = callCount(t.Context(), connection) })
 	}
-	e.stat(t, callLimit, "cluster.probe.circuit_breakers.default.remaining_rq", 0)
+	e.stat(t, callLimit, "cluster.probe.upstream_rq_active", limit)
 	if err := callCount(t.Context(), connection); status.Code(err) != codes.Unavailable {
 		t.Errorf("call %d = %v, want UNAVAILABLE", limit+1, err)
 	}
@@ -325,7 +325,7 @@ func TestCircuitBreaker(t *testing.T) {
 	}
 	close(release)
 	wait.Wait()
-	e.stat(t, callLimit, "cluster.probe.circuit_breakers.default.remaining_rq", limit)
+	e.stat(t, callLimit, "cluster.probe.upstream_rq_active", 0)
 }
 
 // stat waits until the counter or gauge of Envoy has the value.
