@@ -56,7 +56,7 @@ func (p Proxy) Start(s Setting, cpus machine.CPUs) (*Process, error) {
 	if err := machine.StartOn(cpus, cmd); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.Key, err)
 	}
-	process.Tree = machine.Tree{Root: cmd.Process.Pid}
+	process.Tree = machine.Tree{Root: machine.Process(cmd.Process.Pid)}
 	go func() {
 		process.err = cmd.Wait()
 		close(process.exited)

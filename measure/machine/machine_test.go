@@ -67,12 +67,12 @@ func TestTree(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	tree := Tree{Root: cmd.Process.Pid}
+	tree := Tree{Root: Process(cmd.Process.Pid)}
 	if _, err := out.Read(make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
-	var children []int
-	if err := tree.each(func(pid int, _ []string) error { children = append(children, pid); return nil }); err != nil || len(children) != 2 {
+	children, err := tree.Processes()
+	if err != nil || len(children) != 2 || children[0] != tree.Root || children[1].Parent() != tree.Root {
 		t.Errorf("the tree of a shell and sleep is %v, %v, want two processes", children, err)
 	}
 	if used, err := tree.CPUTime(); err != nil || used < 20*time.Millisecond {

@@ -27,11 +27,23 @@ func (p Process) read(file string) string {
 	return string(text)
 }
 
-// Stat returns the fields of /proc/PID/stat from the third on. The second is the parent.
+// Stat returns the fields of /proc/PID/stat from the third on.
 func (p Process) Stat() []string {
 	// The second field of the file is a name in parentheses, which may have any character.
 	text := p.read("stat")
 	return strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+}
+
+// Parent returns the process that started it, or the one that adopted it.
+func (p Process) Parent() Process { return parent(p.Stat()) }
+
+// parent returns the parent in what [Process.Stat] returned.
+func parent(stat []string) Process {
+	if len(stat) < 2 {
+		return 0
+	}
+	pid, _ := strconv.Atoi(stat[1])
+	return Process(pid)
 }
 
 // Args returns the command line.

@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/measure/workcopy"
 )
 
@@ -61,29 +62,19 @@ func (s *Sandbox) background(ctx context.Context) (up *exec.Cmd, engine []proces
 		return nil, nil, err
 	}
 	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(20 * time.Millisecond) {
-		all := allProcesses()
-		for _, p := range all {
-			if len(p.args) < 5 || p.args[0] != filepath.Join(s.Dir, ".cache/bin/pulumi") || p.args[4] != "up" {
+		for _, p := range machine.Processes() {
+			args := p.Args()
+			if len(args) < 5 || args[0] != filepath.Join(s.Dir, ".cache/bin/pulumi") || args[4] != "up" {
 				continue
 			}
 			// The lock file shows that the engine has begun.
 			if locks, _ := filepath.Glob(filepath.Join(s.Dir, ".sandbox/pulumi/.pulumi/locks/organization/grpc-edge/sandbox/*")); len(locks) > 0 {
-				return up, append(descendants(all, p.pid), p), nil
+				engine, err := tree(int(p))
+				return up, engine, err
 			}
 		}
 	}
 	return up, nil, errors.Join(errors.New("`make up` did not get to running Pulumi"), up.Process.Signal(os.Interrupt), up.Wait())
-}
-
-// descendants returns all descendants of a process.
-func descendants(all map[int]process, pid int) []process {
-	var list []process
-	for child, p := range all {
-		if p.parent == pid {
-			list = append(append(list, p), descendants(all, child)...)
-		}
-	}
-	return list
 }
 
 func engineKilled(ctx context.Context, s *Sandbox) error {
@@ -299,8 +290,12 @@ func (s *Sandbox) provide(ctx context.Context, chain, key string) error {
 
 // KillEngine kills (kill -9) the Pulumi process that a command has started.
 func KillEngine(command int) error {
-	for _, p := range descendants(allProcesses(), command) {
-		if len(p.args) > 0 && p.program() == "pulumi" {
+	all, err := tree(command)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.program() == "pulumi" {
 			return syscall.Kill(p.pid, syscall.SIGKILL)
 		}
 	}

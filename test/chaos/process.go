@@ -17,7 +17,7 @@ import (
 	"example.com/grpc-edge/measure/machine"
 )
 
-// process describes a process on this machine.
+// process describes a process as it was when it was found.
 type process struct {
 	pid, parent int
 	args        []string
@@ -48,32 +48,20 @@ func (s *Sandbox) processes() ([]process, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := allProcesses()
-	var ours []process
-	for pid := range all {
-		ancestor := pid
-		for ancestor > 1 && ancestor != daemon.PID {
-			ancestor = all[ancestor].parent // 0 of one that is not there any more
-		}
-		if ancestor == daemon.PID && pid != daemon.PID && len(all[pid].args) > 0 {
-			ours = append(ours, all[pid])
-		}
-	}
-	slices.SortFunc(ours, func(a, b process) int { return a.pid - b.pid })
-	return ours, nil
+	tree, err := tree(daemon.PID)
+	return slices.DeleteFunc(tree, func(p process) bool { return p.pid == daemon.PID }), err
 }
 
-func allProcesses() map[int]process {
-	all := map[int]process{}
-	for _, p := range machine.Processes() {
-		stat := p.Stat()
-		if len(stat) == 0 {
-			continue // it has ended
+// tree returns a process and its descendants.
+func tree(root int) ([]process, error) {
+	found, err := machine.Tree{Root: machine.Process(root)}.Processes()
+	var list []process
+	for _, p := range found {
+		if args := p.Args(); len(args) > 0 { // otherwise it has ended
+			list = append(list, process{int(p), int(p.Parent()), args, p.Cgroup()})
 		}
-		parent, _ := strconv.Atoi(stat[1])
-		all[int(p)] = process{int(p), parent, p.Args(), p.Cgroup()}
 	}
-	return all
+	return list, err
 }
 
 // find returns the sandbox's processes that want accepts. It fails if there are none.
