@@ -1,4 +1,4 @@
-module tools/actionlint
+module example.com/grpc-edge/tools/actionlint
 
 go 1.26
 

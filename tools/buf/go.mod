@@ -1,4 +1,4 @@
-module tools/buf
+module example.com/grpc-edge/tools/buf
 
 go 1.26.7
 

@@ -1,4 +1,4 @@
-module tools/cert-manager
+module example.com/grpc-edge/tools/cert-manager
 
 go 1.26.0
 

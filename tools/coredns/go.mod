@@ -1,4 +1,4 @@
-module tools/coredns
+module example.com/grpc-edge/tools/coredns
 
 go 1.26.0
 

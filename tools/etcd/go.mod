@@ -1,4 +1,4 @@
-module tools/etcd
+module example.com/grpc-edge/tools/etcd
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module tools/golangci-lint
+module example.com/grpc-edge/tools/golangci-lint
 
 go 1.26.0
 

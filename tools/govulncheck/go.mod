@@ -1,4 +1,4 @@
-module tools/govulncheck
+module example.com/grpc-edge/tools/govulncheck
 
 go 1.26.0
 

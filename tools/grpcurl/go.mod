@@ -1,4 +1,4 @@
-module tools/grpcurl
+module example.com/grpc-edge/tools/grpcurl
 
 go 1.26
 

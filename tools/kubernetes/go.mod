@@ -1,4 +1,4 @@
-module tools/kubernetes
+module example.com/grpc-edge/tools/kubernetes
 
 go 1.26
 

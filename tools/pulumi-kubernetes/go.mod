@@ -1,6 +1,6 @@
 // Kubernetes' modules have the versions of tools/kubernetes. Pulumi's have the newest with
 // which the provider compiles: since v3.250.0 its package gen does not.
-module tools/pulumi-kubernetes
+module example.com/grpc-edge/tools/pulumi-kubernetes
 
 go 1.26
 

@@ -1,4 +1,4 @@
-module tools/pulumi
+module example.com/grpc-edge/tools/pulumi
 
 go 1.26.6
 

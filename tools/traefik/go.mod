@@ -1,4 +1,4 @@
-module tools/traefik
+module example.com/grpc-edge/tools/traefik
 
 go 1.26
 
