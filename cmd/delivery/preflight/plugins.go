@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"example.com/grpc-edge/internal/subprocess"
 )
 
 // plugin describes a resource plugin of Pulumi.
@@ -50,17 +52,18 @@ func install(ctx context.Context, plugins []plugin, out io.Writer) error {
 		return fmt.Errorf("the Pulumi CLI is missing (%w), and so nothing was previewed or fetched. Where Pulumi's download site can be reached, "+
 			"install the CLI (https://www.pulumi.com/docs/install/) and run this again: it fetches the plugins %s", err, list(plugins))
 	}
-	if err := exec.CommandContext(ctx, command, "plugin", "ls", "--json").Run(); err != nil {
-		return fmt.Errorf("asking the Pulumi CLI for its plugins: %w", err)
+	there, err := installed(ctx)
+	if err != nil {
+		return err
 	}
 	var missing []string
 	for _, p := range plugins {
-		if has(ctx, p) {
+		if there[p] {
 			continue
 		}
 		fmt.Fprintf(out, "fetching the plugin %s %s\n", p.Name, p.Version)
-		if text, err := exec.CommandContext(ctx, command, "plugin", "install", "resource", p.Name, p.Version).CombinedOutput(); err != nil {
-			missing = append(missing, fmt.Sprintf("  pulumi plugin install resource %s %s\n    %v: %s", p.Name, p.Version, err, lastLine(string(text))))
+		if _, err := subprocess.Output(exec.CommandContext(ctx, command, "plugin", "install", "resource", p.Name, p.Version)); err != nil {
+			missing = append(missing, "  "+strings.ReplaceAll(err.Error(), "\n", "\n    "))
 		}
 	}
 	if _, err := exec.LookPath("pulumi-language-go"); err != nil {
@@ -81,25 +84,21 @@ func list(plugins []plugin) string {
 	return strings.Join(names, ", ")
 }
 
-// has reports whether a plugin is installed.
-func has(ctx context.Context, p plugin) bool {
-	text, err := exec.CommandContext(ctx, command, "plugin", "ls", "--json").Output()
+// installed returns the resource plugins that the Pulumi CLI has.
+func installed(ctx context.Context) (map[plugin]bool, error) {
+	text, err := subprocess.Output(exec.CommandContext(ctx, command, "plugin", "ls", "--json"))
 	if err != nil {
-		return false
+		return nil, fmt.Errorf("asking the Pulumi CLI for its plugins: %w", err)
 	}
-	var installed []struct{ Name, Kind, Version string }
-	if err := json.Unmarshal(text, &installed); err != nil {
-		return false
+	var list []struct{ Name, Kind, Version string }
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, fmt.Errorf("reading the Pulumi CLI's list of plugins: %w", err)
 	}
-	for _, i := range installed {
-		if i.Kind == "resource" && i.Name == p.Name && i.Version == p.Version {
-			return true
+	there := map[plugin]bool{}
+	for _, p := range list {
+		if p.Kind == "resource" {
+			there[plugin{p.Name, p.Version}] = true
 		}
 	}
-	return false
-}
-
-func lastLine(text string) string {
-	text = strings.TrimSpace(text)
-	return text[strings.LastIndex(text, "\n")+1:]
+	return there, nil
 }
