@@ -1,15 +1,8 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/pem"
 	"maps"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/internal/selfsigned"
 )
 
 // withCertManager and withPool configure certificates of the user's issuers.
@@ -29,27 +23,14 @@ var (
 // provided returns configuration with a certificate of the user's own, and its key.
 func provided(t *testing.T) (changes map[string]string, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	now := time.Now()
+	certificate, key, err := selfsigned.New("grpc.example.com", now.Add(-time.Hour), now.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "grpc.example.com"}, DNSNames: []string{"grpc.example.com"},
-		IsCA: true, BasicConstraintsValid: true, // it serves as an authority of clients as well
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	chain, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 	return map[string]string{
 		"grpc-edge:certificate":       "provided",
-		"grpc-edge:certificatePem":    string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain})),
+		"grpc-edge:certificatePem":    certificate,
 		"grpc-edge:certificateKeyPem": key,
 	}, key
 }

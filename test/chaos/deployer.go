@@ -2,15 +2,9 @@ package chaos
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/grpc-edge/internal/selfsigned"
 	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/measure/workcopy"
 )
@@ -242,9 +237,9 @@ func wrongCertificates(ctx context.Context, s *Sandbox) error {
 		{authority, time.Now().Add(-time.Hour), false, "grpc-edge:certificatePem expired on"},
 		{"other.example.org", day, false, "grpc-edge:certificatePem is for other.example.org, not for " + authority + " of grpc-edge:authorities"},
 	} {
-		chain, key, err := newPair(wrong.name, wrong.until)
+		chain, key, err := selfsigned.New(wrong.name, wrong.until.Add(-48*time.Hour), wrong.until)
 		if wrong.another && err == nil {
-			_, key, err = newPair(wrong.name, wrong.until)
+			_, key, err = selfsigned.New(wrong.name, wrong.until.Add(-48*time.Hour), wrong.until)
 		}
 		if err == nil {
 			err = s.provide(ctx, chain, key)
@@ -260,24 +255,6 @@ func wrongCertificates(ctx context.Context, s *Sandbox) error {
 	errs = append(errs, s.refused(ctx, "grpc-edge:certificatePem must be a PEM certificate chain"),
 		s.configure(map[string]string{"certificate": "", "certificatePem": ""}), s.whole(ctx))
 	return errors.Join(errs...)
-}
-
-// newPair creates a self-signed certificate and its private key, in PEM.
-func newPair(name string, until time.Time) (chain, key string, err error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return "", "", err
-	}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: until.Add(-48 * time.Hour), NotAfter: until}
-	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, private.Public(), private)
-	if err != nil {
-		return "", "", err
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	encode := func(kind string, content []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}))
-	}
-	return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8), err
 }
 
 // provide configures a certificate and its key, which Pulumi encrypts.

@@ -33,6 +33,9 @@ func TestStacks(t *testing.T) {
 		for key := range s.Config {
 			set[key] = true
 		}
+		for key := range s.Secrets {
+			set[key] = true
+		}
 		text, err := s.file("http://google")
 		if err != nil {
 			t.Fatal(err)

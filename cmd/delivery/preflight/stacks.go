@@ -1,31 +1,29 @@
 package preflight
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"maps"
-	"math/big"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/cmd/delivery/environment"
+	"example.com/grpc-edge/internal/selfsigned"
 )
 
 // Stack describes a stack to preview.
 type Stack struct {
 	Name string
-	// Config holds its keys, with their prefix, and values.
-	Config map[string]any
+	// Config holds its keys, with their prefix, and values. Secrets holds those that are set
+	// encrypted.
+	Config  map[string]any
+	Secrets map[string]string
 }
+
+// placeholder stands for a certificate in infra/variants.yaml, and for its key.
+const placeholder = "PROVIDED"
 
 // program is the prefix of the program's keys.
 const program = "grpc-edge:"
@@ -40,7 +38,7 @@ func Stacks(root string) ([]Stack, error) {
 	var stacks []Stack
 	var sandbox map[string]any
 	for _, e := range environments {
-		stacks = append(stacks, Stack{e.Stack, e.Config})
+		stacks = append(stacks, Stack{Name: e.Stack, Config: e.Config})
 		if e.Stack == "sandbox" {
 			sandbox = e.Config
 		}
@@ -49,12 +47,24 @@ func Stacks(root string) ([]Stack, error) {
 	if err := environment.ReadYAML(filepath.Join(root, "infra", "variants.yaml"), &variants); err != nil {
 		return nil, err
 	}
+	now := time.Now()
+	certificate, private, err := selfsigned.New("grpc.example.com", now.Add(-time.Minute), now.Add(time.Hour))
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(variants)) {
-		config := maps.Clone(sandbox)
+		s := Stack{name, maps.Clone(sandbox), map[string]string{}}
 		for key, value := range variants[name] {
-			config[program+key] = value
+			switch {
+			case value != placeholder:
+				s.Config[program+key] = value
+			case key == "certificateKeyPem":
+				s.Secrets[program+key] = private
+			default:
+				s.Config[program+key] = certificate
+			}
 		}
-		stacks = append(stacks, Stack{name, config})
+		stacks = append(stacks, s)
 	}
 	return stacks, nil
 }
@@ -65,19 +75,10 @@ var documentation = []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"
 
 const benchmark = "198.18.0.0/24"
 
-// file returns the content of the stack's file: its keys without secrets, and the settings
+// file returns the content of the stack's file: its keys, and the settings
 // that let the provider run without Google.
 func (s Stack) file(google string) ([]byte, error) {
 	config := maps.Clone(s.Config)
-	for key := range s.secrets() {
-		delete(config, key)
-	}
-	certificate := provided()
-	for key, value := range config {
-		if value == placeholder {
-			config[key] = certificate.chain
-		}
-	}
 	if networks, _ := config[program+"authorizedNetworks"].([]any); len(networks) > 0 && slices.Contains(documentation, fmt.Sprint(networks[0])) {
 		config[program+"authorizedNetworks"] = []any{benchmark}
 	}
@@ -89,51 +90,4 @@ func (s Stack) file(google string) ([]byte, error) {
 		"gcp:dnsCustomEndpoint":             google + "/dns/v1/",
 	})
 	return yaml.Marshal(map[string]any{"config": config})
-}
-
-// placeholder stands for a certificate in infra/variants.yaml, and for its key.
-const placeholder = "PROVIDED"
-
-// secrets returns the keys that are set encrypted.
-func (s Stack) secrets() map[string]string {
-	key := program + "certificateKeyPem"
-	if s.Config[key] != placeholder {
-		return nil
-	}
-	return map[string]string{key: provided().key}
-}
-
-// pair holds a certificate and its key, in PEM.
-type pair struct{ chain, key string }
-
-var made *pair
-
-// provided returns a certificate for grpc.example.com that is valid for an hour.
-func provided() pair {
-	if made != nil {
-		return *made
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err) // the system has no random numbers
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "grpc.example.com"}, DNSNames: []string{"grpc.example.com"},
-		IsCA: true, BasicConstraintsValid: true, // it serves as an authority of clients as well
-		NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour),
-	}
-	chain, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		panic(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		panic(err)
-	}
-	encoded := func(kind string, bytes []byte) string {
-		return strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}))) + "\n"
-	}
-	made = &pair{encoded("CERTIFICATE", chain), encoded("PRIVATE KEY", der)}
-	return *made
 }
