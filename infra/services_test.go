@@ -117,7 +117,7 @@ internet: true
 calls: [stock]
 egress: [{cidr: 10.40.0.0/24, ports: [5432, 6432]}]
 `,
-	"stock": "private: true\n",
+	"stock": "private: true\ngoogleApis: true\n",
 }
 
 func runShop(t *testing.T, changes map[string]string) stackRun {
@@ -211,6 +211,47 @@ func TestSlowServicesHaveTimeToStart(t *testing.T) {
 	check(t, deployment, map[string]any{"spec.progressDeadlineSeconds": 600.0 + 3600 + 20})
 	if got := deployment.UpdateTimeout; got != "2h11m0s" {
 		t.Errorf("Pulumi waits %s, want 10 minutes, twice the hour, and 20 s for each of 3 pods", got)
+	}
+}
+
+// TestTelemetry checks which variables of OpenTelemetry pods get, and that a service can set its own.
+func TestTelemetry(t *testing.T) {
+	t.Parallel()
+	root := withServices(t, map[string]string{
+		"shop":  "",
+		"stock": "environment: {OTEL_EXPORTER_OTLP_ENDPOINT: 'https://otel.example.com', OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf}",
+		"depot": "secrets: {OTEL_EXPORTER_OTLP_ENDPOINT: {version: otel/1}, OTEL_SERVICE_NAME: {version: otel/1, file: /etc/depot/name}}",
+	})
+	result, err := runIn(t, root, "sandbox", false, map[string]string{"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const endpoint, protocol, name = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_SERVICE_NAME"
+	for service, want := range map[string]map[string]string{
+		"shop":  {endpoint: "http://collector.telemetry:4317", protocol: "grpc", name: "shop"},
+		"stock": {endpoint: "https://otel.example.com", protocol: "http/protobuf", name: "stock"},
+		"depot": {endpoint: "a secret", protocol: "grpc", name: "depot"},
+	} {
+		got := map[string]string{}
+		variables, _ := plain(at(result.named(t, deploymentType, service).Inputs, "spec.template.spec.containers[0].env")).([]any)
+		for _, item := range variables {
+			variable := item.(map[string]any)
+			name := variable["name"].(string)
+			if !strings.HasPrefix(name, "OTEL_") {
+				continue
+			}
+			if _, twice := got[name]; twice {
+				t.Errorf("%s has %s twice", service, name)
+			}
+			value, isPlain := variable["value"].(string)
+			if !isPlain {
+				value = "a secret"
+			}
+			got[name] = value
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", service, diff)
+		}
 	}
 }
 
@@ -322,7 +363,12 @@ func TestWaysOfServices(t *testing.T) {
 			"to [199.36.153.8/30] [443]",
 			"to [stock] [8080]",
 		},
-		"stock": {"from [shop] [8080]"}, // neither the edge nor the directory
+		"stock": { // neither the edge nor the directory; its principal may have roles that the stack does not grant
+			"from [shop] [8080]",
+			"to [169.254.169.252/32] [988]",
+			"to [169.254.169.254/32] [80]",
+			"to [199.36.153.8/30] [443]",
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ways (-want +got):\n%s", diff)

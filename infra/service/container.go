@@ -54,9 +54,28 @@ func environment(args *Args) corev1.EnvVarArray {
 		list = append(list, workload.Variable(catalog.TargetVariable(callee), Target(args.NamespaceName, callee)))
 	}
 	if args.OTLP != nil {
-		list = append(list,
-			workload.Variable("OTEL_SERVICE_NAME", args.Name),
-			workload.Variable("OTEL_EXPORTER_OTLP_ENDPOINT", args.OTLP.Endpoint))
+		list = append(list, telemetry(args)...)
+	}
+	return list
+}
+
+// telemetry returns the variables of OpenTelemetry that the service does not set itself
+// (OpenTelemetry, "OTLP Exporter Configuration").
+//
+// Without the protocol, the libraries of most languages send HTTP. The collector's port takes
+// gRPC, as Envoy sends it.
+func telemetry(args *Args) corev1.EnvVarArray {
+	var list corev1.EnvVarArray
+	for _, v := range []struct{ name, value string }{
+		{"OTEL_SERVICE_NAME", args.Name},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", args.OTLP.Endpoint},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+	} {
+		_, plain := args.Spec.Environment[v.name]
+		secret, encrypted := args.Spec.Secrets[v.name]
+		if !plain && (!encrypted || secret.File != "") {
+			list = append(list, workload.Variable(v.name, v.value))
+		}
 	}
 	return list
 }

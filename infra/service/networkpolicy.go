@@ -76,7 +76,9 @@ func egress(args *Args) networkingv1.NetworkPolicyEgressRuleArray {
 	if args.Spec.GoogleAPIs {
 		add(networkpolicy.Range(GoogleAPIs), networkpolicy.TCP(443))
 	}
-	if len(args.Spec.Roles) > 0 {
+	// Not every grant is one of its roles: an owner can bind its principal to one bucket, or in
+	// another project.
+	if args.Spec.GoogleAPIs || len(args.Spec.Roles) > 0 {
 		for _, address := range sorted(metadataServers) {
 			add(networkpolicy.Range(address+"/32"), networkpolicy.TCP(metadataServers[address]))
 		}

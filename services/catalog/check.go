@@ -30,8 +30,9 @@ var (
 	versionRule = regexp.MustCompile(`^(?:projects/([a-z0-9-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/([1-9][0-9]*)|([A-Za-z0-9_-]{1,255})/([1-9][0-9]*))$`)
 )
 
-// platformVariables lists the variables that the platform sets in every pod.
-var platformVariables = []string{"PORT", "TERMINATION_BUDGET", "MAX_CALLS", "GOMEMLIMIT", "OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+// platformVariables lists the variables that the platform sets in every pod. Those of
+// OpenTelemetry are not among them: a service may set its own.
+var platformVariables = []string{"PORT", "TERMINATION_BUDGET", "MAX_CALLS", "GOMEMLIMIT"}
 
 // systemFolders lists the folders of the kernel, the program and the user list of the image.
 // In the kernel's, nothing can be mounted at any depth.
