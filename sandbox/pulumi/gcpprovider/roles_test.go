@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"gotest.tools/v3/golden"
 	"sigs.k8s.io/yaml"
 
+	"example.com/grpc-edge/internal/subprocess"
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
@@ -75,7 +77,7 @@ type run struct {
 	registry           []string   // permissions on repositories
 	keys               []string   // permissions on the key that signs images
 	program            bool       // the program runs, and calls functions
-	awaits             bool       // what Kubernetes makes of the objects is watched
+	awaits             bool       // whether Deployments and Services are ready is asked
 }
 
 const signingKey = "projects/test-project/locations/us-central1/keyRings/pulumi/cryptoKeys/prod-images"
@@ -105,7 +107,7 @@ var runs = map[string]run{
 	},
 	"preview": {
 		title: "grpc-edge preview", description: "What `pulumi preview`, also with --refresh, needs to read the stack",
-		verbs: []gcp.Verb{gcp.VerbGet}, objects: []string{"get"}, program: true,
+		verbs: []gcp.Verb{gcp.VerbGet}, objects: []string{"get"}, program: true, awaits: true,
 	},
 	"destroy": {
 		title: "grpc-edge destroy", description: "What `pulumi destroy` needs to remove the stack",
@@ -190,12 +192,45 @@ func (r run) asks(t *testing.T, program []registered) []ask {
 	// At its start the provider looks whether gcp:region exists (pulumi-gcp, provider/resources.go:
 	// preConfigureCallbackWithLogger), and warns at every run if it may not.
 	all = append(all, ask{permission: "compute.regions.list", resource: "projects/" + testPlace.Project})
-	if r.awaits { // Deployments are ready by their pods, and Services by their endpoints
-		for _, watched := range []string{"pods", "replicaSets", "persistentVolumeClaims", "endpointSlices"} {
-			all = append(all, ask{permission: "container." + watched + ".list", resource: clusterName})
+	if r.awaits {
+		for _, collection := range watched {
+			all = append(all, ask{permission: "container." + collection + ".list", resource: clusterName})
 		}
 	}
 	return all
+}
+
+// watched lists what shows whether Deployments and Services are ready. Without the permission
+// the Kubernetes provider waits forever when it creates or updates one (its
+// pkg/await/informers/factory.go), and a refresh calls it unhealthy. Newer providers may watch
+// endpointSlices instead of endpoints (pulumi-kubernetes issue 3623).
+var watched = []string{"pods", "replicaSets", "persistentVolumeClaims", "endpoints", "endpointSlices"}
+
+// TestWatchedIsWhatTheProviderWatches reads the source of the pinned Kubernetes provider.
+func TestWatchedIsWhatTheProviderWatches(t *testing.T) {
+	t.Parallel()
+	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi-kubernetes/provider/v4")
+	list.Dir, list.Env = filepath.Join(infra, "..", "tools", "pulumi-kubernetes"), append(os.Environ(), "GOWORK=off")
+	module, err := subprocess.Output(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := strings.ToLower(strings.Join(append([]string{"deployments", "services"}, watched...), " "))
+	for _, kind := range []string{"deployment", "service"} {
+		source, err := os.ReadFile(filepath.Join(strings.TrimSpace(module), "pkg", "await", kind+".go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(`WithResource\("(\w+)"\)`).FindAllStringSubmatch(string(source), -1)
+		if len(found) < 2 {
+			t.Errorf("the provider watches %q of a %s, want the object and what it is ready by", found, kind)
+		}
+		for _, match := range found {
+			if !slices.Contains(strings.Fields(known), match[1]) {
+				t.Errorf("the provider watches %s of a %s: add it to `watched`, or `pulumi up` with the role waits forever", match[1], kind)
+			}
+		}
+	}
 }
 
 func (r run) function(t *testing.T, token string) []ask {
