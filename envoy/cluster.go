@@ -40,6 +40,16 @@ const (
 	podProbes       = 3
 )
 
+// podStreams is the number of calls that share a connection to a pod; Envoy opens another one
+// for more. Each of them may hold up to a stream's window of its reply that its client does not
+// read. So that they leave others of the connection's window, it has room for all. The credit is
+// doubled because Envoy's HTTP/2 library returns it only when half is used (nghttp2's
+// nghttp2_should_send_window_update). It takes no memory that is not used.
+const (
+	podStreams          = 100
+	podConnectionWindow = 2 * podStreams * streamWindow
+)
+
 // The largest headers that a pod may answer with, in KiB: all together, and one of them; and
 // how many there may be, of which Envoy by default allows 100. A pod may send back metadata.
 // An error travels in headers, its details in base64 in one of them. With Envoy's
@@ -147,8 +157,9 @@ func upstreamHTTP2(b Backend) map[string]*anypb.Any {
 				ExplicitHttpConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig{
 					ProtocolConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
 						Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
+							MaxConcurrentStreams:        wrapperspb.UInt32(podStreams),
 							InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
-							InitialConnectionWindowSize: wrapperspb.UInt32(connectionWindow),
+							InitialConnectionWindowSize: wrapperspb.UInt32(podConnectionWindow),
 							MaxHeaderFieldSizeKb:        wrapperspb.UInt32(podHeaderField),
 							CustomSettingsParameters:    []*corev3.Http2ProtocolOptions_SettingsParameter{maxHeaderList()},
 							ConnectionKeepalive: &corev3.KeepaliveSettings{

@@ -24,7 +24,8 @@ const (
 	// (docs/benchmark.md).
 	requestsPerCycle = 25
 	// flushTimeout is the time that a client has to read the rest of a complete
-	// reply. While a reply is still being sent, a slow reader only slows its backend.
+	// reply. While a reply is still being sent, a slow reader slows only its own call, of
+	// which Envoy holds no more than a stream's window; see podStreams.
 	flushTimeout = 30 * time.Second
 )
 

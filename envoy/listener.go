@@ -27,10 +27,13 @@ const (
 
 // A client that vanishes silently is detected by an unanswered PING, so streams need
 // no idle timeout. gRPC clients answer PINGs by themselves. Their own default for the
-// same timeout is also twenty seconds (gRPC's doc/keepalive.md).
+// same timeout is also twenty seconds (gRPC's doc/keepalive.md). HTTP/1.1 has no PING: there,
+// TCP probes the client.
 const (
-	pingInterval = time.Minute
-	pingTimeout  = 20 * time.Second
+	pingInterval  = time.Minute
+	pingTimeout   = 20 * time.Second
+	probeInterval = 10 * time.Second
+	probes        = 3
 )
 
 // httpsName names the listener for clients, its statistics and its limit.
@@ -45,6 +48,11 @@ func httpsListener(c Config) *listenerv3.Listener {
 		// Clients are told to leave when all of Envoy drains, not yet when readiness
 		// fails: until the load balancer knows, they would reconnect here.
 		DrainType: listenerv3.Listener_MODIFY_ONLY,
+		TcpKeepalive: &corev3.TcpKeepalive{
+			KeepaliveTime:     wrapperspb.UInt32(uint32(pingInterval.Seconds())),
+			KeepaliveInterval: wrapperspb.UInt32(uint32(probeInterval.Seconds())),
+			KeepaliveProbes:   wrapperspb.UInt32(probes),
+		},
 		FilterChains: []*listenerv3.FilterChain{{
 			TransportSocket:               downstreamTLS(c),
 			TransportSocketConnectTimeout: durationpb.New(handshakeTimeout),
@@ -101,6 +109,9 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 			MaxConnectionDurationJitter:  &typev3.Percent{Value: connectionAgeJitter},
 			HeadersWithUnderscoresAction: c.Underscores.action(),
 		},
+		// HTTP/1.1 has no GOAWAY. Envoy closes an old connection with the answer to its next
+		// request; otherwise it could close it just as a client sends one (envoy issue 34356).
+		Http1SafeMaxConnectionDuration: true,
 		// A client of HTTP/1.1 sees by the trailers that a stream has failed half-way.
 		HttpProtocolOptions: &corev3.Http1ProtocolOptions{EnableTrailers: true},
 		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{

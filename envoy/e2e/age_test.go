@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,6 +34,37 @@ func TestConnectionAge(t *testing.T) {
 	}
 	if calls.made.Load() < 100 {
 		t.Error(fmt.Sprint("only ", calls.made.Load(), " calls were made: this test proved little"))
+	}
+}
+
+// TestConnectionAgeOfHTTP1 has a client of HTTP/1.1 use its connection after its age and the 5 seconds of
+// drain_timeout: that may not cost it the call.
+func TestConnectionAgeOfHTTP1(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	config.MaxConnectionAge = time.Second
+	e := start(t, config)
+	connection := e.connect(t, "http/1.1")
+	answers := bufio.NewReader(connection)
+	for i, wantLast := range []bool{false, true} {
+		if i > 0 {
+			time.Sleep(8 * time.Second)
+		}
+		request := e.request(t, count, func(r *http.Request) { asWeb(r, "application/grpc-web+proto") })
+		if err := request.Write(connection); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(answers, request)
+		if err != nil {
+			t.Fatalf("request %d: %v", i+1, err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK || response.Close != wantLast {
+			t.Errorf("request %d: status %d and the last of its connection: %v, want 200 and %v", i+1, response.StatusCode, response.Close, wantLast)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,7 +16,10 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // TestSlowClients shortens each of Envoy's timeouts to a second.
@@ -81,6 +85,58 @@ func TestSlowClients(t *testing.T) {
 			t.Errorf("a call after a slow %s: %v", name, err)
 		}
 	}
+}
+
+// TestSlowReadersStallNobody has clients leave many replies unread, all of which come over the same
+// connections from the pod as those of others.
+func TestSlowReadersStallNobody(t *testing.T) {
+	t.Parallel()
+	config, b := oneBackend(t)
+	b.answer(func(stream grpc.ServerStream) error {
+		if method, _ := grpc.MethodFromServerStream(stream); method != ticks {
+			return stream.SendMsg(&emptypb.Empty{})
+		}
+		return stream.SendMsg(wrapperspb.Bytes(make([]byte, 1<<20)))
+	})
+	e := start(t, config)
+	// Together they are fewer than Envoy puts on one connection to a pod.
+	const connections, each = 4, 24
+	for range connections {
+		slow := e.frames(t, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+		for i := range each {
+			stream := uint32(2*i + 1)
+			if err := slow.open(stream, call(ticks)); err != nil {
+				t.Fatal(err)
+			}
+			if err := slow.WriteData(stream, true, make([]byte, 5)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	eventually(t, callLimit, func() error {
+		if got := e.counter(t, "cluster.probe.upstream_flow_control_paused_reading_total"); got < connections*each {
+			return fmt.Errorf("%d replies are held up, want %d", got, connections*each)
+		}
+		return nil
+	})
+	for i := range 8 { // on connections that Envoy's workers share out
+		if err := callCount(t.Context(), e.dial(t)); err != nil {
+			t.Errorf("call %d beside replies that nobody reads: %v", i+1, err)
+		}
+	}
+	if got := e.counter(t, "cluster.probe.upstream_cx_total"); got > int64(runtime.NumCPU()) {
+		t.Errorf("Envoy has made %d connections to the pod, want at most one a worker: then nothing was shared", got)
+	}
+}
+
+// TestClientsAreProbed looks for TCP's probes on connections from clients: one of HTTP/1.1 that has
+// vanished is detected by nothing else.
+func TestClientsAreProbed(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e := start(t, config)
+	connection := e.connect(t, "http/1.1")
+	e.expectProbes(t, uint32(connection.LocalAddr().(*net.TCPAddr).Port))
 }
 
 // untilClosed returns what comes before the end of the connection.
