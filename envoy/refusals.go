@@ -175,7 +175,7 @@ func wrongVerbs(bindings []rest.Binding) []refusal {
 	return list
 }
 
-// queriesOverPaths refuses a query that has a variable of the path, in either spelling,
+// queriesOverPaths refuses a query that has a variable of the path, in any spelling,
 // since it would override the path. It also refuses a query with an escaped name, which
 // may be such a variable.
 func queriesOverPaths(bindings []rest.Binding) []refusal {
@@ -184,11 +184,7 @@ func queriesOverPaths(bindings []rest.Binding) []refusal {
 		var fields, names []string
 		for _, variable := range binding.Variables() {
 			fields = append(fields, variable.Field)
-			for _, name := range []string{variable.Field, jsonPath(binding.Method.Input(), variable.Field)} {
-				if name = regexp.QuoteMeta(name); !slices.Contains(names, name) {
-					names = append(names, name)
-				}
-			}
+			names = append(names, eitherSpelling(binding.Method.Input(), variable.Field))
 		}
 		if len(names) == 0 {
 			continue
@@ -265,17 +261,19 @@ func pathPattern(binding rest.Binding) string {
 	return strings.ReplaceAll(pattern, `\*`, `[^/?]+`)
 }
 
-// jsonPath returns the path of a field as JSON spells it.
-func jsonPath(message protoreflect.MessageDescriptor, path string) string {
-	var names []string
-	for i := range strings.Split(path, ".") {
-		field := rest.Field(message, strings.Join(strings.Split(path, ".")[:i+1], "."))
-		if field == nil {
-			return path // not a field: refused elsewhere
+// eitherSpelling returns a regular expression for the path of a field, each part of which may have
+// its name in the proto or in JSON: the transcoder looks up each part by itself.
+func eitherSpelling(message protoreflect.MessageDescriptor, path string) string {
+	var pattern []string
+	parts := strings.Split(path, ".")
+	for i, name := range parts {
+		spelling := regexp.QuoteMeta(name)
+		if field := rest.Field(message, strings.Join(parts[:i+1], ".")); field != nil && field.JSONName() != name {
+			spelling = "(" + spelling + "|" + regexp.QuoteMeta(field.JSONName()) + ")"
 		}
-		names = append(names, field.JSONName())
+		pattern = append(pattern, spelling)
 	}
-	return strings.Join(names, ".")
+	return strings.Join(pattern, `\.`)
 }
 
 // takesFile reports whether the body of a request may be of any content type: it is a

@@ -40,9 +40,11 @@ service Users {
   rpc Store(Blob) returns (User) { option (google.api.http) = {post: "/v1/blobs/{name}" body: "data"}; }
   rpc Name(User) returns (User) { option (google.api.http) = {patch: "/v1/blobs/{name}" body: "*"}; }
   rpc Stored(User) returns (User) { option (google.api.http) = {custom: {kind: "HEAD" path: "/v1/blobs/{name}"}}; }
+  rpc Live(User) returns (User) { option (google.api.http) = {get: "/v1/homes/{home_address.street_name}"}; }
   rpc List(User) returns (stream User) { option (google.api.http) = {get: "/v1/list/{name}"}; }
 }
-message User { int64 user_id = 1; string name = 2; string title = 3; }
+message User { int64 user_id = 1; string name = 2; string title = 3; Address home_address = 4; }
+message Address { string street_name = 1; }
 message Blob { string name = 1; google.api.HttpBody data = 2; }`
 
 // startUsers runs Envoy in front of a backend that answers with what it was asked. Fail
@@ -107,6 +109,11 @@ func TestRESTInput(t *testing.T) {
 		// Neither the query nor the body replaces what the path says.
 		{"GET", "/v1/users/7?user_id=8", "", "", 400, "user_id"},
 		{"GET", "/v1/users/7?title=x&userId=8", "", "", 400, "user_id"},
+		{"GET", "/v1/homes/a?home_address.street_name=b", "", "", 400, "home_address.street_name"},
+		{"GET", "/v1/homes/a?homeAddress.streetName=b", "", "", 400, "home_address.street_name"},
+		{"GET", "/v1/homes/a?home_address.streetName=b", "", "", 400, "home_address.street_name"},
+		{"GET", "/v1/homes/a?title=x&homeAddress.street_name=b", "", "", 400, "home_address.street_name"},
+		{"GET", "/v1/homes/a?title=b", "", "", 200, `"streetName":"a"`},
 		{"GET", "/v1/users/7?user%5Fid=8", "", "", 400, "user_id"},
 		{"GET", "/v1/users/7?user_id", "", "", 400, "user_id"},
 		{"POST", "/v1/users/7?userId=9", "{}", "application/json", 400, "user_id"},
