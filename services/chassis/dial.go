@@ -44,9 +44,9 @@ const (
 	backoffMultiplier = 3
 	// retryTokens throttles retries. Each failure takes a token, and each success returns
 	// half a token. There are no retries while fewer than half of the tokens are left (gRFC
-	// A6, "Throttling Retry Attempts"). A pod that crashes breaks off up to
-	// maxConcurrentStreams calls at once, all of which may be retried.
-	retryTokens     = 2 * maxConcurrentStreams
+	// A6, "Throttling Retry Attempts"). A pod that crashes breaks off as many calls at once
+	// as it allows, 80 by default (MAX_CALLS), all of which may be retried.
+	retryTokens     = 200
 	retryTokenRatio = 0.5
 )
 

@@ -22,10 +22,12 @@ const (
 	// MaxCallRecvMsgSize and MaxRecvMsgSize). A client would refuse a larger reply,
 	// so the server does not send it.
 	maxMessageBytes = 4 << 20
-	// maxConcurrentStreams is the smallest SETTINGS_MAX_CONCURRENT_STREAMS that RFC
-	// 9113, section 6.5.2, recommends. Beyond it Envoy and others open a second
-	// connection.
-	maxConcurrentStreams = 100
+	// maxConcurrentStreams bounds the handlers that run for one connection. grpc-go counts a
+	// handler until it returns, also after its call was cancelled; when the limit is reached it
+	// reads no more from the connection (its server.go, newHandlerQuota), not even the PINGs of
+	// Envoy. So it is far more than the 100 calls that Envoy puts on a connection (package
+	// envoy, podStreams): a client that cancels slow calls may not stall those of others.
+	maxConcurrentStreams = 1000
 )
 
 // The intervals of HTTP/2 PINGs that probe connections.

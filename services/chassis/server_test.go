@@ -144,6 +144,38 @@ func TestConcurrentStreamsAreLimited(t *testing.T) {
 	}
 }
 
+// TestCancelledCallsStallNobody has handlers that outlive their cancelled calls, more than Envoy puts on
+// one connection.
+func TestCancelledCallsStallNobody(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	defer close(release)
+	r := start(t, settings{}, handlers{
+		stream: func(stream grpc_testing.TestService_FullDuplexCallServer) error {
+			if err := stream.Send(&grpc_testing.StreamingOutputCallResponse{}); err != nil {
+				return err
+			}
+			<-release
+			return nil
+		},
+	})
+	client := r.client()
+	for range 250 {
+		ctx, cancel := context.WithCancel(bounded(t))
+		stream, err := client.FullDuplexCall(ctx)
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+	if _, err := client.UnaryCall(bounded(t), &grpc_testing.SimpleRequest{}); err != nil {
+		t.Errorf("a call beside handlers of cancelled ones = %v, want no error", err)
+	}
+}
+
 func TestTooManyPingsAreRefused(t *testing.T) {
 	t.Parallel()
 	conn, err := net.Dial("tcp", start(t, settings{}, handlers{}).address)
