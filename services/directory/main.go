@@ -65,6 +65,6 @@ func run(ctx context.Context) error {
 	return chassis.Run(ctx, func(grpc.ServiceRegistrar) {},
 		chassis.WithReflection(described(settings)),
 		chassis.WithHealth(backends),
-		chassis.WithStreamInterceptor(limitStreams(maxStreams, maxSilence)),
+		chassis.WithStreamInterceptor(limitStreams(maxStreams, maxCallerStreams, maxSilence)),
 	)
 }

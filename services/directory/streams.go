@@ -1,36 +1,90 @@
 package main
 
 import (
+	"context"
+	"net/netip"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
 const (
-	// maxStreams is less than the chassis's limit for one connection (100), so that
-	// checks get through when Envoy holds all streams in one.
-	maxStreams = 64
+	// maxStreams bounds the memory of a pod. Envoy puts at most 100 of them on a connection.
+	maxStreams = 256
+	// maxCallerStreams is the number of these that one caller may hold, as health watches last
+	// as long as their client wants.
+	maxCallerStreams = 8
 	// maxSilence is long for a program that sends requests, and shorter than the
 	// chassis's drain.
 	maxSilence = 10 * time.Second
 )
 
-// limitStreams limits the number of open streams to atMost, and ends streams whose client
-// is silent when it should send. Without the limit, clients could fill the memory.
-// Without the timeout, a few idle clients could keep all others out.
-func limitStreams(atMost int, silence time.Duration) grpc.StreamServerInterceptor {
-	open := make(chan struct{}, atMost)
+// streams counts the open streams, all and by caller.
+type streams struct {
+	mutex    sync.Mutex
+	open     int
+	byCaller map[string]int
+}
+
+// limitStreams limits the number of open streams of all callers and of each, and ends streams
+// whose client is silent when it should send. Without the limits, clients could fill the
+// memory, or keep all others out. Without the timeout, idle clients could.
+func limitStreams(atMost, each int, silence time.Duration) grpc.StreamServerInterceptor {
+	s := &streams{byCaller: map[string]int{}}
 	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		select {
-		case open <- struct{}{}:
-			defer func() { <-open }()
-			return handler(service, patientStream{stream, silence})
-		default:
-			return status.Errorf(codes.ResourceExhausted, "all %d streams are in use", atMost)
+		who := caller(stream.Context())
+		if err := s.begin(who, atMost, each); err != nil {
+			return err
 		}
+		defer s.end(who)
+		return handler(service, patientStream{stream, silence})
 	}
+}
+
+func (s *streams) begin(caller string, atMost, each int) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.open >= atMost {
+		return status.Errorf(codes.ResourceExhausted, "all %d streams are in use", atMost)
+	}
+	if caller != "" && s.byCaller[caller] >= each {
+		return status.Errorf(codes.ResourceExhausted, "your address holds %d streams, and may hold no more", each)
+	}
+	s.open++
+	s.byCaller[caller]++
+	return nil
+}
+
+func (s *streams) end(caller string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.open--
+	if s.byCaller[caller]--; s.byCaller[caller] == 0 {
+		delete(s.byCaller, caller)
+	}
+}
+
+// caller returns the address from which the edge got a call, or the network of an IPv6 address:
+// a site gets at least a /64 (RFC 6177). It is empty for calls that do not come through the edge,
+// which drops this header from what clients send.
+func caller(ctx context.Context) string {
+	values := metadata.ValueFromIncomingContext(ctx, "x-forwarded-for")
+	if len(values) == 0 {
+		return ""
+	}
+	address, err := netip.ParseAddr(values[0])
+	if err != nil {
+		return values[0]
+	}
+	if address = address.Unmap(); address.Is6() {
+		network, _ := address.Prefix(64) // of an IPv6 address
+		return network.String()
+	}
+	return address.String()
 }
 
 // patientStream is a stream that does not wait forever for its client.

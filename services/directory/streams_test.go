@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 )
@@ -55,11 +56,51 @@ func TestStreamsAreLimited(t *testing.T) {
 	})
 }
 
+// TestNobodyTakesAllStreams has one caller open as many watches as it gets.
+func TestNobodyTakesAllStreams(t *testing.T) {
+	t.Parallel()
+	client := grpc_health_v1.NewHealthClient(startDirectory(t, startBackend(t, anyPort).address))
+	watch := func(from string) (cancel func(), err error) {
+		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(bounded(t), "x-forwarded-for", from))
+		stream, err := client.Watch(ctx, &grpc_health_v1.HealthCheckRequest{Service: served})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		return cancel, err
+	}
+	for _, greedy := range [][2]string{{"192.0.2.1", "192.0.2.1"}, {"2001:db8::1", "2001:db8::2"}} { // of one network
+		var first func()
+		for i := range maxCallerStreams {
+			cancel, err := watch(greedy[i%2])
+			if err != nil {
+				t.Fatalf("stream %d of %s: %v", i+1, greedy[0], err)
+			}
+			if first == nil {
+				first = cancel
+			}
+		}
+		if _, err := watch(greedy[0]); status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("a stream more of %s = %v, want RESOURCE_EXHAUSTED", greedy[0], err)
+		}
+		first()
+		eventually(t, "a stream of the same caller once another has ended", func() bool {
+			_, err := watch(greedy[0])
+			return err == nil
+		})
+	}
+	if _, err := watch("192.0.2.2"); err != nil {
+		t.Errorf("a stream of another caller = %v, want no error", err)
+	}
+}
+
 // silentStream is one whose client sends nothing until the stream ends.
 type silentStream struct {
 	grpc.ServerStream
 	ended chan struct{}
 }
+
+// Context returns that of a call.
+func (s silentStream) Context() context.Context { return context.Background() }
 
 // RecvMsg waits for the end.
 func (s silentStream) RecvMsg(any) error {
@@ -72,7 +113,7 @@ func TestSilentClientsAreLeft(t *testing.T) {
 	stream := silentStream{ended: make(chan struct{})}
 	defer close(stream.ended)
 	handler := func(_ any, stream grpc.ServerStream) error { return stream.RecvMsg(nil) }
-	limited := limitStreams(1, time.Millisecond)
+	limited := limitStreams(1, 1, time.Millisecond)
 	for range 2 { // the second shows that the first is no longer counted
 		if err := limited(nil, stream, nil, handler); status.Code(err) != codes.DeadlineExceeded {
 			t.Errorf("a stream with a silent client ends with %v, want DEADLINE_EXCEEDED", err)
