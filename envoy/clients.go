@@ -17,7 +17,7 @@ import (
 // by the rule of a service or method.
 const ruleClientsFilterName = "rule_clients"
 
-// clientFilters returns the filters that refuse clients by their address, with
+// clientFilters returns the filters that refuse clients of all methods by their address, with
 // PERMISSION_DENIED, or 403 over REST.
 //
 // The address is that of the connection (direct_remote_ip); x-forwarded-for does not
@@ -33,11 +33,16 @@ func clientFilters(c Config) []*hcmv3.HttpFilter {
 		filters = append(filters, httpFilter("allowed_clients",
 			clientsFrom(rbacv3.RBAC_ALLOW, "allowed_clients", c.AllowedClients)))
 	}
-	if slices.ContainsFunc(c.Rules, func(rule Rule) bool { return len(rule.Clients) > 0 }) {
-		filters = append(filters, off(httpFilter(ruleClientsFilterName,
-			&httprbacv3.RBAC{RulesStatPrefix: ruleClientsFilterName}))) // the rest is on the routes
-	}
 	return filters
+}
+
+// ruleClientFilters returns the filter that refuses clients by the address ranges of a rule,
+// which the route of the method has.
+func ruleClientFilters(c Config) []*hcmv3.HttpFilter {
+	if !slices.ContainsFunc(c.Rules, func(rule Rule) bool { return len(rule.Clients) > 0 }) {
+		return nil
+	}
+	return []*hcmv3.HttpFilter{off(httpFilter(ruleClientsFilterName, &httprbacv3.RBAC{RulesStatPrefix: ruleClientsFilterName}))}
 }
 
 // allowOnly returns a policy that refuses all other clients.

@@ -139,19 +139,21 @@ func (u Underscores) action() corev3.HttpProtocolOptions_HeadersWithUnderscoresA
 	return corev3.HttpProtocolOptions_DROP_HEADER
 }
 
-// edgeFilters returns the filters in the order in which they see a request. Filters
-// before transcoding see paths of REST. Those after it see only paths of gRPC, so that
-// a rule for a method applies however it is called.
+// edgeFilters returns the filters in the order in which they see a request. What concerns a
+// client, whatever it calls, comes before transcoding: that buffers a whole request, and answers
+// those that it cannot translate. Filters after it see only paths of gRPC, so that a rule for a
+// method applies however it is called.
 func edgeFilters(c Config) []*hcmv3.HttpFilter {
 	return slices.Concat(
 		trailerFilters(),
 		webFilters(c),
 		answerFilters(),
-		transcodingFilters(c),
-		[]*hcmv3.HttpFilter{statusFilter(), translatedFilter()},
-		statsFilters(c),
+		[]*hcmv3.HttpFilter{statsFilter(c, "grpc_stats")},
 		clientFilters(c),
 		clientRateFilters(c),
+		transcodingFilters(c),
+		[]*hcmv3.HttpFilter{statusFilter(), translatedFilter(), off(statsFilter(c, "translated_stats"))},
+		ruleClientFilters(c),
 		tokenFilters(c),
 		ruleRateFilters(c),
 		[]*hcmv3.HttpFilter{routerFilter()},

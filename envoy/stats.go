@@ -9,7 +9,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// statsFilters counts calls by service, method and gRPC status. In Prometheus:
+// statsFilter counts calls by service, method and gRPC status. Native gRPC is counted before
+// clients are refused, and other calls once they are translated. In Prometheus:
 //
 //	envoy_cluster_grpc                         calls, one series for each envoy_grpc_status, a number
 //	envoy_cluster_grpc_total, _success, _failure
@@ -20,13 +21,13 @@ import (
 // envoy_grpc_bridge_service and envoy_grpc_bridge_method. A method that the
 // service does not declare is counted without the last two: made-up names
 // create no series.
-func statsFilters(c Config) []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{httpFilter("envoy.filters.http.grpc_stats", &grpcstatsv3.FilterConfig{
+func statsFilter(c Config, name string) *hcmv3.HttpFilter {
+	return httpFilter(name, &grpcstatsv3.FilterConfig{
 		PerMethodStatSpecifier: &grpcstatsv3.FilterConfig_IndividualMethodStatsAllowlist{
 			IndividualMethodStatsAllowlist: declaredMethods(c.Backends),
 		},
 		EnableUpstreamStats: true,
-	})}
+	})
 }
 
 func declaredMethods(backends []Backend) *corev3.GrpcMethodList {

@@ -103,7 +103,7 @@ func bootstrapChanges() []Change {
 	}
 	return []Change{
 		change("no access log", "access_log"),
-		without("no statistics by method", "envoy.filters.http.grpc_stats"),
+		without("no statistics by method", "grpc_stats"),
 		without("trailers of requests pass", "request_trailers"),
 		change("forged headers pass", "early_header_mutation_extensions"),
 		change("the deadline under its own name", "request_headers_to_add", "request_headers_to_remove"),

@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"example.com/grpc-edge/envoy"
 )
 
 // TestShortDeadlinesEjectNoPod has calls end by deadlines shorter than the method
@@ -224,6 +226,41 @@ func (p *pods) largeErrors(t *testing.T) (end func()) {
 			if err := <-neighbours; err != nil {
 				t.Errorf("another client's stream = %v, want OK", err)
 			}
+		}
+	}
+}
+
+// TestClientsAreRefusedBeforeTranslation has clients that may not call, or call too often, send what the
+// transcoder of REST would wait for, or answer itself.
+func TestClientsAreRefusedBeforeTranslation(t *testing.T) {
+	t.Parallel()
+	denied := startUsers(t, func(c *envoy.Config) { c.DeniedClients = ranges("127.0.0.0/8") })
+	for _, h2 := range []bool{true, false} {
+		body, never := io.Pipe()
+		response, text := denied.rest(t, h2, http.MethodPost, "/v1/users/7", body)
+		if response.StatusCode != http.StatusForbidden || !strings.Contains(text, `"code":7`) {
+			t.Errorf("a denied client that sends a body without end gets %d %s, want 403 and code 7", response.StatusCode, text)
+		}
+		_ = never.Close()
+	}
+	for _, request := range []struct{ method, path, body string }{
+		{http.MethodPost, "/v1/users/7", "{"}, // no JSON
+		{http.MethodGet, "/v1/users/seven", ""},
+		{http.MethodGet, "/v1/nothing", ""},
+	} {
+		limited := startUsers(t, func(c *envoy.Config) { c.ClientRate = envoy.Rate{PerSecond: 1, Burst: 10} })
+		refused := 0
+		for range 30 {
+			var body io.Reader
+			if request.body != "" {
+				body = strings.NewReader(request.body)
+			}
+			if response, _ := limited.rest(t, true, request.method, request.path, body); response.StatusCode == http.StatusTooManyRequests {
+				refused++
+			}
+		}
+		if refused < 10 {
+			t.Errorf("of 30 requests %s %s %s, %d got 429, want all but those in the bucket", request.method, request.path, request.body, refused)
 		}
 	}
 }

@@ -86,12 +86,7 @@ func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
 		change(&config)
 	}
 	e := start(t, config)
-	eventually(t, startLimit, func() error { // the pod may need its second health check
-		if response, _ := e.rest(t, true, "GET", "/v1/users/7", nil); response.StatusCode != http.StatusOK {
-			return errNotYet
-		}
-		return nil
-	})
+	e.awaitPods(t, "users", 1)
 	return e
 }
 
