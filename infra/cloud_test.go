@@ -33,7 +33,8 @@ type registered struct {
 	Inputs     resource.PropertyMap
 	// Parent, Provider and DependsOn are types and names.
 	Parent, Provider string
-	Protect          bool
+	// Retained is whether the resource stays when the stack goes.
+	Protect, Retained bool
 	// DeleteBeforeReplace is the option of the program; the provider may decide the same.
 	DeleteBeforeReplace bool
 	IgnoreChanges       []string
@@ -171,7 +172,7 @@ func (c *cloud) remember(request *pulumirpc.RegisterResourceRequest, inputs reso
 	c.resources = append(c.resources, registered{
 		Type: request.GetType(), Name: request.GetName(), Inputs: inputs,
 		Parent: short(request.GetParent()), Provider: provider(request.GetProvider()),
-		Protect: request.GetProtect(), DeleteBeforeReplace: request.GetDeleteBeforeReplace(), IgnoreChanges: request.GetIgnoreChanges(),
+		Protect: request.GetProtect(), Retained: request.GetRetainOnDelete(), DeleteBeforeReplace: request.GetDeleteBeforeReplace(), IgnoreChanges: request.GetIgnoreChanges(),
 		DependsOn:          shorts(request.GetDependencies()),
 		UpdateTimeout:      request.GetCustomTimeouts().GetUpdate(),
 		ReplacementTrigger: request.GetReplacementTrigger().GetStringValue(), component: !request.GetCustom(),

@@ -86,7 +86,7 @@ func directoryBackend(e config.Edge) envoy.Backend {
 // service deploys one service. With a canary, its source or image is the second version,
 // and the first version is an earlier image.
 func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
-	args := s.serviceArgs(declared.Name, declared.Spec, space)
+	args := s.serviceArgs(ctx, declared.Name, declared.Spec, space)
 	args.Image = s.references[declared.Name]
 	args.Callers = s.callers(declared)
 	if s.config.Edge.ZoneAware && !declared.Private {
@@ -103,6 +103,7 @@ func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *na
 	if _, ok := s.config.Edge.Canaries[declared.Name]; ok {
 		second := args
 		second.Name, second.Zones = service.Canary(declared.Name), nil
+		second.Account = account(ctx, second.Name)
 		if _, err := service.New(ctx, second.Name, &second, inCluster); err != nil {
 			return err
 		}
@@ -115,10 +116,15 @@ func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *na
 	return err
 }
 
+// account returns the name of the Kubernetes service account of a workload's pods. The pools of
+// all clusters in a project are one, so the name has the stack: the principals of two stacks would
+// otherwise be the same, with each other's roles, and one stack's teardown would take the other's.
+func account(ctx *pulumi.Context, workload string) string { return workload + "-" + ctx.Stack() }
+
 // serviceArgs returns the arguments that all services share.
-func (s *stack) serviceArgs(name string, spec catalog.Spec, space *namespace.Namespace) service.Args {
+func (s *stack) serviceArgs(ctx *pulumi.Context, name string, spec catalog.Spec, space *namespace.Namespace) service.Args {
 	return service.Args{
-		Namespace: space.Name, NamespaceName: namespaceName, Name: name,
+		Namespace: space.Name, NamespaceName: namespaceName, Name: name, Account: account(ctx, name),
 		Spec: spec, Calls: spec.Calls,
 		IPv6Range: s.network.IPv6Range, OTLP: s.config.OTLP, NodeSelector: cluster.NodeSelector(s.config.Cluster),
 	}
@@ -183,13 +189,13 @@ func (s *stack) grants(ctx *pulumi.Context, declared catalog.Service) ([]pulumi.
 	if len(declared.Roles) == 0 {
 		return nil, nil
 	}
-	accounts := []string{declared.Name}
+	accounts := []string{account(ctx, declared.Name)}
 	if _, ok := s.config.Edge.Canaries[declared.Name]; ok {
-		accounts = append(accounts, service.Canary(declared.Name))
+		accounts = append(accounts, account(ctx, service.Canary(declared.Name)))
 	}
 	granted, err := identity.New(ctx, declared.Name, &identity.Args{
 		Project: s.config.Project, Namespace: namespaceName, Accounts: accounts,
-		Roles: declared.Roles, Ready: s.ready,
+		Roles: declared.Roles, Cluster: s.cluster.Provider, Ready: s.ready,
 	})
 	if err != nil {
 		return nil, err
@@ -199,7 +205,7 @@ func (s *stack) grants(ctx *pulumi.Context, declared catalog.Service) ([]pulumi.
 
 // directory deploys the service that answers reflection and health for all public services.
 func (s *stack) directory(ctx *pulumi.Context, space *namespace.Namespace, inCluster pulumi.ResourceOption) error {
-	args := s.serviceArgs(directory.Name, s.config.Service, space)
+	args := s.serviceArgs(ctx, directory.Name, s.config.Service, space)
 	args.Image, args.Callers = s.references[directory.Name], []string{edge.Name}
 	_, err := directory.New(ctx, directory.Name, &directory.Args{
 		Service: args, Backends: backends(s.config), Descriptors: descriptorSet(s.config),

@@ -66,12 +66,15 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{})
 }
 
+// grant lets an agent use the key. Another stack of the project may use the same key with the same
+// agents, and IAM has one grant for both: it stays when this stack goes, and gives the agents
+// nothing but what their services have encrypted.
 func (e *Encryption) grant(ctx *pulumi.Context, name, key string, agent pulumi.StringOutput) error {
 	user, err := kms.NewCryptoKeyIAMMember(ctx, name, &kms.CryptoKeyIAMMemberArgs{
 		CryptoKeyId: pulumi.String(key),
 		Role:        pulumi.String("roles/cloudkms.cryptoKeyEncrypterDecrypter"),
 		Member:      pulumi.Sprintf("serviceAccount:%s", agent),
-	}, pulumi.Parent(e))
+	}, pulumi.Parent(e), pulumi.RetainOnDelete(true))
 	if err != nil {
 		return fmt.Errorf("letting %q use the key: %w", name, err)
 	}

@@ -31,6 +31,9 @@ type Args struct {
 	Namespace string
 	Accounts  []string
 	Roles     []catalog.Role
+	// Cluster is the cluster of the pods: the first one of a project creates the pool of
+	// their principals, without which IAM refuses the grants.
+	Cluster pulumi.Resource
 	// Ready waits for the APIs, which must be usable before the project is looked up.
 	Ready pulumi.ResourceOrInvokeOption
 }
@@ -69,10 +72,10 @@ func (i *Identity) grant(ctx *pulumi.Context, account string, role catalog.Role,
 		name += "/" + short
 		described.Condition = projects.IAMMemberConditionArgs{
 			// At most 100 characters, so without the role.
-			Title: pulumi.String(account + "-" + short), Expression: pulumi.String(role.Condition),
+			Title: pulumi.String(account[:min(len(account), 100-1-len(short))] + "-" + short), Expression: pulumi.String(role.Condition),
 		}
 	}
-	grant, err := projects.NewIAMMember(ctx, name, described, pulumi.Parent(i))
+	grant, err := projects.NewIAMMember(ctx, name, described, pulumi.Parent(i), pulumi.DependsOn([]pulumi.Resource{args.Cluster}))
 	if err != nil {
 		return fmt.Errorf("granting %s to %q: %w", role.Role, name, err)
 	}

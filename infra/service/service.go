@@ -31,9 +31,9 @@ type Args struct {
 	Namespace pulumi.StringInput
 	// NamespaceName is the name in Namespace as text, for the addresses of services.
 	NamespaceName string
-	// Name is the name of all its objects.
-	Name  string
-	Image pulumi.StringInput
+	// Name is the name of all its objects but the pods' service account, which is Account.
+	Name, Account string
+	Image         pulumi.StringInput
 	// Spec describes what the service needs.
 	Spec catalog.Spec
 	// Files holds the contents of files that the program reads, by their path.
@@ -85,6 +85,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	running, err := workload.New(ctx, name, &workload.Args{
 		Namespace: args.Namespace,
 		Name:      args.Name,
+		Account:   args.Account,
 		Replicas:  config.Replicas{Least: spec.Replicas, Most: spec.ReplicasMax, AtMillicores: spec.ScaleAtCPUMillicores},
 		Container: container(args, mounts),
 		Volumes:   mounts.volumes,

@@ -4,6 +4,7 @@
 package workload
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -32,10 +33,12 @@ type Workload struct {
 	Deployment *appsv1.Deployment
 }
 
-// Args describe the workload. Its objects are all called Name.
+// Args describe the workload. Its objects are all called Name, except the pods' service account
+// if it has a name of its own.
 type Args struct {
 	Namespace pulumi.StringInput
 	Name      string
+	Account   string
 	Replicas  config.Replicas
 	// MinReadySeconds is the time that a new pod must be ready before a rollout continues;
 	// 0, the default, is no time.
@@ -83,6 +86,12 @@ func Metadata(namespace pulumi.StringInput, name string) metav1.ObjectMetaArgs {
 	return metav1.ObjectMetaArgs{Namespace: namespace, Name: pulumi.String(name), Labels: labels}
 }
 
+func accountMetadata(args *Args) metav1.ObjectMetaArgs {
+	metadata := Metadata(args.Namespace, args.Name)
+	metadata.Name = pulumi.String(cmp.Or(args.Account, args.Name))
+	return metadata
+}
+
 // New creates the workload.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Workload, error) {
 	w := &Workload{}
@@ -90,7 +99,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("registering workload %q: %w", name, err)
 	}
 	account, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
-		Metadata:                     Metadata(args.Namespace, args.Name),
+		Metadata:                     accountMetadata(args),
 		AutomountServiceAccountToken: pulumi.Bool(false),
 	}, pulumi.Parent(w))
 	if err != nil {
