@@ -34,8 +34,10 @@ func (j *job) reviewStack(pullRequest int) (pulumicli.CLI, error) {
 	return cli, os.WriteFile(filepath.Join(j.root, stackfile.Name(cli.Stack)), text, 0o644)
 }
 
-// review brings up a stack for a pull request, and prints how to call it. The stack creates
-// no identities and has no deletion protection, whatever the config of the job's stack.
+// review brings up a stack for a pull request, and prints how to call it. Whatever the config of
+// the job's stack, it creates no identities, has no deletion protection, and leaves alone what a
+// project or a DNS zone has only once: it would take that from the job's stack, and its teardown
+// would delete it.
 func (j *job) review(ctx context.Context, o reviewOptions) error {
 	cli, err := j.reviewStack(o.pullRequest)
 	if err != nil {
@@ -66,13 +68,14 @@ func (j *job) reviewConfig() []string {
 	off := map[string]string{
 		"deletionProtection": "false", "githubRepository": "", "githubRepositoryId": "", "reviewStacks": "false",
 		"cloudBuildRepository": "", "cloudBuildTokenSecret": "", "promotedFrom": "",
+		"dnsZone": "", "binaryAuthorization": "false", "signingKey": "", "alertEmails": "[]",
 	}
-	for key, value := range off {
-		if key = j.env.Program + ":" + key; j.env.Value(key) != "" && j.env.Value(key) != value || key == j.env.Program+":deletionProtection" {
-			flags = append(flags, "--config", key+"="+value)
+	for _, name := range slices.Sorted(maps.Keys(off)) {
+		key := j.env.Program + ":" + name
+		if now := j.env.Value(key); name == "deletionProtection" || now != "" && now != off[name] {
+			flags = append(flags, "--config", key+"="+off[name])
 		}
 	}
-	slices.Sort(flags)
 	return flags
 }
 
