@@ -222,7 +222,9 @@ func TestTelemetry(t *testing.T) {
 		"stock": "environment: {OTEL_EXPORTER_OTLP_ENDPOINT: 'https://otel.example.com', OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf}",
 		"depot": "secrets: {OTEL_EXPORTER_OTLP_ENDPOINT: {version: otel/1}, OTEL_SERVICE_NAME: {version: otel/1, file: /etc/depot/name}}",
 	})
-	result, err := runIn(t, root, "sandbox", false, map[string]string{"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"})
+	result, err := runIn(t, root, "sandbox", false, map[string]string{
+		"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317", "grpc-edge:nat": "true",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,9 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 	if s.Internet && !c.Network.NAT {
 		r.report("grpc-edge:nat", "is false, but service %s needs the internet; set it to true", s.Name)
 	}
+	if !s.Built() && !catalog.OfGoogle(s.Image) && !c.Network.NAT {
+		r.report("grpc-edge:nat", "is false, but nodes need it to pull the image of service %s from outside Google Cloud; set it to true, or copy the image to Artifact Registry", s.Name)
+	}
 	if i := slices.IndexFunc(s.Egress, func(way catalog.Egress) bool { return isPublic(way.CIDR) }); i >= 0 && !c.Network.NAT {
 		r.report("grpc-edge:nat", "is false, but service %s has an egress to the public addresses %s; set it to true", s.Name, s.Egress[i].CIDR)
 	}

@@ -57,6 +57,7 @@ func TestServicesTakeTheStacksDefaults(t *testing.T) {
 func TestServicesNeedWhatIsOff(t *testing.T) {
 	t.Parallel()
 	const key = `{"shop": {"secrets": {"PIN": {"value": "1234"}}}}`
+	elsewhere := "registry.example/shop@sha256:" + strings.Repeat("0", 64)
 	tests := []struct {
 		spec    string
 		changes map[string]string
@@ -72,6 +73,10 @@ func TestServicesNeedWhatIsOff(t *testing.T) {
 			"  grpc-edge:dualStack is false, but service shop has an egress to the IPv6 addresses 2001:db8::/32; set it to true"},
 		{"egress: [{cidr: '2001:db8::/32', ports: [443]}]", map[string]string{"grpc-edge:dualStack": "true"}, false, ""},
 		{"egress: [{cidr: 240.1.0.0/16, ports: [443]}]", nil, false, ""},
+		{"image: " + elsewhere, nil, false, "  grpc-edge:nat is false, but nodes need it to pull the image of service shop from outside Google Cloud; " +
+			"set it to true, or copy the image to Artifact Registry"},
+		{"image: " + elsewhere, map[string]string{"grpc-edge:nat": "true"}, false, ""},
+		{"image: us-central1-docker.pkg.dev/p/" + elsewhere, nil, false, ""},
 		{"", map[string]string{"grpc-edge:services": key}, true, ""},
 		{"", map[string]string{"grpc-edge:services": key}, false, "  grpc-edge:services holds the secret PIN of service shop in the clear; " +
 			"set it with: pulumi config set --secret --path 'grpc-edge:services.shop.secrets.PIN.value' VALUE"},

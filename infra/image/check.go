@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -12,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"example.com/grpc-edge/cmd/contract/check"
+	"example.com/grpc-edge/services/catalog"
 )
 
 // Checked returns the reference of an image that was built elsewhere. It is known once the
@@ -21,7 +21,7 @@ import (
 // the architecture a GOARCH.
 func Checked(ctx *pulumi.Context, service, reference, architecture string) pulumi.StringOutput {
 	token := pulumi.String("").ToStringOutput()
-	if ofGoogle(reference) {
+	if catalog.OfGoogle(reference) {
 		token = organizations.GetClientConfigOutput(ctx).AccessToken()
 	}
 	return checked(ctx, service, reference, architecture, token)
@@ -48,10 +48,4 @@ func checked(ctx *pulumi.Context, service, reference, architecture string, token
 	}).(pulumi.StringOutput)
 	// The token is secret, but the reference is not.
 	return pulumi.Unsecret(done).(pulumi.StringOutput)
-}
-
-// ofGoogle reports whether the registry takes access tokens of Google.
-func ofGoogle(reference string) bool {
-	host, _, _ := strings.Cut(reference, "/")
-	return strings.HasSuffix(host, "-docker.pkg.dev") || host == "gcr.io" || strings.HasSuffix(host, ".gcr.io")
 }

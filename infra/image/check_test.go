@@ -84,15 +84,3 @@ func TestCheckPassesWhatItCannotSee(t *testing.T) {
 		t.Errorf("%v of an image that keeps to the contract", err)
 	}
 }
-
-func TestRegistriesOfGoogle(t *testing.T) {
-	t.Parallel()
-	for reference, want := range map[string]bool{
-		"us-central1-docker.pkg.dev/p/r/shop@sha256:0": true, "eu.gcr.io/p/shop@sha256:0": true, "gcr.io/p/shop@sha256:0": true,
-		"registry.example/gcr.io/shop@sha256:0": false, "notgcr.io/p/shop@sha256:0": false,
-	} {
-		if got := ofGoogle(reference); got != want {
-			t.Errorf("ofGoogle(%s) = %v", reference, got)
-		}
-	}
-}

@@ -16,6 +16,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -45,6 +46,13 @@ type Service struct {
 // Built reports whether the service is a Go module in its folder; otherwise its
 // image is built elsewhere.
 func (s Service) Built() bool { return s.Image == "" }
+
+// OfGoogle reports whether an image is in a registry of Google. Such a registry takes Google's
+// access tokens, and private nodes reach it without Cloud NAT (VPC, "Private Google Access").
+func OfGoogle(image string) bool {
+	host, _, _ := strings.Cut(image, "/")
+	return strings.HasSuffix(host, "-docker.pkg.dev") || host == "gcr.io" || strings.HasSuffix(host, ".gcr.io")
+}
 
 // UsesSecretManager reports whether any of its secrets is in Secret Manager.
 func (s Service) UsesSecretManager() bool {

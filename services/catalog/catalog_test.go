@@ -368,3 +368,15 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestRegistriesOfGoogle(t *testing.T) {
+	t.Parallel()
+	for reference, want := range map[string]bool{
+		"us-central1-docker.pkg.dev/p/r/shop@sha256:0": true, "eu.gcr.io/p/shop@sha256:0": true, "gcr.io/p/shop@sha256:0": true,
+		"registry.example/gcr.io/shop@sha256:0": false, "notgcr.io/p/shop@sha256:0": false,
+	} {
+		if got := OfGoogle(reference); got != want {
+			t.Errorf("OfGoogle(%s) = %v", reference, got)
+		}
+	}
+}
