@@ -133,7 +133,7 @@ func (s *stack) foreign(ctx *pulumi.Context, declared catalog.Service) (err erro
 	if declared.Built() {
 		return nil
 	}
-	checked := image.Checked(ctx, declared.Name, declared.Image, s.config.Cluster.Architecture)
+	checked := image.Checked(ctx, declared.Name, declared.Image, s.config.Cluster.Architecture, declared.Command)
 	// Pods wait for the grants that let nodes read it.
 	readable := pulumi.OutputWithDependencies(ctx.Context(), checked, s.registry.Readers...).(pulumi.StringOutput)
 	s.references[declared.Name], err = s.attested(ctx, declared.Image, readable)

@@ -71,7 +71,7 @@ func main() {
 
 // image checks the image of a reference, and runs it if its configuration breaks nothing.
 func image(ctx context.Context, reference string, options run.Options, start time.Duration) ([]check.Problem, error) {
-	problems := check.Image(ctx, reference, runtime.GOARCH)
+	problems := check.Image(ctx, reference, runtime.GOARCH, options.Command)
 	if slices.ContainsFunc(problems, func(p check.Problem) bool { return !p.Warning }) {
 		return problems, nil
 	}

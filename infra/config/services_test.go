@@ -21,7 +21,7 @@ func loadServices(t *testing.T, declared, changes map[string]string, secret bool
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		for file, content := range map[string]string{catalog.SpecFile: spec, catalog.DescriptorFile: ""} {
+		for file, content := range map[string]string{catalog.SpecFile: spec, catalog.DescriptorFile: "", "go.mod": ""} {
 			if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -16,27 +16,27 @@ import (
 
 // Checked returns the reference of an image that was built elsewhere. It is known once the
 // image's configuration has been checked. It refuses an image whose pods could not run: for another
-// processor, as root, without a program, or missing. It only warns of problems that pods may
+// processor, without a program, or missing. It only warns of problems that pods may
 // survive, and of a registry that it cannot ask. The reference is REGISTRY/PATH@sha256:…, and
-// the architecture a GOARCH.
-func Checked(ctx *pulumi.Context, service, reference, architecture string) pulumi.StringOutput {
+// the architecture a GOARCH. The command is what pods run instead of the image's own; nil for that.
+func Checked(ctx *pulumi.Context, service, reference, architecture string, command []string) pulumi.StringOutput {
 	token := pulumi.String("").ToStringOutput()
 	if catalog.OfGoogle(reference) {
 		token = organizations.GetClientConfigOutput(ctx).AccessToken()
 	}
-	return checked(ctx, service, reference, architecture, token)
+	return checked(ctx, service, reference, architecture, command, token)
 }
 
 // checked is Checked with an access token for the registry. Without one it uses the
 // credentials of Docker's configuration.
-func checked(ctx *pulumi.Context, service, reference, architecture string, token pulumi.StringOutput) pulumi.StringOutput {
+func checked(ctx *pulumi.Context, service, reference, architecture string, command []string, token pulumi.StringOutput) pulumi.StringOutput {
 	done := token.ApplyTWithContext(ctx.Context(), func(background context.Context, token string) (string, error) {
 		credentials := remote.WithAuthFromKeychain(authn.DefaultKeychain)
 		if token != "" {
 			credentials = remote.WithAuth(&authn.Basic{Username: "oauth2accesstoken", Password: token})
 		}
 		var broken []error
-		for _, problem := range check.Image(background, reference, architecture, credentials) {
+		for _, problem := range check.Image(background, reference, architecture, command, credentials) {
 			text := fmt.Sprintf("image of service %s, %s: %s (docs/contract.md)", service, reference, problem.Text)
 			if !problem.Warning {
 				broken = append(broken, errors.New(text))

@@ -121,7 +121,7 @@ func Undeclared(root string) ([]Problem, error) {
 		}
 		if len(protos) > 0 {
 			name := path.Join(Dir, entry.Name())
-			problems = append(problems, Problem{name, fmt.Sprintf("has %s, but is no service without %s; write one, which may be empty: touch %s/%[2]s", protos[0], SpecFile, name)})
+			problems = append(problems, Problem{name, fmt.Sprintf("has %s, but is no service without %s; write one, which is empty for a program in Go: touch %s/%[2]s", protos[0], SpecFile, name)})
 		}
 	}
 	return problems, nil

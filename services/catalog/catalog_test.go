@@ -3,6 +3,7 @@ package catalog
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +25,7 @@ func repository(t *testing.T, declared map[string]string) string {
 	for name, spec := range declared {
 		dir := filepath.Join(root, Dir, name)
 		write(t, filepath.Join(dir, SpecFile), []byte(spec))
+		write(t, filepath.Join(dir, "go.mod"), nil)
 		write(t, filepath.Join(dir, name+".proto"), nil)
 		write(t, filepath.Join(dir, "prices.json"), []byte("{}"))
 		writeDescriptor(t, dir, protoFile(name+".proto", name))
@@ -248,8 +250,8 @@ func TestProtosWithoutSpec(t *testing.T) {
 	write(t, filepath.Join(root, Dir, "generate.mk"), nil)
 	_, problems, err := Read(root, nil, defaults)
 	want := []Problem{
-		{"services/b", "has b.proto, but is no service without service.yaml; write one, which may be empty: touch services/b/service.yaml"},
-		{"services/c", "has proto/c.proto, but is no service without service.yaml; write one, which may be empty: touch services/c/service.yaml"},
+		{"services/b", "has b.proto, but is no service without service.yaml; write one, which is empty for a program in Go: touch services/b/service.yaml"},
+		{"services/c", "has proto/c.proto, but is no service without service.yaml; write one, which is empty for a program in Go: touch services/c/service.yaml"},
 	}
 	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -265,6 +267,25 @@ func TestSecretsTogetherAreTooLarge(t *testing.T) {
 	want := []Problem{{"grpc-edge:services.shop.secrets", "hold 1032194 bytes together; a Secret takes 1032192"}}
 	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestWithoutProgram(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"cart": "", "elsewhere": "image: registry.example/cart@sha256:" + strings.Repeat("0", 64)})
+	for _, name := range []string{"cart", "elsewhere"} {
+		if err := os.Remove(filepath.Join(root, Dir, name, "go.mod")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, problems, err := Read(root, nil, Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(problems) == 0 || !slices.ContainsFunc(problems, func(p Problem) bool {
+		return p.Key == "services/cart/service.yaml image" && strings.Contains(p.Message, "has no go.mod of a program to build")
+	}) || slices.ContainsFunc(problems, func(p Problem) bool { return strings.Contains(p.Key, "elsewhere") && strings.Contains(p.Message, "go.mod") }) {
+		t.Errorf("got %v, want that cart has no program", problems)
 	}
 }
 

@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"os"
@@ -59,6 +61,9 @@ func (s *Service) check(dir string) []Problem {
 	c := &checker{Service: s}
 	if s.Image != "" && !byDigest.MatchString(s.Image) {
 		c.report("image", "is %q; it must be an image by digest, REGISTRY/PATH@sha256:…, since a tag can be moved to another image", s.Image)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); s.Built() && errors.Is(err, fs.ErrNotExist) {
+		c.report("image", "is empty, and %s has no go.mod of a program to build; set image to one that is built elsewhere", s.Folder)
 	}
 	for key, words := range map[string][]string{"command": s.Command, "args": s.Args} {
 		if len(words) > 0 && s.Built() {

@@ -3,6 +3,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,12 +39,13 @@ type Problem struct {
 }
 
 // Image reports which rules the image breaks. The reference is
-// REPOSITORY@sha256:…, and the architecture a GOARCH. Without options it asks the
+// REPOSITORY@sha256:…, and the architecture a GOARCH. The command is what pods run instead of the
+// image's ENTRYPOINT and CMD; nil for these. Without options it asks the
 // registry with the credentials of Docker's configuration, if there are any.
 //
 // A registry that cannot be reached, or that wants other credentials, is a
 // warning: the nodes may be able to read what this machine cannot.
-func Image(ctx context.Context, reference, architecture string, options ...remote.Option) []Problem {
+func Image(ctx context.Context, reference, architecture string, command []string, options ...remote.Option) []Problem {
 	digest, err := name.NewDigest(reference)
 	if err != nil {
 		return []Problem{{Text: fmt.Sprintf("the image %q must be named by digest, such as registry/path@sha256:…: %v", reference, err)}}
@@ -65,7 +67,7 @@ func Image(ctx context.Context, reference, architecture string, options ...remot
 	if err != nil {
 		return []Problem{unreadable(err)}
 	}
-	return Config(file, architecture)
+	return Config(file, architecture, command)
 }
 
 func unreadable(err error) Problem {
@@ -120,32 +122,34 @@ func forArchitecture(descriptor *remote.Descriptor, architecture string) (v1.Ima
 	return nil, &Problem{Text: fmt.Sprintf("it has no image for linux/%s, which the nodes are: only for %s", architecture, strings.Join(offered, ", "))}
 }
 
-// Config reports which rules the configuration of an image breaks.
-func Config(file *v1.ConfigFile, architecture string) []Problem {
+// Config reports which rules the configuration of an image breaks, for pods that run the command
+// instead of its own, or its own if that is nil.
+func Config(file *v1.ConfigFile, architecture string, command []string) []Problem {
 	var problems []Problem
 	if file.OS != "linux" || file.Architecture != architecture {
 		problems = append(problems, Problem{Text: fmt.Sprintf(
 			"it is built for %s/%s, and the nodes are linux/%s: build it for them, such as with `docker build --platform linux/%s`",
 			file.OS, file.Architecture, architecture, architecture)})
 	}
-	if len(file.Config.Entrypoint) == 0 && len(file.Config.Cmd) == 0 {
-		problems = append(problems, Problem{Text: "it does not say what to run: it has neither ENTRYPOINT nor CMD"})
+	if len(command) == 0 && len(file.Config.Entrypoint) == 0 && len(file.Config.Cmd) == 0 {
+		problems = append(problems, Problem{Text: "it does not say what to run: it has neither ENTRYPOINT nor CMD, and service.yaml no command"})
 	}
 	problems = append(problems, user(file.Config.User)...)
 	return append(problems, ports(file.Config.ExposedPorts)...)
 }
 
+// user warns of images that were built for another user than that of pods. Kubernetes takes the
+// pod's user and does not look at the image's (Kubernetes, "Configure a Security Context").
 func user(text string) []Problem {
 	who, _, _ := strings.Cut(text, ":")
-	number, err := strconv.ParseUint(who, 10, 32)
-	switch {
-	case who == "" || who == "root" || err == nil && number == 0:
-		return []Problem{{Text: fmt.Sprintf("it runs as root (USER %q), and pods run as %d, who may not: end its Dockerfile with `USER %d:%d`, "+
-			"and let that user read all that it needs", text, User, User, User)}}
-	case err != nil:
-		return []Problem{{Text: fmt.Sprintf("its user is the name %q, which Kubernetes cannot tell from root: use a number, such as `USER %d:%d`", who, User, User)}}
+	if who == strconv.Itoa(User) {
+		return nil
 	}
-	return nil
+	if number, err := strconv.ParseUint(who, 10, 32); err == nil && number != 0 {
+		return nil
+	}
+	return []Problem{{Warning: true, Text: fmt.Sprintf("its user is %q, and pods run as %d: that user has to be able to read all that it needs, "+
+		"and can bind no port below 1024 (`USER %d:%d` in its Dockerfile says so)", cmp.Or(who, "root"), User, User, User)}}
 }
 
 // ports warns of ports that the image names and pods do not use: EXPOSE changes

@@ -34,10 +34,10 @@ var cases = map[string]struct {
 	"CMD only":             {func(c *v1.ConfigFile) { c.Config.Entrypoint, c.Config.Cmd = nil, []string{"node", "server.js"} }, "", false},
 	"another number":       {func(c *v1.ConfigFile) { c.Config.User = "1000" }, "", false},
 	"exposes 8080 as well": {func(c *v1.ConfigFile) { c.Config.ExposedPorts = map[string]struct{}{"9090/tcp": {}, "8080/tcp": {}} }, "", false},
-	"no user":              {func(c *v1.ConfigFile) { c.Config.User = "" }, "runs as root", false},
-	"root":                 {func(c *v1.ConfigFile) { c.Config.User = "root:root" }, "runs as root", false},
-	"zero":                 {func(c *v1.ConfigFile) { c.Config.User = "0:65532" }, "runs as root", false},
-	"a name":               {func(c *v1.ConfigFile) { c.Config.User = "app:1000" }, `the name "app"`, false},
+	"no user":              {func(c *v1.ConfigFile) { c.Config.User = "" }, `its user is "root"`, true},
+	"root":                 {func(c *v1.ConfigFile) { c.Config.User = "root:root" }, `its user is "root"`, true},
+	"zero":                 {func(c *v1.ConfigFile) { c.Config.User = "0:65532" }, `its user is "0"`, true},
+	"a name":               {func(c *v1.ConfigFile) { c.Config.User = "app:1000" }, `its user is "app"`, true},
 	"nothing to run":       {func(c *v1.ConfigFile) { c.Config.Entrypoint = nil }, "neither ENTRYPOINT nor CMD", false},
 	"architecture":         {func(c *v1.ConfigFile) { c.Architecture = "arm64" }, "built for linux/arm64", false},
 	"Windows":              {func(c *v1.ConfigFile) { c.OS = "windows" }, "built for windows/amd64", false},
@@ -54,9 +54,17 @@ func TestConfig(t *testing.T) {
 			t.Parallel()
 			file := good()
 			test.change(file)
-			expect(t, Config(file, "amd64"), test.want, test.warning)
+			expect(t, Config(file, "amd64", nil), test.want, test.warning)
 		})
 	}
+}
+
+// TestCommand checks an image whose service.yaml says what to run.
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	file := good()
+	file.Config.Entrypoint = nil
+	expect(t, Config(file, "amd64", []string{"/bin/cart"}), "", false)
 }
 
 // expect wants one problem with a text and of a kind, or none.
@@ -117,16 +125,16 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	reference := host + "/shop/both@" + digest.String()
-	expect(t, Image(t.Context(), reference, "amd64"), "", false)
-	expect(t, Image(t.Context(), reference, "arm64"), "runs as root", false)
-	expect(t, Image(t.Context(), reference, "riscv64"), "no image for linux/riscv64", false)
-	expect(t, Image(t.Context(), host+"/shop/both:latest", "amd64"), "must be named by digest", false)
-	expect(t, Image(t.Context(), host+"/shop/none@"+digest.String(), "amd64"), "the registry does not have it", false)
+	expect(t, Image(t.Context(), reference, "amd64", nil), "", false)
+	expect(t, Image(t.Context(), reference, "arm64", nil), `its user is "root"`, true)
+	expect(t, Image(t.Context(), reference, "riscv64", nil), "no image for linux/riscv64", false)
+	expect(t, Image(t.Context(), host+"/shop/both:latest", "amd64", nil), "must be named by digest", false)
+	expect(t, Image(t.Context(), host+"/shop/none@"+digest.String(), "amd64", nil), "the registry does not have it", false)
 }
 
 func TestImageThatCannotBeLookedAt(t *testing.T) {
 	t.Parallel()
 	digest := "@sha256:" + strings.Repeat("0", 64)
-	expect(t, Image(t.Context(), serve(t, http.StatusForbidden)+"/shop/a"+digest, "amd64"), "refuses this machine's credentials", true)
-	expect(t, Image(t.Context(), "127.0.0.1:1/shop/a"+digest, "amd64"), "could not be checked", true)
+	expect(t, Image(t.Context(), serve(t, http.StatusForbidden)+"/shop/a"+digest, "amd64", nil), "refuses this machine's credentials", true)
+	expect(t, Image(t.Context(), "127.0.0.1:1/shop/a"+digest, "amd64", nil), "could not be checked", true)
 }
