@@ -141,15 +141,18 @@ func (s *stack) foreign(ctx *pulumi.Context, declared catalog.Service) (err erro
 }
 
 // stable attests the image of the first version beside a canary. An earlier deployment has
-// pushed it, and attested it if it had this key: whoever configures the image vouches for it.
+// pushed it, and attested it if it had this key: whoever configures the image vouches for it. That
+// of a service built elsewhere is an earlier image of the same repository.
 func (s *stack) stable(ctx *pulumi.Context, name string) (err error) {
 	i := slices.IndexFunc(s.config.Services, func(declared catalog.Service) bool { return declared.Name == name })
-	image := s.registry.Images + "/" + name
-	if declared := s.config.Services[i]; !declared.Built() {
-		image = declared.Image
+	declared, digest := s.config.Services[i], s.config.Edge.Canaries[name].Stable
+	reference := withDigest(s.registry.Images+"/"+name, digest)
+	known := pulumi.String(reference).ToStringOutput()
+	if !declared.Built() {
+		reference = withDigest(declared.Image, digest)
+		known = image.Checked(ctx, name, reference, s.config.Cluster.Architecture, declared.Command)
 	}
-	image = withDigest(image, s.config.Edge.Canaries[name].Stable)
-	s.references[stableOf(name)], err = s.attested(ctx, image, pulumi.String(image).ToStringOutput())
+	s.references[stableOf(name)], err = s.attested(ctx, reference, known)
 	return err
 }
 

@@ -35,6 +35,11 @@ func (s *stack) outputs() (pulumi.Map, error) {
 	for name, built := range s.images {
 		images[name] = built.Reference
 	}
+	for _, declared := range s.config.Services {
+		if !declared.Built() {
+			images[declared.Name] = s.references[declared.Name]
+		}
+	}
 	outputs := pulumi.Map{
 		"address":         s.network.Addresses[0].IP,
 		"authority":       pulumi.String(s.config.Authorities[0]),

@@ -138,6 +138,9 @@ func runShop(t *testing.T, changes map[string]string) stackRun {
 
 func TestServiceHasWhatItNeeds(t *testing.T) {
 	result := runShop(t, nil)
+	if got := plain(at(result.outputs, "images.shop")); got != foreign {
+		t.Errorf("the output images has %v for shop, want %s: promotions compare it", got, foreign)
+	}
 	const container = "spec.template.spec.containers[0]."
 	deployment := result.named(t, deploymentType, "shop")
 	check(t, deployment, map[string]any{

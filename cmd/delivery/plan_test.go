@@ -71,7 +71,8 @@ func TestPlanOfOtherImages(t *testing.T) {
 	j := newPlanned(t, "create")
 	for digest, want := range map[string]string{echoOfCreate(t): "", "sha256:0": "image echo: sha256:0 was tried"} {
 		tried := filepath.Join(t.TempDir(), "images.json")
-		if err := os.WriteFile(tried, []byte(`{"echo": "`+digest+`"}`), 0o600); err != nil {
+		// The second is a service built elsewhere, whose image has another name.
+		if err := os.WriteFile(tried, []byte(`{"echo": "`+digest+`", "cart": "`+echoOfCreate(t)+`"}`), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		err := j.plan(t.Context(), planOptions{images: tried})
