@@ -52,7 +52,7 @@ logs: $(SANDBOX) ## Show the newest log lines of every pod (APP=echo for one app
 	@$(SANDBOX) logs $(APP)
 
 .PHONY: report
-report: $(SANDBOX) ## Pack logs and state for a bug report, without what is secret
+report: $(SANDBOX) ## Pack logs and state for a bug report, without secrets
 	@$(SANDBOX) report
 
 .PHONY: call

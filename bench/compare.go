@@ -18,7 +18,7 @@ import (
 	"example.com/grpc-edge/measure/report"
 )
 
-// connections is the most connections of the clients of one load. 512 calls in flight are
+// connections is the maximum number of connections of one load's clients. 512 calls in flight are
 // 64 on each. The edge allows 100.
 const connections = 8
 

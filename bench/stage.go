@@ -156,7 +156,7 @@ func (t *target) measure(ctx context.Context, shape shape, m *measured) (page.Fi
 		return page.Figures{}, err
 	}
 	defer client.Close()
-	// The timeout ends streams, also if the proxy does not answer.
+	// The timeout ends streams, even if the proxy does not answer.
 	ctx, cancel := context.WithTimeout(ctx, t.stage.warmup+t.stage.window+readyLimit)
 	defer cancel()
 	callers := client.Unary(shape.inFlight)

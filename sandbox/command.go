@@ -37,7 +37,7 @@ func locate() (sandbox, error) {
 	return sandbox{self: self, tools: tools.In(root), state: daemon.State{Dir: filepath.Join(root, ".sandbox")}}, nil
 }
 
-// links lists the other names of this program. They lie beside the tools that look for them.
+// links lists the other names of this program. They are beside the tools that look for them.
 var links = []string{"pulumi-language-go", credentialplugin.AuthPlugin, credentialplugin.ImageProvider}
 
 func (s sandbox) link() error {
@@ -54,7 +54,7 @@ func (s sandbox) link() error {
 }
 
 // errDown is the error of commands that need a running sandbox.
-var errDown = errors.New("the sandbox does not run: start it with `make up`")
+var errDown = errors.New("the sandbox is not running: start it with `make up`")
 
 // stack returns the stack of the running sandbox.
 func (s sandbox) stack() (stack.Stack, error) {
@@ -68,7 +68,7 @@ func (s sandbox) stack() (stack.Stack, error) {
 	return stack.Stack{Tools: s.tools, State: s.state, Info: info}, nil
 }
 
-// command returns a command on the sandbox of the repository that this program lies in.
+// command returns a command on the sandbox of the repository that this program is in.
 func command(use, short string, args cobra.PositionalArgs, run func(context.Context, sandbox, []string) error) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
 		s, err := locate()
@@ -110,7 +110,7 @@ func newCommand() *cobra.Command {
 	}
 	none := cobra.NoArgs
 	var patient bool
-	add("up", "Bring everything up and see that calls arrive", none, func(ctx context.Context, s sandbox, _ []string) error { return up(ctx, s, patient) }).
+	add("up", "Bring everything up and check that calls arrive", none, func(ctx context.Context, s sandbox, _ []string) error { return up(ctx, s, patient) }).
 		Flags().BoolVar(&patient, "wait", false, "wait as long as Pulumi does for pods that keep crashing")
 	add("down", "Destroy the stack and remove the sandbox", none, down)
 	add("stop", "Stop the sandbox's processes and keep its state", none, stop)
@@ -118,7 +118,7 @@ func newCommand() *cobra.Command {
 	add("next-envoy", "Fetch another version of Envoy, for the envoyDigest of a sandbox that is started afterwards", none, getNextEnvoy)
 	add("preview", "Show what `up` would change", none, preview)
 	add("refresh", "Read what really exists and show what differs", none, refresh)
-	calls := add("call [METHOD [DATA]]", "Call a method with a request in JSON, or all methods that are declared to change nothing with samples", cobra.MaximumNArgs(2), call)
+	calls := add("call [METHOD [DATA]]", "Call a method with a request in JSON, or, with sample requests, all methods that are declared to change nothing", cobra.MaximumNArgs(2), call)
 	calls.Example = `  sandbox call shop.v1.Shop/Get '{"id":"7"}'`
 	add("status", "Show what runs", none, status)
 	add("logs [NAME]", "Show the newest log lines of every pod, or those of one app", cobra.MaximumNArgs(1), logs)
@@ -126,10 +126,10 @@ func newCommand() *cobra.Command {
 	add("objects", "List what exists in the emulated cloud", none, objects)
 	root.AddCommand(faultCommand(), pauseCommand())
 	add("version", "Print the commit that runs", none, printVersion)
-	add("report", "Pack logs and state for a bug report, without what is secret", none, packReport)
+	add("report", "Pack logs and state for a bug report, without secrets", none, packReport)
 	add("drift NAME delete|KEY=VALUE...", "Change or delete an object of the emulated cloud behind Pulumi's back", cobra.MinimumNArgs(2), drift).
 		Example = "  sandbox drift /nodePools/ nodeCount=3\n  sandbox drift /alertPolicies/123 delete"
-	add("secret NAME", "Keep standard input as the newest version of a secret in the emulated Secret Manager", cobra.ExactArgs(1), addSecret).
+	add("secret NAME", "Store standard input as the newest version of a secret in the emulated Secret Manager", cobra.ExactArgs(1), addSecret).
 		Example = "  printf hunter2 | sandbox secret database-password"
 	add("push ARCHIVE NAME", "Store an image of `docker save` in the stack's repository, and print its reference by digest", cobra.ExactArgs(2), push).
 		Example = "  docker save --output cart.tar cart && sandbox push cart.tar cart"

@@ -56,7 +56,7 @@ func (s sandbox) object(name string) (gcp.Object, error) {
 		}
 	}
 	if len(found) != 1 {
-		return gcp.Object{}, fmt.Errorf("%d objects have %q in their names, and it must be one; `sandbox objects` lists all", len(found), name)
+		return gcp.Object{}, fmt.Errorf("%d objects have %q in their names, not exactly one; `sandbox objects` lists all", len(found), name)
 	}
 	_, relative, _ := strings.Cut(strings.TrimPrefix(found[0], "//"), "/")
 	return cloud.Get(relative)

@@ -29,7 +29,7 @@ func preview(ctx context.Context, s sandbox, _ []string) error {
 	return s.pulumi(ctx, append([]string{"preview", "--diff", stack.PolicyPack, "--stack", stack.Name}, st.AfterInterrupt()...)...)
 }
 
-// refresh shows what differs from the state, and takes it over.
+// refresh shows what differs from the state, and adopts it.
 func refresh(ctx context.Context, s sandbox, _ []string) error {
 	return s.pulumi(ctx, "refresh", "--yes", "--skip-preview", "--diff", "--stack", stack.Name)
 }

@@ -46,7 +46,7 @@ func up(ctx context.Context, s sandbox, patient bool) error {
 		{Name: "Run pulumi up", Expect: expect, Run: func(ctx context.Context, status func(string)) (string, error) {
 			return deploy(ctx, st, status, patient)
 		}},
-		{Name: "See that calls arrive", Run: func(ctx context.Context, _ func(string)) (string, error) {
+		{Name: "Check that calls arrive", Run: func(ctx context.Context, _ func(string)) (string, error) {
 			e, err := readEdge(ctx, st)
 			if err != nil {
 				return "", err
@@ -100,8 +100,9 @@ func (s sandbox) build(ctx context.Context, p *progress.Printer, later []progres
 	return p.Lanes(ctx, lanes...)
 }
 
-// enoughForTwo reports whether the program can be compiled beside the tools, with so many bytes of
-// free memory: its largest packages keep one core busy each for minutes, and others idle.
+// enoughForTwo reports whether the program can be compiled beside the tools, with this many
+// bytes of free memory: its largest packages each keep one core busy for minutes, while the others
+// idle.
 func enoughForTwo(memory uint64) bool {
 	return runtime.NumCPU() > 2 && memory >= 2*host.MinBuildMemory
 }
@@ -119,8 +120,7 @@ func (s sandbox) check(context.Context, func(string)) (string, error) {
 	return "", facts.Check(!s.tools.Fresh())
 }
 
-// toolLanes returns the stages that get the tools: what is fetched, and beside that what is
-// compiled.
+// toolLanes returns the stages that get the tools: one lane fetches, and the other compiles.
 func (s sandbox) toolLanes() [][]progress.Stage {
 	stage := func(title, name string, run runStage) progress.Stage {
 		return progress.Stage{Name: title, Run: run, Expect: s.tools.Left(name).On(runtime.NumCPU())}
@@ -207,7 +207,7 @@ func deploy(ctx context.Context, st stack.Stack, status func(string), patient bo
 	}
 	end(nil)
 	if err := watch(ctx, true); err != nil {
-		return "", fmt.Errorf("%w\nPulumi took this rollout for complete. Its whole output is in %s", err, file)
+		return "", fmt.Errorf("%w\nPulumi considered this rollout complete. Its whole output is in %s", err, file)
 	}
 	return out.verdict(), ctx.Err()
 }
@@ -283,7 +283,7 @@ func (s sandbox) destroy(ctx context.Context, status func(string)) (string, erro
 
 func stop(ctx context.Context, s sandbox, _ []string) error {
 	if !s.state.Running() {
-		fmt.Fprintln(os.Stderr, "The sandbox does not run.")
+		fmt.Fprintln(os.Stderr, "The sandbox is not running.")
 		return nil
 	}
 	if err := s.state.Stop(ctx); err != nil {

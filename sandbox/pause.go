@@ -20,7 +20,7 @@ func pauseCommand() *cobra.Command {
 			}
 			return breakpoint.Set(s.state.Dir, breakpoint.Breakpoint{At: breakpoint.Point(at), Verb: args[0]})
 		})
-	pause.Flags().StringVar(&at, "at", string(breakpoint.Answer), "request: the provider did nothing; answer: it has done all")
+	pause.Flags().StringVar(&at, "at", string(breakpoint.Answer), "request: before the provider does anything; answer: after it is done")
 	pause.Long = "The first call to create (update, delete) each resource is never answered. The next run's call goes through."
 	pause.Example = "  sandbox pause create --at answer\n  sandbox pause clear"
 	pause.AddCommand(

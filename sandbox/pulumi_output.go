@@ -20,7 +20,7 @@ type pulumiOutput struct {
 	inTheWay string
 }
 
-// trouble shows what keeps Pulumi waiting for as long as it does; empty is nothing.
+// trouble shows what keeps Pulumi waiting for as long as it does; empty for nothing.
 func (p *pulumiOutput) trouble(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +48,7 @@ func (p *pulumiOutput) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.text.Write(b)
-	if line != "" && p.inTheWay == "" && !strings.HasPrefix(line, "@ ") { // such a line is a heartbeat, and no news
+	if line != "" && p.inTheWay == "" && !strings.HasPrefix(line, "@ ") { // such a line is only a heartbeat
 		p.status(line)
 	}
 	return len(b), nil
@@ -77,9 +77,9 @@ func (p *pulumiOutput) section(heading string) []string {
 	return lines
 }
 
-// diagnostics returns what a person needs of a failed run: the errors, or everything where
-// there is none. After a run that was cut off the engine warns at length about the
-// operations that it does not know the end of; that would hide the error.
+// diagnostics returns what a person needs from a failed run: the errors, or everything if
+// there are none. After a run that was cut off, the engine warns at length about operations
+// whose outcome it does not know; that would hide the error.
 func (p *pulumiOutput) diagnostics() string {
 	lines := p.section("Diagnostics:")
 	if failed := withoutWarnings(lines); strings.Contains(strings.Join(failed, "\n"), "error:") {

@@ -167,7 +167,7 @@ func (e edge) callSamplesOf(ctx context.Context, st stack.Stack, services map[st
 }
 
 // prove waits until the edge says that each service is healthy, then calls the samples, and
-// returns what came back. No method is called that its proto does not declare to be safe.
+// returns what came back. It calls only methods whose proto declares them safe.
 func (e edge) prove(ctx context.Context, st stack.Stack) (string, error) {
 	conn, err := e.dial()
 	if err != nil {
@@ -191,8 +191,8 @@ func (e edge) prove(ctx context.Context, st stack.Stack) (string, error) {
 	return table(lines) + answers, err
 }
 
-// settledAnswers counts the answers, each on a connection of its own, in which the edge must name all
-// services. After a rollout the pods from before it still answer some calls while they drain.
+// settledAnswers is the number of answers, each on a connection of its own, in which the edge must
+// name all services. After a rollout the pods from before it still answer some calls while they drain.
 const settledAnswers = 8
 
 // settled returns the services that the edge says it has. It returns an error while an answer
@@ -237,7 +237,7 @@ func healthy(ctx context.Context, client healthpb.HealthClient, services []strin
 		switch code := grpcstatus.Code(err); code {
 		case codes.OK:
 		case codes.Unimplemented, codes.Unauthenticated, codes.PermissionDenied:
-			return []line{{"the edge", fmt.Sprintf("answers, and tells no health (%s)", code)}}, nil
+			return []line{{"the edge", fmt.Sprintf("answers, but reports no health (%s)", code)}}, nil
 		default:
 			return nil, fmt.Errorf("asking for the health of %s: %w", name, err)
 		}
@@ -249,7 +249,7 @@ func healthy(ctx context.Context, client healthpb.HealthClient, services []strin
 	return lines, nil
 }
 
-// dial prepares a connection to the edge, as a client of it has one.
+// dial prepares a connection to the edge, as a client does.
 func (e edge) dial() (*grpc.ClientConn, error) {
 	trusted := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: e.authority}
 	if e.ca != "" {

@@ -124,8 +124,8 @@ func TestHealthy(t *testing.T) {
 		"one does not":      {answers{"a": {status: serving}, "b": {status: not}}, "[] b is NOT_SERVING"},
 		"one is not known":  {answers{"a": {status: serving}, "b": {code: codes.NotFound}}, "[] asking for the health of b: rpc error: code = NotFound desc = told so"},
 		"no way":            {answers{"a": {code: codes.Unavailable}}, "[] asking for the health of a: rpc error: code = Unavailable desc = told so"},
-		"health is off":     {answers{"a": {code: codes.Unimplemented}}, "[{the edge answers, and tells no health (Unimplemented)}] <nil>"},
-		"strangers refused": {answers{"a": {code: codes.Unauthenticated}}, "[{the edge answers, and tells no health (Unauthenticated)}] <nil>"},
+		"health is off":     {answers{"a": {code: codes.Unimplemented}}, "[{the edge answers, but reports no health (Unimplemented)}] <nil>"},
+		"strangers refused": {answers{"a": {code: codes.Unauthenticated}}, "[{the edge answers, but reports no health (Unauthenticated)}] <nil>"},
 	} {
 		lines, err := healthy(t.Context(), test.answers, []string{"a", "b"})
 		if got := fmt.Sprint(lines, " ", err); got != test.want {

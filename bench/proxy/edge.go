@@ -101,7 +101,7 @@ func name(file protoreflect.FileDescriptor, i int) protoreflect.FullName {
 }
 
 // others returns n more backends at the address of the first. Each has one service with ten
-// methods, which REST has too, and half of which are safe to retry.
+// methods. All have a REST path, and half of them are safe to retry.
 func others(c *envoy.Config, n int) []envoy.Backend {
 	var list []envoy.Backend
 	for i := range n {

@@ -39,18 +39,18 @@ import (
 // whole lists the numbers of services for which the page has a row.
 const whole = "2,10,100"
 
-// own is the number of services that the repository has. What the page says of one stack is
-// measured with them.
+// own is the number of services that the repository has. The page's figures for a single
+// stack are measured with them.
 const own = 2
 
 //go:embed notes.md
 var notes string
 
 func main() {
-	cold := flag.Bool("cold", false, "measure also what takes empty caches")
+	cold := flag.Bool("cold", false, "also measure what needs empty caches")
 	services := flag.String("services", whole, "how many services to measure with")
 	rollouts := flag.Bool("rollouts", false, "measure only rollouts")
-	only := flag.Bool("page", false, "measure nothing, write the page from the results that there are")
+	only := flag.Bool("page", false, "measure nothing, write the page from existing results")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -138,7 +138,7 @@ func parse(services string) ([]int, error) {
 	for text := range strings.SplitSeq(services, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 2 {
-			return nil, fmt.Errorf("-services: %q must be a number from 2 on, which the repository has", text)
+			return nil, fmt.Errorf("-services: %q must be at least 2, the number that the repository has", text)
 		}
 		list = append(list, n)
 	}
@@ -202,7 +202,7 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 	return measureRollouts(ctx, root, r)
 }
 
-// in calls f with a new copy, and removes the copy afterwards, also if f fails.
+// in calls f with a new copy, and removes the copy afterwards, even if f fails.
 func in(ctx context.Context, root string, cold bool, f func(workCopy) error) error {
 	c, err := newCopy(ctx, root, cold)
 	if err != nil {

@@ -87,7 +87,7 @@ func (c workCopy) state(s *page.Scale) error {
 const podsOfNode = 25
 
 // deployMore changes the copy so that it deploys n services: the repository's own, and copies
-// of echo under other names. Each copy is compiled, packed and deployed by itself. Each
+// of echo under other names. Each copy is compiled, packed and deployed separately. Each
 // service has one pod, and there are enough nodes for all.
 func (c workCopy) deployMore(n int) error {
 	if n == own {

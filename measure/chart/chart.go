@@ -45,7 +45,7 @@ const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 %[1]d" ro
 // drawing holds the elements of a chart.
 type drawing struct{ elements strings.Builder }
 
-// These are the ends of a text that may be at its place.
+// These are the parts of a text that may be at its position.
 const (
 	start  = "start"
 	middle = "middle"

@@ -82,7 +82,7 @@ func (d *drawing) panel(p LinePanel, names []string, top float64) {
 	}
 }
 
-// spread sorts names from the lowest up, and moves those apart that overlap.
+// spread sorts names from the lowest up, and moves apart those that overlap.
 func spread(names []named) {
 	slices.SortFunc(names, func(a, b named) int { return cmp.Compare(b.y, a.y) })
 	for i := 1; i < len(names); i++ {

@@ -15,12 +15,12 @@ type Verdict struct {
 	Broken []string `json:",omitempty"`
 }
 
-// AtLeast returns the verdict on a target that a value reaches with a bound or more.
+// AtLeast returns the verdict on a target that a value meets at a bound or above.
 func AtLeast(what string, value, bound float64) Verdict {
 	return target(what, fmt.Sprintf("≥ %.2f", bound), value, value >= bound)
 }
 
-// AtMost returns the verdict on a target that a value reaches with a bound or less.
+// AtMost returns the verdict on a target that a value meets at a bound or below.
 func AtMost(what string, value, bound float64) Verdict {
 	return target(what, fmt.Sprintf("≤ %.2f", bound), value, value <= bound)
 }

@@ -1,5 +1,5 @@
 // Package invariant holds the rules that every resource of every stack must follow, as a
-// table. They are what a Google security review asks for, checked by a machine.
+// table. They automate what a Google security review asks for.
 //
 // The rules see resources as Pulumi's engine does, by type token and properties. The tests
 // of infra/ run them on each stack, and the policy pack next to this package runs the same

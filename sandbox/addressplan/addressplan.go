@@ -10,12 +10,12 @@ var (
 	External = netip.MustParsePrefix("198.51.100.0/27")
 	// GoogleAPIs answers for Google's own hosts, such as *-docker.pkg.dev.
 	GoogleAPIs = netip.MustParseAddr("198.51.100.1")
-	// PrivateGoogleAPIs answers the same to pods: private.googleapis.com ("Configure Private
-	// Google Access": 199.36.153.8/30), which nothing but Google's networks routes.
+	// PrivateGoogleAPIs answers pods for the same hosts: private.googleapis.com ("Configure Private
+	// Google Access": 199.36.153.8/30), which only Google's networks route.
 	PrivateGoogleAPIs = netip.MustParseAddr("199.36.153.8")
-	// FirstEndpoint begins the addresses of control planes, which end before FirstReserved.
+	// FirstEndpoint is the first address for control planes. The last is before FirstReserved.
 	FirstEndpoint = netip.MustParseAddr("198.51.100.2")
-	// FirstReserved begins the addresses that a stack can reserve.
+	// FirstReserved is the first address that a stack can reserve.
 	FirstReserved = netip.MustParseAddr("198.51.100.10")
 	// HostEnd and RouterEnd are the two ends of the link into the sandbox.
 	HostEnd   = netip.MustParsePrefix("198.51.100.249/30")

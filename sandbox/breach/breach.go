@@ -90,11 +90,11 @@ var signs = []struct {
 	},
 	{
 		logged, regexp.MustCompile(`(?i)(bind|listen)[^\n]*(permission denied|EACCES)|EACCES[^\n]*(bind|listen)`),
-		"the program listens on a port below 1024, which takes root: it must listen on the port that the variable PORT says", "Port",
+		"the program listens on a port below 1024, which needs root: it must listen on the port that the variable PORT says", "Port",
 	},
 	{
 		logged, regexp.MustCompile(`(?i)permission denied|EACCES`),
-		"a file of the image may not be read or written by user 65532, whom pods run as: `COPY --chown=65532:65532`, or let all read it", "User",
+		"a file of the image may not be read or written by user 65532, which pods run as: use `COPY --chown=65532:65532`, or make it readable by all", "User",
 	},
 	{
 		probed, regexp.MustCompile(`does not implement the grpc health protocol`),

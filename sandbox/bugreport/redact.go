@@ -15,9 +15,9 @@ import (
 
 const hidden = "[redacted]"
 
-// looksSecret matches what is secret by its form. What a pattern has as its first group stays.
+// looksSecret matches text that looks like a secret. The text of a pattern's first group stays.
 var looksSecret = []*regexp.Regexp{
-	// Keys in PEM, also in a string of JSON, and also if the end is cut off.
+	// Keys in PEM, even inside a JSON string, and even if the end is cut off.
 	regexp.MustCompile(`(?s)()-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)`),
 	regexp.MustCompile(`()\bya29\.[A-Za-z0-9_.-]+`), // access tokens
 	regexp.MustCompile(`()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`),
@@ -36,7 +36,7 @@ const secretMark = "4dabf18193072939515e22adb298388d"
 // redactor hides the secrets of a sandbox.
 type redactor struct{ secrets []string }
 
-// newRedactor reads the secrets of a sandbox, to find them wherever they stand.
+// newRedactor reads the secrets of a sandbox, to find them wherever they occur.
 func newRedactor(state string) (redactor, error) {
 	var r redactor
 	for _, folder := range []string{"credentials", "cloud/secrets", "cloud/keys"} {
@@ -71,7 +71,7 @@ func (r *redactor) add(text string) {
 	}
 }
 
-// redact returns a text without what is secret.
+// redact returns a text without its secrets.
 func (r redactor) redact(name string, text []byte) []byte {
 	if strings.HasSuffix(name, ".json") {
 		text = redactJSON(text)
@@ -85,7 +85,7 @@ func (r redactor) redact(name string, text []byte) []byte {
 	return text
 }
 
-// redactJSON leaves out the values of secret keys. What is no JSON it leaves to the patterns.
+// redactJSON leaves out the values of secret keys. It leaves text that is not JSON to the patterns.
 func redactJSON(text []byte) []byte {
 	var value any
 	if json.Unmarshal(text, &value) != nil {

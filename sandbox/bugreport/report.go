@@ -1,6 +1,6 @@
-// Package bugreport packs what a bug report needs of a sandbox: its logs, and its state without what is
-// secret. It takes only files that it knows, and no key, and replaces in each what looks like a secret
-// or is one of this sandbox.
+// Package bugreport packs what a bug report needs: a sandbox's logs, and its state without secrets.
+// It takes only files that it knows, and no keys. In each file, it replaces what looks like a secret
+// or is one of this sandbox's.
 package bugreport
 
 import (
@@ -67,7 +67,7 @@ func Write(w io.Writer, state, builds string, parts ...Part) error {
 	return errors.Join(archive.Close(), compressed.Close())
 }
 
-// collect reads the files of a folder that are packed. Links and what is mounted are not followed.
+// collect reads the files of a folder that are packed. It follows no links or mounts.
 func collect(folder string) ([]Part, error) {
 	var parts []Part
 	var errs []error

@@ -70,7 +70,7 @@ func applyAll(ctx context.Context, config *rest.Config, objects []*unstructured.
 }
 
 // established waits until the API server serves the objects that a
-// CustomResourceDefinition defines; a moment is usual.
+// CustomResourceDefinition defines, which usually takes a moment.
 func established(ctx context.Context, definitions dynamic.ResourceInterface, name string) error {
 	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 		definition, err := definitions.Get(ctx, name, metav1.GetOptions{})

@@ -14,7 +14,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// apiReadyTimeout limits how long an API server may take to start on a loaded machine; 5 s is usual.
+// apiReadyTimeout limits how long an API server may take to start on a loaded machine. It usually
+// takes 5 s.
 const apiReadyTimeout = 3 * time.Minute
 
 // apiTimeout limits one request of Client.

@@ -23,8 +23,8 @@ const SecretManager = "secretmanager.googleapis.com"
 // one ("Workload Identity Federation for GKE": link to IAM service accounts).
 const googleAccount = "iam.gke.io/gcp-service-account"
 
-// Identify returns who has an address, for the metadata server: a node, or a pod, which
-// has the identity of its Kubernetes service account.
+// Identify returns the node or pod that has an address, for the metadata server. A pod has the
+// identity of its Kubernetes service account.
 func (r *Runtime) Identify(ctx context.Context, address netip.Addr) (credentialplugin.Caller, error) {
 	r.mu.Lock()
 	clusters := slices.Collect(maps.Values(r.clusters))

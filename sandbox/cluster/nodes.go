@@ -33,7 +33,7 @@ func (r *Runtime) StartNodes(ctx context.Context, pool container.NodePoolSpec) e
 	c, ok := r.clusters[pool.Cluster]
 	r.mu.Unlock()
 	if !ok {
-		return fmt.Errorf("starting nodes of pool %s: the cluster %s does not run", pool.Name, pool.Cluster)
+		return fmt.Errorf("starting nodes of pool %s: the cluster %s is not running", pool.Name, pool.Cluster)
 	}
 	wanted := placed(pool)
 	for _, name := range c.misplaced(pool) {
@@ -59,7 +59,7 @@ func (r *Runtime) StartNodes(ctx context.Context, pool container.NodePoolSpec) e
 }
 
 // placed returns the zones of a pool's nodes by the nodes' names, spread evenly. A node whose
-// zone has left the pool is recreated in another zone, as at GKE, where a node never leaves its
+// zone has left the pool is recreated in another zone, as on GKE, where a node never leaves its
 // zone's instance group.
 func placed(pool container.NodePoolSpec) map[string]string {
 	zones := map[string]string{}
@@ -234,7 +234,7 @@ func (c *Cluster) joinNode(ctx context.Context, r *Runtime, name string) error {
 			r.enforceNetworkPolicies(client, n, pods)
 		}
 		for _, condition := range object.Status.Conditions {
-			// A Ready from before a restart is not news.
+			// A Ready condition from before a restart does not count.
 			if condition.Type == corev1.NodeReady && !condition.LastHeartbeatTime.Time.Before(n.since()) {
 				state = condition.Message
 				return condition.Status == corev1.ConditionTrue, nil

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// validity of the sandbox's certificates: longer than any sandbox lives.
+// validity is the lifetime of the sandbox's certificates, which is longer than that of any sandbox.
 const validity = 10 * 365 * 24 * time.Hour
 
 // Authority is a certificate authority kept in a folder; keys are readable by root only.

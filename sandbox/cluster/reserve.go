@@ -40,7 +40,7 @@ func sum(requests map[string]int) (total int) {
 // one.
 var cpus = regexp.MustCompile(`-custom-([0-9]+)-|-([0-9]+)g?$`)
 
-// sharedCores have 2 CPUs of which a part is theirs; GKE keeps 1060m of them ("Plan GKE
+// sharedCores lists machine types that own part of their 2 CPUs. GKE keeps 1060m of them ("Plan GKE
 // Standard node sizes": shared-core E2 machine types).
 var sharedCores = []string{"e2-micro", "e2-small", "e2-medium"}
 
@@ -77,8 +77,8 @@ func allocatable(machineType string) (millicores int, ok bool) {
 }
 
 // reserved returns the CPU that a node of the sandbox keeps from pods, in thousandths of a core,
-// on a machine with so many CPUs. The rest is as much as a node of its type at GKE has left
-// beside GKE's own pods. GKE's pods that run once in a cluster are spread over the pool's nodes.
+// on a machine with this many CPUs. The rest is what a GKE node of the same type has left beside
+// GKE's own pods. GKE's pods that run once in a cluster are spread over the pool's nodes.
 // A node can't offer more than the machine has.
 func reserved(pool container.NodePoolSpec, machineCPUs int) int {
 	offered, ok := allocatable(pool.MachineType)

@@ -150,7 +150,7 @@ func (r *Runtime) start(spec container.ClusterSpec) (*Cluster, error) {
 const endpointFile = "endpoint"
 
 // endpoint returns a cluster's own external address and remembers it, because kubeconfigs carry
-// it: addressplan.FirstEndpoint and on.
+// it: addressplan.FirstEndpoint or a later one.
 func (r *Runtime) endpoint(dir string) (netip.Addr, error) {
 	file := filepath.Join(dir, endpointFile)
 	if text, err := os.ReadFile(file); err == nil {

@@ -108,7 +108,7 @@ func TestWithoutTheCluster(t *testing.T) {
 	t.Parallel()
 	r := NewRuntime(Options{})
 	pool := container.NodePoolSpec{Cluster: "edge", Name: "pool", Count: 1}
-	if err := r.StartNodes(t.Context(), pool); err == nil || !strings.Contains(err.Error(), "the cluster edge does not run") {
+	if err := r.StartNodes(t.Context(), pool); err == nil || !strings.Contains(err.Error(), "the cluster edge is not running") {
 		t.Errorf("starting nodes gave %v", err)
 	}
 	if err := r.StopNodes(t.Context(), "edge", "pool"); err != nil {

@@ -21,7 +21,7 @@ import (
 
 // Start runs etcd, kube-apiserver, with more flags if any are given, and kube-controller-manager
 // on loopback, with their data in dir. The kubeconfig has administrator rights. stop ends what
-// was started, also after an error. It runs the programs that the sandbox builds, so the test
+// was started, even after an error. It runs the programs that the sandbox builds, so the test
 // must be two folders below the repository.
 func Start(dir string, flags ...string) (kubeconfig string, stop func(), err error) {
 	var started []*exec.Cmd

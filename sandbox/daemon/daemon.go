@@ -1,5 +1,5 @@
 // Package daemon is the long-running part of the sandbox: it holds the
-// namespaces, plays Google Cloud, and serves the Pulumi providers that it plays.
+// namespaces, emulates Google Cloud, and serves stand-ins for Pulumi's providers.
 package daemon
 
 import (
@@ -54,7 +54,7 @@ import (
 // (cluster.Options). Only a test that fills one has a use for it.
 const NodeDisk = "SANDBOX_NODE_DISK"
 
-// APIDelay is the environment variable that makes an API refuse calls for so long after it was
+// APIDelay is the environment variable that makes an API refuse calls for that long after it was
 // enabled, as in a new project at Google. Its value is a Go duration, such as 20s.
 const APIDelay = "SANDBOX_API_DELAY"
 
@@ -73,7 +73,7 @@ func apiDelay() (time.Duration, error) {
 // CgroupParent is the cgroup that all VMs of the sandbox are in.
 const CgroupParent = "grpc-edge-sandbox"
 
-// Info describes a running daemon to other commands. It lies in the state folder while the
+// Info describes a running daemon to other commands. It is in the state folder while the
 // daemon serves.
 type Info struct {
 	PID int `json:"pid"`

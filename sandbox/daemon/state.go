@@ -61,7 +61,7 @@ func (s State) Lock() (*os.File, error) {
 	return f, nil
 }
 
-// Running reports whether a daemon runs, whether it starts or serves.
+// Running reports whether a daemon runs, even if it does not serve yet.
 func (s State) Running() bool {
 	if !s.Exists() {
 		return false
@@ -73,7 +73,7 @@ func (s State) Running() bool {
 	return errors.Is(err, errRunning)
 }
 
-// Info reads what the running daemon says of itself; ok is false until it serves.
+// Info reads what the running daemon says about itself; ok is false until it serves.
 func (s State) Info() (info Info, ok bool, err error) {
 	text, err := os.ReadFile(s.infoFile())
 	if errors.Is(err, fs.ErrNotExist) || !s.Running() {

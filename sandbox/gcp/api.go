@@ -11,7 +11,7 @@ type API struct {
 	Kinds []*Resource
 	// Granted reports whether an identity has a permission. One API answers for all.
 	Granted func(v View, identity string, n Need) bool
-	// Resume starts again what objects of the state describe.
+	// Resume restarts what the objects in the state describe.
 	Resume func(ctx context.Context, c *Cloud) error
 }
 

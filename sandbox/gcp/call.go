@@ -28,7 +28,7 @@ func (c *Cloud) accept(ctx context.Context, call Call) error {
 	return c.Authorize(ctx, call)
 }
 
-// known returns the kind and the description of the object of a name, for calls that
+// known returns the kind and the description of the object with this name, for calls that
 // have only the name.
 func (c *Cloud) known(name string) (Kind, Properties) {
 	c.mu.Lock()

@@ -81,7 +81,7 @@ func Open(dir string, apis []API, options ...Option) (*Cloud, error) {
 }
 
 // Objects returns the full resource names of everything that exists, sorted.
-// Enabled APIs are no objects: a project keeps them, as Google does, unless
+// Enabled APIs are not objects: a project keeps them, as Google does, unless
 // asked otherwise.
 func (c *Cloud) Objects() []string {
 	c.mu.Lock()
@@ -96,8 +96,8 @@ func (c *Cloud) Objects() []string {
 	return names
 }
 
-// Get returns the object of a name, or an error for which [IsNotFound] holds. It also returns one
-// that was deleted and can come back, see [Resource].
+// Get returns the object with this name, or an error for which [IsNotFound] holds. It also
+// returns one that was deleted and can come back, see [Resource].
 func (c *Cloud) Get(name string) (Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,8 +115,8 @@ func (c *Cloud) Get(name string) (Object, error) {
 	return found, nil
 }
 
-// Resume starts again what the state says exists: after Open, when the machine
-// has none of it. Everything is tried; all errors are returned.
+// Resume restarts what the state says exists. Call it after Open, when the machine
+// runs none of it. Everything is tried; all errors are returned.
 func (c *Cloud) Resume(ctx context.Context) error {
 	var errs []error
 	for _, api := range c.apis {

@@ -9,11 +9,11 @@ import (
 // KindService is the kind of an API that is enabled in a project.
 const KindService Kind = "serviceusage.googleapis.com/Service"
 
-// EnabledAt is the property with the time at which an API was enabled. It is the
-// emulator's own and no output.
+// EnabledAt is the property with the time at which an API was enabled. It belongs
+// to the emulator and is not an output.
 const EnabledAt = "enabledAt"
 
-// knows reports whether an API that is enabled is known to be so by now.
+// knows reports whether an enabled API knows by now that it is enabled.
 func (c *Cloud) knows(service *Object) bool {
 	at, err := time.Parse(time.RFC3339Nano, service.Status.Text(EnabledAt))
 	return err != nil || c.now().Sub(at) >= c.propagation

@@ -30,7 +30,7 @@ type Fault struct {
 	Name string `json:"name,omitempty"`
 	// Count is the number of calls that the fault still strikes; 0 means all, until it is cleared.
 	Count int `json:"count,omitempty"`
-	// Seconds is the time that an operation takes longer, for the answer slow.
+	// Seconds is how much longer an operation takes, for the answer slow.
 	Seconds int `json:"seconds,omitempty"`
 }
 
@@ -80,14 +80,14 @@ func (f *Fault) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar((*string)(&f.Verb), "verb", "", "create, get, update or delete")
 	flags.StringVar(&f.Name, "name", "", "last part of the object's name; * and ? stand for any text and any character")
 	flags.IntVar(&f.Count, "count", 0, "number of calls; without it all, until the fault is cleared")
-	flags.IntVar(&f.Seconds, "seconds", 0, "time that the operation takes longer, for the answer slow")
+	flags.IntVar(&f.Seconds, "seconds", 0, "how much longer the operation takes, for the answer slow")
 }
 
 // Check returns all mistakes at once. The kinds are those of the APIs.
 func (f Fault) Check(apis []API) error {
 	var errs []error
 	if _, ok := answers[f.Answer]; !ok {
-		errs = append(errs, fmt.Errorf("%q is no answer; it may be %s", f.Answer, strings.Join(Answers(), ", ")))
+		errs = append(errs, fmt.Errorf("%q is not an answer; it may be %s", f.Answer, strings.Join(Answers(), ", ")))
 	}
 	var known []string
 	for kind := range kindsOf(apis) {
@@ -103,7 +103,7 @@ func (f Fault) Check(apis []API) error {
 		errs = append(errs, fmt.Errorf("--name %s: %w", f.Name, err))
 	}
 	if f.Count < 0 || f.Seconds < 0 {
-		errs = append(errs, errors.New("--count and --seconds may be numbers from 1"))
+		errs = append(errs, errors.New("--count and --seconds must be at least 1"))
 	}
 	if (f.Answer == answerSlow) != (f.Seconds > 0) {
 		errs = append(errs, errors.New("--seconds belongs to the answer slow, and slow needs it"))

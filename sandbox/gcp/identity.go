@@ -29,8 +29,8 @@ func WorkloadPrincipal(project, namespace, account string) string {
 
 const principalPrefix = "principal://iam.googleapis.com/"
 
-// MemberOf returns an identity as it stands in policies: a federated one is written
-// whole, and a service account is given by its email.
+// MemberOf returns an identity as policies name it: a federated one in full, and a service
+// account by its email.
 func MemberOf(identity string) string {
 	if strings.HasPrefix(identity, principalPrefix) {
 		return identity
@@ -66,8 +66,8 @@ func (c *Cloud) Identity(token string) (identity string, ok bool) {
 	return t.identity, true
 }
 
-// identityExists reports whether an identity can call. A Kubernetes service account's
-// is not kept by Google: it exists as long as its tokens do.
+// identityExists reports whether an identity can call. Google does not keep the identity
+// of a Kubernetes service account: it exists as long as its tokens do.
 func (v View) identityExists(identity string) bool {
 	return strings.HasPrefix(identity, principalPrefix) || v.AccountExists(identity)
 }

@@ -81,7 +81,7 @@ func (c *Cloud) Update(ctx context.Context, name string, at Place, config Proper
 	return c.Get(name)
 }
 
-// Delete removes the object of a name and everything inside it.
+// Delete removes the object with this name and everything inside it.
 func (c *Cloud) Delete(ctx context.Context, name string) error {
 	kind, config := c.known(name)
 	call := Call{VerbDelete, kind, name, config}
@@ -125,7 +125,7 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 	})
 }
 
-// bury removes an object, and keeps of it what its rule says. c.mu must be held.
+// bury removes an object, and keeps what its rule says. c.mu must be held.
 func (c *Cloud) bury(o *Object) {
 	delete(c.objects, o.Name)
 	resource := c.resource(o.Kind)

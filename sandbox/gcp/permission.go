@@ -48,7 +48,7 @@ func OnObject(call Call) string {
 // OnProject returns the project of the object.
 func OnProject(call Call) string { return "projects/" + Segment(call.Name, "projects") }
 
-// Grant is a permission, and on what it is needed.
+// Grant is a permission, and the resource on which it is needed.
 type Grant struct {
 	Permission string
 	On         Scope

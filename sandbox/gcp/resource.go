@@ -11,7 +11,7 @@ import (
 type Resource struct {
 	Kind Kind
 	// Name is the form of the names ("Resource names" of each API), with properties in braces. A
-	// location that is not given is the region, or what stands after the colon. IAM bindings have no
+	// location that is not given is the region, or the part after the colon. IAM bindings have no
 	// name at Google: here it consists of resource, role and member.
 	Name string
 	Noun string // what Compute Engine's messages call it
@@ -19,9 +19,9 @@ type Resource struct {
 	Permissions Verbs
 	Needs       func(call Call, all []Need) []Need
 	Quota       Quota
-	// Consumed: the API has to be enabled in the project of the caller, not of the object.
+	// Consumed means that the API has to be enabled in the project of the caller, not of the object.
 	Consumed bool
-	// Idempotent: creating what exists changes it instead of failing.
+	// Idempotent means that creating what exists changes it instead of failing.
 	Idempotent bool
 	// Check returns what is wrong with a description alone. Parts of it may be missing, because
 	// they are not known yet.
@@ -61,7 +61,7 @@ const Forever = time.Duration(math.MaxInt64)
 type Violation struct {
 	// Property is the path of the property that is wrong.
 	Property string
-	// Reason is what is wrong, and what is allowed.
+	// Reason says what is wrong, and what is allowed.
 	Reason string
 }
 

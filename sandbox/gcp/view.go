@@ -21,7 +21,7 @@ func (v View) Cloud() *Cloud { return v.cloud }
 // Now returns the time by the clock of the cloud.
 func (v View) Now() time.Time { return v.cloud.now() }
 
-// Object returns the object of a name.
+// Object returns the object with this name.
 func (v View) Object(name string) (*Object, bool) {
 	o, ok := v.cloud.objects[name]
 	return o, ok

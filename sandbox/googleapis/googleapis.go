@@ -1,7 +1,7 @@
 // Package googleapis answers, over TLS and at one address, for the Google hosts that
 // nodes, control planes and the deployer reach: Artifact Registry, the registry of GKE's
-// own images, and the few APIs that are asked for more than Pulumi's provider does. It is
-// what Private Google Access is to real nodes.
+// own images, and the few APIs that are called from outside Pulumi's provider. It stands in for
+// Private Google Access.
 package googleapis
 
 import (
@@ -46,7 +46,8 @@ func asked(host, path string) bool {
 	return host == KMS || host == cluster.BinaryAuthorization || host == cluster.SecretManager && strings.HasSuffix(path, "/secrets")
 }
 
-// Asked lists the APIs that the deployer asks only whether they know the project, see [Knowing].
+// Asked lists the APIs that the deployer calls only to learn whether they know the project, see
+// [Knowing].
 var Asked = []string{
 	"artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com",
 	"container.googleapis.com", "containeranalysis.googleapis.com", "dns.googleapis.com", "iam.googleapis.com",

@@ -98,7 +98,7 @@ func (f Facts) Check(build bool) error {
 		complain("%s of disk is free and %s is needed%s: free some, or clone the repository to a larger disk", gib(f.Disk), gib(disk), buildNote(build))
 	}
 	if f.RootFS != "" {
-		complain("the repository lies on %s, on which containers' file systems can't be stacked: clone it to a local disk (in a container: to a volume)", f.RootFS)
+		complain("the repository is on %s, on which containers' file systems can't be stacked: clone it to a local disk (in a container: to a volume)", f.RootFS)
 	}
 	for _, m := range f.Missing {
 		complain("the kernel lacks %s", m)
@@ -133,7 +133,7 @@ func AvailableMemory() (uint64, error) {
 			return kib << 10, nil
 		}
 	}
-	return 0, errors.New("reading the available memory: /proc/meminfo does not tell it")
+	return 0, errors.New("reading the available memory: /proc/meminfo does not have it")
 }
 
 // feature is something the kernel must have: a file that shows it, and the module that may bring it.

@@ -1,7 +1,7 @@
-// Package loadbalancer plays GKE's service controller for external passthrough
-// Network Load Balancers: a Service of type LoadBalancer gets its reserved
-// address and a forwarding rule, and the address is routed, each flow to one
-// node, to those nodes whose health check says that they have a ready pod.
+// Package loadbalancer stands in for GKE's service controller for external passthrough
+// Network Load Balancers. A Service of type LoadBalancer gets its reserved address and a
+// forwarding rule. The address is routed to the nodes whose health check says that they
+// have a ready pod, each flow to one node.
 package loadbalancer
 
 import (
@@ -135,7 +135,7 @@ func (c *Controller) events() (recorder record.EventRecorder, stop func()) {
 	return broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: fieldManager}), broadcaster.Shutdown
 }
 
-// RuleName returns the name of a Service's forwarding rule: "a" and the UID without dashes, as at GKE.
+// RuleName returns the name of a Service's forwarding rule: "a" and the UID without dashes, as on GKE.
 func RuleName(s *corev1.Service) string {
 	name := []byte("a")
 	for _, b := range []byte(s.UID) {

@@ -211,8 +211,8 @@ func (p *Printer) clear() {
 	}
 }
 
-// draw shows the running stages: on one line, or where there is no terminal on a line each
-// that is seldom repeated.
+// draw shows the running stages: on one line, or without a terminal on a line each, which is
+// seldom repeated.
 func (p *Printer) draw(number int) {
 	if len(p.running) == 0 {
 		return

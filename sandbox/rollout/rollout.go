@@ -123,7 +123,7 @@ func (w *Watcher) tell(found []finding) {
 // look polls the cluster once, and reports whether a rollout is under way. It finds what was wrong
 // before the watch began, too. That counts only once Pulumi waits for it: until then the image
 // that fixes it may still be building. Earlier crashes are ignored: a sandbox that was stopped
-// resumes with one of each container.
+// resumes with one crash of each container.
 func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err error) {
 	// In this order, the newest ReplicaSet of an updated Deployment is never an older one.
 	pods, err := w.Client.CoreV1().Pods(w.Namespace).List(ctx, metav1.ListOptions{})
@@ -155,7 +155,7 @@ func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err 
 		found = append(found, wrong...)
 	}
 	for _, p := range pods.Items {
-		if p.DeletionTimestamp != nil { // what is going away holds up nothing
+		if p.DeletionTimestamp != nil { // a pod that is going away blocks nothing
 			continue
 		}
 		_, old := w.before[p.UID]
@@ -355,7 +355,7 @@ func (w *Watcher) pod(p *corev1.Pod) []finding {
 	}
 	for _, c := range p.Status.ContainerStatuses {
 		if since := c.State.Running; since != nil && !c.Ready && w.Now().Sub(since.StartedAt.Time) >= grace {
-			return []finding{{text: fmt.Sprintf("pod %s: container %s runs, and is not ready", p.Name, c.Name)}}
+			return []finding{{text: fmt.Sprintf("pod %s: container %s is running, but not ready", p.Name, c.Name)}}
 		}
 	}
 	return nil

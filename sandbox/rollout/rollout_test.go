@@ -71,7 +71,7 @@ func TestPods(t *testing.T) {
 		},
 		"never ready": {
 			status: "containerStatuses: [{name: echo, state: {running: {startedAt: '2026-11-28T12:00:00Z'}}}]",
-			late:   "pod echo-1: container echo runs, and is not ready",
+			late:   "pod echo-1: container echo is running, but not ready",
 		},
 		"no node": {
 			status: "conditions: [{type: PodScheduled, status: 'False', message: 'Insufficient cpu.'}]",

@@ -60,12 +60,12 @@ func (t Tools) done(name, stamp string) error {
 	return os.Rename(file+".new", file)
 }
 
-// Expect returns how long a stage will take with so many cores and so many bytes of free memory.
+// Expect returns how long a stage will take with this number of cores and bytes of free memory.
 func (t Tools) Expect(name string, cores int, memory uint64) time.Duration {
 	return t.Left(name).On(usable(name, cores, memory))
 }
 
-// usable returns how many of the cores a stage can use with so many bytes of free memory.
+// usable returns how many of the cores a stage can use with this number of bytes of free memory.
 func usable(name string, cores int, memory uint64) int {
 	if name == Program {
 		return atOnce(cores, memory)
@@ -73,13 +73,13 @@ func usable(name string, cores int, memory uint64) int {
 	return cores
 }
 
-// On returns how long the work takes with so many cores.
+// On returns how long the work takes with this number of cores.
 func (w Work) On(cores int) time.Duration {
 	return w.CPU/time.Duration(cores) + time.Duration(w.Megabytes)*time.Second/megabytesPerSecond
 }
 
-// Forecast returns what a first run will fetch and compile, and how long that takes with so many
-// cores and so many bytes of free memory. It is empty where everything is built.
+// Forecast returns what a first run will fetch and compile, and how long that takes with this
+// number of cores and bytes of free memory. It is empty where everything is built.
 func (t Tools) Forecast(cores int, memory uint64) string {
 	var wait time.Duration
 	var megabytes int
@@ -102,7 +102,7 @@ func (t Tools) Forecast(cores int, memory uint64) string {
 	const text = `The first run here takes about %.0f min with %d cores and %d GB of free memory.
   Fetched from package registries (Go modules, Debian, PyPI): up to %d MB
   Compiled: %s
-An interrupted run goes on where it was. Later runs take seconds.
+An interrupted run continues where it stopped. Later runs take seconds.
 
 `
 	return fmt.Sprintf(text, max(1, wait.Minutes()), cores, memory/1e9, megabytes, strings.Join(compiled, ",\n            "))

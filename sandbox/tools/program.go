@@ -19,7 +19,7 @@ import (
 	"example.com/grpc-edge/internal/subprocess"
 )
 
-// Program is the name of the work to compile the Pulumi program, which is no tool.
+// Program is the name of the work to compile the Pulumi program, which is not a tool.
 const Program = "the Pulumi program"
 
 // largestPackage is the memory that the compiler takes for the largest package of the program's

@@ -66,7 +66,7 @@ type module struct {
 	name, packages string
 	binaries       []string
 	// versioned is a module that the folder requires. The programs report its version, which
-	// flags passes to the linker as their own build does. Without, they report none.
+	// flags passes to the linker as their own build does. Without it, they report none.
 	versioned string
 	flags     func(version string) string
 }
@@ -155,7 +155,7 @@ func (m module) linker(version string) string {
 	return m.flags(version)
 }
 
-// stamp returns what a stage is made from. A stage whose stamp is another is done again.
+// stamp returns what a stage is made from. A stage whose stamp has changed is done again.
 func (t Tools) stamp(name string) (string, error) {
 	switch name {
 	case "packages":
@@ -178,7 +178,7 @@ func (t Tools) stamp(name string) (string, error) {
 	return hashFiles(runtime.Version()+m.linker(version), t.source(name))
 }
 
-// current reports whether a stage is done, and is what its sources now make.
+// current reports whether a stage is done and matches its sources.
 func (t Tools) current(name string) bool {
 	stamp, err := t.stamp(name)
 	return err == nil && t.has(name, stamp)

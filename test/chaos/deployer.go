@@ -81,7 +81,7 @@ func engineKilled(ctx context.Context, s *Sandbox) error {
 		_ = syscall.Kill(p.pid, syscall.SIGKILL)
 	}
 	if err := up.Wait(); err == nil {
-		return errors.New("`make up` ended well though its engine was killed")
+		return errors.New("`make up` succeeded although its engine was killed")
 	}
 	return s.whole(ctx)
 }
@@ -173,10 +173,10 @@ func (s *Sandbox) refused(ctx context.Context, words string) error {
 	}
 	out, err := s.run(ctx, "sh", "-c", "make up 2>&1")
 	if err == nil {
-		return errors.New("`make up` ended well")
+		return errors.New("`make up` succeeded")
 	}
 	if n := strings.Count(out, words); n != 1 || strings.Contains(out, "goroutine ") {
-		return fmt.Errorf("`make up` tells of %q %d times: %w", words, n, err)
+		return fmt.Errorf("`make up` reports %q %d times: %w", words, n, err)
 	}
 	after, err := s.resources()
 	if err == nil && before != after {

@@ -51,7 +51,7 @@ type Event struct {
 	// Overload, if not nil, calls one service by its plan, in addition to the usual load.
 	// The outcome then counts the calls of the plan.
 	Overload *Overload
-	// Do causes the event. It may set the Sandbox's undo. That of a check returns an error if
+	// Do causes the event. It may set the Sandbox's undo. For a check, it returns an error if
 	// Want does not hold.
 	Do func(ctx context.Context, s *Sandbox) error
 }
@@ -234,7 +234,7 @@ func (e Event) happen(ctx context.Context, s *Sandbox, m *moments) (err error) {
 	err = e.Do(ctx, s)
 	undo := sync.OnceValue(s.undo)
 	defer func() {
-		if failed := undo(); err == nil { // also if ctx has ended meanwhile
+		if failed := undo(); err == nil { // even if ctx has ended meanwhile
 			err = failed
 		}
 	}()

@@ -12,7 +12,7 @@ import (
 
 // A pod of the service has a small, known capacity: poolSize calls at once, each for
 // holdsFor (faulty/reverse.go.txt). So the service reaches its limit before the two cores
-// do that it shares with its callers.
+// that it shares with its callers reach theirs.
 const (
 	poolSize = 8
 	holdsFor = 100 * time.Millisecond

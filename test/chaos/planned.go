@@ -39,7 +39,7 @@ func newServices(ctx context.Context, s *Sandbox) error {
 	}
 	for _, app := range programs {
 		if s.Images[app] == before[app] {
-			return fmt.Errorf("the image of %s is what it was, %s", app, before[app])
+			return fmt.Errorf("the image of %s has not changed from %s", app, before[app])
 		}
 	}
 	return nil
@@ -73,7 +73,7 @@ func changeEnvoy(ctx context.Context, s *Sandbox) error {
 	if versions[0] == versions[1] {
 		return fmt.Errorf("both Envoys are of version %s", versions[0])
 	}
-	s.note("Envoy %s became %s, and that %s again", versions[1], versions[0], versions[1])
+	s.note("Envoy went from %s to %s, and back to %s", versions[1], versions[0], versions[1])
 	return nil
 }
 

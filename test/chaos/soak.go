@@ -15,7 +15,7 @@ import (
 // SoakTime is the default duration of a soak.
 const SoakTime = 30 * time.Minute
 
-// Soak returns the event that runs the usual load for so long. It reads the memory,
+// Soak returns the event that runs the usual load for this long. It reads the memory,
 // descriptors and goroutines of all apps. [All] does not include it, but [Choose] finds it.
 func Soak(lasting time.Duration) Event {
 	return Event{

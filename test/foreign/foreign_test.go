@@ -76,7 +76,7 @@ func TestImageKeepsToTheContract(t *testing.T) {
 	if again, err := Push(t.Context(), build(t), repository, "", nil); err != nil || again != reference {
 		t.Errorf("built again it is %s (%v), want %s", again, err, reference)
 	}
-	if problems := check.Image(t.Context(), reference, "amd64"); len(problems) != 0 {
+	if problems := check.Image(t.Context(), reference, "amd64", nil); len(problems) != 0 {
 		t.Errorf("its configuration breaks %+v", problems)
 	}
 

@@ -51,9 +51,9 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.only, "only", "", "the keys of events, with commas between; all by default")
+	flag.StringVar(&o.only, "only", "", "comma-separated keys of events; all by default")
 	flag.DurationVar(&o.soak, "soak", chaos.SoakTime, "how long the event soak lasts")
-	flag.BoolVar(&o.page, "page", false, "measure nothing, write the page from the results that there are")
+	flag.BoolVar(&o.page, "page", false, "measure nothing, write the page from existing results")
 	flag.BoolVar(&o.verbose, "v", false, "show every command with its output")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

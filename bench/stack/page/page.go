@@ -87,7 +87,7 @@ func (r Results) RolloutTable() report.Table {
 	return t
 }
 
-// StepTable returns the table of what one service more costs.
+// StepTable returns the table of what each additional service costs.
 func (r Results) StepTable() report.Table {
 	t := report.Table{Columns: []string{"from … to services", "`make up`", "preview, no change", "program's memory", "engine's memory", "state"}}
 	for i, s := range r.steps() {

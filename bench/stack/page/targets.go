@@ -26,7 +26,7 @@ func (r Results) targets() []report.Verdict {
 	steps := r.steps()
 	before, last := steps[len(steps)-2], steps[len(steps)-1]
 	grows := func(of string, from, to float64) report.Verdict {
-		return report.AtMost(fmt.Sprintf("%s of a service more: from %s ÷ from %s", of, last.services, before.services), to/from, mostGrowth)
+		return report.AtMost(fmt.Sprintf("%s for each additional service: from %s ÷ from %s", of, last.services, before.services), to/from, mostGrowth)
 	}
 	return append(list,
 		grows("time of the preview", before.preview.Seconds(), last.preview.Seconds()),

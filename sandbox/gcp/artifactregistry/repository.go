@@ -38,7 +38,7 @@ var repositoryMemberResource = &gcp.Resource{
 }
 
 // storageKey is the property that names the folder of a repository's images.
-// It is the emulator's own and no output.
+// It belongs to the emulator and is not an output.
 const storageKey = "storage"
 
 // repositoryID matches a repository's ID ("Create standard repositories", Artifact Registry).
@@ -132,7 +132,7 @@ func repositoryDir(c *gcp.Cloud, o *gcp.Object) string {
 }
 
 // Registry returns the Docker endpoint of Artifact Registry, for every host
-// <location>-docker.pkg.dev. upstream is an OCI registry that plays Docker Hub.
+// <location>-docker.pkg.dev. upstream is an OCI registry that stands in for Docker Hub.
 func Registry(c *gcp.Cloud, upstream http.Handler) http.Handler {
 	return docker.New(Repositories{c}, upstream)
 }

@@ -13,7 +13,7 @@ import (
 // Binary Authorization). See [Reviewer.Review] for what it does.
 var admissionPolicyResource = &gcp.Resource{
 	Kind: KindAdmissionPolicy, Noun: "policy", Name: "projects/{project}/policy",
-	Permissions: gcp.Verbs{ // which is there always, and so is never created or deleted
+	Permissions: gcp.Verbs{ // the policy always exists, so it is never created or deleted
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "binaryauthorization.policy.update"),
 		gcp.VerbGet:    gcp.On(gcp.OnProject, "binaryauthorization.policy.get"),
 		gcp.VerbUpdate: gcp.On(gcp.OnProject, "binaryauthorization.policy.update"),

@@ -30,7 +30,7 @@ var (
 	}
 )
 
-// attach is needed besides, to attest.
+// attach is also needed to attest.
 var attach = gcp.Grant{Permission: "containeranalysis.notes.attachOccurrence", On: func(call gcp.Call) string { return call.Config.Text("noteName") }}
 
 var noteName = regexp.MustCompile(`^projects/[^/]+/notes/[^/]+$`)

@@ -17,7 +17,7 @@ func TestCreateIsRefused(t *testing.T) {
 	refuse("global trigger", cloudbuild.KindTrigger, gcptest.With(triggerConfig, gcp.Properties{"location": nil}), 400, "\"global\" does not exist")
 	refuse("trigger of both", cloudbuild.KindTrigger, gcptest.With(triggerConfig, gcp.Properties{"repositoryEventConfig": gcp.Properties{
 		"repository": connected, "push": gcp.Properties{"branch": "x"}, "pullRequest": gcp.Properties{"branch": "x"}}}), 400, "either pullRequest or push")
-	refuse("trigger's branch", cloudbuild.KindTrigger, gcptest.With(triggerConfig, gcp.Properties{"repositoryEventConfig": gcp.Properties{"repository": connected, "push": gcp.Properties{"branch": "("}}}), 400, "is no regular expression")
+	refuse("trigger's branch", cloudbuild.KindTrigger, gcptest.With(triggerConfig, gcp.Properties{"repositoryEventConfig": gcp.Properties{"repository": connected, "push": gcp.Properties{"branch": "("}}}), 400, "is not a regular expression")
 	refuse("trigger's account", cloudbuild.KindTrigger, gcptest.With(triggerConfig, gcp.Properties{"serviceAccount": "projects/test-project/serviceAccounts/no@test-project.iam.gserviceaccount.com"}), 400, "does not exist")
 	refuse("trigger's variable", cloudbuild.KindTrigger, gcptest.With(triggerConfig, gcp.Properties{"substitutions": gcp.Properties{"STACK": "dev"}}), 400, "must begin with _")
 	refuse("trigger by hand without a file", cloudbuild.KindTrigger, gcptest.With(triggerConfig, gcp.Properties{"repositoryEventConfig": nil, "sourceToBuild": gcp.Properties{"repository": connected, "ref": "refs/heads/main"}}), 400, "gitFileSource")

@@ -10,12 +10,12 @@ import (
 )
 
 // A trigger starts builds of Cloud Build at events of a repository
-// ("projects.locations.triggers", Cloud Build API). A person who proves to own the repository
+// ("projects.locations.triggers", Cloud Build API). A person who proves to be its owner
 // connects it, so it exists without being created. A trigger without an event is run by hand
 // ("Create manual triggers"). No build runs.
 var triggerResource = &gcp.Resource{
 	Kind: KindTrigger, Noun: "trigger", Name: "projects/{project}/locations/{location:global}/triggers/{uuid}",
-	Permissions: gcp.Verbs{ // each method's page, Cloud Build API: one permission is for builds and to change triggers
+	Permissions: gcp.Verbs{ // each method's page, Cloud Build API: one permission covers builds and changes to triggers
 		gcp.VerbCreate: append(gcp.On(gcp.OnProject, "cloudbuild.builds.create"), gcp.Grant{Permission: gcp.ActAs, On: onTriggered}),
 		gcp.VerbGet:    gcp.On(gcp.OnProject, "cloudbuild.builds.get"),
 		gcp.VerbUpdate: append(gcp.On(gcp.OnProject, "cloudbuild.builds.create"), gcp.Grant{Permission: gcp.ActAs, On: onTriggered}),
@@ -52,8 +52,8 @@ func checkTrigger(p gcp.Properties) []gcp.Violation {
 		}
 	}
 	for _, at := range []string{"repositoryEventConfig.pullRequest.branch", "repositoryEventConfig.push.branch", "repositoryEventConfig.push.tag"} {
-		if _, err := regexp.Compile(p.Text(at)); err != nil { // of RE2, as Cloud Build's
-			c.Wrong(at, "%q is no regular expression: %v", p.Text(at), err)
+		if _, err := regexp.Compile(p.Text(at)); err != nil { // in RE2 syntax, as in Cloud Build
+			c.Wrong(at, "%q is not a regular expression: %v", p.Text(at), err)
 		}
 	}
 	for key := range p.Object("substitutions") {
@@ -73,7 +73,7 @@ func admitTrigger(t *gcp.Change) error {
 	case event != nil && (event.Has("pullRequest") == event.Has("push") || p.Text("filename") == ""):
 		return gcp.BadRequest("A trigger of a repository's events needs either pullRequest or push, and a filename.")
 	case source != nil && (p.Has("filename") || p.Text("gitFileSource.path") == ""):
-		return gcp.BadRequest("A trigger that is run by hand needs a gitFileSource with a path, in the place of a filename.")
+		return gcp.BadRequest("A trigger that is run by hand needs a gitFileSource with a path, in place of a filename.")
 	}
 	location, repository := t.New.Status.Text("location"), cmp.Or(event.Text("repository"), source.Text("repository"))
 	if parts := connectedLocation.FindStringSubmatch(repository); parts == nil || parts[1] != location {

@@ -10,7 +10,7 @@ import (
 
 var addressResource = &gcp.Resource{
 	Kind: KindAddress, Noun: "address", Name: "projects/{project}/regions/{region}/addresses/{name}",
-	Permissions: gcp.Verbs{ // of an address, only labels change in place
+	Permissions: gcp.Verbs{ // only the labels of an address change in place
 		gcp.VerbCreate: gcp.On(gcp.OnProject, "compute.addresses.create", "compute.addresses.setLabels", "compute.regionOperations.get"),
 		gcp.VerbGet:    gcp.On(gcp.OnObject, "compute.addresses.get"),
 		gcp.VerbUpdate: gcp.On(gcp.OnObject, "compute.addresses.setLabels", "compute.regionOperations.get"),
@@ -99,12 +99,12 @@ func ipv6Address(t *gcp.Change) error {
 	if p.Text("ipv6EndpointType") == "NETLB" {
 		prefix = block(prefix, 65, 1)
 	}
-	free, _ := FreeRange(prefix, 96, taken) // there are more than two thousand million
+	free, _ := FreeRange(prefix, 96, taken) // there are more than two billion
 	t.New.Status["address"] = free.Addr().String()
 	return nil
 }
 
-// freeExternal returns an external address that nothing has.
+// freeExternal returns an external address that nothing uses.
 func freeExternal(t *gcp.Change) (netip.Addr, bool) {
 	taken := map[string]bool{}
 	for _, o := range t.All("", "") {

@@ -22,7 +22,7 @@ var prohibited = []netip.Prefix{
 var autoMode = netip.MustParsePrefix("10.128.0.0/9")
 
 // externalIPv6 is the range from which dual-stack subnets take their /64. Google uses
-// ranges of its own. This one is for documentation (RFC 3849), as nothing is reached at it.
+// ranges of its own. This one is for documentation (RFC 3849), so nothing is reachable in it.
 var externalIPv6 = netip.MustParsePrefix("2001:db8::/32")
 
 // block returns the n-th range of a size within a range; the first one is number 0.

@@ -11,7 +11,7 @@ import (
 
 var subnetworkResource = &gcp.Resource{
 	Kind: KindSubnetwork, Noun: "subnetwork", Name: "projects/{project}/regions/{region}/subnetworks/{name}",
-	Permissions: gcp.Verbs{ // a grown range is a call of its own (compute/resource_compute_subnetwork.go: expandIpCidrRange)
+	Permissions: gcp.Verbs{ // growing a range is a separate call (compute/resource_compute_subnetwork.go: expandIpCidrRange)
 		gcp.VerbCreate: append(gcp.On(gcp.OnProject, "compute.subnetworks.create", "compute.regionOperations.get"), policy...),
 		gcp.VerbGet:    gcp.On(gcp.OnObject, "compute.subnetworks.get"),
 		gcp.VerbUpdate: slices.Concat(gcp.On(gcp.OnObject, "compute.subnetworks.update", "compute.subnetworks.expandIpCidrRange"), policy, gcp.On(gcp.OnProject, "compute.regionOperations.get")),
@@ -103,8 +103,8 @@ func admitSubnetwork(t *gcp.Change) error {
 }
 
 // admitIPv6 gives a subnet a range of external IPv6 addresses, when it first becomes dual-stack.
-// The access type is immutable ("Subnetwork", Compute Engine API). Back to IPv4 only, the subnet
-// keeps the range ("Change a dual-stack subnet to IPv4 only", VPC documentation).
+// The access type is immutable ("Subnetwork", Compute Engine API). A subnet that goes back to
+// IPv4 only keeps the range ("Change a dual-stack subnet to IPv4 only", VPC documentation).
 func admitIPv6(t *gcp.Change) error {
 	access, dual := t.New.Config.Text("ipv6AccessType"), t.New.Config.Text("stackType") == "IPV4_IPV6"
 	if t.Old != nil {
@@ -126,7 +126,7 @@ func admitIPv6(t *gcp.Change) error {
 	for _, other := range t.All(KindSubnetwork, "") {
 		taken = append(taken, ParseRange(other.Status.Text("externalIpv6Prefix")))
 	}
-	free, _ := FreeRange(externalIPv6, 64, taken) // there are four thousand million
+	free, _ := FreeRange(externalIPv6, 64, taken) // there are four billion
 	// A range of Google's own serves VMs and forwarding rules ("ipv6GceEndpoint", Compute Engine API).
 	t.New.Status.Merge(gcp.Properties{"externalIpv6Prefix": free.String(), "ipv6GceEndpoint": "VM_AND_FR"})
 	return nil
@@ -167,8 +167,8 @@ func checkRanges(t *gcp.Change, network *gcp.Object) error {
 	return nil
 }
 
-// keepsUsedRanges refuses to remove a secondary range that is used, as by a cluster: what uses one
-// names it after the subnet ("Create and modify VPC networks", VPC documentation).
+// keepsUsedRanges refuses to remove a secondary range that is used, for example by a cluster.
+// Whatever uses one names it after the subnet ("Create and modify VPC networks", VPC documentation).
 func keepsUsedRanges(t *gcp.Change) error {
 	if t.Old == nil {
 		return nil
@@ -184,7 +184,7 @@ func keepsUsedRanges(t *gcp.Change) error {
 	return nil
 }
 
-// SecondaryRange returns the range of a name of a subnet.
+// SecondaryRange returns a subnet's secondary range with this name.
 func SecondaryRange(subnet *gcp.Object, name string) (netip.Prefix, bool) {
 	for _, r := range subnetRanges(subnet.Config) {
 		if r.name == name && name != "" {

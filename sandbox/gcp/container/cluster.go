@@ -184,7 +184,7 @@ func admitCluster(t *gcp.Change) error {
 // autumn 2026).
 var newest = map[string]int{"RAPID": 36, "REGULAR": 35, "STABLE": 34, "EXTENDED": 35, "UNSPECIFIED": 35}
 
-// checkVersion refuses a least version that the cluster's channel does not offer.
+// checkVersion refuses a minimum version that the cluster's channel does not offer.
 func checkVersion(p gcp.Properties) error {
 	text := p.Text("minMasterVersion")
 	if text == "" || text == "latest" {
@@ -246,7 +246,7 @@ func completeCluster(t *gcp.Change) {
 	}
 }
 
-// completeEndpoints adds what GKE reports of the ways to a control plane. Without endpoints that
+// completeEndpoints adds what GKE reports about access to a control plane. Without endpoints that
 // have addresses, there is no public endpoint and, as far as is recorded, no range (Config
 // Connector, containercluster-dnsendpoint-noipendpoint).
 func completeEndpoints(t *gcp.Change) {

@@ -17,7 +17,7 @@ var (
 	// managedServices is the range that GKE uses for the Services of all clusters ("VPC-native
 	// clusters": GKE-managed Service range).
 	managedServices = netip.MustParsePrefix("34.118.224.0/20")
-	// controlPlane is for clusters whose control plane needs no range of their
+	// controlPlane is for clusters whose control plane needs no range of its
 	// own any more ("Private Service Connect" in "About network isolation in GKE").
 	controlPlane = netip.MustParsePrefix("172.16.0.0/28")
 )
@@ -59,8 +59,8 @@ func admitClusterNetwork(t *gcp.Change) error {
 	return checkControlPlane(t, subnet, pods, services)
 }
 
-// checkFamilies checks that the subnet of a dual-stack cluster is dual-stack, which an update of the
-// cluster does not make it ("ClusterUpdate", GKE API: desiredStackType).
+// checkFamilies checks that the subnet of a dual-stack cluster is dual-stack. An update of the
+// cluster does not change the subnet ("ClusterUpdate", GKE API: desiredStackType).
 func checkFamilies(t *gcp.Change) error {
 	if !dualStack(t.New) {
 		return nil

@@ -53,8 +53,8 @@ func PutForwardingRule(c *gcp.Cloud, rule ForwardingRule) error {
 	return nil
 }
 
-// DeleteForwardingRule removes a forwarding rule and its firewall rule. That
-// they do not exist is no error.
+// DeleteForwardingRule removes a forwarding rule and its firewall rule. It is
+// not an error if they do not exist.
 func DeleteForwardingRule(c *gcp.Cloud, name string) error {
 	v, done := c.View()
 	var gone []string

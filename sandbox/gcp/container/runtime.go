@@ -38,7 +38,7 @@ type ClusterSpec struct {
 	ManagedPrometheus bool
 	// Autopilot has the cluster change and refuse pods as Autopilot does.
 	Autopilot bool
-	// BinaryAuthorization is true if pods run only as the project's policy has it, see
+	// BinaryAuthorization is true if pods run only as the project's policy allows, see
 	// package binaryauthorization.
 	BinaryAuthorization bool
 	// DualStack is true if nodes and pods have IPv6 addresses too.

@@ -28,7 +28,7 @@ func checkManagedZone(p gcp.Properties) []gcp.Violation {
 	c.Match("dnsName", recordName, "be a DNS name in lower case with a final dot")
 	c.OnlyEmulated("visibility", "private")
 	if len(p.Objects("privateVisibilityConfig.networks")) == 0 {
-		c.Wrong("privateVisibilityConfig", "needs a network, as no other sees a private zone")
+		c.Wrong("privateVisibilityConfig", "needs a network: only its networks see a private zone")
 	}
 	return c.Found
 }

@@ -81,7 +81,7 @@ func checkCondition(c *gcp.Checker) {
 	ast, issues := conditions().Compile(expression)
 	switch {
 	case issues.Err() != nil:
-		c.Wrong("condition.expression", "%q is no condition: %v", expression, issues.Err())
+		c.Wrong("condition.expression", "%q is not a condition: %v", expression, issues.Err())
 	case !ast.OutputType().IsExactType(cel.BoolType):
 		c.Wrong("condition.expression", "%q must be true or false", expression)
 	}

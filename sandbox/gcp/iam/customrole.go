@@ -18,7 +18,7 @@ var customRoleResource = &gcp.Resource{
 	Check:       checkCustomRole, Admit: admitCustomRole,
 	// A deleted role can be undeleted for 7 days, which the Terraform provider does when it
 	// creates or changes one of that ID (resource_google_project_iam_custom_role.go). Its reads do
-	// not tell a deleted role from another. For 30 days more the ID is taken.
+	// not tell a deleted role from another. For 30 more days the ID stays taken.
 	Revived: 7 * 24 * time.Hour, Reserved: 37 * 24 * time.Hour,
 }
 

@@ -12,9 +12,9 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// A workload identity pool holds identities of other systems, and its providers say
-// whose tokens they are read from ("Workload Identity Federation", IAM). A deleted one
-// is kept for 30 days, in which its ID is taken
+// A workload identity pool holds identities of other systems. Its providers name the
+// issuers whose tokens they are read from ("Workload Identity Federation", IAM). A deleted one
+// is kept for 30 days, during which its ID is taken
 // ("projects.locations.workloadIdentityPools", IAM API: State).
 var (
 	identityPoolResource = &gcp.Resource{
@@ -120,7 +120,7 @@ func checkExpression(c *gcp.Checker, property, text string, most int, want *cel.
 	ast, issues := claims().Compile(text)
 	switch {
 	case issues.Err() != nil:
-		c.Wrong(property, "%q is no expression over the claims of a token: %v", text, issues.Err())
+		c.Wrong(property, "%q is not an expression over the claims of a token: %v", text, issues.Err())
 	case want != nil && !ast.OutputType().IsAssignableType(want):
 		c.Wrong(property, "%q must be a %s, not a %s", text, want, ast.OutputType())
 	}

@@ -30,7 +30,7 @@ func TestCreateIsRefused(t *testing.T) {
 	refuse("missing account", iam.KindProjectMember, gcp.Properties{"role": "roles/viewer", "member": "serviceAccount:nobody@test-project.iam.gserviceaccount.com"}, 400,
 		"Service account nobody@test-project.iam.gserviceaccount.com does not exist., badRequest")
 	refuse("condition of a basic role", iam.KindProjectMember, grantIf("roles/viewer", gcptest.Member, "true"), 400, "a basic role cannot be granted")
-	refuse("condition that is no CEL", iam.KindProjectMember, grantIf("roles/browser", gcptest.Member, "resource.name ="), 400, "is no condition")
+	refuse("condition that is no CEL", iam.KindProjectMember, grantIf("roles/browser", gcptest.Member, "resource.name ="), 400, "is not a condition")
 	refuse("condition that is no truth", iam.KindProjectMember, grantIf("roles/browser", gcptest.Member, "resource.name"), 400, "must be true or false")
 	refuse("pool ID", iam.KindIdentityPool, gcp.Properties{"workloadIdentityPoolId": "abc"}, 400, "4-32 lowercase letters")
 	refuse("pool of Google", iam.KindIdentityPool, gcp.Properties{"workloadIdentityPoolId": "gcp-pool"}, 400, "gcp- is reserved")

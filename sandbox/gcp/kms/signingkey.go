@@ -43,7 +43,7 @@ func (k Keys) SigningKey(ctx context.Context, version string) (string, error) {
 }
 
 // Sign signs a SHA-256 digest ("cryptoKeyVersions.asymmetricSign", Cloud KMS API): the
-// signature is ASN.1 (RFC 5480), and another one each time.
+// signature is ASN.1 (RFC 5480), and differs each time.
 func (k Keys) Sign(ctx context.Context, version string, digest []byte) ([]byte, error) {
 	key, err := k.keyFor(ctx, version, "cloudkms.cryptoKeyVersions.useToSign")
 	if err != nil {

@@ -185,7 +185,7 @@ func present(o gcp.Properties, keys []string) []string {
 }
 
 // dropDefaults removes from a JSON object what Protocol Buffers' JSON does not write: texts and
-// lists that are empty, 0, false, and the first of an enum, which Google's APIs call
+// lists that are empty, 0, false, and the first value of an enum, which Google's APIs call
 // _UNSPECIFIED ("ProtoJSON Format": fields with implicit presence). Objects stay.
 func dropDefaults(o map[string]any) {
 	for key, value := range o {

@@ -39,7 +39,7 @@ func promQLMetrics(query string) []string {
 // compute_googleapis_com:instance_cpu_utilization, or in full
 // compute.googleapis.com/instance/cpu/utilization ("PromQL for Cloud Monitoring": mapping of
 // metric names). Metrics that a project's workloads write, through managed collection or by
-// themselves, are none.
+// themselves, are not system metrics.
 func systemMetric(name string) bool {
 	domain, _, found := strings.Cut(strings.Replace(name, "/", ":", 1), ":")
 	domain = strings.ReplaceAll(domain, "_", ".")

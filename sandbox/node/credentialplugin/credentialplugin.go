@@ -1,5 +1,5 @@
 // Package credentialplugin holds the programs by which kubectl and kubelet get their
-// tokens, under the names that they have at Google's: gke-gcloud-auth-plugin and
+// tokens, under Google's names for them: gke-gcloud-auth-plugin and
 // auth-provider-gcp.
 package credentialplugin
 
@@ -34,7 +34,7 @@ func DeployerToken(state string) string { return filepath.Join(state, "credentia
 func PrintExecCredential(out io.Writer, state string) error {
 	token, err := os.ReadFile(DeployerToken(state))
 	if err != nil {
-		return fmt.Errorf("reading the sandbox's credentials: %w: does the sandbox run? Try `make up`", err)
+		return fmt.Errorf("reading the sandbox's credentials: %w: is the sandbox running? Try `make up`", err)
 	}
 	expires := metav1.NewTime(time.Now().Add(lifetime))
 	return json.NewEncoder(out).Encode(clientauth.ExecCredential{

@@ -90,7 +90,7 @@ func text(of func(Caller) string) func(http.ResponseWriter, *http.Request, Calle
 	}
 }
 
-// account describes an account, with ?recursive=true whole, as Python's library asks.
+// account describes an account: all of it with ?recursive=true, as Python's library asks.
 func account(w http.ResponseWriter, r *http.Request, c Caller) {
 	if r.URL.Query().Get("recursive") != "true" {
 		text(func(Caller) string { return "aliases\nemail\nidentity\nscopes\ntoken\n" })(w, r, c)

@@ -144,7 +144,7 @@ func (n *Network) Subnet(subnet netip.Prefix) error {
 }
 
 // Attach puts process pid's network namespace on the subnet of address, as eth0, with a default
-// route through the router, and gives it further own addresses.
+// route through the router, and gives it the addresses in own too.
 func (n *Network) Attach(pid int, name string, address netip.Prefix, own ...netip.Addr) error {
 	ns, err := netns.GetFromPid(pid)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// debounce gathers the burst of events that a rollout is.
+	// debounce gathers the burst of events that a rollout causes.
 	debounce = 100 * time.Millisecond
 	// resync is the interval at which rules are set even if nothing changed. So rules that
 	// someone else flushed come back.
@@ -73,7 +73,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	return nil
 }
 
-// enforce sets the rules at every change, after a failure and now and then.
+// enforce sets the rules at every change, after a failure and at each resync.
 func (c *Controller) enforce(ctx context.Context, changed <-chan struct{}, factory informers.SharedInformerFactory) {
 	var applied []byte
 	next := time.NewTimer(resync)

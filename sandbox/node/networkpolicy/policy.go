@@ -49,7 +49,7 @@ func newState(cluster Cluster) *state {
 	}
 	for _, p := range cluster.Pods {
 		address, err := netip.ParseAddr(p.Status.PodIP)
-		// A pod of the host network is the node, one that has ended has given its
+		// A pod of the host network is the node. One that has ended has given its
 		// address back.
 		if err != nil || !address.Is4() || p.Spec.HostNetwork ||
 			p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {

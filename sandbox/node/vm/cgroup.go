@@ -61,8 +61,8 @@ func (c Cgroup) Remove() error {
 	return errors.Join(errs...)
 }
 
-// clearRoot moves the processes out of the root of a hierarchy that is a container's. Its
-// root is a cgroup like others there, and one with processes cannot hand controllers down
+// clearRoot moves the processes out of the root of a container's hierarchy. In a container
+// the root is a cgroup like any other, and one with processes cannot hand controllers down
 // to its children (kernel, "Control Group v2", no internal processes).
 func (h hierarchy) clearRoot() error {
 	if !h.v2 {

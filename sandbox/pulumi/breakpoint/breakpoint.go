@@ -21,7 +21,7 @@ import (
 // Point is the moment in a call at which the engine waits.
 type Point string
 
-// Request is the point before the provider does anything; Answer is the point after it has done all.
+// Request is the point before the provider does anything; Answer is the point after it is done.
 const (
 	Request Point = "request"
 	Answer  Point = "answer"

@@ -73,7 +73,7 @@ var nodeConfigReplace = words(`nodeConfig.guestAccelerators nodeConfig.localSsdC
 	nodeConfig.confidentialNodes.confidentialInstanceType nodeConfig.enableConfidentialStorage
 	nodeConfig.localSsdEncryptionMode nodeConfig.maxRunDuration nodeConfig.flexStart`)
 
-// autopilotVisibility knows that Autopilot clusters have it
+// autopilotVisibility returns the intranode visibility, which Autopilot clusters always have
 // (containerClusterAutopilotCustomizeDiff).
 func autopilotVisibility(_ *session, inputs resource.PropertyMap) resource.PropertyMap {
 	if on, _ := plainValue(inputs["enableAutopilot"]).(bool); !on {
@@ -86,7 +86,7 @@ func autopilotVisibility(_ *session, inputs resource.PropertyMap) resource.Prope
 // (container/resource_container_cluster.go: isBeenEnabled).
 func disabled(old, new any) bool { return old == true && new != true }
 
-// shrinks reports whether a subnet's range changes otherwise than by expanding
+// shrinks reports whether a subnet's range changes other than by expanding
 // (compute/resource_compute_subnetwork.go: IsShrinkageIpCidr).
 func shrinks(old, new any) bool {
 	before, after := parseRange(old), parseRange(new)

@@ -76,7 +76,7 @@ func (d *differ) value(path string, state, old, new resource.PropertyValue) {
 
 // same reports whether nothing changes. That is so if the program gives the value that Google
 // has, leaves to Google what Google has decided, or names the same object in another form. A
-// value that Google reports otherwise than it was given is a change at every run, as in the
+// value that Google reports in another form than given is a change at every run, as in the
 // Terraform provider, which compares with what it read.
 func (d *differ) same(path string, state, old, new resource.PropertyValue) bool {
 	old, new = strip(old), strip(new)
@@ -95,7 +95,7 @@ func (d *differ) same(path string, state, old, new resource.PropertyValue) bool 
 	return d.sameReference(path, old, new)
 }
 
-// kept reports whether Google has a value as it was given. It compares numbers, truth values and
+// kept reports whether Google has a value as it was given. It compares numbers, booleans and
 // the texts whose paths are in reported, and returns true for everything else.
 func (d *differ) kept(path string, state, given resource.PropertyValue) bool {
 	switch {

@@ -51,7 +51,7 @@ func Drift(ctx context.Context, client pulumirpc.ResourceProviderClient, o gcp.O
 func with(inputs resource.PropertyMap, path resource.PropertyPath, value any) (resource.PropertyMap, error) {
 	changed, ok := path.Add(resource.NewProperty(inputs), resource.NewPropertyValue(value))
 	if !ok {
-		return nil, fmt.Errorf("setting %s: the object has something else on the way there", path)
+		return nil, fmt.Errorf("setting %s: a part of this path is not an object or a list", path)
 	}
 	return changed.ObjectValue(), nil
 }

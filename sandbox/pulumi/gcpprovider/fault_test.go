@@ -112,7 +112,7 @@ func TestLastingFaultsAreToldOnce(t *testing.T) {
 
 func TestFaultsAreCheckedWhole(t *testing.T) {
 	err := gcp.Fault{Answer: "bogus", Kind: "Bucket", Verb: "put", Name: "[", Count: -1, Seconds: 1}.Check(apis.All(nil))
-	for _, want := range []string{`"bogus" is no answer`, "--kind Bucket: it may be ", "--verb put", "--name [", "--count", "--seconds"} {
+	for _, want := range []string{`"bogus" is not an answer`, "--kind Bucket: it may be ", "--verb put", "--name [", "--count", "--seconds"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Check = %v, want %q in it", err, want)
 		}

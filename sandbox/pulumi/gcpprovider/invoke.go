@@ -49,8 +49,8 @@ func (p *provider) Invoke(ctx context.Context, r *pulumirpc.InvokeRequest) (*pul
 	return &pulumirpc.InvokeResponse{Return: values}, err
 }
 
-// clientConfig returns whose rights a program has: the rights of the impersonated account, or of
-// the project's deployer. It asks no API (resourcemanager/data_source_google_client_config.go).
+// clientConfig returns a program's place, and an access token of the impersonated account or of
+// the project's deployer. It calls no API (resourcemanager/data_source_google_client_config.go).
 func (p *provider) clientConfig(s *session) (resource.PropertyMap, error) {
 	if s.place.Project == "" {
 		return nil, errNoProject

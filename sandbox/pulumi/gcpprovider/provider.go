@@ -1,7 +1,7 @@
 // Package gcpprovider is a stand-in for Pulumi's provider `gcp`: the same resource
 // types, inputs, outputs and IDs, on the emulated Google Cloud. What it serves is
 // a table, resourceTypes, and the SDK's own schema; it exists because the
-// official provider cannot be had from a package registry.
+// official provider is in no package registry.
 package gcpprovider
 
 import (
@@ -188,7 +188,7 @@ func (p *provider) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*emp
 	old := plain(state)
 	switch {
 	case old["deletionPolicy"] == "PREVENT":
-		return nil, failed("deleting", r.Urn, errors.New("deletion_policy is PREVENT: set it to DELETE and update before"))
+		return nil, failed("deleting", r.Urn, errors.New("deletion_policy is PREVENT: set it to DELETE and update first"))
 	case old["deletionPolicy"] == "ABANDON", t.kind == gcp.KindService && old["disableOnDestroy"] != true:
 		return &emptypb.Empty{}, nil
 	case t.kind == container.KindCluster && old["deletionProtection"] != false:

@@ -26,7 +26,7 @@ type resourceType struct {
 	kind gcp.Kind
 	// source is the file of the Terraform provider that Pulumi's is made from, in its folder
 	// services. Replacements, defaults and what stays follow its schema (ForceNew, Default,
-	// Optional and Computed). Of a member of a policy it is the file for the policy; the rest is
+	// Optional and Computed). For a member of a policy, it is the policy's file; the rest is
 	// in tpgiamresource/resource_iam_member.go.
 	source string
 	// autoname is the property that gets a generated name, of at most maxName
@@ -279,7 +279,8 @@ var resourceTypes = map[string]resourceType{
 	"gcp:container/nodePool:NodePool": nodePoolType,
 }
 
-// accountMember knows the name of an account by its ID (resourceServiceAccountCustomDiff).
+// accountMember returns an account's email and member, which follow from its ID
+// (resourceServiceAccountCustomDiff).
 func accountMember(s *session, inputs resource.PropertyMap) resource.PropertyMap {
 	text := func(key resource.PropertyKey) string { v, _ := plainValue(inputs[key]).(string); return v }
 	id, project := text("accountId"), text("project")
@@ -302,7 +303,7 @@ func rewrite(pattern, replacement string) func(string) string {
 }
 
 // The name of an IAM binding has "/iam/" between its resource and its role,
-// Pulumi's ID has not; IDs for import may have spaces instead of slashes.
+// but Pulumi's ID does not; IDs for import may have spaces instead of slashes.
 var (
 	withoutPolicy = rewrite(`^(.+)/iam/(.+)$`, "$1/$2")
 	withPolicy    = rewrite(`^(.+?)[/ ]((?:projects/[^/]+/|organizations/[^/]+/)?roles/[^/ ]+)[/ ](.+)$`, "$1/iam/$2/$3")

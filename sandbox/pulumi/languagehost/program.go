@@ -91,7 +91,7 @@ func (h *Host) compileEarly(info *pulumirpc.ProgramInfo) {
 }
 
 // early holds builds that began before their result is needed, by the path of their executable.
-// Each result is taken once: a later Run builds again, for the sources may have changed.
+// Each result is taken once: a later Run builds again, because the sources may have changed.
 type early struct {
 	builds  sync.Map // of chan error
 	running sync.WaitGroup

@@ -73,7 +73,7 @@ func outcome(err error) *pulumirpc.RunResponse {
 		return &pulumirpc.RunResponse{Bail: true}
 	case errors.As(err, &exit) && exit.Exited():
 		return &pulumirpc.RunResponse{Error: fmt.Sprintf(
-			"the program exited with code %d; what it printed above says why", exit.ExitCode())}
+			"the program exited with code %d; its output above says why", exit.ExitCode())}
 	default: // killed by a signal, or never started
 		return &pulumirpc.RunResponse{Error: fmt.Sprintf("running the program: %v", err)}
 	}

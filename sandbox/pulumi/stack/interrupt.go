@@ -8,7 +8,7 @@ import (
 )
 
 // The state lacks what an interrupted update last sent to the cluster. Once it is cancelled, the
-// Kubernetes provider cannot read an object back that it has just changed (readLiveObject in its
+// Kubernetes provider cannot read back an object that it has just changed (readLiveObject in its
 // provider.go), and Pulumi keeps what was there before. The next update refreshes first.
 
 func (s Stack) interruptFile() string { return filepath.Join(s.State.Dir, "interrupted") }

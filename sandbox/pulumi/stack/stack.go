@@ -1,6 +1,6 @@
 // Package stack drives the real Pulumi CLI on the sandbox's stack: the same
 // program and project file as for Google Cloud and Pulumi's own Kubernetes provider,
-// with the providers that the sandbox plays attached, the sandbox's hosts resolved,
+// with the sandbox's stand-in providers attached, the sandbox's hosts resolved,
 // and the state in a folder.
 package stack
 
@@ -114,10 +114,9 @@ const (
 // type, nodes reserve the CPU that it would not offer.
 const wholeMachine = "e2-standard-32"
 
-// Prepare writes the config and makes the stack where it does not exist yet. A
-// lock that a killed run left behind is taken away if only this process uses the
-// stack; else the lock may be that of a Pulumi at work, and another one refuses to
-// change anything.
+// Prepare writes the config and creates the stack if it does not exist yet. It removes
+// a lock that a killed run left behind if only this process uses the stack. Otherwise the
+// lock may be that of a running Pulumi, and another Pulumi refuses to change anything.
 func (s Stack) Prepare(ctx context.Context) error {
 	alone, err := s.alone()
 	if err != nil {
@@ -187,8 +186,8 @@ func (s Stack) passphraseFile() string {
 	return filepath.Join(s.State.Dir, "credentials", "passphrase")
 }
 
-// keptPassphraseFile returns the path of the passphrase that outlives the sandbox, as the
-// secrets do that it encrypts in Pulumi.sandbox.yaml.
+// keptPassphraseFile returns the path of the passphrase that outlives the sandbox, as do the
+// secrets that it encrypts in Pulumi.sandbox.yaml.
 func (s Stack) keptPassphraseFile() string { return filepath.Join(s.Tools.Cache, "passphrase") }
 
 // passphrase gives the stack a passphrase if it has none: the one of an earlier sandbox of
@@ -257,7 +256,7 @@ const stopGrace = 3 * time.Minute
 // Command returns the Pulumi CLI with arguments, to be run in the sandbox's view
 // of the machine: Google's hosts resolve to it, and the stack's config file is the
 // completed one, to which Pulumi may write. When ctx ends it is asked once to stop, and then
-// finishes what it is doing, so that the state never lies.
+// finishes what it is doing, so that the state is always right.
 func (s Stack) Command(ctx context.Context, args ...string) *exec.Cmd {
 	slog.Debug("running", "command", append([]string{"pulumi"}, args...))
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")

@@ -42,7 +42,7 @@ func (c *certificate) problems() map[string]string {
 			known := append(slices.Collect(maps.Keys(keyUsages)), slices.Collect(maps.Keys(extendedKeyUsages))...)
 			slices.Sort(known)
 			problems[fmt.Sprintf("allowedUses[%d]", i)] = fmt.Sprintf(
-				"is %q; the sandbox plays %s only", use, strings.Join(known, ", "))
+				"is %q; the sandbox emulates only %s", use, strings.Join(known, ", "))
 		}
 	}
 	if c.ValidityPeriodHours < 0 {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// The only keys that are played: no stack creates others.
+// The only keys that are emulated: no stack creates others.
 const (
 	algorithm = "ECDSA"
 	curve     = "P256"
@@ -31,13 +31,13 @@ type privateKey struct {
 func (k *privateKey) problems() map[string]string {
 	problems := map[string]string{}
 	if k.Algorithm != algorithm {
-		problems["algorithm"] = fmt.Sprintf("is %q; the sandbox plays %s only", k.Algorithm, algorithm)
+		problems["algorithm"] = fmt.Sprintf("is %q; the sandbox emulates only %s", k.Algorithm, algorithm)
 	}
 	if k.EcdsaCurve != curve {
-		problems["ecdsaCurve"] = fmt.Sprintf("is %q; the sandbox plays %s only", k.EcdsaCurve, curve)
+		problems["ecdsaCurve"] = fmt.Sprintf("is %q; the sandbox emulates only %s", k.EcdsaCurve, curve)
 	}
 	if k.RsaBits != rsaBits {
-		problems["rsaBits"] = fmt.Sprintf("is %d; the sandbox plays no RSA keys", k.RsaBits)
+		problems["rsaBits"] = fmt.Sprintf("is %d; the sandbox emulates no RSA keys", k.RsaBits)
 	}
 	return problems
 }
@@ -71,7 +71,7 @@ func (k *privateKey) create(time.Time) (string, map[string]string, error) {
 func parseKey(text string) (crypto.Signer, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return nil, errors.New("reading the private key: it is no PEM")
+		return nil, errors.New("reading the private key: it is not PEM")
 	}
 	if block.Type == "EC PRIVATE KEY" {
 		return x509.ParseECPrivateKey(block.Bytes)
@@ -83,7 +83,7 @@ func parseKey(text string) (crypto.Signer, error) {
 	if key, ok := key.(*ecdsa.PrivateKey); ok {
 		return key, nil
 	}
-	return nil, fmt.Errorf("reading the private key: it is a %T; the sandbox plays %s only", key, algorithm)
+	return nil, fmt.Errorf("reading the private key: it is a %T; the sandbox emulates only %s", key, algorithm)
 }
 
 func encodePEM(kind string, der []byte) string {

@@ -30,7 +30,7 @@ func decode(k kind, properties *structpb.Struct) (resource, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(inputs); err != nil {
-		return nil, fmt.Errorf("reading inputs, of which the sandbox has those that stacks set: %w", err)
+		return nil, fmt.Errorf("reading inputs (the sandbox has only those that stacks set): %w", err)
 	}
 	return inputs, nil
 }

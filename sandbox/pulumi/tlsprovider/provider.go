@@ -176,7 +176,7 @@ func (p *provider) Update(_ context.Context, req *pulumirpc.UpdateRequest) (*pul
 	return &pulumirpc.UpdateResponse{Properties: k.outputs(outputs)}, nil
 }
 
-// Read returns the state as it is, but for the one property that time changes.
+// Read returns the state as it is, except for the one property that time changes.
 func (p *provider) Read(_ context.Context, req *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	k, err := kindOf(req.GetType())
 	if err != nil {

@@ -97,7 +97,7 @@ func sections(outcomes []outcome) (list []section) {
 	return list
 }
 
-// Table returns a row for each event. It tells of refused calls where there are any.
+// Table returns a row for each event. It shows refused calls if there are any.
 func (s section) Table() report.Table {
 	refuses := slices.ContainsFunc(s.Outcomes, func(o outcome) bool { return o.Refused > 0 })
 	t := report.Table{Columns: []string{"event", "what must hold", "verdict", "sent", "failed", "refused", "retried", "p99 before", "during", "after", "recovered"}}

@@ -17,7 +17,7 @@ const TokenUser = "oauth2accesstoken"
 const tokenLifetime = time.Hour
 
 // caller returns who sends the request: an account, or "" for a request without
-// credentials. Credentials that are wrong are answered here.
+// credentials. It answers requests with wrong credentials itself.
 func (e *endpoint) caller(w http.ResponseWriter, r *http.Request) (email string, ok bool) {
 	header := r.Header.Get("Authorization")
 	if header == "" {

@@ -20,7 +20,7 @@ const (
 	PermissionDelete   = "artifactregistry.repositories.deleteArtifacts"
 )
 
-// hostSuffix ends every Docker host of Artifact Registry; what stands before it
+// hostSuffix ends every Docker host of Artifact Registry; the part before it
 // is the location ("Repository and artifact names").
 const hostSuffix = "-docker.pkg.dev"
 
@@ -69,7 +69,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	location, ok := hostLocation(r.Host)
 	if !ok {
 		fail(w, http.StatusNotFound, "NAME_UNKNOWN",
-			fmt.Sprintf("%q is no Artifact Registry host, which is named <location>%s", r.Host, hostSuffix))
+			fmt.Sprintf("%q is not an Artifact Registry host: these are named <location>%s", r.Host, hostSuffix))
 		return
 	}
 	if r.URL.Path == "/v2/token" {

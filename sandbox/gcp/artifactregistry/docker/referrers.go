@@ -23,8 +23,8 @@ type manifest struct {
 	Annotations  map[string]string `json:"annotations"`
 }
 
-// referrersFolder has, for each subject of an image's name, a file for each manifest
-// attached to it.
+// referrersFolder returns the folder with a file for each manifest that is attached to a
+// subject of an image's name.
 func referrersFolder(repository Repository, t target, subject v1.Hash) string {
 	return filepath.Join(repository.Folder, "referrers", filepath.FromSlash(t.image), subject.Hex)
 }
