@@ -97,6 +97,7 @@ type stack struct {
 	ready       pulumi.ResourceOrInvokeOption // once the APIs are usable
 	network     *network.Network
 	registry    *registry.Registry
+	nodes       *cluster.NodeAccount
 	cluster     *cluster.Cluster
 	zoned       []pulumi.Resource  // Deployments whose pods Envoy finds by their zone
 	delivery    *delivery.Delivery // nil without
@@ -133,18 +134,18 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		}
 		encrypted = key.Users
 	}
-	account, err := cluster.NewNodeAccount(ctx, "nodes", &cluster.NodeAccountArgs{Project: c.Project}, ready)
+	s.nodes, err = cluster.NewNodeAccount(ctx, "nodes", &cluster.NodeAccountArgs{Project: c.Project}, ready)
 	if err != nil {
 		return err
 	}
 	if c.Delivery.Enabled() {
-		if err := s.deliver(ctx, account); err != nil {
+		if err := s.deliver(ctx); err != nil {
 			return err
 		}
 	}
 	s.registry, err = registry.New(ctx, "registry", &registry.Args{
 		Project: c.Project, Region: c.Region, Name: ctx.Project() + "-" + ctx.Stack(),
-		Reader: account.Email,
+		Reader: s.nodes.Email,
 		Images: c.Images, Manifests: image.Manifests, InUse: s.inUse(), Labels: labels(c), KMSKey: c.KMSKey,
 		Protect: c.DeletionProtection,
 	}, ready, pulumi.DependsOn(encrypted))
@@ -158,14 +159,14 @@ func (s *stack) platform(ctx *pulumi.Context) error {
 		Cluster: c.Cluster, Project: c.Project,
 		Network: s.network.ID, Subnet: s.network.SubnetID,
 		PodsRange: network.PodsRange, ServicesRange: network.ServicesRange,
-		ControlPlaneCIDR: c.Network.ControlPlane, DualStack: c.Network.DualStack, NodeAccount: account.Email,
+		ControlPlaneCIDR: c.Network.ControlPlane, DualStack: c.Network.DualStack, NodeAccount: s.nodes.Email,
 		LeastVersion: leastVersion(c),
 		Labels:       labels(c), KMSKey: c.KMSKey, BinaryAuthorization: c.BinaryAuthorization, FlowLogs: c.Network.FlowLogs,
 		DeletionProtection: c.DeletionProtection,
 		// Nodes use the roles of their account from their first minute to their last. So
 		// the roles are granted before the nodes are created, and revoked after they are
 		// deleted.
-	}, pulumi.DependsOn(slices.Concat([]pulumi.Resource{account.Role}, s.registry.Readers, encrypted)))
+	}, pulumi.DependsOn(slices.Concat([]pulumi.Resource{s.nodes.Role}, s.registry.Readers, encrypted)))
 	return err
 }
 
@@ -181,12 +182,12 @@ func leastVersion(c *config.Config) string {
 }
 
 // deliver creates the identities of CI.
-func (s *stack) deliver(ctx *pulumi.Context, nodes *cluster.NodeAccount) (err error) {
+func (s *stack) deliver(ctx *pulumi.Context) (err error) {
 	c := s.config
 	s.delivery, err = delivery.New(ctx, "delivery", &delivery.Args{
 		Delivery: c.Delivery,
 		Project:  c.Project, Region: c.Region, Stack: ctx.Stack(), PoolID: ctx.Project() + "-" + ctx.Stack(),
-		NodeAccount: nodes.Email, KMSKey: c.KMSKey, SigningKey: c.SigningKey.Key, Approve: c.DeletionProtection,
+		NodeAccount: s.nodes.Email, KMSKey: c.KMSKey, SigningKey: c.SigningKey.Key, Approve: c.DeletionProtection,
 		ServiceRoles: c.ServiceRoles(), ServiceSecrets: c.ServiceSecrets(), Ready: s.ready,
 	}, s.ready)
 	return err

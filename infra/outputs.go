@@ -48,6 +48,8 @@ func (s *stack) outputs() (pulumi.Map, error) {
 		"curl":            curl,
 		"images":          images,
 		"registry":        pulumi.String(s.registry.Images),
+		"network":         s.network.Name,
+		"nodeAccount":     s.nodes.Email,
 		"clusterName":     s.cluster.Name,
 		"clusterLocation": s.cluster.Location,
 		"kubeconfig":      s.cluster.Kubeconfig,

@@ -25,6 +25,8 @@ func TestOutputs(t *testing.T) {
 		"authority":       "grpc.example.com",
 		"caCertificate":   "AUTHORITY",
 		"registry":        "us-central1-docker.pkg.dev/sandbox-project/grpc-edge-sandbox",
+		"network":         "network",
+		"nodeAccount":     "nodes@sandbox-project.iam.gserviceaccount.com",
 		"clusterName":     "cluster",
 		"clusterLocation": "us-central1-a",
 		"grpcurl":         map[string]any{"api.Echo/Echo": grpcurl + "api.Echo/Echo", "api.Reverse/Reverse": grpcurl + "api.Reverse/Reverse"},

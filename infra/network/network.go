@@ -31,6 +31,8 @@ type Network struct {
 
 	// ID and SubnetID identify the network and the subnet of the cluster.
 	ID, SubnetID pulumi.IDOutput
+	// Name is the network's name.
+	Name pulumi.StringOutput
 	// Addresses lists the external addresses: that of IPv4, and in a dual-stack network that
 	// of IPv6.
 	Addresses []Address
@@ -105,7 +107,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		}
 		n.IPv6Range = n.Addresses[1].IP.ApplyT(subnetRange).(pulumi.StringOutput)
 	}
-	n.ID, n.SubnetID = vpc.ID(), subnet.ID()
+	n.ID, n.Name, n.SubnetID = vpc.ID(), vpc.Name, subnet.ID()
 	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{
 		"id": n.ID, "subnetId": n.SubnetID, "addresses": n.IPs(), "addressNames": n.AddressNames(),
 	})
