@@ -18,10 +18,14 @@ import (
 	"example.com/grpc-edge/services/catalog"
 )
 
+// samples lists the services that the repository's tests call. New services start with the
+// modules of one of them.
+var samples = []string{model, "reverse"}
+
 // remove deletes the service's folder and its line in go.work. Services that call it
 // keep it.
 func remove(ctx context.Context, root, name string, out io.Writer) error {
-	if err := exists(root, name); err != nil {
+	if err := changeable(root, name); err != nil {
 		return err
 	}
 	callers, err := mentions(root, name, filepath.Join(catalog.Dir, "*", catalog.SpecFile))
@@ -62,6 +66,9 @@ func rename(ctx context.Context, root, name, to string, out io.Writer) error {
 	if _, err := os.Lstat(folder(root, to)); err == nil {
 		return fmt.Errorf("the name %q is taken: services/%s is there already", to, to)
 	}
+	if err := changeable(root, name); err != nil {
+		return err
+	}
 	if err := os.Rename(folder(root, name), folder(root, to)); err != nil {
 		return fmt.Errorf("moving the folder: %w", err)
 	}
@@ -73,6 +80,9 @@ func rename(ctx context.Context, root, name, to string, out io.Writer) error {
 		if err := errors.Join(renameInCode(folder(root, service), name, to), renameCall(folder(root, service), name, to)); err != nil {
 			return err
 		}
+	}
+	if err := renameInBuf(root, name, to); err != nil {
+		return err
 	}
 	err = editWork(root, func(work *modfile.WorkFile) error {
 		dropped := work.DropUse("./services/" + name)
@@ -93,6 +103,14 @@ moves the edge there, and removes the old one. Services that call it name it by 
 name. In another language than Go, have them read %[3]s.
 `, name, to, catalog.TargetVariable(to))
 	return reportMentions(root, name, out)
+}
+
+// changeable returns an error if there is no such service, or if it is one of the samples.
+func changeable(root, name string) error {
+	if slices.Contains(samples, name) {
+		return fmt.Errorf("the tests of this repository call %[1]s, so it stays; to keep it off the edge of a stack: pulumi config set --path 'grpc-edge:services.%[1]s.private' true", name)
+	}
+	return exists(root, name)
 }
 
 func exists(root, name string) error {
@@ -138,6 +156,18 @@ func renameInCode(dir, name, to string) error {
 	})
 }
 
+// renameInBuf writes the new folder where buf.yaml has the old one: the paths of protos begin at
+// the folder that it names.
+func renameInBuf(root, name, to string) error {
+	file := filepath.Join(root, "buf.yaml")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	entry := regexp.MustCompile(`(?m)(\bservices/)` + regexp.QuoteMeta(name) + `(["'/,}\]\s]|$)`)
+	return os.WriteFile(file, entry.ReplaceAll(content, []byte("${1}"+to+"$2")), 0o644)
+}
+
 // renameCall writes the new name of a service in `calls` of a service.yaml.
 func renameCall(dir, name, to string) error {
 	file := filepath.Join(dir, catalog.SpecFile)
@@ -157,7 +187,7 @@ func renameCall(dir, name, to string) error {
 
 // reportMentions prints what still has the old name, which is for a person to decide.
 func reportMentions(root, name string, out io.Writer) error {
-	lines, err := mentions(root, name, "Pulumi.*.yaml", "buf.yaml", filepath.Join(catalog.Dir, "*", catalog.SpecFile))
+	lines, err := mentions(root, name, "Pulumi.*.yaml", filepath.Join(catalog.Dir, "*", catalog.SpecFile))
 	if err != nil || len(lines) == 0 {
 		return err
 	}

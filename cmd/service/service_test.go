@@ -213,6 +213,28 @@ func TestRenameCall(t *testing.T) {
 	}
 }
 
+func TestRenameInBuf(t *testing.T) {
+	t.Parallel()
+	for before, want := range map[string]string{
+		"modules:\n  - path: services/stock/proto\n    lint:\n      ignore: [services/stock/proto/old, 'services/stock']\n": "modules:\n  - path: services/inventory/proto\n    lint:\n" +
+			"      ignore: [services/inventory/proto/old, 'services/inventory']\n",
+		"  - path: services/stock":                                   "  - path: services/inventory",
+		"  - path: services/stock-2\n  - path: services/livestock\n": "  - path: services/stock-2\n  - path: services/livestock\n",
+	} {
+		root := t.TempDir()
+		file := filepath.Join(root, "buf.yaml")
+		if err := os.WriteFile(file, []byte(before), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := renameInBuf(root, "stock", "inventory"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != want {
+			t.Errorf("renaming stock in %q = %q, %v, want %q", before, got, err, want)
+		}
+	}
+}
+
 func TestWithCall(t *testing.T) {
 	t.Parallel()
 	for before, want := range map[string]string{
@@ -291,6 +313,9 @@ func TestRenameAndRemove(t *testing.T) {
 	}
 	if err := os.WriteFile(caller, []byte("calls: [welcome-2]\n"), 0o644); err != nil {
 		t.Fatal(err)
+	}
+	if err := steps("remove", "echo"); err == nil || !strings.Contains(err.Error(), "services.echo.private") {
+		t.Errorf("removing a service that tests call: %v", err)
 	}
 	if err := steps("remove", "welcome-2"); err == nil || !strings.Contains(err.Error(), "services/echo/service.yaml:1: calls: [welcome-2]") {
 		t.Errorf("removing a service that another calls: %v", err)
