@@ -82,8 +82,8 @@ service-remove: ## Remove a service (NAME=greeter)
 	@go -C cmd/service run . -root "$(CURDIR)" remove "$(NAME)"
 
 .PHONY: contract
-contract: ## Run an image of a service as a pod would, and say what of docs/contract.md it breaks (IMAGE=registry/path@sha256:…, ENV="A=1 B=2", COMMAND=/program, ARGS="serve")
-	@go -C cmd/contract run . $(addprefix -env ,$(ENV)) $(addprefix -command ,$(COMMAND)) "$(IMAGE)" $(ARGS)
+contract: ## Run a service's image as a pod would, and say what of docs/contract.md it breaks (NAME=cart, or IMAGE=registry/path@sha256:…; ENV="A=1 B=2", COMMAND=/program, ARGS="serve", START=3m)
+	@go -C cmd/contract run . -root "$(CURDIR)" $(addprefix -service ,$(NAME)) $(addprefix -start ,$(START)) $(addprefix -env ,$(ENV)) $(addprefix -command ,$(COMMAND)) $(if $(NAME),,"$(IMAGE)") $(ARGS)
 
 .PHONY: test
 test: tools ## Run the tests of every module, then the end-to-end test

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -44,29 +45,48 @@ func main() {
 	var environment variables
 	flag.Var(&environment, "env", "a variable that the program needs, NAME=value; may be repeated")
 	command := flag.String("command", "", "a program to run instead of the image's ENTRYPOINT and CMD")
-	start := flag.Duration("start", time.Minute, "how long the program may take to start")
+	service := flag.String("service", "", "a service whose service.yaml says what to run, and how")
+	root := flag.String("root", ".", "the repository's folder, for -service")
+	start := flag.Duration("start", 0, "how long the program may take to start; a minute, or what service.yaml says")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: contract [-env NAME=value]... [-command PROGRAM] REGISTRY/PATH@sha256:… [ARGUMENT]...\n"+
-			"Arguments replace the image's CMD.")
+			"       contract [-env NAME=value]... -service NAME\nArguments replace the image's CMD.")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() == 0 {
+	if (*service == "") == (flag.NArg() == 0) {
 		flag.Usage()
 		os.Exit(2)
 	}
-	options := run.Options{Environment: environment, Args: flag.Args()[1:]}
+	t := trial{start: time.Minute}
+	if *service != "" {
+		var err error
+		if t, err = ofService(*root, *service); err != nil {
+			fail(err)
+		}
+		if len(t.missing) > 0 {
+			fmt.Fprintf(os.Stderr, "Without its secrets %s: give the variables that it needs to start with -env.\n", strings.Join(t.missing, ", "))
+		}
+	} else {
+		t.image, t.options.Args = flag.Arg(0), flag.Args()[1:]
+	}
+	t.options.Environment = append(t.options.Environment, environment...)
+	t.options.Port = check.Port
 	if *command != "" {
-		options.Command = []string{*command}
+		t.options.Command = []string{*command}
 	}
-	problems, err := image(ctx, flag.Arg(0), options, *start)
+	problems, err := image(ctx, t.image, t.options, cmp.Or(*start, t.start))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "contract:", err)
+		fail(err)
+	}
+	if failed := report(os.Stdout, t.image, problems); failed {
 		os.Exit(1)
 	}
-	if failed := report(os.Stdout, flag.Arg(0), problems); failed {
-		os.Exit(1)
-	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "contract:", err)
+	os.Exit(1)
 }
 
 // image checks the image of a reference, and runs it if its configuration breaks nothing.

@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -41,7 +42,7 @@ func build(t *testing.T) v1.Image {
 	return image
 }
 
-func launch(t *testing.T, image v1.Image, environment ...string) *run.Program {
+func launch(t *testing.T, image v1.Image, options run.Options) *run.Program {
 	t.Helper()
 	// Only root may enter the parents of t.TempDir.
 	folder := filepath.Join("/var/tmp", "foreign-"+strings.ReplaceAll(t.Name(), "/", "-"))
@@ -50,7 +51,7 @@ func launch(t *testing.T, image v1.Image, environment ...string) *run.Program {
 			t.Error(err)
 		}
 	})
-	program, err := run.Start(t.Context(), image, folder, run.Options{Environment: environment})
+	program, err := run.Start(t.Context(), image, folder, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestImageKeepsToTheContract(t *testing.T) {
 		t.Errorf("its configuration breaks %+v", problems)
 	}
 
-	program := launch(t, image)
+	program := launch(t, image, run.Options{})
 	connection, err := program.Dial()
 	if err != nil {
 		t.Fatal(err)
@@ -112,6 +113,42 @@ func list(ctx context.Context, t *testing.T, connection *grpc.ClientConn) {
 	}
 }
 
+// aPod tells what a program finds in a pod with these files, scratch folders, variables and arguments.
+const aPod = `
+import os, sys
+print(open("/etc/shop/prices.json").read(), os.environ["ADDRESS"], sys.argv[1], flush=True)
+for folder in ["/tmp", "/etc/shop"]:
+    try:
+        open(folder + "/new", "w").write("x" * 100)
+        print("wrote to", folder, flush=True)
+    except OSError as e:
+        print(folder, e.strerror, flush=True)
+try:
+    open("/tmp/large", "w").write("x" * (2 << 20))
+except OSError as e:
+    print("/tmp", e.strerror, flush=True)
+`
+
+// TestPodOfAService runs a program with what service.yaml can give to a pod.
+func TestPodOfAService(t *testing.T) {
+	image := build(t)
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := launch(t, image, run.Options{
+		Command: []string{config.Config.Entrypoint[0], "-c", aPod}, Args: []string{"--port=$(PORT)"}, Environment: []string{"ADDRESS=0.0.0.0:$(PORT)"},
+		Files: map[string][]byte{"/etc/shop/prices.json": []byte("prices")}, Scratch: map[string]int64{"/tmp": 1 << 20},
+	})
+	if !program.Wait(start) {
+		t.Fatal("the program does not end")
+	}
+	want := fmt.Sprintf("prices 0.0.0.0:%[1]d --port=%[1]d\nwrote to /tmp\n/etc/shop Read-only file system\n/tmp No space left on device\n", program.Port)
+	if code, _ := program.Ended(); code != 0 || program.Log() != want {
+		t.Errorf("exit code %d and\n%swant 0 and\n%s", code, program.Log(), want)
+	}
+}
+
 // TestWhatAnImageBreaksIsNamed makes the program break the contract in each way that it
 // supports.
 func TestWhatAnImageBreaksIsNamed(t *testing.T) {
@@ -126,7 +163,7 @@ func TestWhatAnImageBreaksIsNamed(t *testing.T) {
 		"sigterm":  "after SIGTERM the program still runs",
 	} {
 		t.Run(broken, func(t *testing.T) {
-			program, patience := launch(t, image, "BREAK="+broken), start
+			program, patience := launch(t, image, run.Options{Environment: []string{"BREAK=" + broken}}), start
 			if slices.Contains([]string{"health", "port", "loopback"}, broken) {
 				waitForLog(t, program, "serving")
 				patience = time.Second // nothing will change

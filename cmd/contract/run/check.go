@@ -51,8 +51,12 @@ func Check(ctx context.Context, p *Program, checks Checks) []check.Problem {
 	return append(problems, p.terminates(ctx)...)
 }
 
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", ":0")
+// freePort returns a port, or another one if something on this machine has it.
+func freePort(port int) (int, error) {
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+	if err != nil {
+		listener, err = net.Listen("tcp", ":0")
+	}
 	if err != nil {
 		return 0, err
 	}

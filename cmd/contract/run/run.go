@@ -11,9 +11,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,19 +50,27 @@ type Options struct {
 	Environment []string
 	// Command replaces the ENTRYPOINT of the image, and its CMD. Args replaces its CMD alone.
 	Command, Args []string
+	// Port is the port to listen on, if it is free. Any other, and that of 0, is chosen by the system.
+	Port int
 	// Budget is TERMINATION_BUDGET; default 5 seconds.
 	Budget time.Duration
+	// Files holds the contents of files that the pod has besides those of the image, by
+	// their path. Scratch holds the sizes of writable folders, in bytes, by their path.
+	Files   map[string][]byte
+	Scratch map[string]int64
 }
 
 // container begins the program of an image as one: mounts, a few devices, then the
-// user. Its arguments are the root, the user, the folder to begin in, and the program.
+// user. Its arguments are the root, the user, the folder to begin in, the number of scratch
+// folders with the size and path of each, and the program.
 const container = `
-root=$1 user=$2 dir=$3 path=$PATH; shift 3
+root=$1 user=$2 dir=$3 scratch=$4 path=$PATH; shift 4
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 mount --bind "$root" "$root"; cd "$root"; mkdir -p proc dev
 mount -t proc proc proc
 mount -t tmpfs -o size=64k tmpfs dev
 for d in null zero full random urandom; do touch dev/$d; mount --bind /dev/$d dev/$d; done
+while [ $scratch -gt 0 ]; do mount -t tmpfs -o size=$1,mode=0777 tmpfs ".$2"; shift 2; scratch=$((scratch-1)); done
 mount -o remount,ro,bind dev; mount -o remount,ro,bind "$root"
 setpriv=$(command -v setpriv) unshare=$(command -v unshare) PATH=$path
 exec "$setpriv" --no-new-privs "$unshare" --root="$root" --wd="$dir" --setgid "$user" --setuid "$user" -- "$@"
@@ -75,7 +86,10 @@ func Start(ctx context.Context, image v1.Image, folder string, options Options) 
 	if err := unpack(ctx, image, folder); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	if err := add(folder, options); err != nil {
+		return nil, err
+	}
+	port, err := freePort(options.Port)
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +101,16 @@ func Start(ctx context.Context, image v1.Image, folder string, options Options) 
 	if dir == "" {
 		dir = "/"
 	}
-	arguments := append([]string{"--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", container, "sh", folder, strconv.Itoa(check.User), dir},
-		program(file.Config, options)...)
+	variables := environment([]string{fmt.Sprintf("PORT=%d", port), "TERMINATION_BUDGET=" + p.Budget.String(), "MAX_CALLS=0"}, options.Environment)
+	arguments := []string{"--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", container, "sh", folder, strconv.Itoa(check.User), dir, strconv.Itoa(len(options.Scratch))}
+	for _, path := range slices.Sorted(maps.Keys(options.Scratch)) {
+		arguments = append(arguments, strconv.FormatInt(options.Scratch[path], 10), path)
+	}
+	for _, word := range program(file.Config, options) {
+		arguments = append(arguments, expand(word, variables))
+	}
 	p.command = exec.Command("unshare", arguments...)
-	p.command.Env = append(append(file.Config.Env, options.Environment...),
-		fmt.Sprintf("PORT=%d", port), "TERMINATION_BUDGET="+p.Budget.String(), "MAX_CALLS=0")
+	p.command.Env = append(file.Config.Env, variables...)
 	p.command.Stdout, p.command.Stderr = p.output, p.output
 	if err := p.command.Start(); err != nil {
 		return nil, fmt.Errorf("starting the image: %w", err)
@@ -101,6 +120,61 @@ func Start(ctx context.Context, image v1.Image, folder string, options Options) 
 		close(p.ended)
 	}()
 	return p, nil
+}
+
+// add creates the files and the mount points that a pod has besides those of its image.
+func add(folder string, options Options) error {
+	root, err := os.OpenRoot(folder) // no link of the image leads out of it
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for file, content := range options.Files {
+		within := strings.TrimPrefix(file, "/")
+		if err := root.MkdirAll(path.Dir(within), 0o755); err != nil {
+			return fmt.Errorf("making the folder of %s: %w", file, err)
+		}
+		if err := root.WriteFile(within, content, 0o644); err != nil {
+			return fmt.Errorf("writing %s: %w", file, err)
+		}
+	}
+	for scratch := range options.Scratch {
+		if err := root.MkdirAll(strings.TrimPrefix(scratch, "/"), 0o755); err != nil {
+			return fmt.Errorf("making the scratch folder %s: %w", scratch, err)
+		}
+	}
+	return nil
+}
+
+// environment returns the variables of the platform and those of the service, which may refer to
+// variables before them.
+func environment(platform, service []string) []string {
+	list := platform
+	for _, variable := range service {
+		list = append(list, expand(variable, list))
+	}
+	return list
+}
+
+// reference matches a reference to a variable, and an escaped dollar sign.
+var reference = regexp.MustCompile(`\$\$|\$\([A-Za-z_][A-Za-z0-9_]*\)`)
+
+// expand replaces $(NAME) by the value of a variable, as Kubernetes does in a container's
+// command, args and env (Kubernetes, "Define Dependent Environment Variables"). A reference to a
+// variable that is not there stays, and $$ is a dollar sign.
+func expand(text string, variables []string) string {
+	return reference.ReplaceAllStringFunc(text, func(found string) string {
+		if found == "$$" {
+			return "$"
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(found, "$("), ")")
+		for _, variable := range slices.Backward(variables) {
+			if value, ok := strings.CutPrefix(variable, name+"="); ok {
+				return value
+			}
+		}
+		return found
+	})
 }
 
 // program returns what a pod runs (Kubernetes, "Define a Command and Arguments for a Container").
