@@ -28,7 +28,7 @@ const (
 // A client that vanishes silently is detected by an unanswered PING, so streams need
 // no idle timeout. gRPC clients answer PINGs by themselves. Their own default for the
 // same timeout is also twenty seconds (gRPC's doc/keepalive.md). HTTP/1.1 has no PING: there,
-// TCP probes the client.
+// TCP probes the client while nothing is being sent to it.
 const (
 	pingInterval  = time.Minute
 	pingTimeout   = 20 * time.Second

@@ -8,11 +8,17 @@ local names = {
   ["13"] = "INTERNAL", ["14"] = "UNAVAILABLE", ["15"] = "DATA_LOSS", ["16"] = "UNAUTHENTICATED",
 }
 
+-- By the HTTP status of clientFilters and clientRateFilters.
+local refused = { ["403"] = "7", ["429"] = "8" }
+
 function envoy_on_response(response)
   local status = response:headers():get("grpc-status")
   if not status then
     local trailers = response:trailers() -- holds back neither headers nor messages
     status = trailers and trailers:get("grpc-status")
+  end
+  if not status then -- Envoy has refused it before it was translated
+    status = refused[response:headers():get(":status")]
   end
   if status then
     response:streamInfo():dynamicMetadata():set("status", "name", names[status] or status)

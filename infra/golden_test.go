@@ -115,7 +115,7 @@ func describe(r registered) map[string]any {
 			description[name] = value
 		}
 	}
-	for name, set := range map[string]bool{"protect": r.Protect, "deleteBeforeReplace": r.DeleteBeforeReplace} {
+	for name, set := range map[string]bool{"protect": r.Protect, "deleteBeforeReplace": r.DeleteBeforeReplace, "retainOnDelete": r.Retained} {
 		if set {
 			description[name] = true
 		}

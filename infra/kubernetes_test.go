@@ -16,7 +16,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	for _, r := range result.ofType(t, deploymentType) {
 		const pod = "spec.template.spec."
 		// The accounts of services are principals of Google Cloud, which all stacks of a project have in common.
-		account := r.Name + "-sandbox"
+		account := r.Name + "--sandbox"
 		if r.Name == "edge" {
 			account = "envoy"
 		}

@@ -119,7 +119,8 @@ func (s *stack) service(ctx *pulumi.Context, declared catalog.Service, space *na
 // account returns the name of the Kubernetes service account of a workload's pods. The pools of
 // all clusters in a project are one, so the name has the stack: the principals of two stacks would
 // otherwise be the same, with each other's roles, and one stack's teardown would take the other's.
-func account(ctx *pulumi.Context, workload string) string { return workload + "-" + ctx.Stack() }
+// The name of a service has no two hyphens in a row, so no two names are the same.
+func account(ctx *pulumi.Context, workload string) string { return workload + "--" + ctx.Stack() }
 
 // serviceArgs returns the arguments that all services share.
 func (s *stack) serviceArgs(ctx *pulumi.Context, name string, spec catalog.Spec, space *namespace.Namespace) service.Args {

@@ -299,23 +299,23 @@ func TestNamesOfThePlatformAreReserved(t *testing.T) {
 // depend on them.
 func TestRolesOfServices(t *testing.T) {
 	const member = "principal://iam.googleapis.com/projects/" + projectNumber +
-		"/locations/global/workloadIdentityPools/sandbox-project.svc.id.goog/subject/ns/grpc-edge/sa/shop-sandbox"
+		"/locations/global/workloadIdentityPools/sandbox-project.svc.id.goog/subject/ns/grpc-edge/sa/shop--sandbox"
 	result := runShop(t, nil)
 	const kind = "gcp:projects/iAMMember:IAMMember"
-	check(t, result.named(t, kind, "shop-sandbox/roles/pubsub.publisher"), map[string]any{"role": "roles/pubsub.publisher", "member": member, "condition": nil})
-	check(t, result.named(t, kind, "shop-sandbox/roles/storage.objectViewer/747830964f"), map[string]any{
+	check(t, result.named(t, kind, "shop--sandbox/roles/pubsub.publisher"), map[string]any{"role": "roles/pubsub.publisher", "member": member, "condition": nil})
+	check(t, result.named(t, kind, "shop--sandbox/roles/storage.objectViewer/747830964f"), map[string]any{
 		"role": "roles/storage.objectViewer", "member": member,
 		"condition.expression": `resource.name.startsWith("projects/_/buckets/b/")`,
 	})
-	if depends := result.named(t, deploymentType, "shop").DependsOn; !slices.Contains(depends, kind+" shop-sandbox/roles/pubsub.publisher") {
+	if depends := result.named(t, deploymentType, "shop").DependsOn; !slices.Contains(depends, kind+" shop--sandbox/roles/pubsub.publisher") {
 		t.Errorf("the pods do not wait for their roles: %v", depends)
 	}
 	const provider = "pulumi:providers:kubernetes cluster"
-	if depends := result.named(t, kind, "shop-sandbox/roles/pubsub.publisher").DependsOn; !slices.Contains(depends, provider) {
+	if depends := result.named(t, kind, "shop--sandbox/roles/pubsub.publisher").DependsOn; !slices.Contains(depends, provider) {
 		t.Errorf("a role does not wait for the cluster, which makes the pool of its principal: %v", depends)
 	}
 	for _, r := range result.ofType(t, kind) {
-		if strings.Contains(fmt.Sprint(plain(r.Inputs["member"])), "/sa/") && !strings.HasPrefix(r.Name, "shop-sandbox/") {
+		if strings.Contains(fmt.Sprint(plain(r.Inputs["member"])), "/sa/") && !strings.HasPrefix(r.Name, "shop--sandbox/") {
 			t.Errorf("%s gives a role to a service that asked for none", r.Name)
 		}
 	}

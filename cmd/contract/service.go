@@ -50,6 +50,9 @@ func ofService(root, name string) (t trial, err error) {
 	for _, variable := range slices.Sorted(maps.Keys(s.Environment)) {
 		t.options.Environment = append(t.options.Environment, variable+"="+s.Environment[variable])
 	}
+	for _, callee := range s.Calls { // which nothing answers here
+		t.options.Environment = append(t.options.Environment, catalog.TargetVariable(callee)+"=dns:///"+callee+".invalid:8080")
+	}
 	for path, file := range s.Files {
 		if t.options.Files[path], err = os.ReadFile(filepath.Join(root, s.Folder, file)); err != nil {
 			return t, fmt.Errorf("reading a file of service %s: %w", name, err)

@@ -45,6 +45,7 @@ environment: {B: two words, A: "1"}
 files: {/etc/cart/prices.json: prices.json}
 scratch: {/tmp: 64Mi}
 secrets: {PASSWORD: {version: db/1}}
+calls: [other]
 startupSeconds: 300
 `), "cart")
 	assert.NilError(t, err)
@@ -52,7 +53,7 @@ startupSeconds: 300
 	assert.Equal(t, got.start, 5*time.Minute)
 	assert.DeepEqual(t, got.missing, []string{"PASSWORD"})
 	assert.DeepEqual(t, got.options, run.Options{
-		Command: []string{"/bin/cart"}, Args: []string{"--port=$(PORT)"}, Environment: []string{"A=1", "B=two words"},
+		Command: []string{"/bin/cart"}, Args: []string{"--port=$(PORT)"}, Environment: []string{"A=1", "B=two words", "OTHER_TARGET=dns:///other.invalid:8080"},
 		Files: map[string][]byte{"/etc/cart/prices.json": []byte("{}")}, Scratch: map[string]int64{"/tmp": 64 << 20},
 	})
 }

@@ -187,7 +187,7 @@ func renameCall(dir, name, to string) error {
 
 // reportMentions prints what still has the old name, which is for a person to decide.
 func reportMentions(root, name string, out io.Writer) error {
-	lines, err := mentions(root, name, "Pulumi.*.yaml", filepath.Join(catalog.Dir, "*", catalog.SpecFile))
+	lines, err := mentions(root, name, "Pulumi.*.yaml", "buf.yaml", filepath.Join(catalog.Dir, "*", catalog.SpecFile))
 	if err != nil || len(lines) == 0 {
 		return err
 	}

@@ -243,6 +243,9 @@ func TestClientsAreRefusedBeforeTranslation(t *testing.T) {
 		}
 		_ = never.Close()
 	}
+	if entry := denied.logged(t, `"grpc_status":"PERMISSION_DENIED"`); entry["method"] != "/v1/users/7" || entry["route"] != "rest" {
+		t.Errorf("the log of a denied client has method %v and route %v, want the path and rest", entry["method"], entry["route"])
+	}
 	for _, request := range []struct{ method, path, body string }{
 		{http.MethodPost, "/v1/users/7", "{"}, // no JSON
 		{http.MethodGet, "/v1/users/seven", ""},

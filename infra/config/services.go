@@ -59,7 +59,7 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 	if s.Internet && !c.Network.NAT {
 		r.report("grpc-edge:nat", "is false, but service %s needs the internet; set it to true", s.Name)
 	}
-	if !s.Built() && !catalog.OfGoogle(s.Image) && !c.Network.NAT {
+	if !s.Built() && !catalog.OfGoogle(s.Image) && !c.Network.NAT && !c.Network.DualStack { // by IPv6, a registry may be reachable
 		r.report("grpc-edge:nat", "is false, but nodes need it to pull the image of service %s from outside Google Cloud; set it to true, or copy the image to Artifact Registry", s.Name)
 	}
 	if i := slices.IndexFunc(s.Egress, func(way catalog.Egress) bool { return isPublic(way.CIDR) }); i >= 0 && !c.Network.NAT {

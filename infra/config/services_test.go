@@ -76,6 +76,7 @@ func TestServicesNeedWhatIsOff(t *testing.T) {
 		{"image: " + elsewhere, nil, false, "  grpc-edge:nat is false, but nodes need it to pull the image of service shop from outside Google Cloud; " +
 			"set it to true, or copy the image to Artifact Registry"},
 		{"image: " + elsewhere, map[string]string{"grpc-edge:nat": "true"}, false, ""},
+		{"image: " + elsewhere, map[string]string{"grpc-edge:dualStack": "true"}, false, ""},
 		{"image: us-central1-docker.pkg.dev/p/" + elsewhere, nil, false, ""},
 		{"", map[string]string{"grpc-edge:services": key}, true, ""},
 		{"", map[string]string{"grpc-edge:services": key}, false, "  grpc-edge:services holds the secret PIN of service shop in the clear; " +

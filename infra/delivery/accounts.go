@@ -201,9 +201,10 @@ func (b *builder) secrets(j job, a account) error {
 	return nil
 }
 
-// signing lets the jobs that push images sign them, with the stack's key only.
+// signing lets the jobs that push images sign them, with the stack's key only. Review stacks
+// have no key, as they run what nobody has reviewed.
 func (b *builder) signing(j job, a account) error {
-	if b.SigningKey == "" || !slices.Contains(j.roles, roles.Deploy) {
+	if b.SigningKey == "" || !slices.Contains(j.roles, roles.Deploy) || j.role == reviewer.role {
 		return nil
 	}
 	_, err := kms.NewCryptoKeyIAMMember(b.ctx, b.name+"-"+j.role+"-signing", &kms.CryptoKeyIAMMemberArgs{

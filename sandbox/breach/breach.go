@@ -55,18 +55,13 @@ func probed(s said) (string, bool) {
 var killed = regexp.MustCompile(`failed (startup|liveness) probe`)
 
 // signs maps words of logs and events to what is broken. The words of probes come from
-// Kubernetes' pkg/probe/grpc, the words about users from its kuberuntime/security_context, and
-// the words about starting from runc and containerd.
+// Kubernetes' pkg/probe/grpc, and the words about starting from runc and containerd.
 var signs = []struct {
 	find    func(said) (string, bool)
 	pattern *regexp.Regexp
 	breach  string
 	section string
 }{
-	{
-		reported, regexp.MustCompile(`image will run as root|image has non-numeric user|runAsUser breaks non-root policy`),
-		"the image runs as root, or as a user with a name: its Dockerfile must end with `USER 65532:65532`", "User",
-	},
 	{
 		func(s said) (string, bool) { return s.log + "\n" + s.status + "\n" + s.events, true },
 		regexp.MustCompile(`exec format error|no match for platform in manifest`),
@@ -82,7 +77,7 @@ var signs = []struct {
 	},
 	{
 		reported, regexp.MustCompile(`no command specified`),
-		"the image does not say what to run: it has neither ENTRYPOINT nor CMD", "Image",
+		"the image does not say what to run: it has neither ENTRYPOINT nor CMD, and service.yaml no command", "Image",
 	},
 	{
 		logged, regexp.MustCompile(`(?i)read-only file ?system|EROFS`),

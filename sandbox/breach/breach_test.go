@@ -30,8 +30,6 @@ func TestOf(t *testing.T) {
 		want   string // a part of the first sentence; empty for none
 	}{
 		"all is well":     {running, "", "serving on port 8080", ""},
-		"root":            {waiting("CreateContainerConfigError", `container has runAsNonRoot and image will run as root (pod: "shop-1_grpc-edge(1)", container: shop)`), "", "", "runs as root"},
-		"name of a user":  {waiting("CreateContainerConfigError", `container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root`), "", "", "a user with a name"},
 		"architecture":    {terminated(255, "Error", ""), "", "exec /app/shop: exec format error", "another processor"},
 		"platform":        {waiting("ErrImagePull", `rpc error: code = NotFound desc = failed to pull and unpack image: no match for platform in manifest: not found`), "", "", "another processor"},
 		"missing program": {terminated(128, "StartError", `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/app/none": stat /app/none: no such file or directory: unknown`), "", "", "not in the image"},

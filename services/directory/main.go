@@ -27,7 +27,7 @@
 //
 // # Limits
 //
-// At most 256 streams (Watch and reflection) are open at once, 8 of each caller, and one whose client
+// At most 256 streams (Watch and reflection) are open at once, 64 of each caller, and one whose client
 // is to send something and does not for 10 seconds is ended.
 package main
 

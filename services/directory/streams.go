@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
@@ -16,8 +17,9 @@ const (
 	// maxStreams bounds the memory of a pod. Envoy puts at most 100 of them on a connection.
 	maxStreams = 256
 	// maxCallerStreams is the number of these that one caller may hold, as health watches last
-	// as long as their client wants.
-	maxCallerStreams = 8
+	// as long as their client wants. Many clients may have one address, and those that check
+	// health hold a watch for each of their connections (gRFC A17).
+	maxCallerStreams = 64
 	// maxSilence is long for a program that sends requests, and shorter than the
 	// chassis's drain.
 	maxSilence = 10 * time.Second
@@ -35,9 +37,14 @@ type streams struct {
 // memory, or keep all others out. Without the timeout, idle clients could.
 func limitStreams(atMost, each int, silence time.Duration) grpc.StreamServerInterceptor {
 	s := &streams{byCaller: map[string]int{}}
-	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		who := caller(stream.Context())
 		if err := s.begin(who, atMost, each); err != nil {
+			if info.FullMethod == grpc_health_v1.Health_Watch_FullMethodName {
+				// Clients that check health take any other error for an unhealthy server, and
+				// fail all their calls (gRFC A17).
+				return status.Error(codes.Unimplemented, status.Convert(err).Message())
+			}
 			return err
 		}
 		defer s.end(who)

@@ -36,8 +36,8 @@ func TestStreamsAreLimited(t *testing.T) {
 			first = cancel
 		}
 	}
-	if _, err := open(); status.Code(err) != codes.ResourceExhausted {
-		t.Errorf("one stream more ends with %v, want RESOURCE_EXHAUSTED", err)
+	if _, err := open(); status.Code(err) != codes.Unimplemented {
+		t.Errorf("one watch more ends with %v, want UNIMPLEMENTED, which clients take for healthy", err)
 	}
 	reflected, err := grpc_reflection_v1.NewServerReflectionClient(conn).ServerReflectionInfo(bounded(t))
 	if err != nil {
@@ -79,8 +79,8 @@ func TestNobodyTakesAllStreams(t *testing.T) {
 				first = cancel
 			}
 		}
-		if _, err := watch(greedy[0]); status.Code(err) != codes.ResourceExhausted {
-			t.Errorf("a stream more of %s = %v, want RESOURCE_EXHAUSTED", greedy[0], err)
+		if _, err := watch(greedy[0]); status.Code(err) != codes.Unimplemented {
+			t.Errorf("a watch more of %s = %v, want UNIMPLEMENTED", greedy[0], err)
 		}
 		first()
 		eventually(t, "a stream of the same caller once another has ended", func() bool {
@@ -115,7 +115,7 @@ func TestSilentClientsAreLeft(t *testing.T) {
 	handler := func(_ any, stream grpc.ServerStream) error { return stream.RecvMsg(nil) }
 	limited := limitStreams(1, 1, time.Millisecond)
 	for range 2 { // the second shows that the first is no longer counted
-		if err := limited(nil, stream, nil, handler); status.Code(err) != codes.DeadlineExceeded {
+		if err := limited(nil, stream, &grpc.StreamServerInfo{}, handler); status.Code(err) != codes.DeadlineExceeded {
 			t.Errorf("a stream with a silent client ends with %v, want DEADLINE_EXCEEDED", err)
 		}
 	}

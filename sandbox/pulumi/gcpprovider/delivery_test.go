@@ -140,7 +140,7 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 		{"cloudkms.cryptoKeyVersions.useToEncrypt", state, "reviewer"},
 		{"cloudkms.cryptoKeyVersions.useToDecrypt", own, ""},
 		{"cloudkms.cryptoKeyVersions.viewPublicKey", signing, all},
-		{"cloudkms.cryptoKeyVersions.useToSign", signing, "deployer destroyer reviewer"},
+		{"cloudkms.cryptoKeyVersions.useToSign", signing, "deployer destroyer"},
 		{"cloudkms.cryptoKeyVersions.useToSign", own, ""},
 		{"logging.logEntries.create", project, "previewer planner deployer destroyer"},
 	} {

@@ -125,6 +125,8 @@ type registered struct {
 	Function string `json:"function"`
 
 	DeleteBeforeReplace bool `json:"deleteBeforeReplace"`
+	// RetainOnDelete is whether it stays when the stack goes.
+	RetainOnDelete bool `json:"retainOnDelete"`
 }
 
 // delivered reports whether the resource is one that gives CI its rights. It exists before any
@@ -276,7 +278,7 @@ func (r run) calls(t *testing.T, resource registered) []ask {
 	}
 	var all []ask
 	for _, verb := range verbs {
-		if resource.delivered() && verb != gcp.VerbGet {
+		if resource.delivered() && verb != gcp.VerbGet || resource.RetainOnDelete && verb == gcp.VerbDelete {
 			continue
 		}
 		if verb == gcp.VerbDelete && rt.kind == gcp.KindService && config["disableOnDestroy"] == false {
@@ -431,13 +433,15 @@ func TestPipelinesCannotRaiseTheirRights(t *testing.T) {
 
 // TestRolesAreEnoughForARealRun makes, reads and removes one resource of each type
 // that the program has, through the provider, as an account with the role alone. An
-// owner makes what only delivery has; the account may read that, but not remove it.
+// owner makes what only delivery has; the account may read that, but not remove it, nor what stays
+// when the stack goes.
 func TestRolesAreEnoughForARealRun(t *testing.T) {
-	used, ours := map[string]bool{}, map[string]bool{}
+	used, ours, removable := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, r := range goldenResources(t) {
 		token, _, _ := strings.Cut(r.Resource, " ")
 		used[token] = true
 		ours[token] = ours[token] || !r.delivered()
+		removable[token] = removable[token] || !r.delivered() && !r.RetainOnDelete
 	}
 	e := newEngine(t, noRuntime{})
 	e.employ([]string{"iam.roles.list"})
@@ -474,8 +478,8 @@ func TestRolesAreEnoughForARealRun(t *testing.T) {
 		if s.token == "gcp:projects/service:Service" {
 			continue // APIs stay enabled
 		}
-		if err := e.delete(s); (err == nil) != ours[s.token] {
-			t.Errorf("removing %s: %v, want a refusal = %t", s.id, err, !ours[s.token])
+		if err := e.delete(s); (err == nil) != removable[s.token] {
+			t.Errorf("removing %s: %v, want a refusal = %t", s.id, err, !removable[s.token])
 		}
 	}
 }
