@@ -106,7 +106,7 @@ unit: ## Run the unit tests only (M=infra for one module)
 lint: $(BIN)/golangci-lint $(BIN)/actionlint ## Lint the Go code of every module, the protos and the workflows
 	@$(MAKE) --no-print-directory proto-lint
 	@echo "== lint of .github/workflows"
-	@$(BIN)/actionlint -shellcheck= -pyflakes=
+	@$(BIN)/actionlint -shellcheck= -pyflakes= -ignore 'unexpected key "queue" for "concurrency" section' # newer than actionlint 1.7.12
 	@echo "== licences"
 	@$(MAKE) --no-print-directory licences
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod tidy -diff) || { echo "$$m/go.mod is not tidy outside the workspace, where the program is run: cd $$m && GOWORK=off go mod tidy" >&2; exit 1; }; done

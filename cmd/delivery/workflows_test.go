@@ -27,6 +27,7 @@ type part struct {
 	Needs       any               `json:"needs"`
 	Permissions map[string]string `json:"permissions"`
 	Timeout     int               `json:"timeout-minutes"`
+	Environment string            `json:"environment"`
 	Concurrency *concurrency      `json:"concurrency"`
 	Steps       []struct {
 		Uses, Run string
@@ -37,6 +38,7 @@ type part struct {
 type concurrency struct {
 	Group  string `json:"group"`
 	Cancel bool   `json:"cancel-in-progress"`
+	Queue  string `json:"queue"`
 }
 
 // login returns the stack and the role of a job's login; "" if it doesn't log in.
@@ -134,8 +136,13 @@ func TestStacksChangeOneAtATime(t *testing.T) {
 			if as == "reviewer" { // its stack is that of the pull request
 				c, group = w.Concurrency, "review-${{ github.event.number }}"
 			}
-			if c == nil || c.Group != group || c.Cancel {
-				t.Errorf("%s: job %s changes %s with the concurrency %+v, want the group %s, not canceled", file, name, stack, c, group)
+			// By default a later run cancels one that waits ("Control the concurrency of workflows and jobs").
+			if c == nil || c.Group != group || c.Cancel || c.Queue != "max" {
+				t.Errorf("%s: job %s changes %s with the concurrency %+v, want the group %s, not canceled, with queue: max", file, name, stack, c, group)
+			}
+			// By the environment, Google tells the jobs of a workflow apart (infra/delivery/federation.go).
+			if as != "reviewer" && j.Environment != stack {
+				t.Errorf("%s: job %s is the %s of %s in the environment %q, want that of the stack", file, name, as, stack, j.Environment)
 			}
 		}
 	}
