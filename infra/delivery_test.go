@@ -106,7 +106,7 @@ func (s stackRun) members(t *testing.T, role, account string) []string {
 func TestWhoMayBeWhom(t *testing.T) {
 	const pool = "principalSet://iam.googleapis.com/projects/" + projectNumber + "/locations/global/workloadIdentityPools/grpc-edge-sandbox/"
 	file := func(name, branch string) string {
-		return pool + "attribute.workflow/example/grpc-edge/.github/workflows/" + name + ".yaml@refs/heads/" + branch
+		return pool + "attribute.deployment/sandbox:example/grpc-edge/.github/workflows/" + name + ".yaml@refs/heads/" + branch
 	}
 	tests := []struct {
 		name    string

@@ -33,7 +33,7 @@ func (b *builder) federation(accounts map[string]account) error {
 		AttributeMapping: pulumi.StringMap{
 			"google.subject":       pulumi.String("assertion.sub"),
 			"attribute.repository": pulumi.String("assertion." + claim),
-			"attribute.workflow":   pulumi.String("assertion.workflow_ref"),
+			"attribute.deployment": pulumi.String("(has(assertion.environment) ? assertion.environment : '') + ':' + assertion.workflow_ref"),
 		},
 		// Tokens of other repositories are refused here, whatever the grants below (IAM,
 		// "Configure Workload Identity Federation with deployment pipelines").
@@ -55,9 +55,11 @@ func (b *builder) federation(accounts map[string]account) error {
 // role.
 type workflow struct{ role, name, attribute string }
 
-// workflows lists the workflows that may impersonate an account. A workflow that makes
-// changes is identified by its file on the branch: a changed file on another branch is
-// another workflow.
+// workflows lists the workflows that may impersonate an account. A job that makes changes is
+// identified by its workflow's file on the branch, and by its environment, which is the stack. A
+// changed file on another branch is another workflow. Other jobs of the file have no environment
+// in their tokens, or another one: what runs in them before anybody has approved cannot deploy
+// (GitHub, "OpenID Connect reference").
 //
 // The previewer is any workflow of the repository, including those of its pull requests;
 // workflows of forks get no token (GitHub, "Events that trigger workflows"). The reviewer
@@ -65,7 +67,7 @@ type workflow struct{ role, name, attribute string }
 // that nobody has read. It belongs in a project without production.
 func (b *builder) workflows(repository string) []workflow {
 	file := func(name string) string {
-		return fmt.Sprintf("attribute.workflow/%s/.github/workflows/%s.yaml@refs/heads/%s", b.Repository, name, b.Branch)
+		return fmt.Sprintf("attribute.deployment/%s:%s/.github/workflows/%s.yaml@refs/heads/%s", b.Stack, b.Repository, name, b.Branch)
 	}
 	anyOf := "attribute.repository/" + repository
 	list := []workflow{

@@ -21,8 +21,9 @@ var (
 	poolIDConfig   = gcp.Properties{"workloadIdentityPoolId": "grpc-edge-dev"}
 	providerConfig = gcp.Properties{
 		"workloadIdentityPoolId": "grpc-edge-dev", "workloadIdentityPoolProviderId": "github",
-		"oidc":               gcp.Properties{"issuerUri": "https://token.actions.githubusercontent.com"},
-		"attributeMapping":   gcp.Properties{"google.subject": "assertion.sub", "attribute.repository": "assertion.repository"},
+		"oidc": gcp.Properties{"issuerUri": "https://token.actions.githubusercontent.com"},
+		"attributeMapping": gcp.Properties{"google.subject": "assertion.sub", "attribute.repository": "assertion.repository",
+			"attribute.deployment": "(has(assertion.environment) ? assertion.environment : '') + ':' + assertion.workflow_ref"},
 		"attributeCondition": "assertion.repository == 'o/r'",
 	}
 )
@@ -47,7 +48,7 @@ func TestFederation(t *testing.T) {
 	}
 	for _, member := range []string{
 		"principal://iam.googleapis.com/" + byNumber + "/subject/repo:o/r:ref:refs/heads/main",
-		"principalSet://iam.googleapis.com/" + byNumber + "/attribute.workflow/o/r/.github/workflows/deploy.yaml@refs/heads/main",
+		"principalSet://iam.googleapis.com/" + byNumber + "/attribute.deployment/dev:o/r/.github/workflows/deploy.yaml@refs/heads/main",
 	} {
 		gcptest.Create(t, c, iam.KindAccountMember, gcp.Properties{"serviceAccountId": "projects/test-project/serviceAccounts/" + gcptest.AccountEmail,
 			"role": "roles/iam.workloadIdentityUser", "member": member})
