@@ -282,7 +282,7 @@ func (s *stack) workloads(ctx *pulumi.Context) error {
 	if err := s.records(ctx, answering); err != nil || !c.Monitoring.Enabled {
 		return err
 	}
-	return s.monitoring(ctx, space)
+	return s.monitoring(ctx, space, answering)
 }
 
 // records creates the DNS records of all names, once the edge answers to them.
@@ -297,8 +297,10 @@ func (s *stack) records(ctx *pulumi.Context, answering *edge.Edge) error {
 	return err
 }
 
-// monitoring creates the monitoring of the edge.
-func (s *stack) monitoring(ctx *pulumi.Context, space *namespace.Namespace) error {
+// monitoring creates the monitoring of the edge, once the edge is there: in the first minutes of a
+// cluster, Google's operator for it may not run yet, and the API server asks that of a new
+// PodMonitoring (prometheus-engine before 0.16).
+func (s *stack) monitoring(ctx *pulumi.Context, space *namespace.Namespace, answering *edge.Edge) error {
 	m := s.config.Monitoring
 	_, err := monitoring.New(ctx, "monitoring", &monitoring.Args{
 		Namespace: space.Name, NamespaceName: namespaceName, Workload: edge.Name,
@@ -308,7 +310,7 @@ func (s *stack) monitoring(ctx *pulumi.Context, space *namespace.Namespace) erro
 		Emails:     m.Emails,
 		Thresholds: monitoring.Thresholds{ErrorPercent: m.ErrorPercent, P99Milliseconds: m.P99Milliseconds},
 		InCluster:  s.cluster.Provider,
-	}, s.ready)
+	}, s.ready, pulumi.DependsOn([]pulumi.Resource{answering.LoadBalancer}))
 	return err
 }
 

@@ -19,9 +19,16 @@ type phases struct {
 	finish time.Duration
 }
 
+// mostNotice is longer than the load balancer needs to notice: its health checks find that a node
+// has no ready pod in 6 s (ingress-gce, pkg/l4/healthchecks). When GKE drains a node, the load
+// balancer forgets it at once and drops its connections after 30 s (pkg/l4/backends), so that
+// clients have to be told well before.
+const mostNotice = 10 * time.Second
+
 // splitBudget leaves a tenth of the budget for Envoy to stop.
 func splitBudget(budget time.Duration) phases {
-	return phases{notice: budget * 4 / 10, finish: budget * 5 / 10}
+	notice := min(budget*4/10, mostNotice)
+	return phases{notice: notice, finish: budget*9/10 - notice}
 }
 
 const (

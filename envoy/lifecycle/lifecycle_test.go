@@ -231,3 +231,16 @@ func TestRunRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestSplitBudget(t *testing.T) {
+	t.Parallel()
+	for budget, want := range map[time.Duration]phases{
+		5 * time.Second:   {2 * time.Second, 2500 * time.Millisecond},
+		25 * time.Second:  {10 * time.Second, 12500 * time.Millisecond},
+		100 * time.Second: {10 * time.Second, 80 * time.Second}, // the load balancer drops a drained node's connections after 30 s
+	} {
+		if got := splitBudget(budget); got != want {
+			t.Errorf("splitBudget(%v) = %v, want %v", budget, got, want)
+		}
+	}
+}
