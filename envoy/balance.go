@@ -27,8 +27,8 @@ const slowStart = 10 * time.Second
 // apply to gRPC, and a reset by a pod counts as a failed connection (both seen with
 // 1.39.1).
 //
-// At most half of the pods can be ejected, and so never the only one. Each ejection of a
-// pod lasts one ejectionTime longer than the last, up to ejectionMost.
+// At most half of the pods can be ejected, and so never the only one; with others lost, it can
+// be the only healthy one, see healthyOnly. Each ejection of a pod lasts one ejectionTime longer than the last, up to ejectionMost.
 const (
 	failuresToEject = 5
 	ejectionTime    = 30 * time.Second
@@ -65,13 +65,14 @@ func balancing(c Config, backend Backend) *clusterv3.LoadBalancingPolicy {
 	return &clusterv3.LoadBalancingPolicy{Policies: []*clusterv3.LoadBalancingPolicy_Policy{{TypedExtensionConfig: extension}}}
 }
 
-// healthyOnly makes Envoy call only healthy pods. If none is left, the call fails at
-// once. By default Envoy calls all pods, unhealthy ones too, when fewer than half are
-// healthy. Here an unhealthy pod has reported that it does not serve, or does not
-// answer at all.
+// healthyOnly makes Envoy call only healthy pods, and all pods if none is healthy. By default
+// Envoy calls unhealthy ones too when fewer than half are healthy. An unhealthy pod has reported
+// that it does not serve, does not answer, or is ejected. With one of two pods lost, the other one
+// can be ejected for what one method answers, and that may not cost the calls of all others. A
+// pod that is gone refuses the connection, and the call is tried at another one.
 func healthyOnly() *clusterv3.Cluster_CommonLbConfig {
 	return &clusterv3.Cluster_CommonLbConfig{
-		HealthyPanicThreshold: &typev3.Percent{Value: 0},
+		HealthyPanicThreshold: &typev3.Percent{Value: 1},
 		// By default a change of a pod's health may take effect a second late.
 		UpdateMergeWindow: durationpb.New(0),
 		// A pod that was just found and not yet checked does not count as unhealthy.

@@ -201,7 +201,7 @@ func TestStartedCallsAreNotRepeated(t *testing.T) {
 }
 
 // TestSickPodsGetNothing has fewer and fewer healthy pods. By default Envoy calls
-// unhealthy ones again when fewer than half are healthy.
+// unhealthy ones again when fewer than half are healthy; here it does when none is.
 func TestSickPodsGetNothing(t *testing.T) {
 	t.Parallel()
 	p := startPods(t)
@@ -217,14 +217,34 @@ func TestSickPodsGetNothing(t *testing.T) {
 
 	sicken(p.backends[2])
 	p.healthy(t, 0)
-	p.forget()
-	for range 10 {
-		if err := callCount(t.Context(), connection); status.Code(err) != codes.Unavailable {
-			t.Errorf("a call without a healthy pod = %v, want UNAVAILABLE", err)
-		}
+	if shares := p.take(t, connection, 60); shares[0] == 0 || shares[1] == 0 || shares[2] == 0 {
+		t.Errorf("without a healthy pod, 60 calls were shared as %d, want some for each", shares)
 	}
-	if shares := p.shares(); shares[0]+shares[1]+shares[2] != 0 {
-		t.Errorf("without a healthy pod, calls were shared as %d", shares)
+}
+
+// TestTheOnlyHealthyPodIsNotLost has one method fail at the only pod that is left.
+func TestTheOnlyHealthyPodIsNotLost(t *testing.T) {
+	t.Parallel()
+	p := startPods(t)
+	connection := p.dial(t)
+	for _, b := range p.backends[:2] {
+		b.server.Stop()
+	}
+	p.healthy(t, 1)
+	p.backends[2].answer(func(stream grpc.ServerStream) error {
+		if method, _ := grpc.MethodFromServerStream(stream); method == ticks {
+			return status.Error(codes.Unavailable, "as the test wants")
+		}
+		return stream.SendMsg(&emptypb.Empty{})
+	})
+	for range 20 {
+		_ = callTicks(t.Context(), connection)
+	}
+	p.stat(t, callLimit, "cluster.probe.outlier_detection.ejections_active", 1)
+	for range 20 {
+		if err := callCount(t.Context(), connection); err != nil {
+			t.Errorf("a call of another method: %v", err)
+		}
 	}
 }
 

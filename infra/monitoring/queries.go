@@ -114,7 +114,7 @@ func alerts(args *Args) []alert {
 			func(s string) string {
 				return fmt.Sprintf("max by (envoy_cluster_name) (envoy_cluster_membership_healthy{%s,envoy_cluster_name=~\"%s\"}) == 0", s, clusters(args.Config))
 			},
-			"No Envoy finds a healthy pod of a service: its calls fail with UNAVAILABLE.\n\n" +
+			"No Envoy finds a healthy pod of a service: its calls go to pods that fail their health checks, or fail with UNAVAILABLE if there are none.\n\n" +
 				"`kubectl -n grpc-edge get pods` shows whether pods run; if they do, their health checks fail, or a NetworkPolicy is in the way."},
 		{"certificate", "the certificate expires soon", "WARNING",
 			func(s string) string {
