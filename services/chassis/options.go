@@ -30,6 +30,12 @@ func WithReflection(described reflection.ServerOptions) Option {
 	return func(o *overrides) { o.reflection = described }
 }
 
+// WithMaxRequest sets the size of the largest request message, in bytes; the default is 4 MiB. A
+// pod keeps what has arrived of each, however slowly the rest comes.
+func WithMaxRequest(size int) Option {
+	return func(o *overrides) { o.server = append(o.server, grpc.MaxRecvMsgSize(size)) }
+}
+
 // WithStreamInterceptor wraps the handler of every stream, those of health and
 // reflection included. What it returns is logged.
 func WithStreamInterceptor(interceptor grpc.StreamServerInterceptor) Option {

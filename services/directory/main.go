@@ -65,6 +65,7 @@ func run(ctx context.Context) error {
 	return chassis.Run(ctx, func(grpc.ServiceRegistrar) {},
 		chassis.WithReflection(described(settings)),
 		chassis.WithHealth(backends),
+		chassis.WithMaxRequest(maxRequest),
 		chassis.WithStreamInterceptor(limitStreams(maxStreams, maxCallerStreams, maxSilence)),
 	)
 }

@@ -20,6 +20,8 @@ const (
 	// as long as their client wants. Many clients may have one address, and those that check
 	// health hold a watch for each of their connections (gRFC A17).
 	maxCallerStreams = 64
+	// maxRequest is more than any request of health or reflection, which hold a name.
+	maxRequest = 64 << 10
 	// maxSilence is long for a program that sends requests, and shorter than the
 	// chassis's drain.
 	maxSilence = 10 * time.Second

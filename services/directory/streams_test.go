@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,6 +91,15 @@ func TestNobodyTakesAllStreams(t *testing.T) {
 	}
 	if _, err := watch("192.0.2.2"); err != nil {
 		t.Errorf("a stream of another caller = %v, want no error", err)
+	}
+}
+
+func TestLargeRequestsAreRefused(t *testing.T) {
+	t.Parallel()
+	client := grpc_health_v1.NewHealthClient(startDirectory(t, startBackend(t, anyPort).address))
+	_, err := client.Check(bounded(t), &grpc_health_v1.HealthCheckRequest{Service: strings.Repeat("x", maxRequest+1)})
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a request of more than %d bytes = %v, want RESOURCE_EXHAUSTED", maxRequest, err)
 	}
 }
 
