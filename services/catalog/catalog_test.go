@@ -284,7 +284,9 @@ func TestWithoutProgram(t *testing.T) {
 	}
 	if len(problems) == 0 || !slices.ContainsFunc(problems, func(p Problem) bool {
 		return p.Key == "services/cart/service.yaml image" && strings.Contains(p.Message, "has no go.mod of a program to build")
-	}) || slices.ContainsFunc(problems, func(p Problem) bool { return strings.Contains(p.Key, "elsewhere") && strings.Contains(p.Message, "go.mod") }) {
+	}) || slices.ContainsFunc(problems, func(p Problem) bool {
+		return strings.Contains(p.Key, "elsewhere") && strings.Contains(p.Message, "go.mod")
+	}) {
 		t.Errorf("got %v, want that cart has no program", problems)
 	}
 }
