@@ -128,7 +128,7 @@ func add(folder string, options Options) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // only a folder
 	for file, content := range options.Files {
 		within := strings.TrimPrefix(file, "/")
 		if err := root.MkdirAll(path.Dir(within), 0o755); err != nil {
