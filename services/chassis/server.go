@@ -56,7 +56,7 @@ func newServer(log *slog.Logger, maxCalls int, telemetry []grpc.ServerOption, re
 	if err != nil {
 		return nil, fmt.Errorf("asking for the host name, which every response carries: %w", err)
 	}
-	options := append(interceptors(log, hostname, maxCalls),
+	options := append(slices.Concat(newArrivals().options(), interceptors(log, hostname, maxCalls)),
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.MaxConcurrentStreams(maxConcurrentStreams),

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"context"
-	"net/netip"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"example.com/grpc-edge/services/chassis"
 )
 
 const (
@@ -40,7 +39,7 @@ type streams struct {
 func limitStreams(atMost, each int, silence time.Duration) grpc.StreamServerInterceptor {
 	s := &streams{byCaller: map[string]int{}}
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		who := caller(stream.Context())
+		who := chassis.Caller(stream.Context())
 		if err := s.begin(who, atMost, each); err != nil {
 			if info.FullMethod == grpc_health_v1.Health_Watch_FullMethodName {
 				// Clients that check health take any other error for an unhealthy server, and
@@ -75,25 +74,6 @@ func (s *streams) end(caller string) {
 	if s.byCaller[caller]--; s.byCaller[caller] == 0 {
 		delete(s.byCaller, caller)
 	}
-}
-
-// caller returns the address from which the edge got a call, or the network of an IPv6 address:
-// a site gets at least a /64 (RFC 6177). It is empty for calls that do not come through the edge,
-// which drops this header from what clients send.
-func caller(ctx context.Context) string {
-	values := metadata.ValueFromIncomingContext(ctx, "x-forwarded-for")
-	if len(values) == 0 {
-		return ""
-	}
-	address, err := netip.ParseAddr(values[0])
-	if err != nil {
-		return values[0]
-	}
-	if address = address.Unmap(); address.Is6() {
-		network, _ := address.Prefix(64) // of an IPv6 address
-		return network.String()
-	}
-	return address.String()
 }
 
 // patientStream is a stream that does not wait forever for its client.
