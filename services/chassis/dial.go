@@ -95,7 +95,7 @@ func dial(getenv func(string) string, service string, options ...grpc.DialOption
 	}
 	defaults := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // as between Envoy and pods
-		grpc.WithResolvers(pollingDNS{}),
+		PollDNS(dnsInterval),
 		grpc.WithDefaultServiceConfig(config),
 		grpc.WithDisableServiceConfig(), // one in DNS is neither looked for nor used
 		grpc.WithIdleTimeout(0),         // the first call after a quiet hour is as fast as others

@@ -12,11 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
+
+	"example.com/grpc-edge/services/chassis/chassistest"
 )
 
 // patience bounds the tests that wait for DNS to be asked again, many times on a busy machine.
@@ -31,12 +32,10 @@ func patient(t *testing.T) context.Context {
 // cluster runs the DNS server and the pods of one called service. The pods have
 // different addresses and the same port.
 type cluster struct {
-	t       *testing.T
-	subnet  string // the first three numbers of the pods' addresses
-	port    string
-	dns     net.PacketConn
-	mu      sync.Mutex
-	records []string
+	t      *testing.T
+	subnet string // the first three numbers of the pods' addresses
+	port   string
+	dns    *chassistest.DNS
 }
 
 // subnets counts the clusters: each has loopback addresses of its own.
@@ -44,19 +43,13 @@ var subnets atomic.Int32
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	dns, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = dns.Close() }) // the test is over
-	c := &cluster{t: t, dns: dns, subnet: fmt.Sprintf("127.0.%d", 100+subnets.Add(1))}
+	c := &cluster{t: t, dns: chassistest.StartDNS(t), subnet: fmt.Sprintf("127.0.%d", 100+subnets.Add(1))}
 	free, err := net.Listen("tcp", c.address(1)+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, c.port, _ = net.SplitHostPort(free.Addr().String())
 	free.Close()
-	go c.answer()
 	return c
 }
 
@@ -65,55 +58,11 @@ func (c *cluster) address(n int) string { return fmt.Sprintf("%s.%d", c.subnet, 
 
 // name lists the pods in DNS, in place of those that were there.
 func (c *cluster) name(pods ...int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.records = nil
+	var records []string
 	for _, n := range pods {
-		c.records = append(c.records, c.address(n))
+		records = append(records, c.address(n))
 	}
-}
-
-// answer serves A records like CoreDNS does for a headless Service: NXDOMAIN if there are no pods.
-func (c *cluster) answer() {
-	buffer := make([]byte, 512)
-	for {
-		n, from, err := c.dns.ReadFrom(buffer)
-		if err != nil {
-			return
-		}
-		var query dnsmessage.Message
-		if err := query.Unpack(buffer[:n]); err != nil || len(query.Questions) != 1 {
-			continue
-		}
-		reply, err := c.reply(query)
-		if err != nil {
-			c.t.Errorf("answering %v: %v", query.Questions, err)
-			return
-		}
-		_, _ = c.dns.WriteTo(reply, from) // the client asks again
-	}
-}
-
-func (c *cluster) reply(query dnsmessage.Message) ([]byte, error) {
-	question := query.Questions[0]
-	reply := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: query.ID, Response: true, Authoritative: true, RecursionDesired: query.RecursionDesired},
-		Questions: query.Questions,
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.records) == 0 {
-		reply.RCode = dnsmessage.RCodeNameError
-	}
-	if question.Type == dnsmessage.TypeA {
-		for _, record := range c.records {
-			reply.Answers = append(reply.Answers, dnsmessage.Resource{
-				Header: dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: question.Class},
-				Body:   &dnsmessage.AResource{A: [4]byte(net.ParseIP(record).To4())},
-			})
-		}
-	}
-	return reply.Pack()
+	c.dns.Set(records...)
 }
 
 // start starts the n-th pod. Its answers have its number as the user name.
@@ -133,7 +82,7 @@ func (c *cluster) serve(n int, t termination, h handlers) *running {
 // environment returns variables as the platform sets them, with the cluster's DNS server.
 func (c *cluster) environment() func(string) string {
 	return getenv(map[string]string{
-		"REVERSE_TARGET": fmt.Sprintf("dns://%s/reverse.grpc-edge.svc.cluster.local.:%s", c.dns.LocalAddr(), c.port),
+		"REVERSE_TARGET": c.dns.Target("reverse.grpc-edge.svc.cluster.local.", c.port),
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/resolver"
 )
 
@@ -11,7 +12,13 @@ import (
 // called service. It equals Envoy's dnsRefresh.
 const dnsInterval = 2 * time.Second
 
-// pollingDNS builds grpc-go's own DNS resolver, and a new one whenever dnsInterval has
+// PollDNS returns an option for connections to the pods of a service, by which they look up its name
+// again when the interval has passed since the last answer. [Dial] does so every 2 seconds.
+func PollDNS(interval time.Duration) grpc.DialOption {
+	return grpc.WithResolvers(pollingDNS{interval})
+}
+
+// pollingDNS builds grpc-go's own DNS resolver, and a new one whenever the interval has
 // passed since the last one's answer. A headless Service's name lists one address for
 // each ready pod. grpc-go looks it up once, and again only when a connection breaks, and
 // then not within 30 seconds of the last answer (grpc-go, MinResolutionInterval, which
@@ -21,7 +28,7 @@ const dnsInterval = 2 * time.Second
 // The other common solution is a server that closes connections now and then
 // (MaxConnectionAge). New pods are then found only when connections reach that age, and
 // every called service must support it, in whatever language.
-type pollingDNS struct{}
+type pollingDNS struct{ interval time.Duration }
 
 // Scheme implements resolver.Builder.
 func (pollingDNS) Scheme() string { return "dns" }
@@ -35,6 +42,7 @@ func (p pollingDNS) Build(
 		build: func() (resolver.Resolver, error) {
 			return resolver.Get(p.Scheme()).Build(target, answers, options)
 		},
+		interval: p.interval,
 		answered: answers.come,
 		closed:   make(chan struct{}),
 		done:     make(chan struct{}),
@@ -51,6 +59,7 @@ func (p pollingDNS) Build(
 // polledResolver is one resolver after another.
 type polledResolver struct {
 	build    func() (resolver.Resolver, error)
+	interval time.Duration
 	answered <-chan struct{}
 	closed   chan struct{}     // is closed by Close
 	done     chan struct{}     // is closed once no more are built
@@ -66,7 +75,7 @@ func (r *polledResolver) poll() {
 			return
 		}
 		select {
-		case <-time.After(dnsInterval):
+		case <-time.After(r.interval):
 		case <-r.closed:
 			return
 		}

@@ -14,9 +14,10 @@ import (
 	_ "google.golang.org/grpc/health" // lets connections watch the health of servers
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/resolver/dns"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"example.com/grpc-edge/services/chassis"
 )
 
 const (
@@ -26,13 +27,12 @@ const (
 	// pingInterval is the interval of keepalive pings to a silent server. It is the
 	// minimum that grpc-go's clients allow, and above the chassis's minimum.
 	pingInterval = 10 * time.Second
-	// maxDelay is the maximum delay of a reconnect to a server that is back. A name
-	// without an address is looked up again after up to 2 minutes, if it had none
-	// for as long (grpc-go, internal/resolver/dns).
+	// maxDelay is the maximum delay of a reconnect to a server that is back.
 	maxDelay = 5 * time.Second
-	// resolveInterval is the interval of DNS lookups while servers are missing. It
-	// is the same as Envoy's.
-	resolveInterval = 2 * time.Second
+	// resolveInterval is the interval of DNS lookups. grpc-go by itself looks a name up again
+	// only when a connection breaks, and one without an address after up to 2 minutes: pods
+	// that have come since would not count (grpc-go, internal/resolver/dns).
+	resolveInterval = 5 * time.Second
 )
 
 // watchHealth is the service config of a connection to all servers of a backend. It asks
@@ -50,7 +50,6 @@ type health struct {
 
 // connect begins to watch the servers at all targets.
 func connect(targets map[protoreflect.FullName]string) (*health, error) {
-	dns.SetMinResolutionInterval(resolveInterval)
 	retry := backoff.DefaultConfig
 	retry.MaxDelay = maxDelay
 	h := &health{backends: map[protoreflect.FullName]*grpc.ClientConn{}}
@@ -62,6 +61,7 @@ func connect(targets map[protoreflect.FullName]string) (*health, error) {
 			continue
 		}
 		conn, err := grpc.NewClient(target,
+			chassis.PollDNS(resolveInterval),
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
 			grpc.WithDefaultServiceConfig(watchHealth),
 			grpc.WithDisableServiceConfig(), // the one that DNS may have

@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"example.com/grpc-edge/services/chassis/chassistest"
 )
 
 const (
@@ -155,4 +157,28 @@ func TestServingWhileOneServerIs(t *testing.T) {
 	eventually(t, "not serving with none of two servers", is(notServing))
 	servers[0].SetServingStatus("", serving)
 	eventually(t, "serving again", is(serving))
+}
+
+// TestPodsThatComeCount has a new pod take over from one whose connections last.
+func TestPodsThatComeCount(t *testing.T) {
+	t.Parallel()
+	names := chassistest.StartDNS(t)
+	first := startBackend(t, "127.0.0.21:0")
+	_, port, err := net.SplitHostPort(first.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names.Set("127.0.0.21")
+	client := grpc_health_v1.NewHealthClient(startDirectory(t, names.Target("shop.example.", port)))
+	is := func(want grpc_health_v1.HealthCheckResponse_ServingStatus) func() bool {
+		return func() bool {
+			reply, err := client.Check(bounded(t), &grpc_health_v1.HealthCheckRequest{Service: served})
+			return err == nil && reply.GetStatus() == want
+		}
+	}
+	eventually(t, "serving with the first pod", is(serving))
+	startBackend(t, "127.0.0.22:"+port)
+	names.Set("127.0.0.21", "127.0.0.22")
+	first.SetServingStatus("", notServing)
+	eventually(t, "serving with the second pod", is(serving))
 }
