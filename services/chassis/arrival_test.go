@@ -34,7 +34,6 @@ type sender struct {
 // common client of it.
 func serveArrivals(t *testing.T, a *arrivals, h handlers) (*sender, grpc_testing.TestServiceClient) {
 	t.Helper()
-	a.byCaller = map[string]int{}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -114,9 +113,9 @@ func (s *sender) status(decoder *hpack.Decoder) (stream uint32, status string) {
 func (a *arrivals) counted(t *testing.T, want int) {
 	t.Helper()
 	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
-		a.mutex.Lock()
-		slow, callers := a.slow, len(a.byCaller)
-		a.mutex.Unlock()
+		a.slow.mutex.Lock()
+		slow, callers := a.slow.held, len(a.slow.byCaller)
+		a.slow.mutex.Unlock()
 		if slow == want && (want > 0 || callers == 0) {
 			return
 		}
@@ -133,7 +132,7 @@ var half, rest = []byte{0, 0, 0, 0, 16, 0x12, 14}, append([]byte{0x12, 12}, "twe
 // more than are left.
 func TestSlowRequestsAreBounded(t *testing.T) {
 	t.Parallel()
-	a := &arrivals{promptly: 20 * time.Millisecond, longest: time.Hour, most: 3, each: 2}
+	a := &arrivals{promptly: 20 * time.Millisecond, longest: time.Hour, slow: Shares{Most: 3, Each: 2}}
 	slow, client := serveArrivals(t, a, handlers{})
 	decoder := hpack.NewDecoder(4096, nil)
 	open := map[uint32]bool{}
@@ -169,7 +168,7 @@ func TestSlowRequestsAreBounded(t *testing.T) {
 func TestRequestsThatNeverArriveEnd(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{unaryPath, outputPath} {
-		a := &arrivals{promptly: 5 * time.Millisecond, longest: 50 * time.Millisecond, most: 1, each: 1}
+		a := &arrivals{promptly: 5 * time.Millisecond, longest: 50 * time.Millisecond, slow: Shares{Most: 1, Each: 1}}
 		slow, _ := serveArrivals(t, a, handlers{})
 		slow.open(path, "192.0.2.1", half)
 		if _, status := slow.status(hpack.NewDecoder(4096, nil)); status != "1" {
@@ -182,7 +181,7 @@ func TestRequestsThatNeverArriveEnd(t *testing.T) {
 // TestHandlersMayBeSlow checks that only the arrival of a request counts, and no stream of a client.
 func TestHandlersMayBeSlow(t *testing.T) {
 	t.Parallel()
-	a := &arrivals{promptly: 5 * time.Millisecond, longest: 10 * time.Millisecond, most: 1, each: 1}
+	a := &arrivals{promptly: 5 * time.Millisecond, longest: 10 * time.Millisecond, slow: Shares{Most: 1, Each: 1}}
 	_, client := serveArrivals(t, a, handlers{
 		unary: func(ctx context.Context, _ *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
 			time.Sleep(50 * time.Millisecond)

@@ -111,18 +111,21 @@ func payload(size int) *grpc_testing.Payload {
 	return &grpc_testing.Payload{Body: make([]byte, size)}
 }
 
+// until returns a handler that sends a message and then ignores its caller until it is released.
+func until(release <-chan struct{}) func(grpc_testing.TestService_FullDuplexCallServer) error {
+	return func(stream grpc_testing.TestService_FullDuplexCallServer) error {
+		if err := stream.Send(&grpc_testing.StreamingOutputCallResponse{}); err != nil {
+			return err
+		}
+		<-release
+		return nil
+	}
+}
+
 func TestConcurrentStreamsAreLimited(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
-	r := start(t, settings{}, handlers{
-		stream: func(stream grpc_testing.TestService_FullDuplexCallServer) error {
-			if err := stream.Send(&grpc_testing.StreamingOutputCallResponse{}); err != nil {
-				return err
-			}
-			<-release
-			return nil
-		},
-	})
+	r := start(t, settings{}, handlers{stream: until(release)})
 	client := r.client()
 	for range maxConcurrentStreams {
 		stream, err := client.FullDuplexCall(bounded(t))
@@ -150,15 +153,7 @@ func TestCancelledCallsStallNobody(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	defer close(release)
-	r := start(t, settings{}, handlers{
-		stream: func(stream grpc_testing.TestService_FullDuplexCallServer) error {
-			if err := stream.Send(&grpc_testing.StreamingOutputCallResponse{}); err != nil {
-				return err
-			}
-			<-release
-			return nil
-		},
-	})
+	r := start(t, settings{}, handlers{stream: until(release)})
 	client := r.client()
 	for range 250 {
 		ctx, cancel := context.WithCancel(bounded(t))

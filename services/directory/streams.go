@@ -1,7 +1,6 @@
 package main
 
 import (
-	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -26,21 +25,14 @@ const (
 	maxSilence = 10 * time.Second
 )
 
-// streams counts the open streams, all and by caller.
-type streams struct {
-	mutex    sync.Mutex
-	open     int
-	byCaller map[string]int
-}
-
 // limitStreams limits the number of open streams of all callers and of each, and ends streams
 // whose client is silent when it should send. Without the limits, clients could fill the
 // memory, or keep all others out. Without the timeout, idle clients could.
 func limitStreams(atMost, each int, silence time.Duration) grpc.StreamServerInterceptor {
-	s := &streams{byCaller: map[string]int{}}
+	open := &chassis.Shares{What: "streams", Most: atMost, Each: each}
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		who := chassis.Caller(stream.Context())
-		if err := s.begin(who, atMost, each); err != nil {
+		if err := open.Take(who); err != nil {
 			if info.FullMethod == grpc_health_v1.Health_Watch_FullMethodName {
 				// Clients that check health take any other error for an unhealthy server, and
 				// fail all their calls (gRFC A17).
@@ -48,31 +40,8 @@ func limitStreams(atMost, each int, silence time.Duration) grpc.StreamServerInte
 			}
 			return err
 		}
-		defer s.end(who)
+		defer open.Give(who)
 		return handler(service, patientStream{stream, silence})
-	}
-}
-
-func (s *streams) begin(caller string, atMost, each int) error {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.open >= atMost {
-		return status.Errorf(codes.ResourceExhausted, "all %d streams are in use", atMost)
-	}
-	if caller != "" && s.byCaller[caller] >= each {
-		return status.Errorf(codes.ResourceExhausted, "your address holds %d streams, and may hold no more", each)
-	}
-	s.open++
-	s.byCaller[caller]++
-	return nil
-}
-
-func (s *streams) end(caller string) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.open--
-	if s.byCaller[caller]--; s.byCaller[caller] == 0 {
-		delete(s.byCaller, caller)
 	}
 }
 
