@@ -28,7 +28,8 @@ const slowStart = 10 * time.Second
 // 1.39.1).
 //
 // At most half of the pods can be ejected, and so never the only one; with others lost, it can
-// be the only healthy one, see healthyOnly. Each ejection of a pod lasts one ejectionTime longer than the last, up to ejectionMost.
+// be the only healthy one, see healthyOnly. Each ejection of a pod lasts one ejectionTime longer
+// than the last, up to ejectionMost.
 const (
 	failuresToEject = 5
 	ejectionTime    = 30 * time.Second

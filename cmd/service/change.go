@@ -25,7 +25,7 @@ var samples = []string{model, "reverse"}
 // remove deletes the service's folder and its line in go.work. Services that call it
 // keep it.
 func remove(ctx context.Context, root, name string, out io.Writer) error {
-	if err := changeable(root, name); err != nil {
+	if err := errors.Join(exists(root, name), removable(name)); err != nil {
 		return err
 	}
 	callers, err := mentions(root, name, filepath.Join(catalog.Dir, "*", catalog.SpecFile))
@@ -66,7 +66,7 @@ func rename(ctx context.Context, root, name, to string, out io.Writer) error {
 	if _, err := os.Lstat(folder(root, to)); err == nil {
 		return fmt.Errorf("the name %q is taken: services/%s is there already", to, to)
 	}
-	if err := changeable(root, name); err != nil {
+	if err := removable(name); err != nil {
 		return err
 	}
 	if err := os.Rename(folder(root, name), folder(root, to)); err != nil {
@@ -105,12 +105,12 @@ name. In another language than Go, have them read %[3]s.
 	return reportMentions(root, name, out)
 }
 
-// changeable returns an error if there is no such service, or if it is one of the samples.
-func changeable(root, name string) error {
+// removable returns an error if the service is one of the samples.
+func removable(name string) error {
 	if slices.Contains(samples, name) {
 		return fmt.Errorf("the tests of this repository call %[1]s, so it stays; to keep it off the edge of a stack: pulumi config set --path 'grpc-edge:services.%[1]s.private' true", name)
 	}
-	return exists(root, name)
+	return nil
 }
 
 func exists(root, name string) error {
