@@ -67,7 +67,7 @@ func (r *arrival) count(ctx context.Context) {
 	if r.complete || ctx.Err() != nil {
 		return
 	}
-	if r.all.slow.Take(r.caller) != nil {
+	if r.all.slow.Take(r.caller, 1) != nil {
 		r.cancel()
 		return
 	}
@@ -87,7 +87,7 @@ func (r *arrival) end() {
 	}
 	r.counted = false
 	r.late.Stop()
-	r.all.slow.Give(r.caller)
+	r.all.slow.Give(r.caller, 1)
 }
 
 // arrived notes that the request of a call is complete.

@@ -30,15 +30,15 @@ type sender struct {
 	next       uint32
 }
 
-// serveArrivals serves a service with these limits until the test ends, and returns a sender and a
-// common client of it.
-func serveArrivals(t *testing.T, a *arrivals, h handlers) (*sender, grpc_testing.TestServiceClient) {
+// serveWith serves a service with these options until the test ends, and returns a sender with these
+// settings and a common client of it.
+func serveWith(t *testing.T, options []grpc.ServerOption, h handlers, settings ...http2.Setting) (*sender, grpc_testing.TestServiceClient) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(a.options()...)
+	server := grpc.NewServer(options...)
 	grpc_testing.RegisterTestServiceServer(server, h)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
@@ -57,7 +57,7 @@ func serveArrivals(t *testing.T, a *arrivals, h handlers) (*sender, grpc_testing
 	}
 	s := &sender{t: t, Framer: http2.NewFramer(connection, connection), connection: connection, next: 1}
 	fmt.Fprint(connection, http2.ClientPreface)
-	if err := s.WriteSettings(); err != nil {
+	if err := s.WriteSettings(settings...); err != nil {
 		t.Fatal(err)
 	}
 	return s, grpc_testing.NewTestServiceClient(conn)
@@ -133,7 +133,7 @@ var half, rest = []byte{0, 0, 0, 0, 16, 0x12, 14}, append([]byte{0x12, 12}, "twe
 func TestSlowRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	a := &arrivals{promptly: 20 * time.Millisecond, longest: time.Hour, slow: Shares{Most: 3, Each: 2}}
-	slow, client := serveArrivals(t, a, handlers{})
+	slow, client := serveWith(t, a.options(), handlers{})
 	decoder := hpack.NewDecoder(4096, nil)
 	open := map[uint32]bool{}
 	for _, caller := range [][]string{{"192.0.2.1", "192.0.2.1", "192.0.2.1"}, {"2001:db8::1", "2001:db8::2"}} {
@@ -169,7 +169,7 @@ func TestRequestsThatNeverArriveEnd(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{unaryPath, outputPath} {
 		a := &arrivals{promptly: 5 * time.Millisecond, longest: 50 * time.Millisecond, slow: Shares{Most: 1, Each: 1}}
-		slow, _ := serveArrivals(t, a, handlers{})
+		slow, _ := serveWith(t, a.options(), handlers{})
 		slow.open(path, "192.0.2.1", half)
 		if _, status := slow.status(hpack.NewDecoder(4096, nil)); status != "1" {
 			t.Errorf("half a request of %s ends with status %s, want CANCELLED", path, status)
@@ -182,7 +182,7 @@ func TestRequestsThatNeverArriveEnd(t *testing.T) {
 func TestHandlersMayBeSlow(t *testing.T) {
 	t.Parallel()
 	a := &arrivals{promptly: 5 * time.Millisecond, longest: 10 * time.Millisecond, slow: Shares{Most: 1, Each: 1}}
-	_, client := serveArrivals(t, a, handlers{
+	_, client := serveWith(t, a.options(), handlers{
 		unary: func(ctx context.Context, _ *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
 			time.Sleep(50 * time.Millisecond)
 			return &grpc_testing.SimpleResponse{}, ctx.Err()

@@ -22,31 +22,31 @@ type Shares struct {
 	byCaller map[string]int
 }
 
-// Take adds one to what a caller holds, until [Shares.Give]. If nothing is left for it, the error is
-// RESOURCE_EXHAUSTED.
-func (s *Shares) Take(caller string) error {
+// Take adds n to what a caller holds, until [Shares.Give]. If less is left for it, the error is
+// RESOURCE_EXHAUSTED. Who holds nothing may take more than its share.
+func (s *Shares) Take(caller string, n int) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.held >= s.Most {
-		return status.Errorf(codes.ResourceExhausted, "all %d %s are in use", s.Most, s.What)
+	if s.held > 0 && s.held+n > s.Most {
+		return status.Errorf(codes.ResourceExhausted, "%d of %d %s are in use, and this call needs %d; try again later", s.held, s.Most, s.What, n)
 	}
-	if caller != "" && s.byCaller[caller] >= s.Each {
-		return status.Errorf(codes.ResourceExhausted, "your address holds %d %s, and may hold no more", s.Each, s.What)
+	if held := s.byCaller[caller]; caller != "" && held > 0 && held+n > s.Each {
+		return status.Errorf(codes.ResourceExhausted, "your address holds %d %s of the %d that it may hold, and this call needs %d", held, s.What, s.Each, n)
 	}
 	if s.byCaller == nil {
 		s.byCaller = map[string]int{}
 	}
-	s.held++
-	s.byCaller[caller]++
+	s.held += n
+	s.byCaller[caller] += n
 	return nil
 }
 
-// Give takes one from what a caller holds.
-func (s *Shares) Give(caller string) {
+// Give takes n from what a caller holds.
+func (s *Shares) Give(caller string, n int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.held--
-	if s.byCaller[caller]--; s.byCaller[caller] == 0 {
+	s.held -= n
+	if s.byCaller[caller] -= n; s.byCaller[caller] == 0 {
 		delete(s.byCaller, caller)
 	}
 }

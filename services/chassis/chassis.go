@@ -13,6 +13,7 @@
 //	                    get RESOURCE_EXHAUSTED at once; default 0, for no limit
 //	TERMINATION_BUDGET  how long stopping may take, such as 25s (the default);
 //	                    keep it below the pod's terminationGracePeriodSeconds
+//	GOMEMLIMIT          Go's own; a third of it is for messages above 64 KiB, see below
 //	OTEL_*              the standard OpenTelemetry variables, see below
 //	NAME_TARGET         the address of the service "name", for [Dial]
 //
@@ -22,6 +23,12 @@
 // x-grpc-timeout. A stream ends then with DEADLINE_EXCEEDED, whatever its handler does.
 // Details of an error above 32 KiB are dropped, and a message is cut at 4 KiB; the
 // message says so.
+//
+// # Memory
+//
+// Messages above 64 KiB may take a third of GOMEMLIMIT, those of one caller half of that:
+// requests while their handlers run, and replies until the client has read them. A further
+// one ends its call with RESOURCE_EXHAUSTED.
 //
 // # Stopping
 //

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -56,7 +57,8 @@ func newServer(log *slog.Logger, maxCalls int, telemetry []grpc.ServerOption, re
 	if err != nil {
 		return nil, fmt.Errorf("asking for the host name, which every response carries: %w", err)
 	}
-	options := append(slices.Concat(newArrivals().options(), interceptors(log, hostname, maxCalls)),
+	memory := newMessageMemory(debug.SetMemoryLimit(-1)) // GOMEMLIMIT
+	options := append(slices.Concat(newArrivals().options(), interceptors(log, hostname, maxCalls), memory.options()),
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.MaxConcurrentStreams(maxConcurrentStreams),

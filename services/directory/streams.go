@@ -32,7 +32,7 @@ func limitStreams(atMost, each int, silence time.Duration) grpc.StreamServerInte
 	open := &chassis.Shares{What: "streams", Most: atMost, Each: each}
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		who := chassis.Caller(stream.Context())
-		if err := open.Take(who); err != nil {
+		if err := open.Take(who, 1); err != nil {
 			if info.FullMethod == grpc_health_v1.Health_Watch_FullMethodName {
 				// Clients that check health take any other error for an unhealthy server, and
 				// fail all their calls (gRFC A17).
@@ -40,7 +40,7 @@ func limitStreams(atMost, each int, silence time.Duration) grpc.StreamServerInte
 			}
 			return err
 		}
-		defer open.Give(who)
+		defer open.Give(who, 1)
 		return handler(service, patientStream{stream, silence})
 	}
 }
