@@ -288,10 +288,15 @@ func oversized(ctx context.Context, s *Sandbox, n int) error {
 // tooLong is above the services' limit of 4 MiB.
 var tooLong = strings.Repeat("x", 5<<20)
 
-func (s *Sandbox) oversizedBody(ctx context.Context) error {
-	transport := &http.Transport{TLSClientConfig: s.Target.TLS.Clone(), ForceAttemptHTTP2: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+// transport returns a client of the edge for HTTP/2.
+func (s *Sandbox) transport() *http.Transport {
+	return &http.Transport{TLSClientConfig: s.Target.TLS.Clone(), ForceAttemptHTTP2: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return connect(ctx, s)
 	}}
+}
+
+func (s *Sandbox) oversizedBody(ctx context.Context) error {
+	transport := s.transport()
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.Target.TLS.ServerName+"/v1/echo", strings.NewReader(`{"content":"`+tooLong+`"}`))
 	if err != nil {
@@ -327,8 +332,8 @@ func (s *Sandbox) oversizedPath(ctx context.Context) error {
 }
 
 // dial returns a connection to the edge for calls by gRPC.
-func (s *Sandbox) dial() (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+s.Target.Address, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))
+func (s *Sandbox) dial(more ...grpc.DialOption) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+s.Target.Address, append(more, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))...)
 }
 
 func (s *Sandbox) oversizedMessage(ctx context.Context) error {

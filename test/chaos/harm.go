@@ -1,20 +1,27 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
 
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// harm lists calls that are allowed, but whose ends Envoy could count against the pod. Too many of
-// these eject a healthy pod, which costs other callers.
+// harm lists calls that are allowed, but too many of which could cost other callers their pod: Envoy
+// ejects it because of how they end, or it runs out of memory.
 var harm = []Event{
 	{
 		Key: "abuse-deadlines", Title: "Deadlines shorter than any call, and calls without a message", Promise: undisturbed,
@@ -23,6 +30,14 @@ var harm = []Event{
 	{
 		Key: "abuse-errors", Title: "Errors with details of 60 kB and 400 kB", Promise: undisturbed, Reverts: true,
 		Prepare: largeErrorHandlers, Do: ejectsNone(attack(largeErrors)),
+	},
+	{
+		Key: "abuse-unread", Title: "Replies of 2 MB that nobody reads, more than a pod has memory for", Promise: undisturbed,
+		Do: ejectsNone(attack(unreadReplies)),
+	},
+	{
+		Key: "abuse-halves", Title: "Requests of 3 MB that are never complete, more than a pod has memory for", Promise: undisturbed,
+		Do: ejectsNone(attack(halfRequests)),
 	},
 }
 
@@ -95,5 +110,59 @@ func largeErrors(ctx context.Context, s *Sandbox, n int) error {
 			return fmt.Errorf("a large error is %w, want FAILED_PRECONDITION", err)
 		}
 	}
+	return nil
+}
+
+// unreadCalls is the number of calls of one attacker. Replies to all attackers are larger than the
+// memory of the pods.
+const unreadCalls = 12
+
+// unreadReplies has echo send replies, and reads none. Most calls are refused.
+func unreadReplies(ctx context.Context, s *Sandbox, _ int) error {
+	connection, err := s.dial(grpc.WithInitialWindowSize(64 << 10)) // the least that the library takes
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	request := &echo.EchoRequest{Content: strings.Repeat("x", 2<<20)}
+	for range unreadCalls {
+		stream, err := connection.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, echo.Echo_Echo_FullMethodName)
+		if err != nil {
+			return fmt.Errorf("beginning a call: %w", err)
+		}
+		if err := errors.Join(stream.SendMsg(request), stream.CloseSend()); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("sending a request: %w", err)
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// halfCalls is the number of requests of one attacker.
+const halfCalls = 8
+
+// halfRequests sends most of requests, which the services end after a while, and most of them at once.
+func halfRequests(ctx context.Context, s *Sandbox, _ int) error {
+	transport := s.transport()
+	defer transport.CloseIdleConnections()
+	const announced, sent = 4 << 20, 3 << 20
+	part := append(binary.BigEndian.AppendUint32([]byte{0}, announced), make([]byte, sent)...)
+	var wait sync.WaitGroup
+	for range halfCalls {
+		never, end := io.Pipe()
+		defer context.AfterFunc(ctx, func() { end.Close() })()
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.Target.TLS.ServerName+echo.Echo_Echo_FullMethodName, io.MultiReader(bytes.NewReader(part), never))
+		if err != nil {
+			return err
+		}
+		request.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}}
+		wait.Go(func() {
+			if response, err := transport.RoundTrip(request); err == nil { // else the attack is over
+				response.Body.Close()
+			}
+		})
+	}
+	wait.Wait()
+	<-ctx.Done()
 	return nil
 }

@@ -19,11 +19,12 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// These are the edge's timeouts (envoy/listener.go, envoy/limits.go). slowMargin is how
-// much later the test may see them.
+// These are the timeouts of the edge (envoy/listener.go, envoy/limits.go) and of the services
+// (services/chassis/arrival.go). slowMargin is how much later the test may see them.
 const (
 	handshakeTimeout = 10 * time.Second
 	headerTimeout    = 10 * time.Second
+	messageTimeout   = 30 * time.Second
 	flushTimeout     = 30 * time.Second
 	slowMargin       = 5 * time.Second
 )
@@ -35,23 +36,22 @@ const slowClients = 250
 type slow struct {
 	what  string
 	begin func(ctx context.Context, s *Sandbox) (net.Conn, error)
-	// within is the edge's timeout. 0 is for none.
+	// within is the timeout after which it is ended.
 	within time.Duration
 	// deaf clients read nothing until the timeout.
 	deaf bool
 }
 
-// slowKinds lists the kinds that the edge ends. It does not end half a message: that may
-// be an idle stream.
+// slowKinds lists the kinds. The service ends half a message, because to the edge it may be an
+// idle stream.
 var slowKinds = []slow{
 	{what: "half a handshake", begin: halfHandshake, within: handshakeTimeout},
 	{what: "half a header", begin: halfHeader, within: headerTimeout},
-	{what: "half a message", begin: halfMessage},
+	{what: "half a message", begin: halfMessage, within: messageTimeout},
 	{what: "a reply that is not read", begin: unreadReply, within: flushTimeout, deaf: true},
 }
 
-// stallClients opens all connections, and waits until the edge has ended those that have
-// a timeout.
+// stallClients opens all connections, and waits until all are ended.
 func stallClients(ctx context.Context, s *Sandbox) error {
 	edge, err := s.usages(ctx, "envoy")
 	if err != nil {
@@ -82,19 +82,15 @@ func stallClients(ctx context.Context, s *Sandbox) error {
 			return err
 		}
 	}
-	s.note("%d clients of each kind: all ended within the limit and %s, but for half a message, which may stay", slowClients, slowMargin)
+	s.note("%d clients of each kind: all ended within the limit and %s", slowClients, slowMargin)
 	if _, err := edge[0].read(); err != nil {
 		return err
 	}
 	return s.within(edge)
 }
 
-// ended waits until the edge ends the connection or its stream.
+// ended waits until the connection or its stream is ended.
 func (k slow) ended(connection net.Conn) error {
-	if k.within == 0 {
-		time.Sleep(flushTimeout) // with the others
-		return nil
-	}
 	if k.deaf {
 		time.Sleep(k.within)
 	}
