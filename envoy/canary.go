@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -86,8 +87,8 @@ func canaryCluster(c Config, backend Backend) *clusterv3.Cluster {
 }
 
 // canaryShare returns the cluster that leads to the canary and, while that has no healthy pod,
-// to the stable version. So a canary that fails altogether costs no call of its share. Neither
-// does the end of a canary, whose pods go while an Envoy that still knows them drains.
+// to the stable version. So a canary that fails altogether costs no call of its share. Ending a
+// canary costs none either, although draining Envoys still route to its deleted pods.
 func canaryShare(c Config, backend Backend) *clusterv3.Cluster {
 	return &clusterv3.Cluster{
 		Name: shareName(backend.Name),
@@ -108,10 +109,10 @@ func canaryShare(c Config, backend Backend) *clusterv3.Cluster {
 // set: in lower case as in HTTP/2 (RFC 9113, section 8.2.1).
 var headerName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
 
-// reservedHeader reports whether gRPC reserves the name (doc/PROTOCOL-HTTP2.md), or
-// Envoy strips it from requests.
+// reservedHeader reports whether gRPC reserves the name (doc/PROTOCOL-HTTP2.md), or the edge drops
+// the header from requests.
 func reservedHeader(name string) bool {
-	return strings.HasPrefix(name, "grpc-") || strings.HasPrefix(name, "x-envoy-")
+	return slices.ContainsFunc(append([]string{"grpc-"}, edgeOnly...), func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // validate checks the canary of the named backend.
@@ -136,7 +137,7 @@ func (canary *Canary) validate(field, backend string) error {
 		}
 	}
 	if canary.Header != "" && (!headerName.MatchString(canary.Header) || reservedHeader(canary.Header)) {
-		errs = append(errs, fmt.Errorf("%s.Header: %q must be the name of a header in a-z, 0-9 and -, and not one of gRPC or Envoy, such as x-release", field, canary.Header))
+		errs = append(errs, fmt.Errorf("%s.Header: %q must be the name of a header in a-z, 0-9 and -, and not one of gRPC or of the edge; x-release is one", field, canary.Header))
 	}
 	return errors.Join(errs...)
 }

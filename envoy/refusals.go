@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -121,64 +122,112 @@ func preflight() *predicate {
 
 // refuseByPath finds the refusals of a path by its prefix: an HTTP method that the path
 // does not have, and a query that repeats a variable of the path. The longest prefix
-// matches, so each entry includes the refusals of shorter ones. There is an entry for each
-// path of REST, so their size decides the size of the configuration.
+// matches, so each entry includes the refusals of shorter ones; if it refuses nothing, Envoy
+// looks the shorter ones up, too. There is an entry for each path of REST, so their size
+// decides the size of the configuration.
 func refuseByPath(c Config) *matchingv3.Matcher_OnMatch {
 	var bindings []rest.Binding
 	for _, service := range restServices(c) {
 		bindings = append(bindings, restBindings(service)...)
 	}
-	begins := map[string]bool{}
+	begins, verbs := map[string]bool{}, map[string]bool{}
 	for _, binding := range bindings {
 		begins[literalPrefix(binding)] = true
+		if verb := binding.CustomVerb(); verb != "" {
+			verbs[regexp.QuoteMeta(verb)] = true
+		}
 	}
+	customVerbs := slices.Sorted(maps.Keys(verbs))
 	table := map[string]*matchingv3.Matcher_OnMatch{}
 	for prefix := range begins {
-		var near []rest.Binding
+		var near, below []rest.Binding
 		for _, binding := range bindings {
-			if strings.HasPrefix(prefix, literalPrefix(binding)) {
+			switch begins := literalPrefix(binding); {
+			case strings.HasPrefix(prefix, begins):
 				near = append(near, binding)
+			case strings.HasPrefix(begins, prefix):
+				below = append(below, binding)
 			}
 		}
-		table[prefix] = orElse(refuse(c, append(wrongVerbs(near), queriesOverPaths(near)...)))
+		table[prefix] = orElse(refuse(c, append(wrongVerbs(near, below, customVerbs), queriesOverPaths(near, customVerbs)...)))
 	}
 	return orElse(beginsWith(header(":path"), table))
 }
 
-// wrongVerbs answers 405 with the methods that a path has (RFC 9110, section 15.5.6).
-// HEAD is one where GET is.
-func wrongVerbs(bindings []rest.Binding) []refusal {
-	verbs := map[string][]string{} // by pattern
+// methodsOf describes a path by the methods of HTTP that it has.
+type methodsOf struct {
+	rest.Binding // one that has the path
+	verbs        []string
+}
+
+// paths returns the paths of bindings, the narrower first.
+func paths(bindings []rest.Binding) []methodsOf {
+	byPattern := map[string]methodsOf{}
 	for _, binding := range bindings {
-		pattern := pathPattern(binding)
-		for _, other := range bindings {
-			if overlap(binding, other) && !slices.Contains(verbs[pattern], other.Verb) {
-				verbs[pattern] = append(verbs[pattern], other.Verb)
-				if other.Verb == http.MethodGet {
-					verbs[pattern] = append(verbs[pattern], http.MethodHead)
-				}
+		path := byPattern[binding.Pattern()]
+		path.Binding = binding
+		path.verbs = append(path.verbs, binding.Verb)
+		if binding.Verb == http.MethodGet {
+			path.verbs = append(path.verbs, http.MethodHead)
+		}
+		byPattern[binding.Pattern()] = path
+	}
+	return slices.SortedFunc(maps.Values(byPattern), func(a, b methodsOf) int {
+		return cmp.Or(rest.Narrower(a.Binding, b.Binding), strings.Compare(a.Pattern(), b.Pattern()))
+	})
+}
+
+// wrongVerbs answers 405 with the methods that a path of these bindings has (RFC 9110, section
+// 15.5.6), but not for paths below, which have their own. HEAD is one where GET is.
+func wrongVerbs(bindings, below []rest.Binding, customVerbs []string) []refusal {
+	var list []refusal
+	all := paths(slices.Concat(bindings, below))
+	for _, path := range paths(bindings) {
+		verbs, when := slices.Clone(path.verbs), []*predicate{pathIs(path.Binding, customVerbs, "")}
+		for _, other := range all {
+			switch {
+			case other.Pattern() == path.Pattern() || !rest.Overlap(path.Binding, other.Binding):
+			case rest.Contains(other.Binding, path.Binding):
+				verbs = append(verbs, other.verbs...)
+			default: // A part of these paths is the other's, too.
+				when = append(when, fails(and(pathIs(other.Binding, customVerbs, ""), is(header(":method"), matching(anyVerb(other.verbs))))))
 			}
 		}
-	}
-	var list []refusal
-	for _, pattern := range slices.Sorted(maps.Keys(verbs)) {
-		if slices.Contains(verbs[pattern], "*") { // any
+		slices.Sort(verbs)
+		verbs = slices.Compact(verbs)
+		if slices.Contains(verbs, "*") { // any
 			continue
 		}
-		slices.Sort(verbs[pattern])
-		verbs[pattern] = slices.Compact(verbs[pattern])
-		list = append(list, refusal{
-			and(is(header(":path"), matching(pattern+`(\?.*)?`)), fails(is(header(":method"), matching(strings.Join(verbs[pattern], "|"))))),
-			http.StatusMethodNotAllowed, "this path has no such method; it has " + strings.Join(verbs[pattern], ", "), strings.Join(verbs[pattern], ", "),
-		})
+		when = append(when, fails(is(header(":method"), matching(anyVerb(verbs)))))
+		list = append(list, refusal{and(when...), http.StatusMethodNotAllowed, "this path has no such method; it has " + strings.Join(verbs, ", "), strings.Join(verbs, ", ")})
 	}
 	return list
+}
+
+// anyVerb returns a regular expression for these methods of HTTP.
+func anyVerb(verbs []string) string {
+	var patterns []string
+	for _, verb := range verbs {
+		patterns = append(patterns, strings.ReplaceAll(regexp.QuoteMeta(verb), `\*`, ".*"))
+	}
+	return strings.Join(patterns, "|")
+}
+
+// pathIs matches the paths of a binding with a query that matches a regular expression; empty is for
+// any or none. The transcoder takes a last part such as ":disable" for a verb if any binding has it,
+// and looks then for no other binding.
+func pathIs(binding rest.Binding, customVerbs []string, query string) *predicate {
+	path := is(header(":path"), matching(pathPattern(binding)+cmp.Or(query, `(\?.*)?`)))
+	if len(customVerbs) == 0 || binding.CustomVerb() != "" || !strings.HasSuffix(binding.Pattern(), "*") {
+		return path
+	}
+	return and(path, fails(is(header(":path"), matching(`[^?]*:(`+strings.Join(customVerbs, "|")+`)(\?.*)?`))))
 }
 
 // queriesOverPaths refuses a query that has a variable of the path, in any spelling,
 // since it would override the path. It also refuses a query with an escaped name, which
 // may be such a variable.
-func queriesOverPaths(bindings []rest.Binding) []refusal {
+func queriesOverPaths(bindings []rest.Binding, customVerbs []string) []refusal {
 	var list []refusal
 	for _, binding := range bindings {
 		var fields, names []string
@@ -191,7 +240,7 @@ func queriesOverPaths(bindings []rest.Binding) []refusal {
 		}
 		named := "(" + strings.Join(names, "|") + `|[^=&]*%[^=&]*)`
 		list = append(list, refusal{
-			and(is(header(":method"), matching(verbPattern(binding.Verb))), is(header(":path"), matching(pathPattern(binding)+`\?(.*&)?`+named+`(=.*|&.*)?`))),
+			and(is(header(":method"), matching(verbPattern(binding.Verb))), pathIs(binding, customVerbs, `\?(.*&)?`+named+`(=.*|&.*)?`)),
 			http.StatusBadRequest, "the query names what the path says already, or escapes a name: " + strings.Join(fields, ", "), "",
 		})
 	}
@@ -228,24 +277,6 @@ func refuse(c Config, list []refusal) *matchingv3.Matcher {
 		m.Matchers = append(m.Matchers, &matchingv3.Matcher_MatcherList_FieldMatcher{Predicate: r.when, OnMatch: toRoutes(route)})
 	}
 	return &matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: m}}
-}
-
-// overlap reports whether a path may fit both templates. It errs on the side of yes, where
-// a method is refused later, as not found.
-func overlap(one, other rest.Binding) bool {
-	a, b := strings.Split(one.Pattern(), "/"), strings.Split(other.Pattern(), "/")
-	for i := range max(len(a), len(b)) {
-		if i < len(a) && a[i] == "**" || i < len(b) && b[i] == "**" {
-			return true
-		}
-		if i >= len(a) || i >= len(b) {
-			return false
-		}
-		if a[i] != b[i] && !strings.HasPrefix(a[i], "*") && !strings.HasPrefix(b[i], "*") {
-			return false
-		}
-	}
-	return true
 }
 
 // literalPrefix returns the common prefix of all paths of a binding.

@@ -22,13 +22,12 @@ import (
 	"example.com/grpc-edge/envoy/rest"
 )
 
-// A call by native gRPC, which most calls are, passes no filter that has nothing to do
-// for it. Envoy builds the chain of filters by the first route of a request
+// A call by native gRPC, which most calls are, passes only the filters that it needs. Envoy builds the chain of filters by the first route of a request
 // (envoy.config.route.v3.FilterConfig). Filters for pages and REST, and those that only some
 // routes have settings for, are therefore off in the chain, and are switched on
 //
 //   - by the route of a method that has a setting for them, and
-//   - all together by the routes of what is not native gRPC. Such a request is translated
+//   - all together by the routes for all other requests. Such a request is translated
 //     to gRPC first. The filter translated then notes that, and has Envoy look for the
 //     route of the method, whose settings hold from there on.
 

@@ -109,8 +109,11 @@ func (c Config) validatePageHeaders() error {
 		list []string
 	}{{"PageRequestHeaders", c.PageRequestHeaders}, {"PageResponseHeaders", c.PageResponseHeaders}} {
 		for i, name := range field.list {
-			if !headerName.MatchString(name) {
-				errs = append(errs, fmt.Errorf("%s[%d]: %q must be the name of a header in a-z, 0-9 and -, such as x-tenant", field.name, i, name))
+			switch dashed := strings.ReplaceAll(name, "_", "-"); {
+			case !headerName.MatchString(dashed):
+				errs = append(errs, fmt.Errorf("%s[%d]: %q must be the name of a header in a-z, 0-9, - and _, such as x-tenant", field.name, i, name))
+			case dashed != name && field.name == "PageRequestHeaders" && c.Underscores != AllowUnderscores:
+				errs = append(errs, fmt.Errorf("%s[%d]: %q has an underscore, so it reaches no service; set Underscores to %s as well", field.name, i, name, AllowUnderscores))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"example.com/grpc-edge/envoy/prototest"
 )
 
-// filesProto has files as streams of google.api.HttpBody.
+// filesProto has files as google.api.HttpBody, in streams and in single messages.
 const filesProto = `
 package test;
 import "google/api/annotations.proto";
@@ -28,11 +28,16 @@ import "google/protobuf/empty.proto";
 service Files {
   rpc Upload(stream google.api.HttpBody) returns (google.api.HttpBody) { option (google.api.http) = {post: "/v1/files:upload" body: "*"}; }
   rpc Download(google.protobuf.Empty) returns (stream google.api.HttpBody) { option (google.api.http) = {get: "/v1/files:download"}; }
+  rpc Put(google.api.HttpBody) returns (google.api.HttpBody) { option (google.api.http) = {put: "/v1/files:whole" body: "*"}; }
+  rpc Get(google.protobuf.Empty) returns (google.api.HttpBody) { option (google.api.http) = {get: "/v1/files:whole"}; }
   rpc Break(google.protobuf.Empty) returns (stream google.api.HttpBody) { option (google.api.http) = {get: "/v1/files:break"}; }
 }`
 
-// fileSize is the size of a file. It is larger than the limit of one message.
-const fileSize = 24 << 20
+// fileSize is larger than the limit of one message, and wholeSize within it.
+const (
+	fileSize  = 24 << 20
+	wholeSize = 3 << 20
+)
 
 // startFiles runs Envoy in front of a backend that counts what is uploaded, and whose
 // downloads come in messages of 1 MiB.
@@ -51,6 +56,9 @@ func startFiles(t *testing.T) *edge {
 					}
 				}
 				return nil
+			}
+			if name, _ := grpc.MethodFromServerStream(stream); path.Base(name) == "Get" {
+				return stream.SendMsg(&httpbody.HttpBody{ContentType: "video/mp4", Data: make([]byte, wholeSize)})
 			}
 			if name, _ := grpc.MethodFromServerStream(stream); path.Base(name) == "Break" {
 				return errors.Join(stream.SendMsg(&httpbody.HttpBody{ContentType: "video/mp4", Data: []byte("v")}), stream.SendMsg(unreadable()))
@@ -88,6 +96,17 @@ func TestFiles(t *testing.T) {
 		response, body = e.rest(t, h2, "GET", "/v1/files:download", nil)
 		if response.StatusCode != http.StatusOK || len(body) != fileSize || response.Header.Get("Content-Type") != "video/mp4" {
 			t.Errorf("a download = %s %s, %d bytes, want %d", response.Status, response.Header.Get("Content-Type"), len(body), fileSize)
+		}
+		response, body = e.rest(t, h2, "PUT", "/v1/files:whole", io.LimitReader(letters{}, wholeSize), "Content-Type", "video/mp4")
+		if want := fmt.Sprint(wholeSize, " bytes of video/mp4"); response.StatusCode != http.StatusOK || body != want {
+			t.Errorf("an upload in one message = %s %.200s, want %q", response.Status, body, want)
+		}
+		response, body = e.rest(t, h2, "GET", "/v1/files:whole", nil)
+		if response.StatusCode != http.StatusOK || len(body) != wholeSize {
+			t.Errorf("a download in one message = %s, %d bytes, want %d", response.Status, len(body), wholeSize)
+		}
+		if response, body = e.rest(t, h2, "PUT", "/v1/files:whole", io.LimitReader(letters{}, fileSize), "Content-Type", "video/mp4"); response.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("an upload that is larger than a message = %s %.200s, want 413", response.Status, body)
 		}
 		e.expectBroken(t, h2, "/v1/files:break")
 	}

@@ -41,6 +41,8 @@ service Users {
   rpc Name(User) returns (User) { option (google.api.http) = {patch: "/v1/blobs/{name}" body: "*"}; }
   rpc Stored(User) returns (User) { option (google.api.http) = {custom: {kind: "HEAD" path: "/v1/blobs/{name}"}}; }
   rpc Live(User) returns (User) { option (google.api.http) = {get: "/v1/homes/{home_address.street_name}"}; }
+  rpc Disable(User) returns (User) { option (google.api.http) = {post: "/v1/users/{name}:disable" body: "*"}; }
+  rpc Other(User) returns (User) { option (google.api.http) = {put: "/v1/files/shared" body: "*"}; }
   rpc List(User) returns (stream User) { option (google.api.http) = {get: "/v1/list/{name}"}; }
 }
 message User { int64 user_id = 1; string name = 2; string title = 3; Address home_address = 4; }
@@ -147,6 +149,16 @@ func TestRESTInput(t *testing.T) {
 		{"GET", "/v1/blobs/x", "", "", 405, "HEAD, PATCH, POST"},
 		{"PUT", "/v1/users/7", "{}", "application/json", 405, "GET, HEAD, POST"},
 		{"OPTIONS", "/v1/users/7", "", "", 405, "GET, HEAD, POST"},
+		// A custom verb is a path of its own, and so is one that a wider template has, too.
+		{"POST", "/v1/users/7:disable", "{}", "application/json", 200, `"name":"7"`},
+		{"POST", "/v1/users/7:disable?user_id=8", "{}", "application/json", 200, `"userId":"8"`},
+		{"GET", "/v1/users/7:disable", "", "", 405, "POST"},
+		{"DELETE", "/v1/users/7:disable", "", "", 405, "POST"},
+		{"GET", "/v1/users/7:other", "", "", 400, ""},
+		{"PUT", "/v1/files/shared", "{}", "application/json", 200, ""},
+		{"GET", "/v1/files/shared", "", "", 200, `"name":"shared"`},
+		{"POST", "/v1/files/shared", "{}", "application/json", 405, "GET, HEAD, PUT"},
+		{"PUT", "/v1/files/other", "{}", "application/json", 405, "GET, HEAD"},
 		{"POST", "/v1/nope", "{}", "application/json", 404, "/v1/nope"},
 		// A detail of an unknown type costs neither code nor message.
 		{"GET", "/v1/fail/x", "", "", 400, `{"code":9,"message":"it \u0022failed\u0022","details":[]}`},

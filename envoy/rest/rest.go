@@ -117,6 +117,68 @@ func (b Binding) Pattern() string {
 	return b.Expand(func(v Variable) string { return v.Pattern })
 }
 
+// CustomVerb returns the last part of a template such as /v1/{name=users/*}:disable, without its
+// colon; empty if there is none.
+func (b Binding) CustomVerb() string {
+	_, verb, _ := strings.Cut(b.Pattern(), ":")
+	return verb
+}
+
+// segments returns the pattern without a custom verb, divided at its slashes.
+func (b Binding) segments() []string {
+	path, _, _ := strings.Cut(b.Pattern(), ":")
+	return strings.Split(path, "/")
+}
+
+// Overlap reports whether a path may fit both templates.
+func Overlap(one, other Binding) bool {
+	a, b := one.segments(), other.segments()
+	for i := range max(len(a), len(b)) {
+		switch {
+		case i < len(a) && a[i] == "**" || i < len(b) && b[i] == "**":
+			return one.CustomVerb() == other.CustomVerb()
+		case i >= len(a) || i >= len(b) || a[i] != b[i] && a[i] != "*" && b[i] != "*":
+			return false
+		}
+	}
+	return one.CustomVerb() == other.CustomVerb()
+}
+
+// Contains reports whether all paths that fit the inner template fit the outer one.
+func Contains(outer, inner Binding) bool {
+	a, b := outer.segments(), inner.segments()
+	for i, segment := range a {
+		switch {
+		case segment == "**":
+			return outer.CustomVerb() == inner.CustomVerb()
+		case i >= len(b) || b[i] == "**" || segment != "*" && segment != b[i]:
+			return false
+		}
+	}
+	return len(a) == len(b) && outer.CustomVerb() == inner.CustomVerb()
+}
+
+// Narrower orders templates so that one comes before all that contain it. It returns less than 0 if
+// a is before b.
+func Narrower(a, b Binding) int {
+	rank := func(of Binding) (literals, segments, open int) {
+		for _, segment := range of.segments() {
+			switch segment {
+			case "**":
+				open++
+			case "*":
+			default:
+				literals++
+			}
+			segments++
+		}
+		return literals, segments, open
+	}
+	literalsA, segmentsA, openA := rank(a)
+	literalsB, segmentsB, openB := rank(b)
+	return cmp.Or(literalsB-literalsA, segmentsB-segmentsA, openA-openB)
+}
+
 // Expand returns the template with a text in the place of each variable.
 func (b Binding) Expand(text func(Variable) string) string {
 	return variable.ReplaceAllStringFunc(b.Template, func(found string) string {

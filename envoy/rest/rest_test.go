@@ -95,3 +95,35 @@ func TestBindings(t *testing.T) {
 		t.Errorf("a method without an annotation has %v", none)
 	}
 }
+
+// TestOverlap compares templates in pairs, of which the first is never the wider one.
+func TestOverlap(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		narrow, wide      string
+		overlap, contains bool
+	}{
+		{"/v1/users/{id}", "/v1/users/{name}", true, true},
+		{"/v1/users/me", "/v1/users/{id}", true, true},
+		{"/v1/users/{id}", "/v1/{name=**}", true, true},
+		{"/v1/{name=users/*}", "/v1/users/{id}", true, true},
+		{"/v1/{a}/{b=**}", "/v1/{b=**}", true, true},
+		{"/v1/users/{id}:disable", "/v1/{name=**}:disable", true, true},
+		{"/v1/users/{id}/cars", "/v1/{kind}/me/cars", true, false},
+		{"/v1/users/{id}:disable", "/v1/users/{id}", false, false},
+		{"/v1/users/{id}:disable", "/v1/users/{id}:enable", false, false},
+		{"/v1/users/{id}", "/v1/cars/{id}", false, false},
+		{"/v1/users/{id}/cars", "/v1/users/{id}", false, false},
+	} {
+		narrow, wide := rest.Binding{Template: test.narrow}, rest.Binding{Template: test.wide}
+		if rest.Overlap(narrow, wide) != test.overlap || rest.Overlap(wide, narrow) != test.overlap {
+			t.Errorf("%s and %s: Overlap() is not %t in both directions", test.narrow, test.wide, test.overlap)
+		}
+		if got := rest.Contains(wide, narrow); got != test.contains {
+			t.Errorf("Contains(%s, %s) = %t", test.wide, test.narrow, got)
+		}
+		if equal := narrow.Pattern() == wide.Pattern(); test.contains && !equal && (rest.Contains(narrow, wide) || rest.Narrower(narrow, wide) >= 0 || rest.Narrower(wide, narrow) <= 0) {
+			t.Errorf("%s is not narrower than %s", test.narrow, test.wide)
+		}
+	}
+}

@@ -50,7 +50,7 @@ var (
 
 // pageHeader matches header names in lower case, as browsers compare them (Fetch standard,
 // "CORS protocol").
-var pageHeader = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,99}$`)
+var pageHeader = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,99}$`)
 
 const pageHeaders = "names of headers in lower case, such as [x-tenant]"
 
