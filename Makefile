@@ -13,7 +13,7 @@ BIN := .cache/bin
 SANDBOX := $(BIN)/sandbox
 # The modules of the workspace, from go.work, and those that are apart.
 MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench cmd/bootstrap cmd/protos
-# What these test is in other modules, whose changes go test's cache does not see.
+# These test files of other modules, whose changes go test's cache does not see.
 UNCACHED := policy cmd/configuration cmd/delivery cmd/protos cmd/service
 unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ " $(UNCACHED) " != *" $$m "* ]] || echo -count=1) ./...); done
 
@@ -132,7 +132,7 @@ check: lint vulnerabilities ## Check what a container without privileges can: li
 	@$(call unit,$(filter-out envoy,$(SHIPPED)))
 
 .PHONY: bench
-bench: bench-edge bench-stack ## Measure the edge and the stack, which is both of these:
+bench: bench-edge bench-stack ## Measure the edge and the stack, by both of these:
 
 .PHONY: bench-edge
 bench-edge: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)

@@ -41,8 +41,8 @@ const (
 )
 
 // podStreams is the number of calls that share a connection to a pod; Envoy opens another one
-// for more. Each of them may hold up to a stream's window of its reply that its client does not
-// read. So that they leave others of the connection's window, it has room for all. The credit is
+// for more. A client that stops reading leaves up to one stream window unread. The connection's
+// window has room for all streams, so such clients do not stall the others. The credit is
 // doubled because Envoy's HTTP/2 library returns it only when half is used (nghttp2's
 // nghttp2_should_send_window_update). It takes no memory that is not used.
 const (

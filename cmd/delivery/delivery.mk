@@ -43,7 +43,7 @@ review-down: $(DELIVERY) ## Destroy and remove the stack of a pull request (PR=7
 	@$(DELIVERY) review-down
 
 .PHONY: teardown
-teardown: $(DELIVERY) ## Destroy a stack, once both confirmations are given that it asks for
+teardown: $(DELIVERY) ## Destroy a stack; without its two confirmations, print what would be destroyed
 	@$(DELIVERY) teardown
 
 .PHONY: preflight

@@ -9,8 +9,8 @@ import (
 
 const driftLabel = "drift"
 
-// drift compares the real resources with the state, not with the program: commits that
-// are not deployed yet are no drift.
+// drift compares the real resources with the state, not with the program: undeployed commits do
+// not count as drift.
 func (j *job) drift(ctx context.Context, report bool) error {
 	found, err := j.previewed(ctx, "refresh", "--preview-only", "--json")
 	if err != nil {

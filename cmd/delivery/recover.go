@@ -33,7 +33,7 @@ func (j *job) recover(ctx context.Context) error {
 		fmt.Printf("It is not known whether %s\nwas created, as Google chooses its ID. Delete what this lists and `pulumi stack export` has not:\n  %s\n", look.URN, look.List)
 	}
 	if err := j.refresh(ctx, settled.Targets); err != nil {
-		return fmt.Errorf("%w\nWhen its cause is gone, `pulumi refresh -s %s` goes on", err, j.stack)
+		return fmt.Errorf("%w\nFix the cause, then run `pulumi refresh -s %s`", err, j.stack)
 	}
 	fmt.Printf("No operation on %s is pending any more: bring it up, or destroy it.\n", j.stack)
 	return nil

@@ -35,9 +35,9 @@ func (j *job) reviewStack(pullRequest int) (pulumicli.CLI, error) {
 }
 
 // review brings up a stack for a pull request, and prints how to call it. Whatever the config of
-// the job's stack, it creates no identities, has no deletion protection, sends no alerts, and leaves
-// alone what a project or a DNS zone has only once: it would take that from the job's stack, and its
-// teardown would delete it.
+// the job's stack, it creates no identities, has no deletion protection, sends no alerts, and does
+// not touch resources that exist once per project or DNS zone: it would take them from the job's
+// stack, and its teardown would delete them.
 func (j *job) review(ctx context.Context, o reviewOptions) error {
 	cli, err := j.reviewStack(o.pullRequest)
 	if err != nil {

@@ -104,7 +104,7 @@ func modulesOf(folder string) (map[string]module, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%s has no third-party module, which cannot be right", folder)
+		return nil, fmt.Errorf("%s lists no third-party modules: did `go list` fail?", folder)
 	}
 	return all, nil
 }

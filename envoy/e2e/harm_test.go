@@ -54,7 +54,7 @@ func TestShortDeadlinesEjectNoPod(t *testing.T) {
 }
 
 // TestManyHeadersEjectNoPod has pods answer with more metadata than Envoy takes by default,
-// in headers and in trailers, as those do that send back what they get.
+// in headers and in trailers, as servers do that echo metadata.
 func TestManyHeadersEjectNoPod(t *testing.T) {
 	t.Parallel()
 	p := startPods(t)
@@ -145,7 +145,7 @@ func callTicks(ctx context.Context, connection *grpc.ClientConn) error {
 	return err
 }
 
-// expectNoEjection also makes sure that there is what could have ejected a pod.
+// expectNoEjection also checks that failures occurred that could have ejected a pod.
 func (p *pods) expectNoEjection(t *testing.T) {
 	t.Helper()
 	p.stat(t, callLimit, "cluster.probe.outlier_detection.ejections_enforced_total", 0)

@@ -42,7 +42,7 @@ func (c *Config) CheckEdge(edge envoy.Config, services []string, report Report) 
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(others)) {
-		report("the edge", "cannot be made of the services: %s: %s", field, strings.Join(others[field], "; "))
+		report("the edge", "cannot be generated from the services: %s: %s", field, strings.Join(others[field], "; "))
 	}
 }
 

@@ -67,8 +67,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 }
 
 // grant lets an agent use the key. Another stack of the project may use the same key with the same
-// agents, and IAM has one grant for both: it stays when this stack goes, and gives the agents
-// nothing but what their services have encrypted.
+// agents, and IAM has one grant for both: it stays when this stack goes, and lets the
+// agents read only what their services encrypted.
 func (e *Encryption) grant(ctx *pulumi.Context, name, key string, agent pulumi.StringOutput) error {
 	user, err := kms.NewCryptoKeyIAMMember(ctx, name, &kms.CryptoKeyIAMMemberArgs{
 		CryptoKeyId: pulumi.String(key),

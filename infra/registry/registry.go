@@ -163,7 +163,7 @@ func (r *Registry) newRepository(ctx *pulumi.Context, name string, repository *a
 		repository.KmsKeyName = pulumi.String(args.KMSKey)
 	}
 	// Google refuses a second repository of the same ID, and the gcp provider deletes first
-	// only what has a generated name.
+	// only resources with generated names.
 	opts = append(opts, pulumi.Parent(r), pulumi.DeleteBeforeReplace(true))
 	created, err := artifactregistry.NewRepository(ctx, name, repository, opts...)
 	if err != nil {

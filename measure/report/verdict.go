@@ -7,7 +7,7 @@ import (
 
 // Verdict states whether a target or a promise holds.
 type Verdict struct {
-	// What names what was measured or tried, and Wanted what must hold.
+	// What is the measurement or attempt. Wanted is the requirement.
 	What, Wanted string
 	// Value is the measured value of a target. It is empty for a promise.
 	Value string `json:",omitempty"`

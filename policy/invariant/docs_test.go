@@ -11,7 +11,7 @@ import (
 
 const (
 	docs  = "../../docs/policy.md"
-	begin = "<!-- rules: go test ./policy/invariant -update writes what is below -->\n"
+	begin = "<!-- rules: go test ./invariant -update in policy writes what is below -->\n"
 	end   = "<!-- rules: end -->\n"
 )
 

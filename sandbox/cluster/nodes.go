@@ -27,7 +27,7 @@ import (
 // nodeReadyTimeout is generous: a loaded laptop pulls and starts everything at once.
 const nodeReadyTimeout = 5 * time.Minute
 
-// StartNodes implements gcp.Runtime: the pool gets exactly pool.Count ready nodes.
+// StartNodes implements container.Runtime: the pool gets exactly pool.Count ready nodes.
 func (r *Runtime) StartNodes(ctx context.Context, pool container.NodePoolSpec) error {
 	r.mu.Lock()
 	c, ok := r.clusters[pool.Cluster]
@@ -82,7 +82,7 @@ func (c *Cluster) misplaced(pool container.NodePoolSpec) []string {
 	return names
 }
 
-// StopNodes implements gcp.Runtime.
+// StopNodes implements container.Runtime.
 func (r *Runtime) StopNodes(_ context.Context, cluster, pool string) error {
 	r.mu.Lock()
 	c, ok := r.clusters[cluster]

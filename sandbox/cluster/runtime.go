@@ -40,7 +40,7 @@ type Options struct {
 	Started func(ctx context.Context, c *Cluster)
 }
 
-// Runtime implements gcp.Runtime.
+// Runtime implements container.Runtime.
 type Runtime struct {
 	options  Options
 	mu       sync.Mutex
@@ -79,7 +79,7 @@ func (c *Cluster) Spec() container.ClusterSpec { return c.plane.spec }
 var errIPv4Only = errors.New("the sandbox's nodes and pods have IPv4 only: set dualStack to false in its stack (ipAllocationPolicy.stackType: IPV4); " +
 	"Envoy's tests and those of the emulated cloud cover dual stack")
 
-// StartCluster implements gcp.Runtime.
+// StartCluster implements container.Runtime.
 func (r *Runtime) StartCluster(ctx context.Context, spec container.ClusterSpec) (container.ClusterStatus, error) {
 	if spec.DualStack {
 		return container.ClusterStatus{}, fmt.Errorf("starting cluster %s: %w", spec.Name, errIPv4Only)
@@ -179,7 +179,7 @@ func linkName(kind string, a netip.Addr) string {
 	return fmt.Sprintf("%s-%d-%d", kind, b[2], b[3])
 }
 
-// StopCluster implements gcp.Runtime: it stops the cluster and forgets its data.
+// StopCluster implements container.Runtime: it stops the cluster and forgets its data.
 func (r *Runtime) StopCluster(_ context.Context, name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

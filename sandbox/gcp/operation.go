@@ -125,7 +125,7 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 	})
 }
 
-// bury removes an object, and keeps what its rule says. c.mu must be held.
+// bury removes an object, and keeps its name if the kind reserves names. c.mu must be held.
 func (c *Cloud) bury(o *Object) {
 	delete(c.objects, o.Name)
 	resource := c.resource(o.Kind)

@@ -43,7 +43,8 @@ const (
 type Watcher struct {
 	Client    kubernetes.Interface
 	Namespace string
-	// Say gets what blocks the rollout, each time that the cluster is polled; empty for nothing.
+	// Say is called with the reason that blocks the rollout, each time that the cluster is polled;
+	// empty for none.
 	Say func(trouble string)
 	// Waiting reports whether Pulumi waits for the Deployment of this name; nil is for none.
 	Waiting func(deployment string) bool
@@ -120,9 +121,9 @@ func (w *Watcher) tell(found []finding) {
 	w.Say(text)
 }
 
-// look polls the cluster once, and reports whether a rollout is under way. It finds what was wrong
-// before the watch began, too. That counts only once Pulumi waits for it: until then the image
-// that fixes it may still be building. Earlier crashes are ignored: a sandbox that was stopped
+// look polls the cluster once, and reports whether a rollout is under way. It also
+// reports earlier problems, but they count only once Pulumi waits for that Deployment: until then
+// the image that fixes it may still be building. Earlier crashes are ignored: a sandbox that was stopped
 // resumes with one crash of each container.
 func (w *Watcher) look(ctx context.Context) (found []finding, rolling bool, err error) {
 	// In this order, the newest ReplicaSet of an updated Deployment is never an older one.

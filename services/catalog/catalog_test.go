@@ -203,7 +203,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestProblemsOfTheStack checks that what the stack sets is named by its key in the stack.
+// TestProblemsOfTheStack checks that a problem in a stack's value names its key.
 func TestProblemsOfTheStack(t *testing.T) {
 	t.Parallel()
 	root := repository(t, map[string]string{"shop": "replicas: 3"})

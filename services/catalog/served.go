@@ -22,8 +22,8 @@ func Served(files []protoreflect.FileDescriptor, serves []string) []protoreflect
 	return list
 }
 
-// shown returns the files less those that declare other gRPC services than the service
-// serves, and less what only those import.
+// shown omits files that declare gRPC services which the service does not serve, and files that
+// only those import.
 func shown(files []protoreflect.FileDescriptor, serves []string) []protoreflect.FileDescriptor {
 	served, others := map[string]bool{}, map[string]bool{}
 	for _, file := range files {

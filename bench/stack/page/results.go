@@ -17,8 +17,8 @@ type Results struct {
 	Machine machine.Description
 
 	// Empty, Whole and Checked are the times of previews without changes, measured in turns.
-	// Empty is of a program that does nothing, Whole of the sandbox's stack, and Checked of
-	// that with the policy pack.
+	// Empty holds previews of an empty program, Whole those of the sandbox's stack, and Checked
+	// those of that stack with the policy pack.
 	Empty, Whole, Checked []time.Duration
 
 	// Again is the time of `make up` with nothing to do.

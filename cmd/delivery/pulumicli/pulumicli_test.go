@@ -53,9 +53,8 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestPreviewOfWhatCannotBe takes what a failed preview printed, what was said beside it, and its
-// events: all are for the reviewer.
-func TestPreviewOfWhatCannotBe(t *testing.T) {
+// TestFailedPreview reads a failed preview's stdout, stderr and events: the reviewer needs all.
+func TestFailedPreview(t *testing.T) {
 	const events = `[ "$5 $PULUMI_DEBUG_COMMANDS" = "--event-log true" ] && echo '{"sequence": 1}' > "$6"; `
 	for script, want := range map[string]string{"": "", events: "{\"sequence\": 1}\n"} {
 		c, _ := cli(t, script+`echo '{"steps": []}'; echo "error: a key is wrong" >&2; exit 255`)
