@@ -21,13 +21,16 @@ func TestFilesRefusesAccess(t *testing.T) {
 		change func(*envoy.Config)
 		want   []string
 	}{
-		"authority with port":   {func(c *envoy.Config) { c.Authorities = []string{"a.example:443"} }, []string{`Authorities[0]: "a.example:443"`}},
-		"authority upper case":  {func(c *envoy.Config) { c.Authorities = []string{"A.example"} }, []string{`Authorities[0]: "A.example"`}},
-		"authority with dot":    {func(c *envoy.Config) { c.Authorities = []string{"a.example."} }, []string{`Authorities[0]: "a.example."`}},
-		"authority is address":  {func(c *envoy.Config) { c.Authorities = []string{"192.0.2.1"} }, []string{`Authorities[0]: "192.0.2.1"`}},
-		"authority twice":       {func(c *envoy.Config) { c.Authorities = []string{"a.b", "a.b"} }, []string{"Authorities[1]", "Authorities[0]"}},
-		"client CA not PEM":     {func(c *envoy.Config) { c.ClientCA = "secret" }, []string{"ClientCA: holds text that is not PEM"}},
-		"client CA and text":    {func(c *envoy.Config) { c.ClientCA = certificate(t, true) + "more" }, []string{"ClientCA: holds text"}},
+		"authority with port":  {func(c *envoy.Config) { c.Authorities = []string{"a.example:443"} }, []string{`Authorities[0]: "a.example:443"`}},
+		"authority upper case": {func(c *envoy.Config) { c.Authorities = []string{"A.example"} }, []string{`Authorities[0]: "A.example"`}},
+		"authority with dot":   {func(c *envoy.Config) { c.Authorities = []string{"a.example."} }, []string{`Authorities[0]: "a.example."`}},
+		"authority is address": {func(c *envoy.Config) { c.Authorities = []string{"192.0.2.1"} }, []string{`Authorities[0]: "192.0.2.1"`}},
+		"authority twice":      {func(c *envoy.Config) { c.Authorities = []string{"a.b", "a.b"} }, []string{"Authorities[1]", "Authorities[0]"}},
+		"client CA not PEM":    {func(c *envoy.Config) { c.ClientCA = "secret" }, []string{"ClientCA: holds text that is not PEM"}},
+		"client CA and text":   {func(c *envoy.Config) { c.ClientCA = certificate(t, true) + "more" }, []string{"ClientCA: holds text"}},
+		"client CA after a wrong line": {func(c *envoy.Config) {
+			c.ClientCA = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n" + certificate(t, true)
+		}, []string{"ClientCA: holds a block that is not PEM"}},
 		"client CA is a key":    {func(c *envoy.Config) { c.ClientCA = block("PRIVATE KEY", nil) }, []string{"ClientCA: holds a PRIVATE KEY"}},
 		"client CA is broken":   {func(c *envoy.Config) { c.ClientCA = block("CERTIFICATE", nil) }, []string{"ClientCA: reading"}},
 		"client CA is a leaf":   {func(c *envoy.Config) { c.ClientCA = certificate(t, false) }, []string{"ClientCA:", "not that of an authority"}},

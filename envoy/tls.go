@@ -127,8 +127,8 @@ func (c Config) validateTLS() error {
 
 // validCertificates accepts one or more certificates of authorities.
 func validCertificates(text string) error {
-	rest := []byte(text)
-	for strings.TrimSpace(string(rest)) != "" {
+	rest, blocks := []byte(text), strings.Count(text, "-----BEGIN")
+	for ; strings.TrimSpace(string(rest)) != ""; blocks-- {
 		var block *pem.Block
 		block, rest = pem.Decode(rest)
 		if block == nil {
@@ -144,6 +144,9 @@ func validCertificates(text string) error {
 		if !certificate.IsCA {
 			return fmt.Errorf("the certificate of %q is not that of an authority", certificate.Subject)
 		}
+	}
+	if blocks > 0 { // pem.Decode skips what it can't read
+		return errors.New("holds a block that is not PEM; is a line of it missing?")
 	}
 	return nil
 }

@@ -189,6 +189,9 @@ func parseChain(chain string) (certificates []*x509.Certificate, problem string)
 	for {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
+			if strings.Count(chain, "-----BEGIN") > len(certificates) { // pem.Decode skips what it can't read
+				return nil, "has a block that is not PEM; is a line of it missing?"
+			}
 			return certificates, ""
 		}
 		if block.Type != "CERTIFICATE" {
@@ -210,7 +213,7 @@ func checkLeaf(leaf *x509.Certificate, authorities []string, now time.Time) stri
 	case problem != "":
 		return problem
 	case !servableKey(leaf):
-		return fmt.Sprintf("has a key of %s, which Envoy does not serve; use ECDSA on P-256, or RSA with 2048 bits or more", keyKind(leaf))
+		return fmt.Sprintf("has a key of %s, which Envoy does not serve or clients do not take; use ECDSA on P-256, or RSA with 2048 to 8192 bits", keyKind(leaf))
 	case leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0:
 		return "has a key usage without digital signature, which Envoy does not serve; have it issued for TLS servers"
 	case !forServers(leaf):
@@ -269,15 +272,15 @@ func checkChain(certificates []*x509.Certificate, now time.Time) string {
 var brokenSignatures = []x509.SignatureAlgorithm{x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1}
 
 // leastRSA is the smallest RSA key in bits that Envoy serves (its ServerContextImpl refuses
-// smaller ones).
-const leastRSA = 2048
+// smaller ones), and mostRSA the largest that clients in Go take (golang/go issue 61460).
+const leastRSA, mostRSA = 2048, 8192
 
 // servableKey reports whether Envoy serves a certificate with this kind of key, as
-// TestServableCertificates sees with a real Envoy.
+// TestServableCertificates sees with a real Envoy, and clients take it.
 func servableKey(leaf *x509.Certificate) bool {
 	switch key := leaf.PublicKey.(type) {
 	case *rsa.PublicKey:
-		return key.N.BitLen() >= leastRSA
+		return key.N.BitLen() >= leastRSA && key.N.BitLen() <= mostRSA
 	case *ecdsa.PublicKey:
 		return key.Curve != elliptic.P224()
 	case ed25519.PublicKey:

@@ -152,7 +152,7 @@ func TestServableCertificates(t *testing.T) {
 		{"chain with its root", encoded(leaf, intermediate, root), p256, "", "", false},
 		{"both usages", encoded(usage(x509.KeyUsageDigitalSignature, both...)), p256, "", "", false},
 		{"no usages", encoded(usage(0)), p256, "", "", false},
-		{"RSA 1024", encoded(issueTo(t, rsa1024, nil, nil)), rsa1024, "has a key of RSA with 1024 bits, which Envoy does not serve", "", true},
+		{"RSA 1024", encoded(issueTo(t, rsa1024, nil, nil)), rsa1024, "has a key of RSA with 1024 bits, which Envoy does not serve or clients do not take", "", true},
 		{"RSA 2048", encoded(issueTo(t, rsa2048, nil, nil)), rsa2048, "", "", false},
 		{"P-224", encoded(issueTo(t, p224, nil, nil)), p224, "has a key of ECDSA on P-224, which Envoy does not serve", "", true},
 		{"P-384", encoded(issueTo(t, p384, nil, nil)), p384, "", "", false},
@@ -161,6 +161,8 @@ func TestServableCertificates(t *testing.T) {
 		{"clients only", encoded(usage(x509.KeyUsageDigitalSignature, x509.ExtKeyUsageClientAuth)), p256, "without TLS server authentication", "", false},
 		{"signing only", encoded(usage(x509.KeyUsageCertSign)), p256, "without digital signature, which Envoy does not serve", "", true},
 		{"broken intermediate", encoded(leaf) + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", p256, "a certificate at place 2 that can't be read", "", true},
+		{"intermediate with a wrong line", encoded(leaf) + "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n", p256, "has a block that is not PEM", "", true},
+		{"intermediate cut off", encoded(leaf) + encoded(intermediate)[:200], p256, "has a block that is not PEM", "", true},
 		{"key in the chain", encoded(leaf) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", p256, "holds a PRIVATE KEY; leave only certificates", "", false},
 		{"wrong order", encoded(leaf, root, intermediate), p256, "at place 2, which has not signed the one before", "", false},
 		{"expired intermediate", encoded(leaf, expired), p256, "at place 2, which expired on", "", false},
@@ -185,5 +187,16 @@ func TestServableCertificates(t *testing.T) {
 				t.Errorf("Envoy refuses it: %v, want %v", got, test.refused)
 			}
 		})
+	}
+}
+
+// TestServableKey has RSA keys that take too long to make.
+func TestServableKey(t *testing.T) {
+	t.Parallel()
+	for bits, want := range map[uint]bool{2047: false, 2048: true, 8192: true, 8193: false} {
+		key := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), bits-1), E: 65537}
+		if got := servableKey(&x509.Certificate{PublicKey: key}); got != want {
+			t.Errorf("servableKey() of RSA with %d bits = %t, want %t", bits, got, want)
+		}
 	}
 }
