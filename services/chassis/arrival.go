@@ -2,10 +2,12 @@ package chassis
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 )
 
@@ -18,16 +20,22 @@ import (
 //
 // Streams of clients are not covered: their handlers run from the start.
 type arrivals struct {
+	log *slog.Logger
 	// promptly is the time in which most requests arrive. Slower ones count, and have longest.
 	promptly, longest time.Duration
 	// slow counts the slow requests.
 	slow Shares
 }
 
-// newArrivals returns the limits of a pod with the default memory limit of 128 MiB. On a line of
-// 2 Mbit/s, 4 MiB take 17 seconds.
-func newArrivals() *arrivals {
-	return &arrivals{promptly: time.Second, longest: 30 * time.Second, slow: Shares{What: "slow requests", Most: 16, Each: 4}}
+// arrivalShare is the part of the memory limit that slow requests may take: a half.
+const arrivalShare = 2
+
+// newArrivals returns the limits of a program that may use this much memory and takes requests of up
+// to this size, both in bytes. On a line of 2 Mbit/s, 4 MiB take 17 seconds.
+func newArrivals(log *slog.Logger, memory int64, largest int) *arrivals {
+	longest := 30 * time.Second * time.Duration(max(1, largest/maxMessageBytes))
+	most := min(max(memory/arrivalShare/int64(largest), 4), 1000)
+	return &arrivals{log: log, promptly: time.Second, longest: longest, slow: Shares{What: "slow requests", Most: int(most)}}
 }
 
 // options returns the options of a server with these limits. They come before the interceptors of
@@ -38,9 +46,9 @@ func (a *arrivals) options() []grpc.ServerOption {
 
 // arrival is a request that has begun to arrive.
 type arrival struct {
-	all    *arrivals
-	caller string
-	cancel context.CancelFunc
+	all            *arrivals
+	caller, method string
+	cancel         context.CancelFunc
 
 	mutex             sync.Mutex
 	complete, counted bool
@@ -52,7 +60,7 @@ type arrivalKey struct{}
 // begin is called when the headers of a call have arrived.
 func (a *arrivals) begin(ctx context.Context, info *tap.Info) (context.Context, error) {
 	ctx, cancel := context.WithCancel(ctx) // the stream's context ends it
-	r := &arrival{all: a, caller: caller(info.Header), cancel: cancel}
+	r := &arrival{all: a, caller: caller(ctx, info.Header), method: info.FullMethodName, cancel: cancel}
 	r.mutex.Lock() // count waits for it
 	r.prompt = time.AfterFunc(a.promptly, func() { r.count(ctx) })
 	r.mutex.Unlock()
@@ -67,13 +75,19 @@ func (r *arrival) count(ctx context.Context) {
 	if r.complete || ctx.Err() != nil {
 		return
 	}
-	if r.all.slow.Take(r.caller, 1) != nil {
-		r.cancel()
+	if err := r.all.slow.Take(r.caller, 1); err != nil {
+		r.giveUp(status.Convert(err).Message())
 		return
 	}
 	r.counted = true
-	r.late = time.AfterFunc(r.all.longest-r.all.promptly, r.cancel)
+	r.late = time.AfterFunc(r.all.longest-r.all.promptly, func() { r.giveUp("it takes longer than " + r.all.longest.String()) })
 	context.AfterFunc(ctx, r.end)
+}
+
+// giveUp cancels the call. No interceptor sees it, so that this is its only line in the log.
+func (r *arrival) giveUp(reason string) {
+	r.all.log.Warn("a request that arrives slowly is cancelled", "grpc.full_method", r.method, "caller", r.caller, "reason", reason)
+	r.cancel()
 }
 
 // end is called when the request is complete, or its call has ended.

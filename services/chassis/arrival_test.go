@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"testing"
 	"time"
@@ -132,11 +133,11 @@ var half, rest = []byte{0, 0, 0, 0, 16, 0x12, 14}, append([]byte{0x12, 12}, "twe
 // more than are left.
 func TestSlowRequestsAreBounded(t *testing.T) {
 	t.Parallel()
-	a := &arrivals{promptly: 20 * time.Millisecond, longest: time.Hour, slow: Shares{Most: 3, Each: 2}}
+	a := &arrivals{log: slog.New(slog.DiscardHandler), promptly: 20 * time.Millisecond, longest: time.Hour, slow: Shares{Most: 4}}
 	slow, client := serveWith(t, a.options(), handlers{})
 	decoder := hpack.NewDecoder(4096, nil)
 	open := map[uint32]bool{}
-	for _, caller := range [][]string{{"192.0.2.1", "192.0.2.1", "192.0.2.1"}, {"2001:db8::1", "2001:db8::2"}} {
+	for _, caller := range [][]string{{"192.0.2.1", "192.0.2.1", "192.0.2.1"}, {"2001:db8::1", "2001:db8:0:1::2"}} {
 		for _, from := range caller {
 			open[slow.open(unaryPath, from, half)] = true
 		}
@@ -168,7 +169,7 @@ func TestSlowRequestsAreBounded(t *testing.T) {
 func TestRequestsThatNeverArriveEnd(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{unaryPath, outputPath} {
-		a := &arrivals{promptly: 5 * time.Millisecond, longest: 50 * time.Millisecond, slow: Shares{Most: 1, Each: 1}}
+		a := &arrivals{promptly: 5 * time.Millisecond, longest: 50 * time.Millisecond, log: slog.New(slog.DiscardHandler), slow: Shares{Most: 1}}
 		slow, _ := serveWith(t, a.options(), handlers{})
 		slow.open(path, "192.0.2.1", half)
 		if _, status := slow.status(hpack.NewDecoder(4096, nil)); status != "1" {
@@ -181,7 +182,7 @@ func TestRequestsThatNeverArriveEnd(t *testing.T) {
 // TestHandlersMayBeSlow checks that only the arrival of a request counts, and no stream of a client.
 func TestHandlersMayBeSlow(t *testing.T) {
 	t.Parallel()
-	a := &arrivals{promptly: 5 * time.Millisecond, longest: 10 * time.Millisecond, slow: Shares{Most: 1, Each: 1}}
+	a := &arrivals{promptly: 5 * time.Millisecond, longest: 10 * time.Millisecond, log: slog.New(slog.DiscardHandler), slow: Shares{Most: 1}}
 	_, client := serveWith(t, a.options(), handlers{
 		unary: func(ctx context.Context, _ *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
 			time.Sleep(50 * time.Millisecond)

@@ -2,20 +2,24 @@ package chassis
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"sync"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 )
 
-// Shares counts what callers hold, and bounds what all of them may, and each. A call that has no
-// [Caller] has no share of its own.
+// Shares counts what callers hold, and divides what there is: no caller may hold more than is left
+// for all others. So a single one holds at most half of Most, and each of n that want all of it gets
+// an equal part, as large as what stays free for the next ("Dynamic Queue Length Thresholds for
+// Shared-Memory Packet Switches", with alpha 1).
 type Shares struct {
 	// What names what is held, in the plural.
-	What       string
-	Most, Each int
+	What string
+	Most int
 
 	mutex    sync.Mutex
 	held     int
@@ -23,15 +27,12 @@ type Shares struct {
 }
 
 // Take adds n to what a caller holds, until [Shares.Give]. If less is left for it, the error is
-// RESOURCE_EXHAUSTED. Who holds nothing may take more than its share.
+// RESOURCE_EXHAUSTED. If nothing is held, any n is taken.
 func (s *Shares) Take(caller string, n int) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.held > 0 && s.held+n > s.Most {
-		return status.Errorf(codes.ResourceExhausted, "%d of %d %s are in use, and this call needs %d; try again later", s.held, s.Most, s.What, n)
-	}
-	if held := s.byCaller[caller]; caller != "" && held > 0 && held+n > s.Each {
-		return status.Errorf(codes.ResourceExhausted, "your address holds %d %s of the %d that it may hold, and this call needs %d", held, s.What, s.Each, n)
+	if own := s.byCaller[caller]; s.held > 0 && own+n > s.Most-s.held {
+		return status.Errorf(codes.ResourceExhausted, "of %d %s, %d are in use, %d by your address, and this call needs %d", s.Most, s.What, s.held, own, n)
 	}
 	if s.byCaller == nil {
 		s.byCaller = map[string]int{}
@@ -52,25 +53,37 @@ func (s *Shares) Give(caller string, n int) {
 }
 
 // Caller returns the address from which the edge got a call, or the network of an IPv6 address: a
-// site gets at least a /64 (RFC 6177). It is empty for calls that do not come through the edge,
-// which drops this header from what clients send.
+// home may have a /56 (RIPE-690, section 4.2). For a call that does not come through the edge, it is
+// the address of the pod. The edge drops the header in which it says so from what clients send.
 func Caller(ctx context.Context) string {
 	headers, _ := metadata.FromIncomingContext(ctx)
-	return caller(headers)
+	return caller(ctx, headers)
 }
 
-func caller(headers metadata.MD) string {
-	values := headers.Get("x-forwarded-for")
-	if len(values) == 0 {
+func caller(ctx context.Context, headers metadata.MD) string {
+	if values := headers.Get("x-forwarded-for"); len(values) > 0 {
+		return network(values[0])
+	}
+	from, ok := peer.FromContext(ctx)
+	if !ok {
 		return ""
 	}
-	address, err := netip.ParseAddr(values[0])
+	host, _, err := net.SplitHostPort(from.Addr.String())
 	if err != nil {
-		return values[0]
+		return from.Addr.String()
+	}
+	return network(host)
+}
+
+// network returns an address of IPv4 as it is, and of IPv6 the /56.
+func network(text string) string {
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return text
 	}
 	if address = address.Unmap(); address.Is6() {
-		network, _ := address.Prefix(64) // of an IPv6 address
-		return network.String()
+		home, _ := address.Prefix(56) // of an IPv6 address
+		return home.String()
 	}
 	return address.String()
 }

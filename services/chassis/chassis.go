@@ -13,7 +13,7 @@
 //	                    get RESOURCE_EXHAUSTED at once; default 0, for no limit
 //	TERMINATION_BUDGET  how long stopping may take, such as 25s (the default);
 //	                    keep it below the pod's terminationGracePeriodSeconds
-//	GOMEMLIMIT          Go's own; a third of it is for messages above 64 KiB, see below
+//	GOMEMLIMIT          Go's own; bounds large messages and slow requests, see below
 //	OTEL_*              the standard OpenTelemetry variables, see below
 //	NAME_TARGET         the address of the service "name", for [Dial]
 //
@@ -26,9 +26,12 @@
 //
 // # Memory
 //
-// Messages above 64 KiB may take a third of GOMEMLIMIT, those of one caller half of that:
-// requests while their handlers run, and replies until the client has read them. A further
-// one ends its call with RESOURCE_EXHAUSTED.
+// Messages above 64 KiB may take a third of GOMEMLIMIT: requests while their handlers run,
+// except in streams of clients, and replies until the client has read them. A further one ends
+// its call with RESOURCE_EXHAUSTED, so send a stream in smaller messages. Requests that take
+// longer than a second to arrive may take half of GOMEMLIMIT, and 30 seconds; a further one
+// is cancelled, and logged. One caller gets at most half of either, and no more than it leaves
+// for others.
 //
 // # Stopping
 //

@@ -16,14 +16,24 @@ import (
 // would reset the stream at the deadline, and the edge would take the pod for broken.
 const deadlineHeader = "x-grpc-timeout"
 
-// A stream ends a little before the edge would end it: earlier by the smaller of a
-// twentieth of its time and maxEarly. Once headers are sent the edge can only reset the
-// stream, which callers without their own timer read as INTERNAL. The pod can still
+// A stream ends a little before the edge would end it: earlier by a twentieth of its time, but by
+// minEarly to maxEarly, and by no more than half of it. Once headers are sent the edge can only
+// reset the stream, which callers without their own timer read as INTERNAL. The pod can still
 // send the status DEADLINE_EXCEEDED.
 const (
 	earlyShare = 20
+	minEarly   = 10 * time.Millisecond
 	maxEarly   = 100 * time.Millisecond
 )
+
+// early returns by how much earlier a stream ends.
+func early(timeout time.Duration) time.Duration {
+	return min(max(timeout/earlyShare, minEarly), maxEarly, timeout/2)
+}
+
+// maxAbandoned bounds the handlers that ignore the end of their context and outlive their call, which
+// no other limit counts any more. A further call waits for its handler.
+const maxAbandoned = 100
 
 // errDeadline is the error of a stream whose deadline has passed.
 var errDeadline = status.Error(codes.DeadlineExceeded, "the deadline of the call is over")
@@ -43,13 +53,20 @@ func deadlineUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, ha
 // deadlineStream ends a stream at its deadline, even if the handler ignores its context.
 // A handler that waits for a message of the caller can't watch its context. It gets an
 // error from the stream once the status is sent.
-func deadlineStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func deadlineStream() grpc.StreamServerInterceptor {
+	abandoned := make(chan struct{}, maxAbandoned)
+	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		return endStream(service, stream, handler, abandoned)
+	}
+}
+
+func endStream(service any, stream grpc.ServerStream, handler grpc.StreamHandler, abandoned chan struct{}) error {
 	timeout, ok := timeoutOf(stream.Context())
 	if !ok {
 		return handler(service, stream)
 	}
 	if !fromREST(stream.Context()) { // which the edge is to reset, see breakREST
-		timeout -= min(timeout/earlyShare, maxEarly)
+		timeout -= early(timeout)
 	}
 	ctx, cancel := context.WithTimeout(stream.Context(), timeout)
 	defer cancel()
@@ -63,7 +80,16 @@ func deadlineStream(service any, stream grpc.ServerStream, _ *grpc.StreamServerI
 	if stream.Context().Err() != nil { // the caller has gone
 		return <-ended
 	}
-	return errDeadline
+	select {
+	case abandoned <- struct{}{}:
+		go func() {
+			<-ended
+			<-abandoned
+		}()
+		return errDeadline
+	default:
+		return <-ended
+	}
 }
 
 // boundedStream is a stream with a deadline in its context.

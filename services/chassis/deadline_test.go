@@ -2,6 +2,8 @@ package chassis
 
 import (
 	"context"
+	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -109,5 +111,46 @@ func TestNoDeadlineOfTheEdge(t *testing.T) {
 		if _, err := client.UnaryCall(ctx, &grpc_testing.SimpleRequest{}); err != nil {
 			t.Errorf("with %s %q: %v", deadlineHeader, value, err)
 		}
+	}
+}
+
+func TestEarly(t *testing.T) {
+	t.Parallel()
+	for timeout, want := range map[time.Duration]time.Duration{
+		10 * time.Millisecond: 5 * time.Millisecond, 50 * time.Millisecond: 10 * time.Millisecond,
+		time.Second: 50 * time.Millisecond, time.Minute: 100 * time.Millisecond,
+	} {
+		if got := early(timeout); got != want {
+			t.Errorf("early(%s) = %s, want %s", timeout, got, want)
+		}
+	}
+}
+
+// TestHandlersThatOutliveTheirCallsAreBounded has handlers ignore their context.
+func TestHandlersThatOutliveTheirCallsAreBounded(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	client := start(t, settings{}, handlers{stream: func(grpc_testing.TestService_FullDuplexCallServer) error {
+		<-release
+		return nil
+	}}).client()
+	ends := make(chan error, maxAbandoned+1)
+	for range cap(ends) {
+		go func() {
+			stream, err := client.FullDuplexCall(metadata.AppendToOutgoingContext(bounded(t), deadlineHeader, "20m"))
+			if err == nil {
+				_, err = stream.Recv()
+			}
+			ends <- err
+		}()
+	}
+	for range maxAbandoned {
+		if err := <-ends; status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("a stream whose handler goes on = %v, want DEADLINE_EXCEEDED", err)
+		}
+	}
+	close(release)
+	if err := <-ends; !errors.Is(err, io.EOF) {
+		t.Errorf("a stream too many = %v, want to end with its handler", err)
 	}
 }

@@ -98,7 +98,9 @@ func dial(getenv func(string) string, service string, options ...grpc.DialOption
 		PollDNS(dnsInterval),
 		grpc.WithDefaultServiceConfig(config),
 		grpc.WithDisableServiceConfig(), // one in DNS is neither looked for nor used
-		grpc.WithIdleTimeout(0),         // the first call after a quiet hour is as fast as others
+		grpc.WithNoProxy(),              // pods are called, not one name
+		grpc.WithMaxHeaderListSize(maxReplyHeaderBytes),
+		grpc.WithIdleTimeout(0), // the first call after a quiet hour is as fast as others
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: reconnectFirst, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectMost},
 			MinConnectTimeout: connectTimeout,

@@ -42,8 +42,8 @@ func interceptors(log *slog.Logger, hostname string, maxCalls int) []grpc.Server
 			logging.StreamServerInterceptor(logger, logged...),
 			smallErrorStream,
 			hostnameStream(hostname),
-			deadlineStream,
 			breakREST,
+			deadlineStream(),
 			recovery.StreamServerInterceptor(recovered),
 		),
 	}

@@ -2,14 +2,16 @@ package chassis
 
 import (
 	"context"
-	"math"
 	"runtime"
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	protocodec "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -20,7 +22,14 @@ import (
 // limitCalls nor a deadline of the handler applies any more. Without the limit, some dozens of such
 // calls fill the memory of a pod, which is killed with the calls of all others. A call whose message
 // has no room gets RESOURCE_EXHAUSTED.
-type messageMemory struct{ held Shares }
+//
+// The replies of a stream count, too: in messages of at most smallMessage, a stream may be of any
+// length to any number of slow clients.
+type messageMemory struct {
+	held Shares
+	// written reports whether it is heard when a reply is written.
+	written bool
+}
 
 const (
 	// smallMessage is the size up to which messages do not count: the edge buffers as much of a reply
@@ -31,26 +40,20 @@ const (
 	memoryShare = 3
 )
 
-// newMessageMemory returns the limit for a program that may use this much memory, in bytes. One
-// caller may take half of the limit, so that others have room.
+// newMessageMemory returns the limit for a program that may use this much memory, in bytes.
 func newMessageMemory(limit int64) *messageMemory {
-	most := int(min(limit, math.MaxInt) / memoryShare)
-	return &messageMemory{Shares{What: "bytes of large messages", Most: most, Each: most / 2}}
+	_, written := encoding.GetCodecV2(protocodec.Name).(replyCodec)
+	return &messageMemory{held: Shares{What: "bytes for large messages", Most: int(limit / memoryShare)}, written: written}
 }
 
 // options returns the options of a server with this limit. They come after the interceptors that log
 // a call and count it.
 func (m *messageMemory) options() []grpc.ServerOption {
-	options := []grpc.ServerOption{grpc.ChainUnaryInterceptor(m.unary), grpc.ChainStreamInterceptor(m.stream)}
-	if codec := encoding.GetCodecV2(protocodec.Name); codec != nil {
-		options = append(options, grpc.ForceServerCodecV2(replyCodec{codec}))
-	}
-	return options
+	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(m.unary), grpc.ChainStreamInterceptor(m.stream)}
 }
 
 func (m *messageMemory) unary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	from := Caller(ctx)
-	held, err := m.hold(from, request)
+	held, err := m.hold(ctx, request)
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +63,11 @@ func (m *messageMemory) unary(ctx context.Context, request any, _ *grpc.UnarySer
 		return nil, err
 	}
 	held.release()
-	return m.reply(from, reply)
+	return m.reply(ctx, reply)
 }
 
 func (m *messageMemory) stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	held := &heldStream{ServerStream: stream, memory: m, caller: Caller(stream.Context()), single: !info.IsClientStream}
+	held := &heldStream{ServerStream: stream, memory: m, single: !info.IsClientStream}
 	defer func() { held.request.release() }()
 	return handler(service, held)
 }
@@ -73,7 +76,6 @@ func (m *messageMemory) stream(service any, stream grpc.ServerStream, info *grpc
 type heldStream struct {
 	grpc.ServerStream
 	memory  *messageMemory
-	caller  string
 	single  bool
 	request *hold
 }
@@ -82,14 +84,14 @@ type heldStream struct {
 func (s *heldStream) RecvMsg(message any) error {
 	err := s.ServerStream.RecvMsg(message)
 	if err == nil && s.single {
-		s.request, err = s.memory.hold(s.caller, message)
+		s.request, err = s.memory.hold(s.Context(), message)
 	}
 	return err
 }
 
 // SendMsg implements grpc.ServerStream.
 func (s *heldStream) SendMsg(message any) error {
-	message, err := s.memory.reply(s.caller, message)
+	message, err := s.memory.reply(s.Context(), message)
 	if err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func (s *heldStream) SendMsg(message any) error {
 }
 
 // hold counts a message until its release. It returns nil for a message that does not count.
-func (m *messageMemory) hold(caller string, message any) (*hold, error) {
+func (m *messageMemory) hold(ctx context.Context, message any) (*hold, error) {
 	counted, ok := message.(proto.Message)
 	if !ok {
 		return nil, nil
@@ -106,10 +108,11 @@ func (m *messageMemory) hold(caller string, message any) (*hold, error) {
 	if size <= smallMessage {
 		return nil, nil
 	}
-	if err := m.held.Take(caller, size); err != nil {
+	from := Caller(ctx)
+	if err := m.held.Take(from, size); err != nil {
 		return nil, err
 	}
-	return &hold{give: func() { m.held.Give(caller, size) }}, nil
+	return &hold{give: func() { m.held.Give(from, size) }}, nil
 }
 
 // hold is the room of one message.
@@ -126,10 +129,16 @@ func (h *hold) release() {
 }
 
 // reply returns the message that replyCodec is to marshal: one that counts until it is written.
-func (m *messageMemory) reply(caller string, message any) (any, error) {
-	held, err := m.hold(caller, message)
-	if held == nil || err != nil {
-		return message, err
+func (m *messageMemory) reply(ctx context.Context, message any) (any, error) {
+	if !m.written || !inProto(ctx) {
+		return message, nil
+	}
+	held, err := m.hold(ctx, message)
+	if err != nil {
+		return nil, status.Error(codes.ResourceExhausted, "the method was carried out, and its reply does not fit: "+status.Convert(err).Message())
+	}
+	if held == nil {
+		return message, nil
 	}
 	return heldReply{message.(proto.Message), held}, nil
 }
@@ -140,8 +149,22 @@ type heldReply struct {
 	held *hold
 }
 
-// replyCodec marshals the replies that count, and leaves all else to the codec of the program.
+// inProto reports whether the messages of a call are marshalled by the codec of Protocol Buffers (gRPC
+// over HTTP2, "Requests").
+func inProto(ctx context.Context) bool {
+	kind := metadata.ValueFromIncomingContext(ctx, "content-type")
+	return len(kind) == 1 && (kind[0] == "application/grpc" || kind[0] == "application/grpc+proto")
+}
+
+// replyCodec marshals the replies that count, and leaves all else to the codec of grpc-go. A program
+// may register another one later, which knows of no such replies.
 type replyCodec struct{ encoding.CodecV2 }
+
+func init() { // grpc-go looks codecs up without a lock
+	if codec := encoding.GetCodecV2(protocodec.Name); codec != nil {
+		encoding.RegisterCodecV2(replyCodec{codec})
+	}
+}
 
 // Marshal implements encoding.CodecV2.
 func (c replyCodec) Marshal(message any) (mem.BufferSlice, error) {

@@ -14,6 +14,7 @@ type Option func(*overrides)
 // overrides holds the values of the options. The zero value changes nothing.
 type overrides struct {
 	server     []grpc.ServerOption
+	maxRequest int
 	health     grpc_health_v1.HealthServer
 	reflection reflection.ServerOptions
 }
@@ -31,9 +32,10 @@ func WithReflection(described reflection.ServerOptions) Option {
 }
 
 // WithMaxRequest sets the size of the largest request message, in bytes; the default is 4 MiB. A
-// pod keeps what has arrived of each, however slowly the rest comes.
+// pod keeps what has arrived of each, however slowly the rest comes: the larger they may be, the
+// fewer may arrive slowly.
 func WithMaxRequest(size int) Option {
-	return func(o *overrides) { o.server = append(o.server, grpc.MaxRecvMsgSize(size)) }
+	return func(o *overrides) { o.maxRequest = size }
 }
 
 // WithStreamInterceptor wraps the handler of every stream, those of health and

@@ -3,6 +3,7 @@ package chassis
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -52,6 +53,9 @@ func waitForPod(ctx context.Context, connection *grpc.ClientConn) bool {
 		if state == connectivity.Ready {
 			return true
 		}
+		if state == connectivity.Shutdown {
+			return false
+		}
 		connection.Connect() // does nothing unless it is idle
 		if !connection.WaitForStateChange(ctx, state) {
 			return false
@@ -85,6 +89,9 @@ func passTrace(ctx context.Context) context.Context {
 			continue
 		}
 		for _, value := range incoming.Get(header) {
+			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+				continue // a client may send it, and grpc-go would fail the call
+			}
 			ctx = metadata.AppendToOutgoingContext(ctx, header, value)
 		}
 	}

@@ -144,6 +144,15 @@ func TestDialPassesTheTraceOnWithoutTelemetry(t *testing.T) {
 	}
 }
 
+// TestTraceThatCannotBePassedOn has a client send what grpc-go would not.
+func TestTraceThatCannotBePassedOn(t *testing.T) {
+	t.Parallel()
+	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("baggage", "k=\tv", "tracestate", "é=1", "traceparent", "00-ab"))
+	if got, _ := metadata.FromOutgoingContext(passTrace(ctx)); len(got) != 1 || got.Get("traceparent")[0] != "00-ab" {
+		t.Errorf("%v is passed on, want only traceparent", got)
+	}
+}
+
 // Not parallel: environment and providers are global.
 func TestDialPassesItsOwnSpanOn(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", startCollector(t).address)

@@ -2,7 +2,7 @@ package chassis
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -19,7 +19,8 @@ func fromREST(ctx context.Context) bool {
 	return len(metadata.ValueFromIncomingContext(ctx, originalPathHeader)) > 0
 }
 
-// breakREST makes the edge break off a stream by REST that fails after its first message.
+// breakREST makes the edge break off a stream by REST that fails after its first message, also at its
+// deadline.
 // The status 200 has been sent by then, and a page can't read trailers: an incomplete list
 // would look complete. The edge resets a stream whose message it can't read.
 func breakREST(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
@@ -28,8 +29,12 @@ func breakREST(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, 
 	}
 	counted := &countedStream{ServerStream: stream}
 	err := handler(service, counted)
-	if err != nil && counted.sent.Load() {
-		_ = stream.SendMsg(unreadable())
+	// After the deadline a handler may still be sending.
+	if err != nil && counted.sending.TryLock() {
+		defer counted.sending.Unlock()
+		if counted.sent {
+			_ = stream.SendMsg(unreadable())
+		}
 	}
 	return err
 }
@@ -46,11 +51,14 @@ func unreadable() *emptypb.Empty {
 // countedStream notes whether a message was sent.
 type countedStream struct {
 	grpc.ServerStream
-	sent atomic.Bool
+	sending sync.Mutex
+	sent    bool
 }
 
 // SendMsg implements grpc.ServerStream.
 func (s *countedStream) SendMsg(message any) error {
-	s.sent.Store(true)
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	s.sent = true
 	return s.ServerStream.SendMsg(message)
 }

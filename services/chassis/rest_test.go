@@ -46,3 +46,27 @@ func TestStreamsByRESTBreakOff(t *testing.T) {
 		}
 	}
 }
+
+// TestRESTBreaksOffAtTheDeadline has a handler that ignores its context.
+func TestRESTBreaksOffAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	client := start(t, settings{}, handlers{
+		stream: func(stream grpc_testing.TestService_FullDuplexCallServer) error {
+			if err := stream.Send(&grpc_testing.StreamingOutputCallResponse{}); err != nil {
+				return err
+			}
+			_, err := stream.Recv()
+			return err
+		},
+	}).client()
+	stream, err := client.FullDuplexCall(metadata.AppendToOutgoingContext(bounded(t), originalPathHeader, "/v1/x", deadlineHeader, "50m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); status.Code(err) != codes.Internal {
+		t.Errorf("after its deadline the stream ends with %v, want a message that cannot be read", err)
+	}
+}

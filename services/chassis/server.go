@@ -31,6 +31,13 @@ const (
 	maxConcurrentStreams = 1000
 )
 
+// maxHeaderBytes is more than the headers that the edge lets through, which a server that refuses
+// them would reset (package envoy, requestHeaders; docs/contract.md). grpc-go may make 8 KiB its default.
+const maxHeaderBytes = 32 << 10
+
+// maxReplyHeaderBytes is as much as the edge takes of a pod (package envoy, replyHeader).
+const maxReplyHeaderBytes = 256 << 10
+
 // The intervals of HTTP/2 PINGs that probe connections.
 const (
 	// A client that pings more often is disconnected with ENHANCE_YOUR_CALM.
@@ -57,10 +64,16 @@ func newServer(log *slog.Logger, maxCalls int, telemetry []grpc.ServerOption, re
 	if err != nil {
 		return nil, fmt.Errorf("asking for the host name, which every response carries: %w", err)
 	}
-	memory := newMessageMemory(debug.SetMemoryLimit(-1)) // GOMEMLIMIT
-	options := append(slices.Concat(newArrivals().options(), interceptors(log, hostname, maxCalls), memory.options()),
-		grpc.MaxRecvMsgSize(maxMessageBytes),
+	o := &overrides{maxRequest: maxMessageBytes}
+	for _, change := range changes {
+		change(o)
+	}
+	memory := debug.SetMemoryLimit(-1) // GOMEMLIMIT
+	arriving, messages := newArrivals(log, memory, o.maxRequest), newMessageMemory(memory)
+	options := append(slices.Concat(arriving.options(), interceptors(log, hostname, maxCalls), messages.options()),
+		grpc.MaxRecvMsgSize(o.maxRequest),
 		grpc.MaxSendMsgSize(maxMessageBytes),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.MaxConcurrentStreams(maxConcurrentStreams),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 			MinTime:             minClientPingInterval,
@@ -71,10 +84,6 @@ func newServer(log *slog.Logger, maxCalls int, telemetry []grpc.ServerOption, re
 			Timeout: serverPingTimeout,
 		}),
 	)
-	o := &overrides{}
-	for _, change := range changes {
-		change(o)
-	}
 	s := grpc.NewServer(slices.Concat(options, telemetry, o.server)...)
 	register(s)
 

@@ -66,6 +66,6 @@ func run(ctx context.Context) error {
 		chassis.WithReflection(described(settings)),
 		chassis.WithHealth(backends),
 		chassis.WithMaxRequest(maxRequest),
-		chassis.WithStreamInterceptor(limitStreams(maxStreams, maxCallerStreams, maxSilence)),
+		chassis.WithStreamInterceptor(limitStreams(maxStreams, maxSilence)),
 	)
 }

@@ -12,12 +12,10 @@ import (
 )
 
 const (
-	// maxStreams bounds the memory of a pod. Envoy puts at most 100 of them on a connection.
+	// maxStreams bounds the memory of a pod. Health watches last as long as their client wants, so
+	// callers share these streams. Many clients may have one address, and those that check health
+	// hold a watch for each of their connections (gRFC A17).
 	maxStreams = 256
-	// maxCallerStreams is the number of these that one caller may hold, as health watches last
-	// as long as their client wants. Many clients may have one address, and those that check
-	// health hold a watch for each of their connections (gRFC A17).
-	maxCallerStreams = 64
 	// maxRequest is more than any request of health or reflection, which hold a name.
 	maxRequest = 64 << 10
 	// maxSilence is long for a program that sends requests, and shorter than the
@@ -26,10 +24,10 @@ const (
 )
 
 // limitStreams limits the number of open streams of all callers and of each, and ends streams
-// whose client is silent when it should send. Without the limits, clients could fill the
+// whose client is silent when it should send, or does not read. Without the limits, clients could fill the
 // memory, or keep all others out. Without the timeout, idle clients could.
-func limitStreams(atMost, each int, silence time.Duration) grpc.StreamServerInterceptor {
-	open := &chassis.Shares{What: "streams", Most: atMost, Each: each}
+func limitStreams(atMost int, silence time.Duration) grpc.StreamServerInterceptor {
+	open := &chassis.Shares{What: "streams", Most: atMost}
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		who := chassis.Caller(stream.Context())
 		if err := open.Take(who, 1); err != nil {
@@ -45,23 +43,32 @@ func limitStreams(atMost, each int, silence time.Duration) grpc.StreamServerInte
 	}
 }
 
-// patientStream is a stream that does not wait forever for its client.
+// patientStream is a stream that does not wait forever for its client. It can't be used once it has
+// waited too long: the handler must end it, which also ends the wait.
 type patientStream struct {
 	grpc.ServerStream
 	silence time.Duration
 }
 
-// RecvMsg fails with DEADLINE_EXCEEDED when nothing came for too long. The stream can't
-// be used after that. The handler must end it, which also ends the wait.
+// RecvMsg fails with DEADLINE_EXCEEDED when nothing came for too long.
 func (s patientStream) RecvMsg(message any) error {
-	received := make(chan error, 1)
-	go func() { received <- s.ServerStream.RecvMsg(message) }()
+	return s.wait("sent", func() error { return s.ServerStream.RecvMsg(message) })
+}
+
+// SendMsg fails with DEADLINE_EXCEEDED when nothing was read for too long.
+func (s patientStream) SendMsg(message any) error {
+	return s.wait("read", func() error { return s.ServerStream.SendMsg(message) })
+}
+
+func (s patientStream) wait(what string, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
 	timer := time.NewTimer(s.silence)
 	defer timer.Stop()
 	select {
-	case err := <-received:
+	case err := <-done:
 		return err
 	case <-timer.C:
-		return status.Errorf(codes.DeadlineExceeded, "nothing was sent for %s", s.silence)
+		return status.Errorf(codes.DeadlineExceeded, "nothing was %s for %s", what, s.silence)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +20,11 @@ func TestStreamsAreLimited(t *testing.T) {
 	conn := startDirectory(t, startBackend(t, anyPort).address)
 	client := grpc_health_v1.NewHealthClient(conn)
 	request := &grpc_health_v1.HealthCheckRequest{Service: served}
+	callers := 0
 	open := func() (cancel func(), err error) {
-		ctx, cancel := context.WithCancel(bounded(t))
+		callers++
+		from := fmt.Sprintf("10.0.%d.%d", callers/256, callers%256)
+		ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(bounded(t), "x-forwarded-for", from))
 		watch, err := client.Watch(ctx, request)
 		if err == nil {
 			_, err = watch.Recv()
@@ -69,9 +73,11 @@ func TestNobodyTakesAllStreams(t *testing.T) {
 		}
 		return cancel, err
 	}
-	for _, greedy := range [][2]string{{"192.0.2.1", "192.0.2.1"}, {"2001:db8::1", "2001:db8::2"}} { // of one network
+	left := maxStreams
+	for _, greedy := range [][2]string{{"192.0.2.1", "192.0.2.1"}, {"2001:db8::1", "2001:db8:0:ff::2"}} { // of one network
 		var first func()
-		for i := range maxCallerStreams {
+		left /= 2
+		for i := range left {
 			cancel, err := watch(greedy[i%2])
 			if err != nil {
 				t.Fatalf("stream %d of %s: %v", i+1, greedy[0], err)
@@ -103,7 +109,7 @@ func TestLargeRequestsAreRefused(t *testing.T) {
 	}
 }
 
-// silentStream is one whose client sends nothing until the stream ends.
+// silentStream is one whose client sends and reads nothing until the stream ends.
 type silentStream struct {
 	grpc.ServerStream
 	ended chan struct{}
@@ -118,13 +124,21 @@ func (s silentStream) RecvMsg(any) error {
 	return nil
 }
 
+// SendMsg waits for the end.
+func (s silentStream) SendMsg(any) error {
+	<-s.ended
+	return nil
+}
+
 func TestSilentClientsAreLeft(t *testing.T) {
 	t.Parallel()
 	stream := silentStream{ended: make(chan struct{})}
 	defer close(stream.ended)
-	handler := func(_ any, stream grpc.ServerStream) error { return stream.RecvMsg(nil) }
-	limited := limitStreams(1, 1, time.Millisecond)
-	for range 2 { // the second shows that the first is no longer counted
+	limited := limitStreams(1, time.Millisecond)
+	for _, handler := range []grpc.StreamHandler{ // the second shows that the first is no longer counted
+		func(_ any, stream grpc.ServerStream) error { return stream.RecvMsg(nil) },
+		func(_ any, stream grpc.ServerStream) error { return stream.SendMsg(nil) },
+	} {
 		if err := limited(nil, stream, &grpc.StreamServerInfo{}, handler); status.Code(err) != codes.DeadlineExceeded {
 			t.Errorf("a stream with a silent client ends with %v, want DEADLINE_EXCEEDED", err)
 		}
