@@ -28,9 +28,12 @@ const (
 // A client that vanishes silently is detected by an unanswered PING, so streams need
 // no idle timeout. gRPC clients answer PINGs by themselves. Their own default for the
 // same timeout is also twenty seconds (gRPC's doc/keepalive.md). HTTP/1.1 has no PING: there,
-// TCP probes the client while nothing is being sent to it.
+// TCP probes the client while nothing is being sent to it. Both come, with PING's jitter, before the
+// load balancer forgets an idle connection after 60 seconds (Cloud Load Balancing, "Backend
+// service-based external passthrough Network Load Balancer overview", Connection tracking): a
+// forgotten one may reach another node when nodes have changed.
 const (
-	pingInterval  = time.Minute
+	pingInterval  = 45 * time.Second
 	pingTimeout   = 20 * time.Second
 	probeInterval = 10 * time.Second
 	probes        = 3
