@@ -12,14 +12,16 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Shares counts what callers hold, and divides what there is: no caller may hold more than is left
-// for all others. So a single one holds at most half of Most, and each of n that want all of it gets
-// an equal part, as large as what stays free for the next ("Dynamic Queue Length Thresholds for
-// Shared-Memory Packet Switches", with alpha 1).
+// Shares counts what callers hold, and divides what there is: no caller may hold more than Times what
+// is left. With a Times of 1, a single caller holds at most half of Most, and each of n that want all
+// of it gets an equal part, as large as what stays free for the next ("Dynamic Queue Length
+// Thresholds for Shared-Memory Packet Switches").
 type Shares struct {
 	// What names what is held, in the plural.
 	What string
 	Most int
+	// Times is 1 by default.
+	Times int
 
 	mutex    sync.Mutex
 	held     int
@@ -31,8 +33,8 @@ type Shares struct {
 func (s *Shares) Take(caller string, n int) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if own := s.byCaller[caller]; s.held > 0 && own+n > s.Most-s.held {
-		return status.Errorf(codes.ResourceExhausted, "of %d %s, %d are in use, %d by your address, and this call needs %d", s.Most, s.What, s.held, own, n)
+	if own := s.byCaller[caller]; s.held > 0 && own+n > max(s.Times, 1)*(s.Most-s.held) {
+		return status.Errorf(codes.ResourceExhausted, "of %d %s, %d are taken, %d by your address, and this call needs %d", s.Most, s.What, s.held, own, n)
 	}
 	if s.byCaller == nil {
 		s.byCaller = map[string]int{}

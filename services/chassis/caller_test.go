@@ -22,6 +22,12 @@ func TestShares(t *testing.T) {
 			t.Errorf("caller %d holds %d, want %d: as much as is left", caller, got, want)
 		}
 	}
+	three := &Shares{Most: 80, Times: 3}
+	for n := range 61 {
+		if err := three.Take("a", 1); (err == nil) != (n < 60) {
+			t.Errorf("taking %d of 80, of which a caller may hold 60: %v", n+1, err)
+		}
+	}
 	s.Give("a", 32)
 	if err := s.Take("b", 1); err != nil {
 		t.Errorf("after another gave back: %v, want no error", err)

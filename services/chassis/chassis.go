@@ -9,8 +9,9 @@
 //
 //	PORT                the TCP port to listen on, 1 to 65535; default 8080
 //	LOG_LEVEL           debug, info, warn or error; default info
-//	MAX_CALLS           unary calls under way at once, health checks not counted; further ones
-//	                    get RESOURCE_EXHAUSTED at once; default 0, for no limit
+//	MAX_CALLS           unary calls under way at once, health checks not counted, three quarters
+//	                    of them for one caller; further ones get RESOURCE_EXHAUSTED at once;
+//	                    default 0, for no limit
 //	TERMINATION_BUDGET  how long stopping may take, such as 25s (the default);
 //	                    keep it below the pod's terminationGracePeriodSeconds
 //	GOMEMLIMIT          Go's own; bounds large messages and slow requests, see below

@@ -17,20 +17,21 @@ import (
 // (doc/statuscodes.md). With UNAVAILABLE, Envoy would take a busy pod for a broken one,
 // and callers would retry at once.
 //
+// One caller gets at most three quarters, so that one with slow calls leaves room for others.
+//
 // Streams do not count, since they may be idle for hours. Health checks do not count
 // either, or a busy pod would be reported unhealthy.
 func limitCalls(most int) grpc.UnaryServerInterceptor {
-	room := make(chan struct{}, most)
+	room := &Shares{What: "calls at once", Most: most, Times: 3}
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		if most == 0 || strings.HasPrefix(info.FullMethod, "/"+grpc_health_v1.Health_ServiceDesc.ServiceName+"/") {
 			return handler(ctx, request)
 		}
-		select {
-		case room <- struct{}{}:
-			defer func() { <-room }()
-			return handler(ctx, request)
-		default:
-			return nil, status.Errorf(codes.ResourceExhausted, "%d calls are under way in this pod, and no more are taken; try again later", most)
+		from := Caller(ctx)
+		if err := room.Take(from, 1); err != nil {
+			return nil, status.Error(codes.ResourceExhausted, "this pod is busy: "+status.Convert(err).Message()+"; try again later")
 		}
+		defer room.Give(from, 1)
+		return handler(ctx, request)
 	}
 }

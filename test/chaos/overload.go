@@ -16,8 +16,9 @@ import (
 const (
 	poolSize = 8
 	holdsFor = 100 * time.Millisecond
-	// maxCalls lets half of poolSize calls wait, the last of them for half of holdsFor.
-	maxCalls = poolSize * 3 / 2
+	// maxCalls lets half of poolSize calls wait, the last of them for half of holdsFor: the chassis
+	// gives one address three quarters of it.
+	maxCalls = poolSize * 2
 )
 
 // half, all and peak are loads as shares of the capacity of all pods. allFor and
