@@ -145,8 +145,8 @@ bench-stack: tools ## Measure previews, up, down and builds of what is committed
 	@cd bench && go build -o ../.cache/bench/stack ./stack && exec ../.cache/bench/stack $(STACK_FLAGS)
 
 .PHONY: resilience
-resilience: $(SANDBOX) ## Break the sandbox on purpose, count every call, write docs/resilience.md (ONLY=drain,scale for some events)
-	@cd test && go run ./resilience $(if $(ONLY),-only $(ONLY))
+resilience: $(SANDBOX) ## Break the sandbox on purpose, count every call, write docs/resilience.md (ONLY=drain,scale: some events; TRY=1: no page)
+	@cd test && go run ./resilience $(if $(ONLY),-only $(ONLY)) $(if $(TRY),-try)
 
 .PHONY: soak
 soak: $(SANDBOX) ## Keep the usual load for long, and see that nothing grows (SOAK=30m); a part of docs/resilience.md

@@ -19,9 +19,9 @@ func All() []Event {
 	return list
 }
 
-// Short returns events for which one node is enough. They take some three minutes.
+// Short returns events for which one node is enough. They take some four minutes.
 func Short() []Event {
-	list, err := Choose("service-version", "certificate", "service-killed", "envoy-killed", "backend-hung")
+	list, err := Choose("service-version", "certificate", "service-killed", "envoy-killed", "backend-hung", "abuse-deadlines", "abuse-unread")
 	if err != nil {
 		panic(err) // the keys are above
 	}

@@ -4,6 +4,7 @@
 //	go run ./resilience                     everything; some 50 minutes on 2 cores
 //	go run ./resilience -only soak          30 minutes of the usual load, which is not part of everything
 //	go run ./resilience -only scale,drain   these events; the report keeps the others as they were before
+//	go run ./resilience -try -only scale    publishes nothing, and so runs on any machine, busy ones too
 //	go run ./resilience -page               measures nothing and rewrites the page, as after a change of its text
 //
 // results.json holds the results, and docs/resilience the timelines. The command works on a
@@ -44,15 +45,16 @@ const nodeDisk = "2g"
 
 // options describes what to do.
 type options struct {
-	only          string
-	soak          time.Duration
-	page, verbose bool
+	only               string
+	soak               time.Duration
+	try, page, verbose bool
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.only, "only", "", "comma-separated keys of events; all by default")
 	flag.DurationVar(&o.soak, "soak", chaos.SoakTime, "how long the event soak lasts")
+	flag.BoolVar(&o.try, "try", false, "publish nothing; the machine may be busy, or another one")
 	flag.BoolVar(&o.page, "page", false, "measure nothing, write the page from existing results")
 	flag.BoolVar(&o.verbose, "v", false, "show every command with its output")
 	flag.Parse()
@@ -83,12 +85,12 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if err := machine.Quiet(); err != nil {
+	if err := machine.Quiet(); err != nil && !o.try {
 		return err
 	}
-	if results.Machine != here() {
+	if results.Machine != here() && !o.try {
 		if o.only != "" && results.Machine != "" {
-			return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", resultsFile, results.Machine)
+			return fmt.Errorf("%s is of another machine, %s: measure everything, or publish nothing (-try, or TRY=1)", resultsFile, results.Machine)
 		}
 		results = page.Results{Machine: here(), Events: map[string]chaos.Outcome{}}
 	}
@@ -101,7 +103,11 @@ func run(ctx context.Context, o options) error {
 	if o.verbose {
 		log = io.MultiWriter(file, os.Stderr)
 	}
-	if err := measure(ctx, root, events, results, log); err != nil {
+	save := func() error { return publish(root, results) }
+	if o.try {
+		save = func() error { return nil }
+	}
+	if err := measure(ctx, root, events, results, save, log); err != nil {
 		return err
 	}
 	return broken(results, events)
@@ -120,8 +126,9 @@ func chosen(only string, soak time.Duration) ([]chaos.Event, error) {
 	return events, err
 }
 
-// measure starts a sandbox, runs the events on it, and always removes it.
-func measure(ctx context.Context, root string, events []chaos.Event, results page.Results, log io.Writer) (err error) {
+// measure starts a sandbox, runs the events on it, saves the results after each, and always removes
+// the sandbox.
+func measure(ctx context.Context, root string, events []chaos.Event, results page.Results, save func() error, log io.Writer) (err error) {
 	dir := filepath.Join(root, ".cache", "resilience")
 	if err := workcopy.Make(root, dir); err != nil {
 		return err
@@ -154,7 +161,7 @@ func measure(ctx context.Context, root string, events []chaos.Event, results pag
 		}
 		fmt.Println(outcome.Markdown())
 		results.Events[event.Key] = outcome
-		if err := publish(root, results); err != nil {
+		if err := save(); err != nil {
 			return err
 		}
 	}
