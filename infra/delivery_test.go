@@ -160,10 +160,10 @@ func TestDeliveredRolesRaiseNothing(t *testing.T) {
 }
 
 // TestGrantsAreLimited checks that accounts that may change the policy of the project may grant
-// only certain roles.
+// only certain roles. On repositories no condition can say so.
 func TestGrantsAreLimited(t *testing.T) {
 	const list = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly("
-	const nodes = list + "['roles/container.defaultNodeServiceAccount', 'roles/artifactregistry.reader'])"
+	const nodes = list + "['roles/container.defaultNodeServiceAccount'])"
 	key := withDelivery["grpc-edge:kmsKey"]
 	for kms, want := range map[string]string{
 		"":  nodes,
@@ -173,7 +173,7 @@ func TestGrantsAreLimited(t *testing.T) {
 		for _, name := range []string{"deployer-deploy", "destroyer-deploy", "destroyer-destroy", "reviewer-deploy", "reviewer-destroy"} {
 			check(t, result.named(t, grantKind, "delivery-"+name), map[string]any{"condition.expression": want})
 		}
-		for _, name := range []string{"previewer-preview", "planner-preview"} {
+		for _, name := range []string{"previewer-preview", "planner-preview", "deployer-repositories", "destroyer-repositories", "reviewer-repositories"} {
 			check(t, result.named(t, grantKind, "delivery-"+name), map[string]any{"condition": nil})
 		}
 	}

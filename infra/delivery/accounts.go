@@ -17,7 +17,7 @@ import (
 // job describes one job of CI and the account that runs it.
 type job struct {
 	role, title string
-	// roles lists custom roles of the project; see package roles.
+	// roles lists custom roles of the project: those of package roles, and repositories.
 	roles []string
 	// bucket and key are the roles for Pulumi's state: on the bucket, and on the key of the
 	// secrets.
@@ -41,17 +41,25 @@ const (
 	signRole  = "roles/cloudkms.signer"
 )
 
+// repositories is the role with the permission share alone, which no condition limits: Artifact
+// Registry does not recognise modifiedGrantsByRole, and fails requests by a role that is bound
+// with a condition on it (IAM, "Attribute reference for IAM Conditions").
+const (
+	repositories = "repositories"
+	share        = "artifactregistry.repositories.setIamPolicy"
+)
+
 var (
 	previewer = job{role: "previewer", title: "Previews", roles: []string{roles.Preview}, bucket: reads, key: decrypts}
-	deployer  = job{role: "deployer", title: "Deploys", roles: []string{roles.Deploy}, bucket: writes, key: decrypts}
+	deployer  = job{role: "deployer", title: "Deploys", roles: []string{roles.Deploy, repositories}, bucket: writes, key: decrypts}
 	// The planner previews the branch for whoever approves its deployment by Cloud Build.
 	// It stores the plan where builds of pull requests cannot write.
 	planner = job{role: "planner", title: "Plans deployments to", roles: []string{roles.Preview}, bucket: reads, key: decrypts}
 	// The destroyer runs `pulumi up` first, to turn off the deletion protection.
-	destroyer = job{role: "destroyer", title: "Destroys", roles: []string{roles.Deploy, roles.Destroy}, bucket: writes, key: decrypts}
+	destroyer = job{role: "destroyer", title: "Destroys", roles: []string{roles.Deploy, roles.Destroy, repositories}, bucket: writes, key: decrypts}
 	// The reviewer creates new stacks, with their own nodes.
 	reviewer = job{
-		role: "reviewer", title: "Makes stacks of pull requests of", roles: []string{roles.Deploy, roles.Destroy},
+		role: "reviewer", title: "Makes stacks of pull requests of", roles: []string{roles.Deploy, roles.Destroy, repositories},
 		bucket: writes, key: encrypts, anyNodes: true,
 	}
 )
@@ -105,20 +113,33 @@ func (b *builder) customRoles() (map[string]*projects.IAMCustomRole, error) {
 		if err != nil {
 			return nil, err
 		}
-		made[name], err = projects.NewIAMCustomRole(b.ctx, b.name+"-"+name, &projects.IAMCustomRoleArgs{
-			// Only letters, digits, _ and . are allowed in an ID (IAM, "Create and manage
-			// custom roles"), and the name of a stack has no _.
-			RoleId:      pulumi.String("grpcEdge." + name + "." + strings.ReplaceAll(b.Stack, "-", "_")),
-			Title:       pulumi.String(role.Title + " " + b.Stack),
-			Description: pulumi.String(role.Description),
-			Stage:       pulumi.String(role.Stage),
-			// On the project these permissions would let nodes run as any account of it,
-			// including the destroyer, and sign with any key: see nodes and signing.
-			Permissions: pulumi.ToStringArray(slices.DeleteFunc(role.Permissions, func(p string) bool { return p == actAs || p == sign })),
-		}, b.parent)
-		if err != nil {
-			return nil, fmt.Errorf("creating the role for %s: %w", name, err)
+		// On the project actAs and sign would let nodes run as any account of it, including the
+		// destroyer, and sign with any key: see nodes and signing.
+		role.Permissions = slices.DeleteFunc(role.Permissions, func(p string) bool { return p == actAs || p == sign || p == share })
+		if made[name], err = b.customRole(name, role); err != nil {
+			return nil, err
 		}
+	}
+	var err error
+	made[repositories], err = b.customRole(repositories, roles.Role{
+		Title: "grpc-edge repositories", Description: "Lets nodes pull from the repositories of the stack",
+		Stage: "GA", Permissions: []string{share},
+	})
+	return made, err
+}
+
+func (b *builder) customRole(name string, role roles.Role) (*projects.IAMCustomRole, error) {
+	made, err := projects.NewIAMCustomRole(b.ctx, b.name+"-"+name, &projects.IAMCustomRoleArgs{
+		// Only letters, digits, _ and . are allowed in an ID (IAM, "Create and manage
+		// custom roles"), and the name of a stack has no _.
+		RoleId:      pulumi.String("grpcEdge." + name + "." + strings.ReplaceAll(b.Stack, "-", "_")),
+		Title:       pulumi.String(role.Title + " " + b.Stack),
+		Description: pulumi.String(role.Description),
+		Stage:       pulumi.String(role.Stage),
+		Permissions: pulumi.ToStringArray(role.Permissions),
+	}, b.parent)
+	if err != nil {
+		return nil, fmt.Errorf("creating the role for %s: %w", name, err)
 	}
 	return made, nil
 }
@@ -127,7 +148,7 @@ func (b *builder) customRoles() (map[string]*projects.IAMCustomRole, error) {
 func (b *builder) grant(j job, a account, custom map[string]*projects.IAMCustomRole) error {
 	for _, name := range j.roles {
 		binding := &projects.IAMMemberArgs{Project: pulumi.String(b.Project), Role: custom[name].Name, Member: a.member}
-		if name != roles.Preview {
+		if name == roles.Deploy || name == roles.Destroy {
 			binding.Condition = b.limitedGrants()
 		}
 		if _, err := projects.NewIAMMember(b.ctx, b.name+"-"+j.role+"-"+name, binding, b.parent); err != nil {
@@ -147,15 +168,14 @@ func (b *builder) grant(j job, a account, custom map[string]*projects.IAMCustomR
 }
 
 // limitedGrants returns the condition for roles that may change policies: they may grant
-// only the roles that the stack itself grants (IAM, "Set limits on granting roles"). Their
-// other permissions grant nothing, so for them the list of modified roles is empty and the
-// condition holds.
+// only the roles that the stack itself grants to nodes, to services and on its key (IAM, "Set
+// limits on granting roles"). Their other permissions grant nothing, so for them the list of
+// modified roles is empty and the condition holds.
 func (b *builder) limitedGrants() *projects.IAMMemberConditionArgs {
 	grants := func(roles string) string {
 		return "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly([" + roles + "])"
 	}
-	// Nodes get the first two, on the project and on the repositories.
-	granted := append([]string{"roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader"}, b.ServiceRoles...)
+	granted := append([]string{"roles/container.defaultNodeServiceAccount"}, b.ServiceRoles...)
 	expression := grants("'" + strings.Join(granted, "', '") + "'")
 	if b.KMSKey != "" {
 		expression += fmt.Sprintf(" || resource.name == '%s' && %s", b.KMSKey, grants("'"+encrypts+"'"))

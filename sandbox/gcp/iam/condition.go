@@ -23,6 +23,11 @@ var claims = sync.OnceValue(func() *cel.Env {
 // grants or revokes ("Set limits on granting roles", IAM).
 const modifiedGrants = "iam.googleapis.com/modifiedGrantsByRole"
 
+// knowsGrants lists the emulated services that recognise modifiedGrants. A change of a policy
+// in another, such as Artifact Registry, fails with a condition on it, even one that has a
+// default ("Attribute reference for IAM Conditions").
+var knowsGrants = []string{"cloudkms", "compute", "containeranalysis", "iam", "privateca", "resourcemanager", "secretmanager", "storage"}
+
 var texts = cel.ListType(cel.StringType)
 
 // conditions returns the environment of IAM Conditions ("Attribute reference for IAM
@@ -108,14 +113,18 @@ func meets(n gcp.Need, condition gcp.Properties) bool {
 	if err != nil {
 		return false
 	}
-	resource, api := map[string]string{"name": "", "service": ""}, map[string][]string{}
-	if service, _, _ := strings.Cut(n.Permission, "."); slices.Contains(namedResources, service) {
+	service, _, _ := strings.Cut(n.Permission, ".")
+	resource := map[string]string{"name": "", "service": ""}
+	if slices.Contains(namedResources, service) {
 		resource["name"], resource["service"] = conditionName(service, n.Resource), apiOf(service)
 	}
-	if n.Role != "" {
-		api[modifiedGrants] = []string{n.Role}
+	attributes := map[string]any{"resource": resource}
+	if n.Role == "" {
+		attributes["api"] = map[string][]string{}
+	} else if slices.Contains(knowsGrants, service) {
+		attributes["api"] = map[string][]string{modifiedGrants: {n.Role}}
 	}
-	result, _, err := program.Eval(map[string]any{"resource": resource, "api": api})
+	result, _, err := program.Eval(attributes)
 	return err == nil && result == types.True
 }
 

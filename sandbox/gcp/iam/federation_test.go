@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
 	"example.com/grpc-edge/sandbox/gcp/compute"
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 	"example.com/grpc-edge/sandbox/gcp/iam"
@@ -98,7 +99,8 @@ func TestConditionLimitsWhatMayBeGranted(t *testing.T) {
 	gcptest.Create(t, c, iam.KindServiceAccount, gcp.Properties{"accountId": "ci-account"})
 	gcptest.Create(t, c, iam.KindCustomRole, gcp.Properties{"roleId": "deploy", "title": "CI", "permissions": []any{
 		"resourcemanager.projects.getIamPolicy", "resourcemanager.projects.setIamPolicy", "cloudkms.cryptoKeys.getIamPolicy",
-		"cloudkms.cryptoKeys.setIamPolicy", "compute.networks.get"}})
+		"cloudkms.cryptoKeys.setIamPolicy", "compute.networks.get", "artifactregistry.repositories.getIamPolicy",
+		"artifactregistry.repositories.setIamPolicy"}})
 	gcptest.Create(t, c, iam.KindProjectMember, grantIf("projects/test-project/roles/deploy", "serviceAccount:"+gcptest.CIEmail,
 		"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/logging.logWriter'])"+
 			" || resource.name == '"+gcptest.KeyName+"' && api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(['roles/cloudkms.cryptoKeyDecrypter'])"))
@@ -117,6 +119,8 @@ func TestConditionLimitsWhatMayBeGranted(t *testing.T) {
 		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.cryptoKeyDecrypter", "cryptoKeyId": gcptest.KeyName}, 0},
 		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.cryptoKeyDecrypter", "cryptoKeyId": gcptest.KeyName + "-2"}, 403},
 		{kms.KindCryptoKeyMember, gcp.Properties{"role": "roles/cloudkms.admin", "cryptoKeyId": gcptest.KeyName}, 403},
+		// Artifact Registry does not know which roles a call changes, and refuses even those allowed.
+		{artifactregistry.KindRepositoryMember, gcp.Properties{"role": "roles/logging.logWriter", "repository": "images", "location": "us-central1"}, 403},
 	} {
 		config := gcptest.With(test.config, gcp.Properties{"member": gcptest.Member})
 		o, err := c.Create(ctx, test.kind, gcptest.Here, config)

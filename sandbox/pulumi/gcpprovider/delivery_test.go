@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/artifactregistry"
 	"example.com/grpc-edge/sandbox/gcp/cloudbuild"
 	"example.com/grpc-edge/sandbox/gcp/compute"
 	"example.com/grpc-edge/sandbox/gcp/container"
@@ -38,12 +39,8 @@ func (e *engine) deliver() map[string]state {
 			continue
 		}
 		if token == customRoleType {
-			var role customRole
-			read(e.t, roleFile(strings.TrimPrefix(name, "delivery-")), &role)
-			// See infra/delivery: these are granted on the account of nodes, and the key, alone.
-			r.Inputs["permissions"] = anys(slices.DeleteFunc(role.Permissions, func(p string) bool {
-				return p == "iam.serviceAccounts.actAs" || p == "cloudkms.cryptoKeyVersions.useToSign"
-			}))
+			// A list leaves out permissions.
+			r.Inputs["permissions"] = anys(e.held(strings.TrimPrefix(name, "delivery-")))
 		}
 		for key, value := range r.Inputs {
 			if text, ok := value.(string); ok { // a list has names and numbers for what is not known yet
@@ -54,6 +51,20 @@ func (e *engine) deliver() map[string]state {
 		made[name] = e.create(token, r.Inputs)
 	}
 	return made
+}
+
+// held returns the permissions that a role of delivery holds, see infra/delivery.
+func (e *engine) held(name string) []string {
+	e.t.Helper()
+	const share = "artifactregistry.repositories.setIamPolicy"
+	if name == "repositories" {
+		return []string{share}
+	}
+	var role customRole
+	read(e.t, roleFile(name), &role)
+	return slices.DeleteFunc(role.Permissions, func(p string) bool {
+		return p == "iam.serviceAccounts.actAs" || p == "cloudkms.cryptoKeyVersions.useToSign" || p == share
+	})
 }
 
 func rank(order []string, r registered) int {
@@ -80,6 +91,10 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 	onKey := func(key, role string) gcp.Call {
 		return gcp.Call{Verb: gcp.VerbCreate, Kind: kms.KindCryptoKeyMember, Name: key + "/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
 	}
+	onRepository := func(role string) gcp.Call {
+		return gcp.Call{Verb: gcp.VerbCreate, Kind: artifactregistry.KindRepositoryMember,
+			Name: project + "/locations/us-central1/repositories/r/iam/" + role + "/x", Config: gcp.Properties{"role": role}}
+	}
 	runAs := func(account string) gcp.Call {
 		return gcp.Call{Verb: gcp.VerbCreate, Kind: container.KindNodePool, Name: clusterName + "/nodePools/p",
 			Config: gcp.Properties{"nodeConfig": gcp.Properties{"serviceAccount": account}}}
@@ -104,6 +119,7 @@ func TestDeliveredAccountsMayDoTheirJobAlone(t *testing.T) {
 		{"make the network", network(gcp.VerbCreate), "deployer destroyer reviewer"},
 		{"delete the network", network(gcp.VerbDelete), "destroyer reviewer"},
 		{"grant nodes their role", grant("roles/container.defaultNodeServiceAccount"), "deployer destroyer reviewer"},
+		{"let nodes pull images", onRepository("roles/artifactregistry.reader"), "deployer destroyer reviewer"},
 		{"make an owner", grant("roles/owner"), ""},
 		{"grant any key", grant("roles/cloudkms.cryptoKeyEncrypterDecrypter"), ""},
 		{"grant its own role to another", grant("projects/test-project/roles/grpcEdge.deploy.sandbox"), ""},
