@@ -197,6 +197,7 @@ func (r *reader) read() *Config {
 	c.Certificate = r.certificate(c.Authorities)
 	c.Service = r.serviceDefaults()
 	c.Services = r.services(c)
+	r.checkRoles(c)
 	r.refuseUnknown()
 	return c
 }

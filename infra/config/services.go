@@ -76,6 +76,22 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 	}
 }
 
+// mostServiceRoles is how many roles all services together may have with delivery. The condition
+// that says what CI may grant lists them and the role of nodes, and takes 10 (IAM, "Set limits
+// on granting roles"). Two such lists, of which either may hold, are not enough: the provider
+// sends several grants in one request, whose roles may be in both (terraform-provider-google,
+// tpgiamresource: IamWithBatching).
+const mostServiceRoles = 9
+
+// checkRoles checks the roles of services that CI grants.
+func (r *reader) checkRoles(c *Config) {
+	if roles := c.ServiceRoles(); c.Delivery.Enabled() && len(roles) > mostServiceRoles {
+		r.report("grpc-edge:services", "and services/*/service.yaml have %d different roles, but where %s or %s is set there may be %d; "+
+			"replace some by a custom role that holds their permissions, or have an owner grant some to the pods' principals (docs/services.md)",
+			len(roles), repositoryKey, cloudBuildKey, mostServiceRoles)
+	}
+}
+
 // internalRanges lists the blocks that a VPC may use and the internet does not (VPC, "Valid
 // IPv4 ranges"), and link-local addresses.
 var internalRanges = []string{

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +112,36 @@ func TestNamesInZones(t *testing.T) {
 		_, err := loadServices(t, declared, zones, false)
 		if got := message(err); got != want {
 			t.Errorf("zoneAware %s: got\n%s\nwant\n%s", aware, got, want)
+		}
+	}
+}
+
+// TestRolesThatCIGrants checks what services may have where CI grants it.
+func TestRolesThatCIGrants(t *testing.T) {
+	t.Parallel()
+	many := func(n int) []catalog.Role {
+		var roles []catalog.Role
+		for i := range n {
+			roles = append(roles, catalog.Role{Role: fmt.Sprintf("roles/a.b%d", i%10)})
+		}
+		return roles
+	}
+	tests := []struct {
+		roles    []catalog.Role
+		delivery Delivery
+		want     string
+	}{
+		{many(10), Delivery{}, ""},
+		{many(9), Delivery{Repository: "o/r"}, ""},
+		{append(many(9), many(9)...), Delivery{Repository: "o/r"}, ""}, // each counts once
+		{many(10), Delivery{Repository: "o/r"}, "  grpc-edge:services and services/*/service.yaml have 10 different roles, but where grpc-edge:githubRepository or " +
+			"grpc-edge:cloudBuildRepository is set there may be 9; replace some by a custom role that holds their permissions, or have an owner grant some to the pods' principals (docs/services.md)"},
+	}
+	for _, test := range tests {
+		r := &reader{problems: map[string]string{}}
+		r.checkRoles(&Config{Delivery: test.delivery, Services: []catalog.Service{{Name: "shop", Spec: catalog.Spec{Roles: test.roles}}}})
+		if diff := cmp.Diff(test.want, message(r.err())); diff != "" {
+			t.Errorf("%v %+v (-want +got):\n%s", test.roles, test.delivery, diff)
 		}
 	}
 }

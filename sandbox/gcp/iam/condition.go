@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	celref "cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
@@ -83,16 +84,30 @@ func checkCondition(c *gcp.Checker) {
 	if n := len(c.P.Text("condition.description")); n > 256 {
 		c.Wrong("condition.description", "%d characters are more than 256", n)
 	}
-	ast, issues := conditions().Compile(expression)
+	compiled, issues := conditions().Compile(expression)
 	switch {
 	case issues.Err() != nil:
 		c.Wrong("condition.expression", "%q is not a condition: %v", expression, issues.Err())
-	case !ast.OutputType().IsExactType(cel.BoolType):
+	case !compiled.OutputType().IsExactType(cel.BoolType):
 		c.Wrong("condition.expression", "%q must be true or false", expression)
+	case longestList(compiled) > mostRoles:
+		c.Wrong("condition.expression", "hasOnly takes at most %d values", mostRoles)
 	}
 	if slices.Contains([]string{"roles/owner", "roles/editor", "roles/viewer"}, c.P.Text("role")) {
 		c.Wrong("condition", "a basic role cannot be granted with a condition")
 	}
+}
+
+// mostRoles is how many roles hasOnly takes ("Set limits on granting roles").
+const mostRoles = 10
+
+// longestList returns the length of the longest list that an expression gives to hasOnly.
+func longestList(compiled *cel.Ast) int {
+	longest := 0
+	for _, call := range ast.MatchDescendants(ast.NavigateAST(compiled.NativeRep()), ast.FunctionMatcher("hasOnly")) {
+		longest = max(longest, call.AsCall().Args()[0].AsList().Size())
+	}
+	return longest
 }
 
 // namedResources lists the emulated services whose resources have attributes in conditions
@@ -105,11 +120,11 @@ func meets(n gcp.Need, condition gcp.Properties) bool {
 	if condition == nil {
 		return true
 	}
-	ast, issues := conditions().Compile(condition.Text("expression"))
+	compiled, issues := conditions().Compile(condition.Text("expression"))
 	if issues.Err() != nil {
 		return false
 	}
-	program, err := conditions().Program(ast)
+	program, err := conditions().Program(compiled)
 	if err != nil {
 		return false
 	}

@@ -1,6 +1,7 @@
 package iam_test
 
 import (
+	"strings"
 	"testing"
 
 	"example.com/grpc-edge/sandbox/gcp"
@@ -32,6 +33,8 @@ func TestCreateIsRefused(t *testing.T) {
 	refuse("condition of a basic role", iam.KindProjectMember, grantIf("roles/viewer", gcptest.Member, "true"), 400, "a basic role cannot be granted")
 	refuse("condition that is no CEL", iam.KindProjectMember, grantIf("roles/browser", gcptest.Member, "resource.name ="), 400, "is not a condition")
 	refuse("condition that is no truth", iam.KindProjectMember, grantIf("roles/browser", gcptest.Member, "resource.name"), 400, "must be true or false")
+	refuse("condition with too many roles", iam.KindProjectMember, grantIf("roles/browser", gcptest.Member,
+		"api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', []).hasOnly(["+strings.Repeat("'roles/x', ", 10)+"'roles/x'])"), 400, "hasOnly takes at most 10 values")
 	refuse("pool ID", iam.KindIdentityPool, gcp.Properties{"workloadIdentityPoolId": "abc"}, 400, "4-32 lowercase letters")
 	refuse("pool of Google", iam.KindIdentityPool, gcp.Properties{"workloadIdentityPoolId": "gcp-pool"}, 400, "gcp- is reserved")
 	refuse("provider without pool", iam.KindIdentityProvider, gcptest.With(providerConfig, gcp.Properties{"workloadIdentityPoolId": "nope"}), 404, "workloadIdentityPools/nope' was not found")
