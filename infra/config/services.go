@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -83,12 +84,31 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 // tpgiamresource: IamWithBatching).
 const mostServiceRoles = 9
 
-// checkRoles checks the roles of services that CI grants.
+// basicRoles lists the roles that cover every service of Google (IAM, "Basic roles").
+var basicRoles = []string{"roles/owner", "roles/editor", "roles/viewer", "roles/admin", "roles/writer", "roles/reader"}
+
+// checkRoles checks the roles of services that CI grants. CI can grant them to itself, too, so
+// none of them may hold permissions to change policies (IAM, "Set limits on granting roles",
+// Warning). Of predefined roles, those of administrators do.
 func (r *reader) checkRoles(c *Config) {
-	if roles := c.ServiceRoles(); c.Delivery.Enabled() && len(roles) > mostServiceRoles {
+	if !c.Delivery.Enabled() {
+		return
+	}
+	if roles := c.ServiceRoles(); len(roles) > mostServiceRoles {
 		r.report("grpc-edge:services", "and services/*/service.yaml have %d different roles, but where %s or %s is set there may be %d; "+
 			"replace some by a custom role that holds their permissions, or have an owner grant some to the pods' principals (docs/services.md)",
 			len(roles), repositoryKey, cloudBuildKey, mostServiceRoles)
+	}
+	for _, s := range c.Services {
+		for i, role := range s.Roles {
+			if slices.Contains(basicRoles, role.Role) {
+				r.report(s.At("roles"), "[%d] is the basic role %s, which CI could grant to itself; it must be a predefined role such as roles/pubsub.publisher, or a custom one",
+					i, role.Role)
+			} else if strings.HasSuffix(strings.ToLower(role.Role), "admin") {
+				r.warnings = append(r.warnings, fmt.Sprintf("%s[%d] is %s: if it may change policies, CI, which grants it, can give itself more rights; "+
+					"choose a narrower role if there is one, such as roles/pubsub.publisher instead of roles/pubsub.admin", s.At("roles"), i, role.Role))
+			}
+		}
 	}
 }
 

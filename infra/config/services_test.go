@@ -126,22 +126,36 @@ func TestRolesThatCIGrants(t *testing.T) {
 		}
 		return roles
 	}
+	named := func(name string) []catalog.Role {
+		return []catalog.Role{{Role: "roles/pubsub.publisher"}, {Role: name}}
+	}
+	const key, warning = "services/shop/service.yaml roles[1] is ", ": if it may change policies, CI, which grants it, can give itself more rights"
+	github := Delivery{Repository: "o/r"}
 	tests := []struct {
-		roles    []catalog.Role
-		delivery Delivery
-		want     string
+		roles      []catalog.Role
+		delivery   Delivery
+		want, warn string // the warning is the beginning of one
 	}{
-		{many(10), Delivery{}, ""},
-		{many(9), Delivery{Repository: "o/r"}, ""},
-		{append(many(9), many(9)...), Delivery{Repository: "o/r"}, ""}, // each counts once
-		{many(10), Delivery{Repository: "o/r"}, "  grpc-edge:services and services/*/service.yaml have 10 different roles, but where grpc-edge:githubRepository or " +
-			"grpc-edge:cloudBuildRepository is set there may be 9; replace some by a custom role that holds their permissions, or have an owner grant some to the pods' principals (docs/services.md)"},
+		{many(10), Delivery{}, "", ""},
+		{many(9), github, "", ""},
+		{append(many(9), many(9)...), github, "", ""}, // each counts once
+		{named("roles/owner"), Delivery{}, "", ""},
+		{named("roles/owner"), github, "  " + key + "the basic role roles/owner, which CI could grant to itself; it must be a predefined role such as roles/pubsub.publisher, or a custom one", ""},
+		{named("roles/browser"), github, "", ""},
+		{named("roles/pubsub.admin"), Delivery{}, "", ""},
+		{named("roles/pubsub.admin"), github, "", key + "roles/pubsub.admin" + warning},
+		{named("roles/iam.securityAdmin"), github, "", key + "roles/iam.securityAdmin" + warning},
+		{many(10), github, "  grpc-edge:services and services/*/service.yaml have 10 different roles, but where grpc-edge:githubRepository or " +
+			"grpc-edge:cloudBuildRepository is set there may be 9; replace some by a custom role that holds their permissions, or have an owner grant some to the pods' principals (docs/services.md)", ""},
 	}
 	for _, test := range tests {
 		r := &reader{problems: map[string]string{}}
 		r.checkRoles(&Config{Delivery: test.delivery, Services: []catalog.Service{{Name: "shop", Spec: catalog.Spec{Roles: test.roles}}}})
 		if diff := cmp.Diff(test.want, message(r.err())); diff != "" {
 			t.Errorf("%v %+v (-want +got):\n%s", test.roles, test.delivery, diff)
+		}
+		if got := strings.Join(r.warnings, "; "); (test.warn == "") != (got == "") || !strings.HasPrefix(got, test.warn) {
+			t.Errorf("%v %+v: warning %q, want %q", test.roles, test.delivery, got, test.warn)
 		}
 	}
 }

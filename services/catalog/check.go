@@ -53,7 +53,7 @@ type checker struct {
 }
 
 func (c *checker) report(key, format string, args ...any) {
-	c.problems = append(c.problems, Problem{c.at(key), fmt.Sprintf(format, args...)})
+	c.problems = append(c.problems, Problem{c.At(key), fmt.Sprintf(format, args...)})
 }
 
 // check returns everything that is wrong with the service, whose folder is dir.

@@ -59,7 +59,7 @@ func (s *Service) checkServes() []Problem {
 	var problems []Problem
 	for i, name := range s.Serves {
 		if !slices.Contains(declared, name) {
-			problems = append(problems, Problem{s.at("serves"), fmt.Sprintf("[%d] is %q; %s", i, name, oneOf(declared))})
+			problems = append(problems, Problem{s.At("serves"), fmt.Sprintf("[%d] is %q; %s", i, name, oneOf(declared))})
 		}
 	}
 	return problems

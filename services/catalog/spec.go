@@ -144,10 +144,10 @@ func (s Secret) Parts(project string) (secretProject, name, version string) {
 func (s *Service) fill(content []byte, override any) []Problem {
 	declared := map[string]any{}
 	if err := yaml.Unmarshal(content, &declared); err != nil {
-		return []Problem{{s.at(""), "cannot be read: " + strings.TrimPrefix(err.Error(), "yaml: ")}}
+		return []Problem{{s.At(""), "cannot be read: " + strings.TrimPrefix(err.Error(), "yaml: ")}}
 	}
 	if value, ok := hasValue(declared); ok {
-		return []Problem{{s.at(value), "is a secret in the clear; remove it, and set it with: pulumi config set --secret --path '" + stackKey + "." + s.Name + "." + value + "' VALUE"}}
+		return []Problem{{s.At(value), "is a secret in the clear; remove it, and set it with: pulumi config set --secret --path '" + stackKey + "." + s.Name + "." + value + "' VALUE"}}
 	}
 	over, ok := override.(map[string]any)
 	if override != nil && !ok {
@@ -173,12 +173,12 @@ func (s *Service) set(key string, value any) []Problem {
 	names, fields := decode.Fields(reflect.TypeFor[Spec]())
 	i := slices.Index(names, key)
 	if i < 0 {
-		return []Problem{{s.at(key), decode.Unknown(key, names)}}
+		return []Problem{{s.At(key), decode.Unknown(key, names)}}
 	}
 	var problems []Problem
 	field := reflect.New(fields[i].Type)
 	decode.Value("", value, field.Interface(), func(path, message string) {
-		problems = append(problems, Problem{s.at(key) + path, message})
+		problems = append(problems, Problem{s.At(key) + path, message})
 	})
 	if len(problems) > 0 {
 		return problems
@@ -193,9 +193,9 @@ func Keys() []string {
 	return names
 }
 
-// at returns the place of a key's value: the stack if it overrides the key, otherwise
+// At returns the place of a key's value: the stack if it overrides the key, otherwise
 // service.yaml.
-func (s *Service) at(key string) string {
+func (s *Service) At(key string) string {
 	if _, ok := s.overridden[strings.SplitN(key, ".", 2)[0]]; ok && key != "" {
 		return stackKey + "." + s.Name + "." + key
 	}
