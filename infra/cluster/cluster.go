@@ -196,7 +196,7 @@ func standard(cluster *container.ClusterArgs, args *Args) {
 	// (terraform-google-kubernetes-engine issue 1795).
 	cluster.RemoveDefaultNodePool = pulumi.Bool(true)
 	cluster.InitialNodeCount = pulumi.Int(1)
-	cluster.NodeConfig = container.ClusterNodeConfigArgs{
+	nodes := container.ClusterNodeConfigArgs{
 		MachineType:    pulumi.String("e2-medium"),
 		DiskType:       pulumi.String("pd-standard"),
 		DiskSizeGb:     pulumi.Int(30),
@@ -207,4 +207,8 @@ func standard(cluster *container.ClusterArgs, args *Args) {
 			EnableIntegrityMonitoring: pulumi.Bool(true),
 		},
 	}
+	if args.KMSKey != "" {
+		nodes.BootDiskKmsKey = pulumi.String(args.KMSKey)
+	}
+	cluster.NodeConfig = nodes
 }

@@ -171,6 +171,9 @@ func admitCluster(t *gcp.Change) error {
 	if err := kms.MayEncrypt(t, p.Text("databaseEncryption.keyName"), gcp.Agents["container.googleapis.com"]); err != nil {
 		return err
 	}
+	if err := kms.MayEncrypt(t, p.Text("nodeConfig.bootDiskKmsKey"), "compute-system"); err != nil {
+		return err
+	}
 	if enforces(t.New) {
 		if err := t.RequireAPI("binaryauthorization.googleapis.com", t.New.Project()); err != nil {
 			return err

@@ -32,6 +32,8 @@ func TestCreateIsRefused(t *testing.T) {
 	refuse("identity namespace", container.KindCluster, gcptest.With(gcptest.ClusterConfig, gcp.Properties{"name": "c", "workloadIdentityConfig": gcp.Properties{"workloadPool": "x.svc.id.goog"}}), 400, "the only supported identity namespace")
 	refuse("Dataplane V2", container.KindCluster, gcptest.With(gcptest.ClusterConfig, gcp.Properties{"name": "c", "datapathProvider": "ADVANCED_DATAPATH", "networkPolicy": gcp.Properties{"enabled": true}}), 400, "DatapathProvider=ADVANCED_DATAPATH")
 	refuse("monitored component", container.KindCluster, gcptest.With(gcptest.ClusterConfig, gcp.Properties{"name": "c", "monitoringConfig": gcp.Properties{"enableComponents": []any{"WORKLOADS"}}}), 400, `"WORKLOADS" is not one of SYSTEM_COMPONENTS`)
+	refuse("key of the default pool that may not be used", container.KindCluster, gcptest.With(gcptest.ClusterConfig, gcp.Properties{"name": "c", "nodeConfig": gcp.Properties{"bootDiskKmsKey": gcptest.KeyName},
+		"privateClusterConfig": gcp.Properties{"enablePrivateNodes": true, "masterIpv4CidrBlock": "172.16.1.0/28"}}), 403, "compute-system.iam.gserviceaccount.com")
 	refuse("zone", container.KindCluster, gcptest.With(gcptest.ClusterConfig, gcp.Properties{"name": "c", "nodeLocations": []any{"us-east1-b"}}), 400, `Invalid node location "us-east1-b"`)
 	refuse("pool without cluster", container.KindNodePool, gcptest.With(gcptest.PoolConfig, gcp.Properties{"cluster": "nope", "location": "us-central1"}), 404, "clusters/nope' was not found")
 	refuse("pool account", container.KindNodePool, gcptest.With(gcptest.PoolConfig, gcp.Properties{"name": "p", "nodeConfig": gcp.Properties{"serviceAccount": "no@test-project.iam.gserviceaccount.com"}}), 400, "does not exist")
