@@ -378,3 +378,19 @@ func TestDockerHub(t *testing.T) {
 		}
 	}
 }
+
+// Pods of a spot machine have no time for what a longer period is for.
+func TestSpotMachinesCutTheirPodsShort(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		spot    bool
+		seconds int
+		want    int // warnings
+	}{{true, 30, 0}, {true, 42, 0}, {true, 43, 1}, {false, 3600, 0}} {
+		r := &reader{}
+		r.checkNotice(&Config{Cluster: Cluster{Spot: test.spot}, Termination: time.Duration(test.seconds) * time.Second})
+		if len(r.warnings) != test.want {
+			t.Errorf("spot %t, %d s: warnings %q, want %d", test.spot, test.seconds, r.warnings, test.want)
+		}
+	}
+}
