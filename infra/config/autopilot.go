@@ -1,5 +1,11 @@
 package config
 
+import (
+	"math"
+
+	"example.com/grpc-edge/services/catalog"
+)
+
 const modeKey = "grpc-edge:clusterMode"
 
 // standardOnly lists the keys that have no effect in an Autopilot cluster (GKE, "Compare
@@ -33,4 +39,35 @@ func (r *reader) autopilot() bool {
 		r.refuse(loggingKey, value, "a list with SYSTEM_COMPONENTS: an Autopilot cluster always has the logs of the system")
 	}
 	return true
+}
+
+// Autopilot's bounds for what a pod asks for (GKE, "Resource requests in Autopilot",
+// general-purpose, clusters that support bursting).
+const (
+	leastMillicores = 50
+	leastMiB        = 52
+	// The memory for each core.
+	leastMiBPerCore = 1024
+	mostMiBPerCore  = 6.5 * 1024
+)
+
+// checkRequests checks that Autopilot leaves the requests of a service as they are. It would
+// raise what is too little for the other, which would be a permanent diff. The catalog checks
+// the form of the quantities.
+func (r *reader) checkRequests(s catalog.Service) {
+	cpu, err := catalog.Millicores(s.CPU)
+	bytes, wrong := catalog.Bytes(s.Memory)
+	if err != nil || wrong != nil {
+		return
+	}
+	memory := float64(bytes) / (1 << 20)
+	if cpu < leastMillicores {
+		r.report(s.At("cpu"), "is %s; with %s autopilot it must be at least %dm", s.CPU, modeKey, leastMillicores)
+		return
+	}
+	if least := max(leastMiB, math.Ceil(cpu/1000*leastMiBPerCore)); memory < least {
+		r.report(s.At("memory"), "is %s; with %s autopilot and cpu %s it must be at least %.0fMi", s.Memory, modeKey, s.CPU, least)
+	} else if least := math.Ceil(memory / mostMiBPerCore * 1000); cpu < least {
+		r.report(s.At("cpu"), "is %s; with %s autopilot and memory %s it must be at least %.0fm", s.CPU, modeKey, s.Memory, least)
+	}
 }

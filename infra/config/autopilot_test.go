@@ -57,3 +57,35 @@ func TestAutopilotRefusesKeysOfNodes(t *testing.T) {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
 }
+
+// TestAutopilotRaisesNoRequest checks the bounds of what a service may ask for.
+func TestAutopilotRaisesNoRequest(t *testing.T) {
+	t.Parallel()
+	const key, mode = "  services/shop/service.yaml ", "; with grpc-edge:clusterMode autopilot "
+	tests := []struct{ spec, want string }{
+		{"", ""},
+		{"{cpu: 50m, memory: 52Mi}", ""},
+		{"{cpu: 49m, memory: 64Mi}", key + "cpu is 49m" + mode + "it must be at least 50m"},
+		{"{cpu: 50m, memory: 51Mi}", key + "memory is 51Mi" + mode + "and cpu 50m it must be at least 52Mi"},
+		{"{cpu: 500m, memory: 512Mi}", ""},
+		{"cpu: 500m", key + "memory is 64Mi" + mode + "and cpu 500m it must be at least 512Mi"},
+		{"{cpu: 51m, memory: 52Mi}", key + "memory is 52Mi" + mode + "and cpu 51m it must be at least 53Mi"},
+		{`{cpu: "2", memory: 13Gi}`, ""},
+		{`{cpu: "1.5", memory: 10Gi}`, key + "cpu is 1.5" + mode + "and memory 10Gi it must be at least 1539m"},
+		{"memory: 1Gi", key + "cpu is 50m" + mode + "and memory 1Gi it must be at least 154m"},
+		{"cpu: much", key + `cpu is "much"; it must be cores or thousandths of one, such as 250m or 2`},
+	}
+	for _, test := range tests {
+		declared := map[string]string{"shop": test.spec}
+		_, err := loadServices(t, declared, map[string]string{modeKey: "autopilot", "grpc-edge:clusterLocation": ""}, false)
+		if diff := cmp.Diff(test.want, message(err)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.spec, diff)
+		}
+		if !strings.Contains(test.want, mode) {
+			continue
+		}
+		if _, err := loadServices(t, declared, nil, false); err != nil {
+			t.Errorf("%s in a Standard cluster: %v, want nil", test.spec, err)
+		}
+	}
+}

@@ -48,6 +48,9 @@ func (r *reader) services(c *Config) []catalog.Service {
 	}
 	for _, s := range list {
 		r.checkService(c, s)
+		if c.Cluster.Autopilot {
+			r.checkRequests(s)
+		}
 		if c.Edge.ZoneAware && !s.Private {
 			r.checkZoneNames(c.Cluster.Zones, s.Name, list)
 		}

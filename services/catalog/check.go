@@ -20,7 +20,6 @@ import (
 
 var (
 	byDigest = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}$`)
-	cpuRule  = regexp.MustCompile(`^([1-9][0-9]*m|[0-9]+(\.[0-9]+)?)$`)
 	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	// secretKey matches a key of a Secret of Kubernetes, and filePath a path whose key in a
 	// ConfigMap is one.
@@ -81,12 +80,13 @@ func (s *Service) check(dir string) []Problem {
 // checkSize checks the numbers that the service itself sets. The stack's own keys have
 // their own checks.
 func (c *checker) checkSize() {
-	for key, value := range map[string]string{"cpu": c.CPU, "cpuLimit": c.CPULimit} {
-		if !cpuRule.MatchString(value) && (key == "cpu" || value != "") {
-			c.report(key, "is %q; it must be cores or thousandths of one, such as 250m or 2", value)
-		}
+	cpu, err := Millicores(c.CPU)
+	if err != nil {
+		c.report("cpu", "is %q; it must be %s", c.CPU, cores)
 	}
-	if cpuRule.MatchString(c.CPU) && cpuRule.MatchString(c.CPULimit) && millicores(c.CPULimit) < millicores(c.CPU) {
+	if most, wrong := Millicores(c.CPULimit); c.CPULimit != "" && wrong != nil {
+		c.report("cpuLimit", "is %q; it must be %s", c.CPULimit, cores)
+	} else if c.CPULimit != "" && err == nil && most < cpu {
 		c.report("cpuLimit", "is %s; it must be at least cpu, %s", c.CPULimit, c.CPU)
 	}
 	if _, err := Bytes(c.Memory); err != nil {

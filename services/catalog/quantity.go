@@ -10,7 +10,13 @@ import (
 // quantities describes the values that [Bytes] accepts.
 const quantities = "a number of Ki, Mi or Gi, such as 256Mi"
 
-var quantityRule = regexp.MustCompile(`^([1-9][0-9]{0,9})(Ki|Mi|Gi)$`)
+// cores describes the values that [Millicores] accepts.
+const cores = "cores or thousandths of one, such as 250m or 2"
+
+var (
+	quantityRule = regexp.MustCompile(`^([1-9][0-9]{0,9})(Ki|Mi|Gi)$`)
+	cpuRule      = regexp.MustCompile(`^([1-9][0-9]*m|[0-9]+(\.[0-9]+)?)$`)
+)
 
 // Bytes returns the number of bytes in a quantity such as 256Mi. Of Kubernetes'
 // forms it accepts those with a binary suffix.
@@ -23,12 +29,15 @@ func Bytes(quantity string) (int64, error) {
 	return number << map[string]int{"Ki": 10, "Mi": 20, "Gi": 30}[parts[2]], err
 }
 
-// millicores returns the thousandths of a core in a quantity that [cpuRule] matches.
-func millicores(quantity string) float64 {
-	thousandths, isThousandths := strings.CutSuffix(quantity, "m")
-	number, _ := strconv.ParseFloat(thousandths, 64) // the rule allows digits and a point
-	if isThousandths {
-		return number
+// Millicores returns the thousandths of a core in a quantity such as 250m or 0.5.
+func Millicores(quantity string) (float64, error) {
+	if !cpuRule.MatchString(quantity) {
+		return 0, fmt.Errorf("%q is not %s", quantity, cores)
 	}
-	return number * 1000
+	thousandths, isThousandths := strings.CutSuffix(quantity, "m")
+	number, err := strconv.ParseFloat(thousandths, 64)
+	if !isThousandths {
+		number *= 1000
+	}
+	return number, err
 }
