@@ -60,7 +60,7 @@ type Config struct {
 	Issuers []Issuer
 	// Rules restrict who may call a service or method, and how often.
 	Rules []Rule
-	// ClientRate limits the calls of one client, an IPv4 address or an IPv6 network of /64, at
+	// ClientRate limits the calls of one client, an IPv4 address or an IPv6 network of /56, at
 	// each Envoy. Further calls get RESOURCE_EXHAUSTED. The zero value is no limit.
 	ClientRate Rate
 

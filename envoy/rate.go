@@ -17,9 +17,9 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// clientNetwork is the length of the prefix that one IPv6 client has: a site gets at least a
-// /64 (RFC 6177), and a host may use any address of it.
-const clientNetwork = 64
+// clientNetwork is the length of the prefix that one IPv6 client has: a home may have a /56
+// (RIPE-690, section 4.2), and use any address of it. Package chassis counts callers alike.
+const clientNetwork = 56
 
 // clientBuckets is the number of clients with a bucket in memory, less than 10 MB in all. The least recently used bucket is dropped, and is full again when its
 // client comes back.

@@ -78,6 +78,39 @@ func TestFindingYourWay(t *testing.T) {
 	}
 }
 
+// TestChangesAreDocumented checks that the page that says what a changed key does has each key: by its
+// name, by the beginning of several names and "…", or by a link to its group.
+func TestChangesAreDocumented(t *testing.T) {
+	t.Parallel()
+	page := filepath.Join(repository, "docs", "operations.md")
+	_, table, _ := strings.Cut(textOf(t, page), "\n### What a changed key does\n")
+	table, _, _ = strings.Cut(table, "\n\nThe rules behind")
+	var exact, beginnings []string
+	for _, found := range name.FindAllStringSubmatch(table, -1) {
+		if beginning, several := strings.CutSuffix(found[1], "…"); several {
+			beginnings = append(beginnings, beginning)
+		}
+		exact = append(exact, found[1])
+	}
+	groups := link.FindAllStringSubmatch(table, -1)
+	p, err := readProject(filepath.Join(repository, "Pulumi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range p.groups {
+		anchor := anchors("## " + g.title)[0]
+		if slices.ContainsFunc(groups, func(found []string) bool { return found[1] == "configuration.md" && found[2] == anchor }) {
+			continue
+		}
+		for _, k := range g.keys {
+			begins := func(beginning string) bool { return beginning != "" && strings.HasPrefix(k.name, beginning) }
+			if !slices.Contains(exact, k.name) && !slices.ContainsFunc(beginnings, begins) {
+				t.Errorf("%s does not say what a change of %s does", page, k.name)
+			}
+		}
+	}
+}
+
 func textOf(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
