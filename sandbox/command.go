@@ -127,8 +127,8 @@ func newCommand() *cobra.Command {
 	root.AddCommand(faultCommand(), pauseCommand())
 	add("version", "Print the commit that runs", none, printVersion)
 	add("report", "Pack logs and state for a bug report, without secrets", none, packReport)
-	add("drift NAME delete|KEY=VALUE...", "Change or delete an object of the emulated cloud behind Pulumi's back", cobra.MinimumNArgs(2), drift).
-		Example = "  sandbox drift /nodePools/ nodeCount=3\n  sandbox drift /alertPolicies/123 delete"
+	add("tamper NAME delete|KEY=VALUE...", "Change or delete an object of the emulated cloud behind Pulumi's back", cobra.MinimumNArgs(2), tamper).
+		Example = "  sandbox tamper /nodePools/ nodeCount=3\n  sandbox tamper /alertPolicies/123 delete"
 	add("secret NAME", "Store standard input as the newest version of a secret in the emulated Secret Manager", cobra.ExactArgs(1), addSecret).
 		Example = "  printf hunter2 | sandbox secret database-password"
 	add("push ARCHIVE NAME", "Store an image of `docker save` in the stack's repository, and print its reference by digest", cobra.ExactArgs(2), push).

@@ -139,7 +139,7 @@ func (d *delivery) images(t *testing.T) map[string]string {
 }
 
 func (d *delivery) drift(ctx context.Context, t *testing.T) {
-	d.must(ctx, t, ".cache/bin/sandbox", "drift", "/nodePools/", "nodeCount=2")
+	d.must(ctx, t, ".cache/bin/sandbox", "tamper", "/nodePools/", "nodeCount=2")
 	if _, err := d.run(ctx, t, "make", "drift", "ISSUE=1"); err == nil {
 		t.Error("drift was not found")
 	}

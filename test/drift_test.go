@@ -22,9 +22,9 @@ func mendCloud(ctx context.Context, t *testing.T, c checkout) {
 			reader = object
 		}
 	}
-	c.must(ctx, t, ".cache/bin/sandbox", "drift", alert, "delete")
-	c.must(ctx, t, ".cache/bin/sandbox", "drift", reader, "delete")
-	c.must(ctx, t, ".cache/bin/sandbox", "drift", "/nodePools/", "nodeCount=2")
+	c.must(ctx, t, ".cache/bin/sandbox", "tamper", alert, "delete")
+	c.must(ctx, t, ".cache/bin/sandbox", "tamper", reader, "delete")
+	c.must(ctx, t, ".cache/bin/sandbox", "tamper", "/nodePools/", "nodeCount=2")
 	kubectl(ctx, t, c, "delete networkpolicy default-deny")
 	kubectl(ctx, t, c, "scale deployment echo --replicas=1")
 

@@ -212,7 +212,7 @@ func (k *killed) look(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for _, object := range k.strangers(ctx, t) {
 		if strings.Contains(object, "/alertPolicies/") || strings.Contains(object, "/dashboards/") {
-			k.must(ctx, t, ".cache/bin/sandbox", "drift", object, "delete")
+			k.must(ctx, t, ".cache/bin/sandbox", "tamper", object, "delete")
 		}
 	}
 }

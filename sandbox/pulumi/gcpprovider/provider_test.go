@@ -277,7 +277,7 @@ func TestCancelWaitsForWhatIsUnderWay(t *testing.T) {
 }
 
 // The engine cancels at the end of each run; who calls the cloud after it, as
-// `sandbox drift` does, goes on with that run's configuration.
+// `sandbox tamper` does, goes on with that run's configuration.
 func TestAnotherConnectionOutlivesACancel(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, noRuntime{})

@@ -17,8 +17,8 @@ import (
 	"example.com/grpc-edge/sandbox/pulumi/gcpprovider"
 )
 
-// drift changes or deletes an object of the emulated cloud without Pulumi.
-func drift(ctx context.Context, s sandbox, words []string) error {
+// tamper changes or deletes an object of the emulated cloud without Pulumi.
+func tamper(ctx context.Context, s sandbox, words []string) error {
 	st, err := s.stack()
 	if err != nil {
 		return err
