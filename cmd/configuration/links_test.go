@@ -14,6 +14,9 @@ var (
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	unslug  = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 	name    = regexp.MustCompile("`([^`]+)`")
+	// targets matches the targets of make in its file, and made one in a command of a page.
+	targets = regexp.MustCompile(`(?m)^([a-z][a-z0-9-]*):`)
+	made    = regexp.MustCompile("(?m)(?:`|^)make ([a-z][a-z0-9 -]*)")
 	// place matches names and the file that has them: `a` and `b` in [`file`](path).
 	place = regexp.MustCompile("((?:`[^` ]+`(?:, | and )?)+) in \\[[^]]*\\]\\(([^)#]+)\\)")
 )
@@ -39,6 +42,38 @@ func TestLinks(t *testing.T) {
 					t.Errorf("%s links to %s, which does not exist", page, found[1])
 				} else if found[2] != "" && !slices.Contains(anchors(textOf(t, target)), found[2]) {
 					t.Errorf("%s links to #%s of %s, which has no such heading", page, found[2], target)
+				}
+			}
+		}
+	}
+}
+
+// TestTargetsExist checks that make has each target that a page names.
+func TestTargetsExist(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, pattern := range []string{"Makefile", "*/*.mk", "*/*/*.mk"} {
+		files, err := filepath.Glob(filepath.Join(repository, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no files (%v)", pattern, err)
+		}
+		for _, file := range files {
+			for _, found := range targets.FindAllStringSubmatch(textOf(t, file), -1) {
+				known[found[1]] = true
+			}
+		}
+	}
+	for _, pattern := range []string{"*.md", "docs/*.md", ".github/*.md"} {
+		pages, err := filepath.Glob(filepath.Join(repository, pattern))
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("%s: no pages (%v)", pattern, err)
+		}
+		for _, page := range pages {
+			for _, found := range made.FindAllStringSubmatch(textOf(t, page), -1) {
+				for _, name := range strings.Fields(found[1]) {
+					if !known[name] {
+						t.Errorf("%s says `make %s`, and make has no target %s", page, found[1], name)
+					}
 				}
 			}
 		}
