@@ -149,7 +149,7 @@ resilience: $(SANDBOX) ## Break the sandbox on purpose, count every call, write 
 	@cd test && go run ./resilience $(if $(ONLY),-only $(ONLY)) $(if $(TRY),-try)
 
 .PHONY: soak
-soak: $(SANDBOX) ## Keep the usual load for long, and see that nothing grows (SOAK=30m); a part of docs/resilience.md
+soak: $(SANDBOX) ## Keep the usual load for long, and see that nothing grows (SOAK=30m); adds its row to docs/resilience.md
 	@cd test && go run ./resilience -only soak $(if $(SOAK),-soak $(SOAK))
 
 ##@ Tools
