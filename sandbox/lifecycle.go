@@ -97,7 +97,7 @@ func (s sandbox) build(ctx context.Context, p *progress.Printer, later []progres
 	if err := p.Run(ctx, check); err != nil {
 		return err
 	}
-	fmt.Fprint(os.Stderr, s.tools.Forecast(runtime.NumCPU(), memory))
+	fmt.Fprint(os.Stderr, s.tools.Forecast(append(tools.Stages(), tools.Program), runtime.NumCPU(), memory))
 	return p.Lanes(ctx, lanes...)
 }
 
@@ -145,7 +145,12 @@ func quiet(f func(context.Context, func(string)) error) runStage {
 
 func getTools(ctx context.Context, s sandbox, _ []string) error {
 	p, lanes := progress.New(os.Stderr), s.toolLanes()
+	memory, err := host.AvailableMemory()
+	if err != nil {
+		return err
+	}
 	p.Plan(slices.Concat(lanes...)...)
+	fmt.Fprint(os.Stderr, s.tools.Forecast(tools.Stages(), runtime.NumCPU(), memory))
 	if err := p.Lanes(ctx, lanes...); err != nil {
 		return err
 	}

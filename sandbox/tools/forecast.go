@@ -78,13 +78,13 @@ func (w Work) On(cores int) time.Duration {
 	return w.CPU/time.Duration(cores) + time.Duration(w.Megabytes)*time.Second/megabytesPerSecond
 }
 
-// Forecast returns what a first run will fetch and compile, and how long that takes with this
-// number of cores and bytes of free memory. It is empty where everything is built.
-func (t Tools) Forecast(cores int, memory uint64) string {
+// Forecast returns what a first run of these stages will fetch and compile, and how long that takes
+// with this number of cores and bytes of free memory. It is empty where everything is built.
+func (t Tools) Forecast(stages []string, cores int, memory uint64) string {
 	var wait time.Duration
 	var megabytes int
 	var compiled []string // lines of names
-	for _, name := range append(append([]string{"packages", "envoy"}, Modules()...), Program) {
+	for _, name := range stages {
 		left := t.Left(name)
 		wait += left.On(usable(name, cores, memory))
 		megabytes += left.Megabytes

@@ -8,11 +8,14 @@ import (
 func TestForecast(t *testing.T) {
 	t.Parallel()
 	tools := unbuilt(t)
-	first := tools.Forecast(2, 16e9)
+	first := tools.Forecast(append(Stages(), Program), 2, 16e9)
 	for _, want := range []string{"min with 2 cores and 16 GB of free memory", "from package registries", "kubernetes, pulumi", Program} {
 		if !strings.Contains(first, want) {
 			t.Errorf("the forecast lacks %q:\n%s", want, first)
 		}
+	}
+	if alone := tools.Forecast(Stages(), 2, 16e9); alone == "" || strings.Contains(alone, Program) {
+		t.Errorf("the tools alone are not forecast:\n%s", alone)
 	}
 	if tools.Expect(Program, 2, 4e9) <= tools.Expect(Program, 2, 16e9) {
 		t.Error("with memory for one compiler the program takes as long as with two")
@@ -22,13 +25,13 @@ func TestForecast(t *testing.T) {
 			t.Errorf("a line is %d characters long: %s", len(line), line)
 		}
 	}
-	for _, name := range stages {
+	for _, name := range Stages() {
 		if firstTime[name] == (Work{}) {
 			t.Errorf("it is not known what %s takes", name)
 		}
 		tools.finish(t, name)
 	}
-	if rest := tools.Forecast(2, 16e9); !strings.Contains(rest, "Compiled: "+Program+"\n") {
+	if rest := tools.Forecast(append(Stages(), Program), 2, 16e9); !strings.Contains(rest, "Compiled: "+Program+"\n") {
 		t.Errorf("the program alone is left, and the forecast says:\n%s", rest)
 	}
 	if tools.Left(Program).On(4) >= tools.Left(Program).On(2) {
@@ -43,7 +46,7 @@ func TestForecast(t *testing.T) {
 	if err := tools.done(Program, ""); err != nil {
 		t.Fatal(err)
 	}
-	if got := tools.Forecast(2, 16e9); got != "" {
+	if got := tools.Forecast(append(Stages(), Program), 2, 16e9); got != "" {
 		t.Errorf("everything is built, and the forecast says:\n%s", got)
 	}
 }

@@ -121,6 +121,9 @@ func Modules() []string {
 	return names
 }
 
+// Stages returns the names of all stages that get the tools.
+func Stages() []string { return append([]string{"packages", "envoy"}, Modules()...) }
+
 // Build builds a tool module unless it is built already from the same sources by the same Go.
 func (t Tools) Build(ctx context.Context, name string, status func(string)) error {
 	if name == kubernetesProvider {
@@ -203,7 +206,7 @@ func (t Tools) goBuild(ctx context.Context, name string, status func(string), ar
 
 // Fresh reports whether nothing would have to be fetched or built.
 func (t Tools) Fresh() bool {
-	for _, name := range append(Modules(), "packages", "envoy") {
+	for _, name := range Stages() {
 		if !t.current(name) {
 			return false
 		}

@@ -72,15 +72,12 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// stages lists the stages but for [Program].
-var stages = append(Modules(), "packages", "envoy")
-
 // unbuilt returns the tools of a checkout in which nothing is built.
 func unbuilt(t *testing.T) Tools {
 	t.Helper()
 	tools := In(t.TempDir())
 	write(t, filepath.Join(tools.Root, "infra", "go.mod"), "module infra\n\nrequire "+sdkModule+" v4.1.0\n")
-	for _, name := range stages {
+	for _, name := range Stages() {
 		requires := map[string]string{
 			"kubernetes": "require k8s.io/kubernetes v1.2.3\n", "pulumi": "require github.com/pulumi/pulumi/sdk/v3 v3.2.1\n",
 		}
@@ -105,7 +102,7 @@ func (t Tools) finish(test *testing.T, name string) {
 func TestFresh(t *testing.T) {
 	t.Parallel()
 	tools := unbuilt(t)
-	for _, name := range stages {
+	for _, name := range Stages() {
 		if tools.Fresh() || tools.Left(name) == (Work{}) {
 			t.Errorf("fresh before %s is there", name)
 		}
