@@ -83,7 +83,7 @@ func endStream(service any, stream grpc.ServerStream, handler grpc.StreamHandler
 	select {
 	case abandoned <- struct{}{}:
 		go func() {
-			<-ended
+			_ = <-ended // its call has ended
 			<-abandoned
 		}()
 		return errDeadline

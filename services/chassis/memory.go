@@ -42,8 +42,8 @@ const (
 
 // newMessageMemory returns the limit for a program that may use this much memory, in bytes.
 func newMessageMemory(limit int64) *messageMemory {
-	_, written := encoding.GetCodecV2(protocodec.Name).(replyCodec)
-	return &messageMemory{held: Shares{What: "bytes for large messages", Most: int(limit / memoryShare)}, written: written}
+	_, still := encoding.GetCodecV2(protocodec.Name).(replyCodec)
+	return &messageMemory{held: Shares{What: "bytes for large messages", Most: int(limit / memoryShare)}, written: replyCodecRegistered && still}
 }
 
 // options returns the options of a server with this limit. They come after the interceptors that log
@@ -160,10 +160,15 @@ func inProto(ctx context.Context) bool {
 // may register another one later, which knows of no such replies.
 type replyCodec struct{ encoding.CodecV2 }
 
-func init() { // grpc-go looks codecs up without a lock
-	if codec := encoding.GetCodecV2(protocodec.Name); codec != nil {
+// replyCodecRegistered is set while the program is initialized: grpc-go looks codecs up without a lock.
+var replyCodecRegistered = registerReplyCodec()
+
+func registerReplyCodec() bool {
+	codec := encoding.GetCodecV2(protocodec.Name)
+	if codec != nil {
 		encoding.RegisterCodecV2(replyCodec{codec})
 	}
+	return codec != nil
 }
 
 // Marshal implements encoding.CodecV2.
