@@ -70,26 +70,30 @@ func endStream(service any, stream grpc.ServerStream, handler grpc.StreamHandler
 	}
 	ctx, cancel := context.WithTimeout(stream.Context(), timeout)
 	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- handler(service, boundedStream{stream, ctx}) }()
+	var err error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err = handler(service, boundedStream{stream, ctx})
+	}()
 	select {
-	case err := <-ended:
+	case <-ended:
 		return err
 	case <-ctx.Done():
 	}
-	if stream.Context().Err() != nil { // the caller has gone
-		return <-ended
+	if stream.Context().Err() == nil { // else the caller has gone
+		select {
+		case abandoned <- struct{}{}:
+			go func() {
+				<-ended
+				<-abandoned
+			}()
+			return errDeadline
+		default:
+		}
 	}
-	select {
-	case abandoned <- struct{}{}:
-		go func() {
-			_ = <-ended // its call has ended
-			<-abandoned
-		}()
-		return errDeadline
-	default:
-		return <-ended
-	}
+	<-ended
+	return err
 }
 
 // boundedStream is a stream with a deadline in its context.

@@ -151,7 +151,7 @@ func halfRequests(ctx context.Context, s *Sandbox, _ int) error {
 	var wait sync.WaitGroup
 	for range halfCalls {
 		never, end := io.Pipe()
-		defer context.AfterFunc(ctx, func() { end.Close() })()
+		defer context.AfterFunc(ctx, func() { _ = end.Close() })()
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.Target.TLS.ServerName+echo.Echo_Echo_FullMethodName, io.MultiReader(bytes.NewReader(part), never))
 		if err != nil {
 			return err
