@@ -33,8 +33,9 @@ func restBindings(service protoreflect.ServiceDescriptor) []rest.Binding {
 	return list
 }
 
-// validateREST reports annotations with which Envoy would not start, and two methods
-// at one path, of which Envoy would call only one without an error.
+// validateREST reports annotations with which Envoy would not start, and a path that is
+// annotated twice: Envoy calls only one of two methods without an error, and none if both
+// annotations are of one method.
 func (c Config) validateREST() error {
 	var errs []error
 	first := map[string]protoreflect.FullName{}
@@ -42,9 +43,12 @@ func (c Config) validateREST() error {
 		for _, binding := range restBindings(service) {
 			errs = append(errs, binding.Check())
 			path := binding.Verb + " " + binding.Pattern()
-			if other, taken := first[path]; taken && other != binding.Method.FullName() {
+			switch other, taken := first[path]; {
+			case taken && other == binding.Method.FullName():
+				errs = append(errs, fmt.Errorf("google.api.http: %s is a path of %s twice; leave one", path, other))
+			case taken:
 				errs = append(errs, fmt.Errorf("google.api.http: %s calls both %s and %s; give each its own path", path, other, binding.Method.FullName()))
-			} else {
+			default:
 				first[path] = binding.Method.FullName()
 			}
 		}

@@ -27,11 +27,15 @@ const (
 	// reply. While a reply is still being sent, a slow reader slows only its own call, of
 	// which Envoy holds no more than a stream's window; see podStreams.
 	flushTimeout = 30 * time.Second
+	// largestPattern is the size of RE2's program for a regular expression of ours. Envoy's
+	// default, 100, is less than a gRPC service with a name of 90 characters needs, or the
+	// paths of two uploads.
+	largestPattern = 1 << 20
 )
 
 // runtimeLimits returns the limits that Envoy reads from its runtime
-// (docs/root/configuration/listeners/runtime.rst, and the release notes of 1.27.1
-// for requests per cycle). The key of a listener's limit contains its name.
+// (docs/root/configuration/listeners/runtime.rst, the release notes of 1.27.1 for
+// requests per cycle, and type.matcher.v3.RegexMatcher.GoogleRE2 for patterns). The key of a listener's limit contains its name.
 func runtimeLimits(connections int64) *bootstrapv3.LayeredRuntime {
 	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
 		Name: "limits",
@@ -39,6 +43,7 @@ func runtimeLimits(connections int64) *bootstrapv3.LayeredRuntime {
 			Fields: map[string]*structpb.Value{
 				"envoy.resource_limits.listener." + httpsName + ".connection_limit": structpb.NewNumberValue(float64(connections)),
 				"http.max_requests_per_io_cycle":                                    structpb.NewNumberValue(requestsPerCycle),
+				"re2.max_program_size.error_level":                                  structpb.NewNumberValue(largestPattern),
 			},
 		}},
 	}}}

@@ -1,9 +1,7 @@
 package envoy
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -59,7 +57,7 @@ func restRefusals(c Config) []refusal {
 			http.StatusUnsupportedMediaType, "compressed bodies are not taken; send this one as it is", ""},
 	}
 	notJSON := and(writes, fails(json), or(posts, is(contentType, matching(".+"))))
-	if file := takesFiles(c); file != nil {
+	if file := pathsOf(c).takeFiles(); file != nil {
 		list = append(list, refusal{
 			and(posts, file, is(header("origin"), matching(".+")), or(fails(is(contentType, matching(".+"))), is(contentType, matching(simpleType)))),
 			http.StatusUnsupportedMediaType, "a page must name a content-type that a browser asks for first, such as application/octet-stream", "",
@@ -67,52 +65,6 @@ func restRefusals(c Config) []refusal {
 		notJSON = and(notJSON, fails(file))
 	}
 	return append(list, refusal{notJSON, http.StatusUnsupportedMediaType, "the content-type must be application/json", ""})
-}
-
-// takesFiles matches requests whose body may be of any content type; nil if there are none.
-func takesFiles(c Config) *predicate {
-	var files []*predicate
-	paths := filePaths(c)
-	for _, verb := range slices.Sorted(maps.Keys(paths)) {
-		files = append(files, and(
-			is(header(":method"), matching(verbPattern(verb))),
-			is(header(":path"), matching("("+strings.Join(paths[verb], "|")+`)(\?.*)?`)),
-		))
-	}
-	if len(files) == 0 {
-		return nil
-	}
-	return or(files...)
-}
-
-// filePaths returns the patterns of the paths that take a body of any content type, by the
-// HTTP method of their bindings. The same path may take JSON by another method.
-func filePaths(c Config) map[string][]string {
-	paths := map[string][]string{}
-	for _, service := range restServices(c) {
-		for _, binding := range restBindings(service) {
-			if pattern := pathPattern(binding); takesFile(binding) && !slices.Contains(paths[binding.Verb], pattern) {
-				paths[binding.Verb] = append(paths[binding.Verb], pattern)
-			}
-		}
-	}
-	for _, patterns := range paths {
-		slices.Sort(patterns)
-	}
-	return paths
-}
-
-// pathsOf returns the patterns of the paths of such bindings, sorted.
-func pathsOf(c Config, such func(rest.Binding) bool) []string {
-	paths := map[string]bool{}
-	for _, service := range restServices(c) {
-		for _, binding := range restBindings(service) {
-			if such(binding) {
-				paths[pathPattern(binding)] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(paths))
 }
 
 // preflight matches what a browser sends to ask for permission. The filter of CORS answers it.
@@ -126,71 +78,49 @@ func preflight() *predicate {
 // looks the shorter ones up, too. There is an entry for each path of REST, so their size
 // decides the size of the configuration.
 func refuseByPath(c Config) *matchingv3.Matcher_OnMatch {
-	var bindings []rest.Binding
-	for _, service := range restServices(c) {
-		bindings = append(bindings, restBindings(service)...)
-	}
-	begins, verbs := map[string]bool{}, map[string]bool{}
-	for _, binding := range bindings {
-		begins[literalPrefix(binding)] = true
-		if verb := binding.CustomVerb(); verb != "" {
-			verbs[regexp.QuoteMeta(verb)] = true
-		}
-	}
-	customVerbs := slices.Sorted(maps.Keys(verbs))
+	paths := pathsOf(c)
 	table := map[string]*matchingv3.Matcher_OnMatch{}
-	for prefix := range begins {
-		var near, below []rest.Binding
-		for _, binding := range bindings {
-			switch begins := literalPrefix(binding); {
-			case strings.HasPrefix(prefix, begins):
-				near = append(near, binding)
-			case strings.HasPrefix(begins, prefix):
-				below = append(below, binding)
-			}
+	for _, path := range paths.all {
+		if _, done := table[path.prefix]; !done {
+			near, below := paths.at(path.prefix)
+			table[path.prefix] = orElse(refuseAt(c, paths, near, below))
 		}
-		table[prefix] = orElse(refuse(c, append(wrongVerbs(near, below, customVerbs), queriesOverPaths(near, customVerbs)...)))
 	}
 	return orElse(beginsWith(header(":path"), table))
 }
 
-// methodsOf describes a path by the methods of HTTP that it has.
-type methodsOf struct {
-	rest.Binding // one that has the path
-	verbs        []string
-}
+// manyPaths is the number of paths of one prefix from which on a request is first compared with all
+// of them at once, by one regular expression for each method of HTTP.
+const manyPaths = 8
 
-// paths returns the paths of bindings, the narrower first.
-func paths(bindings []rest.Binding) []methodsOf {
-	byPattern := map[string]methodsOf{}
-	for _, binding := range bindings {
-		path := byPattern[binding.Pattern()]
-		path.Binding = binding
-		path.verbs = append(path.verbs, binding.Verb)
-		if binding.Verb == http.MethodGet {
-			path.verbs = append(path.verbs, http.MethodHead)
-		}
-		byPattern[binding.Pattern()] = path
+// refuseAt returns the refusals of the paths near a prefix.
+func refuseAt(c Config, paths restPaths, near, below []*restPath) *matchingv3.Matcher {
+	verbs, queries := paths.wrongVerbs(near, below), paths.queriesOverPaths(near, below)
+	if len(near) < manyPaths {
+		return refuse(c, append(verbs, queries...))
 	}
-	return slices.SortedFunc(maps.Values(byPattern), func(a, b methodsOf) int {
-		return cmp.Or(rest.Narrower(a.Binding, b.Binding), strings.Compare(a.Pattern(), b.Pattern()))
-	})
+	return &matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: &matchingv3.Matcher_MatcherList{
+		Matchers: []*matchingv3.Matcher_MatcherList_FieldMatcher{
+			{Predicate: fails(paths.accept(near)), OnMatch: orElse(refuse(c, verbs))},
+			{Predicate: is(header(":path"), matching(`[^?]*\?.*`)), OnMatch: orElse(refuse(c, queries))},
+		},
+	}}}
 }
 
-// wrongVerbs answers 405 with the methods that a path of these bindings has (RFC 9110, section
-// 15.5.6), but not for paths below, which have their own. HEAD is one where GET is.
-func wrongVerbs(bindings, below []rest.Binding, customVerbs []string) []refusal {
+// wrongVerbs answers 405 with the methods that a path has (RFC 9110, section 15.5.6), but not for
+// paths below, which have their own.
+func (p restPaths) wrongVerbs(near, below []*restPath) []refusal {
 	var list []refusal
-	all := paths(slices.Concat(bindings, below))
-	for _, path := range paths(bindings) {
-		verbs, when := slices.Clone(path.verbs), []*predicate{pathIs(path.Binding, customVerbs, "")}
-		for _, other := range all {
+	for _, path := range near {
+		verbs := slices.Clone(path.verbs)
+		var others []*predicate // A part of these paths is the other's, too.
+		for _, other := range slices.Concat(near, below) {
 			switch {
-			case other.Pattern() == path.Pattern() || !rest.Overlap(path.Binding, other.Binding):
-			case rest.Contains(other.Binding, path.Binding):
+			case other == path || !path.Overlaps(other.Shape):
+			case other.Contains(path.Shape):
 				verbs = append(verbs, other.verbs...)
-			default: // A part of these paths is the other's, too.
-				when = append(when, fails(and(pathIs(other.Binding, customVerbs, ""), is(header(":method"), matching(anyVerb(other.verbs))))))
+			default:
+				others = append(others, fails(and(is(header(":method"), matching(anyVerb(other.verbs))), p.are(other, ""))))
 			}
 		}
 		slices.Sort(verbs)
@@ -198,64 +128,38 @@ func wrongVerbs(bindings, below []rest.Binding, customVerbs []string) []refusal 
 		if slices.Contains(verbs, "*") { // any
 			continue
 		}
-		when = append(when, fails(is(header(":method"), matching(anyVerb(verbs)))))
+		when := append([]*predicate{fails(is(header(":method"), matching(anyVerb(verbs)))), p.are(path, "")}, others...)
 		list = append(list, refusal{and(when...), http.StatusMethodNotAllowed, "this path has no such method; it has " + strings.Join(verbs, ", "), strings.Join(verbs, ", ")})
 	}
 	return list
 }
 
-// anyVerb returns a regular expression for these methods of HTTP.
-func anyVerb(verbs []string) string {
-	var patterns []string
-	for _, verb := range verbs {
-		patterns = append(patterns, strings.ReplaceAll(regexp.QuoteMeta(verb), `\*`, ".*"))
-	}
-	return strings.Join(patterns, "|")
-}
-
-// pathIs matches the paths of a binding with a query that matches a regular expression; empty is for
-// any or none. The transcoder takes a last part such as ":disable" for a verb if any binding has it,
-// and looks then for no other binding.
-func pathIs(binding rest.Binding, customVerbs []string, query string) *predicate {
-	path := is(header(":path"), matching(pathPattern(binding)+cmp.Or(query, `(\?.*)?`)))
-	if len(customVerbs) == 0 || binding.CustomVerb() != "" || !strings.HasSuffix(binding.Pattern(), "*") {
-		return path
-	}
-	return and(path, fails(is(header(":path"), matching(`[^?]*:(`+strings.Join(customVerbs, "|")+`)(\?.*)?`))))
-}
-
 // queriesOverPaths refuses a query that has a variable of the path, in any spelling,
 // since it would override the path. It also refuses a query with an escaped name, which
-// may be such a variable.
-func queriesOverPaths(bindings []rest.Binding, customVerbs []string) []refusal {
+// may be such a variable. Narrower paths have variables of their own.
+func (p restPaths) queriesOverPaths(near, below []*restPath) []refusal {
 	var list []refusal
-	for _, binding := range bindings {
-		var fields, names []string
-		for _, variable := range binding.Variables() {
-			fields = append(fields, variable.Field)
-			names = append(names, eitherSpelling(binding.Method.Input(), variable.Field))
+	for _, path := range near {
+		for _, binding := range path.bindings {
+			var fields, names []string
+			for _, variable := range binding.Variables() {
+				fields = append(fields, variable.Field)
+				names = append(names, eitherSpelling(binding.Method.Input(), variable.Field))
+			}
+			if len(names) == 0 {
+				continue
+			}
+			named := "(" + strings.Join(names, "|") + `|[^=&]*%[^=&]*)`
+			when := []*predicate{is(header(":method"), matching(anyVerb(verbsOf(binding)))), p.are(path, `\?(.*&)?`+named+`(=.*|&.*)?`)}
+			for _, other := range slices.Concat(near, below) {
+				if other != path && path.Contains(other.Shape) && slices.Contains(other.verbs, binding.Verb) {
+					when = append(when, fails(p.are(other, "")))
+				}
+			}
+			list = append(list, refusal{and(when...), http.StatusBadRequest, "the query names what the path says already, or escapes a name: " + strings.Join(fields, ", "), ""})
 		}
-		if len(names) == 0 {
-			continue
-		}
-		named := "(" + strings.Join(names, "|") + `|[^=&]*%[^=&]*)`
-		list = append(list, refusal{
-			and(is(header(":method"), matching(verbPattern(binding.Verb))), pathIs(binding, customVerbs, `\?(.*&)?`+named+`(=.*|&.*)?`)),
-			http.StatusBadRequest, "the query names what the path says already, or escapes a name: " + strings.Join(fields, ", "), "",
-		})
 	}
 	return list
-}
-
-// verbPattern returns a regular expression for the methods of HTTP that a binding takes.
-func verbPattern(verb string) string {
-	switch verb {
-	case "*":
-		return ".*"
-	case http.MethodGet:
-		return "GET|HEAD"
-	}
-	return regexp.QuoteMeta(verb)
 }
 
 // refuse answers by the first refusal that holds. A page of one of the origins may read it.
@@ -279,19 +183,6 @@ func refuse(c Config, list []refusal) *matchingv3.Matcher {
 	return &matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: m}}
 }
 
-// literalPrefix returns the common prefix of all paths of a binding.
-func literalPrefix(binding rest.Binding) string {
-	prefix, _, _ := strings.Cut(binding.Pattern(), "*")
-	return prefix
-}
-
-// pathPattern returns a regular expression for the paths of a binding.
-func pathPattern(binding rest.Binding) string {
-	pattern := regexp.QuoteMeta(binding.Pattern())
-	pattern = strings.ReplaceAll(pattern, `\*\*`, `[^?]*`)
-	return strings.ReplaceAll(pattern, `\*`, `[^/?]+`)
-}
-
 // eitherSpelling returns a regular expression for the path of a field, each part of which may have
 // its name in the proto or in JSON: the transcoder looks up each part by itself.
 func eitherSpelling(message protoreflect.MessageDescriptor, path string) string {
@@ -305,16 +196,6 @@ func eitherSpelling(message protoreflect.MessageDescriptor, path string) string 
 		pattern = append(pattern, spelling)
 	}
 	return strings.Join(pattern, `\.`)
-}
-
-// takesFile reports whether the body of a request may be of any content type: it is a
-// google.api.HttpBody.
-func takesFile(binding rest.Binding) bool {
-	message := binding.Method.Input()
-	if field := rest.Field(message, binding.Body); field != nil && field.Message() != nil {
-		message = field.Message()
-	}
-	return binding.Body != "" && message.FullName() == rest.HTTPBody
 }
 
 func matching(pattern string) *matchingv3.StringMatcher {

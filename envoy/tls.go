@@ -127,7 +127,7 @@ func (c Config) validateTLS() error {
 
 // validCertificates accepts one or more certificates of authorities.
 func validCertificates(text string) error {
-	rest, blocks := []byte(text), strings.Count(text, "-----BEGIN")
+	rest, blocks := []byte(text), max(strings.Count(text, "-----BEGIN"), strings.Count(text, "-----END"))
 	for ; strings.TrimSpace(string(rest)) != ""; blocks-- {
 		var block *pem.Block
 		block, rest = pem.Decode(rest)

@@ -98,4 +98,12 @@ func TestRESTPaths(t *testing.T) {
 	if err := shelves(t, "/v1/{name=a/*}", "/v1/a/{name}").validateREST(); err == nil || !strings.Contains(err.Error(), "GET /v1/a/*") {
 		t.Errorf("one path with two spellings: %v", err)
 	}
+	twice := prototest.Services(t, `
+		package test;
+		import "google/api/annotations.proto";
+		service S { rpc Get(M) returns (M) { option (google.api.http) = {get: "/v1/{name=things/*}" additional_bindings {get: "/v1/things/{name}"}}; } }
+		message M { string name = 1; }`)
+	if err := (Config{REST: true, Backends: []Backend{{Name: "s", Services: twice}}}).validateREST(); err == nil || !strings.Contains(err.Error(), "a path of test.S.Get twice") {
+		t.Errorf("one path twice: %v", err)
+	}
 }

@@ -115,7 +115,12 @@ func translationRoutes(c Config) []*routev3.Route {
 // headRoutes returns the route for paths whose method is bound to HEAD itself. Its setting
 // keeps answers.lua from calling the path with GET.
 func headRoutes(c Config, all *routev3.Route) []*routev3.Route {
-	paths := pathsOf(c, func(binding rest.Binding) bool { return binding.Verb == http.MethodHead })
+	var paths []string
+	for _, path := range pathsOf(c).all {
+		if slices.ContainsFunc(path.bindings, func(b rest.Binding) bool { return b.Verb == http.MethodHead }) {
+			paths = append(paths, path.pattern)
+		}
+	}
 	if len(paths) == 0 {
 		return nil
 	}
@@ -133,21 +138,31 @@ func headRoutes(c Config, all *routev3.Route) []*routev3.Route {
 // are forwarded in messages as they arrive, and so need no limit for the whole body.
 func fileRoutes(c Config, rest *routev3.Route) []*routev3.Route {
 	var routes []*routev3.Route
-	paths := filePaths(c)
+	paths := pathsOf(c).files()
 	for _, verb := range slices.Sorted(maps.Keys(paths)) {
 		file := proto.CloneOf(rest)
 		file.Name = "file"
 		delete(file.TypedPerFilterConfig, bufferFilter)
-		file.Match.PathSpecifier = onPaths(paths[verb])
-		file.Match.Headers = append(file.Match.Headers, &routev3.HeaderMatcher{
-			Name: ":method",
-			HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-				MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: verbPattern(verb)}},
-			}},
-		})
+		file.Match.PathSpecifier = onPaths(paths[verb].take)
+		file.Match.Headers = append(file.Match.Headers, headerMatches(":method", anyVerb([]string{verb})))
+		if others := paths[verb].others; len(others) > 0 {
+			but := headerMatches(":path", "("+strings.Join(others, "|")+")"+anyQuery)
+			but.InvertMatch = true
+			file.Match.Headers = append(file.Match.Headers, but)
+		}
 		routes = append(routes, file)
 	}
 	return routes
+}
+
+// headerMatches matches a header whose whole value matches a regular expression.
+func headerMatches(name, pattern string) *routev3.HeaderMatcher {
+	return &routev3.HeaderMatcher{
+		Name: name,
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+			MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: pattern}},
+		}},
+	}
 }
 
 // onPaths matches paths by their regular expressions.

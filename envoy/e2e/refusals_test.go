@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ service Users {
   rpc Stored(User) returns (User) { option (google.api.http) = {custom: {kind: "HEAD" path: "/v1/blobs/{name}"}}; }
   rpc Live(User) returns (User) { option (google.api.http) = {get: "/v1/homes/{home_address.street_name}"}; }
   rpc Disable(User) returns (User) { option (google.api.http) = {post: "/v1/users/{name}:disable" body: "*"}; }
+  rpc Search(User) returns (User) { option (google.api.http) = {get: "/v1/users/search"}; }
+  rpc Rename(User) returns (User) { option (google.api.http) = {post: "/v1/blobs/{name}:rename" body: "*"}; }
+  rpc Any(User) returns (User) { option (google.api.http) = {custom: {kind: "*" path: "/v1/any/{name}"}}; }
   rpc Other(User) returns (User) { option (google.api.http) = {put: "/v1/files/shared" body: "*"}; }
   rpc List(User) returns (stream User) { option (google.api.http) = {get: "/v1/list/{name}"}; }
 }
@@ -67,6 +71,8 @@ func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
 				return status.FromProto(&statuspb.Status{
 					Code: int32(codes.FailedPrecondition), Message: `it "failed"`, Details: []*anypb.Any{{TypeUrl: "type.googleapis.com/test.Unknown"}},
 				}).Err()
+			case "Store":
+				return stream.SendMsg(dynamicpb.NewMessage(method.Output()))
 			case "Slow":
 				<-stream.Context().Done()
 				return stream.Context().Err()
@@ -155,6 +161,13 @@ func TestRESTInput(t *testing.T) {
 		{"GET", "/v1/users/7:disable", "", "", 405, "POST"},
 		{"DELETE", "/v1/users/7:disable", "", "", 405, "POST"},
 		{"GET", "/v1/users/7:other", "", "", 400, ""},
+		{"GET", "/v1/users/search?user_id=8", "", "", 200, `"userId":"8"`},
+		{"POST", "/v1/users/search", "{}", "application/json", 400, ""}, // of users/{user_id}, which is a number
+		{"GET", "/v1/any/x:disable", "", "", 200, `"name":"x"`},
+		{"GET", "/v1/any/x:disable?name=y", "", "", 400, "name"},
+		{"POST", "/v1/blobs/x:rename", `{"title":"t"}`, "application/json", 200, `"name":"x"`},
+		{"POST", "/v1/blobs/x:rename", `{}`, "text/plain", 415, "application/json"},
+		{"POST", "/v1/blobs/x:other", `{}`, "text/plain", 200, ""},
 		{"PUT", "/v1/files/shared", "{}", "application/json", 200, ""},
 		{"GET", "/v1/files/shared", "", "", 200, `"name":"shared"`},
 		{"POST", "/v1/files/shared", "{}", "application/json", 405, "GET, HEAD, PUT"},
@@ -284,5 +297,78 @@ func TestUnknownQueryIsIgnored(t *testing.T) {
 	}
 	if response, body := e.rest(t, true, "GET", "/v1/users/7?user_id=8", nil); response.StatusCode != http.StatusBadRequest {
 		t.Errorf("a parameter that the path has = %s %s, want 400", response.Status, body)
+	}
+}
+
+// manyProto has more methods below one prefix than are compared one by one, a name that is too long for
+// Envoy's default limit of regular expressions, and uploads.
+const manyProto = `
+package com.example.platform.internal.identity.accessmanagement.v1beta1;
+import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
+service ServiceAccountCredentialsAdministration {
+  rpc A(Request) returns (Request) { option (google.api.http) = {get: "/v1/{name=projects/*}"}; }
+  rpc B(Request) returns (Request) { option (google.api.http) = {get: "/v1/{parent=projects/*}/keys"}; }
+  rpc C(Request) returns (Request) { option (google.api.http) = {get: "/v1/{name=projects/*/keys/*}"}; }
+  rpc D(Request) returns (Request) { option (google.api.http) = {delete: "/v1/{name=projects/*/keys/*}"}; }
+  rpc E(Request) returns (Request) { option (google.api.http) = {post: "/v1/{name=projects/*/keys/*}:rotate" body: "*"}; }
+  rpc F(Request) returns (Request) { option (google.api.http) = {get: "/v1/{name=projects/*/accounts/*}"}; }
+  rpc G(Request) returns (Request) { option (google.api.http) = {get: "/v1/{parent=projects/*}/accounts"}; }
+  rpc H(Request) returns (Request) { option (google.api.http) = {get: "/v1/{name=projects/*/places/*}"}; }
+  rpc I(Request) returns (Request) { option (google.api.http) = {get: "/v1/{name=projects/*/places/*/keys/**}"}; }
+  rpc J(Blob) returns (Request) { option (google.api.http) = {post: "/v1/{name=projects/*/places/*/repositories/*/files/*}:upload" body: "data"}; }
+  rpc K(Blob) returns (Request) { option (google.api.http) = {post: "/v1/{name=projects/*/places/*/datasets/*}:import" body: "data"}; }
+}
+message Request { string name = 1; string parent = 2; string page = 3; }
+message Blob { string name = 1; google.api.HttpBody data = 2; }`
+
+// TestManyPaths calls methods of manyProto, whose answers are their requests.
+func TestManyPaths(t *testing.T) {
+	t.Parallel()
+	services, port := prototest.Services(t, manyProto), freePort(t)
+	listenAndServe(t, "127.0.0.1", port, func(s *grpc.Server) { healthpb.RegisterHealthServer(s, health.NewServer()) },
+		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			request, reply := &emptypb.Empty{}, &emptypb.Empty{}
+			if err := stream.RecvMsg(request); err != nil {
+				return err
+			}
+			if name, _ := grpc.MethodFromServerStream(stream); !slices.Contains([]string{"J", "K"}, path.Base(name)) { // of uploads
+				reply = request
+			}
+			return stream.SendMsg(reply)
+		}))
+	e := start(t, envoy.Config{REST: true, Backends: []envoy.Backend{{Name: "many", Address: "localhost", Port: port, Services: services}}})
+	e.awaitPods(t, "many", 1)
+	for _, test := range []struct {
+		method, path string
+		status       int
+		want         string
+	}{
+		{"GET", "/v1/projects/p", 200, `"name":"projects/p"`},
+		{"GET", "/v1/projects/p?page=2", 200, `"page":"2"`},
+		{"GET", "/v1/projects/p?name=q", 400, "name"},
+		{"GET", "/v1/projects/p/keys?name=q", 200, `"parent":"projects/p"`},
+		{"HEAD", "/v1/projects/p/keys/k", 200, ""},
+		{"DELETE", "/v1/projects/p/keys/k", 200, `"name":"projects/p/keys/k"`},
+		{"DELETE", "/v1/projects/p", 405, "GET, HEAD"},
+		{"PUT", "/v1/projects/p/keys/k", 405, "DELETE, GET, HEAD"},
+		{"GET", "/v1/projects/p/keys/k:rotate", 405, "POST"},
+		{"GET", "/v1/projects/p/places/l/keys/a/b", 200, `places/l/keys/a/b`},
+		{"GET", "/v1/projects/p/nothing/x", 404, ""},
+		{"GET", "/v1/projects/p/nothing/x?name=q", 404, ""},
+		{"GET", "/v1/projects/p/places/l/datasets/d:import", 405, "POST"},
+	} {
+		response, text := e.rest(t, true, test.method, test.path, nil)
+		if response.StatusCode != test.status || !strings.Contains(text, test.want) {
+			t.Errorf("%s %s = %s %s, want %d and %q", test.method, test.path, response.Status, text, test.status, test.want)
+		}
+		if allow := response.Header.Get("Allow"); test.status == http.StatusMethodNotAllowed && allow != test.want {
+			t.Errorf("%s %s has Allow %q, want %q", test.method, test.path, allow, test.want)
+		}
+	}
+	for _, path := range []string{"/v1/projects/p/places/l/datasets/d:import", "/v1/projects/p/places/l/repositories/r/files/f:upload"} {
+		if response, text := e.rest(t, true, "POST", path, strings.NewReader("data"), "Content-Type", "text/csv"); response.StatusCode != http.StatusOK {
+			t.Errorf("an upload to %s = %s %s, want 200", path, response.Status, text)
+		}
 	}
 }

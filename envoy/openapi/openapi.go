@@ -5,6 +5,7 @@ package openapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -43,13 +44,17 @@ type path struct {
 	names    []string
 }
 
-// Document returns a document of all annotated methods of the services.
+// Document returns a document of all annotated methods of the services. The error lists wrong
+// annotations.
 func Document(ctx context.Context, title, description string, services []protoreflect.ServiceDescriptor) (*openapi3.T, error) {
 	d := document{paths: map[string]path{}, T: &openapi3.T{
 		OpenAPI: "3.0.3",
 		Info:    &openapi3.Info{Title: title, Description: description, Version: "v1"},
 		Paths:   openapi3.NewPaths(), Components: &openapi3.Components{Schemas: openapi3.Schemas{}},
 	}}
+	if err := check(services); err != nil {
+		return nil, err
+	}
 	for _, service := range services {
 		d.addService(service)
 	}
@@ -57,6 +62,18 @@ func Document(ctx context.Context, title, description string, services []protore
 		return nil, fmt.Errorf("checking the OpenAPI document of the services: %w", err)
 	}
 	return d.T, nil
+}
+
+func check(services []protoreflect.ServiceDescriptor) error {
+	var errs []error
+	for _, service := range services {
+		for i := range service.Methods().Len() {
+			for _, binding := range rest.Bindings(service.Methods().Get(i)) {
+				errs = append(errs, binding.Check())
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // YAML returns the document as YAML with sorted keys.

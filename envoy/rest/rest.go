@@ -117,52 +117,68 @@ func (b Binding) Pattern() string {
 	return b.Expand(func(v Variable) string { return v.Pattern })
 }
 
-// CustomVerb returns the last part of a template such as /v1/{name=users/*}:disable, without its
-// colon; empty if there is none.
-func (b Binding) CustomVerb() string {
-	_, verb, _ := strings.Cut(b.Pattern(), ":")
-	return verb
+// Shape is what a template matches, whatever the names of its variables.
+type Shape struct {
+	// CustomVerb is the last part of a template such as /v1/{name=users/*}:disable, without its
+	// colon; empty if there is none.
+	CustomVerb string
+	segments   []string
+	// anyVerb is for bindings to all methods of HTTP: they take paths with any custom verb, too.
+	anyVerb bool
 }
 
-// segments returns the pattern without a custom verb, divided at its slashes.
-func (b Binding) segments() []string {
-	path, _, _ := strings.Cut(b.Pattern(), ":")
-	return strings.Split(path, "/")
+// Shape returns what the template matches.
+func (b Binding) Shape() Shape {
+	path, verb, _ := strings.Cut(b.Pattern(), ":")
+	return Shape{CustomVerb: verb, segments: strings.Split(path, "/"), anyVerb: b.Verb == "*"}
 }
 
-// Overlap reports whether a path may fit both templates.
-func Overlap(one, other Binding) bool {
-	a, b := one.segments(), other.segments()
+// Open reports whether the last part of a path may be anything, also with a custom verb of another
+// template.
+func (s Shape) Open() bool {
+	return s.CustomVerb == "" && strings.HasPrefix(s.segments[len(s.segments)-1], "*")
+}
+
+// Overlaps reports whether a path may fit both templates.
+func (s Shape) Overlaps(other Shape) bool {
+	return (s.CustomVerb == other.CustomVerb || s.anyVerb || other.anyVerb) && s.OverlapsText(other)
+}
+
+// OverlapsText reports whether a path may fit both templates if a custom verb is a part of its text.
+func (s Shape) OverlapsText(other Shape) bool {
+	a, b := s.segments, other.segments
 	for i := range max(len(a), len(b)) {
 		switch {
 		case i < len(a) && a[i] == "**" || i < len(b) && b[i] == "**":
-			return one.CustomVerb() == other.CustomVerb()
+			return true
 		case i >= len(a) || i >= len(b) || a[i] != b[i] && a[i] != "*" && b[i] != "*":
 			return false
 		}
 	}
-	return one.CustomVerb() == other.CustomVerb()
+	return true
 }
 
-// Contains reports whether all paths that fit the inner template fit the outer one.
-func Contains(outer, inner Binding) bool {
-	a, b := outer.segments(), inner.segments()
-	for i, segment := range a {
+// Contains reports whether all paths that fit the inner template fit this one.
+func (s Shape) Contains(inner Shape) bool {
+	if !s.anyVerb && (inner.anyVerb || s.CustomVerb != inner.CustomVerb) {
+		return false
+	}
+	for i, segment := range s.segments {
 		switch {
 		case segment == "**":
-			return outer.CustomVerb() == inner.CustomVerb()
-		case i >= len(b) || b[i] == "**" || segment != "*" && segment != b[i]:
+			return true
+		case i >= len(inner.segments) || inner.segments[i] == "**" || segment != "*" && segment != inner.segments[i]:
 			return false
 		}
 	}
-	return len(a) == len(b) && outer.CustomVerb() == inner.CustomVerb()
+	return len(s.segments) == len(inner.segments)
 }
 
-// Narrower orders templates so that one comes before all that contain it. It returns less than 0 if
-// a is before b.
-func Narrower(a, b Binding) int {
-	rank := func(of Binding) (literals, segments, open int) {
-		for _, segment := range of.segments() {
+// Compare orders templates so that one comes before all that contain it. It returns less than 0 if s
+// comes before other, and 0 only for equal ones.
+func (s Shape) Compare(other Shape) int {
+	count := func(of Shape) (literals, open int) {
+		for _, segment := range of.segments {
 			switch segment {
 			case "**":
 				open++
@@ -170,13 +186,24 @@ func Narrower(a, b Binding) int {
 			default:
 				literals++
 			}
-			segments++
 		}
-		return literals, segments, open
+		return literals, open
 	}
-	literalsA, segmentsA, openA := rank(a)
-	literalsB, segmentsB, openB := rank(b)
-	return cmp.Or(literalsB-literalsA, segmentsB-segmentsA, openA-openB)
+	literals, open := count(s)
+	otherLiterals, otherOpen := count(other)
+	return cmp.Or(otherLiterals-literals, len(other.segments)-len(s.segments), open-otherOpen, strings.Compare(s.String(), other.String()))
+}
+
+// String returns the template without its variables, and "any" if it is for all methods of HTTP.
+func (s Shape) String() string {
+	text := strings.Join(s.segments, "/")
+	if s.CustomVerb != "" {
+		text += ":" + s.CustomVerb
+	}
+	if s.anyVerb {
+		text += " any"
+	}
+	return text
 }
 
 // Expand returns the template with a text in the place of each variable.

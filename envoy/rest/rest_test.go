@@ -96,12 +96,12 @@ func TestBindings(t *testing.T) {
 	}
 }
 
-// TestOverlap compares templates in pairs, of which the first is never the wider one.
-func TestOverlap(t *testing.T) {
+// TestShape compares templates in pairs, of which the first is never the wider one.
+func TestShape(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		narrow, wide      string
-		overlap, contains bool
+		narrow, wide       string
+		overlaps, contains bool
 	}{
 		{"/v1/users/{id}", "/v1/users/{name}", true, true},
 		{"/v1/users/me", "/v1/users/{id}", true, true},
@@ -115,15 +115,22 @@ func TestOverlap(t *testing.T) {
 		{"/v1/users/{id}", "/v1/cars/{id}", false, false},
 		{"/v1/users/{id}/cars", "/v1/users/{id}", false, false},
 	} {
-		narrow, wide := rest.Binding{Template: test.narrow}, rest.Binding{Template: test.wide}
-		if rest.Overlap(narrow, wide) != test.overlap || rest.Overlap(wide, narrow) != test.overlap {
-			t.Errorf("%s and %s: Overlap() is not %t in both directions", test.narrow, test.wide, test.overlap)
+		narrow, wide := rest.Binding{Template: test.narrow}.Shape(), rest.Binding{Template: test.wide}.Shape()
+		if narrow.Overlaps(wide) != test.overlaps || wide.Overlaps(narrow) != test.overlaps {
+			t.Errorf("%s and %s: Overlaps() is not %t in both directions", narrow, wide, test.overlaps)
 		}
-		if got := rest.Contains(wide, narrow); got != test.contains {
-			t.Errorf("Contains(%s, %s) = %t", test.wide, test.narrow, got)
+		if got := wide.Contains(narrow); got != test.contains {
+			t.Errorf("%s: Contains(%s) = %t", wide, narrow, got)
 		}
-		if equal := narrow.Pattern() == wide.Pattern(); test.contains && !equal && (rest.Contains(narrow, wide) || rest.Narrower(narrow, wide) >= 0 || rest.Narrower(wide, narrow) <= 0) {
-			t.Errorf("%s is not narrower than %s", test.narrow, test.wide)
+		if narrow.String() == wide.String() {
+			continue
 		}
+		if test.contains && (narrow.Contains(wide) || narrow.Compare(wide) >= 0 || wide.Compare(narrow) <= 0) {
+			t.Errorf("%s is not narrower than %s", narrow, wide)
+		}
+	}
+	custom, all := rest.Binding{Template: "/v1/users/{id}:disable"}.Shape(), rest.Binding{Template: "/v1/users/{id}", Verb: "*"}.Shape()
+	if !all.Contains(custom) || custom.Contains(all) || !custom.Overlaps(all) {
+		t.Errorf("%s does not contain %s", all, custom)
 	}
 }

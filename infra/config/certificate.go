@@ -189,7 +189,7 @@ func parseChain(chain string) (certificates []*x509.Certificate, problem string)
 	for {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			if strings.Count(chain, "-----BEGIN") > len(certificates) { // pem.Decode skips what it can't read
+			if max(strings.Count(chain, "-----BEGIN"), strings.Count(chain, "-----END")) > len(certificates) { // pem.Decode skips what it can't read
 				return nil, "has a block that is not PEM; is a line of it missing?"
 			}
 			return certificates, ""

@@ -163,6 +163,7 @@ func TestServableCertificates(t *testing.T) {
 		{"broken intermediate", encoded(leaf) + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", p256, "a certificate at place 2 that can't be read", "", true},
 		{"intermediate with a wrong line", encoded(leaf) + "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n", p256, "has a block that is not PEM", "", true},
 		{"intermediate cut off", encoded(leaf) + encoded(intermediate)[:200], p256, "has a block that is not PEM", "", true},
+		{"intermediate without its first line", encoded(leaf) + encoded(intermediate)[len("-----BEGIN CERTIFICATE-----\n"):], p256, "has a block that is not PEM", "", false},
 		{"key in the chain", encoded(leaf) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", p256, "holds a PRIVATE KEY; leave only certificates", "", false},
 		{"wrong order", encoded(leaf, root, intermediate), p256, "at place 2, which has not signed the one before", "", false},
 		{"expired intermediate", encoded(leaf, expired), p256, "at place 2, which expired on", "", false},

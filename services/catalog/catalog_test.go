@@ -233,6 +233,7 @@ func TestProtosThatCannotBeServedTogether(t *testing.T) {
 	want := []Problem{
 		{"services/b/service.yaml", "has another api.proto than a, and reflection knows one file of a path; move it to a path of its own, such as b/v1/"},
 		{"services/d/service.yaml", "serves a.S, which a serves already; a gRPC service has one backend: list in the field serves what each of them serves"},
+		{"services/d/service.yaml", "declares a.M in other.proto, as a does in api.proto, and reflection and REST know a name once; give one of them another package"},
 	}
 	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -401,5 +402,26 @@ func TestRegistriesOfGoogle(t *testing.T) {
 		if got := OfGoogle(reference); got != want {
 			t.Errorf("OfGoogle(%s) = %v", reference, got)
 		}
+	}
+}
+
+// TestNamesOfTwoFiles has two services declare one message, each at a path of its own.
+func TestNamesOfTwoFiles(t *testing.T) {
+	t.Parallel()
+	root := repository(t, map[string]string{"cart": "", "shop": ""})
+	for _, name := range []string{"cart", "shop"} {
+		dir := filepath.Join(root, Dir, name)
+		common := &descriptorpb.FileDescriptorProto{
+			Name: proto.String(name + "/common.proto"), Package: proto.String("common"), Syntax: proto.String("proto3"),
+			MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Money")}},
+		}
+		writeDescriptor(t, dir, common, protoFile(name+".proto", name))
+		write(t, filepath.Join(dir, name, "common.proto"), nil)
+		write(t, filepath.Join(dir, name+".proto"), nil)
+	}
+	_, problems, err := Read(root, nil, defaults)
+	want := []Problem{{"services/shop/service.yaml", "declares common.Money in shop/common.proto, as cart does in cart/common.proto, and reflection and REST know a name once; give one of them another package"}}
+	if diff := cmp.Diff(want, problems); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

@@ -255,7 +255,7 @@ func (c *checker) checkWays() {
 // checkTogether checks what several services have to agree on.
 func checkTogether(services []Service, names []string) []Problem {
 	var problems []Problem
-	owner, files := map[protoreflect.FullName]string{}, map[string]file{}
+	owner, known := map[protoreflect.FullName]string{}, protos{map[string]file{}, map[protoreflect.FullName]file{}}
 	for i := range services {
 		s := &services[i]
 		c := &checker{Service: s}
@@ -266,11 +266,17 @@ func checkTogether(services []Service, names []string) []Problem {
 			}
 		}
 		if !s.Private { // what the edge does not know cannot meet there
-			c.checkProtos(owner, files)
+			c.checkProtos(owner, known)
 		}
 		problems = append(problems, c.problems...)
 	}
 	return problems
+}
+
+// protos holds the files of all services and their imports by path, and what they declare by name.
+type protos struct {
+	files map[string]file
+	names map[protoreflect.FullName]file
 }
 
 // file holds a proto file and the service that has it.
@@ -280,8 +286,8 @@ type file struct {
 }
 
 // checkProtos checks that the protos do not conflict with those of other services. A
-// gRPC service has one backend, and a path has one proto file.
-func (c *checker) checkProtos(owner map[protoreflect.FullName]string, files map[string]file) {
+// gRPC service has one backend, and a path has one proto file, as has a name.
+func (c *checker) checkProtos(owner map[protoreflect.FullName]string, known protos) {
 	for _, service := range c.Services() {
 		if other, ok := owner[service.FullName()]; ok {
 			c.report("", "serves %s, which %s serves already; a gRPC service has one backend: list in the field serves what each of them serves", service.FullName(), other)
@@ -289,24 +295,54 @@ func (c *checker) checkProtos(owner map[protoreflect.FullName]string, files map[
 		owner[service.FullName()] = c.Name
 	}
 	for _, own := range c.Protos {
-		c.compare(own, files)
+		c.compare(own, known)
 	}
 	if len(c.Protos) > 0 && len(c.Services()) == 0 {
 		c.report("", "has protos that declare no gRPC service")
 	}
 }
 
-// compare finds files of one path that differ, among the file and its imports.
-func (c *checker) compare(descriptor protoreflect.FileDescriptor, files map[string]file) {
-	other, seen := files[descriptor.Path()]
+// compare finds files of one path that differ, and names that two files declare, among the file and
+// its imports.
+func (c *checker) compare(descriptor protoreflect.FileDescriptor, known protos) {
+	other, seen := known.files[descriptor.Path()]
 	if !seen {
-		files[descriptor.Path()] = file{descriptor, c.Name}
+		known.files[descriptor.Path()] = file{descriptor, c.Name}
+		for _, name := range declared(descriptor) {
+			if other, taken := known.names[name]; taken {
+				c.report("", "declares %s in %s, as %s does in %s, and reflection and REST know a name once; give one of them another package", name, descriptor.Path(), other.service, other.Path())
+				break
+			}
+			known.names[name] = file{descriptor, c.Name}
+		}
 		for i := range descriptor.Imports().Len() {
-			c.compare(descriptor.Imports().Get(i).FileDescriptor, files)
+			c.compare(descriptor.Imports().Get(i).FileDescriptor, known)
 		}
 		return
 	}
 	if other.FileDescriptor != descriptor && !proto.Equal(protodesc.ToFileDescriptorProto(other), protodesc.ToFileDescriptorProto(descriptor)) {
 		c.report("", "has another %s than %s, and reflection knows one file of a path; move it to a path of its own, such as %s/v1/", descriptor.Path(), other.service, c.Name)
 	}
+}
+
+// declared returns the names that a file declares in its package. The values of an enum are beside it.
+func declared(file protoreflect.FileDescriptor) []protoreflect.FullName {
+	var names []protoreflect.FullName
+	for i := range file.Messages().Len() {
+		names = append(names, file.Messages().Get(i).FullName())
+	}
+	for i := range file.Enums().Len() {
+		enum := file.Enums().Get(i)
+		names = append(names, enum.FullName())
+		for j := range enum.Values().Len() {
+			names = append(names, enum.Values().Get(j).FullName())
+		}
+	}
+	for i := range file.Extensions().Len() {
+		names = append(names, file.Extensions().Get(i).FullName())
+	}
+	for i := range file.Services().Len() {
+		names = append(names, file.Services().Get(i).FullName())
+	}
+	return names
 }
