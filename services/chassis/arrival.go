@@ -3,6 +3,8 @@ package chassis
 import (
 	"context"
 	"log/slog"
+	"math"
+	"runtime/metrics"
 	"sync"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 	"google.golang.org/grpc/tap"
 )
 
-// arrivals limits the requests that arrive slowly.
+// arrivals limits the requests that arrive slowly, or many at once while memory is short.
 //
 // grpc-go keeps what has arrived of a message, up to maxMessageBytes, and calls interceptors and
 // handlers once it is complete. So neither limitCalls nor a deadline applies before that, and a
@@ -21,11 +23,20 @@ import (
 // Streams of clients are not covered: their handlers run from the start.
 type arrivals struct {
 	log *slog.Logger
-	// promptly is the time in which most requests arrive. Slower ones count, and have longest.
-	promptly, longest time.Duration
-	// slow counts the slow requests.
-	slow Shares
+	// Nearly all requests arrive until the first look, and most promptly. Slower ones count as slow,
+	// and have longest.
+	look, promptly, longest time.Duration
+	// arriving and slow count the requests that have not arrived by the first look, and promptly.
+	arriving, slow Shares
+	// short reports whether memory is short.
+	short func() bool
 }
+
+// few is the number of requests that may arrive from one caller while memory is short.
+const few = 4
+
+// shortAt is the percentage of the memory limit from which on memory is short.
+const shortAt = 60
 
 // arrivalShare is the part of the memory limit that slow requests may take: a half.
 const arrivalShare = 2
@@ -35,7 +46,18 @@ const arrivalShare = 2
 func newArrivals(log *slog.Logger, memory int64, largest int) *arrivals {
 	longest := 30 * time.Second * time.Duration(max(1, largest/maxMessageBytes))
 	most := min(max(memory/arrivalShare/int64(largest), 4), 1000)
-	return &arrivals{log: log, promptly: time.Second, longest: longest, slow: Shares{What: "slow requests", Most: int(most)}}
+	return &arrivals{
+		log: log, look: 20 * time.Millisecond, promptly: time.Second, longest: longest,
+		arriving: Shares{Most: math.MaxInt}, slow: Shares{What: "slow requests", Most: int(most)},
+		short: func() bool { return heap() > uint64(memory)/100*shortAt },
+	}
+}
+
+// heap returns the bytes in the heap, whether they are in use or not collected yet.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // options returns the options of a server with these limits. They come before the interceptors of
@@ -48,11 +70,12 @@ func (a *arrivals) options() []grpc.ServerOption {
 type arrival struct {
 	all            *arrivals
 	caller, method string
+	begun          time.Time
 	cancel         context.CancelFunc
 
-	mutex             sync.Mutex
-	complete, counted bool
-	prompt, late      *time.Timer // count the request as slow, and cancel it
+	mutex                       sync.Mutex
+	complete, arriving, counted bool
+	next, late                  *time.Timer // look at the request, and cancel it
 }
 
 type arrivalKey struct{}
@@ -60,19 +83,31 @@ type arrivalKey struct{}
 // begin is called when the headers of a call have arrived.
 func (a *arrivals) begin(ctx context.Context, info *tap.Info) (context.Context, error) {
 	ctx, cancel := context.WithCancel(ctx) // the stream's context ends it
-	r := &arrival{all: a, caller: caller(ctx, info.Header), method: info.FullMethodName, cancel: cancel}
-	r.mutex.Lock() // count waits for it
-	r.prompt = time.AfterFunc(a.promptly, func() { r.count(ctx) })
+	r := &arrival{all: a, caller: caller(ctx, info.Header.Get(forwardedFor)), method: info.FullMethodName, begun: time.Now(), cancel: cancel}
+	r.mutex.Lock() // look waits for it
+	r.next = time.AfterFunc(a.look, func() { r.look(ctx) })
 	r.mutex.Unlock()
 	return context.WithValue(ctx, arrivalKey{}, r), nil
 }
 
-// count counts a slow request until it is complete or its call has ended. It cancels the call if
-// there are too many.
-func (r *arrival) count(ctx context.Context) {
+// look counts a request until it is complete or its call has ended, and cancels the call if there are
+// too many. It comes again until the request is slow.
+func (r *arrival) look(ctx context.Context) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.complete || ctx.Err() != nil {
+		return
+	}
+	if !r.arriving {
+		r.arriving = r.all.arriving.Take(r.caller, 1) == nil
+		context.AfterFunc(ctx, r.end)
+	}
+	if r.all.arriving.Of(r.caller) > few && r.all.short() {
+		r.giveUp("memory is short, and more requests of the caller arrive")
+		return
+	}
+	if time.Since(r.begun) < r.all.promptly {
+		r.next.Reset(r.all.look)
 		return
 	}
 	if err := r.all.slow.Take(r.caller, 1); err != nil {
@@ -80,8 +115,16 @@ func (r *arrival) count(ctx context.Context) {
 		return
 	}
 	r.counted = true
-	r.late = time.AfterFunc(r.all.longest-r.all.promptly, func() { r.giveUp("it takes longer than " + r.all.longest.String()) })
-	context.AfterFunc(ctx, r.end)
+	r.late = time.AfterFunc(r.all.longest-r.all.promptly, r.expire)
+}
+
+// expire cancels the call of a request that is not complete in time.
+func (r *arrival) expire() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if !r.complete {
+		r.giveUp("it takes longer than " + r.all.longest.String())
+	}
 }
 
 // giveUp cancels the call. No interceptor sees it, so that this is its only line in the log.
@@ -94,14 +137,17 @@ func (r *arrival) giveUp(reason string) {
 func (r *arrival) end() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.prompt.Stop()
+	r.next.Stop()
 	r.complete = true
-	if !r.counted {
-		return
+	if r.arriving {
+		r.arriving = false
+		r.all.arriving.Give(r.caller, 1)
 	}
-	r.counted = false
-	r.late.Stop()
-	r.all.slow.Give(r.caller, 1)
+	if r.counted {
+		r.counted = false
+		r.late.Stop()
+		r.all.slow.Give(r.caller, 1)
+	}
 }
 
 // arrived notes that the request of a call is complete.

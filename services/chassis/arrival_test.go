@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,14 +68,17 @@ func serveWith(t *testing.T, options []grpc.ServerOption, h handlers, settings .
 }
 
 // open begins a call from an address, and sends this much of its request.
-func (s *sender) open(path, from string, part []byte) (stream uint32) {
+func (s *sender) open(path, from string, part []byte, headers ...hpack.HeaderField) (stream uint32) {
 	s.t.Helper()
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
-	for _, field := range []hpack.HeaderField{
+	if !slices.ContainsFunc(headers, func(h hpack.HeaderField) bool { return h.Name == "content-type" }) {
+		headers = append(headers, hpack.HeaderField{Name: "content-type", Value: "application/grpc"})
+	}
+	for _, field := range append([]hpack.HeaderField{
 		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: path}, {Name: ":authority", Value: "test"},
-		{Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"}, {Name: "x-forwarded-for", Value: from},
-	} {
+		{Name: "te", Value: "trailers"}, {Name: "x-forwarded-for", Value: from},
+	}, headers...) {
 		_ = encoder.WriteField(field) // to a buffer
 	}
 	stream = s.next
@@ -126,6 +132,44 @@ func (a *arrivals) counted(t *testing.T, want int) {
 	}
 }
 
+// testArrivals returns limits with so many slow requests, where memory is not short.
+func testArrivals(promptly, longest time.Duration, slow int) *arrivals {
+	return &arrivals{
+		log: slog.New(slog.DiscardHandler), look: time.Millisecond, promptly: promptly, longest: longest,
+		arriving: Shares{Most: math.MaxInt}, slow: Shares{Most: slow}, short: func() bool { return false },
+	}
+}
+
+// TestManyRequestsAreCancelledWhileMemoryIsShort has one caller send half of many requests, and another
+// of some.
+func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
+	t.Parallel()
+	a := testArrivals(time.Hour, time.Hour, 1)
+	var short atomic.Bool
+	a.short = short.Load
+	slow, client := serveWith(t, a.options(), handlers{})
+	streams := map[uint32]string{}
+	for from, n := range map[string]int{"192.0.2.1": 3 * few, "192.0.2.2": few} {
+		for range n {
+			streams[slow.open(unaryPath, from, half)] = from
+		}
+	}
+	for a.arriving.Of("192.0.2.1") < 3*few || a.arriving.Of("192.0.2.2") < few {
+		time.Sleep(time.Millisecond)
+	}
+	short.Store(true)
+	decoder := hpack.NewDecoder(4096, nil)
+	for range 2 * few {
+		stream, status := slow.status(decoder)
+		if status != "1" || streams[stream] != "192.0.2.1" {
+			t.Fatalf("call %d of %s ends with status %s, want CANCELLED for the caller with many", stream, streams[stream], status)
+		}
+	}
+	if _, err := client.UnaryCall(bounded(t), &grpc_testing.SimpleRequest{}); err != nil {
+		t.Errorf("a call that arrives at once = %v, want no error", err)
+	}
+}
+
 // half is the beginning of a message of 16 bytes, and rest the end.
 var half, rest = []byte{0, 0, 0, 0, 16, 0x12, 14}, append([]byte{0x12, 12}, "twelve bytes"...)
 
@@ -133,7 +177,7 @@ var half, rest = []byte{0, 0, 0, 0, 16, 0x12, 14}, append([]byte{0x12, 12}, "twe
 // more than are left.
 func TestSlowRequestsAreBounded(t *testing.T) {
 	t.Parallel()
-	a := &arrivals{log: slog.New(slog.DiscardHandler), promptly: 20 * time.Millisecond, longest: time.Hour, slow: Shares{Most: 4}}
+	a := testArrivals(20*time.Millisecond, time.Hour, 4)
 	slow, client := serveWith(t, a.options(), handlers{})
 	decoder := hpack.NewDecoder(4096, nil)
 	open := map[uint32]bool{}
@@ -169,7 +213,7 @@ func TestSlowRequestsAreBounded(t *testing.T) {
 func TestRequestsThatNeverArriveEnd(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{unaryPath, outputPath} {
-		a := &arrivals{promptly: 5 * time.Millisecond, longest: 50 * time.Millisecond, log: slog.New(slog.DiscardHandler), slow: Shares{Most: 1}}
+		a := testArrivals(5*time.Millisecond, 50*time.Millisecond, 1)
 		slow, _ := serveWith(t, a.options(), handlers{})
 		slow.open(path, "192.0.2.1", half)
 		if _, status := slow.status(hpack.NewDecoder(4096, nil)); status != "1" {
@@ -182,7 +226,7 @@ func TestRequestsThatNeverArriveEnd(t *testing.T) {
 // TestHandlersMayBeSlow checks that only the arrival of a request counts, and no stream of a client.
 func TestHandlersMayBeSlow(t *testing.T) {
 	t.Parallel()
-	a := &arrivals{promptly: 5 * time.Millisecond, longest: 10 * time.Millisecond, log: slog.New(slog.DiscardHandler), slow: Shares{Most: 1}}
+	a := testArrivals(5*time.Millisecond, 10*time.Millisecond, 1)
 	_, client := serveWith(t, a.options(), handlers{
 		unary: func(ctx context.Context, _ *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
 			time.Sleep(50 * time.Millisecond)

@@ -13,7 +13,7 @@ import (
 )
 
 // Shares counts what callers hold, and divides what there is: no caller may hold more than Times what
-// is left. With a Times of 1, a single caller holds at most half of Most, and each of n that want all
+// is left. With a Times of 1, a single caller holds some half of Most, and each of n that want all
 // of it gets an equal part, as large as what stays free for the next ("Dynamic Queue Length
 // Thresholds for Shared-Memory Packet Switches").
 type Shares struct {
@@ -34,7 +34,7 @@ func (s *Shares) Take(caller string, n int) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if own := s.byCaller[caller]; s.held > 0 && own+n > max(s.Times, 1)*(s.Most-s.held) {
-		return status.Errorf(codes.ResourceExhausted, "of %d %s, %d are taken, %d by your address, and this call needs %d", s.Most, s.What, s.held, own, n)
+		return status.Errorf(codes.ResourceExhausted, "%d of %d %s are in use, %d by your address, which may not have %d more now", s.held, s.Most, s.What, own, n)
 	}
 	if s.byCaller == nil {
 		s.byCaller = map[string]int{}
@@ -42,6 +42,13 @@ func (s *Shares) Take(caller string, n int) error {
 	s.held += n
 	s.byCaller[caller] += n
 	return nil
+}
+
+// Of returns what a caller holds.
+func (s *Shares) Of(caller string) int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.byCaller[caller]
 }
 
 // Give takes n from what a caller holds.
@@ -58,13 +65,17 @@ func (s *Shares) Give(caller string, n int) {
 // home may have a /56 (RIPE-690, section 4.2). For a call that does not come through the edge, it is
 // the address of the pod. The edge drops the header in which it says so from what clients send.
 func Caller(ctx context.Context) string {
-	headers, _ := metadata.FromIncomingContext(ctx)
-	return caller(ctx, headers)
+	if r, ok := ctx.Value(arrivalKey{}).(*arrival); ok {
+		return r.caller
+	}
+	return caller(ctx, metadata.ValueFromIncomingContext(ctx, forwardedFor))
 }
 
-func caller(ctx context.Context, headers metadata.MD) string {
-	if values := headers.Get("x-forwarded-for"); len(values) > 0 {
-		return network(values[0])
+const forwardedFor = "x-forwarded-for"
+
+func caller(ctx context.Context, forwarded []string) string {
+	if len(forwarded) > 0 {
+		return network(forwarded[0])
 	}
 	from, ok := peer.FromContext(ctx)
 	if !ok {

@@ -29,10 +29,12 @@
 //
 // Messages above 64 KiB may take a third of GOMEMLIMIT: requests while their handlers run,
 // except in streams of clients, and replies until the client has read them. A further one ends
-// its call with RESOURCE_EXHAUSTED, so send a stream in smaller messages. Requests that take
-// longer than a second to arrive may take half of GOMEMLIMIT, and 30 seconds; a further one
-// is cancelled, and logged. One caller gets at most half of either, and no more than it leaves
-// for others.
+// its call with RESOURCE_EXHAUSTED, so send a stream in smaller messages. Such replies are not
+// compressed. Requests that take longer than a second to arrive may take half of GOMEMLIMIT, and
+// 30 seconds, or longer if [WithMaxRequest] is above 4 MiB; a further one is cancelled, and
+// logged. One caller gets at most half of either, and no more than it leaves for others. These
+// are limits of what clients can make a pod keep, and no promise: a message may take more
+// memory than its bytes, and a client may hold any number of streams of small messages.
 //
 // # Stopping
 //

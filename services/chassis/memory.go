@@ -3,6 +3,7 @@ package chassis
 import (
 	"context"
 	"runtime"
+	"strings"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -23,8 +24,7 @@ import (
 // calls fill the memory of a pod, which is killed with the calls of all others. A call whose message
 // has no room gets RESOURCE_EXHAUSTED.
 //
-// The replies of a stream count, too: in messages of at most smallMessage, a stream may be of any
-// length to any number of slow clients.
+// The replies of a stream count, too, if they are above smallMessage.
 type messageMemory struct {
 	held Shares
 	// written reports whether it is heard when a reply is written.
@@ -63,27 +63,46 @@ func (m *messageMemory) unary(ctx context.Context, request any, _ *grpc.UnarySer
 		return nil, err
 	}
 	held.release()
-	return m.reply(ctx, reply)
+	counted, err := m.reply(ctx, reply)
+	if err != nil {
+		return nil, status.Error(codes.ResourceExhausted, "the method was carried out, and its reply does not fit: "+status.Convert(err).Message())
+	}
+	return counted, nil
 }
 
 func (m *messageMemory) stream(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	held := &heldStream{ServerStream: stream, memory: m, single: !info.IsClientStream}
-	defer func() { held.request.release() }()
+	defer held.end()
 	return handler(service, held)
 }
 
 // heldStream is a stream whose replies count, and its request if there is a single one.
 type heldStream struct {
 	grpc.ServerStream
-	memory  *messageMemory
-	single  bool
+	memory *messageMemory
+	single bool
+
+	mutex   sync.Mutex // a handler may leave a RecvMsg behind
+	ended   bool
 	request *hold
+}
+
+func (s *heldStream) end() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.ended = true
+	s.request.release()
 }
 
 // RecvMsg implements grpc.ServerStream.
 func (s *heldStream) RecvMsg(message any) error {
 	err := s.ServerStream.RecvMsg(message)
-	if err == nil && s.single {
+	if err != nil || !s.single {
+		return err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if !s.ended {
 		s.request, err = s.memory.hold(s.Context(), message)
 	}
 	return err
@@ -98,16 +117,17 @@ func (s *heldStream) SendMsg(message any) error {
 	return s.ServerStream.SendMsg(message)
 }
 
+func isLarge(message any) bool {
+	counted, ok := message.(proto.Message)
+	return ok && proto.Size(counted) > smallMessage
+}
+
 // hold counts a message until its release. It returns nil for a message that does not count.
 func (m *messageMemory) hold(ctx context.Context, message any) (*hold, error) {
-	counted, ok := message.(proto.Message)
-	if !ok {
+	if !isLarge(message) {
 		return nil, nil
 	}
-	size := proto.Size(counted)
-	if size <= smallMessage {
-		return nil, nil
-	}
+	size := proto.Size(message.(proto.Message))
 	from := Caller(ctx)
 	if err := m.held.Take(from, size); err != nil {
 		return nil, err
@@ -130,16 +150,16 @@ func (h *hold) release() {
 
 // reply returns the message that replyCodec is to marshal: one that counts until it is written.
 func (m *messageMemory) reply(ctx context.Context, message any) (any, error) {
-	if !m.written || !inProto(ctx) {
+	if !m.written || !isLarge(message) || !inProto(ctx) {
 		return message, nil
 	}
 	held, err := m.hold(ctx, message)
-	if err != nil {
-		return nil, status.Error(codes.ResourceExhausted, "the method was carried out, and its reply does not fit: "+status.Convert(err).Message())
+	if held == nil || err != nil {
+		return message, err
 	}
-	if held == nil {
-		return message, nil
-	}
+	// grpc-go does not tell when a compressed message is written. It can't be asked for once headers
+	// are sent.
+	_ = grpc.SetSendCompressor(ctx, encoding.Identity)
 	return heldReply{message.(proto.Message), held}, nil
 }
 
@@ -149,11 +169,20 @@ type heldReply struct {
 	held *hold
 }
 
-// inProto reports whether the messages of a call are marshalled by the codec of Protocol Buffers (gRPC
-// over HTTP2, "Requests").
+// inProto reports whether the messages of a call are marshalled by the codec of Protocol Buffers: it is
+// grpc-go's for every type that no other codec is registered for.
 func inProto(ctx context.Context) bool {
 	kind := metadata.ValueFromIncomingContext(ctx, "content-type")
-	return len(kind) == 1 && (kind[0] == "application/grpc" || kind[0] == "application/grpc+proto")
+	if len(kind) != 1 {
+		return false
+	}
+	name := strings.ToLower(strings.TrimLeft(strings.TrimPrefix(kind[0], "application/grpc"), "+;"))
+	if encoding.GetCodec(name) != nil {
+		return false
+	}
+	codec := encoding.GetCodecV2(name)
+	_, ours := codec.(replyCodec)
+	return codec == nil || ours
 }
 
 // replyCodec marshals the replies that count, and leaves all else to the codec of grpc-go. A program

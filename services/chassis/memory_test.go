@@ -2,6 +2,7 @@ package chassis
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"runtime"
 	"slices"
@@ -108,6 +109,33 @@ func TestUnreadRepliesAreBounded(t *testing.T) {
 		deaf.message(again)
 		_ = deaf.connection.Close()
 		m.taken(t, deaf, 0)
+	}
+}
+
+// TestClientsCannotAvoidTheLimit has a caller name another type of messages, or ask for compression.
+func TestClientsCannotAvoidTheLimit(t *testing.T) {
+	t.Parallel()
+	for _, header := range []hpack.HeaderField{
+		{Name: "content-type", Value: "application/grpc+x"},
+		{Name: "content-type", Value: "application/grpc+PROTO"},
+		{Name: "grpc-encoding", Value: "gzip"},
+	} {
+		m := newMessageMemory(memoryShare * memories)
+		deaf, _ := serveWith(t, m.options(), handlers{unary: func(context.Context, *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
+			body := make([]byte, large)
+			_, _ = rand.Read(body) // never fails
+			return &grpc_testing.SimpleResponse{Payload: &grpc_testing.Payload{Body: body}}, nil
+		}}, unread)
+		for range 3 { // two fit
+			stream := deaf.open(unaryPath, "192.0.2.1", empty, header)
+			if err := deaf.WriteData(stream, true, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, code := deaf.status(hpack.NewDecoder(4096, nil)); code != "8" {
+			t.Errorf("%s %s: a reply too many ends its call with status %s, want RESOURCE_EXHAUSTED", header.Name, header.Value, code)
+		}
+		m.taken(t, deaf, 2)
 	}
 }
 

@@ -59,7 +59,7 @@ func TestRESTBreaksOffAtTheDeadline(t *testing.T) {
 			return err
 		},
 	}).client()
-	stream, err := client.FullDuplexCall(metadata.AppendToOutgoingContext(bounded(t), originalPathHeader, "/v1/x", deadlineHeader, "50m"))
+	stream, err := client.FullDuplexCall(metadata.AppendToOutgoingContext(bounded(t), originalPathHeader, "/v1/x", deadlineHeader, "500m"))
 	if err != nil {
 		t.Fatal(err)
 	}

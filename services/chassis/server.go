@@ -31,9 +31,10 @@ const (
 	maxConcurrentStreams = 1000
 )
 
-// maxHeaderBytes is more than the headers that the edge lets through, which a server that refuses
-// them would reset (package envoy, requestHeaders; docs/contract.md). grpc-go may make 8 KiB its default.
-const maxHeaderBytes = 32 << 10
+// maxHeaderBytes is more than the headers that the edge lets through, to which it may add a token's
+// claims: a server that refuses them resets the call (package envoy, requestHeaders;
+// docs/contract.md). grpc-go may make 8 KiB its default.
+const maxHeaderBytes = 64 << 10
 
 // maxReplyHeaderBytes is as much as the edge takes of a pod (package envoy, replyHeader).
 const maxReplyHeaderBytes = 256 << 10
