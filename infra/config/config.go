@@ -204,10 +204,10 @@ func (r *reader) read() *Config {
 // checkNotice warns of pods that still accept calls, for 40 % of their time, when a spot machine
 // stops: of its notice of 30 s, 15 s are for pods, however long they may take (GKE, "Spot VMs").
 func (r *reader) checkNotice(c *Config) {
-	const longest = 42 * time.Second // Kubernetes uses 5 s of it
+	const longest = 30 * time.Second // less 5 s for Kubernetes: 10 s of accepting leave 5 s to finish
 	if c.Cluster.Spot && c.Termination > longest {
 		r.warnings = append(r.warnings, fmt.Sprintf("grpc-edge:terminationSeconds is %.0f, but with grpc-edge:nodeSpot pods have 15 seconds when Google stops their machine, "+
-			"and would lose the calls that they still accept; choose at most %.0f, such as 30", c.Termination.Seconds(), longest.Seconds()))
+			"and would lose the calls that they still accept; choose at most %.0f", c.Termination.Seconds(), longest.Seconds()))
 	}
 }
 

@@ -386,7 +386,7 @@ func TestSpotMachinesCutTheirPodsShort(t *testing.T) {
 		spot    bool
 		seconds int
 		want    int // warnings
-	}{{true, 30, 0}, {true, 42, 0}, {true, 43, 1}, {false, 3600, 0}} {
+	}{{true, 30, 0}, {true, 31, 1}, {false, 3600, 0}} {
 		r := &reader{}
 		r.checkNotice(&Config{Cluster: Cluster{Spot: test.spot}, Termination: time.Duration(test.seconds) * time.Second})
 		if len(r.warnings) != test.want {

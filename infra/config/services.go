@@ -87,12 +87,16 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 // tpgiamresource: IamWithBatching).
 const mostServiceRoles = 9
 
-// basicRoles lists the roles that cover every service of Google (IAM, "Basic roles").
-var basicRoles = []string{"roles/owner", "roles/editor", "roles/viewer", "roles/admin", "roles/writer", "roles/reader"}
+// tooMuch lists the roles that cover every service of Google (IAM, "Basic roles"), and those by which
+// one acts as any account of the project (IAM, "Service account impersonation").
+var tooMuch = []string{
+	"roles/owner", "roles/editor", "roles/viewer", "roles/admin", "roles/writer", "roles/reader",
+	"roles/iam.serviceAccountTokenCreator", "roles/iam.serviceAccountUser", "roles/iam.serviceAccountKeyAdmin", "roles/iam.workloadIdentityUser",
+}
 
 // checkRoles checks the roles of services that CI grants. CI can grant them to itself, too, so
 // none of them may hold permissions to change policies (IAM, "Set limits on granting roles",
-// Warning). Of predefined roles, those of administrators do.
+// Warning). Many predefined roles of administrators and owners do.
 func (r *reader) checkRoles(c *Config) {
 	if !c.Delivery.Enabled() {
 		return
@@ -104,10 +108,11 @@ func (r *reader) checkRoles(c *Config) {
 	}
 	for _, s := range c.Services {
 		for i, role := range s.Roles {
-			if slices.Contains(basicRoles, role.Role) {
-				r.report(s.At("roles"), "[%d] is the basic role %s, which CI could grant to itself; it must be a predefined role such as roles/pubsub.publisher, or a custom one",
+			lower := strings.ToLower(role.Role)
+			if slices.Contains(tooMuch, role.Role) {
+				r.report(s.At("roles"), "[%d] is %s, for the whole project, which CI could grant to itself; it must be a narrower role such as roles/pubsub.publisher, or a custom one",
 					i, role.Role)
-			} else if strings.HasSuffix(strings.ToLower(role.Role), "admin") {
+			} else if strings.HasSuffix(lower, "admin") || strings.HasSuffix(lower, "owner") {
 				r.warnings = append(r.warnings, fmt.Sprintf("%s[%d] is %s: if it may change policies, CI, which grants it, can give itself more rights; "+
 					"choose a narrower role if there is one, such as roles/pubsub.publisher instead of roles/pubsub.admin", s.At("roles"), i, role.Role))
 			}

@@ -122,7 +122,7 @@ func (b *builder) customRoles() (map[string]*projects.IAMCustomRole, error) {
 	}
 	var err error
 	made[repositories], err = b.customRole(repositories, roles.Role{
-		Title: "grpc-edge repositories", Description: "Lets nodes pull from the repositories of the stack",
+		Title: "grpc-edge repositories", Description: "Changes who may use the project's Artifact Registry repositories",
 		Stage: "GA", Permissions: []string{share},
 	})
 	return made, err

@@ -27,8 +27,8 @@
 //
 // # Limits
 //
-// At most 256 streams (Watch and reflection) are open at once, 64 of each caller, and one whose client
-// is to send something and does not for 10 seconds is ended.
+// At most 256 streams (Watch and reflection) are open at once, and no caller gets more than it leaves
+// for others. One whose client is to send or to read something, and does not for 10 seconds, is ended.
 package main
 
 import (
