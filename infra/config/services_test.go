@@ -140,7 +140,7 @@ func TestRolesThatCIGrants(t *testing.T) {
 		{many(9), github, "", ""},
 		{append(many(9), many(9)...), github, "", ""}, // each counts once
 		{named("roles/owner"), Delivery{}, "", ""},
-		{named("roles/owner"), github, "  " + key + "the basic role roles/owner, which CI could grant to itself; it must be a predefined role such as roles/pubsub.publisher, or a custom one", ""},
+		{named("roles/owner"), github, "  " + key + "roles/owner, for the whole project, which CI could grant to itself; it must be a narrower role such as roles/pubsub.publisher, or a custom one", ""},
 		{named("roles/browser"), github, "", ""},
 		{named("roles/pubsub.admin"), Delivery{}, "", ""},
 		{named("roles/pubsub.admin"), github, "", key + "roles/pubsub.admin" + warning},

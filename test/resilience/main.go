@@ -18,9 +18,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -160,6 +162,9 @@ func measure(ctx context.Context, root string, events []chaos.Event, results pag
 			fmt.Printf("%d calls, %d failed; ", outcome.Sent, outcome.Failed)
 		}
 		fmt.Println(outcome.Markdown())
+		for _, kind := range slices.Sorted(maps.Keys(outcome.Failures)) {
+			fmt.Printf("  %d × %s\n", outcome.Failures[kind], kind)
+		}
 		results.Events[event.Key] = outcome
 		if err := save(); err != nil {
 			return err
