@@ -47,7 +47,7 @@ func newArrivals(log *slog.Logger, memory int64, largest int) *arrivals {
 	longest := 30 * time.Second * time.Duration(max(1, largest/maxMessageBytes))
 	most := min(max(memory/arrivalShare/int64(largest), 4), 1000)
 	return &arrivals{
-		log: log, look: 20 * time.Millisecond, promptly: time.Second, longest: longest,
+		log: log, look: 100 * time.Millisecond, promptly: time.Second, longest: longest,
 		arriving: Shares{Most: math.MaxInt}, slow: Shares{What: "slow requests", Most: int(most)},
 		short: func() bool { return heap() > uint64(memory)/100*shortAt },
 	}
