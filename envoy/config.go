@@ -112,6 +112,9 @@ type Backend struct {
 	// Services lists the services routed here. Their options declare which methods are
 	// safe to retry (idempotency_level) and their REST bindings (google.api.http).
 	Services []protoreflect.ServiceDescriptor
+	// Files lists more files with types that REST has to know, although no service imports them:
+	// those of the details of errors, or of a google.protobuf.Any.
+	Files []protoreflect.FileDescriptor
 	// Canary is a second version of the backend; nil for none.
 	Canary *Canary
 }

@@ -35,7 +35,7 @@ func transcodingFilters(c Config) []*hcmv3.HttpFilter {
 		return nil
 	}
 	config := &transcoderv3.GrpcJsonTranscoder{
-		DescriptorSet:     &transcoderv3.GrpcJsonTranscoder_ProtoDescriptorBin{ProtoDescriptorBin: descriptorSet(services)},
+		DescriptorSet:     &transcoderv3.GrpcJsonTranscoder_ProtoDescriptorBin{ProtoDescriptorBin: descriptorSet(services, c.Backends)},
 		ConvertGrpcStatus: true,
 		PrintOptions:      &transcoderv3.GrpcJsonTranscoder_PrintOptions{AlwaysPrintPrimitiveFields: true},
 		RequestValidationOptions: &transcoderv3.GrpcJsonTranscoder_RequestValidationOptions{
@@ -63,11 +63,11 @@ func jsonBuffer() *bufferv3.Buffer {
 	return &bufferv3.Buffer{MaxRequestBytes: wrapperspb.UInt32(jsonRequest)}
 }
 
-// descriptorSet returns the FileDescriptorSet of the services' files and all their
+// descriptorSet returns the FileDescriptorSet of the files of services and backends, and all their
 // imports. Each file comes once and after its imports, as Envoy expects. The set
 // includes the details that errors may carry (google/rpc/error_details.proto): if
 // Envoy does not know a detail of an error, it drops the whole text.
-func descriptorSet(services []protoreflect.ServiceDescriptor) []byte {
+func descriptorSet(services []protoreflect.ServiceDescriptor, backends []Backend) []byte {
 	set, seen := &descriptorpb.FileDescriptorSet{}, map[string]bool{}
 	var add func(protoreflect.FileDescriptor)
 	add = func(file protoreflect.FileDescriptor) {
@@ -82,6 +82,11 @@ func descriptorSet(services []protoreflect.ServiceDescriptor) []byte {
 	}
 	for _, service := range services {
 		add(service.ParentFile())
+	}
+	for _, backend := range backends {
+		for _, file := range backend.Files {
+			add(file)
+		}
 	}
 	add(errdetails.File_google_rpc_error_details_proto)
 	return marshal(set)

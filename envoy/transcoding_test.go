@@ -39,7 +39,7 @@ func TestDescriptorSet(t *testing.T) {
 		t.Errorf("restServices() = %q, want %q", names, want)
 	}
 	set, read := &descriptorpb.FileDescriptorSet{}, map[string]bool{}
-	if err := proto.Unmarshal(descriptorSet(services), set); err != nil {
+	if err := proto.Unmarshal(descriptorSet(services, nil), set); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range set.File {

@@ -51,6 +51,7 @@ func backend(c *config.Config, s catalog.Service) envoy.Backend {
 		Address:  service.Host(namespaceName, s.Name),
 		Port:     service.Port,
 		Services: s.Services(),
+		Files:    s.Protos,
 	}
 	if c.Edge.ZoneAware {
 		result.Zones = map[string]string{}

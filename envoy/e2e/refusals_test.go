@@ -17,7 +17,10 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -68,6 +71,10 @@ func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
 			}
 			switch method.Name() {
 			case "Fail":
+				if user.Get(method.Input().Fields().ByName("name")).String() == "known" {
+					known := &anypb.Any{TypeUrl: "type.googleapis.com/test.Known", Value: protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "known")}
+					return status.FromProto(&statuspb.Status{Code: int32(codes.FailedPrecondition), Details: []*anypb.Any{known}}).Err()
+				}
 				return status.FromProto(&statuspb.Status{
 					Code: int32(codes.FailedPrecondition), Message: `it "failed"`, Details: []*anypb.Any{{TypeUrl: "type.googleapis.com/test.Unknown"}},
 				}).Err()
@@ -89,7 +96,19 @@ func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
 			}
 			return stream.SendMsg(user)
 		}))
-	config := envoy.Config{REST: true, Backends: []envoy.Backend{{Name: "users", Address: "localhost", Port: port, Services: services}}}
+	known, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+		Name: proto.String("known.proto"), Package: proto.String("test"), Syntax: proto.String("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Known"), Field: []*descriptorpb.FieldDescriptorProto{{
+			Name: proto.String("reason"), Number: proto.Int32(1), Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
+			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+		}}}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := envoy.Config{REST: true, Backends: []envoy.Backend{{
+		Name: "users", Address: "localhost", Port: port, Services: services, Files: []protoreflect.FileDescriptor{known},
+	}}}
 	if change != nil {
 		change(&config)
 	}
@@ -172,6 +191,8 @@ func TestRESTInput(t *testing.T) {
 		{"GET", "/v1/files/shared", "", "", 200, `"name":"shared"`},
 		{"POST", "/v1/files/shared", "{}", "application/json", 405, "GET, HEAD, PUT"},
 		{"PUT", "/v1/files/other", "{}", "application/json", 405, "GET, HEAD"},
+		// A detail of a type that only another file of the service declares.
+		{"GET", "/v1/fail/known", "", "", 400, `"reason":"known"`},
 		{"POST", "/v1/nope", "{}", "application/json", 404, "/v1/nope"},
 		// A detail of an unknown type costs neither code nor message.
 		{"GET", "/v1/fail/x", "", "", 400, `{"code":9,"message":"it \u0022failed\u0022","details":[]}`},
