@@ -76,15 +76,20 @@ func preflight() *predicate {
 // does not have, and a query that repeats a variable of the path. The longest prefix
 // matches, so each entry includes the refusals of shorter ones; if it refuses nothing, Envoy
 // looks the shorter ones up, too. There is an entry for each path of REST, so their size
-// decides the size of the configuration.
+// decides the size of the configuration. It is nil if no path refuses anything.
 func refuseByPath(c Config) *matchingv3.Matcher_OnMatch {
 	paths := pathsOf(c)
 	table := map[string]*matchingv3.Matcher_OnMatch{}
 	for _, path := range paths.all {
-		if _, done := table[path.prefix]; !done {
-			near, below := paths.at(path.prefix)
-			table[path.prefix] = orElse(refuseAt(c, paths, near, below))
+		if _, done := table[path.prefix]; done {
+			continue
 		}
+		if at := refuseAt(c, paths, path.prefix); at != nil { // Envoy wants at least one
+			table[path.prefix] = orElse(at)
+		}
+	}
+	if len(table) == 0 {
+		return nil
 	}
 	return orElse(beginsWith(header(":path"), table))
 }
@@ -93,18 +98,24 @@ func refuseByPath(c Config) *matchingv3.Matcher_OnMatch {
 // of them at once, by one regular expression for each method of HTTP.
 const manyPaths = 8
 
-// refuseAt returns the refusals of the paths near a prefix.
-func refuseAt(c Config, paths restPaths, near, below []*restPath) *matchingv3.Matcher {
+// refuseAt returns the refusals of paths with a prefix; nil for none.
+func refuseAt(c Config, paths restPaths, prefix string) *matchingv3.Matcher {
+	near, below := paths.at(prefix)
 	verbs, queries := paths.wrongVerbs(near, below), paths.queriesOverPaths(near, below)
-	if len(near) < manyPaths {
-		return refuse(c, append(verbs, queries...))
+	if all := append(verbs, queries...); len(all) == 0 {
+		return nil
+	} else if len(near) < manyPaths {
+		return refuse(c, all)
 	}
-	return &matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: &matchingv3.Matcher_MatcherList{
-		Matchers: []*matchingv3.Matcher_MatcherList_FieldMatcher{
-			{Predicate: fails(paths.accept(near)), OnMatch: orElse(refuse(c, verbs))},
-			{Predicate: is(header(":path"), matching(`[^?]*\?.*`)), OnMatch: orElse(refuse(c, queries))},
-		},
-	}}}
+	list := &matchingv3.Matcher_MatcherList{}
+	add := func(when *predicate, refusals []refusal) {
+		if len(refusals) > 0 {
+			list.Matchers = append(list.Matchers, &matchingv3.Matcher_MatcherList_FieldMatcher{Predicate: when, OnMatch: orElse(refuse(c, refusals))})
+		}
+	}
+	add(fails(paths.accept(near)), verbs)
+	add(is(header(":path"), matching(`[^?]*\?.*`)), queries)
+	return &matchingv3.Matcher{MatcherType: &matchingv3.Matcher_MatcherList_{MatcherList: list}}
 }
 
 // wrongVerbs answers 405 with the methods that a path has (RFC 9110, section 15.5.6), but not for

@@ -88,7 +88,9 @@ func translation(c Config) *matchingv3.Matcher_OnMatch {
 		isREST := fails(is(header("content-type"), startingWith("application/grpc")))
 		list := first.GetMatcherList()
 		list.Matchers = append(list.Matchers, when(isREST, orElse(refuse(c, restRefusals(c)))).GetMatcherList().Matchers...)
-		list.Matchers = append(list.Matchers, when(and(isREST, fails(preflight())), refuseByPath(c)).GetMatcherList().Matchers...)
+		if byPath := refuseByPath(c); byPath != nil {
+			list.Matchers = append(list.Matchers, when(and(isREST, fails(preflight())), byPath).GetMatcherList().Matchers...)
+		}
 	}
 	first.OnNoMatch = toRoutes(translationRoutes(c)...)
 	return orElse(first)

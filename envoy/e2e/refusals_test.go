@@ -393,3 +393,22 @@ func TestManyPaths(t *testing.T) {
 		}
 	}
 }
+
+// TestPathsThatRefuseNothing has only a path of all methods of HTTP, without variables.
+func TestPathsThatRefuseNothing(t *testing.T) {
+	t.Parallel()
+	services, port := prototest.Services(t, `
+		package test;
+		import "google/api/annotations.proto";
+		import "google/protobuf/empty.proto";
+		service Any { rpc Any(google.protobuf.Empty) returns (google.protobuf.Empty) { option (google.api.http) = {custom: {kind: "*" path: "/v1/any"}}; } }`), freePort(t)
+	listenAndServe(t, "127.0.0.1", port, func(s *grpc.Server) { healthpb.RegisterHealthServer(s, health.NewServer()) },
+		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			return errors.Join(stream.RecvMsg(&emptypb.Empty{}), stream.SendMsg(&emptypb.Empty{}))
+		}))
+	e := start(t, envoy.Config{REST: true, Backends: []envoy.Backend{{Name: "any", Address: "localhost", Port: port, Services: services}}})
+	e.awaitPods(t, "any", 1)
+	if response, text := e.rest(t, true, "DELETE", "/v1/any", nil); response.StatusCode != http.StatusOK {
+		t.Errorf("DELETE of a path of all methods = %s %s, want 200", response.Status, text)
+	}
+}
