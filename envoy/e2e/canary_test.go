@@ -135,7 +135,7 @@ func TestCanaryIsRetriedWithin(t *testing.T) {
 // of 4 standard deviations.
 func TestMirror(t *testing.T) {
 	t.Parallel()
-	for mirror, bounds := range map[uint32][2]int64{25: {120, 180}, 100: {600, 600}} {
+	for mirror, bounds := range map[uint32][2]int64{25: {108, 192}, 100: {600, 600}} {
 		t.Run(fmt.Sprint(mirror), func(t *testing.T) {
 			t.Parallel()
 			r := startRelease(t, envoy.Canary{Mirror: mirror, Header: "x-release"})
