@@ -53,7 +53,7 @@ func (m *messageMemory) options() []grpc.ServerOption {
 }
 
 func (m *messageMemory) unary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	held, err := m.hold(ctx, request)
+	held, err := m.hold(ctx, largeSize(request))
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (s *heldStream) RecvMsg(message any) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if !s.ended {
-		s.request, err = s.memory.hold(s.Context(), message)
+		s.request, err = s.memory.hold(s.Context(), largeSize(message))
 	}
 	return err
 }
@@ -117,17 +117,21 @@ func (s *heldStream) SendMsg(message any) error {
 	return s.ServerStream.SendMsg(message)
 }
 
-func isLarge(message any) bool {
-	counted, ok := message.(proto.Message)
-	return ok && proto.Size(counted) > smallMessage
+// largeSize returns the size of a message in bytes, or 0 if it does not count.
+func largeSize(message any) int {
+	if counted, ok := message.(proto.Message); ok {
+		if size := proto.Size(counted); size > smallMessage {
+			return size
+		}
+	}
+	return 0
 }
 
-// hold counts a message until its release. It returns nil for a message that does not count.
-func (m *messageMemory) hold(ctx context.Context, message any) (*hold, error) {
-	if !isLarge(message) {
+// hold counts a message of this size until its release. It returns nil for a size of 0.
+func (m *messageMemory) hold(ctx context.Context, size int) (*hold, error) {
+	if size == 0 {
 		return nil, nil
 	}
-	size := proto.Size(message.(proto.Message))
 	from := Caller(ctx)
 	if err := m.held.Take(from, size); err != nil {
 		return nil, err
@@ -150,12 +154,13 @@ func (h *hold) release() {
 
 // reply returns the message that replyCodec is to marshal: one that counts until it is written.
 func (m *messageMemory) reply(ctx context.Context, message any) (any, error) {
-	if !m.written || !isLarge(message) || !inProto(ctx) {
+	size := largeSize(message)
+	if size == 0 || !m.written || !inProto(ctx) {
 		return message, nil
 	}
-	held, err := m.hold(ctx, message)
-	if held == nil || err != nil {
-		return message, err
+	held, err := m.hold(ctx, size)
+	if err != nil {
+		return nil, err
 	}
 	// grpc-go does not tell when a compressed message is written. It can't be asked for once headers
 	// are sent.

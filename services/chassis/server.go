@@ -36,7 +36,7 @@ const (
 // docs/contract.md). grpc-go may make 8 KiB its default.
 const maxHeaderBytes = 64 << 10
 
-// maxReplyHeaderBytes is as much as the edge takes of a pod (package envoy, replyHeader).
+// maxReplyHeaderBytes is as much as the edge takes of a pod (package envoy, podHeaderField).
 const maxReplyHeaderBytes = 256 << 10
 
 // The intervals of HTTP/2 PINGs that probe connections.
