@@ -17,18 +17,10 @@ func restServices(c Config) []protoreflect.ServiceDescriptor {
 	var list []protoreflect.ServiceDescriptor
 	for _, backend := range c.Backends {
 		for _, service := range backend.Services {
-			if len(restBindings(service)) > 0 {
+			if len(rest.ServiceBindings(service)) > 0 {
 				list = append(list, service)
 			}
 		}
-	}
-	return list
-}
-
-func restBindings(service protoreflect.ServiceDescriptor) []rest.Binding {
-	var list []rest.Binding
-	for i := range service.Methods().Len() {
-		list = append(list, rest.Bindings(service.Methods().Get(i))...)
 	}
 	return list
 }
@@ -40,7 +32,7 @@ func (c Config) validateREST() error {
 	var errs []error
 	first := map[string]protoreflect.FullName{}
 	for _, service := range restServices(c) {
-		for _, binding := range restBindings(service) {
+		for _, binding := range rest.ServiceBindings(service) {
 			errs = append(errs, binding.Check())
 			path := binding.Verb + " " + binding.Pattern()
 			switch other, taken := first[path]; {

@@ -43,7 +43,7 @@ type refusal struct {
 }
 
 // restRefusals returns the refusals that apply at any path.
-func restRefusals(c Config) []refusal {
+func restRefusals(paths restPaths) []refusal {
 	path, contentType := header(":path"), header("content-type")
 	writes := is(header(":method"), matching("POST|PUT|PATCH|DELETE"))
 	posts := is(header(":method"), exactly(http.MethodPost))
@@ -57,7 +57,7 @@ func restRefusals(c Config) []refusal {
 			http.StatusUnsupportedMediaType, "compressed bodies are not taken; send this one as it is", ""},
 	}
 	notJSON := and(writes, fails(json), or(posts, is(contentType, matching(".+"))))
-	if file := pathsOf(c).takeFiles(); file != nil {
+	if file := paths.takeFiles(); file != nil {
 		list = append(list, refusal{
 			and(posts, file, is(header("origin"), matching(".+")), or(fails(is(contentType, matching(".+"))), is(contentType, matching(simpleType)))),
 			http.StatusUnsupportedMediaType, "a page must name a content-type that a browser asks for first, such as application/octet-stream", "",
@@ -77,8 +77,7 @@ func preflight() *predicate {
 // matches, so each entry includes the refusals of shorter ones; if it refuses nothing, Envoy
 // looks the shorter ones up, too. There is an entry for each path of REST, so their size
 // decides the size of the configuration. It is nil if no path refuses anything.
-func refuseByPath(c Config) *matchingv3.Matcher_OnMatch {
-	paths := pathsOf(c)
+func refuseByPath(c Config, paths restPaths) *matchingv3.Matcher_OnMatch {
 	table := map[string]*matchingv3.Matcher_OnMatch{}
 	for _, path := range paths.all {
 		if _, done := table[path.prefix]; done {
@@ -122,10 +121,11 @@ func refuseAt(c Config, paths restPaths, prefix string) *matchingv3.Matcher {
 // paths below, which have their own.
 func (p restPaths) wrongVerbs(near, below []*restPath) []refusal {
 	var list []refusal
+	all := slices.Concat(near, below)
 	for _, path := range near {
 		verbs := slices.Clone(path.verbs)
 		var others []*predicate // A part of these paths is the other's, too.
-		for _, other := range slices.Concat(near, below) {
+		for _, other := range all {
 			switch {
 			case other == path || !path.Overlaps(other.Shape):
 			case other.Contains(path.Shape):
@@ -150,6 +150,7 @@ func (p restPaths) wrongVerbs(near, below []*restPath) []refusal {
 // may be such a variable. Narrower paths have variables of their own.
 func (p restPaths) queriesOverPaths(near, below []*restPath) []refusal {
 	var list []refusal
+	all := slices.Concat(near, below)
 	for _, path := range near {
 		for _, binding := range path.bindings {
 			var fields, names []string
@@ -162,7 +163,7 @@ func (p restPaths) queriesOverPaths(near, below []*restPath) []refusal {
 			}
 			named := "(" + strings.Join(names, "|") + `|[^=&]*%[^=&]*)`
 			when := []*predicate{is(header(":method"), matching(anyVerb(verbsOf(binding)))), p.are(path, `\?(.*&)?`+named+`(=.*|&.*)?`)}
-			for _, other := range slices.Concat(near, below) {
+			for _, other := range all {
 				if other != path && path.Contains(other.Shape) && slices.Contains(other.verbs, binding.Verb) {
 					when = append(when, fails(p.are(other, "")))
 				}

@@ -32,7 +32,7 @@ type restPaths struct {
 func pathsOf(c Config) restPaths {
 	byShape, verbs := map[string]*restPath{}, map[string]bool{}
 	for _, service := range restServices(c) {
-		for _, binding := range restBindings(service) {
+		for _, binding := range rest.ServiceBindings(service) {
 			shape := binding.Shape()
 			path := byShape[shape.String()]
 			if path == nil {
@@ -80,6 +80,9 @@ func (p restPaths) are(path *restPath, query string) *predicate {
 
 const anyQuery = `(\?.*)?`
 
+// anyPath returns a regular expression for paths that match one of these, with or without a query.
+func anyPath(patterns []string) string { return "(" + strings.Join(patterns, "|") + ")" + anyQuery }
+
 // excludesVerbs reports whether the pattern of a path also matches paths with a custom verb, which are
 // not of this path.
 func (p restPaths) excludesVerbs(path *restPath) bool {
@@ -101,7 +104,7 @@ func (p restPaths) accept(paths []*restPath) *predicate {
 	var list []*predicate
 	add := func(patterns map[string][]string, more ...*predicate) {
 		for _, verb := range slices.Sorted(maps.Keys(patterns)) {
-			path := is(header(":path"), matching("("+strings.Join(patterns[verb], "|")+")"+anyQuery))
+			path := is(header(":path"), matching(anyPath(patterns[verb])))
 			list = append(list, and(append([]*predicate{is(header(":method"), matching(anyVerb([]string{verb}))), path}, more...)...))
 		}
 	}
@@ -141,9 +144,9 @@ func (p restPaths) takeFiles() *predicate {
 	var list []*predicate
 	found := p.files()
 	for _, verb := range slices.Sorted(maps.Keys(found)) {
-		these := []*predicate{is(header(":method"), matching(anyVerb([]string{verb}))), is(header(":path"), matching("("+strings.Join(found[verb].take, "|")+")"+anyQuery))}
+		these := []*predicate{is(header(":method"), matching(anyVerb([]string{verb}))), is(header(":path"), matching(anyPath(found[verb].take)))}
 		if others := found[verb].others; len(others) > 0 {
-			these = append(these, fails(is(header(":path"), matching("("+strings.Join(others, "|")+")"+anyQuery))))
+			these = append(these, fails(is(header(":path"), matching(anyPath(others)))))
 		}
 		list = append(list, and(these...))
 	}

@@ -22,7 +22,8 @@ import (
 	"example.com/grpc-edge/envoy/rest"
 )
 
-// A call by native gRPC, which most calls are, passes only the filters that it needs. Envoy builds the chain of filters by the first route of a request
+// A call by native gRPC, which most calls are, passes only the filters that it needs. Envoy
+// builds the chain of filters by the first route of a request
 // (envoy.config.route.v3.FilterConfig). Filters for pages and REST, and those that only some
 // routes have settings for, are therefore off in the chain, and are switched on
 //
@@ -83,22 +84,22 @@ func translatedFilter() *hcmv3.HttpFilter {
 
 // translation answers requests that are refused, and sends the others to the first routes.
 func translation(c Config) *matchingv3.Matcher_OnMatch {
-	first := refuse(c, []refusal{almostGRPC()})
+	first, paths := refuse(c, []refusal{almostGRPC()}), pathsOf(c)
 	if len(restServices(c)) > 0 {
 		isREST := fails(is(header("content-type"), startingWith("application/grpc")))
 		list := first.GetMatcherList()
-		list.Matchers = append(list.Matchers, when(isREST, orElse(refuse(c, restRefusals(c)))).GetMatcherList().Matchers...)
-		if byPath := refuseByPath(c); byPath != nil {
+		list.Matchers = append(list.Matchers, when(isREST, orElse(refuse(c, restRefusals(paths)))).GetMatcherList().Matchers...)
+		if byPath := refuseByPath(c, paths); byPath != nil {
 			list.Matchers = append(list.Matchers, when(and(isREST, fails(preflight())), byPath).GetMatcherList().Matchers...)
 		}
 	}
-	first.OnNoMatch = toRoutes(translationRoutes(c)...)
+	first.OnNoMatch = toRoutes(translationRoutes(c, paths)...)
 	return orElse(first)
 }
 
 // translationRoutes returns the first routes of requests that are not native gRPC. They
 // lead nowhere: a request that the filters cannot translate gets 404.
-func translationRoutes(c Config) []*routev3.Route {
+func translationRoutes(c Config, paths restPaths) []*routev3.Route {
 	web := toNowhere("web")
 	web.TypedPerFilterConfig = translationFilters(c)
 	if len(restServices(c)) == 0 {
@@ -111,24 +112,24 @@ func translationRoutes(c Config) []*routev3.Route {
 	rest.TypedPerFilterConfig[bufferFilter] = typed(&bufferv3.BufferPerRoute{Override: &bufferv3.BufferPerRoute_Buffer{
 		Buffer: jsonBuffer(),
 	}})
-	return slices.Concat(headRoutes(c, rest), fileRoutes(c, rest), []*routev3.Route{rest, web})
+	return slices.Concat(headRoutes(paths, rest), fileRoutes(paths, rest), []*routev3.Route{rest, web})
 }
 
 // headRoutes returns the route for paths whose method is bound to HEAD itself. Its setting
 // keeps answers.lua from calling the path with GET.
-func headRoutes(c Config, all *routev3.Route) []*routev3.Route {
-	var paths []string
-	for _, path := range pathsOf(c).all {
+func headRoutes(paths restPaths, all *routev3.Route) []*routev3.Route {
+	var patterns []string
+	for _, path := range paths.all {
 		if slices.ContainsFunc(path.bindings, func(b rest.Binding) bool { return b.Verb == http.MethodHead }) {
-			paths = append(paths, path.pattern)
+			patterns = append(patterns, path.pattern)
 		}
 	}
-	if len(paths) == 0 {
+	if len(patterns) == 0 {
 		return nil
 	}
 	head := proto.CloneOf(all)
 	head.Name = "head"
-	head.Match.PathSpecifier = onPaths(paths)
+	head.Match.PathSpecifier = onPaths(patterns)
 	head.Match.Headers = append(head.Match.Headers, headerIs(":method", http.MethodHead))
 	head.TypedPerFilterConfig[answersName] = typed(&luav3.LuaPerRoute{
 		FilterContext: &structpb.Struct{Fields: map[string]*structpb.Value{"head": structpb.NewBoolValue(true)}},
@@ -138,17 +139,17 @@ func headRoutes(c Config, all *routev3.Route) []*routev3.Route {
 
 // fileRoutes returns the routes for bodies of any type, one for each HTTP method. These bodies
 // are forwarded in messages as they arrive, and so need no limit for the whole body.
-func fileRoutes(c Config, rest *routev3.Route) []*routev3.Route {
+func fileRoutes(paths restPaths, rest *routev3.Route) []*routev3.Route {
 	var routes []*routev3.Route
-	paths := pathsOf(c).files()
-	for _, verb := range slices.Sorted(maps.Keys(paths)) {
+	found := paths.files()
+	for _, verb := range slices.Sorted(maps.Keys(found)) {
 		file := proto.CloneOf(rest)
 		file.Name = "file"
 		delete(file.TypedPerFilterConfig, bufferFilter)
-		file.Match.PathSpecifier = onPaths(paths[verb].take)
+		file.Match.PathSpecifier = onPaths(found[verb].take)
 		file.Match.Headers = append(file.Match.Headers, headerMatches(":method", anyVerb([]string{verb})))
-		if others := paths[verb].others; len(others) > 0 {
-			but := headerMatches(":path", "("+strings.Join(others, "|")+")"+anyQuery)
+		if others := found[verb].others; len(others) > 0 {
+			but := headerMatches(":path", anyPath(others))
 			but.InvertMatch = true
 			file.Match.Headers = append(file.Match.Headers, but)
 		}

@@ -67,10 +67,8 @@ func Document(ctx context.Context, title, description string, services []protore
 func check(services []protoreflect.ServiceDescriptor) error {
 	var errs []error
 	for _, service := range services {
-		for i := range service.Methods().Len() {
-			for _, binding := range rest.Bindings(service.Methods().Get(i)) {
-				errs = append(errs, binding.Check())
-			}
+		for _, binding := range rest.ServiceBindings(service) {
+			errs = append(errs, binding.Check())
 		}
 	}
 	return errors.Join(errs...)

@@ -60,6 +60,15 @@ func Bindings(method protoreflect.MethodDescriptor) []Binding {
 	return list
 }
 
+// ServiceBindings lists the ways to call the methods of a service by REST.
+func ServiceBindings(service protoreflect.ServiceDescriptor) []Binding {
+	var list []Binding
+	for i := range service.Methods().Len() {
+		list = append(list, Bindings(service.Methods().Get(i))...)
+	}
+	return list
+}
+
 // annotation unmarshals the options again: the code that made the descriptor may not
 // have known the annotation's type.
 func annotation(method protoreflect.MethodDescriptor) *annotations.HttpRule {
@@ -117,7 +126,7 @@ func (b Binding) Pattern() string {
 	return b.Expand(func(v Variable) string { return v.Pattern })
 }
 
-// Shape is what a template matches, whatever the names of its variables.
+// Shape describes what a template matches, whatever the names of its variables.
 type Shape struct {
 	// CustomVerb is the last part of a template such as /v1/{name=users/*}:disable, without its
 	// colon; empty if there is none.
