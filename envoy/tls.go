@@ -125,9 +125,15 @@ func (c Config) validateTLS() error {
 	return nil
 }
 
+// PEMBlocks returns the number of blocks that a text begins or ends, those included that
+// [pem.Decode] skips because it can't read them.
+func PEMBlocks(text string) int {
+	return max(strings.Count(text, "-----BEGIN"), strings.Count(text, "-----END"))
+}
+
 // validCertificates accepts one or more certificates of authorities.
 func validCertificates(text string) error {
-	rest, blocks := []byte(text), max(strings.Count(text, "-----BEGIN"), strings.Count(text, "-----END"))
+	rest, blocks := []byte(text), PEMBlocks(text)
 	for ; strings.TrimSpace(string(rest)) != ""; blocks-- {
 		var block *pem.Block
 		block, rest = pem.Decode(rest)
@@ -145,7 +151,7 @@ func validCertificates(text string) error {
 			return fmt.Errorf("the certificate of %q is not that of an authority", certificate.Subject)
 		}
 	}
-	if blocks > 0 { // pem.Decode skips what it can't read
+	if blocks > 0 {
 		return errors.New("holds a block that is not PEM; is a line of it missing?")
 	}
 	return nil

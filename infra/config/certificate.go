@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/grpc-edge/envoy"
 )
 
 // Kinds of certificates.
@@ -189,7 +191,7 @@ func parseChain(chain string) (certificates []*x509.Certificate, problem string)
 	for {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			if max(strings.Count(chain, "-----BEGIN"), strings.Count(chain, "-----END")) > len(certificates) { // pem.Decode skips what it can't read
+			if envoy.PEMBlocks(chain) > len(certificates) {
 				return nil, "has a block that is not PEM; is a line of it missing?"
 			}
 			return certificates, ""
