@@ -24,25 +24,19 @@ var (
 // TestLinks checks that each file and heading of the repository that a page links to exists.
 func TestLinks(t *testing.T) {
 	t.Parallel()
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/decisions/*.md"} {
-		pages, err := filepath.Glob(filepath.Join(repository, pattern))
-		if err != nil || len(pages) == 0 {
-			t.Fatalf("%s: no pages (%v)", pattern, err)
-		}
-		for _, page := range pages {
-			for _, found := range link.FindAllStringSubmatch(textOf(t, page), -1) {
-				target := page
-				if found[1] != "" {
-					target = filepath.Join(filepath.Dir(page), found[1])
-				}
-				if strings.Contains(found[1], ":") {
-					continue // another site
-				}
-				if _, err := os.Stat(target); err != nil {
-					t.Errorf("%s links to %s, which does not exist", page, found[1])
-				} else if found[2] != "" && !slices.Contains(anchors(textOf(t, target)), found[2]) {
-					t.Errorf("%s links to #%s of %s, which has no such heading", page, found[2], target)
-				}
+	for _, page := range filesOf(t, "*.md", "docs/*.md", "docs/decisions/*.md") {
+		for _, found := range link.FindAllStringSubmatch(textOf(t, page), -1) {
+			target := page
+			if found[1] != "" {
+				target = filepath.Join(filepath.Dir(page), found[1])
+			}
+			if strings.Contains(found[1], ":") {
+				continue // another site
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s, which does not exist", page, found[1])
+			} else if found[2] != "" && !slices.Contains(anchors(textOf(t, target)), found[2]) {
+				t.Errorf("%s links to #%s of %s, which has no such heading", page, found[2], target)
 			}
 		}
 	}
@@ -52,32 +46,34 @@ func TestLinks(t *testing.T) {
 func TestTargetsExist(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, pattern := range []string{"Makefile", "*/*.mk", "*/*/*.mk"} {
-		files, err := filepath.Glob(filepath.Join(repository, pattern))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: no files (%v)", pattern, err)
-		}
-		for _, file := range files {
-			for _, found := range targets.FindAllStringSubmatch(textOf(t, file), -1) {
-				known[found[1]] = true
-			}
+	for _, file := range filesOf(t, "Makefile", "*/*.mk", "*/*/*.mk") {
+		for _, found := range targets.FindAllStringSubmatch(textOf(t, file), -1) {
+			known[found[1]] = true
 		}
 	}
-	for _, pattern := range []string{"*.md", "docs/*.md", ".github/*.md"} {
-		pages, err := filepath.Glob(filepath.Join(repository, pattern))
-		if err != nil || len(pages) == 0 {
-			t.Fatalf("%s: no pages (%v)", pattern, err)
-		}
-		for _, page := range pages {
-			for _, found := range made.FindAllStringSubmatch(textOf(t, page), -1) {
-				for _, name := range strings.Fields(found[1]) {
-					if !known[name] {
-						t.Errorf("%s says `make %s`, and make has no target %s", page, found[1], name)
-					}
+	for _, page := range filesOf(t, "*.md", "docs/*.md", ".github/*.md") {
+		for _, found := range made.FindAllStringSubmatch(textOf(t, page), -1) {
+			for _, name := range strings.Fields(found[1]) {
+				if !known[name] {
+					t.Errorf("%s says `make %s`, and make has no target %s", page, found[1], name)
 				}
 			}
 		}
 	}
+}
+
+// filesOf returns the files of the repository that match patterns, of which each must match some.
+func filesOf(t *testing.T, patterns ...string) []string {
+	t.Helper()
+	var all []string
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(filepath.Join(repository, pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no files (%v)", pattern, err)
+		}
+		all = append(all, files...)
+	}
+	return all
 }
 
 // anchors returns the anchors that GitHub gives to a page's headings.
