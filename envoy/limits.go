@@ -35,7 +35,8 @@ const (
 
 // runtimeLimits returns the limits that Envoy reads from its runtime
 // (docs/root/configuration/listeners/runtime.rst, the release notes of 1.27.1 for
-// requests per cycle, and type.matcher.v3.RegexMatcher.GoogleRE2 for patterns). The key of a listener's limit contains its name.
+// requests per cycle, and type.matcher.v3.RegexMatcher.GoogleRE2 for patterns). The key of a
+// listener's limit contains its name.
 func runtimeLimits(connections int64) *bootstrapv3.LayeredRuntime {
 	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
 		Name: "limits",

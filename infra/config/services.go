@@ -80,7 +80,7 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 	}
 }
 
-// mostServiceRoles is how many roles all services together may have with delivery. The condition
+// mostServiceRoles limits the roles that all services together have with delivery. The condition
 // that says what CI may grant lists them and the role of nodes, and takes 10 (IAM, "Set limits
 // on granting roles"). Two such lists, of which either may hold, are not enough: the provider
 // sends several grants in one request, whose roles may be in both (terraform-provider-google,

@@ -8,7 +8,8 @@
 //
 // A further API is a folder whose function API returns its kinds, each a [Resource] with the form of
 // its names, its permissions and what it refuses, and one line in package apis. It imports this
-// package, and another API only for that API's own rules, such as whether a key may be used. Pulumi's name for the resource is a line in the tables of package gcpprovider.
+// package, and another API only for that API's own rules, such as whether a key may be used.
+// Pulumi's name for the resource is a line in the tables of package gcpprovider.
 package gcp
 
 import (

@@ -98,7 +98,7 @@ func checkCondition(c *gcp.Checker) {
 	}
 }
 
-// mostRoles is how many roles hasOnly takes ("Set limits on granting roles").
+// mostRoles limits the roles that hasOnly takes ("Set limits on granting roles").
 const mostRoles = 10
 
 // longestList returns the length of the longest list that an expression gives to hasOnly.
