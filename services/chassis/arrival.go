@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"runtime"
 	"runtime/metrics"
 	"sync"
 	"time"
@@ -35,9 +36,6 @@ type arrivals struct {
 // few is the number of requests that may arrive from one caller while memory is short.
 const few = 4
 
-// shortAt is the percentage of the memory limit from which on memory is short.
-const shortAt = 60
-
 // arrivalShare is the part of the memory limit that slow requests may take: a half.
 const arrivalShare = 2
 
@@ -49,8 +47,45 @@ func newArrivals(log *slog.Logger, memory int64, largest int) *arrivals {
 	return &arrivals{
 		log: log, look: 100 * time.Millisecond, promptly: time.Second, longest: longest,
 		arriving: Shares{Most: math.MaxInt}, slow: Shares{What: "slow requests", Most: int(most)},
-		short: func() bool { return heap() > uint64(memory)/100*shortAt },
+		short: (&heapLimit{bytes: uint64(memory) / 100 * shortAt}).exceeded,
 	}
+}
+
+// tooMany reports whether memory is short, and this caller has more than a few requests arriving, and
+// at least half as many as any other. After a pause of the whole program, anybody has a few.
+func (a *arrivals) tooMany(caller string) bool {
+	own := a.arriving.Of(caller)
+	return own > few && 2*own >= a.arriving.Greatest() && a.short()
+}
+
+// heapLimit is the size of the heap from which on memory is short.
+type heapLimit struct {
+	bytes uint64
+
+	mutex     sync.Mutex
+	collected time.Time
+}
+
+const (
+	// shortAt is the percentage of the memory limit from which on memory is short.
+	shortAt = 60
+	// collectEvery is the least time between two collections for heapLimit.
+	collectEvery = 500 * time.Millisecond
+)
+
+// exceeded reports whether more is in use. Garbage does not count: it collects it if it has not just
+// done so.
+func (l *heapLimit) exceeded() bool {
+	if heap() <= l.bytes {
+		return false
+	}
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if time.Since(l.collected) > collectEvery {
+		runtime.GC()
+		l.collected = time.Now()
+	}
+	return heap() > l.bytes
 }
 
 // heap returns the bytes in the heap, whether they are in use or not collected yet.
@@ -93,16 +128,14 @@ func (a *arrivals) begin(ctx context.Context, info *tap.Info) (context.Context, 
 // look counts a request until it is complete or its call has ended, and cancels the call if there are
 // too many. It comes again until the request is slow.
 func (r *arrival) look(ctx context.Context) {
+	r.count(ctx)
+	tooMany := r.all.tooMany(r.caller) // before the lock, since it may collect garbage
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.complete || ctx.Err() != nil {
 		return
 	}
-	if !r.arriving {
-		r.arriving = r.all.arriving.Take(r.caller, 1) == nil
-		context.AfterFunc(ctx, r.end)
-	}
-	if r.all.arriving.Of(r.caller) > few && r.all.short() {
+	if tooMany {
 		r.giveUp("memory is short, and more requests of the caller arrive")
 		return
 	}
@@ -116,6 +149,16 @@ func (r *arrival) look(ctx context.Context) {
 	}
 	r.counted = true
 	r.late = time.AfterFunc(r.all.longest-r.all.promptly, r.expire)
+}
+
+// count counts a request that is not complete as arriving.
+func (r *arrival) count(ctx context.Context) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if !r.complete && !r.arriving && ctx.Err() == nil {
+		r.arriving = r.all.arriving.Take(r.caller, 1) == nil
+		context.AfterFunc(ctx, r.end)
+	}
 }
 
 // expire cancels the call of a request that is not complete in time.

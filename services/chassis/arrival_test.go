@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -140,24 +142,27 @@ func testArrivals(promptly, longest time.Duration, slow int) *arrivals {
 	}
 }
 
-// TestManyRequestsAreCancelledWhileMemoryIsShort has one caller send half of many requests, and another
-// of some.
+// TestManyRequestsAreCancelledWhileMemoryIsShort has one caller send half of many requests, a second of
+// a few, and a third of more than a few, yet much fewer than the first.
 func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 	t.Parallel()
 	a := testArrivals(time.Hour, time.Hour, 1)
-	var short atomic.Bool
-	a.short = short.Load
+	var left atomic.Int32 // requests until memory is not short any more
+	a.short = func() bool { return left.Add(-1) >= 0 }
 	slow, client := serveWith(t, a.options(), handlers{})
 	streams := map[uint32]string{}
-	for from, n := range map[string]int{"192.0.2.1": 3 * few, "192.0.2.2": few} {
+	sent := map[string]int{"192.0.2.1": 6 * few, "192.0.2.2": few, "192.0.2.3": few + 2}
+	for from, n := range sent {
 		for range n {
 			streams[slow.open(unaryPath, from, half)] = from
 		}
 	}
-	for a.arriving.Of("192.0.2.1") < 3*few || a.arriving.Of("192.0.2.2") < few {
-		time.Sleep(time.Millisecond)
+	for from, n := range sent {
+		for a.arriving.Of(from) < n {
+			time.Sleep(time.Millisecond)
+		}
 	}
-	short.Store(true)
+	left.Store(2 * few)
 	decoder := hpack.NewDecoder(4096, nil)
 	for range 2 * few {
 		stream, status := slow.status(decoder)
@@ -168,6 +173,25 @@ func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 	if _, err := client.UnaryCall(bounded(t), &grpc_testing.SimpleRequest{}); err != nil {
 		t.Errorf("a call that arrives at once = %v, want no error", err)
 	}
+}
+
+// TestGarbageDoesNotMakeMemoryShort fills the heap with garbage, and then with what is in use.
+func TestGarbageDoesNotMakeMemoryShort(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	const much = 32 << 20
+	runtime.GC()
+	limit := &heapLimit{bytes: heap() + much}
+	garbage := make([]byte, 2*much)
+	runtime.KeepAlive(garbage)
+	if heap() <= limit.bytes || limit.exceeded() {
+		t.Errorf("a heap of %d bytes, mostly garbage, exceeds %d", heap(), limit.bytes)
+	}
+	used := make([]byte, 2*much)
+	limit.collected = time.Time{}
+	if !limit.exceeded() {
+		t.Errorf("a heap of %d bytes, all in use, does not exceed %d", heap(), limit.bytes)
+	}
+	runtime.KeepAlive(used)
 }
 
 // half is the beginning of a message of 16 bytes, and rest the end.

@@ -51,6 +51,17 @@ func (s *Shares) Of(caller string) int {
 	return s.byCaller[caller]
 }
 
+// Greatest returns the most that one caller holds.
+func (s *Shares) Greatest() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	greatest := 0
+	for _, held := range s.byCaller {
+		greatest = max(greatest, held)
+	}
+	return greatest
+}
+
 // Give takes n from what a caller holds.
 func (s *Shares) Give(caller string, n int) {
 	s.mutex.Lock()
