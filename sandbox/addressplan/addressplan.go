@@ -17,9 +17,11 @@ var (
 	FirstEndpoint = netip.MustParseAddr("198.51.100.2")
 	// FirstReserved is the first address that a stack can reserve.
 	FirstReserved = netip.MustParseAddr("198.51.100.10")
-	// HostEnd and RouterEnd are the two ends of the link into the sandbox.
-	HostEnd   = netip.MustParsePrefix("198.51.100.249/30")
-	RouterEnd = netip.MustParsePrefix("198.51.100.250/30")
+	// HostEnd and RouterEnd are the two ends of the link into the sandbox. OtherHostEnd is another
+	// address of the host, for a client that is not to be taken for the others.
+	HostEnd      = netip.MustParsePrefix("198.51.100.249/29")
+	RouterEnd    = netip.MustParsePrefix("198.51.100.250/29")
+	OtherHostEnd = netip.MustParsePrefix("198.51.100.251/29")
 	// Metadata is the metadata server's address, as on every Compute Engine VM
 	// ("About VM metadata"). The host does not route it.
 	Metadata = netip.MustParseAddr("169.254.169.254")

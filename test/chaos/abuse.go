@@ -83,9 +83,39 @@ func attack(once func(ctx context.Context, s *Sandbox, n int) error) func(contex
 	}
 }
 
-// connect opens a TCP connection. A healthy edge always accepts it.
+// sandboxLink is the host's link into the sandbox (sandbox/node/network). It has a second address, for
+// attackers: to the edge, they are another caller than the usual load.
+const sandboxLink = "grpc-edge0"
+
+// attackersAddress returns the second address of sandboxLink.
+func attackersAddress() (net.IP, error) {
+	link, err := net.InterfaceByName(sandboxLink)
+	if err != nil {
+		return nil, fmt.Errorf("finding the link %s: %w", sandboxLink, err)
+	}
+	addresses, err := link.Addrs()
+	if err != nil {
+		return nil, err
+	}
+	var own []net.IP
+	for _, address := range addresses {
+		if ip, _, err := net.ParseCIDR(address.String()); err == nil && ip.To4() != nil {
+			own = append(own, ip)
+		}
+	}
+	if len(own) != 2 {
+		return nil, fmt.Errorf("the link %s has the addresses %v, want two: one for attackers", sandboxLink, own)
+	}
+	return own[1], nil
+}
+
+// connect opens an attacker's TCP connection. A healthy edge always accepts it.
 func connect(ctx context.Context, s *Sandbox) (net.Conn, error) {
-	connection, err := new(net.Dialer).DialContext(ctx, "tcp", s.Target.Address)
+	own, err := attackersAddress()
+	if err != nil {
+		return nil, err
+	}
+	connection, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: own}}).DialContext(ctx, "tcp", s.Target.Address)
 	if err != nil {
 		return nil, fmt.Errorf("an attacker cannot even connect: %w", err)
 	}
@@ -288,7 +318,7 @@ func oversized(ctx context.Context, s *Sandbox, n int) error {
 // tooLong is above the services' limit of 4 MiB.
 var tooLong = strings.Repeat("x", 5<<20)
 
-// transport returns a client of the edge for HTTP/2.
+// transport returns an attacker's client for HTTP/2.
 func (s *Sandbox) transport() *http.Transport {
 	return &http.Transport{TLSClientConfig: s.Target.TLS.Clone(), ForceAttemptHTTP2: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return connect(ctx, s)
@@ -331,9 +361,11 @@ func (s *Sandbox) oversizedPath(ctx context.Context) error {
 	return nil
 }
 
-// dial returns a connection to the edge for calls by gRPC.
+// dial returns an attacker's connection for calls by gRPC.
 func (s *Sandbox) dial(more ...grpc.DialOption) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+s.Target.Address, append(more, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))...)
+	return grpc.NewClient("passthrough:///"+s.Target.Address, append(more,
+		grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return connect(ctx, s) }))...)
 }
 
 func (s *Sandbox) oversizedMessage(ctx context.Context) error {

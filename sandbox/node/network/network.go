@@ -113,7 +113,7 @@ func (n *Network) connectHost() error {
 	}
 	n.host = veth
 	host := &netlink.Handle{}
-	if err := up(host, HostLink, addressplan.HostEnd); err != nil {
+	if err := up(host, HostLink, addressplan.HostEnd, addressplan.OtherHostEnd); err != nil {
 		return err
 	}
 	if err := up(n.router, "host", addressplan.RouterEnd); err != nil {
