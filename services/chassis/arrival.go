@@ -33,6 +33,9 @@ type arrivals struct {
 	short func() bool
 }
 
+// heldUp is how much later than planned a look may come.
+const heldUp = 50 * time.Millisecond
+
 // few is the number of requests that may arrive from one caller while memory is short.
 const few = 4
 
@@ -110,7 +113,8 @@ type arrival struct {
 
 	mutex                       sync.Mutex
 	complete, arriving, counted bool
-	next, late                  *time.Timer // look at the request, and cancel it
+	due                         time.Time   // of the next look
+	next, last                  *time.Timer // look at the request, and cancel it
 }
 
 type arrivalKey struct{}
@@ -118,7 +122,8 @@ type arrivalKey struct{}
 // begin is called when the headers of a call have arrived.
 func (a *arrivals) begin(ctx context.Context, info *tap.Info) (context.Context, error) {
 	ctx, cancel := context.WithCancel(ctx) // the stream's context ends it
-	r := &arrival{all: a, caller: caller(ctx, info.Header.Get(forwardedFor)), method: info.FullMethodName, begun: time.Now(), cancel: cancel}
+	now := time.Now()
+	r := &arrival{all: a, caller: caller(ctx, info.Header.Get(forwardedFor)), method: info.FullMethodName, begun: now, due: now.Add(a.look), cancel: cancel}
 	r.mutex.Lock() // look waits for it
 	r.next = time.AfterFunc(a.look, func() { r.look(ctx) })
 	r.mutex.Unlock()
@@ -128,7 +133,9 @@ func (a *arrivals) begin(ctx context.Context, info *tap.Info) (context.Context, 
 // look counts a request until it is complete or its call has ended, and cancels the call if there are
 // too many. It comes again until the request is slow.
 func (r *arrival) look(ctx context.Context) {
-	r.count(ctx)
+	if !r.late(ctx) {
+		return
+	}
 	tooMany := r.all.tooMany(r.caller) // before the lock, since it may collect garbage
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -140,7 +147,7 @@ func (r *arrival) look(ctx context.Context) {
 		return
 	}
 	if time.Since(r.begun) < r.all.promptly {
-		r.next.Reset(r.all.look)
+		r.again()
 		return
 	}
 	if err := r.all.slow.Take(r.caller, 1); err != nil {
@@ -148,17 +155,32 @@ func (r *arrival) look(ctx context.Context) {
 		return
 	}
 	r.counted = true
-	r.late = time.AfterFunc(r.all.longest-r.all.promptly, r.expire)
+	r.last = time.AfterFunc(r.all.longest-r.all.promptly, r.expire)
 }
 
-// count counts a request that is not complete as arriving.
-func (r *arrival) count(ctx context.Context) {
+// late reports whether a request is not complete that could be, and counts it as arriving. If the look
+// itself comes late, the program was held up, and with it requests of anybody: it comes again.
+func (r *arrival) late(ctx context.Context) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if !r.complete && !r.arriving && ctx.Err() == nil {
+	if r.complete || ctx.Err() != nil {
+		return false
+	}
+	if !r.arriving {
 		r.arriving = r.all.arriving.Take(r.caller, 1) == nil
 		context.AfterFunc(ctx, r.end)
 	}
+	if time.Since(r.due) > heldUp {
+		r.again()
+		return false
+	}
+	return true
+}
+
+// again has look come again. The caller holds the mutex.
+func (r *arrival) again() {
+	r.due = time.Now().Add(r.all.look)
+	r.next.Reset(r.all.look)
 }
 
 // expire cancels the call of a request that is not complete in time.
@@ -188,7 +210,7 @@ func (r *arrival) end() {
 	}
 	if r.counted {
 		r.counted = false
-		r.late.Stop()
+		r.last.Stop()
 		r.all.slow.Give(r.caller, 1)
 	}
 }
