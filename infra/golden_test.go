@@ -65,9 +65,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// variant returns the keys of a stack in variants.yaml, as the Pulumi CLI passes them to
-// the program.
-func variant(name string) map[string]string {
+// variants returns the keys of the stacks in variants.yaml.
+func variants() map[string]map[string]any {
 	text, err := os.ReadFile("variants.yaml")
 	if err != nil {
 		panic(err) // it is beside this file
@@ -76,8 +75,15 @@ func variant(name string) map[string]string {
 	if err := yaml.Unmarshal(text, &variants); err != nil {
 		panic(err)
 	}
+	return variants
+}
+
+// variant returns the keys of a stack in variants.yaml, as the Pulumi CLI passes them to
+// the program.
+func variant(name string) map[string]string {
 	keys := map[string]string{}
-	for key, value := range variants[name] {
+	for key, value := range variants()[name] {
+		var err error
 		if keys["grpc-edge:"+key], err = declared.Text(value); err != nil {
 			panic(err)
 		}

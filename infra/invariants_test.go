@@ -2,26 +2,22 @@ package main
 
 import (
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"example.com/grpc-edge/internal/stackfile"
 	"example.com/grpc-edge/policy/invariant"
 )
 
 // stacks returns the stacks that have a Pulumi.STACK.yaml.
 func stacks(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
+	names, err := stackfile.Stacks(root)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var names []string
-	for _, file := range files {
-		names = append(names, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "Pulumi."), ".yaml"))
 	}
 	for _, stack := range []string{"dev", "sandbox"} {
 		if !slices.Contains(names, stack) {

@@ -43,6 +43,7 @@ func (r *reader) location(key, region string) string {
 }
 
 func (r *reader) zones(key, region string) []string {
+	r.known[key] = &Schema{Type: "array", Items: &Schema{Type: "string", Pattern: "^[a-z]+-[a-z]+[0-9]+-[a-z]$"}} // of any region
 	zone := regexp.MustCompile("^" + regexp.QuoteMeta(region) + "-[a-z]$")
 	return r.list(key, 0, zone, fmt.Sprintf("a list of zones of %s, such as [%s-a, %s-b]", region, region, region))
 }

@@ -21,6 +21,7 @@ var documentation = []netip.Prefix{
 // The list is empty if the control plane has only a DNS name.
 func (r *reader) authorizedNetworks(key string, dnsEndpoint bool) []string {
 	const allowed = "a list of at least one IPv4 CIDR block, such as [A.B.C.D/32]"
+	r.known[key] = &Schema{Type: "array", Items: &Schema{Type: "string"}} // which may be empty with dnsEndpoint
 	if dnsEndpoint {
 		items := r.list(key, 0, anything, allowed)
 		if len(items) > 0 {
