@@ -31,7 +31,7 @@ func (r *reader) autopilot() bool {
 	}
 	for _, only := range standardOnly {
 		if value, ok := r.get(only.key); ok && value != r.defaults[only.key] {
-			r.report(only.key, "is %q, but with %s autopilot %s; remove it with: pulumi config rm %s", value, modeKey, only.instead, only.key)
+			r.report(only.key, "is %q, but with %s autopilot %s; remove it from the file of the stack", value, modeKey, only.instead)
 		}
 	}
 	// The logs of the system cannot be switched off (GKE, "About GKE logs").

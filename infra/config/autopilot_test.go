@@ -43,15 +43,15 @@ func TestAutopilotRefusesKeysOfNodes(t *testing.T) {
 		"grpc-edge:nodeDiskGb": "100", "grpc-edge:zoneAware": "true", "grpc-edge:logging": "[]",
 	}))
 	want := strings.Join([]string{
-		`  grpc-edge:clusterLocation is "us-central1-a"` + but + `the cluster is always regional; remove it with: pulumi config rm grpc-edge:clusterLocation`,
+		`  grpc-edge:clusterLocation is "us-central1-a"` + but + `the cluster is always regional; remove it from the file of the stack`,
 		`  grpc-edge:logging is "[]"; it must be a list with SYSTEM_COMPONENTS: an Autopilot cluster always has the logs of the system`,
-		`  grpc-edge:nodeArchitecture is "arm64"` + but + `pods that ask for as little as these run on amd64; remove it with: pulumi config rm grpc-edge:nodeArchitecture`,
-		`  grpc-edge:nodeCount is "2"` + but + `GKE makes a node when a pod finds no place; remove it with: pulumi config rm grpc-edge:nodeCount`,
-		`  grpc-edge:nodeCountMax is "3"` + but + `GKE makes a node when a pod finds no place; remove it with: pulumi config rm grpc-edge:nodeCountMax`,
-		`  grpc-edge:nodeDiskGb is "100"` + but + `GKE chooses the disks; remove it with: pulumi config rm grpc-edge:nodeDiskGb`,
-		`  grpc-edge:nodeMachineType is "n2-standard-4"` + but + `GKE chooses the machines; remove it with: pulumi config rm grpc-edge:nodeMachineType`,
-		`  grpc-edge:nodeZones is "[\"us-central1-a\",\"us-central1-b\"]"` + but + `GKE chooses the zones; remove it with: pulumi config rm grpc-edge:nodeZones`,
-		`  grpc-edge:zoneAware is "true"` + but + `it is not known in which zones pods will be; remove it with: pulumi config rm grpc-edge:zoneAware`,
+		`  grpc-edge:nodeArchitecture is "arm64"` + but + `pods that ask for as little as these run on amd64; remove it from the file of the stack`,
+		`  grpc-edge:nodeCount is "2"` + but + `GKE makes a node when a pod finds no place; remove it from the file of the stack`,
+		`  grpc-edge:nodeCountMax is "3"` + but + `GKE makes a node when a pod finds no place; remove it from the file of the stack`,
+		`  grpc-edge:nodeDiskGb is "100"` + but + `GKE chooses the disks; remove it from the file of the stack`,
+		`  grpc-edge:nodeMachineType is "n2-standard-4"` + but + `GKE chooses the machines; remove it from the file of the stack`,
+		`  grpc-edge:nodeZones is "[\"us-central1-a\",\"us-central1-b\"]"` + but + `GKE chooses the zones; remove it from the file of the stack`,
+		`  grpc-edge:zoneAware is "true"` + but + `it is not known in which zones pods will be; remove it from the file of the stack`,
 	}, "\n")
 	if diff := cmp.Diff(want, message(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)

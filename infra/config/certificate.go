@@ -114,7 +114,7 @@ func (r *reader) refuseUnused(kind string) {
 	for other, keys := range certificateKinds {
 		for _, key := range keys {
 			if value, _ := r.get(key); other != kind && value != "" && value != "{}" {
-				r.report(key, "is set, but grpc-edge:certificate is %q; set that to %s, or remove this with: pulumi config rm %s", kind, other, key)
+				r.report(key, "is set, but grpc-edge:certificate is %q; set that to %s, or remove this from the file of the stack", kind, other)
 			}
 		}
 	}

@@ -30,7 +30,7 @@ func TestProvidedCertificate(t *testing.T) {
 			"  grpc-edge:certificateKeyPem must be a PEM private key without a passphrase, as grpc-edge:certificate is provided\n" +
 				"  grpc-edge:certificatePem must be a PEM certificate chain, leaf first, as grpc-edge:certificate is provided"},
 		{"unused", "self-signed", chain, "",
-			"  grpc-edge:certificatePem is set, but grpc-edge:certificate is \"self-signed\"; set that to provided, or remove this with: pulumi config rm grpc-edge:certificatePem"},
+			"  grpc-edge:certificatePem is set, but grpc-edge:certificate is \"self-signed\"; set that to provided, or remove this from the file of the stack"},
 	}
 	for _, test := range tests {
 		c, err := load(t, sandbox(t, map[string]string{
@@ -119,8 +119,8 @@ func TestIssuedCertificate(t *testing.T) {
 		{"an authority for a pool", CertificateAuthorityService, "{}", pool + "/certificateAuthorities/ca", "90", "600",
 			`  grpc-edge:certificateAuthorityPool is "` + pool + `/certificateAuthorities/ca"; it must be projects/PROJECT/locations/REGION/caPools/POOL, as grpc-edge:certificate is certificate-authority-service`},
 		{"issuer and pool for nothing", SelfSigned, issuer, pool, "90", "600",
-			"  grpc-edge:certificateAuthorityPool is set, but grpc-edge:certificate is \"self-signed\"; set that to certificate-authority-service, or remove this with: pulumi config rm grpc-edge:certificateAuthorityPool\n" +
-				"  grpc-edge:certificateIssuer is set, but grpc-edge:certificate is \"self-signed\"; set that to cert-manager, or remove this with: pulumi config rm grpc-edge:certificateIssuer"},
+			"  grpc-edge:certificateAuthorityPool is set, but grpc-edge:certificate is \"self-signed\"; set that to certificate-authority-service, or remove this from the file of the stack\n" +
+				"  grpc-edge:certificateIssuer is set, but grpc-edge:certificate is \"self-signed\"; set that to cert-manager, or remove this from the file of the stack"},
 		{"times", SelfSigned, "{}", "", "44", "9",
 			"  grpc-edge:certificateLifetimeDays is \"44\"; it must be a whole number from 45 to 398\n" +
 				"  grpc-edge:certificateWaitSeconds is \"9\"; it must be a whole number from 10 to 86400"},

@@ -116,7 +116,7 @@ func (r *reader) value(key string, schema *Schema) (string, bool) {
 	}
 	value, ok := r.get(key)
 	if !ok {
-		r.report(key, "is missing; set it with: pulumi config set %s VALUE", key)
+		r.report(key, "is missing; set it in the file of the stack, Pulumi.STACK.yaml")
 	}
 	return value, ok
 }
@@ -239,11 +239,11 @@ func (r *reader) refuseUnknown() {
 		if meant == "" || slices.Contains(names[namespace], name) {
 			continue
 		}
-		advice := "docs/configuration.md lists the keys; "
+		advice := "docs/configuration.md lists the keys. Remove it from the file of the stack"
 		if best := decode.Nearest(name, names[meant]); best != "" {
-			advice = fmt.Sprintf("did you mean %s:%s? Rename it, or ", meant, best)
+			advice = fmt.Sprintf("did you mean %s:%s? Rename it in the file of the stack, or remove it", meant, best)
 		}
-		r.report(key, "is unknown; %sremove it with: pulumi config rm %s", advice, key)
+		r.report(key, "is unknown; %s", advice)
 	}
 }
 
