@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -136,12 +137,15 @@ func kubeconfig(ctx context.Context, s sandbox, _ []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("export KUBECONFIG=%s\n", file)
+	fmt.Println("export KUBECONFIG=" + shellQuote(file))
 	if _, err := exec.LookPath("kubectl"); err != nil {
 		fmt.Fprintf(os.Stderr, "kubectl is not on your PATH; this one fits: %s\n", s.tools.Bin("kubectl"))
 	}
 	return nil
 }
+
+// shellQuote returns a text as one word of a POSIX shell.
+func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // writeKubeconfig writes the stack's own kubeconfig, with the auth plugin at the
 // place that it has here, since a user's PATH lacks it.
