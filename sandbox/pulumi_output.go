@@ -48,7 +48,8 @@ func (p *pulumiOutput) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.text.Write(b)
-	if line != "" && p.inTheWay == "" && !strings.HasPrefix(line, "@ ") { // such a line is only a heartbeat
+	heartbeat := strings.HasPrefix(line, "@ ") || strings.Trim(line, ".") == ""
+	if !heartbeat && p.inTheWay == "" {
 		p.status(line)
 	}
 	return len(b), nil

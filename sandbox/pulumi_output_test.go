@@ -24,7 +24,7 @@ func TestPulumiOutput(t *testing.T) {
 	t.Parallel()
 	var last string
 	out := &pulumiOutput{status: func(s string) { last = s }}
-	for _, part := range []string{failedUp[:40], failedUp[40:]} {
+	for _, part := range []string{failedUp[:40], failedUp[40:], "@ updating..", ".", "\n"} { // a heartbeat comes in parts
 		if _, err := out.Write([]byte(part)); err != nil {
 			t.Fatal(err)
 		}
