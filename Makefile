@@ -174,8 +174,8 @@ $(BUILT): $(shell find sandbox internal \( -name testdata -o -name '.*' \) -prun
 .PHONY: host
 host:
 	@[ "$$(uname -s)" = Linux ] || { echo "The sandbox needs a Linux kernel, and this is $$(uname -s): run it in a Linux VM (for example Lima, WSL 2 or a cloud VM), or in a privileged container, with this folder on a volume." >&2; exit 1; }
-	@[ "$$(id -u)" = 0 ] || { echo "The sandbox needs root to make namespaces and network links: run make with sudo, or as root in a privileged container." >&2; exit 1; }
-	@command -v go >/dev/null || { echo "Go is missing: install version 1.26 or newer." >&2; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { echo "The sandbox needs root to make namespaces and network links: run sudo env \"PATH=$$PATH\" make $(MAKECMDGOALS), or be root in a privileged container. Run all commands as the same user." >&2; exit 1; }
+	@command -v go >/dev/null || { echo "Go is missing: install version 1.26 or newer from https://go.dev/dl, and put its folder bin into PATH." >&2; exit 1; }
 
 $(BIN)/golangci-lint: tools/golangci-lint/go.sum
 	@echo "Building golangci-lint (some minutes the first time)"

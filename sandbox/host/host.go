@@ -43,7 +43,8 @@ type Facts struct {
 }
 
 // commands lists the commands that the machine must have, and the Debian packages with them.
-var commands = map[string]string{"go": "golang", "python3": "python3", "apt-get": "apt", "dpkg-deb": "dpkg", "mount": "mount"}
+// Debian's Go may be too old.
+var commands = map[string]string{"python3": "python3", "apt-get": "apt", "dpkg-deb": "dpkg", "mount": "mount"}
 
 // Read reads the facts of this machine; dir is where the sandbox keeps its files.
 func Read(dir string, network func() error) (Facts, error) {
@@ -78,12 +79,16 @@ func (f Facts) Check(build bool) error {
 	var errs []error
 	complain := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if f.UID != 0 {
-		complain("the sandbox needs root to make namespaces and network links: run it with sudo, or as root in a privileged container")
+		complain("the sandbox needs root to make namespaces and network links: run it with `sudo env \"PATH=$PATH\"`, or as root in a privileged container")
 	}
 	if f.Arch != "amd64" {
 		complain("the sandbox runs on x86-64 only, and this is %s: use an x86-64 Linux VM", f.Arch)
 	}
 	for _, c := range f.Commands {
+		if c == "go" {
+			complain("the command go is missing: install Go 1.26 or newer from https://go.dev/dl")
+			continue
+		}
 		complain("the command %s is missing: install it, on Debian with `apt-get install %s`", c, commands[c])
 	}
 	memory, disk := uint64(MinMemory), uint64(MinRunDisk)
@@ -161,7 +166,7 @@ func missingFeatures() []string {
 		if !f.present() {
 			remedy := "use a kernel that has it, as every distribution's does"
 			if f.module != "" {
-				remedy = fmt.Sprintf("load it with `modprobe %s`", f.module)
+				remedy = fmt.Sprintf("load it with `modprobe %s`, in a container on its host", f.module)
 			}
 			missing = append(missing, f.name+": "+remedy)
 		}
