@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -83,7 +84,6 @@ func run(args []string, stdout io.Writer) error {
 		return fmt.Errorf("serving the language runtime: %w", err)
 	}
 	fmt.Fprintln(stdout, server.Port)
-	defer func() { cancel(); host.early.wait() }()
 	return <-server.Done
 }
 
@@ -94,7 +94,8 @@ type Host struct {
 	ctx    context.Context // ends when the host must stop: children die with it
 	cancel context.CancelFunc
 	engine atomic.Pointer[string] // address of the engine's own gRPC service
-	early  early
+	// early holds the error, or nil, of each build since its last Run, by the path of the program.
+	early sync.Map
 }
 
 // attach remembers where the engine is and stops the host once it is gone.

@@ -1,7 +1,9 @@
 package languagehost
 
 import (
+	"bytes"
 	"context"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,6 +60,51 @@ func modules(ctx context.Context, folder string) ([]module, error) {
 	}
 }
 
+// kept holds the modules of the program with this build ID.
+type kept struct {
+	BuildID []byte
+	Modules []module
+}
+
+// requiredModules lists the modules of the program. Go takes as long for the list as it takes to find that
+// a program is up to date, so the list is kept beside the program. Other packages or versions make a
+// program with another build ID.
+func (h *Host) requiredModules(ctx context.Context, info *pulumirpc.ProgramInfo) ([]module, error) {
+	program := h.compileEarly(ctx, info)
+	id, err := buildID(program)
+	if err != nil { // Run builds it
+		return modules(ctx, info.GetProgramDirectory())
+	}
+	file := program + ".modules.json"
+	var last kept
+	if text, err := os.ReadFile(file); err == nil && json.Unmarshal(text, &last) == nil && bytes.Equal(last.BuildID, id) {
+		return last.Modules, nil
+	}
+	list, err := modules(ctx, info.GetProgramDirectory())
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(kept{id, list})
+	if err != nil {
+		return nil, err
+	}
+	return list, os.WriteFile(file, text, 0o600)
+}
+
+// buildID returns the note in which Go's linker says what a program was built from.
+func buildID(program string) ([]byte, error) {
+	file, err := elf.Open(program)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	note := file.Section(".note.go.buildid")
+	if note == nil {
+		return nil, fmt.Errorf("%s has no build ID", program)
+	}
+	return note.Data()
+}
+
 // GetRequiredPackages names the provider plugins of the Pulumi SDKs that the
 // program depends on, so that the engine can install them before it starts.
 // Providers attached through PULUMI_DEBUG_PROVIDERS are left out: there is
@@ -65,8 +112,7 @@ func modules(ctx context.Context, folder string) ([]module, error) {
 func (h *Host) GetRequiredPackages(
 	ctx context.Context, req *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {
-	h.compileEarly(req.GetInfo())
-	list, err := modules(ctx, req.GetInfo().GetProgramDirectory())
+	list, err := h.requiredModules(ctx, req.GetInfo())
 	if err != nil {
 		return nil, err
 	}

@@ -1,45 +1,99 @@
 package languagehost
 
 import (
-	"context"
-	"errors"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// A build that began early serves one Run. The next one builds again.
-func TestEarlyBuild(t *testing.T) {
-	t.Parallel()
-	var e early
-	broken := errors.New("main.go:4:2: undefined: undeclared")
-	builds, finish := make(chan struct{}, 2), make(chan struct{})
-	for range 2 {
-		e.begin("target", func() error { builds <- struct{}{}; <-finish; return broken })
+// write writes a file of the program.
+func write(t *testing.T, dir, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	close(finish)
-	if begun, err := e.result(t.Context(), "target"); !begun || !errors.Is(err, broken) {
-		t.Errorf("result() = %v, %v, want the error of the build", begun, err)
+}
+
+// TestModulesAreKept changes a program between the questions of an engine. The kept list gets a module that
+// no program has, so that it is told from a new one.
+func TestModulesAreKept(t *testing.T) {
+	t.Setenv("PULUMI_HOME", t.TempDir())
+	dir := t.TempDir()
+	write(t, dir, "go.mod", "module program\n")
+	write(t, dir, "main.go", "package main\n\nfunc main() {}\n")
+	info := &pulumirpc.ProgramInfo{ProgramDirectory: dir}
+	host := &Host{ctx: t.Context()}
+	target, err := buildTarget(dir, options{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if begun, err := e.result(t.Context(), "target"); begun || err != nil {
-		t.Errorf("result() = %v, %v, want no build: its result is taken", begun, err)
+	listed := func() (paths []string) {
+		t.Helper()
+		list, err := host.requiredModules(t.Context(), info)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range list {
+			paths = append(paths, m.Path)
+		}
+		return paths
 	}
-	if e.wait(); len(builds) != 1 {
-		t.Errorf("it was built %d times, want once", len(builds))
+	want := func(what string, want ...string) {
+		t.Helper()
+		if got := listed(); strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s: the modules are %q, want %q", what, got, want)
+		}
+	}
+	run := func() error {
+		_, err := host.executable(t.Context(), info)
+		return err
 	}
 
-	e.begin("target", func() error { return broken })
-	e.wait()
-	e.begin("target", func() error { return nil })
-	if begun, err := e.result(t.Context(), "target"); !begun || err != nil {
-		t.Errorf("result() = %v, %v, want that of the second build: nobody took the first", begun, err)
+	want("before the first run", "program")
+	if _, err := os.Stat(target); err == nil {
+		t.Error("a program is compiled for its modules alone")
 	}
+	if err := run(); err != nil {
+		t.Fatal(err)
+	}
+	want("after it", "program")
+	mark(t, target)
+	want("of the same program", "program", "kept")
+	write(t, dir, "main.go", "package main\n\nfunc main() { println() }\n")
+	want("of another program", "program")
 
-	release := make(chan struct{})
-	e.begin("slow", func() error { <-release; return nil })
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if begun, err := e.result(ctx, "slow"); !begun || err == nil {
-		t.Errorf("result() = %v, %v, want an error: the engine waits no longer", begun, err)
+	write(t, dir, "main.go", "package main\n\nfunc main() { undeclared() }\n")
+	want("of a broken program", "program")
+	for range 2 { // the second builds anew
+		if err := run(); err == nil || !strings.Contains(err.Error(), "undefined: undeclared") {
+			t.Errorf("a broken program: %v, want the compiler's error", err)
+		}
 	}
-	close(release)
-	e.wait()
+	write(t, dir, "main.go", "package main\n\nfunc main() {}\n")
+	if err := run(); err != nil {
+		t.Errorf("a mended program: %v", err)
+	}
+}
+
+// mark adds a module to the kept list of a program.
+func mark(t *testing.T, program string) {
+	t.Helper()
+	file := program + ".modules.json"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list kept
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	list.Modules = append(list.Modules, module{Path: "kept"})
+	if text, err = json.Marshal(list); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Dir(file), filepath.Base(file), string(text))
 }

@@ -41,8 +41,7 @@ func (h *Host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	ctx, release := h.within(ctx)
 	defer release()
 
-	name := filepath.Base(req.GetInfo().GetProgramDirectory())
-	h.tell(ctx, "compiling "+name)
+	h.tellCompiling(ctx, req.GetInfo())
 	program, err := h.executable(ctx, req.GetInfo())
 	if err != nil {
 		return &pulumirpc.RunResponse{Error: err.Error()}, nil
@@ -51,7 +50,7 @@ func (h *Host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	if err != nil {
 		return nil, err
 	}
-	h.tell(ctx, "running "+name)
+	h.tell(ctx, "running "+filepath.Base(req.GetInfo().GetProgramDirectory()))
 
 	cmd := exec.CommandContext(ctx, program, req.GetArgs()...)
 	cmd.Dir = req.GetPwd()
@@ -108,11 +107,19 @@ func environment(req *pulumirpc.RunRequest, engine string) ([]string, error) {
 	return env, nil
 }
 
+func (h *Host) tellCompiling(ctx context.Context, info *pulumirpc.ProgramInfo) {
+	h.tell(ctx, "compiling "+filepath.Base(info.GetProgramDirectory()))
+}
+
 // tell shows a passing status line: the first compilation of a program that
 // imports a large SDK takes minutes. It is only a courtesy, so an engine that
 // does not take it is no error.
 func (h *Host) tell(ctx context.Context, message string) {
-	conn, err := grpc.NewClient(*h.engine.Load(),
+	engine := h.engine.Load()
+	if engine == nil {
+		return
+	}
+	conn, err := grpc.NewClient(*engine,
 		grpc.WithTransportCredentials(insecure.NewCredentials()), rpcutil.GrpcChannelOptions())
 	if err != nil {
 		return
