@@ -3,7 +3,6 @@ package chassis
 import (
 	"context"
 	"log/slog"
-	"math"
 	"runtime"
 	"runtime/metrics"
 	"sync"
@@ -24,17 +23,31 @@ import (
 // Streams of clients are not covered: their handlers run from the start.
 type arrivals struct {
 	log *slog.Logger
-	// Nearly all requests arrive until the first look, and most promptly. Slower ones count as slow,
-	// and have longest.
+	// look is when a request is first checked, promptly when it counts as slow, and longest when it is
+	// cancelled.
 	look, promptly, longest time.Duration
-	// arriving and slow count the requests that have not arrived by the first look, and promptly.
-	arriving, slow Shares
+	slow                    Shares // of slow requests
 	// short reports whether memory is short.
 	short func() bool
+
+	mutex    sync.Mutex
+	arriving map[string]arriving // by caller
+	blamed   string              // whose requests were cancelled last, and when
+	when     time.Time
 }
 
-// heldUp is how much later than planned a look may come.
-const heldUp = 50 * time.Millisecond
+// arriving holds the requests of a caller that are incomplete at the first look. Their age is the time
+// for which all of them have been arriving.
+type arriving struct {
+	requests int
+	begun    time.Duration // the sum of the times at which they began, since origin
+}
+
+var origin = time.Now()
+
+func (a arriving) age(now time.Duration) time.Duration {
+	return time.Duration(a.requests)*now - a.begun
+}
 
 // few is the number of requests that may arrive from one caller while memory is short.
 const few = 4
@@ -49,34 +62,76 @@ func newArrivals(log *slog.Logger, memory int64, largest int) *arrivals {
 	most := min(max(memory/arrivalShare/int64(largest), 4), 1000)
 	return &arrivals{
 		log: log, look: 100 * time.Millisecond, promptly: time.Second, longest: longest,
-		arriving: Shares{Most: math.MaxInt}, slow: Shares{What: "slow requests", Most: int(most)},
+		slow:  Shares{What: "slow requests", Most: int(most)},
 		short: (&heapLimit{bytes: uint64(memory) / 100 * shortAt}).exceeded,
 	}
 }
 
-// tooMany reports whether memory is short, and this caller has more than a few requests arriving, and
-// at least half as many as any other. After a pause of the whole program, anybody has a few.
+// tooMany reports whether memory is short, and most of what arrives is this caller's: it has more than a
+// few requests, and their age is at least half of the greatest of a caller. A pause of the pod leaves
+// a few of anybody, but they are young.
 func (a *arrivals) tooMany(caller string) bool {
-	own := a.arriving.Of(caller)
-	return own > few && 2*own >= a.arriving.Greatest() && a.short()
+	a.mutex.Lock()
+	own, now := a.arriving[caller], time.Since(origin)
+	most := own.requests > few
+	for _, other := range a.arriving {
+		most = most && 2*own.age(now) >= other.age(now)
+	}
+	a.mutex.Unlock() // short may collect garbage
+	return most && a.short()
+}
+
+// blame takes away a request that is to be cancelled. It reports false if only a few are left, and while
+// the memory of another caller's is being freed.
+func (a *arrivals) blame(caller string, begun time.Time) bool {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if a.arriving[caller].requests <= few || a.blamed != caller && time.Since(a.when) < freeing {
+		return false
+	}
+	a.blamed, a.when = caller, time.Now()
+	a.add(caller, begun, -1)
+	return true
+}
+
+// count adds a request that began at this time, or takes it away.
+func (a *arrivals) count(caller string, begun time.Time, n int) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.add(caller, begun, n)
+}
+
+// add is count for callers that hold the mutex.
+func (a *arrivals) add(caller string, begun time.Time, n int) {
+	if a.arriving == nil {
+		a.arriving = map[string]arriving{}
+	}
+	own := a.arriving[caller]
+	own.requests += n
+	own.begun += time.Duration(n) * begun.Sub(origin)
+	if a.arriving[caller] = own; own.requests == 0 {
+		delete(a.arriving, caller)
+	}
 }
 
 // heapLimit is the size of the heap from which on memory is short.
 type heapLimit struct {
 	bytes uint64
 
-	mutex     sync.Mutex
-	collected time.Time
+	mutex sync.Mutex
+	next  time.Time // of the next collection
 }
 
 const (
 	// shortAt is the percentage of the memory limit from which on memory is short.
 	shortAt = 60
-	// collectEvery is the least time between two collections for heapLimit.
-	collectEvery = 500 * time.Millisecond
+	// freeing is the time in which the memory of cancelled requests is freed.
+	freeing = 200 * time.Millisecond
+	// idle is how many times longer than a collection for heapLimit the pause after it is.
+	idle = 10
 )
 
-// exceeded reports whether more is in use. Garbage does not count: it collects it if it has not just
+// exceeded reports whether the live heap is above bytes. It collects garbage first, unless it has just
 // done so.
 func (l *heapLimit) exceeded() bool {
 	if heap() <= l.bytes {
@@ -84,9 +139,9 @@ func (l *heapLimit) exceeded() bool {
 	}
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if time.Since(l.collected) > collectEvery {
+	if begun := time.Now(); begun.After(l.next) {
 		runtime.GC()
-		l.collected = time.Now()
+		l.next = time.Now().Add(idle * time.Since(begun))
 	}
 	return heap() > l.bytes
 }
@@ -113,7 +168,6 @@ type arrival struct {
 
 	mutex                       sync.Mutex
 	complete, arriving, counted bool
-	due                         time.Time   // of the next look
 	next, last                  *time.Timer // look at the request, and cancel it
 }
 
@@ -122,8 +176,7 @@ type arrivalKey struct{}
 // begin is called when the headers of a call have arrived.
 func (a *arrivals) begin(ctx context.Context, info *tap.Info) (context.Context, error) {
 	ctx, cancel := context.WithCancel(ctx) // the stream's context ends it
-	now := time.Now()
-	r := &arrival{all: a, caller: caller(ctx, info.Header.Get(forwardedFor)), method: info.FullMethodName, begun: now, due: now.Add(a.look), cancel: cancel}
+	r := &arrival{all: a, caller: caller(ctx, info.Header.Get(forwardedFor)), method: info.FullMethodName, begun: time.Now(), cancel: cancel}
 	r.mutex.Lock() // look waits for it
 	r.next = time.AfterFunc(a.look, func() { r.look(ctx) })
 	r.mutex.Unlock()
@@ -131,23 +184,22 @@ func (a *arrivals) begin(ctx context.Context, info *tap.Info) (context.Context, 
 }
 
 // look counts a request until it is complete or its call has ended, and cancels the call if there are
-// too many. It comes again until the request is slow.
+// too many. It runs again every look until the request is slow.
 func (r *arrival) look(ctx context.Context) {
-	if !r.late(ctx) {
-		return
-	}
+	r.count(ctx)
 	tooMany := r.all.tooMany(r.caller) // before the lock, since it may collect garbage
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.complete || ctx.Err() != nil {
 		return
 	}
-	if tooMany {
+	if tooMany && r.all.blame(r.caller, r.begun) {
+		r.arriving = false
 		r.giveUp("memory is short, and more requests of the caller arrive")
 		return
 	}
 	if time.Since(r.begun) < r.all.promptly {
-		r.again()
+		r.next.Reset(r.all.look)
 		return
 	}
 	if err := r.all.slow.Take(r.caller, 1); err != nil {
@@ -158,29 +210,15 @@ func (r *arrival) look(ctx context.Context) {
 	r.last = time.AfterFunc(r.all.longest-r.all.promptly, r.expire)
 }
 
-// late reports whether a request is not complete that could be, and counts it as arriving. If the look
-// itself comes late, the program was held up, and with it requests of anybody: it comes again.
-func (r *arrival) late(ctx context.Context) bool {
+// count counts a request that is not complete as arriving.
+func (r *arrival) count(ctx context.Context) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if r.complete || ctx.Err() != nil {
-		return false
-	}
-	if !r.arriving {
-		r.arriving = r.all.arriving.Take(r.caller, 1) == nil
+	if !r.complete && !r.arriving && ctx.Err() == nil {
+		r.arriving = true
+		r.all.count(r.caller, r.begun, 1)
 		context.AfterFunc(ctx, r.end)
 	}
-	if time.Since(r.due) > heldUp {
-		r.again()
-		return false
-	}
-	return true
-}
-
-// again has look come again. The caller holds the mutex.
-func (r *arrival) again() {
-	r.due = time.Now().Add(r.all.look)
-	r.next.Reset(r.all.look)
 }
 
 // expire cancels the call of a request that is not complete in time.
@@ -206,7 +244,7 @@ func (r *arrival) end() {
 	r.complete = true
 	if r.arriving {
 		r.arriving = false
-		r.all.arriving.Give(r.caller, 1)
+		r.all.count(r.caller, r.begun, -1)
 	}
 	if r.counted {
 		r.counted = false

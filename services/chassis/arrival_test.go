@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net"
 	"runtime"
 	"runtime/debug"
@@ -118,6 +117,13 @@ func (s *sender) status(decoder *hpack.Decoder) (stream uint32, status string) {
 	}
 }
 
+// of returns how many requests of a caller arrive.
+func (a *arrivals) of(caller string) int {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return a.arriving[caller].requests
+}
+
 // counted waits until so many requests count as slow.
 func (a *arrivals) counted(t *testing.T, want int) {
 	t.Helper()
@@ -138,7 +144,7 @@ func (a *arrivals) counted(t *testing.T, want int) {
 func testArrivals(promptly, longest time.Duration, slow int) *arrivals {
 	return &arrivals{
 		log: slog.New(slog.DiscardHandler), look: time.Millisecond, promptly: promptly, longest: longest,
-		arriving: Shares{Most: math.MaxInt}, slow: Shares{Most: slow}, short: func() bool { return false },
+		slow: Shares{Most: slow}, short: func() bool { return false },
 	}
 }
 
@@ -158,7 +164,7 @@ func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 		}
 	}
 	for from, n := range sent {
-		for a.arriving.Of(from) < n {
+		for a.of(from) < n {
 			time.Sleep(time.Millisecond)
 		}
 	}
@@ -187,7 +193,7 @@ func TestGarbageDoesNotMakeMemoryShort(t *testing.T) {
 		t.Errorf("a heap of %d bytes, mostly garbage, exceeds %d", heap(), limit.bytes)
 	}
 	used := make([]byte, 2*much)
-	limit.collected = time.Time{}
+	limit.next = time.Time{}
 	if !limit.exceeded() {
 		t.Errorf("a heap of %d bytes, all in use, does not exceed %d", heap(), limit.bytes)
 	}

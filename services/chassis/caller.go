@@ -44,24 +44,6 @@ func (s *Shares) Take(caller string, n int) error {
 	return nil
 }
 
-// Of returns what a caller holds.
-func (s *Shares) Of(caller string) int {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.byCaller[caller]
-}
-
-// Greatest returns the most that one caller holds.
-func (s *Shares) Greatest() int {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	greatest := 0
-	for _, held := range s.byCaller {
-		greatest = max(greatest, held)
-	}
-	return greatest
-}
-
 // Give takes n from what a caller holds.
 func (s *Shares) Give(caller string, n int) {
 	s.mutex.Lock()
@@ -74,7 +56,7 @@ func (s *Shares) Give(caller string, n int) {
 
 // Caller returns the address from which the edge got a call, or the network of an IPv6 address: a
 // home may have a /56 (RIPE-690, section 4.2). For a call that does not come through the edge, it is
-// the address of the pod. The edge drops the header in which it says so from what clients send.
+// the address of the pod. The edge sets x-forwarded-for, and drops it from clients' requests.
 func Caller(ctx context.Context) string {
 	if r, ok := ctx.Value(arrivalKey{}).(*arrival); ok {
 		return r.caller

@@ -27,7 +27,7 @@ import (
 // The replies of a stream count, too, if they are above smallMessage.
 type messageMemory struct {
 	held Shares
-	// written reports whether it is heard when a reply is written.
+	// written reports whether replyCodec can tell when a reply has been written.
 	written bool
 }
 
@@ -35,8 +35,8 @@ const (
 	// smallMessage is the size up to which messages do not count: the edge buffers as much of a reply
 	// (package envoy, streamWindow).
 	smallMessage = 64 << 10
-	// memoryShare is the part of the memory limit that messages may take: a third. Requests that
-	// arrive slowly take about as much, see newArrivals.
+	// memoryShare is the part of the memory limit that messages may take: a third. Slow
+	// requests may take another half: see arrivalShare.
 	memoryShare = 3
 )
 
