@@ -181,6 +181,37 @@ func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 	}
 }
 
+// TestOldRequestsAreCancelledFirst has a few old requests of one caller, and many young ones of another.
+func TestOldRequestsAreCancelledFirst(t *testing.T) {
+	t.Parallel()
+	a := testArrivals(time.Hour, time.Hour, 1)
+	a.short = func() bool { return true }
+	old, young := time.Now().Add(-10*time.Second), time.Now().Add(-100*time.Millisecond)
+	for range few + 2 {
+		a.count("192.0.2.1", old, 1)
+	}
+	for range 10 * few {
+		a.count("192.0.2.2", young, 1)
+	}
+	if !a.tooMany("192.0.2.1") || a.tooMany("192.0.2.2") {
+		t.Error("the younger requests are to be cancelled")
+	}
+	for range 2 {
+		if !a.blame("192.0.2.1", old) {
+			t.Error("a request of more than a few is left")
+		}
+	}
+	if a.blame("192.0.2.1", old) {
+		t.Error("not even a few are left")
+	}
+	if a.blame("192.0.2.2", young) {
+		t.Error("others are cancelled while memory is being freed")
+	}
+	if a.when = time.Now().Add(-freeing); !a.blame("192.0.2.2", young) {
+		t.Error("others are not cancelled later")
+	}
+}
+
 // TestGarbageDoesNotMakeMemoryShort fills the heap with garbage, and then with what is in use.
 func TestGarbageDoesNotMakeMemoryShort(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
