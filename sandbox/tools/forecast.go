@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,7 +39,8 @@ const megabytesPerSecond = 10
 func (t Tools) Left(name string) Work {
 	done := false
 	if name == Program {
-		_, done = t.compiled()
+		versions, err := t.versions(context.Background())
+		done = err == nil && t.compiled(versions)
 	} else {
 		done = t.current(name)
 	}

@@ -37,13 +37,19 @@ func TestForecast(t *testing.T) {
 	if tools.Left(Program).On(4) >= tools.Left(Program).On(2) {
 		t.Error("more cores do not help")
 	}
-	if err := tools.done(Program, "versions\n/nowhere/a-package"); err != nil {
+	versions, err := tools.versions(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if tools.Left(Program) == (Work{}) {
-		t.Error("nothing is left to compile after Go's cache was emptied")
+	for what, stamp := range map[string]string{"Go's cache was emptied": versions + "\n/nowhere/a-package", "an SDK was updated": "others"} {
+		if err := tools.done(Program, stamp); err != nil {
+			t.Fatal(err)
+		}
+		if tools.Left(Program) == (Work{}) || tools.Fresh() {
+			t.Errorf("nothing is left to compile after %s", what)
+		}
 	}
-	if err := tools.done(Program, ""); err != nil {
+	if err := tools.done(Program, versions); err != nil {
 		t.Fatal(err)
 	}
 	if got := tools.Forecast(append(Stages(), Program), 2, 16e9); got != "" {

@@ -3,9 +3,8 @@ package tools
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/semver"
 
 	"example.com/grpc-edge/internal/subprocess"
 )
@@ -39,7 +39,7 @@ func (t Tools) CompileProgram(ctx context.Context, memory uint64) error {
 	if err != nil {
 		return err
 	}
-	if of, cached := t.compiled(); cached && of == versions {
+	if t.compiled(versions) {
 		return nil
 	}
 	cmd := exec.CommandContext(ctx, "go", "list", "-buildvcs=false", "-p", strconv.Itoa(atOnce(runtime.NumCPU(), memory)),
@@ -52,46 +52,58 @@ func (t Tools) CompileProgram(ctx context.Context, memory uint64) error {
 	return t.done(Program, versions+"\n"+files)
 }
 
-// compiled returns the versions in the stamp, and whether every file of Go's cache that it
-// lists is there. Go removes what was not used for days.
-func (t Tools) compiled() (versions string, cached bool) {
+// compiled reports whether the stamp is of these versions, and every file of Go's cache that it lists is
+// there. Go removes what was not used for days.
+func (t Tools) compiled(versions string) bool {
 	stamp, err := os.ReadFile(t.stampFile(Program))
 	if err != nil {
-		return "", false
+		return false
 	}
-	versions, files, _ := strings.Cut(string(stamp), "\n")
-	return versions, !slices.ContainsFunc(strings.Split(files, "\n"), func(file string) bool {
+	of, files, _ := strings.Cut(string(stamp), "\n")
+	return of == versions && !slices.ContainsFunc(strings.Split(files, "\n"), func(file string) bool {
 		_, err := os.Stat(file)
 		return file != "" && err != nil
 	})
 }
 
-// versions hashes what the compiled packages depend on: the versions that the workspace chooses,
-// and Go with its settings.
+// versions hashes what the compiled packages depend on: the versions that the workspace selects, and Go
+// with its settings. The go.mod of each module names all versions that it needs (Go Modules
+// Reference, "Module graph pruning"), and the workspace selects the highest.
 func (t Tools) versions(ctx context.Context) (string, error) {
-	hash := sha256.New()
 	settings, err := subprocess.Output(exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOCACHE", "GOFLAGS", "GOEXPERIMENT", "GOAMD64", "CGO_ENABLED"))
 	if err != nil {
 		return "", err
 	}
-	hash.Write([]byte(settings))
 	content, err := os.ReadFile(filepath.Join(t.Root, "go.work"))
 	if err != nil {
 		return "", fmt.Errorf("finding the Pulumi program: %w: is this a whole checkout?", err)
 	}
-	hash.Write(content)
 	workspace, err := modfile.ParseWork("go.work", content, nil)
 	if err != nil {
 		return "", err
 	}
+	selected := map[string]string{}
 	for _, use := range workspace.Use {
-		for _, name := range []string{"go.mod", "go.sum"} {
-			content, err := os.ReadFile(filepath.Join(t.Root, use.Path, name))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return "", err
-			}
-			hash.Write(content)
+		file := filepath.Join(t.Root, use.Path, "go.mod")
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
 		}
+		module, err := modfile.ParseLax(file, content, nil)
+		if err != nil {
+			return "", err
+		}
+		for _, require := range module.Require {
+			// The modules of the repository have no versions.
+			if m := require.Mod; m.Version != "v0.0.0" && semver.Compare(m.Version, selected[m.Path]) > 0 {
+				selected[m.Path] = m.Version
+			}
+		}
+	}
+	hash := sha256.New()
+	hash.Write([]byte(settings))
+	for _, path := range slices.Sorted(maps.Keys(selected)) {
+		fmt.Fprintln(hash, path, selected[path])
 	}
 	return fmt.Sprintf("%x", hash.Sum(nil)), nil
 }

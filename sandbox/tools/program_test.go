@@ -52,18 +52,18 @@ func TestCompileProgram(t *testing.T) {
 	if err := compile(); err != nil {
 		t.Errorf("after a change of the program, which Pulumi compiles: %v", err)
 	}
-	for _, name := range []string{"infra/go.sum", "policy/go.mod"} {
-		file := filepath.Join(tools.Root, name)
-		before, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, file, string(before)+"// other versions\n")
-		if err := compile(); err == nil {
-			t.Errorf("nothing is compiled after a change of %s", name)
-		}
-		write(t, file, string(before))
+	policy := filepath.Join(tools.Root, "policy", "go.mod")
+	before, err := os.ReadFile(policy)
+	if err != nil {
+		t.Fatal(err)
 	}
+	for version, same := range map[string]bool{"v1.0.0": true, "v1.0.1": false} {
+		write(t, policy, string(before)+"require example.com/sdk "+version+"\n")
+		if err := compile(); (err == nil) != same {
+			t.Errorf("with another module that requires %s of the SDK: %v", version, err)
+		}
+	}
+	write(t, policy, string(before))
 	t.Setenv("GOFLAGS", "-trimpath")
 	if err := compile(); err == nil {
 		t.Error("nothing is compiled with other flags")

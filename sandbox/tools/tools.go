@@ -206,12 +206,7 @@ func (t Tools) goBuild(ctx context.Context, name string, status func(string), ar
 
 // Fresh reports whether nothing would have to be fetched or built.
 func (t Tools) Fresh() bool {
-	for _, name := range Stages() {
-		if !t.current(name) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(append(Stages(), Program), func(name string) bool { return t.Left(name) != Work{} })
 }
 
 func (t Tools) stampFile(name string) string { return filepath.Join(t.Cache, "stamps", name) }
