@@ -24,7 +24,7 @@ include cmd/delivery/delivery.mk
 ##@ Sandbox: the whole system on this machine
 
 .PHONY: up
-up: $(SANDBOX) ## Bring everything up, see that calls arrive, print how to call the services (WAIT=1 to wait for pods that crash, V=1 to see all that Pulumi says)
+up: $(SANDBOX) ## Bring everything up and print how to call it (WAIT=1, V=1)
 	@$(SANDBOX) up $(if $(WAIT),--wait) $(if $(V),--verbose)
 
 .PHONY: down
@@ -40,7 +40,7 @@ preview: $(SANDBOX) ## Show what `make up` would change
 	@$(SANDBOX) preview
 
 .PHONY: refresh
-refresh: $(SANDBOX) ## Read what really exists, show what drifted and take it into the state
+refresh: $(SANDBOX) ## Refresh Pulumi's state from the real resources, and show the drift
 	@$(SANDBOX) refresh
 
 .PHONY: status
@@ -56,7 +56,7 @@ report: $(SANDBOX) ## Pack logs and state for a bug report, without secrets
 	@$(SANDBOX) report
 
 .PHONY: call
-call: $(SANDBOX) ## Call a method (METHOD=shop.v1.Shop/Get DATA='{"id":"7"}'), or samples of all that change nothing
+call: $(SANDBOX) ## Call METHOD with DATA in JSON, or a sample of each method
 	@$(SANDBOX) call -- "$${METHOD:-}" "$${DATA:-}"
 
 .PHONY: kubeconfig
@@ -70,7 +70,7 @@ service: ## Write a new service, which works and is tested (NAME=greeter)
 	@go -C cmd/service run . -root "$(CURDIR)" add "$(NAME)"
 
 .PHONY: service-calls
-service-calls: ## Make a service call another: the way to it, and in Go the module with its client (NAME=shop CALLS=stock)
+service-calls: ## Let a service call another: service.yaml, and in Go its client module (NAME=shop CALLS=stock)
 	@go -C cmd/service run . -root "$(CURDIR)" calls "$(NAME)" "$(CALLS)"
 
 .PHONY: service-rename
@@ -82,7 +82,7 @@ service-remove: ## Remove a service (NAME=greeter)
 	@go -C cmd/service run . -root "$(CURDIR)" remove "$(NAME)"
 
 .PHONY: contract
-contract: ## Run a service's image as a pod would, and say what of docs/contract.md it breaks (NAME=cart, or IMAGE=registry/path@sha256:…; ENV="A=1 B=2", COMMAND=/program, ARGS="serve", START=3m)
+contract: ## Run a service's image as a pod would, and report which rules of docs/contract.md it breaks (NAME=cart, or IMAGE=registry/path@sha256:…; ENV="A=1 B=2", COMMAND=/program, ARGS="serve", START=3m)
 	@go -C cmd/contract run . -root "$(CURDIR)" $(addprefix -service ,$(NAME)) $(addprefix -start ,$(START)) $(addprefix -env ,$(ENV)) $(addprefix -command ,$(COMMAND)) $(if $(NAME),,"$(IMAGE)") $(ARGS)
 
 .PHONY: test
@@ -128,11 +128,11 @@ outdated: ## List the pinned versions that are behind what the registries have (
 	@cd cmd/outdated && go run . -root ../.. $(IN)
 
 .PHONY: check
-check: lint vulnerabilities ## Check what a container without privileges can: lint, vulnerabilities, tests without a sandbox
+check: lint vulnerabilities ## Run the checks that need no privileges: lint, vulnerabilities, tests without a sandbox
 	@$(call unit,$(filter-out envoy,$(SHIPPED)))
 
 .PHONY: bench
-bench: bench-edge bench-stack ## Measure the edge and the stack, by both of these:
+bench: bench-edge bench-stack ## Run both benchmarks:
 
 .PHONY: bench-edge
 bench-edge: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)
@@ -149,7 +149,7 @@ resilience: $(SANDBOX) ## Break the sandbox on purpose, count every call, write 
 	@cd test && go run ./resilience $(if $(ONLY),-only $(ONLY)) $(if $(TRY),-try)
 
 .PHONY: soak
-soak: $(SANDBOX) ## Keep the usual load for long, and see that nothing grows (SOAK=30m); adds its row to docs/resilience.md
+soak: $(SANDBOX) ## Run the usual load for long, and check that nothing grows (SOAK=30m); adds its row to docs/resilience.md
 	@cd test && go run ./resilience -only soak $(if $(SOAK),-soak $(SOAK))
 
 ##@ Tools

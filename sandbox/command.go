@@ -117,7 +117,7 @@ func newCommand() *cobra.Command {
 	add("tools", "Fetch and build what the sandbox runs", none, getTools)
 	add("next-envoy", "Fetch another version of Envoy, for the envoyDigest of a sandbox that is started afterwards", none, getNextEnvoy)
 	add("preview", "Show what `up` would change", none, preview)
-	add("refresh", "Read what really exists and show what differs", none, refresh)
+	add("refresh", "Refresh Pulumi's state from the real resources, and show the drift", none, refresh)
 	calls := add("call [METHOD [DATA]]", "Call a method with a request in JSON, or, with sample requests, all methods that are declared to change nothing", cobra.MaximumNArgs(2), call)
 	calls.Example = `  sandbox call shop.v1.Shop/Get '{"id":"7"}'`
 	add("status", "Show what runs", none, status)

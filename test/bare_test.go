@@ -44,6 +44,7 @@ func TestBareEnvironment(t *testing.T) {
 	}
 	for _, command := range []struct{ line, want string }{
 		{"make help", "make up"},
+		{"make help | awk 'length > 80 { print; long = 1 } END { print long ? \"too wide\" : \"fits\" }'", "fits"},
 		{"make .cache/bin/sandbox && .cache/bin/sandbox --help", "sandbox"},
 		{"make --silent stacks BASE=HEAD", "[]"},
 		{".cache/bin/sandbox version", commit},

@@ -122,7 +122,7 @@ func check(p *project, schemas map[string]schema, stacks []stack) error {
 		}
 		s, ok := schemas[p.full(k.name)]
 		if !ok {
-			errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml is not in docs/stack.schema.json; read it in infra/config, then run `make generate`", k.name))
+			errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml is not in docs/stack.schema.json; read it in infra/config, then run `make configuration`", k.name))
 		}
 		if strings.TrimSpace(k.Description) == "" {
 			errs = append(errs, fmt.Errorf("key %s of Pulumi.yaml has no description; say what it is for", k.name))

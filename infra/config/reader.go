@@ -31,7 +31,7 @@ import (
 //     whose JSON tags are the allowed fields, at any depth. They report each
 //     unknown field and each field of a wrong type.
 //
-// Use report or refuse for other problems. At the end run `make generate`.
+// Use report or refuse for other problems. At the end run `make configuration`.
 type reader struct {
 	get func(key string) (string, bool)
 	// secret reports whether the stack keeps the value encrypted.
