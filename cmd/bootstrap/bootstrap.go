@@ -77,7 +77,7 @@ func (b *bootstrap) kept(begun bool, err error) error {
 	if !begun {
 		return err
 	}
-	return fmt.Errorf("%w\nWhat was made stays. Run the same command again: it continues from here", err)
+	return fmt.Errorf("%w\nWhat was created stays. Run the same command again: it continues from here", err)
 }
 
 // plan compares the existing resources with the required ones.
@@ -140,10 +140,10 @@ func (b *bootstrap) ask(ctx context.Context, changes int) error {
 		return nil
 	case "":
 		if errors.Is(err, io.EOF) {
-			return errors.New("stopped: nobody is there to answer. Pass YES=1 to do it without asking, or PLAN=1 to see only what would be done")
+			return errors.New("cancelled: no terminal to confirm on. Set YES=1 to skip the question, or PLAN=1 to print the plan only")
 		}
 		if err != nil {
-			return fmt.Errorf("stopped while asking: %w", err)
+			return fmt.Errorf("reading the answer: %w", err)
 		}
 	}
 	return errors.New("cancelled")

@@ -146,7 +146,7 @@ func (b *bootstrap) readBucket(ctx context.Context, name string) (found *storage
 	if b.isOff(storageAPI) {
 		return nil, unseen, nil
 	}
-	err = b.call(ctx, "looking at the bucket "+name, bucketRole, func() (err error) {
+	err = b.call(ctx, "reading the bucket "+name, bucketRole, func() (err error) {
 		found, err = b.buckets.Get(name).Context(ctx).Do()
 		return err
 	})
@@ -156,7 +156,7 @@ func (b *bootstrap) readBucket(ctx context.Context, name string) (found *storage
 	case answered(err, http.StatusForbidden) && !explained(err):
 		// Creating it shows which: Google gives the same answer for a bucket of somebody
 		// else and for one that the caller may not see.
-		return nil, "you may not see whether it exists", nil
+		return nil, "you lack permission to see whether it exists", nil
 	case err != nil:
 		return nil, "", err
 	}

@@ -41,7 +41,7 @@ func (b *bootstrap) planKey(ctx context.Context) ([]step, error) {
 		newRing.note, newKey.note = unseen, unseen
 		return []step{newRing, newKey}, nil
 	}
-	err := b.call(ctx, "looking at the key ring "+ring, keyRole, func() error {
+	err := b.call(ctx, "reading the key ring "+ring, keyRole, func() error {
 		_, err := b.rings.Get(b.ringName()).Context(ctx).Do()
 		return err
 	})
@@ -52,7 +52,7 @@ func (b *bootstrap) planKey(ctx context.Context) ([]step, error) {
 		return nil, err
 	}
 	var key *cloudkms.CryptoKey
-	err = b.call(ctx, "looking at the key "+b.stack, keyRole, func() (err error) {
+	err = b.call(ctx, "reading the key "+b.stack, keyRole, func() (err error) {
 		key, err = b.keys.Get(b.keyName()).Context(ctx).Do()
 		return err
 	})

@@ -42,7 +42,7 @@ func (c *cloud) readServices(ctx context.Context) (number string, off []string, 
 		names = append(names, parent+"/services/"+api)
 	}
 	var found *serviceusage.BatchGetServicesResponse
-	err = c.call(ctx, "looking at the project "+c.projectName, serviceRole, func() (err error) {
+	err = c.call(ctx, "reading the project "+c.projectName, serviceRole, func() (err error) {
 		found, err = c.services.Services.BatchGet(parent).Names(names...).Context(ctx).Do()
 		return err
 	})
@@ -56,7 +56,7 @@ func (c *cloud) readServices(ctx context.Context) (number string, off []string, 
 		}
 	}
 	if len(found.Services) != len(apis) || strings.Trim(number, "0123456789") != "" {
-		return "", nil, fmt.Errorf("looking at the project %s: Service Usage answers with %d of %d APIs, of the project %q", c.projectName, len(found.Services), len(apis), number)
+		return "", nil, fmt.Errorf("reading the project %s: Service Usage answers with %d of %d APIs, of the project %q", c.projectName, len(found.Services), len(apis), number)
 	}
 	return number, off, nil
 }

@@ -48,7 +48,7 @@ func (b *bootstrap) planSigning(ctx context.Context, f *stackfile.File) ([]step,
 		return []step{fresh}, nil
 	}
 	var key *cloudkms.CryptoKey
-	err := b.call(ctx, "looking at the key "+name, keyRole, func() (err error) {
+	err := b.call(ctx, "reading the key "+name, keyRole, func() (err error) {
 		key, err = b.keys.Get(b.signingKey()).Context(ctx).Do()
 		return err
 	})

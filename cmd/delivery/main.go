@@ -64,7 +64,7 @@ func (j *job) file(name string) string {
 
 // commands returns the jobs. They have no flags: see variables.go.
 func commands() *cobra.Command {
-	root := &cobra.Command{Use: "delivery", Short: "What CI does with a stack", SilenceUsage: true, SilenceErrors: true}
+	root := &cobra.Command{Use: "delivery", Short: "Run the CI jobs of a stack", SilenceUsage: true, SilenceErrors: true}
 	add := func(use, short string, run func(ctx context.Context, j *job, v *variables) error) {
 		root.AddCommand(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 			j, err := newJob(".", os.Getenv("STACK"))
@@ -83,7 +83,7 @@ func commands() *cobra.Command {
 		return j.deploy(ctx, deployOptions{plan: v.text("PLAN"), kept: v.text("KEPT"), tried: v.text("TRIED"), keep: v.text("KEEP")})
 	})
 	add("drift", "Find what was changed behind Pulumi's back; fails if anything was", func(ctx context.Context, j *job, v *variables) error { return j.drift(ctx, v.on("ISSUE")) })
-	add("review", "Bring up a stack of its own for a pull request, like STACK", func(ctx context.Context, j *job, v *variables) error {
+	add("review", "Bring up a separate stack for a pull request, with the configuration of STACK", func(ctx context.Context, j *job, v *variables) error {
 		o := v.review()
 		return v.then(func() error { return j.review(ctx, o) })
 	})

@@ -148,7 +148,7 @@ func (s *Sandbox) serial(ctx context.Context) (string, error) {
 	defer cancel()
 	connection, err := (&tls.Dialer{NetDialer: &net.Dialer{}, Config: s.Target.TLS}).DialContext(ctx, "tcp", s.Target.Address)
 	if err != nil {
-		return "", fmt.Errorf("looking at the certificate: %w", err)
+		return "", fmt.Errorf("reading the certificate: %w", err)
 	}
 	defer connection.Close()
 	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String(), nil

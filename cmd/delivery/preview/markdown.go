@@ -74,9 +74,9 @@ func (p Preview) Drift(stack string) string {
 			gone++
 		}
 	}
-	text := fmt.Sprintf("%d changed and %d gone since Pulumi last deployed %s, by somebody else.\n\n"+
-		"`pulumi up --refresh --stack %s` makes it again as the program describes it. What should stay as it is now belongs "+
-		"into the program first. In the diffs, `+` is what was found.\n\n", len(changes)-gone, gone, stack, stack)
+	text := fmt.Sprintf("%d changed and %d deleted outside of Pulumi since it last deployed %s.\n\n"+
+		"`pulumi up --refresh --stack %s` restores them. To keep a change, add it to the program first. "+
+		"In the diffs, `+` is what was found.\n\n", len(changes)-gone, gone, stack, stack)
 	return appendChanges(text, changes)
 }
 

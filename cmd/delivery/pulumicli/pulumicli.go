@@ -94,7 +94,7 @@ func (c CLI) Run(ctx context.Context, args ...string) error {
 		if try == lockTries || !strings.Contains(said.String(), locked) {
 			return &Failure{err: c.failed(args, err), Said: said.String()}
 		}
-		fmt.Fprintf(c.Out, "Waiting until %s is free. After a killed run nobody frees it but `pulumi cancel --stack %s`.\n", c.Stack, c.Stack)
+		fmt.Fprintf(c.Out, "Waiting for the lock of %s. If a killed run left it: `pulumi cancel --stack %s`.\n", c.Stack, c.Stack)
 		select {
 		case <-ctx.Done():
 			return c.failed(args, ctx.Err())

@@ -104,7 +104,7 @@ func TestStopsGently(t *testing.T) {
 func TestRunWaitsForOthers(t *testing.T) {
 	lockPause = 0
 	c, out := cli(t, `echo x >> tries; [ "$(wc -l < tries)" -gt 2 ] || { echo "error: the stack is currently locked by 1 lock(s)." >&2; exit 255; }`)
-	if err := c.Run(t.Context(), "up"); err != nil || strings.Count(out.String(), "Waiting until dev is free") != 2 {
+	if err := c.Run(t.Context(), "up"); err != nil || strings.Count(out.String(), "Waiting for the lock of dev") != 2 {
 		t.Errorf("got %v after\n%s", err, out)
 	}
 	c, out = cli(t, `echo "error: no" >&2; exit 255`)
