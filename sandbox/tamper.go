@@ -36,7 +36,7 @@ func tamper(ctx context.Context, s sandbox, words []string) error {
 		return err
 	}
 	defer conn.Close()
-	return gcpprovider.Drift(ctx, pulumirpc.NewResourceProviderClient(conn), o, changes)
+	return gcpprovider.Tamper(ctx, pulumirpc.NewResourceProviderClient(conn), o, changes)
 }
 
 // object returns the object with this full name, or the only object whose full name contains it.

@@ -28,7 +28,7 @@ func changeCertificates(ctx context.Context, t *testing.T, c checkout) {
 	e := outputs(ctx, t, c)
 	shown := &handshakes{authority: e.Authority, roots: x509.NewCertPool()}
 	shown.trust(t, e.CACertificate)
-	calls := callAnew(ctx, e, shown)
+	calls := callOnNewConnections(ctx, e, shown)
 
 	running := pods(ctx, t, c)
 	askPool(ctx, t, c, shown)
@@ -325,8 +325,8 @@ func (h *handshakes) mustBeTrusted(t *testing.T) {
 	t.Logf("%d handshakes with %d certificates", len(h.chains), len(seen))
 }
 
-// callAnew calls echo over and over, each time on a new connection.
-func callAnew(ctx context.Context, e edge, shown *handshakes) *background {
+// callOnNewConnections calls echo over and over, each time on a new connection.
+func callOnNewConnections(ctx context.Context, e edge, shown *handshakes) *background {
 	return repeat(ctx, func(ctx context.Context) error {
 		conn, err := grpc.NewClient("passthrough:///"+e.Address+":443",
 			grpc.WithTransportCredentials(credentials.NewTLS(shown.config())), grpc.WithAuthority(e.Authority))

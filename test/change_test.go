@@ -39,12 +39,12 @@ func changeEcho(ctx context.Context, t *testing.T, c checkout) {
 			t.Errorf("pod %s: kept %v; want echo's pods new and the others kept", pod, kept)
 		}
 	}
-	answersAnew(ctx, t, now, "changed hello")
+	waitForNewPods(ctx, t, now, "changed hello")
 }
 
-// answersAnew waits until all answers are from new pods. Old pods may still drain. No call
+// waitForNewPods waits until all answers are from new pods. Old pods may still drain. No call
 // may fail meanwhile.
-func answersAnew(ctx context.Context, t *testing.T, e edge, want string) {
+func waitForNewPods(ctx context.Context, t *testing.T, e edge, want string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	client := echo.NewEchoClient(e.dial(t, e.verified(t)))

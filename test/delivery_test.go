@@ -115,7 +115,7 @@ func (d *delivery) merge(ctx context.Context, t *testing.T) {
 	d.must(ctx, t, "make", "plan")
 	d.must(ctx, t, "make", "deploy", "PLAN="+plan)
 	e := outputs(ctx, t, d.checkout)
-	answersAnew(ctx, t, e, "changed hello")
+	waitForNewPods(ctx, t, e, "changed hello")
 	digests := d.images(t)
 	for name, reference := range e.Images {
 		if !strings.HasSuffix(reference, "@"+digests[name]) {
@@ -287,7 +287,7 @@ func (d *delivery) review(ctx context.Context, t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &e); err != nil {
 		t.Fatal(err)
 	}
-	answersAnew(ctx, t, e, "hello")
+	waitForNewPods(ctx, t, e, "hello")
 	if len(d.github.Comments) != 3 || !strings.Contains(d.github.Comments[2].Body, "It answers at "+e.Address) {
 		t.Errorf("got comments %+v, want where the review stack answers", d.github.Comments)
 	}

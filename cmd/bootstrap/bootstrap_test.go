@@ -323,6 +323,6 @@ func TestCancelAtTheQuestion(t *testing.T) {
 	cancel()
 	b := &bootstrap{in: bufio.NewReader(silent), out: &strings.Builder{}}
 	if err := b.ask(ctx, 1); !errors.Is(err, context.Canceled) {
-		t.Errorf("ask = %v, want that it was canceled", err)
+		t.Errorf("ask = %v, want that it was cancelled", err)
 	}
 }

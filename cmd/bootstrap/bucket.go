@@ -171,7 +171,7 @@ func (b *bootstrap) createBucket(ctx context.Context, name string) error {
 	for _, s := range settings {
 		s.set(request, &storage.Bucket{})
 	}
-	err := b.call(ctx, "making the bucket "+name, bucketRole, func() error {
+	err := b.call(ctx, "creating the bucket "+name, bucketRole, func() error {
 		_, err := b.buckets.Insert(b.project, request).Context(ctx).Do()
 		return err
 	})

@@ -38,7 +38,7 @@ func newCloud(ctx context.Context, project string, progress io.Writer, opts ...o
 	buckets, err2 := storage.NewService(ctx, opts...)
 	keys, err3 := cloudkms.NewService(ctx, opts...)
 	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("making clients of Google Cloud: %w", err)
+		return nil, fmt.Errorf("creating clients of Google Cloud: %w", err)
 	}
 	rings := keys.Projects.Locations.KeyRings
 	return &cloud{projectName: project, services: services, buckets: buckets.Buckets, rings: rings, keys: rings.CryptoKeys, wait: wait, progress: progress}, nil

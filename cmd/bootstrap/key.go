@@ -90,7 +90,7 @@ func (b *bootstrap) compareKey(key *cloudkms.CryptoKey) ([]step, error) {
 }
 
 func (b *bootstrap) createRing(ctx context.Context) error {
-	return b.call(ctx, "making the key ring "+ring, keyRole, func() error {
+	return b.call(ctx, "creating the key ring "+ring, keyRole, func() error {
 		_, err := b.rings.Create(b.ringPlace(), &cloudkms.KeyRing{}).KeyRingId(ring).Context(ctx).Do()
 		return err
 	})
@@ -100,7 +100,7 @@ func (b *bootstrap) createKey(ctx context.Context) error {
 	key := rotated()
 	key.Purpose = "ENCRYPT_DECRYPT"
 	key.DestroyScheduledDuration = seconds(destroyDelay)
-	return b.call(ctx, "making the key "+b.stack, keyRole, func() error {
+	return b.call(ctx, "creating the key "+b.stack, keyRole, func() error {
 		_, err := b.keys.Create(b.ringName(), key).CryptoKeyId(b.stack).Context(ctx).Do()
 		return err
 	})

@@ -69,7 +69,7 @@ func (b *bootstrap) createSigning(ctx context.Context) error {
 		VersionTemplate:          &cloudkms.CryptoKeyVersionTemplate{Algorithm: signingAlgorithm, ProtectionLevel: "SOFTWARE"},
 		DestroyScheduledDuration: seconds(destroyDelay),
 	}
-	return b.call(ctx, "making the key "+b.signingName(), keyRole, func() error {
+	return b.call(ctx, "creating the key "+b.signingName(), keyRole, func() error {
 		_, err := b.keys.Create(b.ringName(), key).CryptoKeyId(b.signingName()).Context(ctx).Do()
 		return err
 	})

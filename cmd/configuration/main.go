@@ -35,7 +35,7 @@ func run(root, output string) error {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(output), 0o755); err != nil {
-		return fmt.Errorf("making the folder of the document: %w", err)
+		return fmt.Errorf("creating the folder of the document: %w", err)
 	}
 	if err := os.WriteFile(output, content, 0o644); err != nil {
 		return fmt.Errorf("writing the document: %w", err)

@@ -120,7 +120,7 @@ func TestWorkflowsAreSafe(t *testing.T) {
 }
 
 // TestStacksChangeOneAtATime makes sure that runs which change the same thing wait for each
-// other, and that none is canceled in the middle of an update.
+// other, and that none is cancelled in the middle of an update.
 func TestStacksChangeOneAtATime(t *testing.T) {
 	t.Parallel()
 	changing := 0
@@ -138,7 +138,7 @@ func TestStacksChangeOneAtATime(t *testing.T) {
 			}
 			// By default a later run cancels one that waits ("Control the concurrency of workflows and jobs").
 			if c == nil || c.Group != group || c.Cancel || c.Queue != "max" {
-				t.Errorf("%s: job %s changes %s with the concurrency %+v, want the group %s, not canceled, with queue: max", file, name, stack, c, group)
+				t.Errorf("%s: job %s changes %s with the concurrency %+v, want the group %s, not cancelled, with queue: max", file, name, stack, c, group)
 			}
 			// By the environment, Google tells the jobs of a workflow apart (infra/delivery/federation.go).
 			if as != "reviewer" && j.Environment != stack {

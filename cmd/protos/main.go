@@ -96,7 +96,7 @@ func generate(ctx context.Context, out string, services []service) (written map[
 func check(ctx context.Context, root string, services []service) error {
 	out, err := os.MkdirTemp("", "protos-")
 	if err != nil {
-		return fmt.Errorf("making a folder for what is generated: %w", err)
+		return fmt.Errorf("creating a folder for what is generated: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(out) }()
 	written, err := generate(ctx, out, services)

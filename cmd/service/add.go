@@ -106,7 +106,7 @@ func write(root, name string) (undo func() error, err error) {
 	for p, content := range files {
 		file := filepath.Join(folder(root, name), p)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			return undo, fmt.Errorf("making the folder of %s: %w", file, err)
+			return undo, fmt.Errorf("creating the folder of %s: %w", file, err)
 		}
 		if err := os.WriteFile(file, content, 0o644); err != nil {
 			return undo, fmt.Errorf("writing %s: %w", file, err)

@@ -55,7 +55,7 @@ func (c *Certificate) newClock(ctx *pulumi.Context, name string, key *tls.Privat
 		EarlyRenewalHours:   pulumi.Int(renewal(life)),
 	}, pulumi.Parent(c))
 	if err != nil {
-		return nil, fmt.Errorf("making the clock of %q: %w", name, err)
+		return nil, fmt.Errorf("creating the clock of %q: %w", name, err)
 	}
 	return clock, nil
 }

@@ -49,7 +49,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, fmt.Errorf("registering certificate %q: %w", name, err)
 	}
 	if err := c.make(ctx, name, args); err != nil {
-		return nil, fmt.Errorf("making certificate %q: %w", name, err)
+		return nil, fmt.Errorf("creating certificate %q: %w", name, err)
 	}
 	if c.Secret != nil {
 		return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"secret": c.Secret, "authority": c.Authority})

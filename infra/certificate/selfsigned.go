@@ -85,7 +85,7 @@ func (c *Certificate) newKey(ctx *pulumi.Context, name string) (*tls.PrivateKey,
 		EcdsaCurve: pulumi.String("P256"),
 	}, pulumi.Parent(c))
 	if err != nil {
-		return nil, fmt.Errorf("making private key %q: %w", name, err)
+		return nil, fmt.Errorf("creating private key %q: %w", name, err)
 	}
 	return key, nil
 }

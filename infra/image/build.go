@@ -116,7 +116,7 @@ func newBuilt(source Source, image v1.Image, modules *debug.BuildInfo) (*Built, 
 func compile(ctx context.Context, source Source) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "grpc-edge-build-")
 	if err != nil {
-		return nil, fmt.Errorf("making a folder for the program %s: %w", source.Name, err)
+		return nil, fmt.Errorf("creating a folder for the program %s: %w", source.Name, err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // the system cleans up what remains
 	output := filepath.Join(dir, source.Name)

@@ -48,7 +48,7 @@ func StartPlan(ctx context.Context, target Target, deadline time.Duration, steps
 		if err != nil {
 			cancel()
 			closeAll(clients)
-			return nil, fmt.Errorf("making a client of a plan: %w", err)
+			return nil, fmt.Errorf("creating a client of a plan: %w", err)
 		}
 	}
 	l.wait.Go(func() { l.follow(ctx, steps, clients) })

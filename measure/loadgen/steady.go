@@ -118,7 +118,7 @@ func Start(ctx context.Context, target Target, o Options) (*Load, error) {
 			c, err := newProtocol(protocol, target, o, n)
 			if err != nil {
 				l.Stop()
-				return nil, fmt.Errorf("making a client of %s: %w", protocol, err)
+				return nil, fmt.Errorf("creating a client of %s: %w", protocol, err)
 			}
 			// Clients start one after the other, so that calls are spread evenly.
 			offset := o.Interval * time.Duration(n*len(Protocols)+i) / time.Duration(clients*len(Protocols))

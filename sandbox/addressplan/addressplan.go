@@ -4,7 +4,7 @@ package addressplan
 import "net/netip"
 
 // All but Metadata and PrivateGoogleAPIs are within TEST-NET-2 (RFC 5737), which no real network
-// routes; only these two small ranges are routed into the sandbox.
+// routes. Of these, only External and the network of HostEnd are routed into the sandbox.
 var (
 	// External is the range of the emulated cloud's external addresses.
 	External = netip.MustParsePrefix("198.51.100.0/27")
@@ -17,8 +17,8 @@ var (
 	FirstEndpoint = netip.MustParseAddr("198.51.100.2")
 	// FirstReserved is the first address that a stack can reserve.
 	FirstReserved = netip.MustParseAddr("198.51.100.10")
-	// HostEnd and RouterEnd are the two ends of the link into the sandbox. OtherHostEnd is another
-	// address of the host, for a client that is not to be taken for the others.
+	// HostEnd and RouterEnd are the two ends of the link into the sandbox. OtherHostEnd is a second
+	// address of the host, which the edge counts as another caller.
 	HostEnd      = netip.MustParsePrefix("198.51.100.249/29")
 	RouterEnd    = netip.MustParsePrefix("198.51.100.250/29")
 	OtherHostEnd = netip.MustParsePrefix("198.51.100.251/29")

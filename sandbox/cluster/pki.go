@@ -118,7 +118,7 @@ func (a *Authority) create(name string) error {
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return fmt.Errorf("making the certificate authority %s: %w", name, err)
+		return fmt.Errorf("creating the certificate authority %s: %w", name, err)
 	}
 	a.key = key
 	if a.cert, err = x509.ParseCertificate(der); err != nil {

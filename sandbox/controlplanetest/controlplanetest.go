@@ -42,7 +42,7 @@ func Start(dir string, flags ...string) (kubeconfig string, stop func(), err err
 		}
 		started = append(started, cmd)
 	}
-	etcd, peers, api := FreeAddress(), FreeAddress(), FreeAddress()
+	etcd, peers, api := freeAddress(), freeAddress(), freeAddress()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return "", stop, err
@@ -82,8 +82,8 @@ contexts: [{name: test, context: {cluster: test, user: test}}]
 	return kubeconfig, stop, err
 }
 
-// FreeAddress returns an address on loopback that nothing listens on.
-func FreeAddress() string {
+// freeAddress returns an address on loopback that nothing listens on.
+func freeAddress() string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)

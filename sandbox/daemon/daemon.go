@@ -54,18 +54,18 @@ import (
 // (cluster.Options). Only a test that fills one has a use for it.
 const NodeDisk = "SANDBOX_NODE_DISK"
 
-// APIDelay is the environment variable that makes an API refuse calls for that long after it was
+// apiDelayVariable is the environment variable that makes an API refuse calls for that long after it was
 // enabled, as in a new project at Google. Its value is a Go duration, such as 20s.
-const APIDelay = "SANDBOX_API_DELAY"
+const apiDelayVariable = "SANDBOX_API_DELAY"
 
 func apiDelay() (time.Duration, error) {
-	text := os.Getenv(APIDelay)
+	text := os.Getenv(apiDelayVariable)
 	if text == "" {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return 0, fmt.Errorf("reading %s: %w", APIDelay, err)
+		return 0, fmt.Errorf("reading %s: %w", apiDelayVariable, err)
 	}
 	return d, nil
 }

@@ -173,7 +173,7 @@ func TestOperationsTakeTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := c.Create(ctx, compute.KindNetwork, gcptest.Here, gcp.Properties{"name": "n"}); !errors.Is(err, context.Canceled) {
-		t.Errorf("Create = %v, want canceled", err)
+		t.Errorf("Create = %v, want cancelled", err)
 	}
 }
 

@@ -27,8 +27,8 @@ import (
 )
 
 const (
-	// AddressAnnotation names the reserved addresses of a Service ("LoadBalancer Service parameters").
-	AddressAnnotation = "networking.gke.io/load-balancer-ip-addresses"
+	// addressAnnotation names the reserved addresses of a Service ("LoadBalancer Service parameters").
+	addressAnnotation = "networking.gke.io/load-balancer-ip-addresses"
 	// fieldManager is the name of Kubernetes' service controller.
 	fieldManager = "service-controller"
 	// finalizer keeps a deleted Service until its forwarding rule has gone.
@@ -135,8 +135,8 @@ func (c *Controller) events() (recorder record.EventRecorder, stop func()) {
 	return broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: fieldManager}), broadcaster.Shutdown
 }
 
-// RuleName returns the name of a Service's forwarding rule: "a" and the UID without dashes, as on GKE.
-func RuleName(s *corev1.Service) string {
+// ruleName returns the name of a Service's forwarding rule: "a" and the UID without dashes, as on GKE.
+func ruleName(s *corev1.Service) string {
 	name := []byte("a")
 	for _, b := range []byte(s.UID) {
 		if b != '-' {
@@ -163,7 +163,7 @@ func (c *Controller) reconcile(ctx context.Context, s *corev1.Service, nodes []*
 			return err
 		}
 	}
-	if err := c.Cloud.Forward(RuleName(s), address, ports); err != nil {
+	if err := c.Cloud.Forward(ruleName(s), address, ports); err != nil {
 		return err
 	}
 	if err := c.route(ctx, s, address, nodes); err != nil {
@@ -179,13 +179,13 @@ func (c *Controller) reconcile(ctx context.Context, s *corev1.Service, nodes []*
 }
 
 func (c *Controller) address(s *corev1.Service) (netip.Addr, error) {
-	if name := s.Annotations[AddressAnnotation]; name != "" {
+	if name := s.Annotations[addressAnnotation]; name != "" {
 		return c.Cloud.Reserved(name)
 	}
 	if s.Spec.LoadBalancerIP != "" {
 		return netip.ParseAddr(s.Spec.LoadBalancerIP)
 	}
-	return netip.Addr{}, fmt.Errorf("the Service names no reserved address (annotation %s), and the sandbox hands out no ephemeral ones", AddressAnnotation)
+	return netip.Addr{}, fmt.Errorf("the Service names no reserved address (annotation %s), and the sandbox hands out no ephemeral ones", addressAnnotation)
 }
 
 // route points the address at the healthy nodes, when they changed.
@@ -249,7 +249,7 @@ func (c *Controller) release(ctx context.Context, s *corev1.Service) error {
 		}
 	}
 	delete(c.routes, s.UID)
-	if err := c.Cloud.Unforward(RuleName(s)); err != nil {
+	if err := c.Cloud.Unforward(ruleName(s)); err != nil {
 		return err
 	}
 	return c.setFinalizers(ctx, s, slices.DeleteFunc(s.Finalizers, func(f string) bool { return f == finalizer }))

@@ -79,7 +79,7 @@ func service(change func(*corev1.Service)) *corev1.Service {
 	s := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "edge", Namespace: "edge", UID: "1-23-4", Finalizers: []string{foreign},
-			Annotations: map[string]string{AddressAnnotation: "edge"},
+			Annotations: map[string]string{addressAnnotation: "edge"},
 		},
 		Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeLoadBalancer, HealthCheckNodePort: healthPort, Ports: []corev1.ServicePort{{Port: 443}, {Port: 80}},
@@ -161,12 +161,12 @@ func TestReconcile(t *testing.T) {
 			finalizers: []string{foreign, finalizer}, ingress: "198.51.100.11",
 		},
 		"unknown address": {
-			change: func(s *corev1.Service) { s.Annotations[AddressAnnotation] = "nowhere" },
+			change: func(s *corev1.Service) { s.Annotations[addressAnnotation] = "nowhere" },
 			err:    "the address nowhere is not reserved", finalizers: []string{foreign},
 		},
 		"no address": {
 			change: func(s *corev1.Service) { s.Annotations = nil },
-			err:    AddressAnnotation, finalizers: []string{foreign},
+			err:    addressAnnotation, finalizers: []string{foreign},
 		},
 		"forwarding rule refused": {
 			change: unchanged, fail: "forward", err: "busy", finalizers: []string{foreign, finalizer},
@@ -183,7 +183,7 @@ func TestReconcile(t *testing.T) {
 			calls:  []string{"route 198.51.100.10/32 []", "unforward a1234"}, finalizers: []string{foreign},
 		},
 		"deleted with the address gone": {
-			change: func(s *corev1.Service) { deleted(s); s.Annotations[AddressAnnotation] = "nowhere" },
+			change: func(s *corev1.Service) { deleted(s); s.Annotations[addressAnnotation] = "nowhere" },
 			calls:  []string{"route 198.51.100.10/32 []", "unforward a1234"}, finalizers: []string{foreign}, ingress: reserved,
 		},
 		"no longer a load balancer": {

@@ -202,7 +202,7 @@ func (r *arrival) look(ctx context.Context) {
 		r.next.Reset(r.all.look)
 		return
 	}
-	if err := r.all.slow.Take(r.caller, 1); err != nil {
+	if err := r.all.slow.Acquire(r.caller, 1); err != nil {
 		r.giveUp(status.Convert(err).Message())
 		return
 	}
@@ -249,7 +249,7 @@ func (r *arrival) end() {
 	if r.counted {
 		r.counted = false
 		r.last.Stop()
-		r.all.slow.Give(r.caller, 1)
+		r.all.slow.Release(r.caller, 1)
 	}
 }
 

@@ -28,9 +28,9 @@ type Shares struct {
 	byCaller map[string]int
 }
 
-// Take adds n to what a caller holds, until [Shares.Give]. If less is left for it, the error is
+// Acquire adds n to what a caller holds, until [Shares.Release]. If less is left for it, the error is
 // RESOURCE_EXHAUSTED. If nothing is held, any n is taken.
-func (s *Shares) Take(caller string, n int) error {
+func (s *Shares) Acquire(caller string, n int) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if own := s.byCaller[caller]; s.held > 0 && own+n > max(s.Times, 1)*(s.Most-s.held) {
@@ -44,8 +44,8 @@ func (s *Shares) Take(caller string, n int) error {
 	return nil
 }
 
-// Give takes n from what a caller holds.
-func (s *Shares) Give(caller string, n int) {
+// Release takes n from what a caller holds.
+func (s *Shares) Release(caller string, n int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.held -= n

@@ -15,7 +15,7 @@ func TestShares(t *testing.T) {
 	s := &Shares{What: "things", Most: 64}
 	for caller, want := range []int{32, 16, 8, 4, 2, 1} {
 		got := 0
-		for s.Take(string(rune('a'+caller)), 1) == nil {
+		for s.Acquire(string(rune('a'+caller)), 1) == nil {
 			got++
 		}
 		if got != want {
@@ -24,15 +24,15 @@ func TestShares(t *testing.T) {
 	}
 	three := &Shares{Most: 80, Times: 3}
 	for n := range 61 {
-		if err := three.Take("a", 1); (err == nil) != (n < 60) {
+		if err := three.Acquire("a", 1); (err == nil) != (n < 60) {
 			t.Errorf("taking %d of 80, of which a caller may hold 60: %v", n+1, err)
 		}
 	}
-	s.Give("a", 32)
-	if err := s.Take("b", 1); err != nil {
+	s.Release("a", 32)
+	if err := s.Acquire("b", 1); err != nil {
 		t.Errorf("after another gave back: %v, want no error", err)
 	}
-	if err := (&Shares{Most: 1}).Take("a", 9); err != nil {
+	if err := (&Shares{Most: 1}).Acquire("a", 9); err != nil {
 		t.Errorf("more than there is, when nothing is held: %v, want no error", err)
 	}
 }

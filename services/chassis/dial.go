@@ -91,7 +91,7 @@ func dial(getenv func(string) string, service string, options ...grpc.DialOption
 	}
 	config, err := serviceConfig(protoregistry.GlobalFiles)
 	if err != nil {
-		return nil, fmt.Errorf("making the gRPC service config for calls to %s: %w", service, err)
+		return nil, fmt.Errorf("creating the gRPC service config for calls to %s: %w", service, err)
 	}
 	defaults := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // as between Envoy and pods

@@ -28,10 +28,10 @@ func limitCalls(most int) grpc.UnaryServerInterceptor {
 			return handler(ctx, request)
 		}
 		from := Caller(ctx)
-		if err := room.Take(from, 1); err != nil {
+		if err := room.Acquire(from, 1); err != nil {
 			return nil, status.Error(codes.ResourceExhausted, "this pod is busy: "+status.Convert(err).Message()+"; try again later")
 		}
-		defer room.Give(from, 1)
+		defer room.Release(from, 1)
 		return handler(ctx, request)
 	}
 }

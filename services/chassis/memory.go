@@ -133,10 +133,10 @@ func (m *messageMemory) hold(ctx context.Context, size int) (*hold, error) {
 		return nil, nil
 	}
 	from := Caller(ctx)
-	if err := m.held.Take(from, size); err != nil {
+	if err := m.held.Acquire(from, size); err != nil {
 		return nil, err
 	}
-	return &hold{give: func() { m.held.Give(from, size) }}, nil
+	return &hold{give: func() { m.held.Release(from, size) }}, nil
 }
 
 // hold is the room of one message.

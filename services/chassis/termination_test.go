@@ -168,7 +168,7 @@ func TestStopCancelsTheContextOfCutStreams(t *testing.T) {
 	select {
 	case err := <-ended:
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("the stream's context ended with %v, want canceled", err)
+			t.Errorf("the stream's context ended with %v, want cancelled", err)
 		}
 	case <-time.After(timeout):
 		t.Error("the stream's handler was not told that its call is cut")

@@ -30,7 +30,7 @@ func limitStreams(atMost int, silence time.Duration) grpc.StreamServerIntercepto
 	open := &chassis.Shares{What: "streams", Most: atMost}
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		who := chassis.Caller(stream.Context())
-		if err := open.Take(who, 1); err != nil {
+		if err := open.Acquire(who, 1); err != nil {
 			if info.FullMethod == grpc_health_v1.Health_Watch_FullMethodName {
 				// Clients that check health take any other error for an unhealthy server, and
 				// fail all their calls (gRFC A17).
@@ -38,7 +38,7 @@ func limitStreams(atMost int, silence time.Duration) grpc.StreamServerIntercepto
 			}
 			return err
 		}
-		defer open.Give(who, 1)
+		defer open.Release(who, 1)
 		return handler(service, patientStream{stream, silence})
 	}
 }

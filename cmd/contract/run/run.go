@@ -132,7 +132,7 @@ func add(folder string, options Options) error {
 	for file, content := range options.Files {
 		within := strings.TrimPrefix(file, "/")
 		if err := root.MkdirAll(path.Dir(within), 0o755); err != nil {
-			return fmt.Errorf("making the folder of %s: %w", file, err)
+			return fmt.Errorf("creating the folder of %s: %w", file, err)
 		}
 		if err := root.WriteFile(within, content, 0o644); err != nil {
 			return fmt.Errorf("writing %s: %w", file, err)
@@ -140,7 +140,7 @@ func add(folder string, options Options) error {
 	}
 	for scratch := range options.Scratch {
 		if err := root.MkdirAll(strings.TrimPrefix(scratch, "/"), 0o755); err != nil {
-			return fmt.Errorf("making the scratch folder %s: %w", scratch, err)
+			return fmt.Errorf("creating the scratch folder %s: %w", scratch, err)
 		}
 	}
 	return nil

@@ -128,7 +128,7 @@ func (f *flight) preview(ctx context.Context, s Stack) error {
 		return err
 	}
 	if out, err := f.pulumi(ctx, "", "stack", "init", s.Name, "--no-select"); err != nil {
-		return fmt.Errorf("making the stack: %w\n%s", err, out)
+		return fmt.Errorf("creating the stack: %w\n%s", err, out)
 	}
 	for key, value := range s.Secrets {
 		if out, err := f.pulumi(ctx, value, "config", "set", "--secret", key, "--stack", s.Name); err != nil {

@@ -17,9 +17,8 @@ import (
 
 // Preview holds the parts of the output of `pulumi preview --json` that are read here.
 type Preview struct {
-	Steps       []step         `json:"steps"`
-	Diagnostics []diagnostic   `json:"diagnostics"`
-	Summary     map[string]int `json:"changeSummary"`
+	Steps       []step       `json:"steps"`
+	Diagnostics []diagnostic `json:"diagnostics"`
 }
 
 // step describes what would be done to one resource.

@@ -30,7 +30,7 @@ func PutForwardingRule(c *gcp.Cloud, rule ForwardingRule) error {
 	ctx, at := context.Background(), gcp.Place{Project: rule.Project, Region: rule.Region}
 	network, err := clusterNetwork(c, rule)
 	if err != nil {
-		return fmt.Errorf("making forwarding rule %q: %w", rule.Name, err)
+		return fmt.Errorf("creating forwarding rule %q: %w", rule.Name, err)
 	}
 	var ports []string
 	for _, port := range rule.Ports {
@@ -45,10 +45,10 @@ func PutForwardingRule(c *gcp.Cloud, rule ForwardingRule) error {
 		"ports": gcp.List(ports), "loadBalancingScheme": "EXTERNAL",
 	}
 	if err := put(ctx, c, compute.KindFirewall, at, firewall); err != nil {
-		return fmt.Errorf("making the firewall rule of forwarding rule %q: %w", rule.Name, err)
+		return fmt.Errorf("creating the firewall rule of forwarding rule %q: %w", rule.Name, err)
 	}
 	if err := put(ctx, c, compute.KindForwardingRule, at, forwarding); err != nil {
-		return fmt.Errorf("making forwarding rule %q: %w", rule.Name, err)
+		return fmt.Errorf("creating forwarding rule %q: %w", rule.Name, err)
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func Load(t tools.Tools, dir string) (*Images, error) {
 	} {
 		image, err := build(files)
 		if err != nil {
-			return nil, fmt.Errorf("making the image %s: %w", repository, err)
+			return nil, fmt.Errorf("creating the image %s: %w", repository, err)
 		}
 		digest, err := push(image, host+"/"+repository+":latest")
 		if err != nil {
@@ -89,7 +89,7 @@ func Load(t tools.Tools, dir string) (*Images, error) {
 func loadNextEnvoy(t tools.Tools, libc []file, host string) (digest string, err error) {
 	image, err := build(append(libc, file{"usr/local/bin/envoy", t.Bin(tools.NextEnvoy)}))
 	if err != nil {
-		return "", fmt.Errorf("making the image of the next Envoy: %w", err)
+		return "", fmt.Errorf("creating the image of the next Envoy: %w", err)
 	}
 	hash, err := push(image, host+"/"+Envoy+":next")
 	if err != nil {

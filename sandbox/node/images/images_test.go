@@ -227,7 +227,7 @@ func TestLoadServesTheNextEnvoyIfThereIsOne(t *testing.T) {
 func TestLoadNeedsFiles(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{
-		"bin/pause": "making the image pause", "packages/libc/lib/x86_64-linux-gnu/libm.so.6": "looking for libm.so.6 in the unpacked C library",
+		"bin/pause": "creating the image pause", "packages/libc/lib/x86_64-linux-gnu/libm.so.6": "looking for libm.so.6 in the unpacked C library",
 	} {
 		source := made(t)
 		if err := os.Remove(filepath.Join(source.Cache, file)); err != nil {

@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	// HostLink is the host's end of the veth pair into the sandbox.
-	HostLink = "grpc-edge0"
+	// hostLink is the host's end of the veth pair into the sandbox.
+	hostLink = "grpc-edge0"
 	// bridge joins control planes and nodes.
 	bridge = "vpc"
 )
@@ -43,8 +43,8 @@ type Network struct {
 // or nil when there are none.
 func Taken() error {
 	var errs []error
-	if _, err := netlink.LinkByName(HostLink); err == nil {
-		errs = append(errs, fmt.Errorf("the network link %s exists already: is another sandbox running? Stop it, or remove the link with `ip link delete %s`", HostLink, HostLink))
+	if _, err := netlink.LinkByName(hostLink); err == nil {
+		errs = append(errs, fmt.Errorf("the network link %s exists already: is another sandbox running? Stop it, or remove the link with `ip link delete %s`", hostLink, hostLink))
 	}
 	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
 	if err != nil {
@@ -73,7 +73,7 @@ func Taken() error {
 func New() (*Network, error) {
 	ns, err := newNamespace()
 	if err != nil {
-		return nil, fmt.Errorf("making the router's network namespace: %w", err)
+		return nil, fmt.Errorf("creating the router's network namespace: %w", err)
 	}
 	router, err := netlink.NewHandleAt(ns)
 	if err != nil {
@@ -84,7 +84,7 @@ func New() (*Network, error) {
 		return nil, errors.Join(fmt.Errorf("connecting the host: %w", err), n.Close())
 	}
 	if err := n.addRouterLinks(); err != nil {
-		return nil, errors.Join(fmt.Errorf("making the router: %w", err), n.Close())
+		return nil, errors.Join(fmt.Errorf("creating the router: %w", err), n.Close())
 	}
 	return n, n.In(func() error {
 		return sysctl(map[string]string{
@@ -99,7 +99,7 @@ func New() (*Network, error) {
 func (n *Network) Close() error {
 	if n.host != nil { // else the link there may be another sandbox's
 		if err := netlink.LinkDel(n.host); err != nil {
-			return fmt.Errorf("removing the link %s: %w", HostLink, err)
+			return fmt.Errorf("removing the link %s: %w", hostLink, err)
 		}
 	}
 	n.router.Close()
@@ -107,13 +107,13 @@ func (n *Network) Close() error {
 }
 
 func (n *Network) connectHost() error {
-	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: HostLink}, PeerName: "host", PeerNamespace: netlink.NsFd(n.ns)}
+	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: hostLink}, PeerName: "host", PeerNamespace: netlink.NsFd(n.ns)}
 	if err := netlink.LinkAdd(veth); err != nil {
-		return fmt.Errorf("adding the link %s: %w", HostLink, err)
+		return fmt.Errorf("adding the link %s: %w", hostLink, err)
 	}
 	n.host = veth
 	host := &netlink.Handle{}
-	if err := up(host, HostLink, addressplan.HostEnd, addressplan.OtherHostEnd); err != nil {
+	if err := up(host, hostLink, addressplan.HostEnd, addressplan.OtherHostEnd); err != nil {
 		return err
 	}
 	if err := up(n.router, "host", addressplan.RouterEnd); err != nil {

@@ -141,7 +141,7 @@ func fromHost(ctx context.Context, network, address string) (net.Conn, error) {
 
 func TestHostReachesTheRouter(t *testing.T) {
 	n := newNetwork(t)
-	link, err := netlink.LinkByName(HostLink)
+	link, err := netlink.LinkByName(hostLink)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestHostReachesTheRouter(t *testing.T) {
 	for _, r := range routes {
 		got = append(got, fmt.Sprint(r.Dst, " via ", r.Gw))
 	}
-	if diff := cmp.Diff([]string{"198.51.100.0/27 via 198.51.100.250", "198.51.100.248/30 via <nil>"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"198.51.100.0/27 via 198.51.100.250", "198.51.100.248/29 via <nil>"}, got); diff != "" {
 		t.Errorf("the host's routes differ (-want +got):\n%s", diff)
 	}
 	apis := netip.AddrPortFrom(addressplan.GoogleAPIs, 443)
@@ -266,10 +266,10 @@ func TestTaken(t *testing.T) {
 		"near":               {"other", "198.51.100.32/27", nil},
 		"default route":      {"other", "0.0.0.0/0", nil},
 		"same range":         {"other", "198.51.100.0/27", []string{"198.51.100.0/27 is routed"}},
-		"one address":        {"other", "198.51.100.249/32", []string{"198.51.100.248/30 is routed on this machine already (198.51.100.249/32)"}},
-		"larger range":       {"other", "198.51.0.0/16", []string{"198.51.100.0/27 is routed", "198.51.100.248/30 is routed"}},
-		"link of a sandbox":  {HostLink, "10.0.0.0/8", []string{"grpc-edge0 exists already"}},
-		"link and its route": {HostLink, "198.51.100.0/27", []string{"grpc-edge0 exists already", "198.51.100.0/27 is routed"}},
+		"one address":        {"other", "198.51.100.249/32", []string{"198.51.100.248/29 is routed on this machine already (198.51.100.249/32)"}},
+		"larger range":       {"other", "198.51.0.0/16", []string{"198.51.100.0/27 is routed", "198.51.100.248/29 is routed"}},
+		"link of a sandbox":  {hostLink, "10.0.0.0/8", []string{"grpc-edge0 exists already"}},
+		"link and its route": {hostLink, "198.51.100.0/27", []string{"grpc-edge0 exists already", "198.51.100.0/27 is routed"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (c Cgroup) Add(pid int) error {
 		}
 		dir := filepath.Join(h.dir, string(c))
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("making cgroup %s: %w", dir, err)
+			return fmt.Errorf("creating cgroup %s: %w", dir, err)
 		}
 		if err := h.inherit(string(c)); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (h hierarchy) clearRoot() error {
 	}
 	target := filepath.Join(h.dir, others)
 	if err := os.MkdirAll(target, 0o755); err != nil {
-		return fmt.Errorf("making cgroup %s: %w", target, err)
+		return fmt.Errorf("creating cgroup %s: %w", target, err)
 	}
 	return moveProcesses(h.dir, target)
 }
@@ -237,7 +237,7 @@ func handDown(dir string) {
 func mountSys() error {
 	list := hierarchies() // before /sys is covered
 	if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
-		return fmt.Errorf("making a cgroup namespace: %w", err)
+		return fmt.Errorf("creating a cgroup namespace: %w", err)
 	}
 	if err := unix.Mount("sysfs", "/sys", "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mounting /sys: %w", err)

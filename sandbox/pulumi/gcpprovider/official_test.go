@@ -95,8 +95,8 @@ func TestLeftOutStays(t *testing.T) {
 	}
 }
 
-// TestReplacedPoolsPlanTheirNodesAnew replaces a pool only because its cluster is another one.
-func TestReplacedPoolsPlanTheirNodesAnew(t *testing.T) {
+// TestReplacedPoolsPlanNewNodes replaces a pool only because its cluster is another one.
+func TestReplacedPoolsPlanNewNodes(t *testing.T) {
 	t.Parallel()
 	e := clusterEngine(t)
 	nodes := props{"machineType": "e2-medium", "serviceAccount": "nodes-account@test-project.iam.gserviceaccount.com"}

@@ -288,8 +288,8 @@ func TestAnotherConnectionOutlivesACancel(t *testing.T) {
 		Urn:        urn("gcp:compute/network:Network"),
 		Properties: e.encode(resource.NewPropertyMapFromMap(props{"name": "edge", "autoCreateSubnetworks": false})),
 	}
-	if _, err := e.client.Create(context.Background(), request); err == nil || !strings.Contains(err.Error(), errCanceled.Error()) {
-		t.Errorf("Create where it was canceled = %v, want %v", err, errCanceled)
+	if _, err := e.client.Create(context.Background(), request); err == nil || !strings.Contains(err.Error(), errCancelled.Error()) {
+		t.Errorf("Create where it was cancelled = %v, want %v", err, errCancelled)
 	}
 	if _, err := e.dial().Create(context.Background(), request); err != nil {
 		t.Errorf("Create through another connection = %v", err)

@@ -26,7 +26,7 @@ type session struct {
 }
 
 // sessions holds the sessions by their connections: each instance has its own. A connection that
-// configured nothing has the configuration of the last that did, even if that one was canceled
+// configured nothing has the configuration of the last that did, even if that one was cancelled
 // since.
 type sessions struct {
 	mu      sync.Mutex
@@ -51,8 +51,8 @@ func (s *sessions) engine(ctx context.Context) string {
 	return s.engines[connection(ctx)]
 }
 
-// errCanceled is the error of a call that was not accepted before the engine wanted to stop.
-var errCanceled = errors.New("canceled: nothing was done")
+// errCancelled is the error of a call that was not accepted before the engine wanted to stop.
+var errCancelled = errors.New("cancelled: nothing was done")
 
 func (s *sessions) find(ctx context.Context) *session {
 	s.mu.Lock()
@@ -96,7 +96,7 @@ func newSession() *session {
 	return s
 }
 
-// renewed returns a session with the same configuration that nobody has canceled.
+// renewed returns a session with the same configuration that nobody has cancelled.
 func (s *session) renewed() *session {
 	again := newSession()
 	again.place, again.account = s.place, s.account
@@ -169,7 +169,7 @@ func (p *provider) Configure(ctx context.Context, r *pulumirpc.ConfigureRequest)
 // It waits for what Google has accepted, as the Terraform provider does (operation.go,
 // OperationWait), so that the engine knows of it.
 func (p *provider) Cancel(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
-	p.sessions.find(ctx).cancel(errCanceled)
+	p.sessions.find(ctx).cancel(errCancelled)
 	return &emptypb.Empty{}, nil
 }
 

@@ -122,7 +122,7 @@ func build(ctx context.Context, folder, target string) error {
 		return errNoGo(err)
 	}
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return fmt.Errorf("making the folder to build in: %w", err)
+		return fmt.Errorf("creating the folder to build in: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, gobin, "build", "-buildvcs=false", "-o", target, ".")
 	cmd.Dir = folder

@@ -68,7 +68,7 @@ func TestModulesAreKept(t *testing.T) {
 
 	write(t, dir, "main.go", "package main\n\nfunc main() { undeclared() }\n")
 	want("of a broken program", "program")
-	for range 2 { // the second builds anew
+	for range 2 { // the second builds again
 		if err := run(); err == nil || !strings.Contains(err.Error(), "undefined: undeclared") {
 			t.Errorf("a broken program: %v, want the compiler's error", err)
 		}

@@ -88,12 +88,3 @@ func addChange(resp *pulumirpc.DiffResponse, path string, kind pulumirpc.Propert
 func unmarshalBag(bag *structpb.Struct) (sdk.PropertyMap, error) {
 	return plugin.UnmarshalProperties(bag, plugin.MarshalOptions{KeepUnknowns: true, SkipNulls: true})
 }
-
-// plainBag returns the properties without their secret markers.
-func plainBag(bag *structpb.Struct) (map[string]any, error) {
-	properties, err := plugin.UnmarshalProperties(bag, plugin.MarshalOptions{SkipNulls: true})
-	if err != nil {
-		return nil, fmt.Errorf("reading properties: %w", err)
-	}
-	return properties.Mappable(), nil
-}

@@ -75,12 +75,3 @@ func TestHasUnknown(t *testing.T) {
 		t.Errorf("hasUnknown(%v) = false", deep)
 	}
 }
-
-func TestPlainUndoesSecret(t *testing.T) {
-	t.Parallel()
-	bag := &structpb.Struct{Fields: map[string]*structpb.Value{"a": secretValue(structpb.NewStringValue("hidden"))}}
-	got, err := plainBag(bag)
-	if err != nil || !cmp.Equal(got, map[string]any{"a": "hidden"}) {
-		t.Errorf("plainBag(Secret) = %v, %v", got, err)
-	}
-}

@@ -149,7 +149,7 @@ func (p *provider) Create(_ context.Context, req *pulumirpc.CreateRequest) (*pul
 	}
 	id, computed, err := inputs.create(p.now())
 	if err != nil {
-		return nil, fmt.Errorf("making %s: %w", req.GetName(), err)
+		return nil, fmt.Errorf("creating %s: %w", req.GetName(), err)
 	}
 	outputs, err := encode(inputs)
 	if err != nil {

@@ -81,7 +81,7 @@ func (e *endpoint) refused(email, location, scope string) (permission, repositor
 	if len(path) < 3 {
 		return "", "", false
 	}
-	repository = RepositoryName(path[0], location, path[1])
+	repository = repositoryName(path[0], location, path[1])
 	methods := map[string]string{"pull": http.MethodGet, "push": http.MethodPut, "delete": http.MethodDelete}
 	for _, action := range strings.Split(parts[2], ",") {
 		permission = permissionFor(methods[action])

@@ -154,7 +154,7 @@ func parse(location, path string) (target, bool) {
 		switch parts[i] {
 		case "manifests", "blobs", "tags", "referrers":
 			return target{
-				repository: RepositoryName(parts[0], location, parts[1]),
+				repository: repositoryName(parts[0], location, parts[1]),
 				image:      strings.Join(parts[2:i], "/"),
 				object:     parts[i],
 				reference:  strings.Join(parts[i+1:], "/"),
@@ -164,8 +164,8 @@ func parse(location, path string) (target, bool) {
 	return target{}, false
 }
 
-// RepositoryName returns the full relative resource name of a repository.
-func RepositoryName(project, location, id string) string {
+// repositoryName returns the full relative resource name of a repository.
+func repositoryName(project, location, id string) string {
 	return fmt.Sprintf("projects/%s/locations/%s/repositories/%s", project, location, id)
 }
 

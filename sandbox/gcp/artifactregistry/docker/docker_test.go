@@ -81,6 +81,6 @@ func TestTransportEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := (transport{handler}).RoundTrip(request); !errors.Is(err, context.Canceled) {
-		t.Errorf("RoundTrip = %v, want canceled", err)
+		t.Errorf("RoundTrip = %v, want cancelled", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // TestDrift checks that what changed behind the engine's back is seen by a refresh, and the next
 // update mends it.
-func TestDrift(t *testing.T) {
+func TestTamper(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, noRuntime{})
 	states, steps := map[string]state{}, program()
@@ -33,7 +33,7 @@ func TestDrift(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Drift(context.Background(), e.client, o, test.changes); err != nil {
+		if err := Tamper(context.Background(), e.client, o, test.changes); err != nil {
 			t.Errorf("%s: %v", token, err)
 			continue
 		}
@@ -47,7 +47,7 @@ func TestDrift(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Drift(context.Background(), e.client, o, nil); err != nil {
+	if err := Tamper(context.Background(), e.client, o, nil); err != nil {
 		t.Fatal(err)
 	}
 	if gone := e.read(pool); gone.id != "" {
@@ -57,7 +57,7 @@ func TestDrift(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Drift(context.Background(), e.client, o, nil); err == nil || !strings.Contains(err.Error(), "already being used by") {
+	if err := Tamper(context.Background(), e.client, o, nil); err == nil || !strings.Contains(err.Error(), "already being used by") {
 		t.Errorf("deleting a network in use: %v, want the cloud's refusal", err)
 	}
 }

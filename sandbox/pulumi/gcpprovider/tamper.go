@@ -10,15 +10,15 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// Drift changes an object behind Pulumi's back, as a person at the console would: through a
+// Tamper changes an object behind Pulumi's back, as a person at the console would: through a
 // provider of a running cloud, without the engine learning of it. Empty changes delete the
 // object. Its errors are the cloud's.
-func Drift(ctx context.Context, client pulumirpc.ResourceProviderClient, o gcp.Object, changes map[string]any) error {
+func Tamper(ctx context.Context, client pulumirpc.ResourceProviderClient, o gcp.Object, changes map[string]any) error {
 	token, t, err := typeOf(o.Kind)
 	if err != nil {
 		return err
 	}
-	urn := "urn:pulumi:sandbox::grpc-edge::" + token + "::drift"
+	urn := "urn:pulumi:sandbox::grpc-edge::" + token + "::tamper"
 	read, err := client.Read(ctx, &pulumirpc.ReadRequest{Urn: urn, Id: t.id(o.Name)})
 	if err != nil {
 		return err
