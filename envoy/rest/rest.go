@@ -91,12 +91,12 @@ const (
 	literal      = `[^/{}*=:]+`
 	segment      = `(?:\*\*?|` + literal + `)`
 	fieldPath    = `[a-zA-Z_0-9]+(?:\.[a-zA-Z_0-9]+)*`
-	variableRule = `\{(` + fieldPath + `)(?:=(` + segment + `(?:/` + segment + `)*))?\}`
+	variablePattern = `\{(` + fieldPath + `)(?:=(` + segment + `(?:/` + segment + `)*))?\}`
 )
 
 var (
-	templateRule = regexp.MustCompile(`^(?:/(?:` + segment + `|` + variableRule + `))+(?::` + literal + `)?$`)
-	variable     = regexp.MustCompile(variableRule)
+	templatePattern = regexp.MustCompile(`^(?:/(?:` + segment + `|` + variablePattern + `))+(?::` + literal + `)?$`)
+	variable     = regexp.MustCompile(variablePattern)
 	// innerStars finds a ** that is not the last segment.
 	innerStars = regexp.MustCompile(`\*\*\}?/`)
 )
@@ -231,7 +231,7 @@ func (b Binding) Check() error {
 		errs = append(errs, fmt.Errorf("google.api.http of %s: %w", b.Method.FullName(), fmt.Errorf(format, args...)))
 	}
 	switch {
-	case !templateRule.MatchString(b.Template) || innerStars.MatchString(b.Template):
+	case !templatePattern.MatchString(b.Template) || innerStars.MatchString(b.Template):
 		report("%q is not a path; it looks like /v1/{name=shelves/*}", b.Template)
 	case b.Verb == "":
 		report("the custom pattern of %s has no kind; name a method of HTTP, such as HEAD", b.Template)

@@ -25,10 +25,10 @@ var (
 	// ConfigMap is one.
 	secretKey = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
 	filePath  = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,200}$`)
-	roleRule  = regexp.MustCompile(`^((projects|organizations)/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+$`)
-	// versionRule matches the secret's project, which may be left out, its name and the number of the version.
+	rolePattern  = regexp.MustCompile(`^((projects|organizations)/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+$`)
+	// versionPattern matches the secret's project, which may be left out, its name and the number of the version.
 	// It does not match "latest", whose meaning changes without a deployment.
-	versionRule = regexp.MustCompile(`^(?:projects/([a-z0-9-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/([1-9][0-9]*)|([A-Za-z0-9_-]{1,255})/([1-9][0-9]*))$`)
+	versionPattern = regexp.MustCompile(`^(?:projects/([a-z0-9-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/([1-9][0-9]*)|([A-Za-z0-9_-]{1,255})/([1-9][0-9]*))$`)
 )
 
 // platformVariables lists the variables that the platform sets in every pod. Those of
@@ -141,7 +141,7 @@ func (c *checker) checkEnvironment() {
 		switch {
 		case secret.Value != "" && secret.Version != "":
 			c.report(key, "has both value and version; keep one")
-		case secret.Version != "" && !versionRule.MatchString(secret.Version):
+		case secret.Version != "" && !versionPattern.MatchString(secret.Version):
 			c.report(key+".version", "is %q; it must be NAME/NUMBER, or projects/PROJECT/secrets/NAME/versions/NUMBER", secret.Version)
 		case secret.Value == "" && secret.Version == "":
 			c.report(key, "has no value; set it with: pulumi config set --secret --path '%s.%s.%s.value' VALUE; or name a version in Secret Manager", stackKey, c.Name, key)
@@ -230,7 +230,7 @@ func within(target string, folders []string) string {
 // checkWays checks which destinations the pods may reach, and with which identity.
 func (c *checker) checkWays() {
 	for i, role := range c.Roles {
-		if !roleRule.MatchString(role.Role) {
+		if !rolePattern.MatchString(role.Role) {
 			c.report("roles", "[%d] is %q; it must be a role such as roles/secretmanager.secretAccessor", i, role.Role)
 		} else if slices.Contains(c.Roles[:i], role) {
 			c.report("roles", "[%d] is %s once more, with the same condition; keep one", i, role.Role)

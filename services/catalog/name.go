@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// nameRule matches what can also be the name of a proto package, with _ for a hyphen.
+// namePattern matches what can also be the name of a proto package, with _ for a hyphen.
 // buf refuses such names with two in a row.
-var nameRule = regexp.MustCompile(`^[a-z](-?[a-z0-9])*$`)
+var namePattern = regexp.MustCompile(`^[a-z](-?[a-z0-9])*$`)
 
 // MaxLabel is the maximum length of a DNS label (RFC 1035, section 2.3.4).
 const MaxLabel = 63
@@ -41,7 +41,7 @@ func ZoneName(name, zone string) string { return name + "-" + zone }
 
 // CheckName returns why a service cannot have the name, or nil.
 func CheckName(name string) error {
-	if !nameRule.MatchString(name) || len(name) > maxName {
+	if !namePattern.MatchString(name) || len(name) > maxName {
 		return fmt.Errorf("the name %q must be a lower case letter and then lower case letters, digits or single hyphens, at most %d characters, such as greeter", name, maxName)
 	}
 	if why, ok := reserved[name]; ok {

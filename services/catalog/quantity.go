@@ -14,14 +14,14 @@ const quantities = "a number of Ki, Mi or Gi, such as 256Mi"
 const cores = "cores or thousandths of one, such as 250m or 2"
 
 var (
-	quantityRule = regexp.MustCompile(`^([1-9][0-9]{0,9})(Ki|Mi|Gi)$`)
-	cpuRule      = regexp.MustCompile(`^([1-9][0-9]*m|[0-9]+(\.[0-9]+)?)$`)
+	quantityPattern = regexp.MustCompile(`^([1-9][0-9]{0,9})(Ki|Mi|Gi)$`)
+	cpuPattern      = regexp.MustCompile(`^([1-9][0-9]*m|[0-9]+(\.[0-9]+)?)$`)
 )
 
 // Bytes returns the number of bytes in a quantity such as 256Mi. Of Kubernetes'
 // forms it accepts those with a binary suffix.
 func Bytes(quantity string) (int64, error) {
-	parts := quantityRule.FindStringSubmatch(quantity)
+	parts := quantityPattern.FindStringSubmatch(quantity)
 	if parts == nil {
 		return 0, fmt.Errorf("%q is not %s", quantity, quantities)
 	}
@@ -31,7 +31,7 @@ func Bytes(quantity string) (int64, error) {
 
 // Millicores returns the thousandths of a core in a quantity such as 250m or 0.5.
 func Millicores(quantity string) (float64, error) {
-	if !cpuRule.MatchString(quantity) {
+	if !cpuPattern.MatchString(quantity) {
 		return 0, fmt.Errorf("%q is not %s", quantity, cores)
 	}
 	thousandths, isThousandths := strings.CutSuffix(quantity, "m")

@@ -130,7 +130,7 @@ func (s Spec) MemoryLimitBytes() int64 {
 // Parts returns the project, the name and the version of a secret in Secret Manager,
 // with the project of the stack where it names none.
 func (s Secret) Parts(project string) (secretProject, name, version string) {
-	parts := versionRule.FindStringSubmatch(s.Version)
+	parts := versionPattern.FindStringSubmatch(s.Version)
 	switch {
 	case parts == nil:
 		return "", "", ""
