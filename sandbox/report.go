@@ -26,7 +26,7 @@ func packReport(ctx context.Context, s sandbox, _ []string) error {
 		return err
 	}
 	defer file.Close()
-	parts := []bugreport.Part{{Name: "version.txt", Text: []byte(s.version(ctx) + "\n" + machineText())}}
+	parts := []bugreport.Part{{Name: "version.txt", Text: []byte(s.version() + "\n" + machineText())}}
 	if s.state.Exists() { // otherwise a tool may not have built, and the logs of builds say why
 		parts = append(parts, bugreport.Part{Name: "cluster.txt", Text: s.clusterText(ctx)})
 	}

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"example.com/grpc-edge/cmd/delivery/git"
 	"example.com/grpc-edge/cmd/delivery/preview"
+	"example.com/grpc-edge/internal/git"
 	"example.com/grpc-edge/internal/subprocess"
 )
 

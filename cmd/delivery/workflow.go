@@ -11,8 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/grpc-edge/cmd/delivery/environment"
-	"example.com/grpc-edge/cmd/delivery/git"
-	"example.com/grpc-edge/internal/subprocess"
+	"example.com/grpc-edge/internal/git"
 )
 
 // identity prints what a workflow needs to log in, as lines for $GITHUB_OUTPUT.
@@ -72,7 +71,7 @@ func touched(root string, stacks []string, base string) ([]string, error) {
 
 // changed lists the files that differ between HEAD and its merge base with base.
 func changed(root, base string) ([]string, error) {
-	out, err := subprocess.Output(git.Command(root, "diff", "--name-only", "--no-renames", base+"...HEAD"))
+	out, err := git.Output(root, "diff", "--name-only", "--no-renames", base+"...HEAD")
 	if err != nil {
 		return nil, fmt.Errorf("comparing with %s, which must be in the clone (fetch-depth: 0): %w", base, err)
 	}

@@ -2,11 +2,9 @@ package image
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -18,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
-	"example.com/grpc-edge/internal/subprocess"
+	"example.com/grpc-edge/internal/git"
 )
 
 // Types of the attachments of an image. One lists its modules, in CycloneDX (IANA media
@@ -39,12 +37,12 @@ const (
 const Manifests = 3
 
 // attach returns the attachments of an image: its provenance, and last its modules.
-func attach(ctx context.Context, b *Built) ([]v1.Image, error) {
+func attach(b *Built) ([]v1.Image, error) {
 	digest, err := b.Image.Digest()
 	if err != nil {
 		return nil, err
 	}
-	from, err := provenanceOf(ctx, b.source, digest, b.modules.GoVersion)
+	from, err := provenanceOf(b.source, digest, b.modules.GoVersion)
 	if err != nil {
 		return nil, fmt.Errorf("describing where %s is from: %w", b.Name, err)
 	}
@@ -127,16 +125,16 @@ type dependency struct {
 
 // provenanceOf returns the commit that an image was built from, and how it was built. It is
 // unsigned: it tells a person where to look, and proves nothing.
-func provenanceOf(ctx context.Context, source Source, digest v1.Hash, goVersion string) ([]byte, error) {
+func provenanceOf(source Source, digest v1.Hash, goVersion string) ([]byte, error) {
 	s := statement{Type: statementType, PredicateType: predicateType, Subject: []subject{{Name: source.Name, Digest: map[string]string{digest.Algorithm: digest.Hex}}}}
 	build := &s.Predicate.BuildDefinition
 	build.BuildType = buildType
-	folder := strings.TrimSuffix(git(ctx, source.Dir, "rev-parse", "--show-prefix"), "/")
+	folder := strings.TrimSuffix(inFolder(source.Dir, "rev-parse", "--show-prefix"), "/")
 	build.ExternalParameters = map[string]string{"folder": folder, "name": source.Name, "architecture": source.Architecture}
-	if commit := git(ctx, source.Dir, "rev-parse", "HEAD"); commit != "" {
+	if commit := inFolder(source.Dir, "rev-parse", "HEAD"); commit != "" {
 		build.ResolvedDependencies = []dependency{{
 			Name: "source", Digest: map[string]string{"gitCommit": commit},
-			Annotations: map[string]bool{"changed": git(ctx, source.Dir, "status", "--porcelain", "--", ":/services", ":/envoy") != ""},
+			Annotations: map[string]bool{"changed": inFolder(source.Dir, "status", "--porcelain", "--", ":/services", ":/envoy") != ""},
 		}}
 	}
 	s.Predicate.RunDetails.Builder.ID = buildType
@@ -144,12 +142,13 @@ func provenanceOf(ctx context.Context, source Source, digest v1.Hash, goVersion 
 	return json.Marshal(s)
 }
 
-// git returns what git prints in a folder of the repository, or nothing outside a clone. It
-// trusts a repository that another user owns, as in a container with the folder on a
-// volume.
-func git(ctx context.Context, dir string, args ...string) string {
-	trusted := "safe.directory=" + workspaceOf(dir)
-	out, err := subprocess.Output(exec.CommandContext(ctx, "git", append([]string{"-c", trusted, "-C", dir}, args...)...))
+// inFolder returns what git prints in a folder of the repository, or nothing outside a clone.
+func inFolder(dir string, args ...string) string {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	out, err := git.Output(workspaceOf(absolute), append([]string{"-C", absolute}, args...)...)
 	if err != nil {
 		return ""
 	}

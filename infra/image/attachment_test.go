@@ -126,7 +126,7 @@ func TestAttachmentsAreSentOnce(t *testing.T) {
 	if _, err := built.Push(t.Context(), reference, "token"); err != nil {
 		t.Fatal(err)
 	}
-	attachments, err := attach(t.Context(), built)
+	attachments, err := attach(built)
 	if err != nil {
 		t.Fatal(err)
 	}

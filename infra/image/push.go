@@ -37,7 +37,7 @@ func (b *Built) Push(ctx context.Context, reference, token string) (bool, error)
 // Describe attaches the list of modules and the provenance to an image in the registry,
 // unless they are there. Pods run without them, so a caller may continue after an error.
 func (b *Built) Describe(ctx context.Context, reference, token string) error {
-	attachments, err := attach(ctx, b)
+	attachments, err := attach(b)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/grpc-edge/internal/git"
 	"example.com/grpc-edge/internal/subprocess"
 )
 
@@ -63,7 +64,7 @@ func Sources(root, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	list, err := subprocess.Output(exec.Command("git", "-c", "safe.directory="+root, "-C", root, "ls-files", "--cached", "--others", "--exclude-standard", "-z"))
+	list, err := git.Output(root, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
-	"example.com/grpc-edge/cmd/delivery/git"
-	"example.com/grpc-edge/internal/subprocess"
+	"example.com/grpc-edge/internal/git"
 )
 
 // History finds the commits behind an image in a clone of the repository.
@@ -48,7 +47,7 @@ func (h History) Commits(image string) []string {
 
 func (h History) log(folders []string) ([]string, error) {
 	args := append([]string{"log", "--no-merges", "--format=%h %s", h.Base + "..HEAD", "--"}, folders...)
-	out, err := subprocess.Output(git.Command(h.Root, args...))
+	out, err := git.Output(h.Root, args...)
 	if err != nil {
 		return nil, fmt.Errorf("listing the commits since %s, which must be in the clone (fetch-depth: 0): %w", h.Base, err)
 	}
