@@ -33,7 +33,7 @@ var accessLogFields = map[string]string{
 	"bytes_sent":       "%BYTES_SENT%",
 	"duration_ms":      "%DURATION%",
 	// The deadline that the pod got: in milliseconds whatever the client's unit,
-	// 7000m for 7S, and capped at MaxDeadline.
+	// 6995m for 7S (deadlineOffset), and capped at MaxDeadline.
 	"deadline": "%REQ(X-GRPC-TIMEOUT?GRPC-TIMEOUT):16%",
 	// The trace of the caller or, if it traces nothing, of Envoy's own span.
 	"trace_id": "%TRACE_ID%",

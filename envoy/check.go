@@ -19,7 +19,7 @@ var logPrefix = regexp.MustCompile(`^(\[[^\]]*\] ?)+`)
 func Check(ctx context.Context, binary string, config Config) error {
 	dir, err := os.MkdirTemp("", "envoy-")
 	if err != nil {
-		return fmt.Errorf("making a folder for Envoy's configuration: %w", err)
+		return fmt.Errorf("creating a folder for Envoy's configuration: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	config.ConfigDir, config.CertificateDir = dir, filepath.Join(dir, "tls")

@@ -161,7 +161,10 @@ func upstreamHTTP2(b Backend) map[string]*anypb.Any {
 							InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
 							InitialConnectionWindowSize: wrapperspb.UInt32(podConnectionWindow),
 							MaxHeaderFieldSizeKb:        wrapperspb.UInt32(podHeaderField),
-							CustomSettingsParameters:    []*corev3.Http2ProtocolOptions_SettingsParameter{maxHeaderList()},
+							// Handlers can send headers that HTTP/2 forbids, and calls of other clients share the
+							// connection.
+							OverrideStreamErrorOnInvalidHttpMessage: wrapperspb.Bool(true),
+							CustomSettingsParameters:                []*corev3.Http2ProtocolOptions_SettingsParameter{maxHeaderList()},
 							ConnectionKeepalive: &corev3.KeepaliveSettings{
 								Interval: durationpb.New(podPingInterval),
 								Timeout:  durationpb.New(podPingTimeout),

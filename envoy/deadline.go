@@ -1,6 +1,8 @@
 package envoy
 
 import (
+	"time"
+
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 )
@@ -12,6 +14,10 @@ const (
 	// grpc-timeout: the client's timeout, capped at MaxDeadline. Only the edge writes
 	// it. It is absent if the client set no deadline.
 	DeadlineHeader = "x-grpc-timeout"
+	// deadlineOffset is how much earlier than the client the edge ends a call, if its deadline is longer.
+	// Both time the same deadline. The client is to hear of it from the edge, and not to reset the
+	// call: too many resets close its connection, see earlyReset.
+	deadlineOffset = 5 * time.Millisecond
 )
 
 // moveDeadline passes the deadline to backends under another name, so that the edge

@@ -23,6 +23,15 @@ const (
 	// a connection may have by default. Turns of 10 cost calls 3 % more CPU
 	// (docs/benchmark.md).
 	requestsPerCycle = 25
+	// resetBurst and resetRate are the RST_STREAM frames that a connection may send at once, and each
+	// second. A library sends one when the server ends a call first, or the client cancels it.
+	// Envoy's defaults, 1000 and 33, close connections with 100 such calls a second after a
+	// quarter of a minute. Of calls that are reset early, Envoy takes fewer: see earlyReset.
+	resetBurst, resetRate = 10_000, 1000
+	// earlyReset is the age in whole seconds that a call must exceed for its reset to be none of an
+	// attacker's, if it has no answer. Envoy closes a connection after 250 such resets, if they
+	// are half of its calls. With its default, 1, calls of less than two seconds count.
+	earlyReset = 0
 	// flushTimeout is the time that a client has to read the rest of a complete
 	// reply. While a reply is still being sent, a slow reader slows only its own call, of
 	// which Envoy holds no more than a stream's window; see podStreams.
@@ -35,7 +44,7 @@ const (
 
 // runtimeLimits returns the limits that Envoy reads from its runtime
 // (docs/root/configuration/listeners/runtime.rst, the release notes of 1.27.1 for
-// requests per cycle, and type.matcher.v3.RegexMatcher.GoogleRE2 for patterns). The key of a
+// requests per cycle, configuration/operations/runtime.rst for early resets, and type.matcher.v3.RegexMatcher.GoogleRE2 for patterns). The key of a
 // listener's limit contains its name.
 func runtimeLimits(connections int64) *bootstrapv3.LayeredRuntime {
 	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
@@ -44,6 +53,7 @@ func runtimeLimits(connections int64) *bootstrapv3.LayeredRuntime {
 			Fields: map[string]*structpb.Value{
 				"envoy.resource_limits.listener." + httpsName + ".connection_limit": structpb.NewNumberValue(float64(connections)),
 				"http.max_requests_per_io_cycle":                                    structpb.NewNumberValue(requestsPerCycle),
+				"overload.premature_reset_min_stream_lifetime_seconds":              structpb.NewNumberValue(earlyReset),
 				"re2.max_program_size.error_level":                                  structpb.NewNumberValue(largestPattern),
 			},
 		}},

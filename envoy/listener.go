@@ -19,7 +19,6 @@ import (
 const (
 	connectionBuffer     = 32 << 10 // bytes
 	streamWindow         = 64 << 10 // bytes
-	connectionWindow     = 1 << 20  // bytes
 	idleConnection       = time.Hour
 	handshakeTimeout     = 10 * time.Second
 	requestHeaderTimeout = 10 * time.Second
@@ -118,9 +117,15 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 		// A client of HTTP/1.1 sees by the trailers that a stream has failed half-way.
 		HttpProtocolOptions: &corev3.Http1ProtocolOptions{EnableTrailers: true},
 		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
-			MaxConcurrentStreams:        wrapperspb.UInt32(c.MaxStreams),
-			InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
-			InitialConnectionWindowSize: wrapperspb.UInt32(connectionWindow),
+			MaxConcurrentStreams:    wrapperspb.UInt32(c.MaxStreams),
+			InitialStreamWindowSize: wrapperspb.UInt32(streamWindow),
+			// Uploads that a pod does not read keep their windows, and stall no other call of the
+			// connection. It is doubled as for pods, see podStreams.
+			InitialConnectionWindowSize: wrapperspb.UInt32(2 * c.MaxStreams * streamWindow),
+			// A call with a header that HTTP/2 forbids ends alone.
+			OverrideStreamErrorOnInvalidHttpMessage: wrapperspb.Bool(true),
+			StreamResetBurst:                        wrapperspb.UInt64(resetBurst),
+			StreamResetRate:                         wrapperspb.UInt64(resetRate),
 			ConnectionKeepalive: &corev3.KeepaliveSettings{
 				Interval:       durationpb.New(pingInterval),
 				Timeout:        durationpb.New(pingTimeout),

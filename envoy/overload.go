@@ -19,11 +19,12 @@ import (
 const heapShare = 80
 
 // The actions at these shares of the heap's limit: first those that fail no call.
-// The order, 0.92 and 0.95 are those of Envoy's examples
-// (docs/root/configuration/operations/overload_manager/overload_manager.rst).
+// The order and 0.95 are those of Envoy's examples
+// (docs/root/configuration/operations/overload_manager/overload_manager.rst). Their
+// disable_http_keepalive is left out: each answer would close the connection, so that each call costs
+// a handshake when memory is short.
 const (
 	beginToSave       = 0.85
-	disableKeepalive  = 0.92
 	refuseCalls       = 0.95
 	refuseConnections = 0.98
 )
@@ -57,7 +58,6 @@ func overloadManager(c Config) *overloadv3.OverloadManager {
 		{Name: "envoy.overload_actions.shrink_heap", Triggers: above(beginToSave)},
 		{Name: "envoy.overload_actions.reduce_timeouts", Triggers: between(beginToSave, refuseCalls), TypedConfig: typed(closeIdleSooner())},
 		{Name: "envoy.overload_actions.reset_high_memory_stream", Triggers: between(beginToSave, refuseCalls)},
-		{Name: "envoy.overload_actions.disable_http_keepalive", Triggers: above(disableKeepalive)},
 		// gRPC gets UNAVAILABLE, others 503; calls under way continue.
 		{Name: "envoy.overload_actions.stop_accepting_requests", Triggers: above(refuseCalls)},
 		// Closed at once, so that the client tries elsewhere, rather than left in

@@ -128,8 +128,9 @@ func forward(c Config) *routev3.RouteAction {
 		Timeout:     zero,
 		IdleTimeout: zero,
 		MaxStreamDuration: &routev3.RouteAction_MaxStreamDuration{
-			MaxStreamDuration:    zero,
-			GrpcTimeoutHeaderMax: durationpb.New(c.MaxDeadline),
+			MaxStreamDuration:       zero,
+			GrpcTimeoutHeaderMax:    durationpb.New(c.MaxDeadline),
+			GrpcTimeoutHeaderOffset: durationpb.New(deadlineOffset),
 		},
 	}
 }

@@ -71,16 +71,16 @@ var badCalls = []abuse{
 	{"unknown service", whole(call("/api.Nope/Nope")), ":status 200 grpc-status 12", "http.https.no_route"},
 	{"unknown method", whole(call("/test.Probe/Nope")), ":status 200 grpc-status 12", "cluster.probe.upstream_rq_total"},
 	{"wrong content-type", whole(append(call(count)[:4], field("content-type", "text/plain"))), ":status 415 grpc-status 3", "http.https.downstream_rq_4xx"},
-	{"path twice", whole(call(count, field(":path", headers))), "closed", "http2.rx_messaging_error"},
-	{"no path", whole(call(count)[:3]), "closed", "http2.rx_messaging_error"},
-	{"upper case", whole(call(count, field("X-User", "root"))), "closed", "http2.rx_messaging_error"},
+	{"path twice", whole(call(count, field(":path", headers))), invalid, "http2.rx_messaging_error"},
+	{"no path", whole(call(count)[:3]), invalid, "http2.rx_messaging_error"},
+	{"upper case", whole(call(count, field("X-User", "root"))), invalid, "http2.rx_messaging_error"},
 	{"content-length lies", whole(call(count, field("content-length", "1"))), invalid, "http2.tx_reset"},
 	{"connect", func(f *frames) error {
 		return f.open(1, []hpack.HeaderField{field(":method", "CONNECT"), field(":authority", serverName)})
 	}, ":status 404", "http.https.no_route"},
 	{"websocket", func(f *frames) error {
 		return f.open(1, append(call(count)[1:4], field(":method", "CONNECT"), field(":protocol", "websocket")))
-	}, "closed", "http2.rx_messaging_error"},
+	}, invalid, "http2.rx_messaging_error"},
 	{"trailers", func(f *frames) error {
 		if err := f.open(1, call(count)); err != nil {
 			return err

@@ -121,7 +121,7 @@ func TestAccessLogOfADeadline(t *testing.T) {
 	config, _ := oneBackend(t)
 	config.MaxDeadline = time.Minute
 	e := start(t, config)
-	for sent, want := range map[string]string{"7S": "7000m", "7H": "60000m"} {
+	for sent, want := range map[string]string{"7S": "6995m", "7H": "59995m"} {
 		request, err := http.NewRequestWithContext(callContext(t), http.MethodPost, "https://"+e.address()+count, bytes.NewReader(make([]byte, 5)))
 		if err != nil {
 			t.Fatal(err)

@@ -70,9 +70,15 @@ func TestMemoryIsShort(t *testing.T) {
 	if err := callCount(t.Context(), connection); err != nil {
 		t.Errorf("a call at 0.86: %v", err)
 	}
-	expect("0.93", "disable_http_keepalive")
-	if err := callCount(t.Context(), connection); err != nil {
-		t.Errorf("a call at 0.93: %v", err)
+	set("0.949")
+	connections := e.counter(t, "http.https.downstream_cx_total")
+	for range 100 {
+		if err := callCount(t.Context(), connection); err != nil {
+			t.Errorf("a call at 0.949: %v", err)
+		}
+	}
+	if more := e.counter(t, "http.https.downstream_cx_total") - connections; more > 0 {
+		t.Errorf("100 calls at 0.949 took %d new connections, want none", more)
 	}
 	expect("0.96", "stop_accepting_requests")
 	if err := callCount(t.Context(), connection); status.Code(err) != codes.Unavailable {

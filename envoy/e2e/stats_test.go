@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -71,9 +72,32 @@ func TestMetricsOfTheOperators(t *testing.T) {
 		`envoy_cluster_circuit_breakers_default_rq_open{envoy_cluster_name="probe"} 0`,
 		`envoy_cluster_upstream_rq_pending_overflow{envoy_cluster_name="probe"} 0`,
 		`envoy_cluster_upstream_rq_retry{envoy_cluster_name="probe"} 0`,
+		`envoy_cluster_upstream_cx_destroy_remote_with_active_rq{envoy_cluster_name="probe"} 0`,
+		`envoy_filesystem_write_total_buffered{} 0`,
 	); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestCallsThatBreakOffAreCounted has a backend crash while a stream is open, which then has no status.
+func TestCallsThatBreakOffAreCounted(t *testing.T) {
+	t.Parallel()
+	config, b := oneBackend(t)
+	e := start(t, config)
+	stream, err := e.dial(t).NewStream(t.Context(), bidi, ticks)
+	if err == nil {
+		err = errors.Join(stream.SendMsg(&emptypb.Empty{}), stream.RecvMsg(&emptypb.Empty{}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.server.Stop()
+	if err := stream.RecvMsg(&emptypb.Empty{}); err == nil {
+		t.Error("a stream outlives its backend")
+	}
+	eventually(t, callLimit, func() error {
+		return e.expectMetrics(`envoy_cluster_upstream_cx_destroy_remote_with_active_rq{envoy_cluster_name="probe"} 1`)
+	})
 }
 
 // TestUnknownMethodsMakeNoMetrics calls methods of ever new names, which must not
