@@ -51,16 +51,16 @@ func restRefusals(paths restPaths) []refusal {
 	list := []refusal{
 		{fails(is(path, matching(utf8Path))), http.StatusBadRequest, "a percent-encoded byte in the path or query is not UTF-8", ""},
 		{is(path, matching(`[^?]*%(2[Ff]|5[Cc]).*`)), http.StatusBadRequest,
-			"%2F and %5C are not taken in a path: whether they part it is not clear; send the value in the query or in the body", ""},
+			"%2F and %5C are refused in a path, because it is ambiguous whether they separate segments; send the value in the query or body", ""},
 		{is(path, matching(`[^?]+/(\?.*)?`)), http.StatusBadRequest, "a path must not end in a slash, which would be lost", ""},
 		{and(is(header("content-encoding"), matching(".+")), fails(is(header("content-encoding"), matching("(?i)identity")))),
-			http.StatusUnsupportedMediaType, "compressed bodies are not taken; send this one as it is", ""},
+			http.StatusUnsupportedMediaType, "compressed bodies are not supported; send it uncompressed", ""},
 	}
 	notJSON := and(writes, fails(json), or(posts, is(contentType, matching(".+"))))
 	if file := paths.takeFiles(); file != nil {
 		list = append(list, refusal{
 			and(posts, file, is(header("origin"), matching(".+")), or(fails(is(contentType, matching(".+"))), is(contentType, matching(simpleType)))),
-			http.StatusUnsupportedMediaType, "a page must name a content-type that a browser asks for first, such as application/octet-stream", "",
+			http.StatusUnsupportedMediaType, "a web page must send a content-type that triggers a CORS preflight, such as application/octet-stream", "",
 		})
 		notJSON = and(notJSON, fails(file))
 	}
@@ -140,7 +140,7 @@ func (p restPaths) wrongVerbs(near, below []*restPath) []refusal {
 			continue
 		}
 		when := append([]*predicate{fails(is(header(":method"), matching(anyVerb(verbs)))), p.are(path, "")}, others...)
-		list = append(list, refusal{and(when...), http.StatusMethodNotAllowed, "this path has no such method; it has " + strings.Join(verbs, ", "), strings.Join(verbs, ", ")})
+		list = append(list, refusal{and(when...), http.StatusMethodNotAllowed, "this path does not support the method; it supports " + strings.Join(verbs, ", "), strings.Join(verbs, ", ")})
 	}
 	return list
 }
@@ -168,7 +168,7 @@ func (p restPaths) queriesOverPaths(near, below []*restPath) []refusal {
 					when = append(when, fails(p.are(other, "")))
 				}
 			}
-			list = append(list, refusal{and(when...), http.StatusBadRequest, "the query names what the path says already, or escapes a name: " + strings.Join(fields, ", "), ""})
+			list = append(list, refusal{and(when...), http.StatusBadRequest, "the query sets a parameter of the path, or percent-encodes a name: " + strings.Join(fields, ", "), ""})
 		}
 	}
 	return list

@@ -220,7 +220,7 @@ func TestRESTInput(t *testing.T) {
 	if response.StatusCode != http.StatusUnsupportedMediaType {
 		t.Errorf("a compressed body = %s %s, want 415", response.Status, text)
 	}
-	if route := e.logged(t, `"user_agent":"compresses"`)["route"]; route != "refused: compressed bodies are not taken; send this one as it is" {
+	if route := e.logged(t, `"user_agent":"compresses"`)["route"]; route != "refused: compressed bodies are not supported; send it uncompressed" {
 		t.Errorf("the access log has the route %q for a refused request, want the reason", route)
 	}
 }
