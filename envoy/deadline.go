@@ -14,9 +14,10 @@ const (
 	// grpc-timeout: the client's timeout, capped at MaxDeadline. Only the edge writes
 	// it. It is absent if the client set no deadline.
 	DeadlineHeader = "x-grpc-timeout"
-	// deadlineOffset is how much earlier than the client the edge ends a call, if its deadline is longer.
-	// Both time the same deadline. The client is to hear of it from the edge, and not to reset the
-	// call: too many resets close its connection, see earlyReset.
+	// deadlineOffset is how much earlier than the client the edge ends a call. Both time the same
+	// deadline. The client is to hear of it from the edge, and not to reset the call: too many
+	// resets close its connection, see earlyReset. With 3 ms, most clients on a busy machine still
+	// were first. Shorter deadlines are over at once.
 	deadlineOffset = 5 * time.Millisecond
 )
 

@@ -124,7 +124,7 @@ func TestDeadlineIsCapped(t *testing.T) {
 		{"1001m", "995m", config.MaxDeadline},
 		{"99999999H", "995m", config.MaxDeadline},
 		{"500000u", "495m", 500 * time.Millisecond},
-		{"4m", "4m", 4 * time.Millisecond}, // too short to end earlier
+		{"4m", "0m", 0},
 	} {
 		for _, method := range []string{count, headers} { // on routes of the service and of the method
 			header, took := callRaw(t, e, method, test.timeout)

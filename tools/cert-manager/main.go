@@ -50,7 +50,7 @@ func run(ctx context.Context, kubeconfig string) error {
 	for name, construct := range controller.Known() {
 		loop, err := construct(factory)
 		if err != nil {
-			return fmt.Errorf("making %s: %w", name, err)
+			return fmt.Errorf("creating %s: %w", name, err)
 		}
 		group.Go(func() error { return loop.Run(1, ctx) })
 	}
