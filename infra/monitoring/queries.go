@@ -42,8 +42,11 @@ func overview() []chart {
 		{"Healthy pods by service", "", func(s string) string {
 			return fmt.Sprintf("min by (envoy_cluster_name) (envoy_cluster_membership_healthy{%s})", s)
 		}},
+		{"Connections that pods closed with calls on them", "1/s", func(s string) string {
+			return fmt.Sprintf("sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_cx_destroy_remote_with_active_rq{%s}[5m]))", s)
+		}},
 		{"Connections of clients", "", func(s string) string { return "sum by (pod) (" + connections(s) + ")" }},
-		{"Refused for lack of room, or by a limit", "1/s", func(s string) string {
+		{"Connections refused at a limit or under overload", "1/s", func(s string) string {
 			return fmt.Sprintf("sum by (pod) (rate(envoy_listener_downstream_cx_overflow{%[1]s}[5m]) + rate(envoy_listener_downstream_cx_overload_reject{%[1]s}[5m]))", s)
 		}},
 		{"Memory of Envoy", "By", func(s string) string { return fmt.Sprintf("max by (pod) (envoy_server_memory_physical_size{%s})", s) }},
@@ -94,6 +97,12 @@ const capacityShare = 0.8
 // a certificate without haste. Any `pulumi up` renews a self-signed one earlier than that.
 const expiryDays = 14
 
+// brokenConnections is what one crash of a pod may break: a connection of each worker of a few Envoys.
+const brokenConnections = 8
+
+// unreadLog is a second of Envoy's log in bytes, at some 30,000 calls a second (docs/benchmark.md).
+const unreadLog = 16 << 20
+
 func alerts(args *Args) []alert {
 	least := int64(math.Ceil(capacityShare * float64(args.Config.MaxConnections)))
 	return []alert{
@@ -101,7 +110,7 @@ func alerts(args *Args) []alert {
 			func(s string) string {
 				return fmt.Sprintf("100 * %s > %d", errorRatio(s), args.Thresholds.ErrorPercent)
 			},
-			"More than the configured share of a service's calls (`alertErrorPercent`) failed for five minutes, not by a fault of the caller.\n\n" +
+			"More than the configured share of a service's calls (`alertErrorPercent`) failed for five minutes, for reasons that callers did not cause.\n\n" +
 				"Look at the service's chart of statuses and at Envoy's access log (`grpc_status`, `response_details`), then at the logs of the service's pods. " +
 				"If it began with a rollout, revert the rollout."},
 		{"latency", "calls are slow", "WARNING",
@@ -116,6 +125,18 @@ func alerts(args *Args) []alert {
 			},
 			"No Envoy finds a healthy pod of a service: its calls go to pods that fail their health checks, or fail with UNAVAILABLE if there are none.\n\n" +
 				"`kubectl -n grpc-edge get pods` shows whether pods run; if they do, their health checks fail, or a NetworkPolicy is in the way."},
+		{"broken-off", "calls break off", "WARNING",
+			func(s string) string {
+				return fmt.Sprintf("sum by (envoy_cluster_name) (increase(envoy_cluster_upstream_cx_destroy_remote_with_active_rq{%s,envoy_cluster_name=~\"%s\"}[10m])) > %d", s, clusters(args.Config), brokenConnections)
+			},
+			fmt.Sprintf("Pods of a service closed more than %d connections in ten minutes with calls on them. Calls that end so after their first headers have no status, and are in no other alert. A rollout counts if it cuts streams that outlast `terminationSeconds`.\n\n"+
+				"`kubectl -n grpc-edge get pods` shows pods that restart; their previous log says why: `kubectl -n grpc-edge logs --previous POD`.", brokenConnections)},
+		{"log", "the access log is not read", "WARNING",
+			func(s string) string {
+				return fmt.Sprintf("max by (pod) (envoy_filesystem_write_total_buffered{%s}) > %d", s, unreadLog)
+			},
+			fmt.Sprintf("An Envoy pod holds more than %d MiB of its log, because its node does not take it. Envoy has no limit for that: its memory grows with each call until it refuses calls.\n\n"+
+				"Look at the node's disk, and drain the node.", unreadLog>>20)},
 		{"certificate", "the certificate expires soon", "WARNING",
 			func(s string) string {
 				return fmt.Sprintf("min(envoy_server_days_until_first_cert_expiring{%s}) < %d", s, expiryDays)
