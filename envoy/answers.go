@@ -8,7 +8,7 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 )
 
-// These name the filters, and answersName its settings in routes.
+// The names of the filters. Routes configure the first by the same name.
 const (
 	answersName = "answers"
 	statusName  = "status"

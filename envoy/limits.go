@@ -36,6 +36,9 @@ const (
 	// reply. While a reply is still being sent, a slow reader slows only its own call, of
 	// which Envoy holds no more than a stream's window; see podStreams.
 	flushTimeout = 30 * time.Second
+	// idleRequest is the time for which a request that is to be translated may stall. It is Envoy's
+	// default for all streams.
+	idleRequest = 5 * time.Minute
 	// largestPattern is the size of RE2's program for a regular expression of ours. Envoy's
 	// default, 100, is less than a gRPC service with a name of 90 characters needs, or the
 	// paths of two uploads.

@@ -102,6 +102,9 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 		NormalizePath:                wrapperspb.Bool(false),
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
 
+		// The timeouts of routes hold, see forward and toNowhere. Envoy would arm a timer for each call, and
+		// drop it when it has found the route.
+		StreamIdleTimeout:     durationpb.New(0),
 		MaxRequestHeadersKb:   wrapperspb.UInt32(requestHeaders),
 		RequestHeadersTimeout: durationpb.New(requestHeaderTimeout),
 		StreamFlushTimeout:    durationpb.New(flushTimeout),

@@ -19,7 +19,7 @@ import (
 // certificateName links the listener to the SDS resource.
 const certificateName = "server"
 
-// downstreamTLS ends TLS from clients. ALPN has no default in Envoy, and
+// downstreamTLS terminates TLS from clients. ALPN has no default in Envoy, and
 // grpc-go refuses a server that selects none (grpc-go issue 7535).
 //
 // Sessions are resumed by tickets under keys that each Envoy makes for itself:

@@ -17,6 +17,7 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"example.com/grpc-edge/envoy/rest"
@@ -206,6 +207,7 @@ func toNowhere(name string, headers ...*routev3.HeaderMatcher) *routev3.Route {
 		Action: &routev3.Route_Route{Route: &routev3.RouteAction{
 			ClusterSpecifier:            &routev3.RouteAction_Cluster{Cluster: "envoy_none"},
 			ClusterNotFoundResponseCode: routev3.RouteAction_NOT_FOUND,
+			IdleTimeout:                 durationpb.New(idleRequest),
 		}},
 	}
 }

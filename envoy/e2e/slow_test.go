@@ -20,6 +20,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/prototest"
 )
 
 // TestSlowClients shortens each of Envoy's timeouts to a second.
@@ -84,6 +87,23 @@ func TestSlowClients(t *testing.T) {
 		if err := callCount(t.Context(), e.dial(t)); err != nil {
 			t.Errorf("a call after a slow %s: %v", name, err)
 		}
+	}
+}
+
+// TestStalledBodyEnds sends half of a request that is to be translated, with Envoy's timeout of a second.
+func TestStalledBodyEnds(t *testing.T) {
+	t.Parallel()
+	config := envoy.Config{REST: true, Backends: []envoy.Backend{{Name: "library", Address: "localhost", Port: freePort(t), Services: prototest.Services(t, libraryProto)}}}
+	e := start(t, config, `"idle_timeout": "300s"`, `"idle_timeout": "1s"`)
+	f := e.frames(t)
+	if err := f.open(1, append(call("/v1/shelves/a/books")[:4], field("content-type", "application/json"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.WriteData(1, false, []byte(`{"`)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.ended(1); err != nil || !strings.HasPrefix(got, ":status 408") {
+		t.Errorf("half a body ends with %q, %v, want 408", got, err)
 	}
 }
 
