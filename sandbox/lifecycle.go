@@ -29,7 +29,7 @@ type runStage = func(ctx context.Context, status func(string)) (string, error)
 
 // up brings everything up. Each stage finds what is done already, so it can be
 // interrupted and run again at any time.
-// The run ends when a pod keeps crashing, unless it is patient.
+// It stops when a pod keeps crashing. With patient, it keeps waiting.
 func up(ctx context.Context, s sandbox, patient bool) error {
 	p := progress.New(os.Stderr)
 	st := stack.Stack{Tools: s.tools, State: s.state}

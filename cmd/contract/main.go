@@ -1,4 +1,4 @@
-// The command contract reports which rules of docs/contract.md an image breaks: it reads the
+// Command contract reports which rules of docs/contract.md an image breaks: it reads the
 // image's configuration, and runs the image on this machine as a pod would.
 package main
 

@@ -27,13 +27,13 @@ type Entry struct {
 func (f *File) Set(texts map[string]string) ([]byte, error) {
 	var entries []Entry
 	for _, key := range slices.Sorted(maps.Keys(texts)) {
-		entries = append(entries, Entry{Section: Config, Key: program + ":" + key, Text: texts[key]})
+		entries = append(entries, Entry{Section: Config, Key: Program + ":" + key, Text: texts[key]})
 	}
 	return f.Edit(entries...)
 }
 
-// program is the name of the project in Pulumi.yaml, and the prefix of its keys.
-const program = "grpc-edge"
+// Program is the name of the project in Pulumi.yaml, and the prefix of its keys.
+const Program = "grpc-edge"
 
 // Edit returns the text of the file with the entries. Comments, empty lines and the order of
 // keys stay, which YAML's own writer would lose. A layout that Edit does not understand is an

@@ -42,9 +42,9 @@ type node struct {
 	created    time.Time
 }
 
-// The kernel settings that kubelet wants are the whole machine's, not a
-// namespace's. The node sees them as wanted (bind mounts), and the host keeps
-// its own. Values: kubelet's setupKernelTunables.
+// kernelTunables lists the kernel settings that kubelet wants (its setupKernelTunables). They are
+// the whole machine's, not a namespace's: the node sees these values by bind mounts, and the host
+// keeps its own.
 var kernelTunables = map[string]string{
 	"vm/overcommit_memory":     "1",
 	"vm/panic_on_oom":          "0",

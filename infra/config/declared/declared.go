@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 
 	"gopkg.in/yaml.v3"
+
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 // Namespace is the prefix of the program's own keys: the name of the project in
 // Pulumi.yaml.
-const Namespace = "grpc-edge"
+const Namespace = stackfile.Program
 
 // Key is the declaration of a key in Pulumi.yaml. It declares no type: see [Keys].
 type Key struct {

@@ -9,7 +9,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// A trigger starts builds of Cloud Build at events of a repository
+// triggerResource describes triggers, which start builds at events of a repository
 // ("projects.locations.triggers", Cloud Build API). A person who proves to be its owner
 // connects it, so it exists without being created. A trigger without an event is run by hand
 // ("Create manual triggers"). No build runs.

@@ -9,8 +9,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// A custom role is a list of permissions that a project keeps ("Create and manage
-// custom roles", IAM documentation, for the rules).
+// customRoleResource describes custom roles: lists of permissions that a project keeps ("Create and
+// manage custom roles", IAM documentation, for the rules).
 var customRoleResource = &gcp.Resource{
 	Kind: KindCustomRole, Noun: "role", Name: "projects/{project}/roles/{roleId}",
 	Permissions: customRolePermissions(),

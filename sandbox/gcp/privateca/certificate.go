@@ -13,8 +13,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// A certificate is signed when it is created. Only its labels change later. It is never
-// deleted: deleting it revokes it, and its name stays taken ("certificates",
+// certificateResource describes certificates, which are signed when they are created. Only their
+// labels change later. Deleting one revokes it, and its name stays taken ("certificates",
 // Certificate Authority Service API, and the Terraform provider, which calls revoke).
 var certificateResource = &gcp.Resource{
 	Kind: KindCertificate, Noun: "certificate", Name: "projects/{project}/locations/{location}/caPools/{pool}/certificates/{name}",

@@ -43,7 +43,7 @@ func PrintExecCredential(out io.Writer, state string) error {
 	})
 }
 
-// The kubelet's side of its image credential provider protocol, whose Go types are in k8s.io/kubelet.
+// imageResponse answers the kubelet in its image credential provider protocol, whose Go types are in k8s.io/kubelet.
 type imageResponse struct {
 	APIVersion    string               `json:"apiVersion"`
 	Kind          string               `json:"kind"`

@@ -9,8 +9,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// These are the Terraform provider's: the answers that are retried (error_retry_predicates.go,
-// isCommonRetryableErrorCode), the total time, and the first two waits. Each later wait is
+// retryable lists the answers that the Terraform provider retries (error_retry_predicates.go,
+// isCommonRetryableErrorCode). Below are its total time and its first two waits. Each later wait is
 // the sum of the two before it (retry_transport.go).
 var retryable = []int{429, 500, 502, 503}
 
