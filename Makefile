@@ -174,6 +174,7 @@ $(BUILT): $(shell find sandbox internal \( -name testdata -o -name '.*' \) -prun
 .PHONY: host
 host:
 	@[ "$$(uname -s)" = Linux ] || { echo "The sandbox needs a Linux kernel, and this is $$(uname -s): run it in a Linux VM (for example Lima, WSL 2 or a cloud VM), or in a privileged container, with this folder on a volume." >&2; exit 1; }
+	@[ "$$(uname -m)" = x86_64 ] || { echo "The sandbox runs on x86-64 only, and this is $$(uname -m): use an x86-64 Linux VM." >&2; exit 1; }
 	@[ "$$(id -u)" = 0 ] || { echo "The sandbox needs root to make namespaces and network links: run sudo env \"PATH=$$PATH\" make $(MAKECMDGOALS), or be root in a privileged container. Run all commands as the same user." >&2; exit 1; }
 	@command -v go >/dev/null || { echo "Go is missing: install version 1.26 or newer from https://go.dev/dl, and put its folder bin into PATH." >&2; exit 1; }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -250,13 +251,17 @@ func TestWorkflowsCallTargets(t *testing.T) {
 	}
 }
 
-// TestCloudBuildRunsTheSDKsPulumi compares the versions: an older CLI may not know what
-// the program asks for.
-func TestCloudBuildRunsTheSDKsPulumi(t *testing.T) {
+// TestPulumiIsTheSDKs compares the versions: an older CLI may not know what the program asks for.
+func TestPulumiIsTheSDKs(t *testing.T) {
 	t.Parallel()
 	version := sdkPinned.FindStringSubmatch(read(t, filepath.Join(root, "infra", "go.mod")))
-	if version == nil || !strings.Contains(read(t, filepath.Join(root, "cloudbuild.yaml")), "name: pulumi/pulumi:"+version[1]+"\n") {
-		t.Errorf("cloudbuild.yaml does not run Pulumi %q", version)
+	if version == nil {
+		t.Fatal("infra/go.mod requires no version of Pulumi's SDK")
+	}
+	for file, line := range map[string]string{"cloudbuild.yaml": "name: pulumi/pulumi:%s\n", "Pulumi.yaml": "requiredPulumiVersion: \">=%s\"\n"} {
+		if line = fmt.Sprintf(line, version[1]); !strings.Contains(read(t, filepath.Join(root, file)), line) {
+			t.Errorf("%s lacks %q", file, line)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,6 +41,7 @@ type Facts struct {
 	RootFS       string   // type of the file system of the state folder
 	Hosts        error    // what is wrong with /etc/hosts
 	Network      error    // what is in the network's way
+	Namespaces   error    // why none can be made
 }
 
 // commands lists the commands that the machine must have, and the Debian packages with them.
@@ -67,6 +69,9 @@ func Read(dir string, network func() error) (Facts, error) {
 	}
 	_, f.Hosts = os.Stat("/etc/hosts")
 	f.Network = network()
+	namespaces := exec.Command("true")
+	namespaces.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
+	f.Namespaces = namespaces.Run()
 	return f, nil
 }
 
@@ -80,6 +85,9 @@ func (f Facts) Check(build bool) error {
 	complain := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if f.UID != 0 {
 		complain("the sandbox needs root to make namespaces and network links: run it with `sudo env \"PATH=$PATH\"`, or as root in a privileged container")
+	}
+	if f.UID == 0 && f.Namespaces != nil {
+		complain("root may make no namespaces here (%w): start the container with `--privileged`", f.Namespaces)
 	}
 	if f.Arch != "amd64" {
 		complain("the sandbox runs on x86-64 only, and this is %s: use an x86-64 Linux VM", f.Arch)

@@ -16,6 +16,7 @@ func TestCheck(t *testing.T) {
 	}{
 		"good machine":      {func(*Facts) {}, true, ""},
 		"not root":          {func(f *Facts) { f.UID = 1000 }, false, "run it with `sudo env"},
+		"not privileged":    {func(f *Facts) { f.Namespaces = errors.New("operation not permitted") }, false, "--privileged"},
 		"other processor":   {func(f *Facts) { f.Arch = "arm64" }, false, "x86-64 only, and this is arm64"},
 		"no python":         {func(f *Facts) { f.Commands = []string{"python3"} }, false, "apt-get install python3"},
 		"too little memory": {func(f *Facts) { f.Memory = 3 << 30 }, false, "3.0 GiB of memory is available and 5.0 GiB is needed"},
