@@ -118,7 +118,7 @@ func (s sandbox) check(context.Context, func(string)) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "", facts.Check(!s.tools.Fresh())
+	return "", facts.Check(!s.tools.Fresh(), s.tools.Left(tools.Program) != tools.Work{})
 }
 
 // toolLanes returns the stages that get the tools: one lane fetches, and the other compiles.

@@ -78,9 +78,9 @@ func Read(dir string, network func() error) (Facts, error) {
 // fsTypes lists the file systems that overlayfs can't be stacked on, by magic number (statfs(2)).
 var fsTypes = map[int64]string{0x794c7630: "overlayfs", 0x6969: "NFS", 0x01021997: "9p", 0x65735546: "FUSE"}
 
-// Check returns everything that is wrong at once, each with its remedy. build
-// says that tools are still to be built, which needs more.
-func (f Facts) Check(build bool) error {
+// Check returns everything that is wrong at once, each with its remedy. Tools that are still to be
+// built need more memory and disk, and the Pulumi program more memory.
+func (f Facts) Check(tools, program bool) error {
 	var errs []error
 	complain := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if f.UID != 0 {
@@ -100,15 +100,18 @@ func (f Facts) Check(build bool) error {
 		complain("the command %s is missing: install it, on Debian with `apt-get install %s`", c, commands[c])
 	}
 	memory, disk := uint64(MinMemory), uint64(MinRunDisk)
-	if build {
-		memory, disk = MinBuildMemory, MinDisk
+	if tools || program {
+		memory = MinBuildMemory
+	}
+	if tools {
+		disk = MinDisk
 	}
 	if f.Memory < memory {
-		complain("%s of memory is available and %s is needed%s: stop other programs, or give the machine more", gib(f.Memory), gib(memory), buildNote(build))
+		complain("%s of memory is available and %s is needed%s: stop other programs, or give the machine more", gib(f.Memory), gib(memory), buildNote(tools || program))
 	}
 	disk += f.DiskSize / evictionShare
 	if f.Disk < disk {
-		complain("%s of disk is free and %s is needed%s: free some, or clone the repository to a larger disk", gib(f.Disk), gib(disk), buildNote(build))
+		complain("%s of disk is free and %s is needed%s: free some, or clone the repository to a larger disk", gib(f.Disk), gib(disk), buildNote(tools))
 	}
 	if f.RootFS != "" {
 		complain("the repository is on %s, on which containers' file systems can't be stacked: clone it to a local disk (in a container: to a volume)", f.RootFS)

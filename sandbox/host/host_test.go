@@ -35,7 +35,7 @@ func TestCheck(t *testing.T) {
 			t.Parallel()
 			f := good
 			test.change(&f)
-			err := f.Check(test.build)
+			err := f.Check(test.build, test.build)
 			if test.want == "" {
 				if err != nil {
 					t.Errorf("got %v, want none", err)
@@ -49,9 +49,22 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckOfTheProgram has every tool built, and only the Pulumi program left to compile.
+func TestCheckOfTheProgram(t *testing.T) {
+	t.Parallel()
+	f := Facts{Arch: "amd64", Memory: MinBuildMemory, Disk: MinRunDisk}
+	if err := f.Check(false, true); err != nil {
+		t.Errorf("got %v, want none", err)
+	}
+	f.Memory--
+	if err := f.Check(false, true); err == nil {
+		t.Error("the program needs no more memory than a running sandbox")
+	}
+}
+
 func TestCheckTellsEverythingAtOnce(t *testing.T) {
 	t.Parallel()
-	err := Facts{UID: 1, Arch: "arm64", Commands: []string{"go"}}.Check(true)
+	err := Facts{UID: 1, Arch: "arm64", Commands: []string{"go"}}.Check(true, true)
 	if n := len(strings.Split(err.Error(), "\n")); n != 5 {
 		t.Errorf("got %d lines, want 5 (root, processor, go, memory, disk):\n%v", n, err)
 	}

@@ -204,9 +204,9 @@ func (t Tools) goBuild(ctx context.Context, name string, status func(string), ar
 	return t.run(cmd, name, status)
 }
 
-// Fresh reports whether nothing would have to be fetched or built.
+// Fresh reports whether no tool would have to be fetched or built.
 func (t Tools) Fresh() bool {
-	return !slices.ContainsFunc(append(Stages(), Program), func(name string) bool { return t.Left(name) != Work{} })
+	return !slices.ContainsFunc(Stages(), func(name string) bool { return t.Left(name) != Work{} })
 }
 
 func (t Tools) stampFile(name string) string { return filepath.Join(t.Cache, "stamps", name) }

@@ -90,12 +90,7 @@ func unbuilt(t *testing.T) Tools {
 // finish leaves the stamp of a stage that is done.
 func (t Tools) finish(test *testing.T, name string) {
 	test.Helper()
-	stamp, err := "", error(nil)
-	if name == Program {
-		stamp, err = t.versions(test.Context())
-	} else {
-		stamp, err = t.stamp(name)
-	}
+	stamp, err := t.stamp(name)
 	if err != nil {
 		test.Fatal(err)
 	}
@@ -108,7 +103,7 @@ func (t Tools) finish(test *testing.T, name string) {
 func TestFresh(t *testing.T) {
 	t.Parallel()
 	tools := unbuilt(t)
-	for _, name := range append(Stages(), Program) {
+	for _, name := range Stages() {
 		if tools.Fresh() || tools.Left(name) == (Work{}) {
 			t.Errorf("fresh before %s is there", name)
 		}
