@@ -88,15 +88,15 @@ func annotation(method protoreflect.MethodDescriptor) *annotations.HttpRule {
 
 // The grammar of templates in google/api/http.proto.
 const (
-	literal      = `[^/{}*=:]+`
-	segment      = `(?:\*\*?|` + literal + `)`
-	fieldPath    = `[a-zA-Z_0-9]+(?:\.[a-zA-Z_0-9]+)*`
+	literal         = `[^/{}*=:]+`
+	segment         = `(?:\*\*?|` + literal + `)`
+	fieldPath       = `[a-zA-Z_0-9]+(?:\.[a-zA-Z_0-9]+)*`
 	variablePattern = `\{(` + fieldPath + `)(?:=(` + segment + `(?:/` + segment + `)*))?\}`
 )
 
 var (
 	templatePattern = regexp.MustCompile(`^(?:/(?:` + segment + `|` + variablePattern + `))+(?::` + literal + `)?$`)
-	variable     = regexp.MustCompile(variablePattern)
+	variable        = regexp.MustCompile(variablePattern)
 	// innerStars finds a ** that is not the last segment.
 	innerStars = regexp.MustCompile(`\*\*\}?/`)
 )
