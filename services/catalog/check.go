@@ -23,9 +23,9 @@ var (
 	variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	// secretKey matches a key of a Secret of Kubernetes, and filePath a path whose key in a
 	// ConfigMap is one.
-	secretKey = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
-	filePath  = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,200}$`)
-	rolePattern  = regexp.MustCompile(`^((projects|organizations)/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+$`)
+	secretKey   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,253}$`)
+	filePath    = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,200}$`)
+	rolePattern = regexp.MustCompile(`^((projects|organizations)/[a-z0-9-]+/)?roles/[A-Za-z0-9_.]+$`)
 	// versionPattern matches the secret's project, which may be left out, its name and the number of the version.
 	// It does not match "latest", whose meaning changes without a deployment.
 	versionPattern = regexp.MustCompile(`^(?:projects/([a-z0-9-]+)/secrets/([A-Za-z0-9_-]{1,255})/versions/([1-9][0-9]*)|([A-Za-z0-9_-]{1,255})/([1-9][0-9]*))$`)
