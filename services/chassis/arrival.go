@@ -70,15 +70,21 @@ func newArrivals(log *slog.Logger, memory int64, largest int) *arrivals {
 // tooMany reports whether memory is short, and most of what arrives is this caller's: it has more than a
 // few requests, and their age is at least half of the greatest of a caller. A pause of the pod leaves
 // a few of anybody, but they are young.
-func (a *arrivals) tooMany(caller string) bool {
+func (a *arrivals) tooMany(caller string) bool { return a.oldest(caller) && a.short() }
+
+func (a *arrivals) oldest(caller string) bool {
 	a.mutex.Lock()
+	defer a.mutex.Unlock()
 	own, now := a.arriving[caller], time.Since(origin)
-	most := own.requests > few
-	for _, other := range a.arriving {
-		most = most && 2*own.age(now) >= other.age(now)
+	if own.requests <= few {
+		return false
 	}
-	a.mutex.Unlock() // short may collect garbage
-	return most && a.short()
+	for _, other := range a.arriving {
+		if 2*own.age(now) < other.age(now) {
+			return false
+		}
+	}
+	return true
 }
 
 // blame takes away a request that is to be cancelled. It reports false if only a few are left, and while
