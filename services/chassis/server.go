@@ -33,8 +33,9 @@ const (
 
 // The windows of HTTP/2 for what a server receives, in bytes. The edge has calls of many callers on
 // a connection (package envoy, podStreams), with room here for what all of them send. By default,
-// grpc-go begins with 64 KiB for the whole connection, so that a few uploads stall the others, and
-// lets a busy one grow to 16 MiB for each stream that a handler does not read.
+// grpc-go begins with 64 KiB for the whole connection, so that uploads share that in a round trip
+// and delay the others, and lets a busy one grow to 16 MiB for each stream that a handler does
+// not read.
 const (
 	streamWindow     = 64 << 10
 	connectionWindow = 100 * streamWindow
