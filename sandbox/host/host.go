@@ -107,11 +107,11 @@ func (f Facts) Check(tools, program bool) error {
 		disk = MinDisk
 	}
 	if f.Memory < memory {
-		complain("%s of memory is available and %s is needed%s: stop other programs, or give the machine more", gib(f.Memory), gib(memory), buildNote(tools || program))
+		complain("%s of memory is available and %s is needed%s: stop other programs, or give the machine more", gib(f.Memory), gib(memory), buildNote(tools, program))
 	}
 	disk += f.DiskSize / evictionShare
 	if f.Disk < disk {
-		complain("%s of disk is free and %s is needed%s: free some, or clone the repository to a larger disk", gib(f.Disk), gib(disk), buildNote(tools))
+		complain("%s of disk is free and %s is needed%s: free some, or clone the repository to a larger disk", gib(f.Disk), gib(disk), buildNote(tools, false))
 	}
 	if f.RootFS != "" {
 		complain("the repository is on %s, on which containers' file systems can't be stacked: clone it to a local disk (in a container: to a volume)", f.RootFS)
@@ -128,9 +128,12 @@ func (f Facts) Check(tools, program bool) error {
 	return errors.Join(errs...)
 }
 
-func buildNote(build bool) string {
-	if build {
+func buildNote(tools, program bool) string {
+	switch {
+	case tools:
 		return " for the first build"
+	case program:
+		return " to compile the Pulumi program"
 	}
 	return ""
 }

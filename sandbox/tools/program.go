@@ -66,9 +66,9 @@ func (t Tools) compiled(versions string) bool {
 	})
 }
 
-// versions hashes what the compiled packages depend on: the versions that the workspace selects, and Go
-// with its settings. The go.mod of each module names all versions that it needs (Go Modules
-// Reference, "Module graph pruning"), and the workspace selects the highest.
+// versions hashes what the compiled packages depend on: the versions that the workspace selects of what
+// infra and policy require, and Go with its settings. The go.mod of each module names all that it
+// needs (Go Modules Reference, "Module graph pruning"), and the workspace selects the highest.
 func (t Tools) versions(ctx context.Context) (string, error) {
 	settings, err := subprocess.Output(exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOCACHE", "GOFLAGS", "GOEXPERIMENT", "GOAMD64", "CGO_ENABLED"))
 	if err != nil {
@@ -82,7 +82,7 @@ func (t Tools) versions(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	selected := map[string]string{}
+	selected, needed := map[string]string{}, map[string]bool{}
 	for _, use := range workspace.Use {
 		file := filepath.Join(t.Root, use.Path, "go.mod")
 		content, err := os.ReadFile(file)
@@ -94,15 +94,19 @@ func (t Tools) versions(ctx context.Context) (string, error) {
 			return "", err
 		}
 		for _, require := range module.Require {
+			m := require.Mod
+			if name := filepath.Base(use.Path); name == "infra" || name == "policy" {
+				needed[m.Path] = true
+			}
 			// The modules of the repository have no versions.
-			if m := require.Mod; m.Version != "v0.0.0" && semver.Compare(m.Version, selected[m.Path]) > 0 {
+			if m.Version != "v0.0.0" && semver.Compare(m.Version, selected[m.Path]) > 0 {
 				selected[m.Path] = m.Version
 			}
 		}
 	}
 	hash := sha256.New()
 	hash.Write([]byte(settings))
-	for _, path := range slices.Sorted(maps.Keys(selected)) {
+	for _, path := range slices.Sorted(maps.Keys(needed)) {
 		fmt.Fprintln(hash, path, selected[path])
 	}
 	return fmt.Sprintf("%x", hash.Sum(nil)), nil

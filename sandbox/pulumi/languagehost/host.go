@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -84,6 +83,7 @@ func run(args []string, stdout io.Writer) error {
 		return fmt.Errorf("serving the language runtime: %w", err)
 	}
 	fmt.Fprintln(stdout, server.Port)
+	defer func() { cancel(); host.early.wait() }()
 	return <-server.Done
 }
 
@@ -94,8 +94,7 @@ type Host struct {
 	ctx    context.Context // ends when the host must stop: children die with it
 	cancel context.CancelFunc
 	engine atomic.Pointer[string] // address of the engine's own gRPC service
-	// early holds the error, or nil, of each build since its last Run, by the path of the program.
-	early sync.Map
+	early  early
 }
 
 // attach remembers where the engine is and stops the host once it is gone.

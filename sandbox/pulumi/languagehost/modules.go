@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
@@ -66,29 +67,51 @@ type kept struct {
 	Modules []module
 }
 
+// noChange is longer than Go takes to find that a program is up to date.
+const noChange = 2 * time.Second
+
 // requiredModules lists the modules of the program. Go takes as long for the list as it takes to find that
 // a program is up to date, so the list is kept beside the program. Other packages or versions make a
 // program with another build ID.
 func (h *Host) requiredModules(ctx context.Context, info *pulumirpc.ProgramInfo) ([]module, error) {
-	program := h.compileEarly(ctx, info)
+	program := h.compileEarly(info)
+	if program == "" || !h.early.upToDate(program, noChange) {
+		return modules(ctx, info.GetProgramDirectory())
+	}
 	id, err := buildID(program)
-	if err != nil { // Run builds it
+	if err != nil {
 		return modules(ctx, info.GetProgramDirectory())
 	}
 	file := program + ".modules.json"
-	var last kept
-	if text, err := os.ReadFile(file); err == nil && json.Unmarshal(text, &last) == nil && bytes.Equal(last.BuildID, id) {
-		return last.Modules, nil
+	if list := readKept(file, id); list != nil {
+		return list, nil
 	}
 	list, err := modules(ctx, info.GetProgramDirectory())
-	if err != nil {
-		return nil, err
+	if err == nil {
+		writeKept(file, kept{id, list})
 	}
-	text, err := json.Marshal(kept{id, list})
-	if err != nil {
-		return nil, err
+	return list, err
+}
+
+// readKept returns the list in a file if it is of this build, and the modules are still in their folders.
+func readKept(file string, id []byte) []module {
+	var last kept
+	if text, err := os.ReadFile(file); err != nil || json.Unmarshal(text, &last) != nil || !bytes.Equal(last.BuildID, id) {
+		return nil
 	}
-	return list, os.WriteFile(file, text, 0o600)
+	for _, m := range last.Modules {
+		if _, err := os.Stat(m.Dir); m.Dir != "" && err != nil {
+			return nil
+		}
+	}
+	return last.Modules
+}
+
+// writeKept writes the list whole, or not at all: without it the next preview is slower.
+func writeKept(file string, list kept) {
+	if text, err := json.Marshal(list); err == nil && os.WriteFile(file+".new", text, 0o600) == nil {
+		_ = os.Rename(file+".new", file)
+	}
 }
 
 // buildID returns the note in which Go's linker says what a program was built from.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/executable"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
@@ -65,17 +67,17 @@ func (h *Host) executable(ctx context.Context, info *pulumirpc.ProgramInfo) (str
 	if err != nil {
 		return "", err
 	}
-	if early, done := h.early.LoadAndDelete(target); done {
-		err, _ := early.(error) // nil if it was built
+	if begun, err := h.early.result(ctx, target); begun {
 		return target, err
 	}
 	return target, build(ctx, info.GetProgramDirectory(), target)
 }
 
-// compileEarly rebuilds the program that the next Run asks for, and returns its path. Run reports an
-// error. The path is then empty, and also if the program was not built before at the default path:
-// commands that run no program ask for packages too.
-func (h *Host) compileEarly(ctx context.Context, info *pulumirpc.ProgramInfo) string {
+// compileEarly begins to build the program that Run will ask for, and returns its path: the engine asks
+// for the program's packages first. Run reports the errors. Commands that run no program ask,
+// too, so this only rebuilds a program that was built before at the default path; otherwise the
+// path is empty.
+func (h *Host) compileEarly(info *pulumirpc.ProgramInfo) string {
 	opts, err := parseOptions(info)
 	if err != nil || opts != (options{}) {
 		return ""
@@ -87,16 +89,60 @@ func (h *Host) compileEarly(ctx context.Context, info *pulumirpc.ProgramInfo) st
 	if _, err := os.Stat(target); err != nil {
 		return ""
 	}
-	ctx, release := h.within(ctx)
-	defer release()
-	h.tellCompiling(ctx, info)
-	err = build(ctx, info.GetProgramDirectory(), target)
-	h.early.Store(target, err)
-	if err != nil {
-		return ""
-	}
+	h.early.begin(target, func() error { return build(h.ctx, info.GetProgramDirectory(), target) })
 	return target
 }
+
+// early holds builds that began before their result is needed, by the path of their executable.
+// Each result is taken once: a later Run builds again, because the sources may have changed.
+type early struct {
+	builds  sync.Map // of chan error
+	running sync.WaitGroup
+}
+
+// begin begins a build unless one is running. A result that nobody took is forgotten.
+func (e *early) begin(target string, build func() error) {
+	if last, begun := e.builds.Load(target); begun && len(last.(chan error)) == 0 {
+		return
+	}
+	done := make(chan error, 1)
+	e.builds.Store(target, done)
+	e.running.Go(func() { done <- build() })
+}
+
+// result reports whether the build had begun. If so, it waits for it and returns its error.
+func (e *early) result(ctx context.Context, target string) (begun bool, err error) {
+	done, begun := e.builds.LoadAndDelete(target)
+	if !begun {
+		return false, nil
+	}
+	select {
+	case err := <-done.(chan error):
+		return true, err
+	case <-ctx.Done():
+		return true, fmt.Errorf("compiling to %q: stopped", target)
+	}
+}
+
+// upToDate reports whether a build that had begun ends well within the time, as it does if nothing
+// has changed. It leaves the result.
+func (e *early) upToDate(target string, limit time.Duration) bool {
+	last, begun := e.builds.Load(target)
+	if !begun {
+		return false
+	}
+	done := last.(chan error)
+	select {
+	case err := <-done:
+		done <- err
+		return err == nil
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// wait waits until no build runs. Those that the host's context has ended stop at once.
+func (e *early) wait() { e.running.Wait() }
 
 // buildTarget returns the path of the executable. Without an option, each program has one fixed
 // path under PULUMI_HOME. `go build` then leaves an up-to-date file as it is, which saves

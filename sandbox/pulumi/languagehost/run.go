@@ -41,7 +41,8 @@ func (h *Host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	ctx, release := h.within(ctx)
 	defer release()
 
-	h.tellCompiling(ctx, req.GetInfo())
+	name := filepath.Base(req.GetInfo().GetProgramDirectory())
+	h.tell(ctx, "compiling "+name)
 	program, err := h.executable(ctx, req.GetInfo())
 	if err != nil {
 		return &pulumirpc.RunResponse{Error: err.Error()}, nil
@@ -50,7 +51,7 @@ func (h *Host) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pulumirpc.R
 	if err != nil {
 		return nil, err
 	}
-	h.tell(ctx, "running "+filepath.Base(req.GetInfo().GetProgramDirectory()))
+	h.tell(ctx, "running "+name)
 
 	cmd := exec.CommandContext(ctx, program, req.GetArgs()...)
 	cmd.Dir = req.GetPwd()
@@ -107,19 +108,11 @@ func environment(req *pulumirpc.RunRequest, engine string) ([]string, error) {
 	return env, nil
 }
 
-func (h *Host) tellCompiling(ctx context.Context, info *pulumirpc.ProgramInfo) {
-	h.tell(ctx, "compiling "+filepath.Base(info.GetProgramDirectory()))
-}
-
 // tell shows a passing status line: the first compilation of a program that
 // imports a large SDK takes minutes. It is only a courtesy, so an engine that
 // does not take it is no error.
 func (h *Host) tell(ctx context.Context, message string) {
-	engine := h.engine.Load()
-	if engine == nil {
-		return
-	}
-	conn, err := grpc.NewClient(*engine,
+	conn, err := grpc.NewClient(*h.engine.Load(),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), rpcutil.GrpcChannelOptions())
 	if err != nil {
 		return

@@ -36,7 +36,7 @@ func (s Stack) WriteHosts(region string) error {
 func Enter(args []string) error {
 	// Private first: the mounts must not be seen outside.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("creating mounts private: %w", err)
+		return fmt.Errorf("making mounts private: %w", err)
 	}
 	for ; len(args) > 2 && args[0] != "--"; args = args[2:] {
 		if err := unix.Mount(args[0], args[1], "", unix.MS_BIND, ""); err != nil {
