@@ -15,9 +15,9 @@ const (
 	// it. It is absent if the client set no deadline.
 	DeadlineHeader = "x-grpc-timeout"
 	// deadlineOffset is how much earlier than the client the edge ends a call. Both time the same
-	// deadline. The client is to hear of it from the edge, and not to reset the call: too many
-	// resets close its connection, see earlyReset. With 3 ms, most clients on a busy machine still
-	// were first. Shorter deadlines are over at once.
+	// deadline, so the edge has answered when the client's reset arrives. Otherwise it would count
+	// as an early reset, too many of which close the connection, see earlyReset. With 3 ms, most
+	// clients on a busy machine still were first. Shorter deadlines are over at once.
 	deadlineOffset = 5 * time.Millisecond
 )
 

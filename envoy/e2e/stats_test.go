@@ -73,6 +73,7 @@ func TestMetricsOfTheOperators(t *testing.T) {
 		`envoy_cluster_upstream_rq_pending_overflow{envoy_cluster_name="probe"} 0`,
 		`envoy_cluster_upstream_rq_retry{envoy_cluster_name="probe"} 0`,
 		`envoy_cluster_upstream_cx_destroy_remote_with_active_rq{envoy_cluster_name="probe"} 0`,
+		`envoy_cluster_upstream_cx_active{envoy_cluster_name="probe"} 1`,
 		`envoy_filesystem_write_total_buffered{} 0`,
 	); err != nil {
 		t.Error(err)

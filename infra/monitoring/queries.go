@@ -97,8 +97,9 @@ const capacityShare = 0.8
 // a certificate without haste. Any `pulumi up` renews a self-signed one earlier than that.
 const expiryDays = 14
 
-// brokenConnections is what one crash of a pod may break: a connection of each worker of a few Envoys.
-const brokenConnections = 8
+// brokenConnections is the share of a service's connections that pods must close in ten minutes, with calls
+// on them. A rollout that cuts streams closes each once.
+const brokenConnections = 1.5
 
 // unreadLog is a second of Envoy's log in bytes, at some 30,000 calls a second (docs/benchmark.md).
 const unreadLog = 16 << 20
@@ -127,9 +128,10 @@ func alerts(args *Args) []alert {
 				"`kubectl -n grpc-edge get pods` shows whether pods run; if they do, their health checks fail, or a NetworkPolicy is in the way."},
 		{"broken-off", "calls break off", "WARNING",
 			func(s string) string {
-				return fmt.Sprintf("sum by (envoy_cluster_name) (increase(envoy_cluster_upstream_cx_destroy_remote_with_active_rq{%s,envoy_cluster_name=~\"%s\"}[10m])) > %d", s, clusters(args.Config), brokenConnections)
+				return fmt.Sprintf("sum by (envoy_cluster_name) (increase(envoy_cluster_upstream_cx_destroy_remote_with_active_rq{%[1]s}[10m])) > %[2]v * sum by (envoy_cluster_name) (max_over_time(envoy_cluster_upstream_cx_active{%[1]s}[10m]))",
+					s+fmt.Sprintf(",envoy_cluster_name=~\"(%s)(-canary)?\"", clusters(args.Config)), brokenConnections)
 			},
-			fmt.Sprintf("Pods of a service closed more than %d connections in ten minutes with calls on them. Calls that end so after their first headers have no status, and are in no other alert. A rollout counts if it cuts streams that outlast `terminationSeconds`.\n\n"+
+			fmt.Sprintf("In ten minutes, pods of a service closed %v times as many connections as there are, with calls on them: as when each pod crashes again and again. Calls that end so after their first headers have no status, and are in no other alert.\n\n"+
 				"`kubectl -n grpc-edge get pods` shows pods that restart; their previous log says why: `kubectl -n grpc-edge logs --previous POD`.", brokenConnections)},
 		{"log", "the access log is not read", "WARNING",
 			func(s string) string {
