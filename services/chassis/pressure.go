@@ -30,9 +30,8 @@ type heapLimits struct {
 	short, scarce uint64
 
 	mutex     sync.Mutex
-	collected time.Time     // when garbage was collected last,
-	took      time.Duration // how long that took,
-	live      uint64        // and what was left
+	collected time.Time // when garbage was collected last, and how long that took
+	took      time.Duration
 }
 
 // newHeapLimits returns the limits of a program that may use this much memory, in bytes.
@@ -41,8 +40,9 @@ func newHeapLimits(memory int64) *heapLimits {
 	return &heapLimits{short: percent * shortAt, scarce: percent * scarceAt}
 }
 
-// pressure returns how short memory is. Garbage does not make it short: it is collected first, for at most
-// a tenth of the time, or half of it while memory would be scarce.
+// pressure returns how short memory is. It collects garbage first, for at most a tenth of the time, or half
+// of it while memory would be scarce. In the pause after a collection, garbage counts: requests may
+// arrive faster than it is collected.
 func (l *heapLimits) pressure() pressure {
 	used := heap()
 	if used <= l.short {
@@ -58,12 +58,11 @@ func (l *heapLimits) pressure() pressure {
 		runtime.GC()
 		l.collected = time.Now()
 		l.took = l.collected.Sub(begun)
-		l.live = heap()
 	}
 	switch used = heap(); {
 	case used > l.scarce:
 		return memoryScarce
-	case used > l.short && l.live > l.short:
+	case used > l.short:
 		return memoryShort
 	}
 	return noPressure
