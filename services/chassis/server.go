@@ -31,16 +31,6 @@ const (
 	maxConcurrentStreams = 1000
 )
 
-// The windows of HTTP/2 for what a server receives, in bytes. The edge has calls of many callers on
-// a connection (package envoy, podStreams), with room here for what all of them send. By default,
-// grpc-go begins with 64 KiB for the whole connection, so that uploads share that in a round trip
-// and delay the others, and lets a busy one grow to 16 MiB for each stream that a handler does
-// not read.
-const (
-	streamWindow     = 64 << 10
-	connectionWindow = 100 * streamWindow
-)
-
 // maxHeaderBytes is more than the headers that the edge lets through, to which it may add a token's
 // claims: a server that refuses them resets the call (package envoy, requestHeaders;
 // docs/contract.md). grpc-go may make 8 KiB its default.
@@ -86,8 +76,6 @@ func newServer(log *slog.Logger, maxCalls int, telemetry []grpc.ServerOption, re
 		grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.MaxConcurrentStreams(maxConcurrentStreams),
-		grpc.StaticStreamWindowSize(streamWindow),
-		grpc.StaticConnWindowSize(connectionWindow),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 			MinTime:             minClientPingInterval,
 			PermitWithoutStream: true,
