@@ -49,8 +49,12 @@ func (a arriving) age(now time.Duration) time.Duration {
 	return time.Duration(a.requests)*now - a.begun
 }
 
-// few is the number of requests that may arrive from one caller while memory is short.
-const few = 4
+const (
+	// few is the number of requests that may arrive from one caller while memory is short.
+	few = 4
+	// freeing is the time in which the memory of cancelled requests is freed.
+	freeing = 200 * time.Millisecond
+)
 
 // arrivalShare is the part of the memory limit that slow requests may take: a half.
 const arrivalShare = 2
@@ -131,8 +135,6 @@ type heapLimit struct {
 const (
 	// shortAt is the percentage of the memory limit from which on memory is short.
 	shortAt = 60
-	// freeing is the time in which the memory of cancelled requests is freed.
-	freeing = 200 * time.Millisecond
 	// idle is how many times longer than a collection for heapLimit the pause after it is.
 	idle = 10
 )

@@ -8,7 +8,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// TestDrift checks that what changed behind the engine's back is seen by a refresh, and the next
+// TestTamper checks that what changed behind the engine's back is seen by a refresh, and the next
 // update mends it.
 func TestTamper(t *testing.T) {
 	t.Parallel()

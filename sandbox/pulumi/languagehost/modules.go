@@ -73,9 +73,11 @@ const noChange = 2 * time.Second
 // requiredModules lists the modules of the program. Go takes as long for the list as it takes to find that
 // a program is up to date, so the list is kept beside the program. Other packages or versions make a
 // program with another build ID.
-func (h *Host) requiredModules(ctx context.Context, info *pulumirpc.ProgramInfo) ([]module, error) {
+//
+// It waits for Go within the limit. After a change, compiling takes longer.
+func (h *Host) requiredModules(ctx context.Context, info *pulumirpc.ProgramInfo, limit time.Duration) ([]module, error) {
 	program := h.compileEarly(info)
-	if program == "" || !h.early.upToDate(program, noChange) {
+	if program == "" || !h.early.upToDate(program, limit) {
 		return modules(ctx, info.GetProgramDirectory())
 	}
 	id, err := buildID(program)
@@ -135,7 +137,7 @@ func buildID(program string) ([]byte, error) {
 func (h *Host) GetRequiredPackages(
 	ctx context.Context, req *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {
-	list, err := h.requiredModules(ctx, req.GetInfo())
+	list, err := h.requiredModules(ctx, req.GetInfo(), noChange)
 	if err != nil {
 		return nil, err
 	}

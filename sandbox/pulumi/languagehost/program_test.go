@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
@@ -35,7 +36,7 @@ func TestModulesAreKept(t *testing.T) {
 	}
 	listed := func() (paths []string) {
 		t.Helper()
-		list, err := host.requiredModules(t.Context(), info)
+		list, err := host.requiredModules(t.Context(), info, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
