@@ -14,6 +14,7 @@ import (
 
 	"example.com/grpc-edge/envoy/rest"
 	"example.com/grpc-edge/infra/config"
+	"example.com/grpc-edge/internal/shell"
 	"example.com/grpc-edge/services/catalog"
 )
 
@@ -123,20 +124,17 @@ func (s *stack) commands() (grpcurl, curl pulumi.StringMap) {
 			}
 			name := fmt.Sprintf("%s/%s", method.Parent().FullName(), method.Name())
 			authority := s.edge.AuthorityFor(method.Parent().FullName(), method.Name())
-			grpcurl[name] = s.grpcurl(authority, name, quoted(request))
+			grpcurl[name] = s.grpcurl(authority, name, shell.Quote(request))
 			if verb, path := restPath(method); path != "" && s.config.Edge.REST {
 				if method.IsStreamingClient() {
 					request = "[" + request + "]" // a stream of messages is a list in JSON
 				}
-				curl[verb+" "+path] = s.curl(authority, verb, path, quoted(request))
+				curl[verb+" "+path] = s.curl(authority, verb, path, shell.Quote(request))
 			}
 		}
 	}
 	return grpcurl, curl
 }
-
-// quoted returns the text quoted as one word of a shell.
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func (s *stack) grpcurl(authority, method, request string) pulumi.StringInput {
 	var flags string

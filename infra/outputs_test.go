@@ -98,12 +98,3 @@ func checkDescribed(t *testing.T, outputs resource.PropertyMap) {
 		}
 	}
 }
-
-// A request is one word of a shell, whatever it contains.
-func TestQuoted(t *testing.T) {
-	for text, want := range map[string]string{`{}`: `'{}'`, `"it's"`: `'"it'\''s"'`} {
-		if got := quoted(text); got != want {
-			t.Errorf("quoted(%s) = %s, want %s", text, got, want)
-		}
-	}
-}

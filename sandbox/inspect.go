@@ -8,10 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"k8s.io/client-go/tools/clientcmd"
 
+	"example.com/grpc-edge/internal/shell"
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/node/credentialplugin"
@@ -137,15 +137,12 @@ func kubeconfig(ctx context.Context, s sandbox, _ []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("export KUBECONFIG=" + shellQuote(file))
+	fmt.Println("export KUBECONFIG=" + shell.Quote(file))
 	if _, err := exec.LookPath("kubectl"); err != nil {
 		fmt.Fprintf(os.Stderr, "kubectl is not on your PATH; this one fits: %s\n", s.tools.Bin("kubectl"))
 	}
 	return nil
 }
-
-// shellQuote returns a text as one word of a POSIX shell.
-func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // writeKubeconfig writes the stack's own kubeconfig, with the auth plugin at the
 // place that it has here, since a user's PATH lacks it.
