@@ -3,8 +3,6 @@ package chassis
 import (
 	"context"
 	"log/slog"
-	"runtime"
-	"runtime/metrics"
 	"sync"
 	"time"
 
@@ -23,38 +21,14 @@ import (
 // Streams of clients are not covered: their handlers run from the start.
 type arrivals struct {
 	log *slog.Logger
-	// look is when a request is first checked, promptly when it counts as slow, and longest when it is
-	// cancelled.
-	look, promptly, longest time.Duration
-	slow                    Shares // of slow requests
-	// short reports whether memory is short.
-	short func() bool
-
-	mutex    sync.Mutex
-	arriving map[string]arriving // by caller
-	blamed   string              // whose requests were cancelled last, and when
-	when     time.Time
+	// look is when a request is first checked, and longest when it is cancelled. When it counts as slow is
+	// promptly of callers.
+	look, longest time.Duration
+	slow          Shares // of slow requests
+	// pressure reports how short memory is.
+	pressure func() pressure
+	callers  callers
 }
-
-// arriving holds the requests of a caller that are incomplete at the first look. Their age is the time
-// for which all of them have been arriving.
-type arriving struct {
-	requests int
-	begun    time.Duration // the sum of the times at which they began, since origin
-}
-
-var origin = time.Now()
-
-func (a arriving) age(now time.Duration) time.Duration {
-	return time.Duration(a.requests)*now - a.begun
-}
-
-const (
-	// few is the number of requests that may arrive from one caller while memory is short.
-	few = 4
-	// freeing is the time in which the memory of cancelled requests is freed.
-	freeing = 200 * time.Millisecond
-)
 
 // arrivalShare is the part of the memory limit that slow requests may take: a half.
 const arrivalShare = 2
@@ -65,100 +39,11 @@ func newArrivals(log *slog.Logger, memory int64, largest int) *arrivals {
 	longest := 30 * time.Second * time.Duration(max(1, largest/maxMessageBytes))
 	most := min(max(memory/arrivalShare/int64(largest), 4), 1000)
 	return &arrivals{
-		log: log, look: 100 * time.Millisecond, promptly: time.Second, longest: longest,
-		slow:  Shares{What: "slow requests", Most: int(most)},
-		short: (&heapLimit{bytes: uint64(memory) / 100 * shortAt}).exceeded,
+		log: log, look: 100 * time.Millisecond, longest: longest,
+		slow:     Shares{What: "slow requests", Most: int(most)},
+		pressure: newHeapLimits(memory).pressure,
+		callers:  callers{promptly: time.Second},
 	}
-}
-
-// tooMany reports whether memory is short, and most of what arrives is this caller's: it has more than a
-// few requests, and their age is at least half of the greatest of a caller. A pause of the pod leaves
-// a few of anybody, but they are young.
-func (a *arrivals) tooMany(caller string) bool { return a.oldest(caller) && a.short() }
-
-func (a *arrivals) oldest(caller string) bool {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	own, now := a.arriving[caller], time.Since(origin)
-	if own.requests <= few {
-		return false
-	}
-	for _, other := range a.arriving {
-		if 2*own.age(now) < other.age(now) {
-			return false
-		}
-	}
-	return true
-}
-
-// blame takes away a request that is to be cancelled. It reports false if only a few are left, and while
-// the memory of another caller's is being freed.
-func (a *arrivals) blame(caller string, begun time.Time) bool {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	if a.arriving[caller].requests <= few || a.blamed != caller && time.Since(a.when) < freeing {
-		return false
-	}
-	a.blamed, a.when = caller, time.Now()
-	a.add(caller, begun, -1)
-	return true
-}
-
-// count adds a request that began at this time, or takes it away.
-func (a *arrivals) count(caller string, begun time.Time, n int) {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	a.add(caller, begun, n)
-}
-
-// add is count for callers that hold the mutex.
-func (a *arrivals) add(caller string, begun time.Time, n int) {
-	if a.arriving == nil {
-		a.arriving = map[string]arriving{}
-	}
-	own := a.arriving[caller]
-	own.requests += n
-	own.begun += time.Duration(n) * begun.Sub(origin)
-	if a.arriving[caller] = own; own.requests == 0 {
-		delete(a.arriving, caller)
-	}
-}
-
-// heapLimit is the size of the heap from which on memory is short.
-type heapLimit struct {
-	bytes uint64
-
-	mutex sync.Mutex
-	next  time.Time // of the next collection
-}
-
-const (
-	// shortAt is the percentage of the memory limit from which on memory is short.
-	shortAt = 60
-	// idle is how many times longer than a collection for heapLimit the pause after it is.
-	idle = 10
-)
-
-// exceeded reports whether the live heap is above bytes. It collects garbage first, unless it has just
-// done so.
-func (l *heapLimit) exceeded() bool {
-	if heap() <= l.bytes {
-		return false
-	}
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	if begun := time.Now(); begun.After(l.next) {
-		runtime.GC()
-		l.next = time.Now().Add(idle * time.Since(begun))
-	}
-	return heap() > l.bytes
-}
-
-// heap returns the bytes in the heap, whether they are in use or not collected yet.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
 }
 
 // options returns the options of a server with these limits. They come before the interceptors of
@@ -174,9 +59,9 @@ type arrival struct {
 	begun          time.Time
 	cancel         context.CancelFunc
 
-	mutex                       sync.Mutex
-	complete, arriving, counted bool
-	next, last                  *time.Timer // look at the request, and cancel it
+	mutex                    sync.Mutex
+	complete, arriving, slow bool
+	next, last               *time.Timer // look at the request, and cancel it
 }
 
 type arrivalKey struct{}
@@ -195,18 +80,18 @@ func (a *arrivals) begin(ctx context.Context, info *tap.Info) (context.Context, 
 // too many. It runs again every look until the request is slow.
 func (r *arrival) look(ctx context.Context) {
 	r.count(ctx)
-	tooMany := r.all.tooMany(r.caller) // before the lock, since it may collect garbage
+	pressure := r.all.pressure() // before the lock, since it may collect garbage
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.complete || ctx.Err() != nil {
 		return
 	}
-	if tooMany && r.all.blame(r.caller, r.begun) {
+	if r.all.callers.blame(r.caller, r.begun, pressure) {
 		r.arriving = false
 		r.giveUp("memory is short, and more requests of the caller arrive")
 		return
 	}
-	if time.Since(r.begun) < r.all.promptly {
+	if time.Since(r.begun) < r.all.callers.promptly {
 		r.next.Reset(r.all.look)
 		return
 	}
@@ -214,17 +99,19 @@ func (r *arrival) look(ctx context.Context) {
 		r.giveUp(status.Convert(err).Message())
 		return
 	}
-	r.counted = true
-	r.last = time.AfterFunc(r.all.longest-r.all.promptly, r.expire)
+	r.slow, r.arriving = true, false
+	r.all.callers.count(r.caller, r.begun, -1)
+	r.all.callers.countSlow(r.caller, 1)
+	r.last = time.AfterFunc(r.all.longest-r.all.callers.promptly, r.expire)
 }
 
 // count counts a request that is not complete as arriving.
 func (r *arrival) count(ctx context.Context) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if !r.complete && !r.arriving && ctx.Err() == nil {
+	if !r.complete && !r.arriving && !r.slow && ctx.Err() == nil {
 		r.arriving = true
-		r.all.count(r.caller, r.begun, 1)
+		r.all.callers.count(r.caller, r.begun, 1)
 		context.AfterFunc(ctx, r.end)
 	}
 }
@@ -252,11 +139,12 @@ func (r *arrival) end() {
 	r.complete = true
 	if r.arriving {
 		r.arriving = false
-		r.all.count(r.caller, r.begun, -1)
+		r.all.callers.count(r.caller, r.begun, -1)
 	}
-	if r.counted {
-		r.counted = false
+	if r.slow {
+		r.slow = false
 		r.last.Stop()
+		r.all.callers.countSlow(r.caller, -1)
 		r.all.slow.Release(r.caller, 1)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -118,10 +116,10 @@ func (s *sender) status(decoder *hpack.Decoder) (stream uint32, status string) {
 }
 
 // of returns how many requests of a caller arrive.
-func (a *arrivals) of(caller string) int {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	return a.arriving[caller].requests
+func (c *callers) of(caller string) int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.arriving[caller].requests()
 }
 
 // counted waits until so many requests count as slow.
@@ -143,8 +141,8 @@ func (a *arrivals) counted(t *testing.T, want int) {
 // testArrivals returns limits with so many slow requests, where memory is not short.
 func testArrivals(promptly, longest time.Duration, slow int) *arrivals {
 	return &arrivals{
-		log: slog.New(slog.DiscardHandler), look: time.Millisecond, promptly: promptly, longest: longest,
-		slow: Shares{Most: slow}, short: func() bool { return false },
+		log: slog.New(slog.DiscardHandler), look: time.Millisecond, longest: longest,
+		slow: Shares{Most: slow}, pressure: func() pressure { return noPressure }, callers: callers{promptly: promptly},
 	}
 }
 
@@ -153,8 +151,13 @@ func testArrivals(promptly, longest time.Duration, slow int) *arrivals {
 func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 	t.Parallel()
 	a := testArrivals(time.Hour, time.Hour, 1)
-	var left atomic.Int32 // requests until memory is not short any more
-	a.short = func() bool { return left.Add(-1) >= 0 }
+	var short atomic.Bool
+	a.pressure = func() pressure {
+		if short.Load() {
+			return memoryShort
+		}
+		return noPressure
+	}
 	slow, client := serveWith(t, a.options(), handlers{})
 	streams := map[uint32]string{}
 	sent := map[string]int{"192.0.2.1": 6 * few, "192.0.2.2": few, "192.0.2.3": few + 2}
@@ -164,11 +167,11 @@ func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 		}
 	}
 	for from, n := range sent {
-		for a.of(from) < n {
+		for a.callers.of(from) < n {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	left.Store(2 * few)
+	short.Store(true)
 	decoder := hpack.NewDecoder(4096, nil)
 	for range 2 * few {
 		stream, status := slow.status(decoder)
@@ -179,56 +182,6 @@ func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 	if _, err := client.UnaryCall(bounded(t), &grpc_testing.SimpleRequest{}); err != nil {
 		t.Errorf("a call that arrives at once = %v, want no error", err)
 	}
-}
-
-// TestOldRequestsAreCancelledFirst has a few old requests of one caller, and many young ones of another.
-func TestOldRequestsAreCancelledFirst(t *testing.T) {
-	t.Parallel()
-	a := testArrivals(time.Hour, time.Hour, 1)
-	a.short = func() bool { return true }
-	old, young := time.Now().Add(-10*time.Second), time.Now().Add(-100*time.Millisecond)
-	for range few + 2 {
-		a.count("192.0.2.1", old, 1)
-	}
-	for range 10 * few {
-		a.count("192.0.2.2", young, 1)
-	}
-	if !a.tooMany("192.0.2.1") || a.tooMany("192.0.2.2") {
-		t.Error("the younger requests are to be cancelled")
-	}
-	for range 2 {
-		if !a.blame("192.0.2.1", old) {
-			t.Error("a request of more than a few is left")
-		}
-	}
-	if a.blame("192.0.2.1", old) {
-		t.Error("not even a few are left")
-	}
-	if a.blame("192.0.2.2", young) {
-		t.Error("others are cancelled while memory is being freed")
-	}
-	if a.when = time.Now().Add(-freeing); !a.blame("192.0.2.2", young) {
-		t.Error("others are not cancelled later")
-	}
-}
-
-// TestGarbageDoesNotMakeMemoryShort fills the heap with garbage, and then with what is in use.
-func TestGarbageDoesNotMakeMemoryShort(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	const much = 32 << 20
-	runtime.GC()
-	limit := &heapLimit{bytes: heap() + much}
-	garbage := make([]byte, 2*much)
-	runtime.KeepAlive(garbage)
-	if heap() <= limit.bytes || limit.exceeded() {
-		t.Errorf("a heap of %d bytes, mostly garbage, exceeds %d", heap(), limit.bytes)
-	}
-	used := make([]byte, 2*much)
-	limit.next = time.Time{}
-	if !limit.exceeded() {
-		t.Errorf("a heap of %d bytes, all in use, does not exceed %d", heap(), limit.bytes)
-	}
-	runtime.KeepAlive(used)
 }
 
 // half is the beginning of a message of 16 bytes, and rest the end.
