@@ -42,40 +42,47 @@ const (
 )
 
 // blame reports whether a young request is to be cancelled, and takes it away. It is one of more than a few
-// of its caller. While memory is short, most of what arrives is this caller's, and nobody else's
-// requests are being freed. While it is scarce, anybody has only a few.
+// of its caller. While memory is short, the oldest requests are this caller's, and nobody else's
+// requests are being freed. While it is scarce, those of several callers are cancelled at once.
 func (c *callers) blame(caller string, begun time.Time, pressure pressure) bool {
-	if pressure == noPressure {
-		return false
-	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if c.arriving[caller].requests() <= few || pressure == memoryShort && !c.worst(caller) {
+	if pressure == noPressure || c.arriving[caller].requests() <= few {
 		return false
+	}
+	now := time.Now()
+	own, greatest, mean := c.ages(caller, now.Sub(origin))
+	if pressure == memoryScarce {
+		if 2*own < mean {
+			return false
+		}
+	} else if c.blamed != caller || now.Sub(c.since) >= freeing {
+		if 2*own < greatest || now.Sub(c.since) < freeing {
+			return false
+		}
+		c.blamed, c.since = caller, now
 	}
 	c.add(caller, begun, -1)
 	return true
 }
 
-// worst reports whether requests of this caller are being cancelled, or may be from now on: their age
-// is at least half of the greatest of a caller that has more than a few. After a pause of the pod
-// anybody has more, but they are young. The caller of worst holds the mutex.
-func (c *callers) worst(caller string) bool {
-	now := time.Now()
-	if c.blamed == caller && now.Sub(c.since) < freeing {
-		return true
-	}
-	if now.Sub(c.since) < freeing {
-		return false
-	}
-	own := c.arriving[caller].age(now.Sub(origin), c.promptly)
-	for _, other := range c.arriving {
-		if other.requests() > few && 2*own < other.age(now.Sub(origin), c.promptly) {
-			return false
+// ages returns the age of a caller's requests, and the greatest and the mean of all callers that have
+// more than a few. After a pause of the pod anybody has more, but they are young.
+func (c *callers) ages(caller string, now time.Duration) (own, greatest, mean time.Duration) {
+	callers := 0
+	for name, requests := range c.arriving {
+		if requests.requests() <= few {
+			continue
 		}
+		age := requests.age(now, c.promptly)
+		if name == caller {
+			own = age
+		}
+		greatest = max(greatest, age)
+		mean += age
+		callers++
 	}
-	c.blamed, c.since = caller, now
-	return true
+	return own, greatest, mean / time.Duration(max(callers, 1))
 }
 
 // count adds a young request that began at this time, or takes it away.

@@ -14,13 +14,14 @@ func TestBlame(t *testing.T) {
 		pressure               pressure
 		blamed, attackerBlamed bool
 	}{
-		"memory suffices":                      {40, 8, 0, noPressure, false, false},
-		"others are young after a pause":       {40, 8, 0, memoryShort, false, true},
-		"a few slow uploads are no shield":     {10, 0, few, memoryShort, false, true},
-		"many slow uploads are no shield":      {60, 0, 7, memoryShort, false, true},
-		"nobody has more than a few":           {few, few, 0, memoryScarce, false, false},
-		"memory is scarce":                     {40, 8, 0, memoryScarce, true, true},
-		"as many of another, who is not first": {40, 40, 0, memoryShort, false, true},
+		"memory suffices":                       {40, 8, 0, noPressure, false, false},
+		"others are young after a pause":        {40, 8, 0, memoryShort, false, true},
+		"a few slow uploads are no shield":      {10, 0, few, memoryShort, false, true},
+		"many slow uploads are no shield":       {60, 0, 7, memoryShort, false, true},
+		"nobody has more than a few":            {few, few, 0, memoryScarce, false, false},
+		"others are young while it is scarce":   {40, 8, 0, memoryScarce, false, true},
+		"as many of another while it is scarce": {40, 40, 0, memoryScarce, true, true},
+		"as many of another, who is not first":  {40, 40, 0, memoryShort, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
