@@ -34,10 +34,10 @@ var largeReplies = handlers{
 	},
 	stream: func(stream grpc_testing.TestService_FullDuplexCallServer) error {
 		for {
-			if err := stream.Send(&grpc_testing.StreamingOutputCallResponse{Payload: &grpc_testing.Payload{Body: make([]byte, large)}}); err != nil {
+			if _, err := stream.Recv(); err != nil {
 				return err
 			}
-			if _, err := stream.Recv(); err != nil {
+			if err := stream.Send(&grpc_testing.StreamingOutputCallResponse{Payload: &grpc_testing.Payload{Body: make([]byte, large)}}); err != nil {
 				return err
 			}
 		}
