@@ -204,3 +204,46 @@ func TestTooManyPingsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestUnreadStreamKeepsOneWindow has a handler stop reading, on a connection that was busy before.
+func TestUnreadStreamKeepsOneWindow(t *testing.T) {
+	t.Parallel()
+	const warm, size = 2048, 32 << 10
+	r := start(t, settings{}, handlers{stream: func(stream grpc_testing.TestService_FullDuplexCallServer) error {
+		for range warm {
+			if _, err := stream.Recv(); err != nil {
+				return err
+			}
+		}
+		if err := stream.Send(&grpc_testing.StreamingOutputCallResponse{}); err != nil {
+			return err
+		}
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	}})
+	ctx, cancel := context.WithCancel(bounded(t))
+	defer cancel()
+	stream, err := r.client().FullDuplexCall(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := &grpc_testing.StreamingOutputCallRequest{Payload: &grpc_testing.Payload{Body: make([]byte, size)}}
+	for range warm {
+		if err := stream.Send(message); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(time.Second, cancel).Stop() // Send does not return any more
+	unread := 0
+	message.Payload.Body = make([]byte, 16<<10)
+	for stream.Send(message) == nil {
+		unread += len(message.Payload.Body)
+	}
+	// The client keeps about as much itself before it blocks.
+	if unread > 4*window {
+		t.Errorf("%d bytes of a stream that nobody reads were sent, want one window", unread)
+	}
+}
