@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestLog is not parallel, as it sets the program's logger.
+// TestLog checks that calls are logged only if verbose. It sets the program's logger, so it is not
+// parallel.
 func TestLog(t *testing.T) {
 	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before) })

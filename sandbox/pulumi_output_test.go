@@ -59,7 +59,8 @@ func TestWaitingForADeployment(t *testing.T) {
 	}
 }
 
-// A rule that is broken stands above the diagnostics, which then only say that it is.
+// TestBrokenRulesAreDiagnostics checks that the diagnostics include a broken rule, which Pulumi
+// prints above them.
 func TestBrokenRulesAreDiagnostics(t *testing.T) {
 	t.Parallel()
 	const broken = `Policies:
@@ -90,7 +91,8 @@ func TestDiagnosticsWithoutASection(t *testing.T) {
 	}
 }
 
-// An error of the program is shown without what Pulumi's SDK puts before it.
+// TestErrorsOfTheProgram checks that an error of the program is shown without the text that
+// Pulumi's SDK puts before it.
 func TestErrorsOfTheProgram(t *testing.T) {
 	t.Parallel()
 	const config = "grpc-edge:nodeCount is 0"
@@ -109,8 +111,8 @@ func TestErrorsOfTheProgram(t *testing.T) {
 	}
 }
 
-// The warning about a run that was cut off does not hide the error of this one, and what a
-// program prints at the left margin does not end the diagnostics.
+// TestErrorAfterACutOff checks that the warning about an interrupted run does not hide the error of
+// this run, and that text which a program prints at the left margin does not end the diagnostics.
 func TestErrorAfterACutOff(t *testing.T) {
 	t.Parallel()
 	const cutOff = `Diagnostics:

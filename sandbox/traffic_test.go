@@ -134,7 +134,8 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// The timeout is never the reported error if an earlier attempt found another one.
+// TestUntilTellsTheLastRealError checks that a timeout does not replace the error of an earlier
+// attempt.
 func TestUntilTellsTheLastRealError(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

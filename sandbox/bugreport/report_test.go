@@ -108,7 +108,8 @@ func TestReportHoldsNoSecret(t *testing.T) {
 	}
 }
 
-// TestReportTellsWhatItCouldNotRead packs the rest.
+// TestReportTellsWhatItCouldNotRead checks that a report names a folder that it could not read, and
+// holds the end of a log that is too long.
 func TestReportTellsWhatItCouldNotRead(t *testing.T) {
 	t.Parallel()
 	state := t.TempDir()

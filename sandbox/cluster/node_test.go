@@ -250,8 +250,8 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// A node with its own disk has everything there that fills a disk, and evicts pods before the
-// disk is full.
+// TestNodeDisk checks that a node with its own disk keeps on it everything that fills a disk, and
+// that kubelet evicts pods before the disk is full.
 func TestNodeDisk(t *testing.T) {
 	t.Parallel()
 	n := testNode(t, testPlane(t))

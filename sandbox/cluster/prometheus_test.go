@@ -31,7 +31,8 @@ spec:
   filterRunning: true
 `
 
-// The kinds of managed collection, as an API server understands them once they are installed.
+// TestPodMonitoring installs the kinds of managed collection on an API server, and checks that it
+// sets their defaults and refuses invalid objects.
 func TestPodMonitoring(t *testing.T) {
 	t.Parallel()
 	ctx := bounded(t)

@@ -135,7 +135,8 @@ func TestNodesAreSpreadOverZones(t *testing.T) {
 	}
 }
 
-// A smaller pool keeps as many nodes in each zone; one in other zones moves.
+// TestNodesFollowTheirPool checks which nodes go when their pool changes: those beyond its number
+// in a zone, and those in zones that it no longer has.
 func TestNodesFollowTheirPool(t *testing.T) {
 	t.Parallel()
 	zones := []string{"us-central1-a", "us-central1-b", "us-central1-c"}

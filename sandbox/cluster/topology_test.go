@@ -8,7 +8,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// A pod knows the zone it runs in by the labels it gets when it is bound to a node.
+// TestPodsGetTheirNodesTopology checks that a pod gets the zone and region of its node as labels
+// when it is bound.
 func TestPodsGetTheirNodesTopology(t *testing.T) {
 	t.Parallel()
 	client, err := kubernetes.NewForConfig(apiServer)

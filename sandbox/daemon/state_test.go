@@ -19,7 +19,8 @@ import (
 // serveState names the state folder in the environment of a daemon that TestMain plays.
 const serveState = "DAEMON_TEST_STATE"
 
-// The tests start a daemon from their own binary, as the sandbox does from its.
+// TestMain lets the test binary be the daemon, as the sandbox also starts its daemon from its own
+// binary.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveState); dir != "" {
 		if err := playDaemon(State{Dir: dir}); err != nil {

@@ -346,7 +346,8 @@ func want(t *testing.T, made *calls, wanted ...string) {
 	}
 }
 
-// TestSilentNodes: a healthy node keeps its route while it leaves few checks unanswered.
+// TestSilentNodes checks that a healthy node keeps its route through two unanswered health checks,
+// and that a node which has never answered is not healthy.
 func TestSilentNodes(t *testing.T) {
 	t.Parallel()
 	c := &Controller{Health: &http.Client{Transport: silent{}}}

@@ -59,7 +59,8 @@ func TestFailureStopsAndNamesTheStage(t *testing.T) {
 	}
 }
 
-// A stage that fails ends the stages that run beside it, and is the one that is reported.
+// TestFailureEndsTheOtherLanes checks that a failed stage ends the stages that run beside it, and
+// that its error is the one reported.
 func TestFailureEndsTheOtherLanes(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -109,7 +110,8 @@ func TestPlainHeartbeat(t *testing.T) {
 	}
 }
 
-// The bar counts what is done and what runs, and the rest takes as long as the pace says.
+// TestBar checks that the bar counts finished and running stages, and estimates the time left from
+// the pace so far.
 func TestBar(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)

@@ -189,9 +189,8 @@ func texts(found []finding) string {
 	return strings.Join(all, "; ")
 }
 
-// TestBrokenBefore watches an update that mends pods of an earlier one. Its image builds for
-// long: whatever the old pods do meanwhile does not end the update. They matter if Pulumi waits
-// for them all the same.
+// TestBrokenBefore watches an update that mends broken pods. While its image is built, nothing that
+// the old pods do ends the update. They end it if they remain and Pulumi waits for them.
 func TestBrokenBefore(t *testing.T) {
 	t.Parallel()
 	const (
@@ -307,8 +306,8 @@ func TestWatchEnds(t *testing.T) {
 	}
 }
 
-// TestRolledOut watches Deployments after Pulumi has finished, which it also does when it takes the
-// ReplicaSet of before for the new one.
+// TestRolledOut watches Deployments after Pulumi has finished, which also happens when it mistakes
+// the old ReplicaSet for the new one.
 func TestRolledOut(t *testing.T) {
 	t.Parallel()
 	const (
@@ -321,7 +320,7 @@ func TestRolledOut(t *testing.T) {
 		crashes int32
 		// want is the error; empty for none.
 		want string
-		// waits reports whether the watch goes on.
+		// waits is whether the watch goes on.
 		waits bool
 	}{
 		"rolled out":         {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 2"},

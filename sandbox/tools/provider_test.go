@@ -20,7 +20,8 @@ func TestRequired(t *testing.T) {
 	}
 }
 
-// The version of the plugin follows from what the program is built with.
+// TestProgramAsksForAProvider checks that the program requires version 4 of the Kubernetes SDK,
+// which determines the version of the provider's plugin.
 func TestProgramAsksForAProvider(t *testing.T) {
 	t.Parallel()
 	if version, err := required("../../infra/go.mod", sdkModule); !strings.HasPrefix(version, "v4.") || err != nil {

@@ -90,7 +90,8 @@ func TestAutopilotRefuses(t *testing.T) {
 	}
 }
 
-// The account of the nodes is named elsewhere, and there is no default pool to remove.
+// TestAutopilotPermissions checks that whoever creates an Autopilot cluster must be able to act as
+// its nodes' account, and needs no permission to remove a default pool.
 func TestAutopilotPermissions(t *testing.T) {
 	t.Parallel()
 	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime())

@@ -33,7 +33,8 @@ func TestNodePoolIsResized(t *testing.T) {
 	}
 }
 
-// A pool of a regional cluster has its nodeCount in each zone ("Regional clusters", GKE).
+// TestNodePoolSpansZones checks that a pool of a regional cluster has its nodeCount in each zone
+// ("Regional clusters", GKE).
 func TestNodePoolSpansZones(t *testing.T) {
 	t.Parallel()
 	three := []string{"us-central1-a", "us-central1-b", "us-central1-c"}

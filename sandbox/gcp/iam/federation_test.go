@@ -91,7 +91,8 @@ func TestDeletedNamesAreTaken(t *testing.T) {
 	}
 }
 
-// A condition limits what may be granted, and nothing else that the role holds.
+// TestConditionLimitsWhatMayBeGranted checks that a condition limits which roles an account may
+// grant and revoke, and no other permission of its role.
 func TestConditionLimitsWhatMayBeGranted(t *testing.T) {
 	t.Parallel()
 	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime())

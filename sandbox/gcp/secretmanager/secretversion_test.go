@@ -85,8 +85,9 @@ func TestSecretVersionsAreChecked(t *testing.T) {
 	}
 }
 
-// TestPrincipalNeedsTheClustersPool: the pool of a project's pods is there from the first
-// cluster with Workload Identity on.
+// TestPrincipalNeedsTheClustersPool checks that a role can be granted to a pod only once the
+// project has a cluster with Workload Identity on, which creates the pool of its pods. Wrong
+// principals are refused.
 func TestPrincipalNeedsTheClustersPool(t *testing.T) {
 	c := gcptest.Open(t, t.TempDir(), gcptest.NewRuntime())
 	gcptest.Enable(t, c)

@@ -43,7 +43,7 @@ func TestBalance(t *testing.T) {
 		if err := n.Balance(restore, external, next...); err != nil {
 			t.Fatal(err)
 		}
-		// Also when it is no more among those for new connections.
+		// A node that gets no new connections keeps its old ones.
 		for _, node := range []netip.Addr{a, b} {
 			routes, err := n.router.RouteGetWithOptions(external.AsSlice(), &netlink.RouteGetOptions{Mark: mark(node)})
 			if err != nil || len(routes) != 1 || !routes[0].Gw.Equal(node.AsSlice()) {

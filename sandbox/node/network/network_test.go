@@ -26,9 +26,9 @@ import (
 // namespaceName is the name (argv[0]) under which the test binary is in a network namespace of its own.
 const namespaceName = "network-test"
 
-// The tests play the host, so they get a host's network of their own: that of
-// the machine, in which a sandbox may run, is not touched. They can't run in
-// parallel, since a host has one sandbox.
+// TestMain runs the tests in a network namespace of their own, as they play the host. The machine's
+// own network, in which a sandbox may run, is not touched. The tests can't run in parallel, since a
+// host has one sandbox.
 func TestMain(m *testing.M) {
 	if os.Args[0] == namespaceName {
 		os.Exit(m.Run())

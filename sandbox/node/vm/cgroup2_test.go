@@ -43,8 +43,9 @@ func TestCgroupV2(t *testing.T) {
 	}
 }
 
-// A cgroup has every controller that its parents have, and hands them down to those that
-// kubelet makes in it; when it is removed, everything is as it was.
+// TestControllersAreHandedDown checks that a cgroup and its child have every controller of the
+// root. In a container it also checks that the processes are back in the root once the cgroups are
+// removed.
 func TestControllersAreHandedDown(t *testing.T) {
 	t.Parallel()
 	place := os.Getenv(onV2)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The tests start VMs, so the test binary must be what a VM's first process is made from.
+// TestMain lets the test binary be the first process of the VMs that the tests start.
 func TestMain(m *testing.M) {
 	if os.Args[0] == InitName {
 		fmt.Fprintln(os.Stderr, Init())

@@ -82,7 +82,8 @@ func TestModeReplacesTheCluster(t *testing.T) {
 	}
 }
 
-// The key of the nodes' disks is theirs for life.
+// TestAutopilotKeyReplacesTheCluster checks that another key for the nodes' disks replaces the
+// cluster.
 func TestAutopilotKeyReplacesTheCluster(t *testing.T) {
 	t.Parallel()
 	e := clusterEngine(t)
@@ -120,7 +121,8 @@ func TestAutopilotConflicts(t *testing.T) {
 	}
 }
 
-// A deployer of Autopilot clusters needs no right to change them, or to see machines.
+// TestAutopilotNeedsNoMore checks that an account which creates Autopilot clusters needs no right
+// to change them or to see machines, but must be able to act as the nodes' account.
 func TestAutopilotNeedsNoMore(t *testing.T) {
 	t.Parallel()
 	e := clusterEngine(t)

@@ -26,8 +26,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/gcptest"
 )
 
-// noRuntime starts nothing and says that all is well; if begun is set, once it was
-// closed and end has been.
+// noRuntime starts nothing and says that all is well. If begun is set, StartCluster closes it and
+// then waits for end.
 type noRuntime struct{ begun, end chan struct{} }
 
 func (r noRuntime) StartCluster(context.Context, container.ClusterSpec) (container.ClusterStatus, error) {

@@ -14,7 +14,7 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/serviceusage"
 )
 
-// fault sets one fault in the engine's cloud, which is given as on a command line.
+// fault sets one fault in the engine's cloud. The line is written as on the command line.
 func (e *engine) fault(line string) {
 	e.t.Helper()
 	var f gcp.Fault
@@ -35,7 +35,8 @@ func (e *engine) fault(line string) {
 	}
 }
 
-// TestTransientFaultsAreRetried also reads and deletes: each verb is retried.
+// TestTransientFaultsAreRetried checks that creating, reading and deleting are retried after a
+// transient fault.
 func TestTransientFaultsAreRetried(t *testing.T) {
 	for _, answer := range []string{"rate-limit", "internal", "unavailable"} {
 		t.Run(answer, func(t *testing.T) {
@@ -76,7 +77,8 @@ func TestRetriesEnd(t *testing.T) {
 	}
 }
 
-// TestLastingFaultsAreToldOnce also creates the resource afterwards: nothing is lost.
+// TestLastingFaultsAreToldOnce checks that a fault which retries do not fix is reported once and at
+// once. The resource can be created and deleted afterwards.
 func TestLastingFaultsAreToldOnce(t *testing.T) {
 	for words, want := range map[string]string{
 		"quota --kind Network":        "Error 403: Quota 'NETWORKS' exceeded.",

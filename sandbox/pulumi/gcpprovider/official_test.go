@@ -13,8 +13,8 @@ import (
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 )
 
-// TestWhatGoogleReportsOtherwise creates what Google reports otherwise than it was given. That is
-// a difference at every run, which the program must avoid.
+// TestWhatGoogleReportsOtherwise creates objects that Google does not report as they were given.
+// That is a diff at every run, which the program must avoid.
 func TestWhatGoogleReportsOtherwise(t *testing.T) {
 	t.Parallel()
 	endpoints := func(private, addresses bool, ranges any) props {
@@ -66,7 +66,8 @@ func TestWhatGoogleReportsOtherwise(t *testing.T) {
 	}
 }
 
-// TestLeftOutStays takes away what Google then keeps.
+// TestLeftOutStays removes properties from the inputs, and checks that this is no diff: Google
+// keeps their values.
 func TestLeftOutStays(t *testing.T) {
 	t.Parallel()
 	e := clusterEngine(t)
@@ -95,7 +96,8 @@ func TestLeftOutStays(t *testing.T) {
 	}
 }
 
-// TestReplacedPoolsPlanNewNodes replaces a pool only because its cluster is another one.
+// TestReplacedPoolsPlanNewNodes checks that a pool which is replaced because of another cluster
+// plans its nodes as new, too.
 func TestReplacedPoolsPlanNewNodes(t *testing.T) {
 	t.Parallel()
 	e := clusterEngine(t)

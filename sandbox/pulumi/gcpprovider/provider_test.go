@@ -276,8 +276,9 @@ func TestCancelWaitsForWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// The engine cancels at the end of each run; who calls the cloud after it, as
-// `sandbox tamper` does, goes on with that run's configuration.
+// TestAnotherConnectionOutlivesACancel cancels one connection, as the engine does at the end of
+// each run. Another connection, such as that of `sandbox tamper`, goes on with the configuration of
+// that run.
 func TestAnotherConnectionOutlivesACancel(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, noRuntime{})

@@ -82,7 +82,8 @@ func TestRegionsAreListedAtEachStart(t *testing.T) {
 	}
 }
 
-// TestEngineIsMetByHandshake warns the engine of a project that has nothing yet.
+// TestEngineIsMetByHandshake checks that the provider warns the engine of an API that is not
+// enabled. The engine gives its address in the handshake.
 func TestEngineIsMetByHandshake(t *testing.T) {
 	e, log := newEngine(t, noRuntime{}), &engineLog{}
 	client, address := e.dial(), log.listen(t)

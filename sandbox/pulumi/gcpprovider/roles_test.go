@@ -431,10 +431,9 @@ func TestPipelinesCannotRaiseTheirRights(t *testing.T) {
 	}
 }
 
-// TestRolesAreEnoughForARealRun makes, reads and removes one resource of each type
-// that the program has, through the provider, as an account with the role alone. An
-// owner makes what only delivery has; the account may read that, but not remove it, nor what stays
-// when the stack goes.
+// TestRolesAreEnoughForARealRun makes, reads and removes one resource of each type that the program
+// has, through the provider, as an account with the role alone. An owner makes what only delivery
+// has. The account may read that, but must not remove it, nor what stays when the stack goes.
 func TestRolesAreEnoughForARealRun(t *testing.T) {
 	used, ours, removable := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, r := range goldenResources(t) {

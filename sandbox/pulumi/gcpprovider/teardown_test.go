@@ -11,9 +11,9 @@ import (
 	"example.com/grpc-edge/sandbox/pulumi/clitest"
 )
 
-// TestPipelinesTeardownLeavesDelivery runs the command of docs/permissions.md with the
-// real engine, as an account that could delete nothing of what is excluded: the
-// component stays with all in it and all that this depends on, and an owner removes it.
+// TestPipelinesTeardownLeavesDelivery runs the command of docs/permissions.md with the real engine,
+// as an account that may delete nothing of delivery. The component stays, with everything in it and
+// everything that it depends on. An owner can then remove it.
 func TestPipelinesTeardownLeavesDelivery(t *testing.T) {
 	t.Parallel()
 	cloud, err := gcp.Open(t.TempDir(), apis.All(nil), gcp.WithOperationTime(0))

@@ -104,8 +104,8 @@ func TestRuntimeOptions(t *testing.T) {
 	}
 }
 
-// A clone that belongs to another user, as on the volume of a container, compiles too: git
-// refuses to tell its commit there.
+// TestProgramOfAnotherUser builds a clone that belongs to another user, as on the volume of a
+// container. git refuses to tell its commit there.
 func TestProgramOfAnotherUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can give a folder to another user")
@@ -134,7 +134,8 @@ func TestProgramOfAnotherUser(t *testing.T) {
 	}
 }
 
-// An interrupted CLI must leave neither the host nor the program running.
+// TestInterruptStopsTheProgram interrupts the CLI during a preview, and checks that it ends and the
+// program no longer runs.
 func TestInterruptStopsTheProgram(t *testing.T) {
 	t.Parallel()
 	target := filepath.Join(t.TempDir(), "hanging")

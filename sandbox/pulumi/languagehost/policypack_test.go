@@ -60,7 +60,8 @@ func (anything) Create(_ context.Context, request *pulumirpc.CreateRequest) (*pu
 	return response, nil
 }
 
-// serveAnything returns what attaches the provider to the engine as these packages.
+// serveAnything serves the provider, and returns the variable with which the engine uses it for
+// these packages.
 func serveAnything(t *testing.T, packages ...string) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -118,8 +119,8 @@ func newPoliced(t *testing.T, resources ...resource) *clitest.Project {
 	return p
 }
 
-// A preview with the pack names everything that is wrong at once, and the one
-// without it would not.
+// TestPolicyPackFailsThePreview checks that a preview with the pack reports all violations at once,
+// and that up does not create what violates a rule. Without the pack the preview succeeds.
 func TestPolicyPackFailsThePreview(t *testing.T) {
 	t.Parallel()
 	p := newPoliced(t,
@@ -191,8 +192,8 @@ func TestPolicyPackWaitsForWhatIsUnknown(t *testing.T) {
 	}
 }
 
-// The provider of a cluster that is not there yet answers nothing in a preview, and
-// the rules on the whole stack still see what will be created.
+// TestPolicyPackSeesTheFirstPreview checks that the rules on the whole stack see what will be
+// created, although the provider of a cluster that does not exist yet answers nothing in a preview.
 func TestPolicyPackSeesTheFirstPreview(t *testing.T) {
 	t.Parallel()
 	metadata := properties{"namespace": "space", "labels": properties{"app": "app"}}

@@ -21,8 +21,8 @@ func write(t *testing.T, dir, name, content string) {
 	}
 }
 
-// TestModulesAreKept changes a program between the questions of an engine. The kept list gets a module that
-// no program has, so that it is told from a new one.
+// TestModulesAreKept changes a program between the questions of an engine. It adds a module that no
+// program has to the kept list, so that a kept list can be told from a new one.
 func TestModulesAreKept(t *testing.T) {
 	t.Setenv("PULUMI_HOME", t.TempDir())
 	dir := t.TempDir()

@@ -19,7 +19,7 @@ import (
 	"example.com/grpc-edge/sandbox/tools"
 )
 
-// The stack runs the CLI through its own binary, which here is the test's.
+// TestMain lets the test binary be the program through which the stack runs the CLI.
 func TestMain(m *testing.M) {
 	if os.Args[0] == EnterName {
 		fmt.Fprintln(os.Stderr, "error:", Enter(os.Args[1:]))

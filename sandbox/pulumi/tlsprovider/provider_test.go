@@ -72,7 +72,8 @@ func certificateOf(t *testing.T, text string) *x509.Certificate {
 // p256 describes the key that stacks have.
 var p256 = bag{"algorithm": "ECDSA", "ecdsaCurve": "P256"}
 
-// A key's forms are all the same key, and TLS accepts its certificate.
+// TestChainIsAcceptedByTLS checks that a TLS client which trusts the CA accepts the certificate
+// that it signed, and that all forms of a key hold the same key.
 func TestChainIsAcceptedByTLS(t *testing.T) {
 	t.Parallel()
 	p := &provider{now: time.Now}
