@@ -137,7 +137,7 @@ func verify(t *testing.T, r registered) {
 	check(t, r, map[string]any{"attestation.signatures[0].publicKeyId": "//cloudkms.googleapis.com/v1/" + signingVersion})
 }
 
-// A preview signs nothing.
+// TestPreviewDoesNotSign checks that a preview signs nothing.
 func TestPreviewDoesNotSign(t *testing.T) {
 	before := signer.signed
 	for _, r := range mustRun(t, "sandbox", true, withSigning).ofType(t, attestationType) {
@@ -148,8 +148,8 @@ func TestPreviewDoesNotSign(t *testing.T) {
 	}
 }
 
-// The attestation of an image keeps its name, and so is kept, for as long as the stack has
-// the image. Another key gives it another name.
+// TestAttestationsStay checks that the attestation of an image keeps its name, and so is kept, for
+// as long as the stack has the image. Another key gives it another name.
 func TestAttestationsStay(t *testing.T) {
 	names := func(changes map[string]string) map[string]string {
 		list := map[string]string{}

@@ -54,7 +54,8 @@ func TestProvidedCertificate(t *testing.T) {
 	}
 }
 
-// The SDK can tell a plain value from an encrypted one.
+// TestPlaintextKeyIsRefused checks that a private key which is not encrypted is refused before
+// anything is created. The SDK can tell a plain value from an encrypted one.
 func TestPlaintextKeyIsRefused(t *testing.T) {
 	changes, _ := provided(t)
 	values := configOf(t, "sandbox")
@@ -102,8 +103,8 @@ func TestSeveralNames(t *testing.T) {
 	check(t, issued, map[string]any{"spec.dnsNames": want})
 }
 
-// The stack only asks cert-manager for the certificate: the key is created in the cluster,
-// and Envoy mounts the Secret once the certificate is there.
+// TestCertManager checks that the stack only asks cert-manager for the certificate. The key is
+// created in the cluster, and Envoy mounts the Secret once the certificate is there.
 func TestCertManager(t *testing.T) {
 	result := mustRun(t, "sandbox", false, with(withCertManager, map[string]string{
 		"grpc-edge:certificateIssuer":      `{"name":"pool","kind":"GoogleCASClusterIssuer","ipAddress":true}`,
@@ -137,8 +138,8 @@ func TestCertManager(t *testing.T) {
 	})
 }
 
-// A certificate of a pool is renewed with its clock, which expires with it. Clients are
-// sent the chain without the root.
+// TestCertificateAuthorityService checks that a certificate of a pool is replaced when its clock
+// is, which expires at the same time. Clients are sent the chain without the root.
 func TestCertificateAuthorityService(t *testing.T) {
 	result := mustRun(t, "sandbox", false, with(withPool, map[string]string{"grpc-edge:certificateLifetimeDays": "60"}))
 	issued := result.named(t, "gcp:certificateauthority/certificate:Certificate", "certificate-leaf")

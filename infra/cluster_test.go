@@ -51,9 +51,9 @@ func TestNodesHaveFewRights(t *testing.T) {
 	}
 }
 
-// The roles of nodes are granted before there are nodes, and so revoked after the last one
-// is deleted: the engine deletes a resource before its parent, and the parent before its
-// dependencies.
+// TestNodesComeAfterTheirRights checks that the roles of nodes are granted before there are nodes,
+// and so revoked after the last one is deleted: the engine deletes a resource before its parent,
+// and the parent before its dependencies.
 func TestNodesComeAfterTheirRights(t *testing.T) {
 	result := mustRun(t, "sandbox", false, nil)
 	for _, r := range result.ofType(t, "grpc-edge:cluster:Cluster") {
@@ -74,7 +74,8 @@ func TestNodesComeAfterTheirRights(t *testing.T) {
 	}
 }
 
-// The default pool, which GKE insists on, fits into the 250 GB of SSD of a new project.
+// TestDefaultPoolIsSmall checks that the default pool, which GKE insists on, fits into the 250 GB
+// of SSD of a new project.
 func TestDefaultPoolIsSmall(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:clusterLocation": ""})
 	check(t, result.ofType(t, clusterType)[0], map[string]any{
@@ -109,7 +110,8 @@ func TestNodesOfEachSeries(t *testing.T) {
 	}
 }
 
-// A stack's choices for its cluster, beyond what the golden lists show.
+// TestClusterChoices checks what a stack can choose for its cluster, beyond what the golden lists
+// show.
 func TestClusterChoices(t *testing.T) {
 	tests := []struct {
 		changes       map[string]string
@@ -152,7 +154,7 @@ func TestFlowLogs(t *testing.T) {
 	}
 }
 
-// The NAT is for the stack's own subnet, and logs only errors.
+// TestNAT checks that the NAT is for listed subnets only, and logs only errors.
 func TestNAT(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:nat": "true"})
 	check(t, result.ofType(t, "gcp:compute/routerNat:RouterNat")[0], map[string]any{

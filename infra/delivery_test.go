@@ -188,8 +188,8 @@ func cloudBuildAlone(changes map[string]string) map[string]string {
 	return keys
 }
 
-// A commit to a protected stack is planned by an account that may do nothing else, and
-// deployed once somebody approved the plan.
+// TestCloudBuildAlone checks that a commit to a protected stack is planned by an account that may
+// do nothing else, and deployed once somebody has approved the plan.
 func TestCloudBuildAlone(t *testing.T) {
 	const push, pullRequest, ref = "repositoryEventConfig.push.branch", "repositoryEventConfig.pullRequest.branch", "sourceToBuild.ref"
 	result := mustRun(t, "sandbox", false, cloudBuildAlone(nil))
@@ -236,7 +236,7 @@ func TestCloudBuildAlone(t *testing.T) {
 	}
 }
 
-// A commit to another stack is deployed at once.
+// TestCloudBuildAtOnce checks that a commit to a stack without protection is deployed at once.
 func TestCloudBuildAtOnce(t *testing.T) {
 	result := mustRun(t, "sandbox", false, cloudBuildAlone(map[string]string{
 		"grpc-edge:deletionProtection": "false", "grpc-edge:promotedFrom": "", "grpc-edge:cloudBuildTokenSecret": "",
@@ -257,7 +257,8 @@ func TestCloudBuildAtOnce(t *testing.T) {
 	}
 }
 
-// A stack with another project's number would have workflows that cannot sign in.
+// TestWrongProjectNumber checks that another project's number is refused before anything is created
+// for CI, as workflows could not sign in.
 func TestWrongProjectNumber(t *testing.T) {
 	result, err := run(t, "sandbox", false, deliveryWith(map[string]string{"grpc-edge:projectNumber": "1"}))
 	want := `grpc-edge:projectNumber is "1"; it must be "` + projectNumber + `", the number of project sandbox-project; set it with: pulumi config set`

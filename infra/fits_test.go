@@ -18,8 +18,8 @@ type gkePods struct {
 	PerCluster map[string]int `yaml:"perCluster"`
 }
 
-// TestDevFits places the pods of dev, and one more of each as while all are replaced, on
-// nodes of e2-medium beside GKE's own pods.
+// TestDevFits places the pods of dev on nodes of e2-medium beside GKE's own pods, with one pod more
+// of each Deployment, as while all are replaced.
 func TestDevFits(t *testing.T) {
 	const offered = 940 // of e2-medium, as allocatable in sandbox/cluster has it
 	text, err := os.ReadFile(filepath.Join(root, "sandbox", "cluster", "gkepods.yaml"))

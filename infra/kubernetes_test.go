@@ -112,9 +112,9 @@ func TestOnlyPort443IsPublic(t *testing.T) {
 	}
 }
 
-// A rollout of a service waits until Envoy has found each new pod, and Pulumi waits for the
-// rollout. Nobody looks for Envoy's pods in DNS. Each of its two pods may wait 20 s for
-// services. All may take 120 s to start, in two waves.
+// TestRolloutsWait checks that a rollout of a service waits until Envoy has found each new pod, and
+// that Pulumi waits for the rollout. Nobody looks for Envoy's pods in DNS. Each of its two pods may
+// wait 20 s for services. All may take 120 s to start, in two waves.
 func TestRolloutsWait(t *testing.T) {
 	tests := []struct {
 		name, seconds, replicas string
@@ -158,7 +158,8 @@ func TestServicesHaveTheirLimitOfCalls(t *testing.T) {
 	}
 }
 
-// A NetworkPolicy rule without peers is open to all: there is one, for TLS.
+// TestNetworkPolicies compares all rules of the NetworkPolicies. A rule without peers is open to
+// all, and only the edge's rule for TLS has none.
 func TestNetworkPolicies(t *testing.T) {
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:otlpEndpoint": "http://collector.telemetry:4317"})
 	var rules []string
@@ -224,7 +225,8 @@ func names(value resource.PropertyValue) []string {
 	return slices.Compact(list)
 }
 
-// An update does not change the number of pods of a workload that Kubernetes scales.
+// TestAutoscalers checks that the program sets no number of pods for a workload that Kubernetes
+// scales, so that an update does not change it.
 func TestAutoscalers(t *testing.T) {
 	const kind = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 	result := mustRun(t, "sandbox", false, map[string]string{"grpc-edge:serviceReplicasMax": "7", "grpc-edge:scaleAtCpuMillicores": "300"})

@@ -44,7 +44,8 @@ func TestWhatIsSaidInEveryCase(t *testing.T) {
 	}
 }
 
-// The API drops empty fields, and a field that it drops is a permanent diff.
+// TestDashboardsSayNothingEmpty checks that dashboards have no empty fields. The API drops those,
+// and a field that it drops is a permanent diff.
 func TestDashboardsSayNothingEmpty(t *testing.T) {
 	for _, d := range mustRun(t, "dev", false, nil).ofType(t, "gcp:monitoring/dashboard:Dashboard") {
 		text := at(d.Inputs, "dashboardJson").StringValue()
@@ -56,7 +57,8 @@ func TestDashboardsSayNothingEmpty(t *testing.T) {
 	}
 }
 
-// The repository keeps three versions of each image, and never deletes those in use.
+// TestImagesInUseAreKept checks that the repository keeps as many versions of each image as
+// configured, and never deletes those in use.
 func TestImagesInUseAreKept(t *testing.T) {
 	stable := "sha256:" + strings.Repeat("5", 64)
 	result := mustRun(t, "sandbox", true, map[string]string{

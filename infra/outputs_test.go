@@ -39,7 +39,8 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-// A command names an authority that serves its method.
+// TestOutputsOfSeveralAuthorities checks that each command names an authority that serves its
+// method.
 func TestOutputsOfSeveralAuthorities(t *testing.T) {
 	outputs := mustRun(t, "sandbox", false, map[string]string{
 		"grpc-edge:authorities": `["grpc.example.com", "partners.example.com"]`,

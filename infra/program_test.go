@@ -54,7 +54,8 @@ func TestSecretsAreSecret(t *testing.T) {
 	}
 }
 
-// The provider asks the first API about the project while it enables the others.
+// TestResourceManagerIsEnabledFirst checks that Cloud Resource Manager is enabled before the other
+// APIs. The provider asks it about the project while it enables them.
 func TestResourceManagerIsEnabledFirst(t *testing.T) {
 	const first = "gcp:projects/service:Service project-cloudresourcemanager"
 	for _, r := range mustRun(t, "sandbox", false, nil).ofType(t, "gcp:projects/service:Service") {
@@ -118,8 +119,8 @@ func TestDeletionProtection(t *testing.T) {
 	}
 }
 
-// The name of the stack is part of the names of repositories, which allow only some
-// characters.
+// TestStackName checks that the name of a stack is refused if it cannot be part of the names of
+// repositories, which allow only some characters.
 func TestStackName(t *testing.T) {
 	c := &cloud{preview: true}
 	address := c.start(t)
@@ -135,7 +136,8 @@ func TestStackName(t *testing.T) {
 	}
 }
 
-// A preview of an empty project knows no address and no ID, but it knows every digest.
+// TestFirstPreview checks that a preview of an empty project shows every resource and every digest,
+// although it knows no address and no ID.
 func TestFirstPreview(t *testing.T) {
 	preview := mustRun(t, "sandbox", true, nil)
 	created := mustRun(t, "sandbox", false, nil)

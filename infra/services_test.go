@@ -260,8 +260,9 @@ func TestTelemetry(t *testing.T) {
 	}
 }
 
-// The platform's own objects have names that no service can have, where services have
-// objects of the kind. The service account is one that Kubernetes makes.
+// TestNamesOfThePlatformAreReserved checks that no service can have the name of an object of the
+// platform's own, where services have objects of the kind. Kubernetes itself makes one of these,
+// the service account default.
 func TestNamesOfThePlatformAreReserved(t *testing.T) {
 	kinds, own := map[string]bool{}, map[string]bool{"kubernetes:core/v1:ServiceAccount default": true}
 	services := []string{"echo", "reverse", "shop", "stock"}
@@ -321,8 +322,9 @@ func TestRolesOfServices(t *testing.T) {
 	}
 }
 
-// A role keeps its name in the state whatever else the list has. A replacement under another
-// name would revoke it: it is the same binding of the project.
+// TestRolesOfServicesKeepTheirNames checks that a role keeps its name in the state whatever else
+// the list has. A replacement under another name would revoke it, since it is the same binding of
+// the project.
 func TestRolesOfServicesKeepTheirNames(t *testing.T) {
 	const a, b, conditional = `"roles/a"`, `"roles/b"`, `{"role": "roles/b", "condition": "true"}`
 	granted := func(roles ...string) map[string]string {
@@ -396,7 +398,8 @@ func ports(r registered, rule string) []int {
 	return list
 }
 
-// The edge does not serve a private service.
+// TestPrivateServicesHaveNoPlaceAtTheEdge checks that no ConfigMap and no printed command names a
+// private service.
 func TestPrivateServicesHaveNoPlaceAtTheEdge(t *testing.T) {
 	result := runShop(t, nil)
 	for _, r := range result.resources {

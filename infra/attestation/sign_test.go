@@ -59,7 +59,8 @@ func newKey(t *testing.T) (*ecdsa.PrivateKey, string) {
 	return key, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
-// TestSign is not parallel, as it replaces the transport of all requests.
+// TestSign checks that a signature of Cloud KMS is verified, a busy Cloud KMS is asked again, and
+// an error says what is missing. It replaces the transport of all requests, so it is not parallel.
 func TestSign(t *testing.T) {
 	key, public := newKey(t)
 	_, other := newKey(t)

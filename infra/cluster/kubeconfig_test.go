@@ -58,7 +58,8 @@ func TestKubeconfig(t *testing.T) {
 	}
 }
 
-// The DNS name of a control plane needs no authority but those that machines trust.
+// TestKubeconfigByName checks that a kubeconfig for the DNS name of a control plane names no
+// authority, as those that machines trust are enough.
 func TestKubeconfigByName(t *testing.T) {
 	t.Parallel()
 	got, err := renderKubeconfig("edge", "gke-1.us-central1.gke.goog", "")

@@ -17,8 +17,8 @@ func inAutopilot(t *testing.T, changes map[string]string) map[string]string {
 	return values
 }
 
-// The defaults in Pulumi.yaml of the keys about nodes are nobody's choice, so they are
-// accepted.
+// TestAutopilotTakesDefaults checks that Autopilot accepts the defaults in Pulumi.yaml of the keys
+// about nodes, since nobody chose them.
 func TestAutopilotTakesDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, inAutopilot(t, map[string]string{"grpc-edge:nodeSpot": "true", "grpc-edge:nodeCount": "1"}))

@@ -65,7 +65,8 @@ func TestCertificateOfSeveralNames(t *testing.T) {
 	}
 }
 
-// A plain private key is the first thing to fix, and hides no other problem.
+// TestPlaintextKey checks that a plain private key is reported instead of what else is wrong with
+// the key, and hides no other problem.
 func TestPlaintextKey(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -41,7 +41,7 @@ func sandbox(t *testing.T, changes map[string]string) map[string]string {
 	return values
 }
 
-// The stacks for real projects lack only what their user knows.
+// TestStacksAreValid checks that the stacks for real projects lack only what their user knows.
 func TestStacksAreValid(t *testing.T) {
 	t.Parallel()
 	for stack, want := range map[string]string{
@@ -298,7 +298,7 @@ func TestAllWrongKeysAtOnce(t *testing.T) {
 	}
 }
 
-// The schema that editors read matches what the program reads.
+// TestSchemaIsUpToDate checks that the schema that editors read matches what the program reads.
 func TestSchemaIsUpToDate(t *testing.T) {
 	t.Parallel()
 	want, err := StackSchema("../..")
@@ -379,7 +379,8 @@ func TestDockerHub(t *testing.T) {
 	}
 }
 
-// Pods of a spot machine have no time for what a longer period is for.
+// TestSpotMachinesCutTheirPodsShort checks that there is a warning if the pods of a spot machine
+// are given more time to end than the machine has.
 func TestSpotMachinesCutTheirPodsShort(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

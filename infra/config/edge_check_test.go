@@ -51,7 +51,8 @@ func TestCheckEdge(t *testing.T) {
 	}
 }
 
-// The keys in edgeKeys are declared.
+// TestEdgeKeysAreDeclared checks that Pulumi.yaml declares the keys in edgeKeys, and that Envoy's
+// configuration has the fields.
 func TestEdgeKeysAreDeclared(t *testing.T) {
 	t.Parallel()
 	declared := configtest.Load(t, "../..", "")

@@ -36,7 +36,7 @@ func loadServices(t *testing.T, declared, changes map[string]string, secret bool
 	return c, r.err()
 }
 
-// The stack's own keys are the defaults of services.
+// TestServicesTakeTheStacksDefaults checks that the stack's own keys are the defaults of services.
 func TestServicesTakeTheStacksDefaults(t *testing.T) {
 	t.Parallel()
 	c, err := loadServices(t, map[string]string{"plain": "", "large": "memory: 1Gi\nmaxCalls: 5"}, map[string]string{
@@ -94,7 +94,7 @@ func TestServicesNeedWhatIsOff(t *testing.T) {
 	}
 }
 
-// TestNamesInZones checks that Zone-aware routing gives each public service a further name in each
+// TestNamesInZones checks that zone-aware routing gives each public service a further name in each
 // zone.
 func TestNamesInZones(t *testing.T) {
 	t.Parallel()

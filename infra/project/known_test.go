@@ -83,7 +83,8 @@ func TestWaitKnown(t *testing.T) {
 	waitKnown(t.Context(), urls, "token", time.Hour, tell) // nobody answers: nothing to wait for
 }
 
-// A user's credentials without a quota project stay refused, whatever is enabled.
+// TestNoWaitForGooglesOwnProject checks that nobody waits for an API that is disabled in Google's
+// own project: a user's credentials without a quota project stay refused, whatever is enabled.
 func TestNoWaitForGooglesOwnProject(t *testing.T) {
 	for consumer, want := range map[string]bool{"projects/764086051850": false, "projects/123456789012": true} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -57,7 +57,8 @@ func (h held) RoundTrip(request *http.Request) (*http.Response, error) {
 	return nil, errors.New("released")
 }
 
-// A resource and a function that take Ready come after the last API has answered.
+// TestReadyWaitsForAnswers checks that a resource and a function that take Ready come after the
+// last API has answered.
 func TestReadyWaitsForAnswers(t *testing.T) {
 	before := remote.DefaultTransport
 	defer func() { remote.DefaultTransport = before }()

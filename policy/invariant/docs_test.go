@@ -15,7 +15,7 @@ const (
 	end   = "<!-- rules: end -->\n"
 )
 
-// The documentation matches the table of rules.
+// TestDocs checks that the documentation matches the table of rules.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(docs)

@@ -288,7 +288,8 @@ func TestForbiddenTypes(t *testing.T) {
 	}
 }
 
-// A Deployment that is scaled has no replicas set.
+// TestScaledWorkloadsNeedABudget checks that a Deployment with an autoscaler needs a disruption
+// budget, although it has no replicas set. Without an autoscaler it is one pod and needs none.
 func TestScaledWorkloadsNeedABudget(t *testing.T) {
 	t.Parallel()
 	var list []Resource
@@ -310,7 +311,8 @@ func TestScaledWorkloadsNeedABudget(t *testing.T) {
 	}
 }
 
-// A stack with a signing key requires signatures.
+// TestSigningIsRequired checks that a stack with a signing key must require signatures, and that
+// others need not.
 func TestSigningIsRequired(t *testing.T) {
 	t.Parallel()
 	list := with(t, "Policy admission", "defaultAdmissionRule.evaluationMode", "ALWAYS_ALLOW")
@@ -324,7 +326,7 @@ func TestSigningIsRequired(t *testing.T) {
 	}
 }
 
-// A pod that declares that it calls the API may have a token.
+// TestDeclaredToken checks that a pod may have a token if it declares that it calls the API.
 func TestDeclaredToken(t *testing.T) {
 	t.Parallel()
 	list := with(t, "Deployment app", "spec.template.metadata.annotations", map[string]any{needsToken: "reads its own ConfigMap"})
