@@ -97,7 +97,7 @@ func TestFilesRefusesAccess(t *testing.T) {
 const jwks = `{"keys":[{"kty":"EC","crv":"P-256","kid":"one","alg":"ES256",` +
 	`"x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}` // RFC 7515, A.3.1
 
-// guarded has issuers, and rules for its services.
+// guarded returns a configuration that has issuers, and rules for its services.
 func guarded(t testing.TB) envoy.Config {
 	t.Helper()
 	config := tutorial(t)
@@ -113,7 +113,7 @@ func guarded(t testing.TB) envoy.Config {
 	return config
 }
 
-// certificate is one in PEM, of an authority or not.
+// certificate returns a certificate in PEM, of an authority or not.
 func certificate(t testing.TB, authority bool) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -27,7 +27,8 @@ func shelves(t *testing.T, first, second string) Config {
 	}}}.withDefaults()
 }
 
-// TestDescriptorSet reads it in the order of its files, as Envoy does.
+// TestDescriptorSet checks that each file of the set comes after those that it imports, as Envoy
+// reads the files in order.
 func TestDescriptorSet(t *testing.T) {
 	t.Parallel()
 	var names []protoreflect.FullName

@@ -35,8 +35,8 @@ func many(n int) []hpack.HeaderField {
 	return fields
 }
 
-// The results of a stream that has been given up. A gRPC client makes INTERNAL of
-// the first.
+// The results of a stream that Envoy has reset. A gRPC client reports the first as
+// INTERNAL.
 const (
 	reset   = "RST_STREAM INTERNAL_ERROR"
 	invalid = "RST_STREAM PROTOCOL_ERROR"

@@ -62,8 +62,8 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
-// TestRulesByAuthority calls one service by three names: one is for some clients, one for
-// all, and by the third only what has a rule of its own is served.
+// TestRulesByAuthority calls one service by three names. The first is for some clients and the
+// second for all. By the third, only a method with a rule of its own is served.
 func TestRulesByAuthority(t *testing.T) {
 	t.Parallel()
 	const narrow, open = "narrow.example.com", "open.example.com"

@@ -43,7 +43,7 @@ func startPods(t *testing.T) *pods {
 	return startPodsWith(t, func(*nameServer, *envoy.Config) {})
 }
 
-// startPodsWith also changes the names and the configuration.
+// startPodsWith starts the pods after a change of the names and the configuration.
 func startPodsWith(t *testing.T, change func(*nameServer, *envoy.Config)) *pods {
 	t.Helper()
 	p := &pods{hosts: []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}}
@@ -103,8 +103,8 @@ func callCount(ctx context.Context, connection *grpc.ClientConn) error {
 	return connection.Invoke(ctx, count, &emptypb.Empty{}, &emptypb.Empty{})
 }
 
-// TestOneConnectionIsSharedEvenly also shows that ready means ready: all pods
-// are known and checked when Envoy says so.
+// TestOneConnectionIsSharedEvenly checks that the calls of one connection are spread evenly over
+// all pods. The calls begin when Envoy is ready, so it must know and have checked all pods by then.
 func TestOneConnectionIsSharedEvenly(t *testing.T) {
 	t.Parallel()
 	p := startPods(t)
@@ -392,8 +392,8 @@ func TestVanishedPod(t *testing.T) {
 func (e *edge) expectProbes(t *testing.T, port uint32) {
 	t.Helper()
 	// sl local_address rem_address st tx_queue:rx_queue tr:tm->when; a connection
-	// in state 01 is established, and timer 02 is that of keepalive, if there is
-	// nothing to be sent again (Linux, Documentation/networking/proc_net_tcp.rst).
+	// in state 01 is established, and timer 02 is that of keepalive, unless
+	// something waits for retransmission (Linux, Documentation/networking/proc_net_tcp.rst).
 	probed := regexp.MustCompile(fmt.Sprintf(`(?m)^ *\d+: [0-9A-F]+:[0-9A-F]+ 0100007F:%04X 01 [0-9A-F:]+ 02:`, port))
 	eventually(t, callLimit, func() error {
 		sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", e.process.Pid))

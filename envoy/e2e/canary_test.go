@@ -52,9 +52,8 @@ func (r *release) split(t *testing.T, connection *grpc.ClientConn, n int, pairs 
 	return stable, r.canary.calls.Load()
 }
 
-// TestCanaryWeight compares with the binomial distribution: with a weight of 10 %,
-// 1000 calls are 60 to 140 for the canary but once in 40,000 times (4.2 standard
-// deviations of 9.5).
+// TestCanaryWeight compares the split with the binomial distribution: with a weight of 10 %, the
+// canary gets 60 to 140 of 1000 calls, except once in 40,000 runs (4.2 standard deviations of 9.5).
 func TestCanaryWeight(t *testing.T) {
 	t.Parallel()
 	r := startRelease(t, envoy.Canary{Weight: 10})
@@ -84,9 +83,8 @@ func TestCanaryHeader(t *testing.T) {
 	}
 }
 
-// TestCanaryWithoutPods checks that the stable version takes the canary's share while that has no
-// healthy pod, at first one that finishes its calls, then none at all, and that no call fails
-// meanwhile.
+// TestCanaryWithoutPods checks that the stable version takes the canary's share while the canary
+// has no healthy pod, and then no pod at all. No call fails meanwhile.
 func TestCanaryWithoutPods(t *testing.T) {
 	t.Parallel()
 	r := startRelease(t, envoy.Canary{Weight: 100})

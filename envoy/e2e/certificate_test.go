@@ -76,7 +76,7 @@ func (a *authority) issue(t *testing.T, dir string) int64 {
 	return a.issueOn(t, elliptic.P256(), dir)
 }
 
-// issueOn is issue with a key on this curve.
+// issueOn issues a certificate as issue does, with a key on this curve.
 func (a *authority) issueOn(t *testing.T, curve elliptic.Curve, dir string) int64 {
 	t.Helper()
 	a.serial++

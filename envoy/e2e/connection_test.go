@@ -21,8 +21,8 @@ import (
 
 var bidi = &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
 
-// waiting opens a stream, of silence, and returns what checks that it has not ended. The backend answers
-// it when the check begins.
+// waiting opens a stream without messages, and returns a function that checks that the stream is
+// still open. The backend answers the stream when the check begins.
 func waiting(t *testing.T, b *backend, connection *grpc.ClientConn, others func(stream grpc.ServerStream) error) (alive func(what string)) {
 	t.Helper()
 	answer := make(chan struct{})
@@ -83,8 +83,8 @@ func TestEndedStreamsKeepTheConnection(t *testing.T) {
 	alive("streams that the server ended")
 }
 
-// TestCancelledCallsKeepTheConnection has clients give up on a method that hangs. Envoy takes a connection with
-// many calls that are reset early for an attacker's.
+// TestCancelledCallsKeepTheConnection has clients give up on a method that hangs. Envoy by default
+// takes many early resets on a connection for an attack, and closes it.
 func TestCancelledCallsKeepTheConnection(t *testing.T) {
 	t.Parallel()
 	for name, give := range map[string]func(context.Context) (context.Context, context.CancelFunc){
@@ -128,7 +128,8 @@ func TestCancelledCallsKeepTheConnection(t *testing.T) {
 	}
 }
 
-// TestStalledUploadsStallNobody has a backend not read many streams of a client.
+// TestStalledUploadsStallNobody has a backend leave many streams of a client unread, while the
+// client makes other calls on the same connection.
 func TestStalledUploadsStallNobody(t *testing.T) {
 	t.Parallel()
 	config, b := oneBackend(t)

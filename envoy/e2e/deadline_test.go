@@ -62,8 +62,8 @@ func TestStreamsAreNotCut(t *testing.T) {
 	}
 }
 
-// callRaw makes a call as a client would that does not keep its own deadline, and
-// returns the headers of the answer and how long it took.
+// callRaw makes a call as a client that does not keep its own deadline, and returns the headers of
+// the answer and how long it took.
 func callRaw(t *testing.T, e *edge, method, timeout string) (http.Header, time.Duration) {
 	t.Helper()
 	emptyMessage := strings.NewReader("\x00\x00\x00\x00\x00")
@@ -139,8 +139,8 @@ func TestDeadlineIsCapped(t *testing.T) {
 	}
 }
 
-// TestNoDeadlineIsNoCap makes a call without a deadline that takes longer than
-// deadlines may.
+// TestNoDeadlineIsNoCap checks that a call without a deadline may take longer than the limit for
+// deadlines.
 func TestNoDeadlineIsNoCap(t *testing.T) {
 	t.Parallel()
 	const limit = 200 * time.Millisecond

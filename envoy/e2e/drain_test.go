@@ -21,9 +21,8 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// startTwo runs two Envoys in front of one backend, and a client of both, as
-// behind a load balancer: it connects to the first, and when that one
-// says that it goes, to the second.
+// startTwo runs two Envoys in front of one backend, and a client of both, as behind a load
+// balancer. The client connects to the first, and to the second once the first is no longer ready.
 func startTwo(t *testing.T, config envoy.Config) (first, second *edge, client *grpc.ClientConn) {
 	t.Helper()
 	first, second = start(t, config), start(t, config)
@@ -90,8 +89,7 @@ func startDrain(t *testing.T, e *edge, budget time.Duration) *lifecycle {
 	return l
 }
 
-// openStream starts a call that gets one message at once and then the end after
-// the time.
+// openStream starts a call that gets one message at once, and another and the end after the time.
 func openStream(t *testing.T, b *backend, client *grpc.ClientConn, lasts time.Duration) grpc.ClientStream {
 	t.Helper()
 	b.answer(func(stream grpc.ServerStream) error {

@@ -47,15 +47,15 @@ type edge struct {
 	stdout  lines
 }
 
-// start runs Envoy in front of the backends until the test ends. It returns once
-// Envoy says it is ready. In its files the test may replace what differs from an
-// image, as for strings.NewReplacer.
+// start runs Envoy in front of the backends until the test ends. It returns once Envoy says it is
+// ready. The pairs in replace change Envoy's files where they differ from the image, as for
+// strings.NewReplacer.
 func start(t *testing.T, config envoy.Config, replace ...string) *edge {
 	t.Helper()
 	return startWith(t, elliptic.P256(), config, replace...)
 }
 
-// startWith is start with the key of the first certificate on this curve.
+// startWith runs Envoy as start does, with the key of the first certificate on this curve.
 func startWith(t *testing.T, curve elliptic.Curve, config envoy.Config, replace ...string) *edge {
 	t.Helper()
 	e := &edge{config: prepare(t, config, replace...), ca: newAuthority(t)}
@@ -72,7 +72,7 @@ func startWith(t *testing.T, curve elliptic.Curve, config envoy.Config, replace 
 	go func() { exited <- command.Wait() }()
 	t.Cleanup(func() {
 		stop(t, command.Process, exited)
-		// Envoy warns here of what it will stop to accept.
+		// Envoy warns here of configuration that it will no longer accept.
 		if text := stderr.String(); t.Failed() || strings.Contains(text, "eprecated") {
 			t.Errorf("Envoy's log:\n%s", text)
 		}

@@ -110,7 +110,7 @@ func TestFiles(t *testing.T) {
 		}
 		e.expectBroken(t, h2, "/v1/files:break")
 	}
-	// What a page may send without asking is refused from a page, and taken from others.
+	// A type that a page may send without a preflight is refused from pages, and taken from others.
 	if response, body := e.rest(t, true, "POST", "/v1/files:upload", io.LimitReader(letters{}, 9), "Content-Type", "text/plain", "Origin", page); response.StatusCode != http.StatusUnsupportedMediaType {
 		t.Errorf("a page's text/plain = %s %s, want 415", response.Status, body)
 	}

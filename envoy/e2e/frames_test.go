@@ -78,7 +78,7 @@ func call(method string, more ...hpack.HeaderField) []hpack.HeaderField {
 	}, more...)
 }
 
-// encode makes them a block of HPACK.
+// encode encodes header fields as a block of HPACK.
 func (f *frames) encode(fields []hpack.HeaderField) []byte {
 	f.block.Reset()
 	for _, field := range fields {

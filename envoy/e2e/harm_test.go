@@ -145,7 +145,7 @@ func callTicks(ctx context.Context, connection *grpc.ClientConn) error {
 	return err
 }
 
-// expectNoEjection also checks that failures occurred that could have ejected a pod.
+// expectNoEjection checks that no pod was ejected, and that calls reached the pods.
 func (p *pods) expectNoEjection(t *testing.T) {
 	t.Helper()
 	p.stat(t, callLimit, "cluster.probe.outlier_detection.ejections_enforced_total", 0)
@@ -192,8 +192,9 @@ func TestTooLargeErrors(t *testing.T) {
 	end()
 }
 
-// largeErrors has backends answer with details of the size that they are asked for, and
-// begins a stream of another client to each. The result ends them, which must be OK.
+// largeErrors has backends answer with details of the size that they are asked for, and begins a
+// stream of another client to each. The function that it returns ends these streams, and checks
+// that each ends with OK.
 func (p *pods) largeErrors(t *testing.T) (end func()) {
 	t.Helper()
 	release, neighbours := make(chan struct{}), make(chan error)

@@ -23,7 +23,7 @@ type lifecycle struct {
 	log     lines
 }
 
-// startLifecycle builds it and runs its command.
+// startLifecycle builds the program lifecycle and runs its command.
 func startLifecycle(t *testing.T, e *edge, name string, budget time.Duration) *lifecycle {
 	t.Helper()
 	l := &lifecycle{ended: make(chan error, 1)}

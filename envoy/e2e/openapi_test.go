@@ -86,7 +86,7 @@ message Item {
 message Child { string name = 1; int64 size = 2; Child next = 3; }
 enum Colour { COLOUR_UNSPECIFIED = 0; COLOUR_RED = 1; }`
 
-// mirror answers with what it was asked; a method with a stream of replies, twice.
+// mirror answers with the request, or with two copies of it if the method streams replies.
 func mirror(service protoreflect.ServiceDescriptor) grpc.StreamHandler {
 	return func(_ any, stream grpc.ServerStream) error {
 		name, _ := grpc.MethodFromServerStream(stream)

@@ -113,8 +113,8 @@ func TestAdminIsOnLoopbackOnly(t *testing.T) {
 	}
 }
 
-// TestConnectionLimit fills Envoy with idle clients. Probes must still pass, or
-// Kubernetes would take the load for an illness, and not undo the limit.
+// TestConnectionLimit fills Envoy with idle clients. Probes must still pass, or Kubernetes would
+// take an Envoy that is full for an unhealthy one, which does not free a connection.
 func TestConnectionLimit(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)
@@ -150,7 +150,7 @@ func TestConnectionLimit(t *testing.T) {
 		return err
 	})
 
-	// Envoy counts here when its number of all connections went wrong.
+	// Envoy counts here how often it failed to update its number of connections.
 	_, stats, err := get(http.MethodGet, e.adminURL("/stats?filter=global_downstream_max_connections"))
 	if err != nil || !strings.Contains(stats, ".failed_updates: 0\n") {
 		t.Errorf("the count of connections is off (%v):\n%s", err, stats)

@@ -82,8 +82,8 @@ func TestEveryWayIsGuarded(t *testing.T) {
 	}
 }
 
-// TestEveryWayTakesFromOneBucket calls by all ways in turn, at first a method with a rate and
-// then, from one address, one without.
+// TestEveryWayTakesFromOneBucket calls by all ways in turn: a method with a rate, and then a method
+// without one from a single address. All ways take tokens from the same bucket.
 func TestEveryWayTakesFromOneBucket(t *testing.T) {
 	t.Parallel()
 	e := start(t, guardedLibrary(t))
@@ -111,7 +111,7 @@ func TestEveryWayTakesFromOneBucket(t *testing.T) {
 	}
 }
 
-// guardedLibrary has a guard of every kind.
+// guardedLibrary returns a configuration of the library that has a guard of every kind.
 func guardedLibrary(t *testing.T) envoy.Config {
 	t.Helper()
 	config := libraryConfig(t)

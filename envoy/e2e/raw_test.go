@@ -24,8 +24,8 @@ type reply struct {
 	header  http.Header
 }
 
-// raw calls a method by hand, to send what no gRPC client would. What change does
-// to the request is sent as it is.
+// raw calls a method by hand, to send what no gRPC client would. It sends the request exactly as
+// change leaves it.
 func (e *edge) raw(t *testing.T, method string, change func(*http.Request)) (reply, error) {
 	t.Helper()
 	return e.rawBy(t, e.browser(t, true), method, change)
@@ -83,7 +83,7 @@ func webTrailer(t *testing.T, contentType string, body []byte) http.Header {
 	return http.Header(header)
 }
 
-// web makes it a request that is not gRPC.
+// web makes a request one that is not gRPC.
 func web(request *http.Request) {
 	request.Header.Set("Content-Type", "application/json")
 }

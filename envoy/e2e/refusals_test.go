@@ -117,7 +117,7 @@ func startUsers(t *testing.T, change func(*envoy.Config)) *edge {
 	return e
 }
 
-// TestRESTInput sends requests that Envoy by itself handles otherwise than other servers of
+// TestRESTInput sends requests that Envoy by itself handles differently from other servers of
 // google.api.http. Each answer must contain want.
 func TestRESTInput(t *testing.T) {
 	t.Parallel()

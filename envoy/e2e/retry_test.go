@@ -68,8 +68,8 @@ func TestRepeatableCallsAreTriedElsewhere(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotRepeated has all pods answer UNAVAILABLE to calls of which a second
-// might do harm, or cannot be sent.
+// TestWhatIsNotRepeated has all pods answer UNAVAILABLE. Calls are not retried if a second one
+// might do harm, or if Envoy cannot send them again.
 func TestWhatIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	const upload = "/test.Uploads/Upload"

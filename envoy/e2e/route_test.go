@@ -142,8 +142,8 @@ func TestUnroutedPaths(t *testing.T) {
 	}
 }
 
-// TestPathHasOneSpelling sends others, which a backend might read as a method whose
-// rule they do not have.
+// TestPathHasOneSpelling sends other spellings of a path, which a backend might read as a method
+// whose rule they do not have.
 func TestPathHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	config, backend := oneBackend(t)
@@ -162,8 +162,9 @@ func TestPathHasOneSpelling(t *testing.T) {
 	}
 }
 
-// TestManyServices reaches methods of the first and of the last of many services: one that may be
-// repeated and has a route of its own, one that shares that of its service, and one that the edge does not know.
+// TestManyServices calls methods of the first and the last of many services: one that may be
+// retried and has a route of its own, one that shares the route of its service, and two that the
+// edge does not know.
 func TestManyServices(t *testing.T) {
 	t.Parallel()
 	const many = 50

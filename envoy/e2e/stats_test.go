@@ -101,8 +101,8 @@ func TestCallsThatBreakOffAreCounted(t *testing.T) {
 	})
 }
 
-// TestUnknownMethodsMakeNoMetrics calls methods of ever new names, which must not
-// fill Envoy's memory.
+// TestUnknownMethodsMakeNoMetrics calls 1000 methods that do not exist, whose names must not fill
+// Envoy's memory.
 func TestUnknownMethodsMakeNoMetrics(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)
@@ -147,7 +147,7 @@ func (e *edge) metrics(t *testing.T) string {
 	return text
 }
 
-// expectMetrics looks for lines that begin so.
+// expectMetrics checks that the metrics have lines with these beginnings.
 func (e *edge) expectMetrics(want ...string) error {
 	_, text, err := get(http.MethodGet, e.metricsURL())
 	if err != nil {

@@ -204,8 +204,7 @@ func callOnce(ctx context.Context, e *edge) error {
 	return err
 }
 
-// TestCipherSuites has a certificate for ECDSA, so that suites for RSA are out of
-// question here.
+// TestCipherSuites has a certificate for ECDSA, so that no suite for RSA can be chosen.
 func TestCipherSuites(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)
@@ -315,8 +314,8 @@ func identitySeen(t *testing.T, connection *grpc.ClientConn) (string, error) {
 	return "", nil
 }
 
-// TestSessionResumption has a client come back with a ticket. With client
-// certificates that would spare it the proof that its own is still good.
+// TestSessionResumption has a client return with a session ticket. Envoy must not accept it where
+// it requires client certificates: the client would not have to prove that its own is still good.
 func TestSessionResumption(t *testing.T) {
 	t.Parallel()
 	for _, ca := range []string{"", newAuthority(t).pem()} {

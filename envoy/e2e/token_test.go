@@ -194,7 +194,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestClaimsReachTheBackend also forges them along with a good token.
+// TestClaimsReachTheBackend sends forged claims along with a good token, and checks that the
+// backend gets the token's claims and not the token.
 func TestClaimsReachTheBackend(t *testing.T) {
 	t.Parallel()
 	key := newECKey(t)

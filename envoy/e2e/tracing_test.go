@@ -176,7 +176,8 @@ func TestCollectorIsNotNeeded(t *testing.T) {
 	}
 }
 
-// A caller who decided against a trace gets none, whatever Envoy would draw.
+// TestTraceIsTheCallersDecision checks that no span is sent for a call whose caller decided against
+// a trace, while Envoy samples all others.
 func TestTraceIsTheCallersDecision(t *testing.T) {
 	t.Parallel()
 	e, c := startTraced(t, 100)

@@ -46,7 +46,8 @@ func TestGRPCWeb(t *testing.T) {
 	}
 }
 
-// TestGRPCWebErrors gives a page the status of gRPC whoever makes it.
+// TestGRPCWebErrors checks that a page gets the status of gRPC, whether the backend or Envoy sets
+// it.
 func TestGRPCWebErrors(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)
