@@ -259,7 +259,8 @@ func TestProtosWithoutSpec(t *testing.T) {
 	}
 }
 
-// A Secret holds all values of a service.
+// TestSecretsTogetherAreTooLarge checks the size of all values of a service together, since one
+// Secret holds them.
 func TestSecretsTogetherAreTooLarge(t *testing.T) {
 	t.Parallel()
 	root := repository(t, map[string]string{"shop": "secrets: {A: {}, B: {}}"})

@@ -146,8 +146,9 @@ func testArrivals(promptly, longest time.Duration, slow int) *arrivals {
 	}
 }
 
-// TestManyRequestsAreCancelledWhileMemoryIsShort has one caller send half of many requests, a second of
-// a few, and a third of more than a few, yet much fewer than the first.
+// TestManyRequestsAreCancelledWhileMemoryIsShort has three callers send half of each request: the
+// first of many, the second of a few, and the third of a few more than the second. Only requests of
+// the first are cancelled.
 func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 	t.Parallel()
 	a := testArrivals(time.Hour, time.Hour, 1)
@@ -187,8 +188,8 @@ func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 // half is the beginning of a message of 16 bytes, and rest the end.
 var half, rest = []byte{0, 0, 0, 0, 16, 0x12, 14}, append([]byte{0x12, 12}, "twelve bytes"...)
 
-// TestSlowRequestsAreBounded has one caller send half of more requests than it may, then another
-// more than are left.
+// TestSlowRequestsAreBounded has one caller send half of more requests than it may, and then
+// another send half of more than are left. Its two addresses are of one network.
 func TestSlowRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	a := testArrivals(20*time.Millisecond, time.Hour, 4)
@@ -223,7 +224,8 @@ func TestSlowRequestsAreBounded(t *testing.T) {
 	a.counted(t, 0)
 }
 
-// TestRequestsThatNeverArriveEnd has a request of a call, and of a stream of the server.
+// TestRequestsThatNeverArriveEnd checks that a request which never arrives is cancelled, of a unary
+// call and of a stream of replies.
 func TestRequestsThatNeverArriveEnd(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{unaryPath, outputPath} {
@@ -237,7 +239,8 @@ func TestRequestsThatNeverArriveEnd(t *testing.T) {
 	}
 }
 
-// TestHandlersMayBeSlow checks that only the arrival of a request counts, and no stream of a client.
+// TestHandlersMayBeSlow checks that only the time in which a request arrives counts: neither a slow
+// handler nor a client's open stream is cancelled.
 func TestHandlersMayBeSlow(t *testing.T) {
 	t.Parallel()
 	a := testArrivals(5*time.Millisecond, 10*time.Millisecond, 1)

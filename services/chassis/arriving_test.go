@@ -45,8 +45,8 @@ func TestBlame(t *testing.T) {
 	}
 }
 
-// TestBlameLeavesAFew blames a caller until a few requests are left, and another only when the memory
-// of those may be free.
+// TestBlameLeavesAFew checks that a caller is blamed until it has only a few requests left. Another
+// caller is blamed only once the memory of those requests may be free.
 func TestBlameLeavesAFew(t *testing.T) {
 	t.Parallel()
 	c := callers{promptly: time.Second}

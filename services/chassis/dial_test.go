@@ -169,7 +169,8 @@ func TestDialBalancesOverThePodsThereAre(t *testing.T) {
 	}
 }
 
-// TestDialSkipsAPodThatIsNotHealthy asks a pod that DNS lists and that would answer.
+// TestDialSkipsAPodThatIsNotHealthy has a pod stop being healthy. It gets no more calls, although
+// DNS lists it and it would still answer.
 func TestDialSkipsAPodThatIsNotHealthy(t *testing.T) {
 	t.Parallel()
 	ctx, c := patient(t), newCluster(t)
@@ -219,7 +220,7 @@ func (l *load) start(ctx context.Context, client grpc_testing.TestServiceClient)
 func (l *load) repeat(ctx context.Context, call func(context.Context) error) {
 	l.done.Go(func() {
 		for ctx.Err() == nil {
-			// A call under way when the load ends is let finish.
+			// A call under way when the load ends may finish.
 			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 			err := call(bounded)
 			cancel()

@@ -153,7 +153,9 @@ func TestTraceThatCannotBePassedOn(t *testing.T) {
 	}
 }
 
-// Not parallel: environment and providers are global.
+// TestDialPassesItsOwnSpanOn checks that calls to another service carry the trace of the caller,
+// with a span of this service as the parent. It is not parallel, as environment and providers are
+// global.
 func TestDialPassesItsOwnSpanOn(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", startCollector(t).address)
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")

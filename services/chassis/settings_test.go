@@ -60,7 +60,7 @@ func TestReadSettings(t *testing.T) {
 	}
 }
 
-// wrong are values that are refused, and a part of what is said to each.
+// wrong lists values that are refused, with a part of each error.
 var wrong = []struct{ name, value, allowed string }{
 	{"PORT", "0", "1 to 65535"},
 	{"PORT", "65536", "1 to 65535"},

@@ -115,7 +115,8 @@ const (
 	traceparent = "00-" + traceID + "-b7ad6b7169203331-01"
 )
 
-// Not parallel, as are all tests here: environment and providers are global.
+// TestTelemetryIsExportedWhenAskedFor checks that traces and metrics are exported only if the
+// environment asks for them. No test here is parallel, as environment and providers are global.
 func TestTelemetryIsExportedWhenAskedFor(t *testing.T) {
 	for name, test := range map[string]struct {
 		environment     map[string]string // ADDRESS stands for the collector's

@@ -24,7 +24,7 @@ const (
 	unknown    = grpc_health_v1.HealthCheckResponse_SERVICE_UNKNOWN
 )
 
-// closedAddress is one where nothing listens.
+// closedAddress returns an address where nothing listens.
 func closedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", anyPort)
@@ -35,7 +35,7 @@ func closedAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// silentAddress is one where connections are made, and nothing is ever said.
+// silentAddress returns an address that accepts connections and never answers.
 func silentAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", anyPort)

@@ -99,7 +99,7 @@ func pack(t *testing.T, content []byte) (path string) {
 	return path
 }
 
-// startDirectory starts it for the service served, at the target.
+// startDirectory starts the directory for the service served, with the target as its backend.
 func startDirectory(t *testing.T, target string) *grpc.ClientConn {
 	t.Helper()
 	return chassistest.Start(t, "BACKENDS="+served+"="+target,

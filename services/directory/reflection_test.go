@@ -68,7 +68,7 @@ func TestReflectionDescribesTheSetAndNothingElse(t *testing.T) {
 		served:                                {"grpc/testing/test.proto", "grpc/testing/empty.proto", "grpc/testing/messages.proto"},
 		"grpc.health.v1.Health":               {"grpc/health/v1/health.proto"},
 		"grpc.reflection.v1.ServerReflection": {"grpc/reflection/v1/reflection.proto"},
-		// In this program, by its libraries, and not in the set.
+		// The program's libraries have these, and the set does not.
 		"google.protobuf.Any": nil,
 		"opentelemetry.proto.collector.trace.v1.TraceService": nil,
 		"no.Such": nil,
