@@ -67,7 +67,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// A machine that slows down from round to round changes no ratio.
+// TestRatio checks that a machine that slows down from round to round changes no ratio.
 func TestRatio(t *testing.T) {
 	t.Parallel()
 	if got := Ratio([]Figures{{CPU: 80}, {CPU: 160}, {CPU: 300}}, []Figures{{CPU: 100}, {CPU: 200}, {CPU: 400}}); got != .8 {

@@ -74,7 +74,8 @@ func TestSavedByPulumi(t *testing.T) {
 	}
 }
 
-// TestNoCredentials is not parallel, as it sets the environment.
+// TestNoCredentials checks that a run without credentials fails with the command that gets some. It
+// sets the environment, so it is not parallel.
 func TestNoCredentials(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "missing.json"))
 	err := run(t.Context(), defaults, strings.NewReader(""), &strings.Builder{})

@@ -97,7 +97,8 @@ func TestWhatIsKeptForACommit(t *testing.T) {
 	refused("another image was tried", "abc", "dev", `image echo: sha256:b was tried, ["sha256:a"] is planned`)
 }
 
-// A job that is no build of Cloud Build keeps nothing, and needs no gcloud.
+// TestNothingIsKeptWithoutACommit checks that a job which is no build of Cloud Build keeps nothing
+// and needs no gcloud.
 func TestNothingIsKeptWithoutACommit(t *testing.T) {
 	_, prod, _ := newJobs(t)
 	t.Setenv("PATH", "")

@@ -93,7 +93,8 @@ func echoOfCreate(t *testing.T) string {
 	return text[at+len("/echo@"):][:len("sha256:")+64]
 }
 
-// A pull request that changes documents alone is not previewed.
+// TestPlanOfWhatIsNotTouched checks that a pull request is not previewed if it changes only
+// documents or the configuration of another stack.
 func TestPlanOfWhatIsNotTouched(t *testing.T) {
 	j, f := newPlanned(t, "update"), hub(t)
 	git := func(args ...string) {

@@ -295,7 +295,8 @@ func TestCheckFindsWhatIsStale(t *testing.T) {
 	}
 }
 
-// TestProtosWithoutSpec has a folder that would be no service, silently.
+// TestProtosWithoutSpec checks that a folder with protos and without service.yaml is an error. It
+// would otherwise be ignored silently.
 func TestProtosWithoutSpec(t *testing.T) {
 	t.Parallel()
 	root := repository(t, map[string]string{"services/a/service.yaml": "", "services/b/v1/b.proto": ""})
@@ -306,7 +307,8 @@ func TestProtosWithoutSpec(t *testing.T) {
 	}
 }
 
-// TestCopiesOfImports has copies of what may be imported, as many repositories do.
+// TestCopiesOfImports checks that copies of protos which are provided are refused, although many
+// repositories have them.
 func TestCopiesOfImports(t *testing.T) {
 	t.Parallel()
 	for copied, original := range map[string]string{

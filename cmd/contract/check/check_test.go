@@ -24,7 +24,7 @@ func good() *v1.ConfigFile {
 	}
 }
 
-// cases are changes to that configuration, with a part of what is said to each; empty for nothing.
+// cases lists changes to that configuration, with a part of the problem that each causes; empty for none.
 var cases = map[string]struct {
 	change  func(*v1.ConfigFile)
 	want    string
@@ -67,7 +67,8 @@ func TestCommand(t *testing.T) {
 	expect(t, Config(file, "amd64", []string{"/bin/cart"}), "", false)
 }
 
-// expect wants one problem with a text and of a kind, or none.
+// expect checks that there is one problem with this text and of this kind, or none if the text is
+// empty.
 func expect(t *testing.T, got []Problem, want string, warning bool) {
 	t.Helper()
 	if want == "" {

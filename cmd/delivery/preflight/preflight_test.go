@@ -18,8 +18,8 @@ import (
 
 const root = "../../.."
 
-// TestStacks: every stack of the repository and of infra/variants.yaml, and among them every
-// key that Pulumi.yaml declares.
+// TestStacks checks that every stack of the repository and of infra/variants.yaml is previewed, and
+// that together they set every key that Pulumi.yaml declares.
 func TestStacks(t *testing.T) {
 	t.Parallel()
 	stacks, err := Stacks(root)

@@ -181,7 +181,8 @@ func TestNoSecret(t *testing.T) {
 	}
 }
 
-// A reviewer's page must not be changed by what a contributor writes.
+// TestNothingBreaksOut checks that text which a contributor writes cannot change the page that a
+// reviewer reads.
 func TestNothingBreaksOut(t *testing.T) {
 	t.Parallel()
 	d := one(t, "update", "kubernetes:core/v1:ConfigMap", "{\"a\":\"b\"}", "{\"a\":\"x\\n```\\n</details><script>@someone\"}")
@@ -194,7 +195,8 @@ func TestNothingBreaksOut(t *testing.T) {
 	}
 }
 
-// A change without a diff stands in line with those that have one, and is not a part of the HTML before it.
+// TestLineAfterDetails checks that a change without a diff is rendered like those that have one,
+// and not as part of the HTML before it.
 func TestLineAfterDetails(t *testing.T) {
 	t.Parallel()
 	d := one(t, "update", "kubernetes:core/v1:ConfigMap", `{"a":"b"}`, `{"a":"c"}`)
