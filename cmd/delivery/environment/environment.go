@@ -131,8 +131,8 @@ func Delivered(root string) ([]string, error) {
 }
 
 // noStack matches files that change no stack. Everything else may: the program has
-// cmd/contract in it.
-var noStack = regexp.MustCompile(`^(docs|test|bench|measure|internal/stackfile|sandbox|tools|\.github|\.ci|cmd/(bootstrap|configuration|delivery|licences|outdated|protos|service))/|^[^/]*\.md$|_test\.go$|/testdata/|^(Makefile|\.gitignore|\.golangci\.yaml|cloudbuild\.yaml|buf\..*|.*\.mk)$`)
+// cmd/contract and internal in it.
+var noStack = regexp.MustCompile(`^(docs|test|bench|measure|sandbox|tools|\.github|\.ci|\.devcontainer|cmd/(bootstrap|configuration|delivery|licences|outdated|protos|service))/|^[^/]*\.md$|_test\.go$|/testdata/|^(Makefile|LICENSE|\.gitignore|\.editorconfig|\.golangci\.yaml|cloudbuild\.yaml|buf\..*|.*\.mk)$`)
 
 // Touched returns the stacks that a change of files can affect. A stack's own file affects
 // that stack. Anything in the program, its policies or its images affects all.

@@ -120,6 +120,8 @@ func TestTouched(t *testing.T) {
 		"a service":                {[]string{"services/echo/handlers.go"}, all},
 		"a module":                 {[]string{"go.work.sum"}, all},
 		"what the program imports": {[]string{"cmd/contract/check/check.go"}, all},
+		"how stacks are read":      {[]string{"internal/stackfile/edit.go"}, all},
+		"what an editor uses":      {[]string{".devcontainer/Dockerfile", ".editorconfig", "LICENSE"}, []string{}},
 		"a policy":                 {[]string{"policy/invariant/pods.go"}, all},
 		"a file with a stack name": {[]string{"infra/Pulumi.dev.yaml"}, all},
 	}
