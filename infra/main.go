@@ -186,7 +186,7 @@ func (s *stack) deliver(ctx *pulumi.Context) (err error) {
 	c := s.config
 	s.delivery, err = delivery.New(ctx, "delivery", &delivery.Args{
 		Delivery: c.Delivery,
-		Project:  c.Project, Region: c.Region, Stack: ctx.Stack(), PoolID: ctx.Project() + "-" + ctx.Stack(),
+		Project:  c.Project, Region: c.Region, Stack: ctx.Stack(),
 		NodeAccount: s.nodes.Email, KMSKey: c.KMSKey, SigningKey: c.SigningKey.Key, Approve: c.DeletionProtection,
 		ServiceRoles: c.ServiceRoles(), ServiceSecrets: c.ServiceSecrets(), Ready: s.ready,
 	}, s.ready)

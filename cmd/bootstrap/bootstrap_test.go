@@ -20,6 +20,8 @@ import (
 	"golang.org/x/oauth2"
 	"google.golang.org/api/option"
 	"gotest.tools/v3/golden"
+
+	"example.com/grpc-edge/internal/deliverynames"
 )
 
 // one is one run of the command in a test.
@@ -44,7 +46,7 @@ func ready(t *testing.T, f *fake, file string) {
 	for _, api := range apis {
 		f.on[api] = true
 	}
-	name := bucketName(fakeProject)
+	name := deliverynames.Bucket(fakeProject)
 	f.buckets[name] = merge(newBucket(name, fakeNumber), object{
 		"location":         "US-CENTRAL1",
 		"iamConfiguration": object{"publicAccessPrevention": "enforced", "uniformBucketLevelAccess": object{"enabled": true}},
@@ -102,7 +104,7 @@ const keyPath = "projects/my-project/locations/us-central1/keyRings/pulumi/crypt
 
 func setBucket(patch object) func(*testing.T, *fake, string) {
 	return cloudly(func(f *fake) {
-		f.buckets[bucketName(fakeProject)] = merge(f.buckets[bucketName(fakeProject)], patch)
+		f.buckets[deliverynames.Bucket(fakeProject)] = merge(f.buckets[deliverynames.Bucket(fakeProject)], patch)
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"google.golang.org/api/storage/v1"
+
+	"example.com/grpc-edge/internal/deliverynames"
 )
 
 // bucketRole is a role that may create and change buckets.
@@ -25,8 +27,6 @@ const (
 	softDeleteDays = 7
 	day            = 24 * 60 * 60
 )
-
-func bucketName(project string) string { return project + "-pulumi-state" }
 
 // setting describes a property that the bucket must have.
 type setting struct {
@@ -104,7 +104,7 @@ func days(seconds int64) string {
 
 // planBucket compares the bucket with its required state.
 func (b *bootstrap) planBucket(ctx context.Context) ([]step, error) {
-	name := bucketName(b.project)
+	name := deliverynames.Bucket(b.project)
 	found, note, err := b.readBucket(ctx, name)
 	if err != nil {
 		return nil, err

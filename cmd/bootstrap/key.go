@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"google.golang.org/api/cloudkms/v1"
+
+	"example.com/grpc-edge/internal/deliverynames"
 )
 
 // keyRole is a role that may create and change keys, but not use them.
 const keyRole = "roles/cloudkms.admin"
 
 const (
-	ring = "pulumi"
 	// rotation is the period that Google recommends for symmetric keys ("Key rotation").
 	// Data encrypted with older versions stays readable.
 	rotation = 90 * 24 * time.Hour
@@ -27,21 +28,21 @@ const (
 func (b *bootstrap) ringPlace() string {
 	return fmt.Sprintf("projects/%s/locations/%s", b.project, b.region)
 }
-func (b *bootstrap) ringName() string { return b.ringPlace() + "/keyRings/" + ring }
-func (b *bootstrap) keyName() string  { return b.ringName() + "/cryptoKeys/" + b.stack }
+func (b *bootstrap) ringName() string { return b.ringPlace() + "/keyRings/" + deliverynames.KeyRing }
+func (b *bootstrap) keyName() string  { return deliverynames.Key(b.project, b.region, b.stack) }
 
 // secretsProvider returns Pulumi's URL of the key.
 func (b *bootstrap) secretsProvider() string { return "gcpkms://" + b.keyName() }
 
 // planKey compares the key ring and the key with their required state.
 func (b *bootstrap) planKey(ctx context.Context) ([]step, error) {
-	newRing := step{sign: "+", text: fmt.Sprintf("key ring %s in %s, which cannot be deleted again", ring, b.region), do: b.createRing}
+	newRing := step{sign: "+", text: fmt.Sprintf("key ring %s in %s, which cannot be deleted again", deliverynames.KeyRing, b.region), do: b.createRing}
 	newKey := step{sign: "+", text: fmt.Sprintf("key %s in it: for Pulumi's secrets, a new version every %d days", b.stack, int(rotation.Hours())/24), do: b.createKey}
 	if b.isOff(kmsAPI) {
 		newRing.note, newKey.note = unseen, unseen
 		return []step{newRing, newKey}, nil
 	}
-	err := b.call(ctx, "reading the key ring "+ring, keyRole, func() error {
+	err := b.call(ctx, "reading the key ring "+deliverynames.KeyRing, keyRole, func() error {
 		_, err := b.rings.Get(b.ringName()).Context(ctx).Do()
 		return err
 	})
@@ -56,7 +57,7 @@ func (b *bootstrap) planKey(ctx context.Context) ([]step, error) {
 		key, err = b.keys.Get(b.keyName()).Context(ctx).Do()
 		return err
 	})
-	old := step{sign: "=", text: fmt.Sprintf("key ring %s in %s", ring, b.region)}
+	old := step{sign: "=", text: fmt.Sprintf("key ring %s in %s", deliverynames.KeyRing, b.region)}
 	if answered(err, http.StatusNotFound) {
 		return []step{old, newKey}, nil
 	}
@@ -76,7 +77,7 @@ func (b *bootstrap) compareKey(key *cloudkms.CryptoKey) ([]step, error) {
 		if key.Primary != nil {
 			state, version = key.Primary.State, path.Base(key.Primary.Name)
 		}
-		return nil, fmt.Errorf("the primary version of the key %s is %s: secrets of the stack cannot be read. If that is not meant: gcloud kms keys versions enable %s --key %s --keyring %s --location %s --project %s (`restore` before `enable` if it is DESTROY_SCHEDULED)", key.Name, state, version, b.stack, ring, b.region, b.project)
+		return nil, fmt.Errorf("the primary version of the key %s is %s: secrets of the stack cannot be read. If that is not meant: gcloud kms keys versions enable %s --key %s --keyring %s --location %s --project %s (`restore` before `enable` if it is DESTROY_SCHEDULED)", key.Name, state, version, b.stack, deliverynames.KeyRing, b.region, b.project)
 	}
 	steps := []step{{sign: "=", text: fmt.Sprintf("key %s in it", b.stack)}}
 	if has, err := time.ParseDuration(key.RotationPeriod); err != nil || has > rotation {
@@ -90,8 +91,8 @@ func (b *bootstrap) compareKey(key *cloudkms.CryptoKey) ([]step, error) {
 }
 
 func (b *bootstrap) createRing(ctx context.Context) error {
-	return b.call(ctx, "creating the key ring "+ring, keyRole, func() error {
-		_, err := b.rings.Create(b.ringPlace(), &cloudkms.KeyRing{}).KeyRingId(ring).Context(ctx).Do()
+	return b.call(ctx, "creating the key ring "+deliverynames.KeyRing, keyRole, func() error {
+		_, err := b.rings.Create(b.ringPlace(), &cloudkms.KeyRing{}).KeyRingId(deliverynames.KeyRing).Context(ctx).Do()
 		return err
 	})
 }

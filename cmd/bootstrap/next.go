@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"example.com/grpc-edge/internal/deliverynames"
 	"example.com/grpc-edge/internal/stackfile"
 )
 
@@ -21,7 +22,7 @@ func (b *bootstrap) next(ctx context.Context) error {
 	if !mayUse {
 		fmt.Fprintf(b.out, `  # You may not use the key yet. Put yourself in the place of YOU:
   gcloud kms keys add-iam-policy-binding %s --keyring %s --location %s --project %s --member user:YOU --role roles/cloudkms.cryptoKeyEncrypterDecrypter
-`, b.stack, ring, b.region, b.project)
+`, b.stack, deliverynames.KeyRing, b.region, b.project)
 	}
 	// With the file there, `pulumi stack init` adds the data key of the stack to it,
 	// encrypted by the key in Cloud KMS.
@@ -33,7 +34,7 @@ func (b *bootstrap) next(ctx context.Context) error {
   %s
   pulumi up -s %s --policy-pack policy
   git add %s && git commit -m "Name the project of %s"
-`, bucketName(b.project), stack, b.stack, file.Name(), b.stack)
+`, deliverynames.Bucket(b.project), stack, b.stack, file.Name(), b.stack)
 	if b.repository != "" {
 		fmt.Fprintf(b.out, `
 And make the environment %s in the repository on GitHub, for the branch that is deployed alone, and

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/api/cloudkms/v1"
 
+	"example.com/grpc-edge/internal/deliverynames"
 	"example.com/grpc-edge/internal/stackfile"
 )
 
@@ -28,7 +29,7 @@ func (b *bootstrap) signingKey() string {
 // the file still names. It returns "" if the file has none, or names another key.
 func (b *bootstrap) signingVersion(f *stackfile.File) string {
 	value := f.Value(signingKeyEntry)
-	if _, version, ok := strings.Cut(value, "/keyRings/"+ring+"/cryptoKeys/"+b.signingName()+"/cryptoKeyVersions/"); ok {
+	if _, version, ok := strings.Cut(value, "/keyRings/"+deliverynames.KeyRing+"/cryptoKeys/"+b.signingName()+"/cryptoKeyVersions/"); ok {
 		return version
 	}
 	return ""

@@ -71,7 +71,7 @@ func (j *job) reviewConfig() []string {
 		"dnsZone": "", "binaryAuthorization": "false", "signingKey": "", "alertEmails": "[]",
 	}
 	for _, name := range slices.Sorted(maps.Keys(off)) {
-		key := j.env.Program + ":" + name
+		key := stackfile.Program + ":" + name
 		if now := j.env.Value(key); name == "deletionProtection" || now != "" && now != off[name] {
 			flags = append(flags, "--config", key+"="+off[name])
 		}

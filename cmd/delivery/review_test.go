@@ -29,7 +29,7 @@ func TestReviewConfig(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j := &job{env: environment.Environment{Program: "grpc-edge", Config: test.config}}
+			j := &job{env: environment.Environment{Config: test.config}}
 			assert.DeepEqual(t, j.reviewConfig(), test.want)
 		})
 	}

@@ -108,7 +108,7 @@ func (j *job) unprotect(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.WriteFile(file, before, 0o644)) }()
 	// Production that is deployed after another stack is refused without protection: both go.
-	off := []string{"--config", j.env.Program + ":deletionProtection=false", "--config", j.env.Program + ":promotedFrom="}
+	off := []string{"--config", stackfile.Program + ":deletionProtection=false", "--config", stackfile.Program + ":promotedFrom="}
 	if err := j.cli.Run(ctx, append([]string{"up", "--yes", "--skip-preview", "--suppress-outputs", "--exclude", identities}, off...)...); err != nil {
 		return fmt.Errorf("removing the deletion protection: %w\nNothing is destroyed yet: fix this error first", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"example.com/grpc-edge/infra/roles"
+	"example.com/grpc-edge/internal/deliverynames"
 )
 
 // job describes one job of CI and the account that runs it.
@@ -90,7 +91,7 @@ func (b *builder) accounts() (map[string]account, error) {
 	made := map[string]account{}
 	for _, j := range b.jobs() {
 		created, err := serviceaccount.NewAccount(b.ctx, b.name+"-"+j.role, &serviceaccount.AccountArgs{
-			AccountId:   pulumi.String(j.role + "-" + b.Stack),
+			AccountId:   pulumi.String(deliverynames.Account(j.role, b.Stack)),
 			DisplayName: pulumi.Sprintf("%s stack %s of grpc-edge", j.title, b.Stack),
 		}, b.parent)
 		if err != nil {

@@ -40,9 +40,6 @@ type Args struct {
 	Project, Region string
 	// Stack is at most 20 characters, as it is in the names of everything here.
 	Stack string
-	// PoolID is the ID of the workload identity pool: 4 to 32 characters, unique in the
-	// project.
-	PoolID string
 	// NodeAccount is the email of the account that nodes run as.
 	NodeAccount pulumi.StringInput
 	// KMSKey is the key that the stack grants the use of, see [config.Config]; or empty.

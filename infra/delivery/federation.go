@@ -7,6 +7,8 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/organizations"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/serviceaccount"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"example.com/grpc-edge/internal/deliverynames"
 )
 
 // issuer signs the tokens of the workflows of all GitHub repositories (GitHub, "OpenID
@@ -16,7 +18,7 @@ const issuer = "https://token.actions.githubusercontent.com"
 // federation lets workflows of the repository impersonate the accounts.
 func (b *builder) federation(accounts map[string]account) error {
 	pool, err := iam.NewWorkloadIdentityPool(b.ctx, b.name, &iam.WorkloadIdentityPoolArgs{
-		WorkloadIdentityPoolId: pulumi.String(b.PoolID),
+		WorkloadIdentityPoolId: pulumi.String(deliverynames.Pool(b.Stack)),
 		Description:            pulumi.String("Workflows that deliver stack " + b.Stack + " of grpc-edge"),
 	}, b.parent, b.checkNumber())
 	if err != nil {

@@ -6,21 +6,14 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/kms"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/storage"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"example.com/grpc-edge/internal/deliverynames"
 )
-
-// Bucket returns the name of the bucket with the state of all stacks of a project. The ID
-// of a project is globally unique, as the name of a bucket must be.
-func Bucket(project string) string { return project + "-pulumi-state" }
-
-// Key returns the resource name of the Cloud KMS key for the secrets of a stack.
-func Key(project, region, stack string) string {
-	return fmt.Sprintf("projects/%s/locations/%s/keyRings/pulumi/cryptoKeys/%s", project, region, stack)
-}
 
 // state grants a job its access to Pulumi's state.
 func (b *builder) state(j job, a account) error {
 	_, err := storage.NewBucketIAMMember(b.ctx, b.name+"-"+j.role+"-state", &storage.BucketIAMMemberArgs{
-		Bucket: pulumi.String(Bucket(b.Project)), Role: pulumi.String(j.bucket), Member: a.member,
+		Bucket: pulumi.String(deliverynames.Bucket(b.Project)), Role: pulumi.String(j.bucket), Member: a.member,
 	}, b.parent)
 	if err != nil {
 		return fmt.Errorf("letting the %s use the state: %w", j.role, err)
@@ -31,7 +24,7 @@ func (b *builder) state(j job, a account) error {
 		}
 	}
 	_, err = kms.NewCryptoKeyIAMMember(b.ctx, b.name+"-"+j.role+"-secrets", &kms.CryptoKeyIAMMemberArgs{
-		CryptoKeyId: pulumi.String(Key(b.Project, b.Region, b.Stack)), Role: pulumi.String(j.key), Member: a.member,
+		CryptoKeyId: pulumi.String(deliverynames.Key(b.Project, b.Region, b.Stack)), Role: pulumi.String(j.key), Member: a.member,
 	}, b.parent)
 	if err != nil {
 		return fmt.Errorf("letting the %s read secrets: %w", j.role, err)
@@ -43,11 +36,11 @@ func (b *builder) state(j job, a account) error {
 // Their prefix is that of `make plan KEEP=` (cmd/delivery).
 func (b *builder) keepPlans(a account) error {
 	_, err := storage.NewBucketIAMMember(b.ctx, b.name+"-planner-plans", &storage.BucketIAMMemberArgs{
-		Bucket: pulumi.String(Bucket(b.Project)), Role: pulumi.String(writes), Member: a.member,
+		Bucket: pulumi.String(deliverynames.Bucket(b.Project)), Role: pulumi.String(writes), Member: a.member,
 		// The name of an object in conditions (Cloud Storage, "IAM Conditions").
 		Condition: storage.BucketIAMMemberConditionArgs{
 			Title:      pulumi.String("only-plans"),
-			Expression: pulumi.Sprintf("resource.name.startsWith('projects/_/buckets/%s/objects/delivery/%s/')", Bucket(b.Project), b.Stack),
+			Expression: pulumi.Sprintf("resource.name.startsWith('projects/_/buckets/%s/objects/delivery/%s/')", deliverynames.Bucket(b.Project), b.Stack),
 		},
 	}, b.parent)
 	if err != nil {

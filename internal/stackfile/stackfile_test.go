@@ -10,6 +10,18 @@ import (
 	"testing"
 )
 
+// TestProgram checks that Pulumi.yaml names the project that all keys are prefixed with.
+func TestProgram(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "Pulumi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name := "name: " + Program; !slices.Contains(strings.Split(string(text), "\n"), name) {
+		t.Errorf("Pulumi.yaml has no line %q", name)
+	}
+}
+
 func TestRead(t *testing.T) {
 	t.Parallel()
 	file := read(t, `secretsprovider: gcpkms://k

@@ -5,21 +5,17 @@ package environment
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
+	"example.com/grpc-edge/internal/deliverynames"
 	"example.com/grpc-edge/internal/stackfile"
 )
 
 // Environment describes a stack by its file Pulumi.<stack>.yaml.
 type Environment struct {
-	Stack   string
-	Program string // the project's name in Pulumi.yaml
+	Stack string
 	// SecretsProvider encrypts the secrets in the state; "" is a passphrase.
 	SecretsProvider string
 	// Config holds the keys that the file sets, with their prefix, and values.
@@ -29,31 +25,12 @@ type Environment struct {
 // Read reads the environment of a stack from the repository's folder.
 func Read(root, stack string) (Environment, error) {
 	e := Environment{Stack: stack}
-	var project struct {
-		Name string `json:"name"`
-	}
-	if err := ReadYAML(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
-		return e, err
-	}
-	e.Program = project.Name
 	file, err := stackfile.Read(root, stack)
 	if err != nil {
 		return e, err
 	}
 	e.Config, e.SecretsProvider = file.Config(), file.Setting("secretsprovider")
 	return e, nil
-}
-
-// ReadYAML reads a file of YAML. The error names the file.
-func ReadYAML(file string, into any) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if err := yaml.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
-	}
-	return nil
 }
 
 // Value returns the value of a key of the stack's config, or "" if it is not set.
@@ -65,7 +42,7 @@ func (e Environment) Value(key string) string {
 	return fmt.Sprint(value)
 }
 
-func (e Environment) own(key string) string { return e.Value(e.Program + ":" + key) }
+func (e Environment) own(key string) string { return e.Value(stackfile.Program + ":" + key) }
 
 // Delivered reports whether CI jobs may log in to the stack's project.
 func (e Environment) Delivered() bool {
@@ -76,7 +53,7 @@ func (e Environment) Delivered() bool {
 func (e Environment) Protected() bool { return e.own("deletionProtection") != "false" }
 
 // Backend returns the URL where `make bootstrap` keeps the state of the project's stacks.
-func (e Environment) Backend() string { return "gs://" + e.Value("gcp:project") + "-pulumi-state" }
+func (e Environment) Backend() string { return "gs://" + deliverynames.Bucket(e.Value("gcp:project")) }
 
 // roles lists the roles that a job can log in as. infra/delivery creates their service
 // accounts.
@@ -90,7 +67,7 @@ func (e Environment) Identity(role string) (provider, account string, err error)
 	}
 	project, number := e.Value("gcp:project"), e.own("projectNumber")
 	var missing []string
-	for key, value := range map[string]string{"gcp:project": project, e.Program + ":projectNumber": number, e.Program + ":githubRepository": e.own("githubRepository")} {
+	for key, value := range map[string]string{"gcp:project": project, stackfile.Program + ":projectNumber": number, stackfile.Program + ":githubRepository": e.own("githubRepository")} {
 		if value == "" {
 			missing = append(missing, key)
 		}
@@ -99,8 +76,8 @@ func (e Environment) Identity(role string) (provider, account string, err error)
 		slices.Sort(missing)
 		return "", "", fmt.Errorf("%s sets no %s: `make bootstrap` writes them", stackfile.Name(e.Stack), strings.Join(missing, ", "))
 	}
-	provider = fmt.Sprintf("projects/%s/locations/global/workloadIdentityPools/%s-%s/providers/github", number, e.Program, e.Stack)
-	return provider, fmt.Sprintf("%s-%s@%s.iam.gserviceaccount.com", role, e.Stack, project), nil
+	provider = fmt.Sprintf("projects/%s/locations/global/workloadIdentityPools/%s/providers/github", number, deliverynames.Pool(e.Stack))
+	return provider, fmt.Sprintf("%s@%s.iam.gserviceaccount.com", deliverynames.Account(role, e.Stack), project), nil
 }
 
 // Stacks returns the environment of each stack that has a file in the repository's folder.

@@ -30,7 +30,6 @@ func folder(t *testing.T, files map[string]string) string {
 
 func repository(t *testing.T) string {
 	return folder(t, map[string]string{
-		"Pulumi.yaml":         "name: grpc-edge\n",
 		"Pulumi.dev.yaml":     delivered,
 		"Pulumi.prod.yaml":    "config:\n  grpc-edge:cloudBuildRepository: projects/p/locations/l/connections/c/repositories/r\n",
 		"Pulumi.sandbox.yaml": "config:\n  grpc-edge:deletionProtection: false\n",
@@ -73,7 +72,7 @@ func TestReadTellsWhatIsMissing(t *testing.T) {
 	if _, err := Read(root, "staging"); err == nil || !strings.Contains(err.Error(), "Pulumi.staging.yaml") {
 		t.Errorf("got %v, want the missing file", err)
 	}
-	if _, err := Read(folder(t, map[string]string{"Pulumi.yaml": "name: [", "Pulumi.dev.yaml": ""}), "dev"); err == nil || !strings.Contains(err.Error(), "Pulumi.yaml") {
+	if _, err := Read(folder(t, map[string]string{"Pulumi.dev.yaml": "config: ["}), "dev"); err == nil || !strings.Contains(err.Error(), "Pulumi.dev.yaml") {
 		t.Errorf("got %v, want the broken file", err)
 	}
 	for stack, want := range map[string]string{

@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
-
-	"example.com/grpc-edge/cmd/delivery/environment"
 )
 
 const root = "../../.."
@@ -52,7 +50,7 @@ func TestStacks(t *testing.T) {
 		}
 	}
 	var project struct{ Config map[string]any }
-	if err := environment.ReadYAML(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
+	if err := readYAML(filepath.Join(root, "Pulumi.yaml"), &project); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range slices.Sorted(maps.Keys(project.Config)) {

@@ -3,6 +3,7 @@ package preflight
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"example.com/grpc-edge/cmd/delivery/environment"
 	"example.com/grpc-edge/internal/selfsigned"
+	"example.com/grpc-edge/internal/stackfile"
 )
 
 // Stack describes a stack to preview.
@@ -26,7 +28,7 @@ type Stack struct {
 const placeholder = "PROVIDED"
 
 // program is the prefix of the program's keys.
-const program = "grpc-edge:"
+const program = stackfile.Program + ":"
 
 // Stacks returns the stacks of the repository, and those of infra/variants.yaml. Each of
 // the latter is the sandbox's stack with other keys.
@@ -44,7 +46,7 @@ func Stacks(root string) ([]Stack, error) {
 		}
 	}
 	variants := map[string]map[string]any{}
-	if err := environment.ReadYAML(filepath.Join(root, "infra", "variants.yaml"), &variants); err != nil {
+	if err := readYAML(filepath.Join(root, "infra", "variants.yaml"), &variants); err != nil {
 		return nil, err
 	}
 	now := time.Now()
@@ -67,6 +69,18 @@ func Stacks(root string) ([]Stack, error) {
 		stacks = append(stacks, s)
 	}
 	return stacks, nil
+}
+
+// readYAML reads a file of YAML. The error names the file.
+func readYAML(file string, into any) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := yaml.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	return nil
 }
 
 // documentation lists ranges for documentation (RFC 5737), which the program refuses until a
