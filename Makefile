@@ -132,7 +132,7 @@ check: lint vulnerabilities ## Run the checks that need no privileges: lint, vul
 	@$(call unit,$(filter-out envoy,$(SHIPPED)))
 
 .PHONY: bench
-bench: bench-edge bench-stack ## Run both benchmarks:
+bench: bench-edge bench-stack ## Run bench-edge and bench-stack
 
 .PHONY: bench-edge
 bench-edge: $(BENCHED) ## Compare the edge with other proxies, write docs/benchmark.md (BENCH_FLAGS=-quick to try it)

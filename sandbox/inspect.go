@@ -83,7 +83,7 @@ func objects(_ context.Context, s sandbox, _ []string) error {
 	return err
 }
 
-// status shows the sandbox, its images, what exists in the cloud, and its pods.
+// status shows the daemon, the number of objects in the cloud, and all nodes, pods and Services.
 func status(ctx context.Context, s sandbox, _ []string) error {
 	st, err := s.stack()
 	if err != nil {

@@ -85,15 +85,22 @@ func anchors(page string) []string {
 	return list
 }
 
-// TestFindingYourWay checks that each file of the page declares, or holds, what is said to be in it.
+// TestFindingYourWay checks that each file declares, or holds, what two pages say is in it.
 func TestFindingYourWay(t *testing.T) {
 	t.Parallel()
-	page := filepath.Join(repository, "docs", "architecture.md")
-	_, section, _ := strings.Cut(textOf(t, page), "\n## Finding your way\n")
-	section, _, _ = strings.Cut(section, "\n## ")
+	for file, title := range map[string]string{"docs/architecture.md": "Finding your way", "CONTRIBUTING.md": "A configuration key"} {
+		page := filepath.Join(repository, file)
+		_, section, _ := strings.Cut(textOf(t, page), "\n## "+title+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		expectPlaces(t, page, section)
+	}
+}
+
+func expectPlaces(t *testing.T, page, section string) {
+	t.Helper()
 	places := place.FindAllStringSubmatch(section, -1)
 	if len(places) == 0 {
-		t.Fatalf("%s names nothing in a file", page)
+		t.Errorf("%s names nothing in a file", page)
 	}
 	for _, p := range places {
 		text := textOf(t, filepath.Join(filepath.Dir(page), p[2]))

@@ -19,7 +19,7 @@ import (
 //	PR, COMMENT                      plan, review, review-down: number of the pull request; write to it
 //	TO, YES                          rollback: number of the deployment; do it
 //	CONFIRM_STACK, CONFIRM_ADDRESS   teardown: what a person has to repeat
-//	ROLE                             identity: previewer, planner, deployer, destroyer or reviewer
+//	ROLE                             identity: previewer, deployer, destroyer or reviewer
 type variables struct{ errs []error }
 
 func (v *variables) text(name string) string { return os.Getenv(name) }

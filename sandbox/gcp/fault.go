@@ -103,7 +103,7 @@ func (f Fault) Check(apis []API) error {
 		errs = append(errs, fmt.Errorf("--name %s: %w", f.Name, err))
 	}
 	if f.Count < 0 || f.Seconds < 0 {
-		errs = append(errs, errors.New("--count and --seconds must be at least 1"))
+		errs = append(errs, errors.New("--count and --seconds must not be negative"))
 	}
 	if (f.Answer == answerSlow) != (f.Seconds > 0) {
 		errs = append(errs, errors.New("--seconds belongs to the answer slow, and slow needs it"))
