@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -338,6 +339,9 @@ func TestRolesOfServicesKeepTheirNames(t *testing.T) {
 		return names
 	}
 	all := granted(a, b, conditional)
+	if names := fmt.Sprint(slices.Collect(maps.Values(all))); strings.Count(names, "shop--sandbox/roles/") != 3 {
+		t.Errorf("the bindings are %s, want three of the service's roles", names)
+	}
 	for _, roles := range [][]string{{b}, {conditional}, {conditional, a}, {b, a, conditional}} {
 		for binding, name := range granted(roles...) {
 			if name != all[binding] {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -191,6 +192,12 @@ func TestNothingBreaksOut(t *testing.T) {
 	for _, line := range []string{"````diff", "&lt;img&gt;@\u200bsomeone'"} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in\n%s", line, got)
+		}
+	}
+	outside := regexp.MustCompile("(?s)````diff\n.*?\n````\n").ReplaceAllString(got, "")
+	for _, text := range []string{"<img>", "<script>", "@someone"} {
+		if outside == got || strings.Contains(outside, text) {
+			t.Errorf("%q is not in the block of code, but in\n%s", text, outside)
 		}
 	}
 }
