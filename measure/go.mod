@@ -16,7 +16,6 @@ require (
 )
 
 require (
-	example.com/grpc-edge/internal v0.0.0
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20261110000943-09e21b237f2c // indirect
@@ -28,5 +27,3 @@ replace (
 	example.com/grpc-edge/services/echo => ../services/echo
 	example.com/grpc-edge/services/reverse => ../services/reverse
 )
-
-replace example.com/grpc-edge/internal => ../internal

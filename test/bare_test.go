@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/internal/workcopy"
 )
 
 // nobody is the UID of the owner of the folder of [TestBareEnvironment].

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"example.com/grpc-edge/internal/subprocess"
-	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/internal/workcopy"
 )
 
 // checkout describes a copy of the repository that a test may change, and additions to the

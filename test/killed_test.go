@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/internal/workcopy"
 	"example.com/grpc-edge/test/chaos"
 )
 

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/internal/subprocess"
-	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/internal/workcopy"
 )
 
 // workCopy describes the copy of the checkout that is measured, and the environment of its

@@ -1,6 +1,7 @@
 // Package git runs git on the repository. The folder may belong to another user than the one who
 // runs git, as in a container with the folder on a volume. git refuses to work there unless it
-// is told that the folder is safe (git-config, safe.directory). It is: its programs run anyway.
+// is told that the folder is safe (git-config, safe.directory). That adds no risk: the programs of
+// the repository run anyway.
 package git
 
 import (

@@ -1,4 +1,4 @@
-// Package subprocess runs programs for what they print, with errors that say what they printed.
+// Package subprocess runs programs and returns their output. Errors hold the command line and what it printed.
 package subprocess
 
 import (

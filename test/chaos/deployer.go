@@ -16,7 +16,7 @@ import (
 
 	"example.com/grpc-edge/internal/selfsigned"
 	"example.com/grpc-edge/measure/machine"
-	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/internal/workcopy"
 )
 
 // deployer lists accidents of the person who runs Pulumi. Each check changes the

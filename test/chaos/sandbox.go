@@ -17,7 +17,7 @@ import (
 	"example.com/grpc-edge/internal/stackfile"
 	"example.com/grpc-edge/internal/subprocess"
 	"example.com/grpc-edge/measure/loadgen"
-	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/internal/workcopy"
 )
 
 // Sandbox is a running sandbox in a copy of the repository. Events may change the copy.

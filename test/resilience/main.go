@@ -28,7 +28,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/measure/machine"
-	"example.com/grpc-edge/measure/workcopy"
+	"example.com/grpc-edge/internal/workcopy"
 	"example.com/grpc-edge/test/chaos"
 	"example.com/grpc-edge/test/resilience/page"
 )

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/internal/stackfile"
+	"example.com/grpc-edge/internal/workcopy"
 )
 
 // Options selects what is previewed.
@@ -57,8 +58,9 @@ func Run(ctx context.Context, o Options) error {
 	google := serveGoogle()
 	defer google.Close()
 	f := &flight{root: filepath.Join(dir, "repository"), state: filepath.Join(dir, "state"), google: google.URL, out: o.Out}
-	if err := f.prepare(o.Root); err != nil {
-		return err
+	// Pulumi writes into the files of stacks.
+	if err := errors.Join(os.MkdirAll(f.state, 0o700), workcopy.Sources(o.Root, f.root)); err != nil {
+		return fmt.Errorf("copying the repository: %w", err)
 	}
 	var failed []string
 	for _, s := range stacks {
@@ -78,44 +80,6 @@ func Run(ctx context.Context, o Options) error {
 type flight struct {
 	root, state, google string
 	out                 io.Writer
-}
-
-// prepare copies the repository without build results, because Pulumi writes into the
-// files of stacks.
-func (f *flight) prepare(root string) error {
-	if err := os.MkdirAll(f.state, 0o700); err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(root)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		name := entry.Name()
-		switch {
-		case slices.Contains([]string{".git", ".cache", ".sandbox"}, name):
-			continue
-		case entry.IsDir():
-			err = os.CopyFS(filepath.Join(f.root, name), os.DirFS(filepath.Join(root, name)))
-		default:
-			err = copyFile(filepath.Join(root, name), filepath.Join(f.root, name))
-		}
-		if err != nil {
-			return fmt.Errorf("copying %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-func copyFile(from, to string) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	text, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, text, 0o644)
 }
 
 // preview creates a stack, and previews it with the policies.
