@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// pulumiOutput reads what `pulumi up` prints when it is not on a terminal: one
-// line an event, then "Policies:" with the rules that are broken, "Diagnostics:" with what
-// else went wrong, and "Resources:" with counts.
+// pulumiOutput parses the output of `pulumi up` without a terminal: one line for each
+// event, then "Policies:" with the rules that are broken, "Diagnostics:" with what else
+// went wrong, and "Resources:" with counts.
 type pulumiOutput struct {
 	status func(string)
 	text   bytes.Buffer

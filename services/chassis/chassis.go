@@ -4,7 +4,7 @@
 //
 // # Environment
 //
-// A wrong value is refused at the start, all wrong ones in one error. An empty
+// Invalid values are reported together, and the server does not start. An empty
 // value counts as not set.
 //
 //	PORT                the TCP port to listen on, 1 to 65535; default 8080
@@ -32,9 +32,9 @@
 // its call with RESOURCE_EXHAUSTED, so send a stream in smaller messages. Such replies are not
 // compressed. Requests that take longer than a second to arrive may take half of GOMEMLIMIT, and
 // 30 seconds, or longer if [WithMaxRequest] is above 4 MiB; a further one is cancelled, and
-// logged. One caller gets at most half of either, and no more than it leaves for others. These
-// are limits of what clients can make a pod keep, and no promise: a message may take more
-// memory than its bytes, and a client may hold any number of streams of small messages.
+// logged. One caller gets at most half of either, and no more than it leaves for others. A
+// stream that its handler does not read takes 64 KiB. These limits are approximate: a message may
+// take more memory than its size, and a client may hold any number of streams.
 //
 // # Stopping
 //

@@ -4,7 +4,7 @@
 // ask for the health of each service by its name.
 //
 // It runs in the shared chassis, whose package comment lists further environment
-// variables. A wrong value is refused at the start, all wrong ones in one error.
+// variables. Invalid values are reported together, and the directory does not start.
 //
 //	DESCRIPTORS  the path of a google.protobuf.FileDescriptorSet, binary and packed
 //	             by gzip: the files of all services, and all that they import.
@@ -28,7 +28,8 @@
 // # Limits
 //
 // At most 256 streams (Watch and reflection) are open at once, and no caller gets more than it leaves
-// for others. One whose client is to send or to read something, and does not for 10 seconds, is ended.
+// for others. A stream ends if its client, when it is its turn to send or to read, does nothing for
+// 10 seconds.
 package main
 
 import (
