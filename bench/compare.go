@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	"example.com/grpc-edge/bench/page"
+	"example.com/grpc-edge/bench/edgepage"
 	"example.com/grpc-edge/bench/proxy"
 	"example.com/grpc-edge/measure/loadgen"
 	"example.com/grpc-edge/measure/machine"
@@ -25,7 +25,7 @@ const connections = 8
 // shape describes one load. It has a number of calls in flight: unary, or one on each of as
 // many streams.
 type shape struct {
-	page.Load
+	edgepage.Load
 	inFlight int
 	stream   bool
 }
@@ -33,10 +33,10 @@ type shape struct {
 func (s shape) connections() int { return min(s.inFlight, connections) }
 
 var shapes = []shape{
-	{page.Load{Key: "1 in flight", Title: "1 in flight"}, 1, false},
-	{page.Load{Key: "16", Title: "16 in flight"}, 16, false},
+	{edgepage.Load{Key: "1 in flight", Title: "1 in flight"}, 1, false},
+	{edgepage.Load{Key: "16", Title: "16 in flight"}, 16, false},
 	unary,
-	{page.Load{Key: "512", Title: "512 in flight"}, 512, false},
+	{edgepage.Load{Key: "512", Title: "512 in flight"}, 512, false},
 	streams,
 }
 
@@ -46,7 +46,7 @@ var protocolLoads = []int{1, 128}
 // candidate describes one way that calls take to the backends: through a proxy, or direct.
 type candidate struct {
 	key, title string
-	kind       page.Kind
+	kind       edgepage.Kind
 	proxy      *proxy.Proxy
 	tls        bool
 	// scale is for an edge with many services, which is measured under one load only. It is
@@ -56,39 +56,39 @@ type candidate struct {
 
 func candidates() []candidate {
 	list := []candidate{
-		{key: "direct", title: "direct, without TLS", kind: page.Direct},
-		{key: "direct-tls", title: "direct, TLS", kind: page.Direct, tls: true},
+		{key: "direct", title: "direct, without TLS", kind: edgepage.Direct},
+		{key: "direct-tls", title: "direct, TLS", kind: edgepage.Direct, tls: true},
 	}
 	for _, p := range proxy.All() {
-		kind := page.Rival
+		kind := edgepage.Rival
 		switch {
 		case strings.HasPrefix(p.Key, "edge"):
-			kind = page.Edge
+			kind = edgepage.Edge
 		case p.Key == "minimal":
-			kind = page.Minimal
+			kind = edgepage.Minimal
 		}
 		list = append(list, candidate{key: p.Key, title: p.Title, kind: kind, proxy: &p, tls: true})
 	}
 	for _, s := range proxy.Scales() {
-		list = append(list, candidate{key: s.Key, title: s.Title, kind: page.Edge, proxy: &s.Proxy, tls: true, scale: &s})
+		list = append(list, candidate{key: s.Key, title: s.Title, kind: edgepage.Edge, proxy: &s.Proxy, tls: true, scale: &s})
 	}
 	return list
 }
 
 // wants returns the targets of an edge against the tutorial's Envoy and nginx. With a single
 // call in flight nginx is faster, so there is no target against it (issue 16).
-func wants(key string) []page.Want {
+func wants(key string) []edgepage.Want {
 	const minimal, nginx = "Envoy as in the tutorial", "nginx"
 	calls := []string{"1 in flight", "16", "128", "512"}
-	messages := page.Want{Of: minimal, Share: 0.98, Loads: []string{"stream"}}
+	messages := edgepage.Want{Of: minimal, Share: 0.98, Loads: []string{"stream"}}
 	switch key {
 	case "edge":
-		return []page.Want{
+		return []edgepage.Want{
 			{Of: minimal, Share: 0.95, Loads: calls}, messages,
 			{Of: nginx, Share: 1, Loads: append(calls[1:len(calls):len(calls)], "stream")},
 		}
 	case "edge-everything":
-		return []page.Want{{Of: minimal, Share: 0.80, Loads: calls}, messages}
+		return []edgepage.Want{{Of: minimal, Share: 0.80, Loads: calls}, messages}
 	default:
 		return nil
 	}
@@ -96,8 +96,8 @@ func wants(key string) []page.Want {
 
 // measured holds the results of all rounds for a candidate.
 type measured struct {
-	figures   [][]page.Figures // for each load, of each round
-	protocols [][]page.Figures // for each protocol at each load, of each round
+	figures   [][]edgepage.Figures // for each load, of each round
+	protocols [][]edgepage.Figures // for each protocol at each load, of each round
 	memory    []int64
 	start     []time.Duration // CPU time until ready
 	// size and packed are the bytes of the configuration, as it is and gzipped.
@@ -114,10 +114,10 @@ func (m *measured) count(r loadgen.Result) {
 }
 
 // compare measures all candidates in turn, in rounds.
-func compare(ctx context.Context, o options) (page.Results, error) {
+func compare(ctx context.Context, o options) (edgepage.Results, error) {
 	list, err := o.chosen(candidates())
 	if err != nil {
-		return page.Results{}, err
+		return edgepage.Results{}, err
 	}
 	description := machine.Describe(len(slices.Compact(slices.Concat(o.loadOn, o.proxyOn))))
 	result, err := o.newResults(description)
@@ -143,9 +143,9 @@ func compare(ctx context.Context, o options) (page.Results, error) {
 	}
 	for i, c := range list {
 		if c.scale != nil {
-			result.Scales = append(result.Scales, page.Scale{
+			result.Scales = append(result.Scales, edgepage.Scale{
 				Title: c.title, Services: c.scale.Services, Last: c.scale.Last,
-				Figures: page.Median(all[i].figures[0]), Memory: report.Median(all[i].memory),
+				Figures: edgepage.Median(all[i].figures[0]), Memory: report.Median(all[i].memory),
 				Start: report.Median(all[i].start), Size: all[i].size, Packed: all[i].packed,
 			})
 			continue
@@ -157,7 +157,7 @@ func compare(ctx context.Context, o options) (page.Results, error) {
 			}
 		}
 		result.Candidates = append(result.Candidates, all[i].summarize(
-			page.Candidate{Kind: c.kind, Title: c.title, Version: version, Wants: wants(c.key)}))
+			edgepage.Candidate{Kind: c.kind, Title: c.title, Version: version, Wants: wants(c.key)}))
 		if len(all[i].protocols) > 0 {
 			result.Protocols = summarizeProtocols(all[i].protocols)
 		}
@@ -165,12 +165,12 @@ func compare(ctx context.Context, o options) (page.Results, error) {
 	return result, nil
 }
 
-func (o options) newResults(description machine.Description) (page.Results, error) {
+func (o options) newResults(description machine.Description) (edgepage.Results, error) {
 	notes, err := os.ReadFile("notes.md")
 	if err != nil {
-		return page.Results{}, fmt.Errorf("reading the notes: %w", err)
+		return edgepage.Results{}, fmt.Errorf("reading the notes: %w", err)
 	}
-	r := page.Results{
+	r := edgepage.Results{
 		Date: time.Now(), Command: o.command, Machine: description,
 		ProxyCPUs: o.proxyOn.String(), LoadCPUs: o.loadOn.String(),
 		Rounds: o.rounds, Window: o.window, Warmup: o.warmup,
@@ -184,25 +184,25 @@ func (o options) newResults(description machine.Description) (page.Results, erro
 	return r, nil
 }
 
-func (m measured) summarize(c page.Candidate) page.Candidate {
+func (m measured) summarize(c edgepage.Candidate) edgepage.Candidate {
 	for _, windows := range m.figures {
-		c.Figures = append(c.Figures, page.Median(windows))
+		c.Figures = append(c.Figures, edgepage.Median(windows))
 	}
 	c.Failed, c.Failure = m.failed, m.failure
-	if c.Kind != page.Direct {
+	if c.Kind != edgepage.Direct {
 		c.Memory, c.Spread = report.Median(m.memory), report.Median(m.spread)
 	}
 	return c
 }
 
-func summarizeProtocols(windows [][]page.Figures) []page.Protocol {
-	var list []page.Protocol
+func summarizeProtocols(windows [][]edgepage.Figures) []edgepage.Protocol {
+	var list []edgepage.Protocol
 	for i, p := range protocols {
-		var figures []page.Figures
+		var figures []edgepage.Figures
 		for j := range protocolLoads {
-			figures = append(figures, page.Median(windows[i*len(protocolLoads)+j]))
+			figures = append(figures, edgepage.Median(windows[i*len(protocolLoads)+j]))
 		}
-		list = append(list, page.Protocol{Title: p.title, Figures: figures})
+		list = append(list, edgepage.Protocol{Title: p.title, Figures: figures})
 	}
 	return list
 }

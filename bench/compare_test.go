@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/grpc-edge/bench/page"
+	"example.com/grpc-edge/bench/edgepage"
 	"example.com/grpc-edge/measure/machine"
 )
 
@@ -28,11 +28,11 @@ func TestCompare(t *testing.T) {
 			if f.PerSecond <= 0 || f.P50 <= 0 || f.P99 < f.P50 || f.Sent < 128 || f.Received < 128 {
 				t.Errorf("%s, %s: figures %+v, want some above zero and 128 bytes both ways", c.Title, result.Loads[i].Title, f)
 			}
-			if (f.CPU > 0) != (c.Kind != page.Direct) {
+			if (f.CPU > 0) != (c.Kind != edgepage.Direct) {
 				t.Errorf("%s, %s: CPU %v, want some for proxies only", c.Title, result.Loads[i].Title, f.CPU)
 			}
 		}
-		if c.Kind != page.Direct && (c.Memory < 1<<20 || c.Spread < 1 || c.Spread > 1.05) {
+		if c.Kind != edgepage.Direct && (c.Memory < 1<<20 || c.Spread < 1 || c.Spread > 1.05) {
 			t.Errorf("%s: peak memory %d, spread %v, want a megabyte at least and 1 to 1.05", c.Title, c.Memory, c.Spread)
 		}
 	}

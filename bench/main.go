@@ -24,7 +24,7 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/grpc-edge/bench/page"
+	"example.com/grpc-edge/bench/edgepage"
 	"example.com/grpc-edge/measure/machine"
 )
 
@@ -64,7 +64,7 @@ func main() {
 
 // rewrite writes the page of the last whole run again, with the current notes.
 func rewrite() error {
-	r, err := page.Read(whole.out)
+	r, err := edgepage.Read(whole.out)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func start(short bool, only string, profile bool) error {
 	// garbage less often.
 	debug.SetGCPercent(400)
 	fmt.Printf("Proxies on CPU %s, clients and backends on CPU %s.\n", proxyOn, loadOn)
-	earlier, err := page.Read(o.out)
+	earlier, err := edgepage.Read(o.out)
 	if err != nil {
 		return err
 	}

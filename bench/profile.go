@@ -7,20 +7,20 @@ import (
 	"slices"
 	"time"
 
-	"example.com/grpc-edge/bench/page"
+	"example.com/grpc-edge/bench/edgepage"
 	"example.com/grpc-edge/bench/proxy"
 	"example.com/grpc-edge/measure/machine"
 )
 
 // unary and streams are loads at which the proxy is the bottleneck, and not the client.
 var (
-	unary   = shape{Load: page.Load{Key: "128", Title: "128 in flight"}, inFlight: 128}
-	streams = shape{Load: page.Load{Key: "stream", Title: "stream"}, inFlight: 128, stream: true}
+	unary   = shape{Load: edgepage.Load{Key: "128", Title: "128 in flight"}, inFlight: 128}
+	streams = shape{Load: edgepage.Load{Key: "stream", Title: "stream"}, inFlight: 128, stream: true}
 )
 
 // profileEdge measures the edge by default, variants of it, and the tutorial's Envoy.
 // The difference between two is the cost of a feature.
-func profileEdge(ctx context.Context, o options) (*page.Profile, error) {
+func profileEdge(ctx context.Context, o options) (*edgepage.Profile, error) {
 	description := machine.Describe(len(o.loadOn) + len(o.proxyOn))
 	// Shorter windows: there are many variants.
 	o.window, o.warmup = o.window/3, o.warmup/2
@@ -45,13 +45,13 @@ func profileEdge(ctx context.Context, o options) (*page.Profile, error) {
 			}
 		}
 	}
-	p := &page.Profile{Date: time.Now(), Machine: description, Rounds: o.rounds, Window: o.window}
+	p := &edgepage.Profile{Date: time.Now(), Machine: description, Rounds: o.rounds, Window: o.window}
 	unaryBase, streamBase := byRound(all[0].figures[0], o.rounds), byRound(all[0].figures[1], o.rounds)
 	for i, variant := range variants {
 		unary, stream := all[i].figures[0], all[i].figures[1]
-		p.Variants = append(p.Variants, page.Variant{
-			Title: variant.Title, Unary: page.Median(unary), Stream: page.Median(stream), Failed: all[i].failed,
-			UnaryRatio: page.Ratio(byRound(unary, o.rounds), unaryBase), StreamRatio: page.Ratio(byRound(stream, o.rounds), streamBase),
+		p.Variants = append(p.Variants, edgepage.Variant{
+			Title: variant.Title, Unary: edgepage.Median(unary), Stream: edgepage.Median(stream), Failed: all[i].failed,
+			UnaryRatio: edgepage.Ratio(byRound(unary, o.rounds), unaryBase), StreamRatio: edgepage.Ratio(byRound(stream, o.rounds), streamBase),
 		})
 	}
 	return p, nil
@@ -72,10 +72,10 @@ func turnsOf(variants int) []int {
 }
 
 // byRound returns the median of each round.
-func byRound(windows []page.Figures, rounds int) []page.Figures {
-	var list []page.Figures
+func byRound(windows []edgepage.Figures, rounds int) []edgepage.Figures {
+	var list []edgepage.Figures
 	for round := range slices.Chunk(windows, len(windows)/rounds) {
-		list = append(list, page.Median(round))
+		list = append(list, edgepage.Median(round))
 	}
 	return list
 }
@@ -105,7 +105,7 @@ func (t *target) size(m *measured) error {
 
 func (t *target) loads(ctx context.Context, m *measured, shapes []shape) error {
 	if m.figures == nil {
-		m.figures = make([][]page.Figures, len(shapes))
+		m.figures = make([][]edgepage.Figures, len(shapes))
 	}
 	for i, shape := range shapes {
 		figures, err := t.measure(ctx, shape, m)

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"example.com/grpc-edge/bench/page"
+	"example.com/grpc-edge/bench/edgepage"
 )
 
 func TestTurnsOf(t *testing.T) {
@@ -16,7 +16,7 @@ func TestTurnsOf(t *testing.T) {
 
 func TestByRound(t *testing.T) {
 	t.Parallel()
-	windows := []page.Figures{{CPU: 1}, {CPU: 9}, {CPU: 2}, {CPU: 5}, {CPU: 7}, {CPU: 6}}
+	windows := []edgepage.Figures{{CPU: 1}, {CPU: 9}, {CPU: 2}, {CPU: 5}, {CPU: 7}, {CPU: 6}}
 	if got := byRound(windows, 2); len(got) != 2 || got[0].CPU != 2 || got[1].CPU != 6 {
 		t.Errorf("byRound() = %+v, want the medians 2 and 6", got)
 	}

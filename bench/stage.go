@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/bench/backend"
-	"example.com/grpc-edge/bench/page"
+	"example.com/grpc-edge/bench/edgepage"
 	"example.com/grpc-edge/bench/proxy"
 	"example.com/grpc-edge/measure/loadgen"
 )
@@ -150,10 +150,10 @@ func (s *stage) turn(ctx context.Context, c candidate, m *measured) error {
 }
 
 // measure measures one load.
-func (t *target) measure(ctx context.Context, shape shape, m *measured) (page.Figures, error) {
+func (t *target) measure(ctx context.Context, shape shape, m *measured) (edgepage.Figures, error) {
 	client, err := t.dial(shape.connections())
 	if err != nil {
-		return page.Figures{}, err
+		return edgepage.Figures{}, err
 	}
 	defer client.Close()
 	// The timeout ends streams, even if the proxy does not answer.
@@ -162,33 +162,33 @@ func (t *target) measure(ctx context.Context, shape shape, m *measured) (page.Fi
 	callers := client.Unary(shape.inFlight)
 	if shape.stream {
 		if callers, err = client.Streams(ctx, shape.inFlight); err != nil {
-			return page.Figures{}, err
+			return edgepage.Figures{}, err
 		}
 	}
 	return t.window(ctx, callers, &client.Traffic, m)
 }
 
 // window makes calls to warm up, and then measures one window.
-func (t *target) window(ctx context.Context, callers []loadgen.Caller, traffic *loadgen.Traffic, m *measured) (page.Figures, error) {
+func (t *target) window(ctx context.Context, callers []loadgen.Caller, traffic *loadgen.Traffic, m *measured) (edgepage.Figures, error) {
 	m.count(loadgen.Run(ctx, callers, t.stage.warmup))
 	sent, received := traffic.Sent.Load(), traffic.Received.Load()
 	before, err := t.cpuTime()
 	if err != nil {
-		return page.Figures{}, err
+		return edgepage.Figures{}, err
 	}
 	result := loadgen.Run(ctx, callers, t.stage.window)
 	after, err := t.cpuTime()
 	m.count(result)
 	switch {
 	case err != nil:
-		return page.Figures{}, err
+		return edgepage.Figures{}, err
 	case ctx.Err() != nil:
-		return page.Figures{}, ctx.Err()
+		return edgepage.Figures{}, ctx.Err()
 	case result.Calls == 0:
-		return page.Figures{}, fmt.Errorf("no call of %d was answered: %w", result.Failed, result.Err)
+		return edgepage.Figures{}, fmt.Errorf("no call of %d was answered: %w", result.Failed, result.Err)
 	}
 	calls, cpu := float64(result.Calls), (after - before).Seconds()
-	return page.Figures{
+	return edgepage.Figures{
 		PerSecond: result.PerSecond(), P50: result.P50, P99: result.P99,
 		CPU: cpu / calls * 1e6, Busy: cpu / result.Elapsed.Seconds() / float64(len(t.stage.proxyOn)),
 		Sent:     float64(traffic.Sent.Load()-sent) / calls,
@@ -233,7 +233,7 @@ var protocols = []protocol{
 // compareProtocols measures the edge with each protocol.
 func (t *target) compareProtocols(ctx context.Context, m *measured) error {
 	if m.protocols == nil {
-		m.protocols = make([][]page.Figures, len(protocols)*len(protocolLoads))
+		m.protocols = make([][]edgepage.Figures, len(protocols)*len(protocolLoads))
 	}
 	for i, p := range protocols {
 		for j, inFlight := range protocolLoads {
@@ -248,7 +248,7 @@ func (t *target) compareProtocols(ctx context.Context, m *measured) error {
 	return nil
 }
 
-func (t *target) measureProtocol(ctx context.Context, p protocol, inFlight int, m *measured) (page.Figures, error) {
+func (t *target) measureProtocol(ctx context.Context, p protocol, inFlight int, m *measured) (edgepage.Figures, error) {
 	if !p.rest {
 		return t.measure(ctx, shape{inFlight: inFlight}, m)
 	}

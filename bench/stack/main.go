@@ -31,7 +31,7 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/stack/stackpage"
 	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/measure/report"
 )
@@ -65,7 +65,7 @@ func run(ctx context.Context, services string, cold, rollouts, only bool) error 
 	if err != nil {
 		return err
 	}
-	results, err := page.Read(page.File)
+	results, err := stackpage.Read(stackpage.File)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func run(ctx context.Context, services string, cold, rollouts, only bool) error 
 		}
 		if !published(numbers) {
 			files, err := results.Files(notes)
-			fmt.Println(files[page.Name])
+			fmt.Println(files[stackpage.Name])
 			return err
 		}
 	}
@@ -98,7 +98,7 @@ func run(ctx context.Context, services string, cold, rollouts, only bool) error 
 }
 
 // rolloutsAgain measures the rollouts on the machine of the other results.
-func rolloutsAgain(ctx context.Context, root string, r *page.Results) error {
+func rolloutsAgain(ctx context.Context, root string, r *stackpage.Results) error {
 	if err := machine.Quiet(); err != nil {
 		return err
 	}
@@ -110,19 +110,19 @@ func rolloutsAgain(ctx context.Context, root string, r *page.Results) error {
 
 // measureRollouts measures the rollouts on a copy of their own, which has the repository's
 // services only.
-func measureRollouts(ctx context.Context, root string, r *page.Results) error {
+func measureRollouts(ctx context.Context, root string, r *stackpage.Results) error {
 	return in(ctx, root, false, func(c workCopy) (err error) {
 		if r.Rollouts, err = c.rollouts(ctx); err != nil {
 			return err
 		}
-		return report.Save(page.File, r)
+		return report.Save(stackpage.File, r)
 	})
 }
 
 // sameMachine returns an error if the results are of another machine.
-func sameMachine(r *page.Results, here machine.Description) error {
+func sameMachine(r *stackpage.Results, here machine.Description) error {
 	if !r.Machine.Same(here) {
-		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", page.File, r.Machine.Model)
+		return fmt.Errorf("%s is of another machine, %s: measure everything, or remove it", stackpage.File, r.Machine.Model)
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func parse(services string) ([]int, error) {
 // measure runs the measurements. Those with empty caches come first, on a copy of their own.
 // It saves each row at once, so that an interrupted run loses only one. The results of empty
 // caches name their own machine.
-func measure(ctx context.Context, root string, r *page.Results, services []int, cold bool) error {
+func measure(ctx context.Context, root string, r *stackpage.Results, services []int, cold bool) error {
 	save := func() error { return nil }
 	here := machine.Describe(runtime.NumCPU())
 	if published(services) {
@@ -160,7 +160,7 @@ func measure(ctx context.Context, root string, r *page.Results, services []int, 
 				return err
 			}
 		}
-		save = func() error { return report.Save(page.File, r) }
+		save = func() error { return report.Save(stackpage.File, r) }
 	} else {
 		r.Scales = nil
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/stack/stackpage"
 )
 
 // turns is the number of measurements of each preview. Previews take turns, because the speed
@@ -26,7 +26,7 @@ func main() { pulumi.Run(func(*pulumi.Context) error { return nil }) }
 
 // previews measures previews without changes: of the stack, and of an empty program, which
 // shows the least time that the engine takes.
-func (c workCopy) previews(ctx context.Context, r *page.Results) error {
+func (c workCopy) previews(ctx context.Context, r *stackpage.Results) error {
 	dir := filepath.Join(c.dir, ".cache", "empty")
 	if err := c.writeEmpty(ctx, dir); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"example.com/grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/stack/stackpage"
 	"example.com/grpc-edge/measure/loadgen"
 )
 
@@ -18,11 +18,11 @@ var rolloutPods = []int{2, 10, 30}
 const rolloutNodes = 3
 
 // rollouts times `make up` after a change in echo, for more and more pods, while clients call.
-func (c workCopy) rollouts(ctx context.Context) ([]page.Rollout, error) {
+func (c workCopy) rollouts(ctx context.Context) ([]stackpage.Rollout, error) {
 	if err := c.configure(map[string]string{"nodeCount": strconv.Itoa(rolloutNodes)}); err != nil {
 		return nil, err
 	}
-	var list []page.Rollout
+	var list []stackpage.Rollout
 	for _, pods := range rolloutPods {
 		rollout, err := c.rollout(ctx, pods)
 		if err != nil {
@@ -34,8 +34,8 @@ func (c workCopy) rollouts(ctx context.Context) ([]page.Rollout, error) {
 	return list, err
 }
 
-func (c workCopy) rollout(ctx context.Context, pods int) (page.Rollout, error) {
-	r := page.Rollout{Pods: pods}
+func (c workCopy) rollout(ctx context.Context, pods int) (stackpage.Rollout, error) {
+	r := stackpage.Rollout{Pods: pods}
 	if err := c.configure(map[string]string{"services": fmt.Sprintf("{echo: {replicas: %d}}", pods)}); err != nil {
 		return r, err
 	}

@@ -7,14 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"example.com/grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/stack/stackpage"
 )
 
 // sandboxCgroup is the name of the cgroup of the sandbox's machines and their pods.
 const sandboxCgroup = "grpc-edge-sandbox"
 
 // sizes measures the memory and the images of the running sandbox.
-func (c workCopy) sizes(r *page.Results) error {
+func (c workCopy) sizes(r *stackpage.Results) error {
 	daemon := memory(func(command string) bool {
 		return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/bin/sandbox")+" serve")
 	})
@@ -28,19 +28,19 @@ func (c workCopy) sizes(r *page.Results) error {
 		return fmt.Errorf("reading the sizes of images: %w", err)
 	}
 	services, err := c.serviceImages()
-	r.Images = append(services, page.Size{Name: "envoy", Bytes: info.ImageSizes["envoyproxy/envoy"]})
+	r.Images = append(services, stackpage.Size{Name: "envoy", Bytes: info.ImageSizes["envoyproxy/envoy"]})
 	return err
 }
 
 // serviceImages returns the size of each service's image in the emulated Artifact Registry.
-func (c workCopy) serviceImages() ([]page.Size, error) {
+func (c workCopy) serviceImages() ([]stackpage.Size, error) {
 	manifests, err := filepath.Glob(filepath.Join(c.dir, ".sandbox/cloud/registry/*/docker/registry/v2/repositories/*/*/*/_layers"))
 	if err != nil {
 		return nil, err
 	}
-	var list []page.Size
+	var list []stackpage.Size
 	for _, layers := range manifests {
-		size := page.Size{Name: filepath.Base(filepath.Dir(layers))}
+		size := stackpage.Size{Name: filepath.Base(filepath.Dir(layers))}
 		if size.Name == "envoy" {
 			continue
 		}

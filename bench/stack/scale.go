@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"example.com/grpc-edge/bench/stack/page"
+	"example.com/grpc-edge/bench/stack/stackpage"
 	"example.com/grpc-edge/internal/stackfile"
 )
 
@@ -22,8 +22,8 @@ import (
 const previewsOfScale = 3
 
 // scale creates a stack with n services, measures it, calls also, and destroys the stack.
-func (c workCopy) scale(ctx context.Context, n int, also func() error) (page.Scale, error) {
-	s := page.Scale{Services: n}
+func (c workCopy) scale(ctx context.Context, n int, also func() error) (stackpage.Scale, error) {
+	s := stackpage.Scale{Services: n}
 	if err := c.deployMore(n); err != nil {
 		return s, err
 	}
@@ -38,7 +38,7 @@ func (c workCopy) scale(ctx context.Context, n int, also func() error) (page.Sca
 	return s, err
 }
 
-func (c workCopy) previewsOf(ctx context.Context, s *page.Scale) error {
+func (c workCopy) previewsOf(ctx context.Context, s *stackpage.Scale) error {
 	stop := peaks(ctx,
 		func(command string) bool {
 			return strings.HasPrefix(command, filepath.Join(c.dir, ".cache/pulumi/languagehost")+"/")
@@ -65,7 +65,7 @@ func (c workCopy) previewsOf(ctx context.Context, s *page.Scale) error {
 }
 
 // state reads the size and the number of resources of Pulumi's state file.
-func (c workCopy) state(s *page.Scale) error {
+func (c workCopy) state(s *stackpage.Scale) error {
 	text, err := os.ReadFile(filepath.Join(c.dir, ".sandbox/pulumi/.pulumi/stacks/grpc-edge/sandbox.json"))
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func describe(file, name string) error {
 }
 
 // alone measures what the page reports for the repository's own stack only.
-func (c workCopy) alone(ctx context.Context, r *page.Results) (err error) {
+func (c workCopy) alone(ctx context.Context, r *stackpage.Results) (err error) {
 	if r.Again, err = c.time(ctx, "make", "up"); err != nil {
 		return err
 	}

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"example.com/grpc-edge/internal/selfsigned"
-	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/internal/workcopy"
+	"example.com/grpc-edge/measure/machine"
 )
 
 // deployer lists accidents of the person who runs Pulumi. Each check changes the

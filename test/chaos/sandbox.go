@@ -16,8 +16,8 @@ import (
 
 	"example.com/grpc-edge/internal/stackfile"
 	"example.com/grpc-edge/internal/subprocess"
-	"example.com/grpc-edge/measure/loadgen"
 	"example.com/grpc-edge/internal/workcopy"
+	"example.com/grpc-edge/measure/loadgen"
 )
 
 // Sandbox is a running sandbox in a copy of the repository. Events may change the copy.

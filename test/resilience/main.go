@@ -27,10 +27,10 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/internal/workcopy"
+	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/test/chaos"
-	"example.com/grpc-edge/test/resilience/page"
+	"example.com/grpc-edge/test/resilience/resiliencepage"
 )
 
 // threeZones is the stack's config. Each zone has a node, and a pod of each app.
@@ -94,7 +94,7 @@ func run(ctx context.Context, o options) error {
 		if o.only != "" && results.Machine != "" {
 			return fmt.Errorf("%s is of another machine, %s: measure everything, or publish nothing (-try, or TRY=1)", resultsFile, results.Machine)
 		}
-		results = page.Results{Machine: here(), Events: map[string]chaos.Outcome{}}
+		results = resiliencepage.Results{Machine: here(), Events: map[string]chaos.Outcome{}}
 	}
 	file, err := os.Create(filepath.Join(root, ".cache", "resilience.log"))
 	if err != nil {
@@ -130,7 +130,7 @@ func chosen(only string, soak time.Duration) ([]chaos.Event, error) {
 
 // measure starts a sandbox, runs the events on it, saves the results after each, and always removes
 // the sandbox.
-func measure(ctx context.Context, root string, events []chaos.Event, results page.Results, save func() error, log io.Writer) (err error) {
+func measure(ctx context.Context, root string, events []chaos.Event, results resiliencepage.Results, save func() error, log io.Writer) (err error) {
 	dir := filepath.Join(root, ".cache", "resilience")
 	if err := workcopy.Make(root, dir); err != nil {
 		return err

@@ -10,14 +10,14 @@ import (
 	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/measure/report"
 	"example.com/grpc-edge/test/chaos"
-	"example.com/grpc-edge/test/resilience/page"
+	"example.com/grpc-edge/test/resilience/resiliencepage"
 )
 
 // resultsFile is the file of results beside this program.
 const resultsFile = "test/resilience/results.json"
 
-func read(root string) (page.Results, error) {
-	r, err := report.Load[page.Results](filepath.Join(root, resultsFile))
+func read(root string) (resiliencepage.Results, error) {
+	r, err := report.Load[resiliencepage.Results](filepath.Join(root, resultsFile))
 	if r.Events == nil {
 		r.Events = map[string]chaos.Outcome{}
 	}
@@ -25,7 +25,7 @@ func read(root string) (page.Results, error) {
 }
 
 // publish saves the results and writes the page again, so that both agree after each event.
-func publish(root string, r page.Results) error {
+func publish(root string, r resiliencepage.Results) error {
 	if err := report.Save(filepath.Join(root, resultsFile), r); err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func publish(root string, r page.Results) error {
 }
 
 // broken returns an error that lists what did not hold of these events.
-func broken(r page.Results, events []chaos.Event) error {
+func broken(r resiliencepage.Results, events []chaos.Event) error {
 	var verdicts []report.Verdict
 	for _, event := range events {
 		verdicts = append(verdicts, r.Events[event.Key].Verdict)

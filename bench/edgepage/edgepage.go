@@ -1,4 +1,5 @@
-package page
+// Package edgepage writes docs/benchmark.md and its charts from the results.
+package edgepage
 
 import (
 	_ "embed"

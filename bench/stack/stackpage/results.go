@@ -1,6 +1,4 @@
-// Package page writes docs/benchmark-stack.md, its charts, and the table in README.md from
-// the results for the stack.
-package page
+package stackpage
 
 import (
 	"slices"

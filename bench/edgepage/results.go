@@ -1,5 +1,4 @@
-// Package page writes docs/benchmark.md and its charts from the results.
-package page
+package edgepage
 
 import (
 	"time"

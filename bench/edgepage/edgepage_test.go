@@ -1,4 +1,4 @@
-package page
+package edgepage
 
 import (
 	"path/filepath"

@@ -1,6 +1,6 @@
-// Package page writes docs/resilience.md from the results of the events, with a timeline for
+// Package resiliencepage writes docs/resilience.md from the results of the events, with a timeline for
 // each.
-package page
+package resiliencepage
 
 import (
 	_ "embed"

@@ -1,4 +1,6 @@
-package page
+// Package stackpage writes docs/benchmark-stack.md, its charts, and the table in README.md from
+// the results for the stack.
+package stackpage
 
 import (
 	_ "embed"
@@ -17,7 +19,7 @@ const (
 	Name = "benchmark-stack.md"
 )
 
-//go:embed page.md.tmpl
+//go:embed benchmark-stack.md.tmpl
 var text string
 
 var page = report.Template(text)
