@@ -83,6 +83,10 @@ type Config struct {
 	// and more clients to leave. Default 15 s. The program lifecycle leaves time for it
 	// if it is at most half of its budget.
 	DrainTime time.Duration
+	// DrainFile is the path of a file that holds "0", and "1" once clients that make no calls are to
+	// leave. It changes by a rename of another file. "" is for none: a draining Envoy then
+	// closes their connections when it ends.
+	DrainFile string
 
 	// LeastRequest sends a call to the least busy pod, instead of round robin.
 	LeastRequest bool

@@ -72,7 +72,7 @@ func TestFiles(t *testing.T) {
 			},
 			MemoryLimit: 512 << 20,
 			ClientRate:  envoy.Rate{PerSecond: 100, Burst: 200},
-			MaxDeadline: time.Minute, MaxConnectionAge: time.Hour, DrainTime: 20 * time.Second,
+			MaxDeadline: time.Minute, MaxConnectionAge: time.Hour, DrainTime: 20 * time.Second, DrainFile: "/run/drain/pressure",
 			LeastRequest: true,
 			Collector:    &envoy.Collector{Address: "collector.example", Port: 4317, Sampling: 1},
 			Origins:      []string{"https://app.example.com", "http://localhost:3000"},

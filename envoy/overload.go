@@ -7,6 +7,7 @@ import (
 	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
 	connectionsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
 	heapv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/fixed_heap/v3"
+	injectedv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/injected_resource/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
@@ -31,7 +32,8 @@ const (
 
 const (
 	overloadRefresh = 250 * time.Millisecond // of the edge guide; Envoy's default is 1 s
-	idleUnderLoad   = 2 * time.Second
+	// idleAtLeast is the time without a call after which a client may have to leave.
+	idleAtLeast = 2 * time.Second
 	// streamToTrack is the buffer size from which a stream may be reset: 64 KiB, as a
 	// power of two. A stream that its client reads holds less than its window.
 	streamToTrack = 16
@@ -39,6 +41,7 @@ const (
 
 const (
 	heapMonitor        = "envoy.resource_monitors.fixed_heap"
+	drainMonitor       = "envoy.resource_monitors.injected_resource"
 	connectionsMonitor = "envoy.resource_monitors.global_downstream_max_connections"
 )
 
@@ -48,15 +51,30 @@ func overloadManager(c Config) *overloadv3.OverloadManager {
 		RefreshInterval:  durationpb.New(overloadRefresh),
 		ResourceMonitors: []*overloadv3.ResourceMonitor{totalLimit(c.MaxConnections)},
 	}
-	if c.MemoryLimit == 0 {
-		return manager
+	var leave []*overloadv3.Trigger // for clients that make no calls
+	if c.DrainFile != "" {
+		manager.ResourceMonitors = append(manager.ResourceMonitors, monitor(drainMonitor, &injectedv3.InjectedResourceConfig{Filename: c.DrainFile}))
+		leave = append(leave, at(drainMonitor, 1))
 	}
-	manager.ResourceMonitors = append(manager.ResourceMonitors, monitor(heapMonitor,
-		&heapv3.FixedHeapConfig{MaxHeapSizeBytes: uint64(c.MemoryLimit / 100 * heapShare)}))
-	manager.BufferFactoryConfig = &overloadv3.BufferFactoryConfig{MinimumAccountToTrackPowerOfTwo: streamToTrack}
-	manager.Actions = []*overloadv3.OverloadAction{
+	if c.MemoryLimit != 0 {
+		manager.ResourceMonitors = append(manager.ResourceMonitors, monitor(heapMonitor,
+			&heapv3.FixedHeapConfig{MaxHeapSizeBytes: uint64(c.MemoryLimit / 100 * heapShare)}))
+		manager.BufferFactoryConfig = &overloadv3.BufferFactoryConfig{MinimumAccountToTrackPowerOfTwo: streamToTrack}
+		manager.Actions = shedLoad()
+		leave = append(leave, between(beginToSave, refuseCalls)...)
+	}
+	if leave != nil {
+		manager.Actions = append(manager.Actions, &overloadv3.OverloadAction{
+			Name: "envoy.overload_actions.reduce_timeouts", Triggers: leave, TypedConfig: typed(closeIdleSooner()),
+		})
+	}
+	return manager
+}
+
+// shedLoad returns the actions when memory is short.
+func shedLoad() []*overloadv3.OverloadAction {
+	return []*overloadv3.OverloadAction{
 		{Name: "envoy.overload_actions.shrink_heap", Triggers: above(beginToSave)},
-		{Name: "envoy.overload_actions.reduce_timeouts", Triggers: between(beginToSave, refuseCalls), TypedConfig: typed(closeIdleSooner())},
 		{Name: "envoy.overload_actions.reset_high_memory_stream", Triggers: between(beginToSave, refuseCalls)},
 		// gRPC gets UNAVAILABLE, others 503; calls under way continue.
 		{Name: "envoy.overload_actions.stop_accepting_requests", Triggers: above(refuseCalls)},
@@ -64,7 +82,6 @@ func overloadManager(c Config) *overloadv3.OverloadManager {
 		// the kernel's queue.
 		{Name: "envoy.overload_actions.reject_incoming_connections", Triggers: above(refuseConnections)},
 	}
-	return manager
 }
 
 // totalLimit limits the connections of the whole process. Envoy looks the monitor up
@@ -80,14 +97,15 @@ func totalLimit(connections int64) *overloadv3.ResourceMonitor {
 	})
 }
 
-// closeIdleSooner shortens the idle timeout of connections without a call under way,
-// since they use memory too.
+// closeIdleSooner shortens the idle timeout of connections without a call under way: they use memory too,
+// and their clients get GOAWAY only by it while Envoy drains. Clients with calls get it with an
+// answer.
 func closeIdleSooner() *overloadv3.ScaleTimersOverloadActionConfig {
 	return &overloadv3.ScaleTimersOverloadActionConfig{
 		TimerScaleFactors: []*overloadv3.ScaleTimersOverloadActionConfig_ScaleTimer{{
 			Timer: overloadv3.ScaleTimersOverloadActionConfig_HTTP_DOWNSTREAM_CONNECTION_IDLE,
 			OverloadAdjust: &overloadv3.ScaleTimersOverloadActionConfig_ScaleTimer_MinTimeout{
-				MinTimeout: durationpb.New(idleUnderLoad),
+				MinTimeout: durationpb.New(idleAtLeast),
 			},
 		}},
 	}
@@ -101,10 +119,15 @@ func monitor(name string, config message) *overloadv3.ResourceMonitor {
 }
 
 func above(share float64) []*overloadv3.Trigger {
-	return []*overloadv3.Trigger{{
-		Name:         heapMonitor,
+	return []*overloadv3.Trigger{at(heapMonitor, share)}
+}
+
+// at fires from a share of what a monitor watches.
+func at(monitor string, share float64) *overloadv3.Trigger {
+	return &overloadv3.Trigger{
+		Name:         monitor,
 		TriggerOneof: &overloadv3.Trigger_Threshold{Threshold: &overloadv3.ThresholdTrigger{Value: share}},
-	}}
+	}
 }
 
 func between(low, high float64) []*overloadv3.Trigger {

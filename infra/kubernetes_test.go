@@ -88,7 +88,7 @@ func TestTermination(t *testing.T) {
 			pod + "initContainers[1].name":          "await",
 			pod + "initContainers[1].restartPolicy": nil,
 			pod + "containers[0].name":              "drain",
-			pod + "containers[0].args":              []any{"drain", "-admin", "127.0.0.1:9901", "-budget", "1m0s"},
+			pod + "containers[0].args":              []any{"drain", "-admin", "127.0.0.1:9901", "-budget", "1m0s", "-file", "/run/drain/pressure"},
 		})
 	}
 }

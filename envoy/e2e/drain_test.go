@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/resolver"
@@ -154,6 +155,34 @@ func TestDrainFailsNoCall(t *testing.T) {
 	})
 	calls.stop()
 	second.stat(t, callLimit, "http.https.downstream_cx_total", 1)
+}
+
+// TestIdleClientsAreTold checks that a client without a call gets GOAWAY from an Envoy that drains, and that
+// the drain waits until it has left.
+func TestIdleClientsAreTold(t *testing.T) {
+	t.Parallel()
+	config, _ := oneBackend(t)
+	e := start(t, config)
+	startLifecycle(t, e, "await", startLimit).expect(t, "each backend has healthy pods")
+	idle := e.frames(t)
+	_ = idle.connection.SetDeadline(time.Now().Add(time.Minute))
+	drain := startDrain(t, e, 20*time.Second)
+	for told := false; ; {
+		frame, err := idle.ReadFrame()
+		if errors.Is(err, io.EOF) && told {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the connection ended with %v, before GOAWAY: %t", err, !told)
+		}
+		if goaway, ok := frame.(*http2.GoAwayFrame); ok {
+			told = true
+			if goaway.ErrCode != http2.ErrCodeNo {
+				t.Errorf("GOAWAY says %v", goaway.ErrCode)
+			}
+		}
+	}
+	drain.expect(t, `"message":"drained"`)
 }
 
 // TestDrainWaitsForAHungCall checks that a drain waits for a hung call, within its budget.

@@ -27,7 +27,7 @@ type lifecycle struct {
 func startLifecycle(t *testing.T, e *edge, name string, budget time.Duration) *lifecycle {
 	t.Helper()
 	l := &lifecycle{ended: make(chan error, 1)}
-	command := exec.Command(build(t, "../lifecycle"), name, "-admin", fmt.Sprintf("127.0.0.1:%d", e.config.AdminPort), "-budget", budget.String())
+	command := exec.Command(build(t, "../lifecycle"), name, "-admin", fmt.Sprintf("127.0.0.1:%d", e.config.AdminPort), "-budget", budget.String(), "-file", e.config.DrainFile)
 	command.Stdout, command.Stderr = &l.log, &l.log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

@@ -13,9 +13,9 @@ type phases struct {
 	notice time.Duration
 	// finish is for clients, at most. POST /drain_listeners?graceful&skip_exit: Envoy
 	// tells them to leave (GOAWAY), a growing share of them over its --drain-time-s, and
-	// calls under way finish. It ends as soon as no client is connected, or none has
-	// called for a second. If Envoy does not answer it lasts in full, since clients may
-	// still be served.
+	// calls under way finish. Those that make no calls are told by idleClients. It ends as
+	// soon as no client is connected, or none has called for a while. If Envoy does not answer
+	// it lasts in full, since clients may still be served.
 	finish time.Duration
 }
 
@@ -34,14 +34,14 @@ func splitBudget(budget time.Duration) phases {
 const (
 	// pollInterval is the time between two requests to the admin interface.
 	pollInterval = 100 * time.Millisecond
-	// quiet is the time without calls after which all clients count as gone or
-	// idle. The connection of an idle client can be closed.
-	quiet = time.Second
+	// quiet is the time without calls after which nobody counts as a client. Those that were idle
+	// have been told to leave by then, and their connections closed.
+	quiet = 8 * time.Second
 )
 
 // drain takes Envoy out of service. It returns when nobody needs Envoy any more,
 // or the time is over.
-func drain(envoy *admin, p phases, log *slog.Logger) {
+func drain(envoy *admin, idle idleClients, p phases, log *slog.Logger) {
 	notice, cancel := context.WithTimeout(context.Background(), p.notice)
 	defer cancel()
 	log.Info("draining: readiness fails, clients are still taken", "wait", p.notice.String())
@@ -52,8 +52,11 @@ func drain(envoy *admin, p phases, log *slog.Logger) {
 	defer cancel()
 	log.Info("draining: telling clients to go, finishing calls under way", "at_most", p.finish.String())
 	insist(finish, log, func() error { return envoy.post(finish, "/drain_listeners?graceful&skip_exit") })
+	if err := idle.leave(); err != nil {
+		log.Error("telling idle clients to go", "error", err.Error())
+	}
 	if left := waitUntilQuiet(finish, envoy, log); left != "" {
-		log.Warn("drained with calls that will be cut: they were not done in time", "left", left)
+		log.Warn("drained while clients still call: calls that are not done are cut", "left", left)
 		return
 	}
 	log.Info("drained")

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -62,13 +64,13 @@ func TestDrain(t *testing.T) {
 		},
 		"an idle client stays": {
 			func(time.Duration) (traffic, error) { return traffic{connections: 1}, nil },
-			9 * time.Second, asked, `"drained"`,
+			16 * time.Second, asked, `"drained"`,
 		},
 		"a client calls now and then": {
 			func(at time.Duration) (traffic, error) {
-				return traffic{connections: 1, calls: int64(min(at, 11*time.Second) / (500 * time.Millisecond))}, nil
+				return traffic{connections: 1, calls: int64(min(at, 9*time.Second) / (3 * time.Second))}, nil
 			},
-			12 * time.Second, asked, `"drained"`,
+			17 * time.Second, asked, `"drained"`,
 		},
 		"a call hangs": {
 			func(time.Duration) (traffic, error) { return traffic{connections: 2, active: 1, calls: 5}, nil },
@@ -93,7 +95,14 @@ func TestDrain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				envoy := &fakeEnvoy{began: time.Now(), state: test.state}
 				var log bytes.Buffer
-				drain(&admin{address: "envoy", client: &http.Client{Transport: envoy}}, splitBudget(20*time.Second), newLogger(&log))
+				idle := idleClients(filepath.Join(t.TempDir(), "idle"))
+				if err := idle.stay(); err != nil {
+					t.Fatal(err)
+				}
+				drain(&admin{address: "envoy", client: &http.Client{Transport: envoy}}, idle, splitBudget(20*time.Second), newLogger(&log))
+				if text, err := os.ReadFile(string(idle)); string(text) != "1" {
+					t.Errorf("idle clients are not told: %q, %v", text, err)
+				}
 				if took := time.Since(envoy.began); took != test.took {
 					t.Errorf("draining took %v, want %v", took, test.took)
 				}

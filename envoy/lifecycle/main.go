@@ -18,6 +18,8 @@
 //	-admin   the address of Envoy's admin interface; default 127.0.0.1:9901
 //	-budget  how long all of it may take, such as 25s (the default); for drain,
 //	         keep it below the pod's terminationGracePeriodSeconds
+//	-file    the file by which Envoy has clients leave that make no calls, which await
+//	         creates; without it their connections are closed when Envoy ends
 //
 // It listens on nothing, and logs JSON lines to standard output. Requests to an admin
 // interface that does not answer are retried. A second signal ends drain at once.
@@ -57,6 +59,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	to := flags.String("to", "", "the `folder` for what was in them")
 	address := flags.String("admin", "127.0.0.1:9901", "the `address` of Envoy's admin interface")
 	budget := flags.Duration("budget", 25*time.Second, "how long it may take")
+	leave := flags.String("file", "", "the `file` by which Envoy has clients leave that make no calls")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -68,11 +71,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	envoy, log := newAdmin(*address), newLogger(stdout)
 	if args[0] == "await" {
+		if err := idleClients(*leave).stay(); err != nil {
+			return err
+		}
 		return await(ctx, envoy, *budget, log)
 	}
 	log.Info("waiting for SIGTERM")
 	<-ctx.Done()
-	drain(envoy, splitBudget(*budget), log)
+	drain(envoy, idleClients(*leave), splitBudget(*budget), log)
 	return nil
 }
 

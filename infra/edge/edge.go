@@ -81,7 +81,7 @@ type Args struct {
 // run.
 func Complete(c envoy.Config, termination time.Duration) envoy.Config {
 	c.MemoryLimit, c.MaxConnections = memoryLimit, maxConnections
-	c.DrainTime = drainTime(termination)
+	c.DrainTime, c.DrainFile = drainTime(termination), drainDir+"/pressure"
 	return c
 }
 
@@ -116,6 +116,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 			SecretName: secret.ToStringOutput(),
 			// Readable by the group of the pod, which is Envoy's: 0440.
 			DefaultMode: pulumi.Int(0o440),
+		}}, corev1.VolumeArgs{Name: pulumi.String(drainVolume), EmptyDir: corev1.EmptyDirVolumeSourceArgs{
+			Medium: pulumi.String("Memory"), SizeLimit: pulumi.String("1Mi"),
 		}}),
 		User:           user,
 		Termination:    args.Termination,
@@ -143,6 +145,7 @@ func container(args *Args, config envoy.Config) *corev1.ContainerArgs {
 		},
 		VolumeMounts: corev1.VolumeMountArray{
 			workload.Mount(configVolume, cmp.Or(config.ConfigDir, envoy.ConfigDir)), workload.Mount("certificate", envoy.CertificateDir),
+			workload.Mount(drainVolume, drainDir),
 		},
 		Resources: workload.Resources("100m", mebibytes(memoryRequest), mebibytes(memoryLimit)),
 	}
@@ -179,11 +182,19 @@ func drainTime(termination time.Duration) time.Duration {
 	return max(time.Second, (workload.Budget(termination) / 8).Truncate(time.Second))
 }
 
+// drainVolume is mounted at drainDir: envoy/lifecycle writes the file there, and Envoy reads it.
+const (
+	drainVolume = "drain"
+	drainDir    = "/run/drain"
+)
+
 // lifecycle returns a container that runs a command of the program envoy/lifecycle. The
 // program listens on no port, so the container has no probes.
 func lifecycle(args *Args, command string, budget time.Duration) *corev1.ContainerArgs {
-	return lifecycleContainer(args, command,
-		"-admin", fmt.Sprintf("127.0.0.1:%d", envoy.AdminPort), "-budget", budget.String())
+	c := lifecycleContainer(args, command,
+		"-admin", fmt.Sprintf("127.0.0.1:%d", envoy.AdminPort), "-budget", budget.String(), "-file", args.Config.DrainFile)
+	c.VolumeMounts = corev1.VolumeMountArray{corev1.VolumeMountArgs{Name: pulumi.String(drainVolume), MountPath: pulumi.String(drainDir)}}
+	return c
 }
 
 func lifecycleContainer(args *Args, command string, flags ...string) *corev1.ContainerArgs {
