@@ -23,6 +23,9 @@ func Check(ctx context.Context, binary string, config Config) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	config.ConfigDir, config.CertificateDir = dir, filepath.Join(dir, "tls")
+	if config.DrainFile != "" {
+		config.DrainFile = filepath.Join(dir, "drain") // Envoy watches its folder
+	}
 	files, err := Files(config)
 	if err != nil {
 		return err

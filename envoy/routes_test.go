@@ -47,6 +47,7 @@ func TestRoutesRefuse(t *testing.T) {
 		"negative deadline":           {func(c *envoy.Config) { c.MaxDeadline = -time.Second }, "MaxDeadline: -1s"},
 		"short deadline":              {func(c *envoy.Config) { c.MaxDeadline = 1 }, "MaxDeadline: 1ns"},
 		"short age":                   {func(c *envoy.Config) { c.MaxConnectionAge = 1 }, "MaxConnectionAge: 1ns"},
+		"relative file":               {func(c *envoy.Config) { c.DrainFile = "pressure" }, "DrainFile: \"pressure\""},
 		"negative drain":              {func(c *envoy.Config) { c.DrainTime = -time.Second }, "DrainTime: -1s"},
 		"part of a second":            {func(c *envoy.Config) { c.DrainTime = 1500 * time.Millisecond }, "DrainTime: 1.5s"},
 	} {

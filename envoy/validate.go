@@ -23,6 +23,9 @@ func (c Config) validate() error {
 			errs = append(errs, fmt.Errorf("%s: %q must be an absolute path, such as %s", dir.field, dir.value, ConfigDir))
 		}
 	}
+	if c.DrainFile != "" && !path.IsAbs(c.DrainFile) {
+		errs = append(errs, fmt.Errorf("DrainFile: %q must be an absolute path, such as /run/drain/pressure, or empty for none", c.DrainFile))
+	}
 	for i, resolver := range c.Resolvers {
 		if !resolver.IsValid() || resolver.Port() == 0 {
 			errs = append(errs, fmt.Errorf("%s[%d]: %q must be an IP address and a port, such as 10.0.0.10:53", "Resolvers", i, resolver))

@@ -14,7 +14,7 @@ import (
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	config := libraryConfig(t)
-	config.REST = true
+	config.REST, config.DrainFile = true, "/run/drain/pressure"
 	if err := envoy.Check(t.Context(), envoyBinary(t), config); err != nil {
 		t.Errorf("Envoy refuses the configuration: %v", err)
 	}
