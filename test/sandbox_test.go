@@ -23,6 +23,7 @@ import (
 
 	echo "example.com/grpc-edge/services/echo/api"
 	reverse "example.com/grpc-edge/services/reverse/api"
+	"example.com/grpc-edge/test/chaos"
 )
 
 // TestSandbox creates, uses and removes a sandbox. Each step needs the one before.
@@ -202,21 +203,11 @@ func callServices(ctx context.Context, t *testing.T, c checkout) {
 	}
 }
 
-// eventually retries the check every second until it passes, or limit has passed.
+// eventually ends the test unless the check passes within limit.
 func eventually(ctx context.Context, t *testing.T, limit time.Duration, check func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("after %v: %v", limit, err)
-		case <-time.After(time.Second):
-		}
+	if err := chaos.Eventually(ctx, limit, check); err != nil {
+		t.Fatal(err)
 	}
 }
 

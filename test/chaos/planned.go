@@ -128,7 +128,7 @@ func renewCertificate(ctx context.Context, s *Sandbox) error {
 	if _, err := s.pulumi(ctx, "up", "--yes", "--skip-preview", "--suppress-outputs", "--stack", "sandbox", "--replace", urn); err != nil {
 		return err
 	}
-	return eventually(ctx, servedIn, func() error {
+	return Eventually(ctx, servedIn, func() error {
 		for range 20 { // by chance, at each Envoy
 			serial, err := s.serial(ctx)
 			if err != nil {
@@ -234,7 +234,7 @@ func restartControlPlane(ctx context.Context, s *Sandbox) error {
 			return err
 		}
 	}
-	return eventually(ctx, 2*time.Minute, func() error {
+	return Eventually(ctx, 2*time.Minute, func() error {
 		for name, were := range old {
 			found, err := s.program(name)
 			if err != nil {

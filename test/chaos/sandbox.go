@@ -189,8 +189,8 @@ func (s *Sandbox) healthy(ctx context.Context) error {
 	return errors.Join(err, s.ready(ctx))
 }
 
-// eventually retries every half second until there is no error, or limit has passed.
-func eventually(ctx context.Context, limit time.Duration, try func() error) error {
+// Eventually retries every half second until there is no error, or limit has passed.
+func Eventually(ctx context.Context, limit time.Duration, try func() error) error {
 	for begun := time.Now(); ; {
 		err := try()
 		if err == nil {

@@ -108,7 +108,7 @@ func (s *Sandbox) kill(ctx context.Context, apps ...string) error {
 		}
 	}
 	for app, p := range killed {
-		if err := eventually(ctx, time.Minute, func() error { return s.another(ctx, app, p) }); err != nil {
+		if err := Eventually(ctx, time.Minute, func() error { return s.another(ctx, app, p) }); err != nil {
 			return err
 		}
 		if _, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "pod/"+p.Name, "--timeout=60s"); err != nil {
@@ -246,7 +246,7 @@ func killRuntime(ctx context.Context, s *Sandbox) error {
 	if err := signal(killed, syscall.SIGKILL); err != nil {
 		return err
 	}
-	return eventually(ctx, time.Minute, func() error {
+	return Eventually(ctx, time.Minute, func() error {
 		found, err := runtime()
 		if err == nil && found[0].pid == killed[0].pid {
 			err = errors.New("the container runtime was not restarted")
@@ -277,7 +277,7 @@ func killNode(ctx context.Context, s *Sandbox) error {
 
 // repaired waits until the node has a new VM, and the node and all pods are ready.
 func (s *Sandbox) repaired(ctx context.Context, node string, killed int) error {
-	err := eventually(ctx, 3*time.Minute, func() error {
+	err := Eventually(ctx, 3*time.Minute, func() error {
 		kubelet, err := s.kubelet(node)
 		if err == nil && kubelet.parent == killed {
 			err = fmt.Errorf("node %s was not repaired", node)
@@ -322,7 +322,7 @@ func stopAPIServer(ctx context.Context, s *Sandbox) error {
 		return err
 	}
 	s.undo = func() error {
-		return errors.Join(resume(), eventually(ctx, 2*time.Minute, func() error { return s.apiReady(ctx) }))
+		return errors.Join(resume(), Eventually(ctx, 2*time.Minute, func() error { return s.apiReady(ctx) }))
 	}
 	return nil
 }
