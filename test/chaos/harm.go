@@ -92,7 +92,7 @@ func shortDeadlines(ctx context.Context, s *Sandbox, n int) error {
 	return err
 }
 
-//go:embed faulty/echo.go.txt
+//go:embed broken/echo.go.txt
 var errorHandlers []byte
 
 // largeErrorHandlers has echo fail with details as large as a caller asks for.

@@ -11,7 +11,7 @@ import (
 )
 
 // A pod of the service has a small, known capacity: poolSize calls at once, each for
-// holdsFor (faulty/reverse.go.txt). So the service reaches its limit before the two cores
+// holdsFor (broken/reverse.go.txt). So the service reaches its limit before the two cores
 // that it shares with its callers reach theirs.
 const (
 	poolSize = 8
@@ -80,7 +80,7 @@ func (o *Overload) broken(usual, planned []loadgen.Call, m moments) (list []stri
 	return list
 }
 
-//go:embed faulty/reverse.go.txt
+//go:embed broken/reverse.go.txt
 var smallHandlers []byte
 
 func smallReverse(ctx context.Context, s *Sandbox) error {

@@ -22,7 +22,7 @@ func Soak(lasting time.Duration) Event {
 		Key: "soak", Kind: Load, Title: "The usual load for " + Minutes(lasting),
 		Prepare: tellGoroutines, Reverts: true,
 		Do: func(ctx context.Context, s *Sandbox) error { return s.soak(ctx, lasting) },
-		// There is no fault, so no call may fail.
+		// Nothing is broken here, so no call may fail.
 		Promise: Promise{Flat: true},
 	}
 }
@@ -63,7 +63,7 @@ func (s Series) flat() error {
 // programs lists the services. All are Go programs.
 var programs = Apps[1:]
 
-//go:embed faulty/goroutines.go.txt
+//go:embed broken/goroutines.go.txt
 var goroutines []byte
 
 func tellGoroutines(ctx context.Context, s *Sandbox) error {

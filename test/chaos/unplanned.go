@@ -35,16 +35,16 @@ var unplanned = []Event{
 		Promise: Promise{Failed: 20, After: 6 * time.Second, LateFailed: 1},
 	},
 	{
-		Key: "handler-hung", Title: "A pod of a service answers health checks and no call (least-request)", Prepare: faultyEcho("least-request"), Reverts: true, Do: faulty("hang"), Hold: faultTime,
+		Key: "handler-hung", Title: "A pod of a service answers health checks and no call (least-request)", Prepare: brokenEcho("least-request"), Reverts: true, Do: breakPod("hang"), Hold: brokenTime,
 		// Each Envoy sends it one call at a time, which ends by its deadline.
 		Promise: Promise{Failed: 5, After: 5 * time.Second, LateFailed: 1},
 	},
 	{
-		Key: "service-slow", Title: "A pod of a service answers half a second slower", Prepare: faultyEcho("round-robin"), Reverts: true, Do: faulty("slow"), Hold: faultTime,
+		Key: "service-slow", Title: "A pod of a service answers half a second slower", Prepare: brokenEcho("round-robin"), Reverts: true, Do: breakPod("slow"), Hold: brokenTime,
 		Promise: Promise{Later: slower},
 	},
 	{
-		Key: "service-failing", Title: "A pod of a service fails half of its calls (UNAVAILABLE)", Prepare: faultyEcho("round-robin"), Reverts: true, Do: failHalf, Hold: faultTime,
+		Key: "service-failing", Title: "A pod of a service fails half of its calls (UNAVAILABLE)", Prepare: brokenEcho("round-robin"), Reverts: true, Do: failHalf, Hold: brokenTime,
 	},
 	{Key: "runtime-killed", Title: "The container runtime of a node is killed (kill -9)", Do: killRuntime, Hold: 5 * time.Second},
 	{
@@ -151,34 +151,34 @@ func hangServices(ctx context.Context, s *Sandbox) error {
 	return err
 }
 
-//go:embed faulty/handlers.go.txt
-var faultyHandlers []byte
+//go:embed broken/handlers.go.txt
+var brokenHandlers []byte
 
-// faultyEcho deploys an api.Echo that takes faults from its calls, and sets Envoy's balance.
-func faultyEcho(balance string) func(context.Context, *Sandbox) error {
+// brokenEcho deploys an api.Echo whose calls can break its pods, and sets Envoy's balance.
+func brokenEcho(balance string) func(context.Context, *Sandbox) error {
 	return func(ctx context.Context, s *Sandbox) error {
-		if err := s.write("services/echo/handlers.go", faultyHandlers); err != nil {
+		if err := s.write("services/echo/handlers.go", brokenHandlers); err != nil {
 			return err
 		}
 		return s.deploy(ctx, map[string]string{"balance": balance})
 	}
 }
 
-// slower is the delay of each call at a slow pod (faulty/handlers.go.txt).
+// slower is the delay of each call at a slow pod (broken/handlers.go.txt).
 const slower = 500 * time.Millisecond
 
-// faultTime bounds the time that a fault of [faulty] lasts.
-const faultTime = 20 * time.Second
+// brokenTime bounds how long a pod stays broken by [breakPod].
+const brokenTime = 20 * time.Second
 
-// faulty sets the fault mode of one pod of api.Echo. The fault ends by itself after faultTime.
-func faulty(mode string) func(context.Context, *Sandbox) error {
+// breakPod breaks one pod of api.Echo in a mode. The pod recovers by itself after brokenTime.
+func breakPod(mode string) func(context.Context, *Sandbox) error {
 	return func(ctx context.Context, s *Sandbox) error {
 		connection, err := grpc.NewClient("passthrough:///"+s.Target.Address, grpc.WithTransportCredentials(credentials.NewTLS(s.Target.TLS)))
 		if err != nil {
 			return err
 		}
 		defer connection.Close()
-		_, err = echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: fmt.Sprintf("fault %s %d", mode, int(faultTime.Seconds()))})
+		_, err = echo.NewEchoClient(connection).Echo(ctx, &echo.EchoRequest{Content: fmt.Sprintf("break %s %d", mode, int(brokenTime.Seconds()))})
 		return err
 	}
 }
@@ -198,7 +198,7 @@ func failHalf(ctx context.Context, s *Sandbox) error {
 		}
 		return err
 	}
-	return faulty("fail")(ctx, s)
+	return breakPod("fail")(ctx, s)
 }
 
 // envoyStat returns the sum of a statistic over all Envoys.

@@ -1,4 +1,4 @@
-// Command resilience injects faults into a sandbox with three nodes in three zones, counts
+// Command resilience causes events in a sandbox with three nodes in three zones, counts
 // every call meanwhile, and writes docs/resilience.md.
 //
 //	go run ./resilience                     everything; some 50 minutes on 2 cores
