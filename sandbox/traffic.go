@@ -26,6 +26,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"example.com/grpc-edge/internal/subprocess"
+	"example.com/grpc-edge/internal/wait"
 	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
 
@@ -278,10 +279,8 @@ func until(ctx context.Context, try func(context.Context) error) error {
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
-		select {
-		case <-ctx.Done():
+		if wait.For(ctx, 500*time.Millisecond) != nil {
 			return last
-		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }

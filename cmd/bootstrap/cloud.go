@@ -15,6 +15,8 @@ import (
 	"google.golang.org/api/option"
 	"google.golang.org/api/serviceusage/v1"
 	"google.golang.org/api/storage/v1"
+
+	"example.com/grpc-edge/internal/wait"
 )
 
 // cloud calls Google Cloud.
@@ -41,16 +43,7 @@ func newCloud(ctx context.Context, project string, progress io.Writer, opts ...o
 		return nil, fmt.Errorf("creating clients of Google Cloud: %w", err)
 	}
 	rings := keys.Projects.Locations.KeyRings
-	return &cloud{projectName: project, services: services, buckets: buckets.Buckets, rings: rings, keys: rings.CryptoKeys, wait: wait, progress: progress}, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
+	return &cloud{projectName: project, services: services, buckets: buckets.Buckets, rings: rings, keys: rings.CryptoKeys, wait: wait.For, progress: progress}, nil
 }
 
 const (

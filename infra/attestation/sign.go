@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"example.com/grpc-edge/internal/wait"
 )
 
 // tries is the number of attempts. Their waits span 15 seconds, enough for a busy API to
@@ -71,15 +73,13 @@ func sign(ctx context.Context, version, public, token string, payload []byte) ([
 
 // retried posts, and retries after a transient error.
 func retried(ctx context.Context, url, token string, body []byte) ([]byte, error) {
-	for wait, try := time.Second, 1; ; wait, try = 2*wait, try+1 {
+	for pause, try := time.Second, 1; ; pause, try = 2*pause, try+1 {
 		signature, again, err := post(ctx, url, token, body)
 		if err == nil || !again || try == tries {
 			return signature, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(err, ctx.Err())
-		case <-time.After(wait):
+		if ended := wait.For(ctx, pause); ended != nil {
+			return nil, errors.Join(err, ended)
 		}
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/pulumi/pulumi-gcp/sdk/v9/go/gcp/organizations"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"example.com/grpc-edge/internal/wait"
 )
 
 const (
@@ -88,7 +90,7 @@ func urlsOf(projectID string, apis []string) ([]string, error) {
 // waitKnown waits until no API answers that it is disabled, for at most knownTries
 // tries. Then the first resource of the API reports what is wrong. tell gets the APIs that it
 // waits for.
-func waitKnown(ctx context.Context, urls []string, token string, wait time.Duration, tell func(string)) {
+func waitKnown(ctx context.Context, urls []string, token string, pause time.Duration, tell func(string)) {
 	var all sync.WaitGroup
 	for _, url := range urls {
 		all.Go(func() {
@@ -99,10 +101,8 @@ func waitKnown(ctx context.Context, urls []string, token string, wait time.Durat
 				if try == 0 {
 					tell("waiting until this API is usable: " + url)
 				}
-				select {
-				case <-ctx.Done():
+				if wait.For(ctx, pause) != nil {
 					return
-				case <-time.After(wait):
 				}
 			}
 		})

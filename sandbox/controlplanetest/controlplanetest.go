@@ -17,6 +17,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"example.com/grpc-edge/internal/wait"
 )
 
 // Start runs etcd, kube-apiserver, with more flags if any are given, and kube-controller-manager
@@ -109,10 +111,8 @@ func waitReady(url string) error {
 				return nil
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the test's API server is not ready after 2 minutes: %w", errors.Join(ctx.Err(), err))
-		case <-time.After(100 * time.Millisecond):
+		if ended := wait.For(ctx, 100*time.Millisecond); ended != nil {
+			return fmt.Errorf("the test's API server is not ready after 2 minutes: %w", errors.Join(ended, err))
 		}
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/grpc-edge/internal/wait"
 )
 
 // State is the folder that holds everything a sandbox remembers.
@@ -207,10 +209,8 @@ func (s State) Stop(ctx context.Context) error {
 		return fmt.Errorf("stopping the sandbox's process %d: %w", pid, err)
 	}
 	for s.Running() {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		if wait.For(ctx, 100*time.Millisecond) != nil {
+			return ctx.Err() // not the cause, which is another stage's failure (package progress)
 		}
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/grpc-edge/internal/selfsigned"
+	"example.com/grpc-edge/internal/wait"
 	"example.com/grpc-edge/internal/workcopy"
 	"example.com/grpc-edge/measure/machine"
 )
@@ -95,7 +96,7 @@ func asleep(ctx context.Context, s *Sandbox) error {
 	}
 	resume, err := pause(engine, 2*time.Minute)
 	if err == nil {
-		err = errors.Join(sleep(ctx, time.Minute), resume())
+		err = errors.Join(wait.For(ctx, time.Minute), resume())
 	}
 	if ended := up.Wait(); ended != nil {
 		fmt.Fprintf(s.Log, "`make up` was late: %v\n", ended)

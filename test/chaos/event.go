@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/grpc-edge/internal/wait"
 	"example.com/grpc-edge/measure/loadgen"
 	"example.com/grpc-edge/measure/report"
 )
@@ -227,7 +228,7 @@ func (e Event) run(ctx context.Context, s *Sandbox) (Outcome, error) {
 }
 
 func (e Event) happen(ctx context.Context, s *Sandbox, m *moments) (err error) {
-	if err := sleep(ctx, quietBefore); err != nil {
+	if err := wait.For(ctx, quietBefore); err != nil {
 		return err
 	}
 	m.happened = time.Now()
@@ -241,25 +242,14 @@ func (e Event) happen(ctx context.Context, s *Sandbox, m *moments) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, e.Hold); err != nil {
+	if err := wait.For(ctx, e.Hold); err != nil {
 		return err
 	}
 	if err := undo(); err != nil {
 		return err
 	}
 	m.over = time.Now()
-	return sleep(ctx, quietAfter)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return wait.For(ctx, quietAfter)
 }
 
 // judge counts the calls and checks them against the promise.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/grpc-edge/internal/wait"
 	"example.com/grpc-edge/measure/loadgen"
 )
 
@@ -103,7 +104,7 @@ func watchMemory(ctx context.Context, s *Sandbox) error {
 				return err
 			}
 		}
-		if err := sleep(ctx, min(time.Second, time.Until(end))); err != nil {
+		if err := wait.For(ctx, min(time.Second, time.Until(end))); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/grpc-edge/internal/wait"
 )
 
 // planned lists the events that a person or GKE causes on purpose.
@@ -173,7 +175,7 @@ func canary(ctx context.Context, s *Sandbox) error {
 		if err := s.deploy(ctx, map[string]string{"canaries": value}); err != nil {
 			return err
 		}
-		if err := sleep(ctx, 5*time.Second); err != nil {
+		if err := wait.For(ctx, 5*time.Second); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"example.com/grpc-edge/internal/stackfile"
 	"example.com/grpc-edge/internal/subprocess"
+	"example.com/grpc-edge/internal/wait"
 	"example.com/grpc-edge/internal/workcopy"
 	"example.com/grpc-edge/measure/loadgen"
 )
@@ -199,7 +200,7 @@ func Eventually(ctx context.Context, limit time.Duration, try func() error) erro
 		if time.Since(begun) > limit {
 			return fmt.Errorf("after %s: %w", limit, err)
 		}
-		if err := sleep(ctx, 500*time.Millisecond); err != nil {
+		if err := wait.For(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}

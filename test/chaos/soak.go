@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/grpc-edge/internal/wait"
 	"example.com/grpc-edge/measure/report"
 )
 
@@ -84,7 +85,7 @@ func (s *Sandbox) soak(ctx context.Context, lasting time.Duration) error {
 	begun := time.Now()
 	memory, descriptors := make([]Series, len(list)), make([]Series, len(list))
 	for next := begun; next.Before(begun.Add(lasting)); next = next.Add(sampleEvery) {
-		if err := sleep(ctx, time.Until(next)); err != nil {
+		if err := wait.For(ctx, time.Until(next)); err != nil {
 			return err
 		}
 		for i, u := range list {

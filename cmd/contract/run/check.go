@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/grpc-edge/cmd/contract/check"
+	"example.com/grpc-edge/internal/wait"
 )
 
 // other is an address of this machine. A program that listens only on 127.0.0.1 cannot be
@@ -89,10 +90,8 @@ func (p *Program) serves(ctx context.Context, atMost time.Duration) string {
 		if code, ended := p.Ended(); ended {
 			return fmt.Sprintf("the program ended with exit code %d, and must run until SIGTERM", code)
 		}
-		select {
-		case <-ctx.Done():
+		if wait.For(ctx, 200*time.Millisecond) != nil {
 			return fmt.Sprintf("after %s, %s", atMost, problem)
-		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/grpc-edge/internal/wait"
 )
 
 // CLI runs Pulumi's commands on a stack.
@@ -95,10 +97,8 @@ func (c CLI) Run(ctx context.Context, args ...string) error {
 			return &Failure{err: c.failed(args, err), Said: said.String()}
 		}
 		fmt.Fprintf(c.Out, "Waiting for the lock of %s. If a killed run left it: `pulumi cancel --stack %s`.\n", c.Stack, c.Stack)
-		select {
-		case <-ctx.Done():
-			return c.failed(args, ctx.Err())
-		case <-time.After(lockPause):
+		if err := wait.For(ctx, lockPause); err != nil {
+			return c.failed(args, err)
 		}
 	}
 }

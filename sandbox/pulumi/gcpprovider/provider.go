@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"example.com/grpc-edge/internal/wait"
 	"example.com/grpc-edge/sandbox/gcp"
 	"example.com/grpc-edge/sandbox/gcp/container"
 )
@@ -37,7 +38,7 @@ type provider struct {
 // New returns the provider on an emulated cloud. One server may serve any
 // number of provider instances and runs of Pulumi.
 func New(c *gcp.Cloud) pulumirpc.ResourceProviderServer {
-	return &provider{cloud: c, wait: wait}
+	return &provider{cloud: c, wait: wait.For}
 }
 
 // Handshake implements pulumirpc.ResourceProviderServer.

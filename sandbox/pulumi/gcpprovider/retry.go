@@ -35,12 +35,3 @@ func (p *provider) retried(ctx context.Context, call func() (gcp.Object, error))
 		next, after = after, next+after
 	}
 }
-
-func wait(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
