@@ -12,10 +12,10 @@ import (
 	"example.com/grpc-edge/envoy"
 )
 
-// TestFailingPodIsEjected has one of four pods answer health checks and fail all
-// calls. The calls may not be retried.
-func TestFailingPodIsEjected(t *testing.T) {
-	t.Parallel()
+// withFailingPod runs a test on four pods, once for each of two ways to fail that a caller sees as
+// UNAVAILABLE. The fourth pod answers health checks, fails all calls in that way, and counts them.
+func withFailingPod(t *testing.T, test func(t *testing.T, p *pods, failed *atomic.Int64)) {
+	t.Helper()
 	for name, handler := range map[string]http.HandlerFunc{
 		"UNAVAILABLE": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/grpc")
@@ -32,23 +32,32 @@ func TestFailingPodIsEjected(t *testing.T) {
 					handler(w, r)
 				})
 			})
-			connection := p.dial(t)
 			p.dns.set(append([]string{"127.0.0.5"}, p.hosts...)...)
-			p.healthy(t, 4)
-			for failed.Load() < 5 {
-				if err := callCount(t.Context(), connection); err != nil && status.Code(err) != codes.Unavailable {
-					t.Fatal(err)
-				}
-			}
-			p.stat(t, callLimit, "cluster.probe.outlier_detection.ejections_active", 1)
-			// Longer than two health checks, which must not bring the pod back.
-			for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(10 * time.Millisecond) {
-				if err := callCount(t.Context(), connection); err != nil {
-					t.Fatalf("a call %v after the pod was ejected: %v", time.Since(began), err)
-				}
-			}
+			test(t, p, &failed)
 		})
 	}
+}
+
+// TestFailingPodIsEjected has one of four pods answer health checks and fail all
+// calls. The calls may not be retried.
+func TestFailingPodIsEjected(t *testing.T) {
+	t.Parallel()
+	withFailingPod(t, func(t *testing.T, p *pods, failed *atomic.Int64) {
+		connection := p.dial(t)
+		p.healthy(t, 4)
+		for failed.Load() < 5 {
+			if err := callCount(t.Context(), connection); err != nil && status.Code(err) != codes.Unavailable {
+				t.Fatal(err)
+			}
+		}
+		p.stat(t, callLimit, "cluster.probe.outlier_detection.ejections_active", 1)
+		// Longer than two health checks, which must not bring the pod back.
+		for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(10 * time.Millisecond) {
+			if err := callCount(t.Context(), connection); err != nil {
+				t.Fatalf("a call %v after the pod was ejected: %v", time.Since(began), err)
+			}
+		}
+	})
 }
 
 // TestCallersCannotEject has all pods answer errors that may be the caller's

@@ -33,39 +33,21 @@ func callHeaders(ctx context.Context, connection *grpc.ClientConn) error {
 	return connection.Invoke(ctx, headers, &emptypb.Empty{}, &wrapperspb.StringValue{})
 }
 
-// TestRepeatableCallsAreTriedElsewhere has one of three pods fail what it gets,
-// in the two ways that a caller sees as UNAVAILABLE.
+// TestRepeatableCallsAreTriedElsewhere has one of four pods fail what it gets.
 func TestRepeatableCallsAreTriedElsewhere(t *testing.T) {
 	t.Parallel()
-	for name, handler := range map[string]http.HandlerFunc{
-		"UNAVAILABLE": func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/grpc")
-			w.Header().Set("Grpc-Status", "14")
-		},
-		"reset": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var failed atomic.Int64
-			p := startPodsWith(t, func(_ *nameServer, config *envoy.Config) {
-				serveHTTP(t, "127.0.0.5", config.Backends[0].Port, probePattern, func(w http.ResponseWriter, r *http.Request) {
-					failed.Add(1)
-					handler(w, r)
-				})
-			})
-			connection := p.dial(t)
-			p.dns.set(append([]string{"127.0.0.5"}, p.hosts...)...)
-			eventually(t, noticeLimit, func() error {
-				if err := callHeaders(t.Context(), connection); err != nil {
-					t.Fatalf("a call that may be repeated: %v", err)
-				}
-				if failed.Load() == 0 {
-					return errNotYet
-				}
-				return nil
-			})
+	withFailingPod(t, func(t *testing.T, p *pods, failed *atomic.Int64) {
+		connection := p.dial(t)
+		eventually(t, noticeLimit, func() error {
+			if err := callHeaders(t.Context(), connection); err != nil {
+				t.Fatalf("a call that may be repeated: %v", err)
+			}
+			if failed.Load() == 0 {
+				return errNotYet
+			}
+			return nil
 		})
-	}
+	})
 }
 
 // TestWhatIsNotRepeated has all pods answer UNAVAILABLE. Calls are not retried if a second one
