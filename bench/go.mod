@@ -6,7 +6,6 @@ require (
 	example.com/grpc-edge/envoy v0.0.0
 	example.com/grpc-edge/measure v0.0.0
 	example.com/grpc-edge/services/echo v0.0.0
-	golang.org/x/net v0.62.0
 	google.golang.org/genproto/googleapis/api v0.0.0-20261110000943-09e21b237f2c
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
@@ -18,6 +17,7 @@ require (
 	example.com/grpc-edge/services/reverse v0.0.0 // indirect
 	github.com/agext/levenshtein v1.2.3 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sys v0.50.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/nameserver"
 	"example.com/grpc-edge/services/echo/api"
 )
 
@@ -47,18 +49,18 @@ type Set struct {
 	// proxy. Each is the same on all servers.
 	Port, TLSPort int
 
-	names   *nameServer
+	names   *nameserver.Server
 	servers []*server
 }
 
 // Start starts the servers. They run until Close.
 func Start(identity *tls.Config) (*Set, error) {
-	s := &Set{}
-	var err error
-	if s.names, err = newNameServer(hosts); err != nil {
+	names, err := nameserver.Start(time.Minute)
+	if err != nil {
 		return nil, err
 	}
-	s.Resolver = s.names.address
+	names.Set(Name, hosts...)
+	s := &Set{Resolver: names.Address, names: names}
 	plain, plainErr := listenAll(&s.Port)
 	secure, secureErr := listenAll(&s.TLSPort)
 	if err := errors.Join(plainErr, secureErr); err != nil {
@@ -73,7 +75,7 @@ func Start(identity *tls.Config) (*Set, error) {
 
 // Close stops the servers and cancels calls in flight.
 func (s *Set) Close() {
-	_ = s.names.socket.Close()
+	_ = s.names.Close()
 	for _, server := range s.servers {
 		server.plain.Stop()
 		server.secure.Stop()

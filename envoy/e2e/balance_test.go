@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/nameserver"
 )
 
 // errNotYet is the error of a check that may pass later.
@@ -33,28 +34,29 @@ const noticeLimit = 15 * time.Second
 // pods are three backends behind one name, as replicas behind a headless Service.
 type pods struct {
 	*edge
-	dns      *nameServer
+	dns      *nameserver.Server
 	hosts    []string
 	backends []*backend
 }
 
 func startPods(t *testing.T) *pods {
 	t.Helper()
-	return startPodsWith(t, func(*nameServer, *envoy.Config) {})
+	return startPodsWith(t, func(*nameserver.Server, *envoy.Config) {})
 }
 
 // startPodsWith starts the pods after a change of the names and the configuration.
-func startPodsWith(t *testing.T, change func(*nameServer, *envoy.Config)) *pods {
+func startPodsWith(t *testing.T, change func(*nameserver.Server, *envoy.Config)) *pods {
 	t.Helper()
 	p := &pods{hosts: []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}}
 	port := freePort(t)
 	for _, host := range p.hosts {
 		p.backends = append(p.backends, serve(t, host, port))
 	}
-	p.dns = newNameServer(t, p.hosts...)
+	p.dns = startNames(t)
+	p.dns.Set(podsName, p.hosts...)
 	config := envoy.Config{
 		Backends:  []envoy.Backend{probeAt(t, podsName, port)},
-		Resolvers: []netip.AddrPort{p.dns.address},
+		Resolvers: []netip.AddrPort{p.dns.Address},
 	}
 	change(p.dns, &config)
 	p.edge = start(t, config)
@@ -145,10 +147,10 @@ func TestPodsComeAndGo(t *testing.T) {
 		})
 	}
 
-	p.dns.set(p.hosts[0], p.hosts[1])
+	p.dns.Set(podsName, p.hosts[0], p.hosts[1])
 	expect("the third pod left DNS but answers health checks", true, true, false)
 
-	p.dns.set(p.hosts...)
+	p.dns.Set(podsName, p.hosts...)
 	expect("the third pod came back", true, true, true)
 
 	p.backends[1].health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
@@ -258,7 +260,7 @@ func (p *pods) healthy(t *testing.T, n int) {
 // third of all calls.
 func TestLeastRequest(t *testing.T) {
 	t.Parallel()
-	p := startPodsWith(t, func(_ *nameServer, c *envoy.Config) { c.LeastRequest = true })
+	p := startPodsWith(t, func(_ *nameserver.Server, c *envoy.Config) { c.LeastRequest = true })
 	p.backends[0].answer(func(stream grpc.ServerStream) error {
 		<-stream.Context().Done()
 		return stream.Context().Err()
@@ -295,11 +297,11 @@ func TestSlowStart(t *testing.T) {
 	const window = 10 * time.Second // slowStart in package envoy
 	p := startPods(t)
 	connection := p.dial(t)
-	p.dns.set(p.hosts[0], p.hosts[1])
+	p.dns.Set(podsName, p.hosts[0], p.hosts[1])
 	p.healthy(t, 2)
 	time.Sleep(window)
 
-	p.dns.set(p.hosts...)
+	p.dns.Set(podsName, p.hosts...)
 	p.healthy(t, 3)
 	if shares := p.take(t, connection, 300); shares[2] < 1 || shares[2] > 60 {
 		t.Errorf("300 calls were shared as %d, want 1 to 60 for the third pod, which is new", shares)

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/nameserver"
 )
 
 // release describes a backend with three pods, and a canary with one.
@@ -26,8 +27,8 @@ const canaryPods = "canary.pods.test."
 func startRelease(t *testing.T, canary envoy.Canary) *release {
 	t.Helper()
 	var r release
-	r.pods = startPodsWith(t, func(names *nameServer, config *envoy.Config) {
-		names.setName(canaryPods, "127.0.0.6")
+	r.pods = startPodsWith(t, func(names *nameserver.Server, config *envoy.Config) {
+		names.Set(canaryPods, "127.0.0.6")
 		r.canary = serve(t, "127.0.0.6", config.Backends[0].Port)
 		canary.Address = canaryPods
 		config.Backends[0].Canary = &canary
@@ -101,11 +102,11 @@ func TestCanaryWithoutPods(t *testing.T) {
 	takes(30)
 	r.canary.health.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
 	takes(0)
-	r.dns.setName(canaryPods)
+	r.dns.Set(canaryPods)
 	r.stat(t, startLimit, "cluster.probe-canary.membership_total", 0)
 	takes(0)
 	r.canary.health.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
-	r.dns.setName(canaryPods, "127.0.0.6")
+	r.dns.Set(canaryPods, "127.0.0.6")
 	takes(30)
 }
 

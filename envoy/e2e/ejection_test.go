@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/nameserver"
 	"example.com/grpc-edge/envoy/prototest"
 )
 
@@ -71,13 +72,13 @@ func TestNoWayEjectsAPod(t *testing.T) {
 	t.Parallel()
 	const header = "x-release"
 	var canaries []*backend
-	p := startPodsWith(t, func(names *nameServer, c *envoy.Config) {
+	p := startPodsWith(t, func(names *nameserver.Server, c *envoy.Config) {
 		c.REST = true
 		stable := &c.Backends[0]
 		stable.Services = prototest.Services(t, waysProto)
 		stable.Canary = &envoy.Canary{Address: canaryPods, Header: header}
 		hosts := []string{"127.0.0.5", "127.0.0.6", "127.0.0.7"}
-		names.setName(canaryPods, hosts...)
+		names.Set(canaryPods, hosts...)
 		for _, host := range hosts {
 			canaries = append(canaries, serve(t, host, stable.Port))
 		}

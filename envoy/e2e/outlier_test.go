@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/nameserver"
 )
 
 // withFailingPod runs a test on four pods, once for each of two ways to fail that a caller sees as
@@ -26,13 +27,13 @@ func withFailingPod(t *testing.T, test func(t *testing.T, p *pods, failed *atomi
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var failed atomic.Int64
-			p := startPodsWith(t, func(_ *nameServer, config *envoy.Config) {
+			p := startPodsWith(t, func(_ *nameserver.Server, config *envoy.Config) {
 				serveHTTP(t, "127.0.0.5", config.Backends[0].Port, probePattern, func(w http.ResponseWriter, r *http.Request) {
 					failed.Add(1)
 					handler(w, r)
 				})
 			})
-			p.dns.set(append([]string{"127.0.0.5"}, p.hosts...)...)
+			p.dns.Set(podsName, append([]string{"127.0.0.5"}, p.hosts...)...)
 			test(t, p, &failed)
 		})
 	}

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"example.com/grpc-edge/envoy"
+	"example.com/grpc-edge/envoy/nameserver"
 	"example.com/grpc-edge/envoy/prototest"
 )
 
@@ -55,7 +56,7 @@ func TestRepeatableCallsAreTriedElsewhere(t *testing.T) {
 func TestWhatIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	const upload = "/test.Uploads/Upload"
-	p := startPodsWith(t, func(_ *nameServer, config *envoy.Config) {
+	p := startPodsWith(t, func(_ *nameserver.Server, config *envoy.Config) {
 		config.Backends[0].Services = append(config.Backends[0].Services, prototest.Services(t, `
 package test;
 import "google/protobuf/empty.proto";
@@ -152,7 +153,7 @@ func TestRetryBudget(t *testing.T) {
 // not ejected.
 func TestRetriesAreOnAnotherPod(t *testing.T) {
 	t.Parallel()
-	p := startPodsWith(t, func(_ *nameServer, c *envoy.Config) { c.LeastRequest = true })
+	p := startPodsWith(t, func(_ *nameserver.Server, c *envoy.Config) { c.LeastRequest = true })
 	p.backends[0].answer(func(stream grpc.ServerStream) error {
 		if method, _ := grpc.MethodFromServerStream(stream); method == headers {
 			return status.Error(codes.Unavailable, "as the test wants")
@@ -185,10 +186,10 @@ func TestRetriesAreOnAnotherPod(t *testing.T) {
 func TestRefusedStreamsAreTriedElsewhere(t *testing.T) {
 	t.Parallel()
 	var refusing refuser
-	p := startPodsWith(t, func(_ *nameServer, config *envoy.Config) {
+	p := startPodsWith(t, func(_ *nameserver.Server, config *envoy.Config) {
 		refusing.serve(t, "127.0.0.5", config.Backends[0].Port)
 	})
-	p.dns.set(append([]string{"127.0.0.5"}, p.hosts...)...)
+	p.dns.Set(podsName, append([]string{"127.0.0.5"}, p.hosts...)...)
 	connection := p.dial(t)
 	eventually(t, noticeLimit, func() error {
 		if err := callCount(t.Context(), connection); err != nil {

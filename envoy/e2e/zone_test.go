@@ -47,8 +47,8 @@ func TestOwnZoneIsPreferred(t *testing.T) {
 func TestSmallZoneIsSpared(t *testing.T) {
 	t.Parallel()
 	p := startZones(t, false)
-	p.dns.setName(zoneName("zone-a"), p.hosts[0])
-	p.dns.setName(zoneName("zone-b"), p.hosts[1:]...)
+	p.dns.Set(zoneName("zone-a"), p.hosts[0])
+	p.dns.Set(zoneName("zone-b"), p.hosts[1:]...)
 	connection := p.dial(t)
 	// A quarter of the pods for half of the calls: half of them go elsewhere. The
 	// pods that came are in slow start, which changes nothing between zones.
@@ -76,21 +76,21 @@ func zoneName(zone string) string { return zone + ".pods.test." }
 // startZones has two pods in each of two zones, and further zones without any.
 func startZones(t *testing.T, leastRequest bool, further ...string) *pods {
 	t.Helper()
-	p := &pods{hosts: []string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"}, dns: newNameServer(t)}
+	p := &pods{hosts: []string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"}, dns: startNames(t)}
 	backend := probeAt(t, podsName, freePort(t))
 	backend.Zones = map[string]string{}
 	for _, zone := range append([]string{ownZone, "zone-b"}, further...) {
 		backend.Zones[zone] = zoneName(zone)
 	}
-	p.dns.setName(zoneName(ownZone), p.hosts[:2]...)
-	p.dns.setName(zoneName("zone-b"), p.hosts[2:]...)
+	p.dns.Set(zoneName(ownZone), p.hosts[:2]...)
+	p.dns.Set(zoneName("zone-b"), p.hosts[2:]...)
 	for _, host := range p.hosts {
 		p.backends = append(p.backends, serve(t, host, backend.Port))
 	}
 	p.edge = start(t, envoy.Config{
 		Backends:     []envoy.Backend{backend},
 		LeastRequest: leastRequest,
-		Resolvers:    []netip.AddrPort{p.dns.address},
+		Resolvers:    []netip.AddrPort{p.dns.Address},
 	})
 	return p
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // DNS is a server that answers every name with the same A records, as CoreDNS does for a headless
-// Service: NXDOMAIN if there are no pods.
+// Service: NXDOMAIN if there are no pods. It is not envoy/nameserver, because a service does not
+// require the module of the edge.
 type DNS struct {
 	t          *testing.T
 	connection net.PacketConn
