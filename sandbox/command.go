@@ -10,8 +10,12 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"example.com/grpc-edge/sandbox/daemon"
+	"example.com/grpc-edge/sandbox/gcp"
+	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/node/credentialplugin"
 	"example.com/grpc-edge/sandbox/pulumi/stack"
 	"example.com/grpc-edge/sandbox/tools"
@@ -68,14 +72,35 @@ func (s sandbox) stack() (stack.Stack, error) {
 	return stack.Stack{Tools: s.tools, State: s.state, Info: info}, nil
 }
 
+// cloud opens the emulated cloud, from its state on disk.
+func (s sandbox) cloud() (*gcp.Cloud, error) { return gcp.Open(s.state.CloudDir(), apis.All(nil)) }
+
+// dialCloud returns a connection to the Pulumi provider of the emulated cloud.
+func dialCloud(st stack.Stack) (*grpc.ClientConn, error) {
+	return grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", st.Info.Providers["gcp"]), grpc.WithTransportCredentials(insecure.NewCredentials()))
+}
+
+// action is what a command does, with its arguments.
+type action = func(context.Context, sandbox, []string) error
+
+// existing returns an action that fails if there is no sandbox.
+func existing(do action) action {
+	return func(ctx context.Context, s sandbox, args []string) error {
+		if !s.state.Exists() {
+			return errDown
+		}
+		return do(ctx, s, args)
+	}
+}
+
 // command returns a command on the sandbox of the repository that this program is in.
-func command(use, short string, args cobra.PositionalArgs, run func(context.Context, sandbox, []string) error) *cobra.Command {
+func command(use, short string, args cobra.PositionalArgs, do action) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(c *cobra.Command, args []string) error {
 		s, err := locate()
 		if err != nil {
 			return err
 		}
-		return run(c.Context(), s, args)
+		return do(c.Context(), s, args)
 	}}
 }
 
@@ -103,8 +128,8 @@ func newCommand() *cobra.Command {
 	}
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false,
 		"print the commands that are run and all that Pulumi prints; if this starts the sandbox, log each call to the emulated cloud")
-	add := func(use, short string, args cobra.PositionalArgs, run func(context.Context, sandbox, []string) error) *cobra.Command {
-		c := command(use, short, args, run)
+	add := func(use, short string, args cobra.PositionalArgs, do action) *cobra.Command {
+		c := command(use, short, args, do)
 		root.AddCommand(c)
 		return c
 	}
@@ -123,7 +148,7 @@ func newCommand() *cobra.Command {
 	add("status", "Show what runs", none, status)
 	add("logs [NAME]", "Show the newest log lines of every pod, or those of one app", cobra.MaximumNArgs(1), logs)
 	add("kubeconfig", "Write a kubeconfig for plain kubectl and print how to use it", none, kubeconfig)
-	add("objects", "List what exists in the emulated cloud", none, objects)
+	add("objects", "List what exists in the emulated cloud", none, existing(objects))
 	root.AddCommand(faultCommand(), pauseCommand())
 	add("version", "Print the commit that runs", none, printVersion)
 	add("report", "Pack logs and state for a bug report, without secrets", none, packReport)

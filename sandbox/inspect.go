@@ -12,8 +12,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"example.com/grpc-edge/internal/shell"
-	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/node/credentialplugin"
 	"example.com/grpc-edge/sandbox/pulumi/stack"
 )
@@ -63,9 +61,9 @@ func attach(cmd *exec.Cmd) error {
 	return err
 }
 
-// objects lists what exists in the emulated cloud, from its state on disk.
+// objects lists what exists in the emulated cloud.
 func (s sandbox) objects() ([]string, error) {
-	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), apis.All(nil))
+	cloud, err := s.cloud()
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +71,6 @@ func (s sandbox) objects() ([]string, error) {
 }
 
 func objects(_ context.Context, s sandbox, _ []string) error {
-	if !s.state.Exists() {
-		return errDown
-	}
 	list, err := s.objects()
 	for _, o := range list {
 		fmt.Println(o)

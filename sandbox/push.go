@@ -16,8 +16,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"example.com/grpc-edge/sandbox/addressplan"
@@ -48,7 +46,7 @@ func push(ctx context.Context, s sandbox, args []string) error {
 	if err != nil {
 		return err
 	}
-	token, err := deployerToken(ctx, s.tools.Root, st.Info.Providers["gcp"])
+	token, err := deployerToken(ctx, st)
 	if err != nil {
 		return err
 	}
@@ -73,12 +71,12 @@ func digestReference(repository string, image v1.Image) (name.Digest, error) {
 }
 
 // deployerToken asks the provider, as a Pulumi program does, for an access token of whoever deploys.
-func deployerToken(ctx context.Context, root string, port int) (string, error) {
-	settings, err := stack.ReadSettings(root)
+func deployerToken(ctx context.Context, st stack.Stack) (string, error) {
+	settings, err := stack.ReadSettings(st.Tools.Root)
 	if err != nil {
 		return "", err
 	}
-	connection, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", port), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := dialCloud(st)
 	if err != nil {
 		return "", err
 	}

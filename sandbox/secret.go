@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"example.com/grpc-edge/sandbox/gcp/secretmanager"
 	"example.com/grpc-edge/sandbox/pulumi/stack"
@@ -22,7 +21,7 @@ func addSecret(_ context.Context, s sandbox, args []string) error {
 	if err != nil {
 		return fmt.Errorf("reading the secret from standard input: %w", err)
 	}
-	name, err := secretmanager.AddSecretVersion(filepath.Join(s.state.Dir, "cloud"), settings.Project, args[0], payload)
+	name, err := secretmanager.AddSecretVersion(s.state.CloudDir(), settings.Project, args[0], payload)
 	if err != nil {
 		return err
 	}

@@ -4,16 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"example.com/grpc-edge/sandbox/gcp"
-	"example.com/grpc-edge/sandbox/gcp/apis"
 	"example.com/grpc-edge/sandbox/pulumi/gcpprovider"
 )
 
@@ -31,17 +27,17 @@ func tamper(ctx context.Context, s sandbox, words []string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", st.Info.Providers["gcp"]), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := dialCloud(st)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	return gcpprovider.Tamper(ctx, pulumirpc.NewResourceProviderClient(conn), o, changes)
+	defer connection.Close()
+	return gcpprovider.Tamper(ctx, pulumirpc.NewResourceProviderClient(connection), o, changes)
 }
 
 // object returns the object with this full name, or the only object whose full name contains it.
 func (s sandbox) object(name string) (gcp.Object, error) {
-	cloud, err := gcp.Open(filepath.Join(s.state.Dir, "cloud"), apis.All(nil))
+	cloud, err := s.cloud()
 	if err != nil {
 		return gcp.Object{}, err
 	}

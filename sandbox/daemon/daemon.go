@@ -149,7 +149,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.cloud, err = gcp.Open(d.state.path("cloud"), apis.All(d.runtime), gcp.WithPropagation(propagation), gcp.WithCalls(logCall)); err != nil {
+	if d.cloud, err = gcp.Open(d.state.CloudDir(), apis.All(d.runtime), gcp.WithPropagation(propagation), gcp.WithCalls(logCall)); err != nil {
 		return err
 	}
 	if err := d.serveGoogle(ca, loaded.Handler); err != nil {

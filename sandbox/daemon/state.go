@@ -38,6 +38,9 @@ func (s State) TrustFile() string { return s.path("trust.pem") }
 // ClustersDir returns the folder where the emulated clusters keep their state (cluster.Options.Dir).
 func (s State) ClustersDir() string { return s.path("clusters") }
 
+// CloudDir returns the folder where the emulated cloud keeps its objects (gcp.Open).
+func (s State) CloudDir() string { return s.path("cloud") }
+
 // Exists reports whether there is a sandbox, running or not.
 func (s State) Exists() bool {
 	_, err := os.Stat(s.Dir)
