@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"example.com/grpc-edge/internal/wholefile"
 )
 
 // Entry describes a key that the file must have.
@@ -174,15 +176,11 @@ func (f *File) Write(content []byte) error {
 	if err == nil && !bytes.Equal(now, f.Content) {
 		err = errors.New("it has changed since it was read")
 	}
+	if err == nil {
+		err = wholefile.Write(f.Path, content, 0o644)
+	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", f.Name(), err)
-	}
-	temporary := f.Path + ".new"
-	if err := os.WriteFile(temporary, content, 0o644); err != nil {
-		return fmt.Errorf("writing %s: %w", f.Name(), err)
-	}
-	if err := os.Rename(temporary, f.Path); err != nil {
-		return errors.Join(fmt.Errorf("writing %s: %w", f.Name(), err), os.Remove(temporary))
 	}
 	return nil
 }

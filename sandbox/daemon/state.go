@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/grpc-edge/internal/wait"
+	"example.com/grpc-edge/internal/wholefile"
 )
 
 // State is the folder that holds everything a sandbox remembers.
@@ -100,10 +101,7 @@ func (s State) writeInfo(info Info) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(s.infoFile()+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(s.infoFile()+".new", s.infoFile())
+	return wholefile.Write(s.infoFile(), text, 0o600)
 }
 
 // bundles lists the files where distributions keep their certificate authorities.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"example.com/grpc-edge/internal/wholefile"
 )
 
 // Fault makes calls fail, or operations take long.
@@ -153,7 +155,10 @@ func SetFaults(dir string, faults []Fault) error {
 	if err != nil {
 		return err
 	}
-	return ReplaceFile(filepath.Join(dir, "faults.json"), text)
+	if err := wholefile.Write(filepath.Join(dir, "faults.json"), text, 0o600); err != nil {
+		return fmt.Errorf("saving the emulated cloud's faults: %w", err)
+	}
+	return nil
 }
 
 // strike returns the first fault that matches a call, and counts it. The argument operations

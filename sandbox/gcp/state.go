@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"example.com/grpc-edge/internal/wholefile"
 )
 
 // stateFile holds all objects. They share one file because an operation changes several
@@ -45,8 +47,7 @@ func (c *Cloud) load() error {
 }
 
 // save writes the objects that exist. It writes an object that is being created or deleted as
-// it was before. The file is replaced whole, so that it is never half-written.
-// c.mu must be held.
+// it was before. c.mu must be held.
 func (c *Cloud) save() error {
 	s := state{Objects: []*Object{}, Deleted: c.deleted, Buried: c.buried}
 	for _, name := range sortedNames(c.objects) {
@@ -58,22 +59,7 @@ func (c *Cloud) save() error {
 	if err != nil {
 		return fmt.Errorf("saving the emulated cloud's state: %w", err)
 	}
-	return ReplaceFile(filepath.Join(c.dir, stateFile), data)
-}
-
-// ReplaceFile writes a file as a whole, with mode 0600.
-func ReplaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("saving the emulated cloud's state: %w", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
+	if err := wholefile.Write(filepath.Join(c.dir, stateFile), data, 0o600); err != nil {
 		return fmt.Errorf("saving the emulated cloud's state: %w", err)
 	}
 	return nil
@@ -89,5 +75,5 @@ func KeepKey(file string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
-	return ReplaceFile(file, text) // 0600, as os.CreateTemp has it
+	return wholefile.Write(file, text, 0o600)
 }

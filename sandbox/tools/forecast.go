@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"example.com/grpc-edge/internal/wholefile"
 )
 
 // Work describes the cost of something the first time on a machine.
@@ -56,10 +58,7 @@ func (t Tools) done(name, stamp string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(file+".new", []byte(stamp), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
+	return wholefile.Write(file, []byte(stamp), 0o644)
 }
 
 // Expect returns how long a stage will take with this number of cores and bytes of free memory.

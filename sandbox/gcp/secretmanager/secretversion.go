@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"example.com/grpc-edge/internal/wholefile"
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
@@ -56,8 +57,10 @@ func AddSecretVersion(dir, project, secret string, payload []byte) (string, erro
 	if len(numbers) > 0 {
 		number = numbers[len(numbers)-1] + 1
 	}
-	return fmt.Sprintf("projects/%s/secrets/%s/versions/%d", project, secret, number),
-		gcp.ReplaceFile(filepath.Join(folder, strconv.Itoa(number)), payload)
+	if err := wholefile.Write(filepath.Join(folder, strconv.Itoa(number)), payload, 0o600); err != nil {
+		return "", fmt.Errorf("keeping the secret %s: %w", secret, err)
+	}
+	return fmt.Sprintf("projects/%s/secrets/%s/versions/%d", project, secret, number), nil
 }
 
 func secretDir(dir, project, secret string) string {

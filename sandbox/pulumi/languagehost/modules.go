@@ -19,6 +19,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
 	"example.com/grpc-edge/internal/subprocess"
+	"example.com/grpc-edge/internal/wholefile"
 )
 
 // module describes one module, as `go list` prints it.
@@ -109,10 +110,10 @@ func readKept(file string, id []byte) []module {
 	return last.Modules
 }
 
-// writeKept writes the list whole, or not at all: without it the next preview is slower.
+// writeKept writes the list. Without it the next preview is slower.
 func writeKept(file string, list kept) {
-	if text, err := json.Marshal(list); err == nil && os.WriteFile(file+".new", text, 0o600) == nil {
-		_ = os.Rename(file+".new", file)
+	if text, err := json.Marshal(list); err == nil {
+		_ = wholefile.Write(file, text, 0o600)
 	}
 }
 
