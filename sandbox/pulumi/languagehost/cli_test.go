@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -167,15 +168,13 @@ func TestInterruptStopsTheProgram(t *testing.T) {
 	waitFor(t, "the program to end", func() bool { return !running(target) })
 }
 
-// running reports whether a process runs the executable.
-func running(executable string) bool {
+// running reports whether a process runs the executable at the path, or one in a folder there.
+func running(path string) bool {
 	links, _ := filepath.Glob("/proc/[0-9]*/exe")
-	for _, link := range links {
-		if target, err := os.Readlink(link); err == nil && strings.TrimSuffix(target, " (deleted)") == executable {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(links, func(link string) bool {
+		target, err := os.Readlink(link)
+		return err == nil && strings.HasPrefix(strings.TrimSuffix(target, " (deleted)")+"/", path+"/")
+	})
 }
 
 func waitFor(t *testing.T, what string, done func() bool) {

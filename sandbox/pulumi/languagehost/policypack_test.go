@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -89,15 +88,6 @@ func home(p *clitest.Project) string {
 	return ""
 }
 
-// runningBelow reports whether a process runs an executable in the folder.
-func runningBelow(folder string) bool {
-	links, _ := filepath.Glob("/proc/[0-9]*/exe")
-	return slices.ContainsFunc(links, func(link string) bool {
-		target, err := os.Readlink(link)
-		return err == nil && strings.HasPrefix(target, folder+"/")
-	})
-}
-
 type properties = map[string]any
 
 type resource struct {
@@ -138,7 +128,7 @@ func TestPolicyPackFailsThePreview(t *testing.T) {
 	if err == nil {
 		t.Fatalf("the preview succeeded:\n%s", output)
 	}
-	waitFor(t, "the pack to end", func() bool { return !runningBelow(home(p)) })
+	waitFor(t, "the pack to end", func() bool { return !running(home(p)) })
 	for _, want := range []string{
 		`[mandatory]  network-custom`,
 		`gcp:compute/network:Network "vpc": autoCreateSubnetworks is true, must be false`,
