@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.com/grpc-edge/sandbox/filetest"
 )
 
 // TestCompileProgram compiles a program and its policy pack, and then has a Go that compiles
@@ -22,7 +24,7 @@ func TestCompileProgram(t *testing.T) {
 		"sdk/go.mod":     "module example.com/sdk\ngo 1.26.0\n",
 		"sdk/sdk.go":     "package sdk\nfunc Run() {}\n",
 	} {
-		write(t, filepath.Join(tools.Root, name), text)
+		filetest.Write(t, filepath.Join(tools.Root, name), text)
 	}
 	t.Setenv("GOCACHE", t.TempDir())
 	t.Setenv("GOWORK", "")
@@ -43,12 +45,12 @@ func TestCompileProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(tools.Root, "bin", "go"), "#!/bin/sh\n[ \"$1\" = env ] && exec "+known+" \"$@\"\nexit 1\n") // compiles nothing
+	filetest.Write(t, filepath.Join(tools.Root, "bin", "go"), "#!/bin/sh\n[ \"$1\" = env ] && exec "+known+" \"$@\"\nexit 1\n") // compiles nothing
 	t.Setenv("PATH", filepath.Join(tools.Root, "bin")+":"+os.Getenv("PATH"))
 	if err := compile(); err != nil {
 		t.Errorf("with all compiled: %v", err)
 	}
-	write(t, filepath.Join(tools.Root, "infra/main.go"), "package main\nfunc main() {}\n")
+	filetest.Write(t, filepath.Join(tools.Root, "infra/main.go"), "package main\nfunc main() {}\n")
 	if err := compile(); err != nil {
 		t.Errorf("after a change of the program, which Pulumi compiles: %v", err)
 	}
@@ -58,12 +60,12 @@ func TestCompileProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	for version, same := range map[string]bool{"v1.0.0": true, "v1.0.1": false} {
-		write(t, policy, string(before)+"require example.com/sdk "+version+"\n")
+		filetest.Write(t, policy, string(before)+"require example.com/sdk "+version+"\n")
 		if err := compile(); (err == nil) != same {
 			t.Errorf("with another module that requires %s of the SDK: %v", version, err)
 		}
 	}
-	write(t, policy, string(before))
+	filetest.Write(t, policy, string(before))
 	t.Setenv("GOFLAGS", "-trimpath")
 	if err := compile(); err == nil {
 		t.Error("nothing is compiled with other flags")

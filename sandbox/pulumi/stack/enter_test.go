@@ -9,14 +9,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/grpc-edge/sandbox/filetest"
 )
 
 // TestCommandRunsInTheSandboxsView runs a CLI that looks around and writes to its config.
 func TestCommandRunsInTheSandboxsView(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, `cat /etc/hosts "$2/Pulumi.sandbox.yaml"; echo "salt: 1" >> "$2/Pulumi.sandbox.yaml"; echo "arguments: $*"`)
-	write(t, s.configFile(), "completed: true\n")
-	own := read(t, "/etc/hosts")
+	filetest.Write(t, s.configFile(), "completed: true\n")
+	own := filetest.Read(t, "/etc/hosts")
 	out, err := s.Output(t.Context(), "preview", "--json")
 	if err != nil {
 		t.Fatal(err)
@@ -28,16 +30,16 @@ func TestCommandRunsInTheSandboxsView(t *testing.T) {
 	if string(out) != want {
 		t.Errorf("the CLI wrote\n%s\nwant\n%s", out, want)
 	}
-	if read(t, "/etc/hosts") != own {
+	if filetest.Read(t, "/etc/hosts") != own {
 		t.Error("the machine's hosts file changed")
 	}
-	if got := read(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")); got != settings {
+	if got := filetest.Read(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")); got != settings {
 		t.Errorf("the user's config changed:\n%s", got)
 	}
-	if got := read(t, s.configFile()); got != "completed: true\nsalt: 1\n" {
+	if got := filetest.Read(t, s.configFile()); got != "completed: true\nsalt: 1\n" {
 		t.Errorf("what the CLI wrote to its config is lost:\n%s", got)
 	}
-	mounts := read(t, "/proc/self/mountinfo")
+	mounts := filetest.Read(t, "/proc/self/mountinfo")
 	if strings.Contains(mounts, s.Tools.Root) {
 		t.Error("a mount is left on the machine")
 	}
@@ -68,7 +70,7 @@ func TestCommandStopsGently(t *testing.T) {
 func TestEnterTellsWhatFailed(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
-	write(t, file, "text")
+	filetest.Write(t, file, "text")
 	tests := map[string]struct {
 		args []string
 		want string

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"example.com/grpc-edge/sandbox/daemon"
+	"example.com/grpc-edge/sandbox/filetest"
 	"example.com/grpc-edge/sandbox/tools"
 )
 
@@ -41,32 +42,13 @@ func newStack(t *testing.T, script string) Stack {
 	s := Stack{Tools: tools.In(root), State: daemon.State{Dir: filepath.Join(root, ".sandbox")}, Info: daemon.Info{
 		EnvoyDigest: "sha256:1234", Providers: map[string]int{"gcp": 4001, "tls": 4003},
 	}}
-	write(t, filepath.Join(root, "Pulumi.sandbox.yaml"), settings)
-	write(t, s.Tools.Bin("pulumi"), "#!/bin/sh\n"+script)
-	write(t, s.configFile(), "")
+	filetest.Write(t, filepath.Join(root, "Pulumi.sandbox.yaml"), settings)
+	filetest.Write(t, s.Tools.Bin("pulumi"), "#!/bin/sh\n"+script)
+	filetest.Write(t, s.configFile(), "")
 	if err := s.WriteHosts("us-central1"); err != nil {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func write(t *testing.T, file, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func read(t *testing.T, file string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 func TestReadSettings(t *testing.T) {
@@ -89,7 +71,7 @@ func TestReadSettings(t *testing.T) {
 			t.Parallel()
 			root := t.TempDir()
 			if test.config != "-" {
-				write(t, filepath.Join(root, "Pulumi.sandbox.yaml"), test.config)
+				filetest.Write(t, filepath.Join(root, "Pulumi.sandbox.yaml"), test.config)
 			}
 			got, err := ReadSettings(root)
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -119,12 +101,12 @@ func TestPrepareTakesAnEnvoyThatThereIs(t *testing.T) {
 		s := newStack(t, "")
 		s.Info.NextEnvoyDigest = test.next
 		if test.configured != "" {
-			write(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml"), settings+"  grpc-edge:envoyDigest: "+test.configured+"\n")
+			filetest.Write(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml"), settings+"  grpc-edge:envoyDigest: "+test.configured+"\n")
 		}
 		if err := s.Prepare(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := read(t, s.configFile()); !strings.Contains(got, "grpc-edge:envoyDigest: "+test.want+"\n") {
+		if got := filetest.Read(t, s.configFile()); !strings.Contains(got, "grpc-edge:envoyDigest: "+test.want+"\n") {
 			t.Errorf("%s: the config is\n%s, want %s", name, got, test.want)
 		}
 	}
@@ -135,12 +117,12 @@ func TestPrepare(t *testing.T) {
 	s := newStack(t, `echo "$@" >> "$PULUMI_HOME.calls"`)
 	calls := s.Tools.Cache + "/pulumi.calls"
 	// What Pulumi wrote stays; what the user changed comes.
-	write(t, s.configFile(), "encryptionsalt: v1:salt\nconfig:\n  grpc-edge:nodeCount: 1\n  grpc-edge:gone: true\n")
+	filetest.Write(t, s.configFile(), "encryptionsalt: v1:salt\nconfig:\n  grpc-edge:nodeCount: 1\n  grpc-edge:gone: true\n")
 	if err := s.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var got map[string]any
-	if err := yaml.Unmarshal([]byte(read(t, s.configFile())), &got); err != nil {
+	if err := yaml.Unmarshal([]byte(filetest.Read(t, s.configFile())), &got); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{"encryptionsalt": "v1:salt", "config": map[string]any{
@@ -149,25 +131,25 @@ func TestPrepare(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the config differs (-want +got):\n%s", diff)
 	}
-	if own := read(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")); own != settings {
+	if own := filetest.Read(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")); own != settings {
 		t.Errorf("the user's file was changed:\n%s", own)
 	}
-	passphrase := read(t, s.passphraseFile())
+	passphrase := filetest.Read(t, s.passphraseFile())
 	info, err := os.Stat(s.passphraseFile())
 	if err != nil || info.Mode().Perm() != 0o600 || len(passphrase) != 48 {
 		t.Errorf("the passphrase has %d digits and mode %v (%v), want 48 and 0600", len(passphrase), info.Mode(), err)
 	}
 	cli := "--cwd " + s.Tools.Root + " --non-interactive "
-	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", read(t, calls)); diff != "" {
+	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", filetest.Read(t, calls)); diff != "" {
 		t.Errorf("the calls of Pulumi differ (-want +got):\n%s", diff)
 	}
 	// A killed run leaves its lock.
-	write(t, filepath.Join(s.backend(), ".pulumi/locks/organization/grpc-edge/sandbox/1.json"), "{}")
-	write(t, calls, "")
+	filetest.Write(t, filepath.Join(s.backend(), ".pulumi/locks/organization/grpc-edge/sandbox/1.json"), "{}")
+	filetest.Write(t, calls, "")
 	if err := s.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n"+cli+"cancel --yes --stack sandbox\n", read(t, calls)); diff != "" {
+	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n"+cli+"cancel --yes --stack sandbox\n", filetest.Read(t, calls)); diff != "" {
 		t.Errorf("the calls of Pulumi differ (-want +got):\n%s", diff)
 	}
 	// That of another command at work is not touched.
@@ -179,11 +161,11 @@ func TestPrepare(t *testing.T) {
 	if err := unix.Flock(int(other.Fd()), unix.LOCK_SH); err != nil {
 		t.Fatal(err)
 	}
-	write(t, calls, "")
+	filetest.Write(t, calls, "")
 	if err := s.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", read(t, calls)); diff != "" {
+	if diff := cmp.Diff(cli+"stack select --create --stack sandbox\n", filetest.Read(t, calls)); diff != "" {
 		t.Errorf("beside another command, the calls of Pulumi differ (-want +got):\n%s", diff)
 	}
 	// An existing stack is not created again, and no lock is removed if there is none.
@@ -193,12 +175,12 @@ func TestPrepare(t *testing.T) {
 	if err := unix.Flock(int(other.Fd()), unix.LOCK_UN); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(s.backend(), ".pulumi/stacks/grpc-edge/sandbox.json"), "{}")
-	write(t, calls, "")
-	if err := s.Prepare(t.Context()); err != nil || read(t, calls) != "" {
-		t.Errorf("for a stack that there is, Pulumi was called (%v):\n%s", err, read(t, calls))
+	filetest.Write(t, filepath.Join(s.backend(), ".pulumi/stacks/grpc-edge/sandbox.json"), "{}")
+	filetest.Write(t, calls, "")
+	if err := s.Prepare(t.Context()); err != nil || filetest.Read(t, calls) != "" {
+		t.Errorf("for a stack that there is, Pulumi was called (%v):\n%s", err, filetest.Read(t, calls))
 	}
-	if read(t, s.passphraseFile()) != passphrase {
+	if filetest.Read(t, s.passphraseFile()) != passphrase {
 		t.Error("the passphrase was changed, and what it encrypts is lost")
 	}
 }
@@ -207,7 +189,7 @@ func TestPrepare(t *testing.T) {
 func TestSecretsOutliveTheSandbox(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, `[ "$4" = config ] || exit 0; echo "encryptionsalt: v1:mine" >> "$2/Pulumi.sandbox.yaml"; cat "$2/Pulumi.sandbox.yaml"`)
-	write(t, s.configFile(), "encryptionsalt: v1:before\n")
+	filetest.Write(t, s.configFile(), "encryptionsalt: v1:before\n")
 	own, err := s.For([]string{"config", "set", "--secret", "key", "x"})
 	if err != nil {
 		t.Fatal(err)
@@ -218,13 +200,13 @@ func TestSecretsOutliveTheSandbox(t *testing.T) {
 	if out, err := own.Output(t.Context(), "config", "set", "--secret", "key", "x"); err != nil || string(out) != settings+"encryptionsalt: v1:mine\n" {
 		t.Errorf("the CLI saw %q (%v), want the user's file", out, err)
 	}
-	passphrase := read(t, s.passphraseFile())
+	passphrase := filetest.Read(t, s.passphraseFile())
 	for _, removed := range []bool{false, true} {
 		if removed {
 			if err := os.RemoveAll(s.State.Dir); err != nil {
 				t.Fatal(err)
 			}
-			write(t, s.configFile(), "")
+			filetest.Write(t, s.configFile(), "")
 			if err := s.WriteHosts("us-central1"); err != nil {
 				t.Fatal(err)
 			}
@@ -232,10 +214,10 @@ func TestSecretsOutliveTheSandbox(t *testing.T) {
 		if err := s.Prepare(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := read(t, s.configFile()); !strings.Contains(got, "encryptionsalt: v1:mine\n") {
+		if got := filetest.Read(t, s.configFile()); !strings.Contains(got, "encryptionsalt: v1:mine\n") {
 			t.Errorf("removed %t: the completed config has not the user's salt:\n%s", removed, got)
 		}
-		if read(t, s.passphraseFile()) != passphrase {
+		if filetest.Read(t, s.passphraseFile()) != passphrase {
 			t.Errorf("removed %t: the passphrase is another one", removed)
 		}
 	}
@@ -246,7 +228,7 @@ func TestFor(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, `cat "$2/Pulumi.review-7.yaml"; echo "arguments: $*"`)
 	other := t.TempDir()
-	write(t, filepath.Join(other, "Pulumi.review-7.yaml"), settings)
+	filetest.Write(t, filepath.Join(other, "Pulumi.review-7.yaml"), settings)
 	tests := map[string]struct {
 		args      []string
 		name, dir string
@@ -288,8 +270,8 @@ func TestPrepareFails(t *testing.T) {
 		want   string
 	}{
 		"no config":     {func(s Stack) { _ = os.Remove(filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml")) }, "no file Pulumi.sandbox.yaml"},
-		"empty config":  {func(s Stack) { write(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml"), "") }, "broken"},
-		"broken config": {func(s Stack) { write(t, s.configFile(), "[") }, "completing the config in /"},
+		"empty config":  {func(s Stack) { filetest.Write(t, filepath.Join(s.Tools.Root, "Pulumi.sandbox.yaml"), "") }, "broken"},
+		"broken config": {func(s Stack) { filetest.Write(t, s.configFile(), "[") }, "completing the config in /"},
 		"Pulumi fails":  {func(Stack) {}, "running `pulumi stack select --create --stack sandbox`: exit status 3\nbroken"},
 	}
 	for name, test := range tests {
@@ -310,7 +292,7 @@ func TestExists(t *testing.T) {
 	if s.Exists() {
 		t.Error("a stack that was never deployed exists")
 	}
-	write(t, filepath.Join(s.backend(), ".pulumi/stacks/grpc-edge/sandbox.json"), "{}")
+	filetest.Write(t, filepath.Join(s.backend(), ".pulumi/stacks/grpc-edge/sandbox.json"), "{}")
 	if !s.Exists() {
 		t.Error("a stack with a checkpoint does not exist")
 	}
