@@ -2,13 +2,10 @@ package main
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/grpc-edge/internal/selfsigned"
 )
 
 // signer serves as Cloud KMS, with one key.
@@ -30,15 +29,8 @@ type key struct {
 }
 
 func newKey() *key {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err) // there is no randomness
-	}
-	der, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
-	if err != nil {
-		panic(err) // it was made above
-	}
-	return &key{private: private, public: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}
+	private, public := selfsigned.Key()
+	return &key{private: private, public: public}
 }
 
 // ServeHTTP answers asymmetricSign.

@@ -2,11 +2,8 @@ package attestation
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"example.com/grpc-edge/internal/selfsigned"
 )
 
 // answers serves as Cloud KMS: the first element answers the first request, and so on; the
@@ -46,24 +45,11 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: code, Body: io.NopCloser(strings.NewReader(text)), Header: http.Header{}, Request: r}, nil
 }
 
-func newKey(t *testing.T) (*ecdsa.PrivateKey, string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-}
-
 // TestSign checks that a signature of Cloud KMS is verified, a busy Cloud KMS is asked again, and
 // an error says what is missing. It replaces the transport of all requests, so it is not parallel.
 func TestSign(t *testing.T) {
-	key, public := newKey(t)
-	_, other := newKey(t)
+	key, public := selfsigned.Key()
+	_, other := selfsigned.Key()
 	tests := []struct {
 		name   string
 		codes  []int

@@ -1,4 +1,5 @@
-// Package selfsigned creates certificates for previews and tests of what a user provides.
+// Package selfsigned creates certificates and keys for previews and tests of what a user or Cloud KMS
+// provides.
 package selfsigned
 
 import (
@@ -32,6 +33,19 @@ func New(name string, from, until time.Time) (certificate, key string, err error
 		return "", "", fmt.Errorf("encoding the private key for %s: %w", name, err)
 	}
 	return block("CERTIFICATE", der), block("PRIVATE KEY", pkcs8), nil
+}
+
+// Key returns a P-256 key, and its public key in PEM. It panics if the system has no random numbers.
+func Key() (private *ecdsa.PrivateKey, public string) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(private.Public())
+	if err != nil {
+		panic(err) // it was made above
+	}
+	return private, block("PUBLIC KEY", der)
 }
 
 func block(kind string, content []byte) string {

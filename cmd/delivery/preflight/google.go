@@ -1,16 +1,13 @@
 package preflight
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"strings"
+
+	"example.com/grpc-edge/internal/selfsigned"
 )
 
 // projectNumber is the number of every project, and of the stack `delivery` in
@@ -22,7 +19,7 @@ const projectNumber = "123456789012"
 // which the provider reads version, key and public key (Cloud KMS API), and the domain of a
 // zone (Cloud DNS API). The rest is refused.
 func serveGoogle() *httptest.Server {
-	public := publicKey()
+	_, public := selfsigned.Key()
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/v1/")
 		collection := path.Base(path.Dir(name))
@@ -46,16 +43,4 @@ func serveGoogle() *httptest.Server {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(body)
 	}))
-}
-
-func publicKey() string {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err) // the system has no random numbers
-	}
-	der, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		panic(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
