@@ -1,5 +1,3 @@
-// Package cluster makes emulated GKE clusters real: a control plane and nodes
-// from the upstream Kubernetes binaries, each in a VM of its own.
 package cluster
 
 import (
@@ -51,29 +49,6 @@ type Runtime struct {
 func NewRuntime(options Options) *Runtime {
 	return &Runtime{options: options, clusters: map[string]*Cluster{}}
 }
-
-// Cluster is a running cluster.
-type Cluster struct {
-	plane  *controlPlane
-	vm     *vm.VM
-	cancel context.CancelFunc
-	mu     sync.Mutex
-	nodes  map[string]*runningNode
-}
-
-type runningNode struct {
-	*node
-	vm *vm.VM
-	// ctx ends with the node.
-	ctx    context.Context
-	cancel context.CancelFunc
-}
-
-// Kubeconfig returns the path of a kubeconfig with administrator rights, for the sandbox's own use.
-func (c *Cluster) Kubeconfig() string { return c.plane.file("admin.kubeconfig") }
-
-// Spec returns the description that the cluster was created from.
-func (c *Cluster) Spec() container.ClusterSpec { return c.plane.spec }
 
 // errIPv4Only says what this runtime does not run.
 var errIPv4Only = errors.New("the sandbox's nodes and pods have IPv4 only: set dualStack to false in its stack (ipAllocationPolicy.stackType: IPV4); " +

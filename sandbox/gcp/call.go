@@ -2,6 +2,29 @@ package gcp
 
 import "context"
 
+// Verb is the action of a call on an object.
+type Verb string
+
+// The verbs of calls.
+const (
+	VerbCreate Verb = "create"
+	VerbGet    Verb = "get"
+	VerbUpdate Verb = "update"
+	VerbDelete Verb = "delete"
+	// VerbUndelete is the verb of a call that restores a deleted object by creating it. Only [Verbs]
+	// returns it.
+	VerbUndelete Verb = "undelete"
+)
+
+// Call describes one call of the provider, with all requests to Google that its client makes for
+// it: it waits for the operation, and reads the object at the end.
+type Call struct {
+	Verb   Verb
+	Kind   Kind
+	Name   string
+	Config Properties
+}
+
 // WithCalls sets a function that gets every call before it is checked.
 func WithCalls(observe func(Call)) Option {
 	return func(c *Cloud) { c.observe = observe }
