@@ -191,9 +191,13 @@ func (d *daemon) serveGoogle(ca *cluster.Authority, system http.Handler) error {
 		return fmt.Errorf("listening for the metadata server: %w", err)
 	}
 	const headerTimeout = 10 * time.Second
-	handler := googleapis.Handler(artifactregistry.Registry(d.cloud, system), system, googleapis.Signing(kms.Keys{Cloud: d.cloud}),
-		googleapis.Secrets(secretmanager.Secrets{Cloud: d.cloud}), googleapis.Knowing(d.cloud),
-		googleapis.ImagePolicy(binaryauthorization.Reviewer{Cloud: d.cloud}))
+	handler := googleapis.Handlers{
+		ArtifactRegistry: artifactregistry.Registry(d.cloud, system), System: system,
+		KMS:         googleapis.Signing(kms.Keys{Cloud: d.cloud}),
+		Secrets:     googleapis.Secrets(secretmanager.Secrets{Cloud: d.cloud}),
+		ImagePolicy: googleapis.ImagePolicy(binaryauthorization.Reviewer{Cloud: d.cloud}),
+		Probes:      googleapis.Probes(d.cloud),
+	}
 	apiServer := &http.Server{Handler: handler, TLSConfig: googleapis.TLS(ca), ReadHeaderTimeout: headerTimeout}
 	metadataServer := &http.Server{Handler: credentialplugin.Metadata(d.runtime.Identify, d.cloud.Token), ReadHeaderTimeout: headerTimeout}
 	d.servers = append(d.servers, apiServer, metadataServer)

@@ -18,37 +18,42 @@ import (
 // KMS is the host of Cloud KMS, where the deployer has images signed.
 const KMS = "cloudkms.googleapis.com"
 
-// Handler routes requests by host name.
-func Handler(artifactRegistry, system, kms, secrets, knowing, imagePolicy http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch host, _, _ := strings.Cut(r.Host, ":"); {
-		case isArtifactRegistry(host):
-			artifactRegistry.ServeHTTP(w, r)
-		case host == cluster.SystemRegistry && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-			system.ServeHTTP(w, r)
-		case slices.Contains(Asked, host) || r.Method == http.MethodGet && asked(host, r.URL.Path):
-			knowing.ServeHTTP(w, r)
-		case host == KMS:
-			kms.ServeHTTP(w, r)
-		case host == cluster.SecretManager:
-			secrets.ServeHTTP(w, r)
-		case host == cluster.BinaryAuthorization:
-			imagePolicy.ServeHTTP(w, r)
-		default:
-			http.Error(w, "no such service", http.StatusNotFound)
-		}
-	})
+// Handlers routes requests by host name.
+type Handlers struct {
+	ArtifactRegistry, KMS, Secrets, ImagePolicy http.Handler
+	// System is for the registry of GKE's own images.
+	System http.Handler
+	// Probes is for requests to any API, see [Probes].
+	Probes http.Handler
 }
 
-// asked reports whether a request to an API with other uses only asks whether the API knows the
-// project.
-func asked(host, path string) bool {
+// ServeHTTP answers 404 for hosts that the sandbox does not emulate.
+func (h Handlers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch host, _, _ := strings.Cut(r.Host, ":"); {
+	case isArtifactRegistry(host):
+		h.ArtifactRegistry.ServeHTTP(w, r)
+	case host == cluster.SystemRegistry && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		h.System.ServeHTTP(w, r)
+	case slices.Contains(ProbedHosts, host) || r.Method == http.MethodGet && isProbe(host, r.URL.Path):
+		h.Probes.ServeHTTP(w, r)
+	case host == KMS:
+		h.KMS.ServeHTTP(w, r)
+	case host == cluster.SecretManager:
+		h.Secrets.ServeHTTP(w, r)
+	case host == cluster.BinaryAuthorization:
+		h.ImagePolicy.ServeHTTP(w, r)
+	default:
+		http.Error(w, "no such service", http.StatusNotFound)
+	}
+}
+
+// isProbe reports whether a GET request is a probe, at the host of an API that is served too.
+func isProbe(host, path string) bool {
 	return host == KMS || host == cluster.BinaryAuthorization || host == cluster.SecretManager && strings.HasSuffix(path, "/secrets")
 }
 
-// Asked lists the APIs that the deployer calls only to learn whether they know the project, see
-// [Knowing].
-var Asked = []string{
+// ProbedHosts lists the hosts of the APIs that the deployer only probes, see [Probes].
+var ProbedHosts = []string{
 	"artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "cloudresourcemanager.googleapis.com", "compute.googleapis.com",
 	"container.googleapis.com", "containeranalysis.googleapis.com", "dns.googleapis.com", "iam.googleapis.com",
 	"monitoring.googleapis.com", "privateca.googleapis.com",
@@ -57,7 +62,7 @@ var Asked = []string{
 func isArtifactRegistry(host string) bool { return strings.HasSuffix(host, "-docker.pkg.dev") }
 
 func served(host string) bool {
-	return isArtifactRegistry(host) || slices.Contains(Asked, host) || slices.Contains([]string{cluster.SystemRegistry, KMS, cluster.SecretManager, cluster.BinaryAuthorization}, host)
+	return isArtifactRegistry(host) || slices.Contains(ProbedHosts, host) || slices.Contains([]string{cluster.SystemRegistry, KMS, cluster.SecretManager, cluster.BinaryAuthorization}, host)
 }
 
 // TLS issues a certificate for each host that is asked for, by the sandbox's authority.

@@ -19,9 +19,11 @@ func say(text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
 }
 
-func TestHandler(t *testing.T) {
+func TestHandlers(t *testing.T) {
 	t.Parallel()
-	handler := Handler(say("artifacts"), say("system"), say("keys"), say("secrets"), say("knowing"), say("policy"))
+	handler := Handlers{
+		ArtifactRegistry: say("artifacts"), System: say("system"), KMS: say("keys"), Secrets: say("secrets"), Probes: say("probes"), ImagePolicy: say("policy"),
+	}
 	tests := []struct{ method, host, want string }{
 		{http.MethodGet, "us-central1-docker.pkg.dev", "artifacts"},
 		{http.MethodPut, "europe-west1-docker.pkg.dev:443", "artifacts"},
@@ -30,10 +32,10 @@ func TestHandler(t *testing.T) {
 		{http.MethodPut, "gke.gcr.io", ""}, // its images are the sandbox's own
 		{http.MethodDelete, "gke.gcr.io", ""},
 		{http.MethodPost, "cloudkms.googleapis.com", "keys"},
-		{http.MethodGet, "cloudkms.googleapis.com", "knowing"},
-		{http.MethodGet, "binaryauthorization.googleapis.com", "knowing"},
+		{http.MethodGet, "cloudkms.googleapis.com", "probes"},
+		{http.MethodGet, "binaryauthorization.googleapis.com", "probes"},
 		{http.MethodGet, "secretmanager.googleapis.com", "secrets"},
-		{http.MethodGet, "compute.googleapis.com:443", "knowing"},
+		{http.MethodGet, "compute.googleapis.com:443", "probes"},
 		{http.MethodPost, "binaryauthorization.googleapis.com:443", "policy"},
 		{http.MethodGet, "other.gcr.io", ""},
 		{http.MethodGet, "us-central1-docker.pkg.dev.example.com", ""},
@@ -42,8 +44,8 @@ func TestHandler(t *testing.T) {
 	}
 	listing, answer := httptest.NewRequest(http.MethodGet, "/v1/projects/p/secrets?pageSize=1", nil), httptest.NewRecorder()
 	listing.Host = "secretmanager.googleapis.com"
-	if handler.ServeHTTP(answer, listing); answer.Body.String() != "knowing" {
-		t.Errorf("a list of secrets is answered by %q, want knowing", answer.Body)
+	if handler.ServeHTTP(answer, listing); answer.Body.String() != "probes" {
+		t.Errorf("a list of secrets is answered by %q, want probes", answer.Body)
 	}
 	for _, test := range tests {
 		request, answer := httptest.NewRequest(test.method, "/v2/", nil), httptest.NewRecorder()

@@ -29,9 +29,9 @@ func TestNewAPIsAreWaitedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	knowing := googleapis.Knowing(cloud)
+	probes := googleapis.Probes(cloud)
 	proxy, ca := google(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		knowing.ServeHTTP(w, r)
+		probes.ServeHTTP(w, r)
 		if r.Host == "iam.googleapis.com" {
 			passed.Store(int64(time.Minute))
 		}

@@ -26,7 +26,7 @@ func (s Stack) WriteHosts(region string) error {
 	if err != nil {
 		return err
 	}
-	hosts := append([]string{region + "-docker.pkg.dev", googleapis.KMS, cluster.SecretManager, cluster.BinaryAuthorization}, googleapis.Asked...)
+	hosts := append([]string{region + "-docker.pkg.dev", googleapis.KMS, cluster.SecretManager, cluster.BinaryAuthorization}, googleapis.ProbedHosts...)
 	return os.WriteFile(s.hostsFile(), fmt.Appendf(own, "\n%s %s\n", addressplan.GoogleAPIs, strings.Join(hosts, " ")), 0o644)
 }
 

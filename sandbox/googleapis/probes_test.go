@@ -9,19 +9,19 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// fakeEnabler has one API enabled in one project.
-type fakeEnabler struct{}
+// fakeChecker has one API enabled in one project.
+type fakeChecker struct{}
 
-func (fakeEnabler) Identity(token string) (string, bool) { return "deployer", token == "good" }
+func (fakeChecker) Identity(token string) (string, bool) { return "deployer", token == "good" }
 
-func (fakeEnabler) Enabled(api, project string) error {
+func (fakeChecker) Enabled(api, project string) error {
 	if api == "compute.googleapis.com" && project == "p" {
 		return nil
 	}
 	return &gcp.Error{Code: 403, Reason: "accessNotConfigured", Message: "it is disabled"}
 }
 
-func TestKnowing(t *testing.T) {
+func TestProbes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		host, path, token string
@@ -37,7 +37,7 @@ func TestKnowing(t *testing.T) {
 		request, w := httptest.NewRequest(http.MethodGet, test.path, nil), httptest.NewRecorder()
 		request.Host = test.host
 		request.Header.Set("Authorization", "Bearer "+test.token)
-		Knowing(fakeEnabler{}).ServeHTTP(w, request)
+		Probes(fakeChecker{}).ServeHTTP(w, request)
 		if w.Code != test.code || !strings.Contains(w.Body.String(), test.want) {
 			t.Errorf("%s%s: %d %s, want %d with %q", test.host, test.path, w.Code, w.Body, test.code, test.want)
 		}

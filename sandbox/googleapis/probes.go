@@ -7,16 +7,16 @@ import (
 	"example.com/grpc-edge/sandbox/gcp"
 )
 
-// Enabler is the part of the cloud that knows which APIs are enabled.
-type Enabler interface {
+// EnabledChecker is the part of the cloud that knows which APIs are enabled.
+type EnabledChecker interface {
 	Identifier
 	Enabled(api, project string) error
 }
 
-// Knowing answers for APIs whose objects only Pulumi's provider reads and writes here. While the
-// project in the path has not enabled the API, it refuses as that API does. Afterwards it
-// answers 404.
-func Knowing(cloud Enabler) http.Handler {
+// Probes answers a request that only asks whether an API knows the project (`probes` in
+// infra/project/known.go). While the project in the path has not enabled the API, it refuses as
+// that API does. Afterwards it answers 404: only Pulumi's provider reads and writes the objects here.
+func Probes(cloud EnabledChecker) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := authenticate(w, r, cloud); !ok {
 			return
