@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -162,6 +163,7 @@ func TestDrainFailsNoCall(t *testing.T) {
 func TestIdleClientsAreTold(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)
+	config.DrainFile = filepath.Join(t.TempDir(), "pressure")
 	e := start(t, config)
 	startLifecycle(t, e, "await", startLimit).expect(t, "each backend has healthy pods")
 	idle := e.frames(t)

@@ -93,7 +93,7 @@ func startWith(t *testing.T, curve elliptic.Curve, config envoy.Config, replace 
 func prepare(t *testing.T, config envoy.Config, replace ...string) envoy.Config {
 	t.Helper()
 	dir := t.TempDir()
-	config.ConfigDir, config.CertificateDir, config.DrainFile = dir, filepath.Join(dir, "tls"), filepath.Join(dir, "pressure")
+	config.ConfigDir, config.CertificateDir = dir, filepath.Join(dir, "tls")
 	for _, port := range []*uint32{&config.HTTPSPort, &config.MetricsPort, &config.ReadyPort, &config.AdminPort} {
 		*port = freePort(t)
 	}
