@@ -25,9 +25,9 @@ type arrivals struct {
 	// promptly of callers.
 	look, longest time.Duration
 	slow          Shares // of slow requests
-	// pressure reports how short memory is.
-	pressure func() pressure
-	callers  callers
+	// memory reports how short memory is.
+	memory  func() memory
+	callers callers
 }
 
 // arrivalShare is the part of the memory limit that slow requests may take: a half.
@@ -35,14 +35,14 @@ const arrivalShare = 2
 
 // newArrivals returns the limits of a program that may use this much memory and takes requests of up
 // to this size, both in bytes. On a line of 2 Mbit/s, 4 MiB take 17 seconds.
-func newArrivals(log *slog.Logger, memory int64, largest int) *arrivals {
+func newArrivals(log *slog.Logger, limit int64, largest int) *arrivals {
 	longest := 30 * time.Second * time.Duration(max(1, largest/maxMessageBytes))
-	most := min(max(memory/arrivalShare/int64(largest), 4), 1000)
+	most := min(max(limit/arrivalShare/int64(largest), 4), 1000)
 	return &arrivals{
 		log: log, look: 100 * time.Millisecond, longest: longest,
-		slow:     Shares{What: "slow requests", Most: int(most)},
-		pressure: newHeapLimits(memory).pressure,
-		callers:  callers{promptly: time.Second},
+		slow:    Shares{What: "slow requests", Most: int(most)},
+		memory:  newHeapLimits(limit).read,
+		callers: callers{promptly: time.Second},
 	}
 }
 
@@ -80,13 +80,13 @@ func (a *arrivals) begin(ctx context.Context, info *tap.Info) (context.Context, 
 // too many. It runs again every look until the request is slow.
 func (r *arrival) look(ctx context.Context) {
 	r.count(ctx)
-	pressure := r.all.pressure() // before the lock, since it may collect garbage
+	memory := r.all.memory() // before the lock, since it may collect garbage
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.complete || ctx.Err() != nil {
 		return
 	}
-	if r.all.callers.blame(r.caller, r.begun, pressure) {
+	if r.all.callers.blame(r.caller, r.begun, memory) {
 		r.arriving = false
 		r.giveUp("memory is short, and more requests of the caller arrive")
 		return

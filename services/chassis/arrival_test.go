@@ -142,7 +142,7 @@ func (a *arrivals) counted(t *testing.T, want int) {
 func testArrivals(promptly, longest time.Duration, slow int) *arrivals {
 	return &arrivals{
 		log: slog.New(slog.DiscardHandler), look: time.Millisecond, longest: longest,
-		slow: Shares{Most: slow}, pressure: func() pressure { return noPressure }, callers: callers{promptly: promptly},
+		slow: Shares{Most: slow}, memory: func() memory { return memory{} }, callers: callers{promptly: promptly},
 	}
 }
 
@@ -153,11 +153,11 @@ func TestManyRequestsAreCancelledWhileMemoryIsShort(t *testing.T) {
 	t.Parallel()
 	a := testArrivals(time.Hour, time.Hour, 1)
 	var short atomic.Bool
-	a.pressure = func() pressure {
+	a.memory = func() memory {
 		if short.Load() {
-			return memoryShort
+			return memory{memoryShort, time.Now()}
 		}
-		return noPressure
+		return memory{}
 	}
 	slow, client := serveWith(t, a.options(), handlers{})
 	streams := map[uint32]string{}

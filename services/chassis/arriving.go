@@ -12,8 +12,14 @@ type callers struct {
 
 	mutex    sync.Mutex
 	arriving map[string]arriving
-	blamed   string // whose requests are being cancelled, and since when
-	since    time.Time
+	round    round
+}
+
+// round describes whose requests have been cancelled for one reading of the memory.
+type round struct {
+	since, last time.Time // of the first and the last cancelled request
+	callers     map[string]bool
+	mean        time.Duration // of the callers' ages when it began
 }
 
 // arriving holds the requests of a caller that are incomplete at the first look: the young ones, with
@@ -36,32 +42,40 @@ func (a arriving) age(now, promptly time.Duration) time.Duration {
 const (
 	// few is the number of requests that may arrive from one caller while memory is short.
 	few = 4
-	// freeing is the time for which only one caller's requests are cancelled while memory is short.
-	// Then they are freed.
+	// freeing is how long a round lasts, and how long its last requests take to end, so that they can be
+	// collected.
 	freeing = 200 * time.Millisecond
 )
 
 // blame reports whether a young request is to be cancelled, and takes it away. It is one of more than a few
-// of its caller. While memory is short, the oldest requests are this caller's, and nobody else's
-// requests are being freed. While it is scarce, those of several callers are cancelled at once.
-func (c *callers) blame(caller string, begun time.Time, pressure pressure) bool {
+// of its caller.
+//
+// While memory is short, a round is about one caller, whose requests are among the oldest. While it is
+// scarce, a round is also about others, whose requests are old for those of a caller. Others than those of
+// the last round get another round only if garbage was collected since: what was cancelled may be all
+// that is too much.
+func (c *callers) blame(caller string, begun time.Time, m memory) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if pressure == noPressure || c.arriving[caller].requests() <= few {
+	if m.pressure == noPressure || c.arriving[caller].requests() <= few {
 		return false
 	}
 	now := time.Now()
 	own, greatest, mean := c.ages(caller, now.Sub(origin))
-	if pressure == memoryScarce {
-		if 2*own < mean {
+	scarce := m.pressure == memoryScarce
+	if now.Sub(c.round.since) < freeing {
+		if joins := scarce && 2*own >= c.round.mean; !c.round.callers[caller] && !joins {
 			return false
 		}
-	} else if c.blamed != caller || now.Sub(c.since) >= freeing {
-		if 2*own < greatest || now.Sub(c.since) < freeing {
+	} else {
+		known := c.round.callers[caller] || m.collected.Sub(c.round.last) >= freeing
+		oldest := 2*own >= greatest || scarce && 2*own >= mean
+		if !known || !oldest {
 			return false
 		}
-		c.blamed, c.since = caller, now
+		c.round = round{since: now, callers: map[string]bool{}, mean: mean}
 	}
+	c.round.last, c.round.callers[caller] = now, true
 	c.add(caller, begun, -1)
 	return true
 }

@@ -2,6 +2,7 @@ package chassis
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -35,10 +36,10 @@ func TestBlame(t *testing.T) {
 			}
 			add(attacker, test.attacks, 0)
 			add(other, test.young, test.slow)
-			if got := c.blame(attacker, begun, test.pressure); got != test.attackerBlamed {
+			if got := c.blame(attacker, begun, memory{test.pressure, time.Now()}); got != test.attackerBlamed {
 				t.Errorf("the attacker is blamed: %t, want %t", got, test.attackerBlamed)
 			}
-			if got := c.blame(other, begun, test.pressure); got != test.blamed {
+			if got := c.blame(other, begun, memory{test.pressure, time.Now()}); got != test.blamed {
 				t.Errorf("the other is blamed: %t, want %t", got, test.blamed)
 			}
 		})
@@ -57,14 +58,15 @@ func TestBlameLeavesAFew(t *testing.T) {
 		}
 	}
 	for i := range few + 2 {
-		if got, want := c.blame("192.0.2.1", begun, memoryShort), i < 2; got != want {
+		if got, want := c.blame("192.0.2.1", begun, memory{memoryShort, time.Now()}), i < 2; got != want {
 			t.Errorf("request %d is blamed: %t, want %t", i+1, got, want)
 		}
 	}
-	if c.blame("192.0.2.2", begun, memoryShort) {
+	if c.blame("192.0.2.2", begun, memory{memoryShort, time.Now()}) {
 		t.Error("another is blamed while memory is being freed")
 	}
-	if c.since = time.Now().Add(-freeing); !c.blame("192.0.2.2", begun, memoryShort) {
+	c.round.since = time.Now().Add(-freeing)
+	if c.round.last = c.round.since; !c.blame("192.0.2.2", begun, memory{memoryShort, time.Now()}) {
 		t.Error("another is not blamed later")
 	}
 	for range few {
@@ -75,5 +77,44 @@ func TestBlameLeavesAFew(t *testing.T) {
 	}
 	if len(c.arriving) > 0 {
 		t.Errorf("without requests, the callers are %v", c.arriving)
+	}
+}
+
+// TestBlameAfterARound has an attacker's requests cancelled, after which those of another caller are the oldest
+// that are left.
+func TestBlameAfterARound(t *testing.T) {
+	t.Parallel()
+	const attacker, other = "192.0.2.1", "192.0.2.2"
+	for name, pressure := range map[string]pressure{"short": memoryShort, "scarce": memoryScarce} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := callers{promptly: time.Second}
+				collected := time.Now()
+				time.Sleep(time.Millisecond)
+				begun := time.Now().Add(-100 * time.Millisecond)
+				for caller, n := range map[string]int{attacker: 40, other: 8} {
+					for range n {
+						c.count(caller, begun, 1)
+					}
+				}
+				for range 40 - few {
+					if !c.blame(attacker, begun, memory{pressure, collected}) {
+						t.Fatal("an attacker's request is spared")
+					}
+				}
+				expect := func(when string, want bool) {
+					t.Helper()
+					if got := c.blame(other, begun, memory{pressure, collected}); got != want {
+						t.Errorf("%s: a request of another caller is cancelled: %t, want %t", when, got, want)
+					}
+				}
+				expect("at once", false)
+				time.Sleep(2 * freeing)
+				expect("before anything is collected", false)
+				collected = time.Now()
+				expect("when memory is still "+name, true)
+			})
+		})
 	}
 }

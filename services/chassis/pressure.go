@@ -16,6 +16,12 @@ const (
 	memoryScarce
 )
 
+// memory says how short memory is, and when the last collection of garbage began.
+type memory struct {
+	pressure
+	collected time.Time
+}
+
 const (
 	// shortAt and scarceAt are the percentages of the memory limit from which on memory is short, and
 	// scarce.
@@ -30,7 +36,7 @@ type heapLimits struct {
 	short, scarce uint64
 
 	mutex     sync.Mutex
-	collected time.Time // when garbage was collected last, and how long that took
+	collected time.Time // when the last collection began, and how long it took
 	took      time.Duration
 }
 
@@ -40,32 +46,31 @@ func newHeapLimits(memory int64) *heapLimits {
 	return &heapLimits{short: percent * shortAt, scarce: percent * scarceAt}
 }
 
-// pressure returns how short memory is. It collects garbage first, for at most a tenth of the time, or half
+// read returns how short memory is. It collects garbage first, for at most a tenth of the time, or half
 // of it while memory would be scarce. In the pause after a collection, garbage counts: requests may
 // arrive faster than it is collected.
-func (l *heapLimits) pressure() pressure {
+func (l *heapLimits) read() memory {
 	used := heap()
 	if used <= l.short {
-		return noPressure
+		return memory{}
 	}
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	pause := idle * l.took
+	pause := (idle + 1) * l.took
 	if used > l.scarce {
-		pause = l.took
+		pause = 2 * l.took
 	}
 	if begun := time.Now(); begun.Sub(l.collected) > pause {
 		runtime.GC()
-		l.collected = time.Now()
-		l.took = l.collected.Sub(begun)
+		l.collected, l.took = begun, time.Since(begun)
 	}
 	switch used = heap(); {
 	case used > l.scarce:
-		return memoryScarce
+		return memory{memoryScarce, l.collected}
 	case used > l.short:
-		return memoryShort
+		return memory{memoryShort, l.collected}
 	}
-	return noPressure
+	return memory{}
 }
 
 // heap returns the bytes in the heap, whether they are in use or not collected yet.

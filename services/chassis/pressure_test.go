@@ -15,7 +15,7 @@ func TestPressure(t *testing.T) {
 	l := &heapLimits{short: heap() + much, scarce: heap() + 4*much}
 	expect := func(what string, want pressure) {
 		t.Helper()
-		if got := l.pressure(); got != want {
+		if got := l.read().pressure; got != want {
 			t.Errorf("%s: a heap of %d bytes is pressure %d, want %d", what, heap(), got, want)
 		}
 	}
