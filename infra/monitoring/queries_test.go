@@ -1,6 +1,9 @@
 package monitoring
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/prototext"
@@ -50,5 +53,29 @@ func TestLatencyLeavesOutStreams(t *testing.T) {
 		if got := quantile(0.99, `s="1"`, serviceLabel, streaming(test.config)...); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 		}
+	}
+}
+
+// TestAlertsAreExplained checks that docs/operations.md says what to do when each alert fires, and of no
+// others.
+func TestAlertsAreExplained(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## When an alert fires\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var want []string
+	for _, a := range alerts(&Args{}) {
+		want = append(want, fmt.Sprintf("| **%s** (%s) ", a.title, strings.ToLower(a.severity)))
+	}
+	for _, row := range want {
+		if !strings.Contains(section, "\n"+row) {
+			t.Errorf("docs/operations.md has no row that begins with %q", row)
+		}
+	}
+	if rows := strings.Count(section, "\n| **"); rows != len(want) {
+		t.Errorf("docs/operations.md explains %d alerts, want %d", rows, len(want))
 	}
 }

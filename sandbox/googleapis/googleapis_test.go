@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,6 +18,27 @@ import (
 
 func say(text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
+}
+
+// probed matches an API that the program probes, in infra/project/known.go.
+var probed = regexp.MustCompile(`(?m)^\t"([a-z]+\.googleapis\.com)": +"[^"]`)
+
+// TestProbedHostsAreServed checks that no probe of the program leaves the sandbox, for Google's own API.
+func TestProbedHostsAreServed(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../infra/project/known.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	apis := probed.FindAllStringSubmatch(string(source), -1)
+	if len(apis) < 5 {
+		t.Errorf("infra/project/known.go probes %v", apis)
+	}
+	for _, api := range apis {
+		if !served(api[1]) {
+			t.Errorf("the program probes %s: add it to ProbedHosts", api[1])
+		}
+	}
 }
 
 func TestHandlers(t *testing.T) {
