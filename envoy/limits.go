@@ -20,7 +20,7 @@ const (
 	// requestsPerCycle is the number of new calls of one connection that Envoy handles
 	// before it turns to other connections. Calls that are reset before their turn reach no
 	// backend. Envoy has no limit by default; 10 is Contour's example. 25 is a quarter of what
-	// a connection may have by default. Turns of 10 cost calls 3 % more CPU
+	// a connection may have by default. Turns of 10 cost calls 2 % more CPU
 	// (docs/benchmark.md).
 	requestsPerCycle = 25
 	// resetBurst and resetRate are the RST_STREAM frames that a connection may send at once, and each
