@@ -1,15 +1,13 @@
 package edgepage
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"gotest.tools/v3/golden"
-
 	"example.com/grpc-edge/measure/machine"
+	"example.com/grpc-edge/measure/report/reporttest"
 )
 
 // sample returns results with an edge that misses some targets.
@@ -59,12 +57,7 @@ func TestFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, got := range files {
-		golden.Assert(t, got, name)
-	}
-	if stored, _ := filepath.Glob("testdata/*"); len(stored) != len(files) {
-		t.Errorf("testdata has %v, want the %d files that are written", stored, len(files))
-	}
+	reporttest.Golden(t, files)
 }
 
 // TestRatio checks that a machine that slows down from round to round changes no ratio.

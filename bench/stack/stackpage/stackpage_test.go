@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"gotest.tools/v3/golden"
-
 	"example.com/grpc-edge/measure/machine"
 	"example.com/grpc-edge/measure/report"
+	"example.com/grpc-edge/measure/report/reporttest"
 )
 
 // sample returns results that miss a target: memory grows faster than services.
@@ -47,12 +46,7 @@ func TestFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, got := range files {
-		golden.Assert(t, got, name)
-	}
-	if stored, _ := filepath.Glob("testdata/*"); len(stored) != len(files) {
-		t.Errorf("testdata has %v, want the %d files that are written", stored, len(files))
-	}
+	reporttest.Golden(t, files)
 }
 
 // TestWithoutCold writes the page of a first run, which has no results of empty caches.
