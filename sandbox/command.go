@@ -80,7 +80,7 @@ func dialCloud(st stack.Stack) (*grpc.ClientConn, error) {
 	return grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", st.Info.Providers["gcp"]), grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
-// action is what a command does, with its arguments.
+// action runs a command with its arguments.
 type action = func(context.Context, sandbox, []string) error
 
 // existing returns an action that fails if there is no sandbox.
