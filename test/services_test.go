@@ -119,6 +119,8 @@ func askShop(ctx context.Context, t *testing.T, c checkout) map[string]string {
 	return found
 }
 
+// checkShop waits until a pod of shop finds what it must have. A pod of the last version may still
+// drain.
 func checkShop(ctx context.Context, t *testing.T, c checkout, varying map[string]string) {
 	t.Helper()
 	want := map[string]string{
@@ -128,11 +130,14 @@ func checkShop(ctx context.Context, t *testing.T, c checkout, varying map[string
 	for key, value := range varying {
 		want[key] = value
 	}
-	got := askShop(ctx, t, c)
-	delete(got, "stock pod")
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("what shop has (-want +got):\n%s", diff)
-	}
+	eventually(ctx, t, time.Minute, func() error {
+		got := askShop(ctx, t, c)
+		delete(got, "stock pod")
+		if diff := cmp.Diff(want, got); diff != "" {
+			return fmt.Errorf("what shop has (-want +got):\n%s", diff)
+		}
+		return nil
+	})
 	if got := kubectl(ctx, t, c, `get deployment shop --output jsonpath='{.spec.replicas} {.spec.template.spec.containers[0].resources.limits.memory}'`); got != "1 192Mi" {
 		t.Errorf("shop has %q, want one pod with twice 96Mi", got)
 	}
@@ -298,9 +303,12 @@ func rollStock(ctx context.Context, t *testing.T, c checkout) {
 	c.edit(t, "services/stock/handlers.go", `"stock: " +`, `"stock changed: " +`)
 	c.must(ctx, t, "make", "up")
 	calls.mustNotFail(t)
-	if got := askShop(ctx, t, c)["stock"]; got != "stock changed: how many" {
-		t.Errorf("stock answers %q after its rollout", got)
-	}
+	eventually(ctx, t, time.Minute, func() error { // an old pod may still drain
+		if got := askShop(ctx, t, c)["stock"]; got != "stock changed: how many" {
+			return fmt.Errorf("stock answers %q after its rollout", got)
+		}
+		return nil
+	})
 }
 
 // renameGreeter renames a service while others are called. Calls of its own may fail for a
