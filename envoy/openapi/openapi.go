@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -287,11 +288,10 @@ func (d document) query(binding rest.Binding) openapi3.Parameters {
 			field := message.Fields().Get(i)
 			at, called := path+string(field.Name()), name+field.JSONName()
 			switch {
-			case taken[at] || field.IsMap():
+			case taken[at] || field.IsMap() || behaves(field, annotations.FieldBehavior_OUTPUT_ONLY):
 			case field.Message() == nil || wellKnownScalar(field.Message()):
-				parameters = append(parameters, &openapi3.ParameterRef{
-					Value: openapi3.NewQueryParameter(called).WithDescription(comment(field)).WithSchema(d.bare(field).Value),
-				})
+				parameter := openapi3.NewQueryParameter(called).WithDescription(comment(field)).WithSchema(d.bare(field).Value)
+				parameters = append(parameters, &openapi3.ParameterRef{Value: parameter.WithRequired(path == "" && required(field))})
 			case !field.IsList() && !wellKnown(field.Message()):
 				add(field.Message(), at+".", called+".", append(within, message.FullName()))
 			}

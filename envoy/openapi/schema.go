@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
@@ -79,7 +80,7 @@ func (d document) object(message protoreflect.MessageDescriptor) *openapi3.Schem
 	for i := range message.Fields().Len() {
 		field := message.Fields().Get(i)
 		schema.WithPropertyRef(field.JSONName(), d.field(field))
-		if field.Cardinality() == protoreflect.Required {
+		if required(field) {
 			schema.Required = append(schema.Required, field.JSONName())
 		}
 	}
@@ -99,12 +100,13 @@ func atMostOne(oneof protoreflect.OneofDescriptor) string {
 	return fmt.Sprintf("At most one of %s may be set.", strings.Join(names, ", "))
 }
 
-// field returns the schema of a field with its comment.
+// field returns the schema of a field with its comment and options.
 func (d document) field(field protoreflect.FieldDescriptor) *openapi3.SchemaRef {
 	ref := d.bare(field)
 	options, _ := field.Options().(*descriptorpb.FieldOptions)
 	text := comment(field)
-	if text == "" && !options.GetDeprecated() {
+	output, input := behaves(field, annotations.FieldBehavior_OUTPUT_ONLY), behaves(field, annotations.FieldBehavior_INPUT_ONLY)
+	if text == "" && !options.GetDeprecated() && !output && !input {
 		return ref
 	}
 	if ref.Ref != "" { // beside a reference nothing else counts
@@ -113,8 +115,24 @@ func (d document) field(field protoreflect.FieldDescriptor) *openapi3.SchemaRef 
 	if text != "" {
 		ref.Value.Description = text
 	}
-	ref.Value.Deprecated = options.GetDeprecated()
+	ref.Value.Deprecated, ref.Value.ReadOnly, ref.Value.WriteOnly = options.GetDeprecated(), output, input
 	return ref
+}
+
+// required reports whether a request must have the field.
+func required(field protoreflect.FieldDescriptor) bool {
+	return field.Cardinality() == protoreflect.Required || behaves(field, annotations.FieldBehavior_REQUIRED)
+}
+
+// behaves reports whether google.api.field_behavior lists the behavior for the field (AIP-203).
+func behaves(field protoreflect.FieldDescriptor, behavior annotations.FieldBehavior) bool {
+	listed := field.Options().ProtoReflect().Get(annotations.E_FieldBehavior.TypeDescriptor()).List()
+	for i := range listed.Len() {
+		if listed.Get(i).Enum() == behavior.Number() {
+			return true
+		}
+	}
+	return false
 }
 
 // bare returns the schema of a field without its comment.
