@@ -48,11 +48,18 @@ var accessLogFields = map[string]string{
 	"attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
 }
 
+// whyRefused prefers the reason that underscores.lua noted.
+const whyRefused = `%COALESCE({"operators": [{"command": "DYNAMIC_METADATA", "param": "` + underscoresName + `:reason"}, ` +
+	`{"command": "RESPONSE_CODE_DETAILS"}]})%`
+
 // accessLog writes one line of JSON to stdout when a call has ended.
-func accessLog() []*accesslogv3.AccessLog {
+func accessLog(c Config) []*accesslogv3.AccessLog {
 	format := &structpb.Struct{Fields: map[string]*structpb.Value{}}
 	for key, command := range accessLogFields {
 		format.Fields[key] = structpb.NewStringValue(command)
+	}
+	if c.Underscores == RefuseUnderscores {
+		format.Fields["response_details"] = structpb.NewStringValue(whyRefused)
 	}
 	return []*accesslogv3.AccessLog{{
 		Name: "envoy.access_loggers.stdout",

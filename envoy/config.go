@@ -187,8 +187,7 @@ type Underscores string
 const (
 	// DropUnderscores removes such headers from the call.
 	DropUnderscores Underscores = ""
-	// RefuseUnderscores refuses the call with 400, or over HTTP/2 by resetting the stream.
-	// Envoy gives the reason for the reset only in its access log.
+	// RefuseUnderscores refuses the call with 400, INTERNAL in gRPC, and names the header.
 	RefuseUnderscores Underscores = "refuse"
 	// AllowUnderscores forwards them, since gRPC metadata may have such names.
 	AllowUnderscores Underscores = "allow"

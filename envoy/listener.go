@@ -85,7 +85,7 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 		RouteSpecifier:   &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: moveDeadline(serviceRoutes(c))},
 		HttpFilters:      edgeFilters(c),
 		LocalReplyConfig: localReplies(c),
-		AccessLog:        accessLog(),
+		AccessLog:        accessLog(c),
 		Tracing:          tracing(c),
 
 		// The client's address is that of its connection, which a passthrough load
@@ -140,14 +140,12 @@ func edgeManager(c Config) *hcmv3.HttpConnectionManager {
 	return manager
 }
 
+// action returns what Envoy does before any filter. [underscoreFilters] refuses with a reason.
 func (u Underscores) action() corev3.HttpProtocolOptions_HeadersWithUnderscoresAction {
-	switch u {
-	case AllowUnderscores:
-		return corev3.HttpProtocolOptions_ALLOW
-	case RefuseUnderscores:
-		return corev3.HttpProtocolOptions_REJECT_REQUEST
+	if u == DropUnderscores {
+		return corev3.HttpProtocolOptions_DROP_HEADER
 	}
-	return corev3.HttpProtocolOptions_DROP_HEADER
+	return corev3.HttpProtocolOptions_ALLOW
 }
 
 // edgeFilters returns the filters in the order in which they see a request. What concerns a
@@ -159,6 +157,7 @@ func edgeFilters(c Config) []*hcmv3.HttpFilter {
 		trailerFilters(),
 		webFilters(c),
 		answerFilters(),
+		underscoreFilters(c),
 		[]*hcmv3.HttpFilter{statsFilter(c, "grpc_stats")},
 		clientFilters(c),
 		clientRateFilters(c),

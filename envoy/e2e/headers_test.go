@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -81,11 +83,41 @@ func TestUnderscores(t *testing.T) {
 		if received := strings.Contains(reply.Value, "user_id: 7"); status.Code(err) != want.code || received != want.received {
 			t.Errorf("with %q: %v, and the backend received it: %v, want %v, %v", underscores, err, received, want.code, want.received)
 		}
-		if want.code != codes.OK {
-			// Envoy resets the stream before it has read all headers.
-			line := e.logged(t, "underscore")
-			if line["response_details"] != "http2.unexpected_underscore" || line["method"] != nil {
-				t.Errorf("the access log gives the reason %v and the method %v, want the reason only", line["response_details"], line["method"])
+	}
+}
+
+// TestRefusedUnderscoresAreNamed sends such a header by every way. The caller and the access log
+// read which header was refused.
+func TestRefusedUnderscoresAreNamed(t *testing.T) {
+	t.Parallel()
+	config := libraryConfig(t)
+	config.REST, config.Origins, config.Underscores = true, []string{page}, envoy.RefuseUnderscores
+	e := start(t, config)
+	for way, change := range ways {
+		for _, h2 := range []bool{true, false} {
+			if !h2 && strings.HasPrefix(way, "gRPC") && way != "gRPC-Web" {
+				continue
+			}
+			name := strings.ToLower(strings.NewReplacer(" ", "-").Replace(fmt.Sprintf("of_%s-%t", way, h2)))
+			got, err := e.rawBy(t, e.browser(t, h2), "/test.Library/Get", func(r *http.Request) {
+				change(r)
+				r.Header.Set(name, "7")
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantStatus := http.StatusOK
+			if way == "REST" {
+				wantStatus = http.StatusBadRequest
+			} else if got.code != codes.Internal { // for 400 (gRPC's "HTTP to gRPC Status Code Mapping")
+				t.Errorf("by %s, HTTP/2 %t: %v, want INTERNAL", way, h2, got.code)
+			}
+			if reason := got.message + got.body; got.status != wantStatus || !strings.Contains(reason, name) {
+				t.Errorf("by %s, HTTP/2 %t: HTTP %d with %q, want %d and the name %s", way, h2, got.status, reason, wantStatus, name)
+			}
+			line := e.logged(t, name)
+			if reason, _ := line["response_details"].(string); !strings.Contains(reason, "underscore") || line["method"] != "/test.Library/Get" && way != "REST" {
+				t.Errorf("by %s, HTTP/2 %t: the access log has the method %v and the reason %q", way, h2, line["method"], reason)
 			}
 		}
 	}

@@ -22,6 +22,7 @@ type reply struct {
 	code    codes.Code
 	message string // of gRPC
 	header  http.Header
+	body    string
 }
 
 // raw calls a method by hand, to send what no gRPC client would. It sends the request exactly as
@@ -57,7 +58,7 @@ func (e *edge) rawBy(t *testing.T, client *http.Client, method string, change fu
 	if err != nil {
 		return reply{}, fmt.Errorf("reading the reply: %w", err)
 	}
-	r := reply{status: response.StatusCode, code: codes.Unknown, header: response.Header}
+	r := reply{status: response.StatusCode, code: codes.Unknown, header: response.Header, body: string(body)}
 	for _, part := range []http.Header{response.Header, response.Trailer, webTrailer(t, response.Header.Get("Content-Type"), body)} {
 		if number, err := strconv.ParseUint(part.Get("Grpc-Status"), 10, 32); err == nil {
 			r.code, r.message = codes.Code(number), part.Get("Grpc-Message")
