@@ -262,6 +262,9 @@ func checkChain(certificates []*x509.Certificate, now time.Time) string {
 		if problem := checkTimes(issuer, now); problem != "" {
 			return fmt.Sprintf("has the certificate of %s at place %d, which %s", issuer.Subject, i+2, problem)
 		}
+		if !servableKey(issuer) {
+			return fmt.Sprintf("has the certificate of %s at place %d with a key of %s, which clients do not take; have it issued again", issuer.Subject, i+2, keyKind(issuer))
+		}
 		if err := certificates[i].CheckSignatureFrom(issuer); err != nil {
 			return fmt.Sprintf("has the certificate of %s at place %d, which has not signed the one before (%v); order them from the leaf upwards, each followed by its issuer",
 				issuer.Subject, i+2, err)
@@ -279,8 +282,8 @@ const leastRSA, mostRSA = 2048, 8192
 
 // servableKey reports whether Envoy serves a certificate with this kind of key, as
 // TestServableCertificates sees with a real Envoy, and clients take it.
-func servableKey(leaf *x509.Certificate) bool {
-	switch key := leaf.PublicKey.(type) {
+func servableKey(certificate *x509.Certificate) bool {
+	switch key := certificate.PublicKey.(type) {
 	case *rsa.PublicKey:
 		return key.N.BitLen() >= leastRSA && key.N.BitLen() <= mostRSA
 	case *ecdsa.PublicKey:
@@ -292,14 +295,14 @@ func servableKey(leaf *x509.Certificate) bool {
 }
 
 // keyKind returns the usual name of the kind of key.
-func keyKind(leaf *x509.Certificate) string {
-	switch key := leaf.PublicKey.(type) {
+func keyKind(certificate *x509.Certificate) string {
+	switch key := certificate.PublicKey.(type) {
 	case *rsa.PublicKey:
 		return fmt.Sprintf("RSA with %d bits", key.N.BitLen())
 	case *ecdsa.PublicKey:
 		return "ECDSA on " + key.Params().Name
 	}
-	return leaf.PublicKeyAlgorithm.String()
+	return certificate.PublicKeyAlgorithm.String()
 }
 
 func forServers(leaf *x509.Certificate) bool {
@@ -310,10 +313,16 @@ func forServers(leaf *x509.Certificate) bool {
 // weaknesses returns warnings about certificates that Envoy serves but few clients accept.
 func weaknesses(certificates []*x509.Certificate) []string {
 	var list []string
-	leaf := certificates[0]
-	curve, onCurve := leaf.PublicKey.(*ecdsa.PublicKey)
-	if _, ed := leaf.PublicKey.(ed25519.PublicKey); ed || onCurve && curve.Curve == elliptic.P521() {
-		list = append(list, fmt.Sprintf("%s has a key of %s, which no browser takes; ECDSA on P-256 works everywhere", chainKey, keyKind(leaf)))
+	for i, certificate := range certificates {
+		curve, onCurve := certificate.PublicKey.(*ecdsa.PublicKey)
+		if _, ed := certificate.PublicKey.(ed25519.PublicKey); !ed && (!onCurve || curve.Curve != elliptic.P521()) {
+			continue
+		}
+		place := ""
+		if i > 0 {
+			place = fmt.Sprintf(" at place %d", i+1)
+		}
+		list = append(list, fmt.Sprintf("%s has a key of %s%s, which no browser takes; ECDSA on P-256 works everywhere", chainKey, keyKind(certificate), place))
 	}
 	return list
 }

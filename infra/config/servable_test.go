@@ -137,6 +137,10 @@ func TestServableCertificates(t *testing.T) {
 		c.NotBefore, c.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour)
 	})
 	leaf := issueTo(t, p256, intermediate, nil)
+	below := func(key crypto.Signer) string {
+		issuer := issueTo(t, key, root, authority("intermediate"))
+		return encoded(issueTo(t, p256, issuer, nil), issuer)
+	}
 	usage := func(usage x509.KeyUsage, extended ...x509.ExtKeyUsage) *issued {
 		return issueTo(t, p256, nil, func(c *x509.Certificate) { c.KeyUsage, c.ExtKeyUsage = usage, extended })
 	}
@@ -167,6 +171,9 @@ func TestServableCertificates(t *testing.T) {
 		{"key in the chain", encoded(leaf) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", p256, "holds a PRIVATE KEY; leave only certificates", "", false},
 		{"wrong order", encoded(leaf, root, intermediate), p256, "at place 2, which has not signed the one before", "", false},
 		{"expired intermediate", encoded(leaf, expired), p256, "at place 2, which expired on", "", false},
+		{"RSA 1024 intermediate", below(rsa1024), p256, "at place 2 with a key of RSA with 1024 bits, which clients do not take", "", false},
+		{"P-224 intermediate", below(p224), p256, "at place 2 with a key of ECDSA on P-224, which clients do not take", "", false},
+		{"Ed25519 intermediate", below(ed), p256, "", "has a key of Ed25519 at place 2, which no browser takes", false},
 		{"SHA-1", encoded(sha1), p256, "signed with SHA1-RSA, which no client of today takes", "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
