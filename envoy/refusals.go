@@ -49,7 +49,7 @@ func restRefusals(paths restPaths) []refusal {
 	posts := is(header(":method"), exactly(http.MethodPost))
 	json := is(contentType, matching(jsonType))
 	list := []refusal{
-		{fails(is(path, matching(utf8Path))), http.StatusBadRequest, "a percent-encoded byte in the path or query is not UTF-8", ""},
+		{fails(is(path, matching(utf8Path))), http.StatusBadRequest, "the path or query is not percent-encoded UTF-8", ""},
 		{is(path, matching(`[^?]*%(2[Ff]|5[Cc]).*`)), http.StatusBadRequest,
 			"%2F and %5C are refused in a path, because it is ambiguous whether they separate segments; send the value in the query or body", ""},
 		{is(path, matching(`[^?]+/(\?.*)?`)), http.StatusBadRequest, "a path must not end in a slash, which would be lost", ""},

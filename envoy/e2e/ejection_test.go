@@ -46,7 +46,7 @@ type failure struct {
 }
 
 var failures = []failure{
-	{"a deadline shorter than the method takes", "5m", func(stream grpc.ServerStream) error {
+	{"a deadline shorter than the method takes", "8m", func(stream grpc.ServerStream) error {
 		<-stream.Context().Done()
 		return stream.SendMsg(&emptypb.Empty{})
 	}, codes.DeadlineExceeded},
@@ -102,7 +102,7 @@ func (p *pods) failEveryWay(t *testing.T, client *http.Client, f failure, header
 	t.Helper()
 	const calls = 30
 	for way, change := range ways {
-		for _, method := range []string{waysGet, waysPut} {
+		for _, method := range []string{waysGet, waysPut, waysWatch} {
 			before := p.counter(t, "cluster."+cluster+".upstream_rq_total")
 			for range calls {
 				got, err := p.rawBy(t, client, method, func(r *http.Request) {

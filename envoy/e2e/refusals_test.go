@@ -143,9 +143,11 @@ func TestRESTInput(t *testing.T) {
 		{"POST", "/v1/users/7", `{"userId":"8"}`, "application/json", 200, `"userId":"7"`},
 		{"GET", "/v1/users/7?title=user_id=8", "", "", 200, `"title":"user_id=8"`},
 		// Bytes that are no UTF-8.
-		{"GET", "/v1/users/7?title=%ff", "", "", 400, "not UTF-8"},
-		{"GET", "/v1/files/%C3%28", "", "", 400, "not UTF-8"},
-		{"GET", "/v1/files/%ED%A0%80", "", "", 400, "not UTF-8"}, // half of a surrogate pair
+		{"GET", "/v1/users/7?title=%ff", "", "", 400, "percent-encoded UTF-8"},
+		{"GET", "/v1/files/%C3%28", "", "", 400, "percent-encoded UTF-8"},
+		{"GET", "/v1/files/%ED%A0%80", "", "", 400, "percent-encoded UTF-8"}, // half of a surrogate pair
+		{"GET", "/v1/users/7?title=%zz", "", "", 400, "percent-encoded UTF-8"},
+		{"GET", "/v1/files/50%", "", "", 400, "percent-encoded UTF-8"},
 		{"GET", "/v1/files/%C3%A9%E2%82%AC%F0%9F%98%80", "", "", 200, "é€😀"},
 		// A value in the path arrives as it was sent, or not at all.
 		{"GET", "/v1/files/https://e.com/x", "", "", 200, `"name":"https://e.com/x"`},

@@ -239,8 +239,8 @@ func TestRESTBodies(t *testing.T) {
 		t.Errorf("a reply of 7 MiB = %s, %d bytes: %.300s", response.Status, len(body), body)
 	}
 	response, body = e.rest(t, true, "GET", "/v1/shelves/a/books/9MiB", nil)
-	if response.StatusCode != http.StatusInternalServerError || !strings.Contains(body, `"code":13`) {
-		t.Errorf("a reply of 9 MiB = %s %.300s, want 500 and INTERNAL", response.Status, body)
+	if response.StatusCode != http.StatusInternalServerError || !strings.Contains(body, `"code":13`) || strings.Contains(body, `"message":""`) {
+		t.Errorf("a reply of 9 MiB = %s %.300s, want 500, INTERNAL and why", response.Status, body)
 	}
 	for _, size := range []int64{5 << 20, 64 << 20} {
 		response, body = e.rest(t, true, "POST", "/v1/shelves/a/books", io.MultiReader(
