@@ -21,6 +21,21 @@ include services/generate.mk
 include bench/bench.mk
 include cmd/delivery/delivery.mk
 
+##@ Help
+
+# Where to begin, in this order.
+FIRST := up call status logs preview service down
+
+.PHONY: help
+help: ## Show where to begin
+	@echo "Where to begin:"
+	@for target in $(FIRST); do sed -n "s|^$$target:.*## \(.*\)|  make $$target\t\1|p" $(MAKEFILE_LIST); done | expand -t 16
+	@echo "make help-all lists all targets: tests, benchmarks, generators and what CI runs."
+
+.PHONY: help-all
+help-all: ## Show all targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
 ##@ Sandbox: the whole system on this machine
 
 .PHONY: up
@@ -82,7 +97,7 @@ service-remove: ## Remove a service (NAME=greeter)
 	@go -C cmd/service run . -root "$(CURDIR)" remove "$(NAME)"
 
 .PHONY: contract
-contract: ## Run a service's image as a pod would, and report which rules of docs/contract.md it breaks (NAME=cart, or IMAGE=registry/path@sha256:…; ENV="A=1 B=2", COMMAND=/program, ARGS="serve", START=3m)
+contract: ## Report which rules of docs/contract.md an image breaks (NAME=cart, or IMAGE=…)
 	@go -C cmd/contract run . -root "$(CURDIR)" $(addprefix -service ,$(NAME)) $(addprefix -start ,$(START)) $(addprefix -env ,$(ENV)) $(addprefix -command ,$(COMMAND)) $(if $(NAME),,"$(IMAGE)") $(ARGS)
 
 .PHONY: test
@@ -192,18 +207,3 @@ $(BIN)/cert-manager: tools/cert-manager/main.go tools/cert-manager/go.sum
 
 $(BIN)/actionlint: tools/actionlint/go.sum
 	@cd tools/actionlint && GOWORK=off go build -trimpath -o ../../$(BIN)/ tool
-
-##@ Help
-
-# Where to begin, in this order.
-FIRST := up call status logs preview service down
-
-.PHONY: help
-help: ## Show where to begin
-	@echo "Where to begin:"
-	@for target in $(FIRST); do sed -n "s|^$$target:.*## \(.*\)|  make $$target\t\1|p" $(MAKEFILE_LIST); done | expand -t 16
-	@echo "make help-all lists all targets: tests, benchmarks, generators and what CI runs."
-
-.PHONY: help-all
-help-all: ## Show all targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
