@@ -31,7 +31,8 @@ const (
 
 // refusal explains why Pulumi refused the plan, if Pulumi itself did not. Pulumi names a
 // property that violates the plan, but not if it is an output of the stack or of a
-// component. A new preview shows the values that these outputs would have now.
+// component. A new preview shows the values that these outputs would have now. Secrets can't be
+// compared.
 func (j *job) refusal(ctx context.Context, plan string, failure error) string {
 	var failed *pulumicli.Failure
 	if plan == "" || !errors.As(failure, &failed) || strings.Contains(failed.Said, "error:") {
@@ -40,18 +41,18 @@ func (j *job) refusal(ctx context.Context, plan string, failure error) string {
 	again := j.file("again.json")
 	previewed, err := j.previewed(ctx, "preview", "--json", "--save-plan", again, policyPack)
 	if err != nil {
-		return ""
+		return fmt.Sprintf("Pulumi does not say why, and a new preview did not run: %v\n", err)
 	}
 	if previewed.Failed() {
 		return "A new preview fails, too. `make plan` says why.\n"
 	}
 	var planned, now resourcePlans
-	if readJSON(plan, &planned) != nil || readJSON(again, &now) != nil {
-		return ""
+	if err := errors.Join(readJSON(plan, &planned), readJSON(again, &now)); err != nil {
+		return fmt.Sprintf("Pulumi does not say why, and the plans can't be compared: %v\n", err)
 	}
 	differ := differences(planned, now)
 	if len(differ) == 0 {
-		return ""
+		return "Pulumi does not say why, and a new preview shows the same outputs. A secret among them may differ.\n"
 	}
 	return "These outputs are not what the plan says:\n  " + strings.Join(differ, "\n  ") + "\n"
 }
