@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,21 +84,22 @@ func runSteps(t *testing.T, steps []step) {
 	}
 }
 
-// pasteCommands runs the commands that `make up` printed.
+// pasteCommands runs the commands that `make up` printed, by gRPC and by REST.
 func pasteCommands(ctx context.Context, t *testing.T, c checkout, greeting string) {
-	pasted := 0
+	pasted := map[string]int{}
 	for line := range strings.Lines(greeting) {
-		if line = strings.TrimSpace(line); !strings.Contains(line, "grpcurl ") {
+		name, _, isCommand := strings.Cut(strings.TrimSpace(line), " ")
+		if name = path.Base(name); !isCommand || name != "grpcurl" && name != "curl" {
 			continue
 		}
-		pasted++
+		pasted[name]++
 		var reply struct{ Content string }
-		if err := json.Unmarshal([]byte(c.must(ctx, t, "sh", "-c", line)), &reply); err != nil || reply.Content == "" {
+		if err := json.Unmarshal([]byte(c.must(ctx, t, "sh", "-c", strings.TrimSpace(line))), &reply); err != nil || reply.Content == "" {
 			t.Errorf("got reply %+v, error %v", reply, err)
 		}
 	}
-	if pasted != 2 {
-		t.Errorf("`make up` printed %d grpcurl commands, want one a service", pasted)
+	if pasted["grpcurl"] != 2 || pasted["curl"] != 2 {
+		t.Errorf("`make up` printed the commands %v, want one of each for a service", pasted)
 	}
 }
 
