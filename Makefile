@@ -14,7 +14,7 @@ SANDBOX := $(BIN)/sandbox
 # The modules of the workspace, from go.work, and those that are apart.
 MODULES = $(shell sed -n 's|^[[:space:]]*\./||p' go.work) sandbox bench cmd/bootstrap cmd/protos
 # These test files of other modules, whose changes go test's cache does not see.
-UNCACHED := policy cmd/configuration cmd/delivery cmd/protos cmd/service
+UNCACHED := bench policy cmd/configuration cmd/delivery cmd/protos cmd/service
 unit = for m in $(1); do echo "== unit tests of $$m"; (cd $$m && go test $$([[ " $(UNCACHED) " != *" $$m "* ]] || echo -count=1) ./...); done
 
 include services/generate.mk
