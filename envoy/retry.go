@@ -20,7 +20,7 @@ const (
 	retries         = 2
 	retryBackOff    = 25 * time.Millisecond
 	retryBackOffMax = 250 * time.Millisecond
-	// retryHostSelections is how often Envoy picks again if it picks the pod just tried.
+	// retryHostSelections limits how often Envoy picks again after it picks the pod just tried.
 	retryHostSelections = 10
 )
 

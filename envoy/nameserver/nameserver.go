@@ -16,7 +16,7 @@ import (
 
 // Server answers queries by UDP until it is closed.
 type Server struct {
-	// Address is where the server listens.
+	// Address is the address that the server listens on.
 	Address netip.AddrPort
 
 	socket  net.PacketConn

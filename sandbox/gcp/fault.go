@@ -32,7 +32,7 @@ type Fault struct {
 	Name string `json:"name,omitempty"`
 	// Count is the number of calls that the fault still strikes; 0 means all, until it is cleared.
 	Count int `json:"count,omitempty"`
-	// Seconds is how much longer an operation takes, for the answer slow.
+	// Seconds is the time that the answer slow adds to an operation.
 	Seconds int `json:"seconds,omitempty"`
 }
 

@@ -204,7 +204,7 @@ func TestBrokenBefore(t *testing.T) {
 	seen := func(d *appsv1.Deployment) { d.Generation = 3 }
 	for name, test := range map[string]struct {
 		pod, deployment string
-		// update is what the update does to the Deployment after the build, if anything.
+		// update changes the Deployment as the update does after the build; nil for no change.
 		update  func(*appsv1.Deployment)
 		waiting bool
 		lasting bool
@@ -316,11 +316,11 @@ func TestRolledOut(t *testing.T) {
 	)
 	for name, test := range map[string]struct {
 		status, pod string
-		// crashes is how often the pod crashes while it is watched.
+		// crashes is the number of crashes of the pod while it is watched.
 		crashes int32
 		// want is the error; empty for none.
 		want string
-		// waits is whether the watch goes on.
+		// waits reports whether the watch goes on.
 		waits bool
 	}{
 		"rolled out":         {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 2"},

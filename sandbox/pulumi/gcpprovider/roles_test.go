@@ -125,7 +125,7 @@ type registered struct {
 	Function string `json:"function"`
 
 	DeleteBeforeReplace bool `json:"deleteBeforeReplace"`
-	// RetainOnDelete is whether it stays when the stack goes.
+	// RetainOnDelete reports whether it stays when the stack goes.
 	RetainOnDelete bool `json:"retainOnDelete"`
 }
 
