@@ -161,8 +161,8 @@ func SetFaults(dir string, faults []Fault) error {
 	return nil
 }
 
-// strike returns the first fault that matches a call, and counts it. The argument operations
-// selects the faults of operations, or else those of calls.
+// strike returns the first fault that matches a call, and counts it. It looks for faults of
+// operations if operations is set, and otherwise for faults of calls.
 func (c *Cloud) strike(call Call, operations bool) (Fault, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -133,7 +133,7 @@ func TestPods(t *testing.T) {
 	}
 }
 
-// TestBlocked looks at pods whose containers are not created, of which only events say why.
+// TestBlocked looks at pods whose containers are not created. Only events say why.
 func TestBlocked(t *testing.T) {
 	t.Parallel()
 	const creating = "containerStatuses: [{name: echo, state: {waiting: {reason: ContainerCreating}}}]"
@@ -230,8 +230,8 @@ func TestBrokenBefore(t *testing.T) {
 			w.Now = func() time.Time { return now }
 			w.Waiting = func(deployment string) bool { return test.waiting && !building && deployment == "echo" }
 
-			// look lets time pass, in which the container is restarted and ends again, and reports
-			// whether what is wrong would end the update.
+			// look lets time pass and reports whether the fault would end the update. In that time the
+			// container is restarted and ends again.
 			look := func() bool {
 				t.Helper()
 				now = now.Add(time.Minute)

@@ -75,8 +75,8 @@ type Promise struct {
 	// Flat requires that memory, descriptors and goroutines do not grow.
 	Flat bool
 	// Refuses requires that calls are refused while the event lasts. p99 of the refusals
-	// must not exceed p99 of answered calls before. Refused calls count neither as failed
-	// nor as slow.
+	// must not exceed p99 of answered calls before. Refused calls do not count as failed or
+	// slow.
 	Refuses bool
 }
 
