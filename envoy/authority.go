@@ -32,8 +32,8 @@ func acceptAuthorities(c Config, listener *listenerv3.Listener) {
 	}
 }
 
-// virtualHosts returns the virtual host of each authority that has rules of its own, that
-// of the other authorities, and that of all other names, whose calls are misdirected.
+// virtualHosts returns a virtual host for each authority that has rules of its own, one for the
+// other authorities, and one for all other names. Calls to other names are misdirected.
 // routes returns the routes for an authority; empty for those without rules of their own.
 //
 // A name counts with any port: RouteConfiguration.ignore_port_in_host_matching.

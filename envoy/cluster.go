@@ -50,8 +50,8 @@ const (
 	podConnectionWindow = 2 * podStreams * streamWindow
 )
 
-// The largest headers that a pod may answer with, in KiB: all together, and one of them; and
-// how many there may be, of which Envoy by default allows 100. A pod may send back metadata.
+// These limit the headers that a pod may answer with: the size of all together and of one of
+// them, in KiB, and their number. Envoy by default allows 100. A pod may send back metadata.
 // An error travels in headers, its details in base64 in one of them. With Envoy's
 // defaults, 60 and 64, a large error counts against the pod, and a larger one closes the
 // connection with the calls of other clients on it. 256 is the most that Envoy allows

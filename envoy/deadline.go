@@ -14,9 +14,9 @@ const (
 	// grpc-timeout: the client's timeout, capped at MaxDeadline. Only the edge writes
 	// it. It is absent if the client set no deadline.
 	DeadlineHeader = "x-grpc-timeout"
-	// deadlineOffset is how much earlier than the client the edge ends a call. Both time the same
-	// deadline, so the edge has answered when the client's reset arrives. Otherwise it would count
-	// as an early reset, too many of which close the connection, see earlyReset. With 3 ms, most
+	// deadlineOffset is the time by which the edge ends a call before the client does. Both time the
+	// same deadline, so the edge has answered when the client's reset arrives. Otherwise that would
+	// count as an early reset. Too many of those close the connection, see earlyReset. With 3 ms, most
 	// clients on a busy machine still were first. Shorter deadlines are over at once.
 	deadlineOffset = 5 * time.Millisecond
 )

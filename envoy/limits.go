@@ -8,7 +8,7 @@ import (
 )
 
 // operationsReserve is the number of connections reserved for probes, scrapes and
-// the admin interface, for when clients hold all of theirs.
+// the admin interface. They stay free when clients hold all other connections.
 const operationsReserve = 100
 
 // The limits of one client. Floods of useless frames, and of streams that are opened

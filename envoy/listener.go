@@ -171,8 +171,8 @@ func edgeFilters(c Config) []*hcmv3.HttpFilter {
 }
 
 // routerFilter returns the filter that forwards requests. It adds none of the x-envoy-
-// headers, which would show timings and hosts to clients. It counts no HTTP status by cluster:
-// that of gRPC is always 200, and costs a call 5 % of Envoy's CPU time (docs/benchmark.md).
+// headers, which would show timings and hosts to clients. It counts no HTTP status by cluster.
+// gRPC's is always 200, and counting it costs a call 5 % of Envoy's CPU time (docs/benchmark.md).
 func routerFilter() *hcmv3.HttpFilter {
 	return httpFilter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true, DynamicStats: wrapperspb.Bool(false)})
 }

@@ -122,7 +122,7 @@ func above(share float64) []*overloadv3.Trigger {
 	return []*overloadv3.Trigger{at(heapMonitor, share)}
 }
 
-// at fires from a share of what a monitor watches.
+// at returns a trigger that fires from a share of the resource that a monitor watches.
 func at(monitor string, share float64) *overloadv3.Trigger {
 	return &overloadv3.Trigger{
 		Name:         monitor,

@@ -20,7 +20,7 @@ const (
 	retries         = 2
 	retryBackOff    = 25 * time.Millisecond
 	retryBackOffMax = 250 * time.Millisecond
-	// retryHostSelections is how often Envoy picks again if it picks the pod just tried.
+	// retryHostSelections limits how often Envoy picks again after it picks the pod just tried.
 	retryHostSelections = 10
 )
 
@@ -45,8 +45,8 @@ const (
 )
 
 // repeatable reports whether a call of the method may be retried although a pod may
-// have started it. Its proto must declare it idempotent, and its client must not
-// stream: only then is the whole request there to be sent again.
+// have started it. Its proto must declare it idempotent. Its client must not stream, so
+// that Envoy has the whole request and can send it again.
 func repeatable(method protoreflect.MethodDescriptor) bool {
 	options, _ := method.Options().(*descriptorpb.MethodOptions)
 	return options.GetIdempotencyLevel() != descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN && !method.IsStreamingClient()

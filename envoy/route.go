@@ -74,8 +74,8 @@ func pathOf(method protoreflect.MethodDescriptor) string {
 	return "/" + string(method.Parent().FullName()) + "/" + string(method.Name())
 }
 
-// methodRoutes returns the routes of a method whose calls are treated in another way than
-// those of the rest of its service: it has a rule, or may be retried.
+// methodRoutes returns the routes of a method that has a rule, or may be retried. Its calls are not
+// treated like calls to the rest of its service.
 func methodRoutes(c Config, authority string, backend Backend, method protoreflect.MethodDescriptor) []*routev3.Route {
 	path := pathOf(method)
 	route := &routev3.Route{

@@ -33,7 +33,7 @@ type registered struct {
 	Inputs     resource.PropertyMap
 	// Parent, Provider and DependsOn are types and names.
 	Parent, Provider string
-	// Retained is whether the resource stays when the stack goes.
+	// Retained reports whether the resource stays when the stack goes.
 	Protect, Retained bool
 	// DeleteBeforeReplace is the option of the program; the provider may decide the same.
 	DeleteBeforeReplace bool

@@ -196,8 +196,8 @@ func stable(result stackRun, text string) string {
 	return text
 }
 
-// TestRolesKnowEveryKey checks that each key is in some stack from which the roles of CI
-// are derived: CI could not deploy what another key adds.
+// TestRolesKnowEveryKey checks that some stack sets each key. The roles of CI are derived from
+// these stacks, so CI could not deploy what a missing key adds.
 func TestRolesKnowEveryKey(t *testing.T) {
 	known := map[string]bool{}
 	for _, stack := range []string{"dev", "prod", "sandbox"} {

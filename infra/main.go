@@ -297,9 +297,9 @@ func (s *stack) records(ctx *pulumi.Context, answering *edge.Edge) error {
 	return err
 }
 
-// monitoring creates the monitoring of the edge, once the edge is there: in the first minutes of a
-// cluster, Google's operator for it may not run yet, and the API server asks that of a new
-// PodMonitoring (prometheus-engine before 0.16).
+// monitoring creates the monitoring of the edge, once the edge is there. The API server asks Google's
+// operator about a new PodMonitoring (prometheus-engine before 0.16), and in the first minutes of a
+// cluster the operator may not run yet.
 func (s *stack) monitoring(ctx *pulumi.Context, space *namespace.Namespace, answering *edge.Edge) error {
 	m := s.config.Monitoring
 	_, err := monitoring.New(ctx, "monitoring", &monitoring.Args{

@@ -96,8 +96,8 @@ func (p *pulumiOutput) diagnostics() string {
 	return strings.TrimSpace(text[max(0, len(text)-2000):])
 }
 
-// wrapping matches what Pulumi's SDK for Go writes before an error of the program, and before
-// that of a value that other resources wait for. It tells the reader nothing.
+// wrapping matches the text that Pulumi's SDK for Go writes before an error of the program, and
+// before an error of a value that other resources wait for. It tells the reader nothing.
 var wrapping = regexp.MustCompile(`an unhandled error occurred: program failed:\s*(waiting for RPCs: )?(marshaling properties: )?(awaiting input property "[^"]*": )?`)
 
 // withoutWarnings returns the lines of the diagnostics without the warnings, and without the

@@ -74,7 +74,7 @@ func askPool(ctx context.Context, t *testing.T, c checkout, shown *handshakes) {
 	}
 }
 
-// endClock changes the state to that of a day before the certificate expires.
+// endClock changes the state as if the certificate expired in a day.
 func endClock(ctx context.Context, t *testing.T, c checkout) {
 	t.Helper()
 	file := filepath.Join(c.dir, ".cache", "state.json")

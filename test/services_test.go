@@ -311,7 +311,7 @@ func rollStock(ctx context.Context, t *testing.T, c checkout) {
 	})
 }
 
-// renameGreeter renames a service while others are called. Calls of its own may fail for a
+// renameGreeter renames a service while others are called. Calls to the service itself may fail for a
 // moment: an Envoy that still drains knows only the pods that the update ends.
 func renameGreeter(ctx context.Context, t *testing.T, g *guide) {
 	e := outputs(ctx, t, g.checkout)

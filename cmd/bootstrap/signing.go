@@ -25,8 +25,8 @@ func (b *bootstrap) signingKey() string {
 	return b.ringName() + "/cryptoKeys/" + b.signingName()
 }
 
-// signingVersion returns the version of that key in the file of the stack, whatever project
-// the file still names. It returns "" if the file has none, or names another key.
+// signingVersion returns the version of the signing key in the file of the stack, even if the file
+// names another project. It returns "" if the file has none, or names another key.
 func (b *bootstrap) signingVersion(f *stackfile.File) string {
 	value := f.Value(signingKeyEntry)
 	if _, version, ok := strings.Cut(value, "/keyRings/"+deliverynames.KeyRing+"/cryptoKeys/"+b.signingName()+"/cryptoKeyVersions/"); ok {

@@ -62,7 +62,7 @@ func TestTargetsExist(t *testing.T) {
 	}
 }
 
-// filesOf returns the files of the repository that match patterns, of which each must match some.
+// filesOf returns the files of the repository that match patterns. Each pattern must match some.
 func filesOf(t *testing.T, patterns ...string) []string {
 	t.Helper()
 	var all []string

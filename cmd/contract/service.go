@@ -17,7 +17,7 @@ import (
 type trial struct {
 	image   string
 	options run.Options
-	// start is how long the program may take to start.
+	// start is the time that the program may take to start.
 	start time.Duration
 	// missing lists the secrets of the service, whose values only stacks have.
 	missing []string

@@ -108,8 +108,8 @@ func modulePath(file string) (string, error) {
 	return "", fmt.Errorf("%s names no module", file)
 }
 
-// configure derives the service's configuration from that of the workspace: the same
-// rules, but only the service's own module and the imports.
+// configure derives the service's configuration from the configuration of the workspace. It keeps
+// the rules, but only the service's own module and the imports.
 func (s *service) configure(workspace map[string]any) {
 	entry := map[string]any{"path": s.folder}
 	modules, _ := workspace["modules"].([]any)

@@ -91,7 +91,7 @@ func listenAndServe(t *testing.T, host string, port uint32, register func(*grpc.
 	return server
 }
 
-// handle answers every method but those of health.
+// handle answers every method except health checks.
 func (b *backend) handle(server any, stream grpc.ServerStream) error {
 	if instead := b.instead.Load(); instead != nil {
 		return (*instead)(server, stream)

@@ -60,7 +60,7 @@ func waiting(t *testing.T, b *backend, connection *grpc.ClientConn, others func(
 }
 
 // TestEndedStreamsKeepTheConnection has the server end many streams first. Clients then reset them (grpc-go's
-// http2_client.go), of which Envoy by default takes 1000, and 33 more each second.
+// http2_client.go). Envoy by default takes 1000 resets, and 33 more each second.
 func TestEndedStreamsKeepTheConnection(t *testing.T) {
 	t.Parallel()
 	config, b := oneBackend(t)

@@ -81,7 +81,7 @@ func TestDeniedIPv6(t *testing.T) {
 }
 
 // TestDualStackAddresses checks the addresses of clients in the header that a backend gets,
-// and in the access log: that of an IPv4 client is not mapped.
+// and in the access log. The address of an IPv4 client is not mapped.
 func TestDualStackAddresses(t *testing.T) {
 	t.Parallel()
 	config, _ := oneBackend(t)

@@ -107,8 +107,8 @@ func TestStalledBodyEnds(t *testing.T) {
 	}
 }
 
-// TestSlowReadersStallNobody has clients leave many replies unread, all of which come over the same
-// connections from the pod as those of others.
+// TestSlowReadersStallNobody has clients leave many replies unread. They share connections from the pod
+// with the replies of others.
 func TestSlowReadersStallNobody(t *testing.T) {
 	t.Parallel()
 	config, b := oneBackend(t)

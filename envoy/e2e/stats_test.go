@@ -129,7 +129,7 @@ func TestUnknownMethodsMakeNoMetrics(t *testing.T) {
 	for n := range calls {
 		call(n)
 	}
-	// A few series are of what happens now and then, such as a health check.
+	// A few series count events that happen now and then, such as a health check.
 	if after := strings.Count(e.metrics(t), "\n"); after > before+calls/10 {
 		t.Errorf("%d unknown methods took the metrics from %d lines to %d", calls, before, after)
 	}

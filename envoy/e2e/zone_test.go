@@ -61,7 +61,7 @@ func TestSmallZoneIsSpared(t *testing.T) {
 	})
 }
 
-// TestZoneWithoutPods has a zone whose name does not exist, as that of a headless
+// TestZoneWithoutPods has a zone whose name does not exist, like the name of a headless
 // Service without pods.
 func TestZoneWithoutPods(t *testing.T) {
 	t.Parallel()

@@ -1,5 +1,5 @@
-// Package nameserver is a DNS server on loopback for tests and measurements of Envoy, whose A
-// records can change as those of a headless Service do.
+// Package nameserver is a DNS server on loopback for tests and measurements of Envoy. Its A
+// records can change like the records of a headless Service.
 package nameserver
 
 import (
@@ -16,7 +16,7 @@ import (
 
 // Server answers queries by UDP until it is closed.
 type Server struct {
-	// Address is where the server listens.
+	// Address is the address that the server listens on.
 	Address netip.AddrPort
 
 	socket  net.PacketConn

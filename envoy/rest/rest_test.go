@@ -96,7 +96,7 @@ func TestBindings(t *testing.T) {
 	}
 }
 
-// TestShape compares templates in pairs, of which the first is never the wider one.
+// TestShape compares templates in pairs. The first of a pair is never the wider one.
 func TestShape(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -16,8 +16,8 @@ import (
 // stays there: Pulumi never sees it.
 func (c *Certificate) askCertManager(ctx *pulumi.Context, name string, args *Args) error {
 	metadata := workload.Metadata(args.Namespace, args.Workload)
-	// The name differs from that of the Secret of the other kinds, which is deleted when
-	// the pods mount this one.
+	// Certificates of the other kinds have a Secret with another name. It is deleted once the
+	// pods mount this one.
 	secret := args.Workload + "-issued"
 	metadata.Name = pulumi.String(secret)
 	// Without the wait, pods would hang because they mount a missing Secret.

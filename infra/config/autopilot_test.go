@@ -58,7 +58,7 @@ func TestAutopilotRefusesKeysOfNodes(t *testing.T) {
 	}
 }
 
-// TestAutopilotRaisesNoRequest checks the bounds of what a service may ask for.
+// TestAutopilotRaisesNoRequest checks the bounds of the resources that a service may request.
 func TestAutopilotRaisesNoRequest(t *testing.T) {
 	t.Parallel()
 	const key, mode = "  services/shop/service.yaml ", "; with grpc-edge:clusterMode autopilot "

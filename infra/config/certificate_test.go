@@ -65,8 +65,8 @@ func TestCertificateOfSeveralNames(t *testing.T) {
 	}
 }
 
-// TestPlaintextKey checks that a plain private key is reported instead of what else is wrong with
-// the key, and hides no other problem.
+// TestPlaintextKey checks that a plain private key is reported instead of other faults of the
+// key, and hides no problem of other keys.
 func TestPlaintextKey(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -34,7 +34,7 @@ func TestEdgeDefaults(t *testing.T) {
 }
 
 // haveKeys checks that edgeKeys has each field that a key sets, so that an error can name the key. It
-// skips two fields of which no value is refused.
+// skips two fields that accept any value.
 func haveKeys(t *testing.T, c envoy.Config) {
 	t.Helper()
 	set := reflect.ValueOf(c)

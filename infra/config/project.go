@@ -83,8 +83,8 @@ const kmsKeyKey = "grpc-edge:kmsKey"
 
 var kmsKey = regexp.MustCompile(`^projects/[a-z][a-z0-9-]+/locations/([a-z0-9-]+)/keyRings/[a-zA-Z0-9_-]{1,63}/cryptoKeys/[a-zA-Z0-9_-]{1,63}$`)
 
-// kms reads the key. It must be in the location of what it encrypts (Cloud KMS, "CMEK
-// integrations").
+// kms reads the key. It must be in the same location as the data that it encrypts (Cloud KMS,
+// "CMEK integrations").
 func (r *reader) kms(region string) string {
 	value, ok := r.text(kmsKeyKey)
 	if !ok || value == "" {

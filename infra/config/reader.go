@@ -219,8 +219,8 @@ func (r *reader) object(key string, into any) {
 	decode.Value(key, list, into, func(path, message string) { r.report(path, "%s", message) })
 }
 
-// refuseUnknown reports keys that nothing reads, most of which are misspelt. It runs last,
-// when all keys are known.
+// refuseUnknown reports keys that nothing reads. Most of them are misspelt. It runs last, when
+// all keys are known.
 func (r *reader) refuseUnknown() {
 	names := maps.Clone(r.providers)
 	if names == nil {

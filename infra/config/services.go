@@ -82,9 +82,9 @@ func (r *reader) checkService(c *Config, s catalog.Service) {
 
 // mostServiceRoles limits the roles that all services together have with delivery. The condition
 // that says what CI may grant lists them and the role of nodes, and takes 10 (IAM, "Set limits
-// on granting roles"). Two such lists, of which either may hold, are not enough: the provider
-// sends several grants in one request, whose roles may be in both (terraform-provider-google,
-// tpgiamresource: IamWithBatching).
+// on granting roles"). A condition that accepts either of two such lists does not help. The provider
+// sends several grants in one request, and their roles may come from both lists
+// (terraform-provider-google, tpgiamresource: IamWithBatching).
 const mostServiceRoles = 9
 
 // tooMuch lists the roles that cover every service of Google (IAM, "Basic roles"), and those by which

@@ -19,8 +19,8 @@ import (
 const Name = "directory"
 
 // descriptorsFile is the path at which the program reads the descriptors. They are packed by
-// gzip: those of 500 services of 10 methods are larger than a ConfigMap, and packed take less
-// than a tenth of it.
+// gzip. The descriptors of 500 services of 10 methods are larger than a ConfigMap, and take less
+// than a tenth of one when packed.
 const descriptorsFile = "/etc/directory/services.binpb.gz"
 
 // Directory is the running service.
@@ -64,7 +64,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{})
 }
 
-// memory returns the memory request of a pod, of which twice as much is the limit. The
+// memory returns the memory request of a pod. The limit is twice as high. The
 // directory has a connection to each pod of each backend: with 500 services of 10 methods and
 // three pods it uses 140 MiB (TestManyServicesFitIntoAPod, services/directory).
 func memory(backends int) string {

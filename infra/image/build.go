@@ -135,8 +135,8 @@ func compile(ctx context.Context, source Source) ([]byte, error) {
 }
 
 // buildEnv returns the environment with all settings fixed that could differ between
-// machines. It turns the workspace off: with it, the versions of a service's dependencies
-// would depend on those of this program, and an update of Pulumi would roll every service.
+// machines. It turns the workspace off. With it, this program's dependencies would change the
+// versions of a service's dependencies, and an update of Pulumi would roll every service.
 func buildEnv(environ []string, architecture string) []string {
 	return append(environ,
 		"GOOS=linux", "GOARCH="+architecture, "GOAMD64=v1", "GOARM64=v8.0",

@@ -33,8 +33,8 @@ type Network struct {
 	ID, SubnetID pulumi.IDOutput
 	// Name is the network's name.
 	Name pulumi.StringOutput
-	// Addresses lists the external addresses: that of IPv4, and in a dual-stack network that
-	// of IPv6.
+	// Addresses lists the external addresses: the IPv4 address and, in a dual-stack network,
+	// the IPv6 address.
 	Addresses []Address
 	// IPv6Range is the block of the subnet's IPv6 addresses; nil without dual stack.
 	IPv6Range pulumi.StringInput

@@ -55,9 +55,9 @@ func (s *Service) newNetworkPolicy(ctx *pulumi.Context, name string, args *Args)
 
 // egress returns the egress rules.
 //
-// A policy applies to the address of a pod, after that of a Service has been translated. So
-// the port of the collector must be that of its pods. The rule names one port all the same:
-// collectors listen on the port of their Service, and a rule without a port would allow
+// A policy sees the address of a pod, because the address of a Service has been translated by
+// then. So the collector's port must be the port of its pods. The rule names one port all the
+// same. Collectors listen on the port of their Service, and a rule without a port would allow
 // everything in their namespace.
 func egress(args *Args) networkingv1.NetworkPolicyEgressRuleArray {
 	var rules networkingv1.NetworkPolicyEgressRuleArray

@@ -152,8 +152,8 @@ func rollout(args *Args) string {
 	return (patience + 2*seconds(args.StartupSeconds) + time.Duration(max(args.Replicas.Least, args.Replicas.Most))*each).String()
 }
 
-// progressDeadline returns the time after which Kubernetes gives up a rollout in which no pod
-// has become available. Pulumi then fails, too.
+// progressDeadline returns the time after which Kubernetes gives up a rollout because no pod has
+// become available. Pulumi then fails, too.
 func progressDeadline(args *Args) time.Duration {
 	return patience + seconds(args.StartupSeconds) + args.GateTime + seconds(args.MinReadySeconds)
 }

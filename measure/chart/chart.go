@@ -13,7 +13,7 @@ import (
 // width is the width of every chart in its own units, which are pixels at full size.
 const width = 900
 
-// left is where panels over time begin, and right the space after them.
+// left is the space before panels over time, and right the space after them.
 const (
 	left  = 60
 	right = 16

@@ -46,7 +46,7 @@ func testNode(t *testing.T, plane *controlPlane) *node {
 	}
 }
 
-// compare compares text, in which dir stands for itself, with a file in testdata.
+// compare compares text with a file in testdata. In the file, /state/clusters/edge stands for dir.
 func compare(t *testing.T, name, dir, text string) {
 	t.Helper()
 	golden.Assert(t, strings.ReplaceAll(text, dir, "/state/clusters/edge"), name)

@@ -47,7 +47,7 @@ func notReady(name string) error {
 	return &Error{Code: 400, Reason: "resourceNotReady", Message: fmt.Sprintf("The resource '%s' is not ready", name)}
 }
 
-// InUse returns the answer to a deletion of what another object uses.
+// InUse returns the answer to the deletion of an object that another object uses.
 func InUse(what, name, by string) error {
 	return &Error{Code: 400, Reason: "resourceInUseByAnotherResource",
 		Message: fmt.Sprintf("The %s resource '%s' is already being used by '%s'", what, name, by)}

@@ -32,7 +32,7 @@ type Fault struct {
 	Name string `json:"name,omitempty"`
 	// Count is the number of calls that the fault still strikes; 0 means all, until it is cleared.
 	Count int `json:"count,omitempty"`
-	// Seconds is how much longer an operation takes, for the answer slow.
+	// Seconds is the time that the answer slow adds to an operation.
 	Seconds int `json:"seconds,omitempty"`
 }
 
@@ -161,8 +161,8 @@ func SetFaults(dir string, faults []Fault) error {
 	return nil
 }
 
-// strike returns the first fault that matches a call, and counts it. The argument operations
-// selects the faults of operations, or else those of calls.
+// strike returns the first fault that matches a call, and counts it. It looks for faults of
+// operations if operations is set, and otherwise for faults of calls.
 func (c *Cloud) strike(call Call, operations bool) (Fault, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -127,8 +127,8 @@ func (c *Controller) Run(ctx context.Context) {
 	}
 }
 
-// events returns the recorder of events, named as that of Kubernetes' service controller
-// (k8s.io/cloud-provider, controllers/service), and what stops it.
+// events returns the recorder of events and a function that stops it. The recorder has the name
+// that Kubernetes' service controller gives to its own (k8s.io/cloud-provider, controllers/service).
 func (c *Controller) events() (recorder record.EventRecorder, stop func()) {
 	broadcaster := record.NewBroadcaster()
 	broadcaster.StartRecordingToSink(&clientcorev1.EventSinkImpl{Interface: c.Client.CoreV1().Events("")})

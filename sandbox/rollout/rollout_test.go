@@ -133,7 +133,7 @@ func TestPods(t *testing.T) {
 	}
 }
 
-// TestBlocked looks at pods whose containers are not created, of which only events say why.
+// TestBlocked looks at pods whose containers are not created. Only events say why.
 func TestBlocked(t *testing.T) {
 	t.Parallel()
 	const creating = "containerStatuses: [{name: echo, state: {waiting: {reason: ContainerCreating}}}]"
@@ -204,7 +204,7 @@ func TestBrokenBefore(t *testing.T) {
 	seen := func(d *appsv1.Deployment) { d.Generation = 3 }
 	for name, test := range map[string]struct {
 		pod, deployment string
-		// update is what the update does to the Deployment after the build, if anything.
+		// update changes the Deployment as the update does after the build; nil for no change.
 		update  func(*appsv1.Deployment)
 		waiting bool
 		lasting bool
@@ -230,8 +230,8 @@ func TestBrokenBefore(t *testing.T) {
 			w.Now = func() time.Time { return now }
 			w.Waiting = func(deployment string) bool { return test.waiting && !building && deployment == "echo" }
 
-			// look lets time pass, in which the container is restarted and ends again, and reports
-			// whether what is wrong would end the update.
+			// look lets time pass and reports whether the fault would end the update. In that time the
+			// container is restarted and ends again.
 			look := func() bool {
 				t.Helper()
 				now = now.Add(time.Minute)
@@ -316,11 +316,11 @@ func TestRolledOut(t *testing.T) {
 	)
 	for name, test := range map[string]struct {
 		status, pod string
-		// crashes is how often the pod crashes while it is watched.
+		// crashes is the number of crashes of the pod while it is watched.
 		crashes int32
 		// want is the error; empty for none.
 		want string
-		// waits is whether the watch goes on.
+		// waits reports whether the watch goes on.
 		waits bool
 	}{
 		"rolled out":         {status: "observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 2"},

@@ -33,7 +33,7 @@ const (
 // CompileProgram compiles the packages of the Pulumi program and of its policy pack, so that
 // Pulumi's own build of them only has to link. That takes minutes the first time. It compiles
 // as many packages at once as fit into memory, in bytes. It does nothing while Go's cache has
-// all packages of the same versions of other modules: those of the repository take a moment.
+// all packages of other modules in the same versions. The repository's own packages take a moment.
 func (t Tools) CompileProgram(ctx context.Context, memory uint64) error {
 	versions, err := t.versions(ctx)
 	if err != nil {
@@ -66,9 +66,10 @@ func (t Tools) compiled(versions string) bool {
 	})
 }
 
-// versions hashes what the compiled packages depend on: the versions that the workspace selects of what
-// infra and policy require, and Go with its settings. The go.mod of each module names all that it
-// needs (Go Modules Reference, "Module graph pruning"), and the workspace selects the highest.
+// versions hashes what the compiled packages depend on. These are Go with its settings, and the modules
+// that infra and policy require, in the versions that the workspace selects. The go.mod of each module
+// names all modules that it needs (Go Modules Reference, "Module graph pruning"), and the workspace
+// selects the highest version.
 func (t Tools) versions(ctx context.Context) (string, error) {
 	settings, err := subprocess.Output(exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOCACHE", "GOFLAGS", "GOEXPERIMENT", "GOAMD64", "CGO_ENABLED"))
 	if err != nil {

@@ -48,8 +48,8 @@ func (t Tools) buildKubernetesProvider(ctx context.Context, status func(string))
 	return t.once(kubernetesProvider, stamp, []string{program}, func() error {
 		bare := strings.TrimPrefix(version, "v")
 		if err := t.goBuild(ctx, kubernetesProvider, status,
-			// Half of the time goes into the SDK's packages, of which the provider uses little:
-			// without optimization they take less memory.
+			// Half of the time goes into the SDK's packages, and the provider uses little of them.
+			// Without optimization they take less memory.
 			"-gcflags", sdkModule+"/...=-N -l",
 			"-ldflags", "-s -w -X "+providerModule+"/pkg/version.Version="+bare, "-o", program, "."); err != nil {
 			return err

@@ -42,8 +42,8 @@ func (a arriving) age(now, promptly time.Duration) time.Duration {
 const (
 	// few is the number of requests that may arrive from one caller while memory is short.
 	few = 4
-	// freeing is how long a round lasts, and how long its last requests take to end, so that they can be
-	// collected.
+	// freeing is the length of a round. It is also the time that the last requests of a round take to
+	// end, so that they can be collected.
 	freeing = 200 * time.Millisecond
 )
 
@@ -51,9 +51,9 @@ const (
 // of its caller.
 //
 // While memory is short, a round is about one caller, whose requests are among the oldest. While it is
-// scarce, a round is also about others, whose requests are old for those of a caller. Others than those of
-// the last round get another round only if garbage was collected since: what was cancelled may be all
-// that is too much.
+// scarce, a round is also about callers whose requests are at least half as old as the average. A caller of
+// the last round may begin another round. Any other caller begins one only if garbage was collected since:
+// the requests cancelled so far may be enough.
 func (c *callers) blame(caller string, begun time.Time, m memory) bool {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()

@@ -27,7 +27,7 @@ const (
 	// scarce.
 	shortAt  = 60
 	scarceAt = 80
-	// idle is how many times longer than a collection the pause after it is while memory is short.
+	// idle is the ratio of the pause after a collection to the collection, while memory is short.
 	idle = 10
 )
 

@@ -44,7 +44,7 @@ type Event struct {
 	Tool string
 	// Prepare, if not nil, runs before the event, without load.
 	Prepare func(ctx context.Context, s *Sandbox) error
-	// Hold is how long the event lasts after Do. 0 is for an event that is over when Do returns.
+	// Hold is the time that the event lasts after Do; 0 if it is over when Do returns.
 	Hold time.Duration
 	// Reverts restores the files that the event changed, after it and without load. An
 	// event that fails is always reverted.
@@ -75,8 +75,8 @@ type Promise struct {
 	// Flat requires that memory, descriptors and goroutines do not grow.
 	Flat bool
 	// Refuses requires that calls are refused while the event lasts. p99 of the refusals
-	// must not exceed p99 of answered calls before. Refused calls count neither as failed
-	// nor as slow.
+	// must not exceed p99 of answered calls before. Refused calls do not count as failed or
+	// slow.
 	Refuses bool
 }
 

@@ -20,8 +20,8 @@ import (
 	echo "example.com/grpc-edge/services/echo/api"
 )
 
-// harm lists calls that are allowed, but too many of which could cost other callers their pod: Envoy
-// ejects it because of how they end, or it runs out of memory.
+// harm lists calls that are allowed, but too many of them could cost other callers their pod. Envoy
+// could eject the pod because of how they end, or the pod could run out of memory.
 var harm = []Event{
 	{
 		Key: "abuse-deadlines", Title: "Deadlines shorter than any call, and calls without a message", Promise: undisturbed,

@@ -136,7 +136,7 @@ func (s *Sandbox) toldGoroutines(ctx context.Context, app string, begun time.Tim
 	return series, nil
 }
 
-// flat returns an error that joins those of all series that grow.
+// flat returns an error that joins the errors of all series that grow.
 func flat(list []Series) error {
 	var errs []error
 	for _, series := range list {

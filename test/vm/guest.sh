@@ -14,7 +14,12 @@ done
 uname --kernel-release --kernel-version
 [ "$(stat --file-system --format %T /sys/fs/cgroup)" = cgroup2fs ]
 
-up() { make up || make up || make up; }
+up() {
+	for attempt in 1 2 3; do
+		make up && echo "make up succeeded at attempt $attempt" && return
+	done
+	return 1
+}
 up | tee /dev/stderr | grep '"hello"' >/dev/null
 sed --in-place 's/Content: request/Content: "again: " + request/' services/echo/handlers.go
 up | tee /dev/stderr | grep "again: hello" >/dev/null

@@ -81,7 +81,7 @@ func unreadable(err error) Problem {
 	return Problem{Warning: true, Text: "it could not be checked: " + err.Error()}
 }
 
-// forArchitecture returns the image itself, or that of an index for the architecture.
+// forArchitecture returns the image itself or, of an index, the image for the architecture.
 func forArchitecture(descriptor *remote.Descriptor, architecture string) (v1.Image, *Problem) {
 	if !descriptor.MediaType.IsIndex() {
 		if !descriptor.MediaType.IsImage() {
@@ -122,8 +122,8 @@ func forArchitecture(descriptor *remote.Descriptor, architecture string) (v1.Ima
 	return nil, &Problem{Text: fmt.Sprintf("it has no image for linux/%s, which the nodes are: only for %s", architecture, strings.Join(offered, ", "))}
 }
 
-// Config reports which rules the configuration of an image breaks, for pods that run the command
-// instead of its own, or its own if that is nil.
+// Config reports which rules the configuration of an image breaks. Pods run the command, or the
+// image's own if it is nil.
 func Config(file *v1.ConfigFile, architecture string, command []string) []Problem {
 	var problems []Problem
 	if file.OS != "linux" || file.Architecture != architecture {
@@ -138,7 +138,7 @@ func Config(file *v1.ConfigFile, architecture string, command []string) []Proble
 	return append(problems, ports(file.Config.ExposedPorts)...)
 }
 
-// user warns of images that were built for another user than that of pods. Kubernetes takes the
+// user warns of images that were built for a user other than the pods' user. Kubernetes takes the
 // pod's user and does not look at the image's (Kubernetes, "Configure a Security Context").
 func user(text string) []Problem {
 	who, _, _ := strings.Cut(text, ":")

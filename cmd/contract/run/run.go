@@ -50,7 +50,7 @@ type Options struct {
 	Environment []string
 	// Command replaces the ENTRYPOINT of the image, and its CMD. Args replaces its CMD alone.
 	Command, Args []string
-	// Port is the port to listen on, if it is free. Any other, and that of 0, is chosen by the system.
+	// Port is the port to listen on. If it is taken or 0, the system chooses one.
 	Port int
 	// Budget is TERMINATION_BUDGET; default 5 seconds.
 	Budget time.Duration

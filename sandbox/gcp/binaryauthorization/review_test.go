@@ -214,7 +214,7 @@ func TestSigningKeys(t *testing.T) {
 	}
 }
 
-// TestEnforcementIsSwitched checks that enforcement is switched in place, with the cluster as it is.
+// TestEnforcementIsSwitched checks that enforcement is switched in place, on the same cluster.
 func TestEnforcementIsSwitched(t *testing.T) {
 	t.Parallel()
 	rt := gcptest.NewRuntime()

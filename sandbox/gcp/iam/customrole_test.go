@@ -15,8 +15,8 @@ var roleConfig = gcp.Properties{"roleId": "edge.deploy", "title": "Deploys", "pe
 
 const roleName = "projects/test-project/roles/edge.deploy"
 
-// TestDeletedRoleComesBack deletes a role, as a person does behind Pulumi's back, and goes through
-// the times in which Google undeletes it, refuses its ID, and has forgotten it.
+// TestDeletedRoleComesBack deletes a role, as a person does behind Pulumi's back. Google undeletes
+// it at first. Later it refuses the ID, and at last it has forgotten the role.
 func TestDeletedRoleComesBack(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -30,8 +30,8 @@ func checkCryptoKeyMember(p gcp.Properties) []gcp.Violation {
 // on customer-managed encryption keys).
 const encrypter = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 
-// MayEncrypt checks that the agent of a service may use a key, and that the key is in the
-// location of what it encrypts.
+// MayEncrypt checks that the agent of a service may use a key, and that the key is in the same
+// location as the data that it encrypts.
 func MayEncrypt(t *gcp.Change, key, agent string) error {
 	if key == "" {
 		return nil

@@ -74,7 +74,7 @@ func TestCertificatesOfAPool(t *testing.T) {
 		t.Errorf("another label: %v, want the same certificate", err)
 	}
 
-	// The root is that of the pool, and outlives the emulator.
+	// The root belongs to the pool, and outlives the emulator.
 	c = gcptest.Open(t, dir, gcptest.NewRuntime(), clock)
 	second := gcptest.Create(t, c, privateca.KindCertificate, gcptest.With(config, gcp.Properties{"name": "second", "lifetime": "999999999s"}))
 	if root := second.Properties().Texts("pemCertificateChains")[1]; root != first.Properties().Texts("pemCertificateChains")[1] {

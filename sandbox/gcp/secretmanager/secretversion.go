@@ -20,8 +20,8 @@ import (
 // maxSecret limits the size of a version, in bytes ("Quotas and limits", Secret Manager).
 const maxSecret = 64 << 10
 
-// SecretVersion describes a version of a secret. Each version is a file of its own beside the
-// state, with the payload as it is, so that a command can add one while the cloud is open.
+// SecretVersion describes a version of a secret. Each version is a file beside the state, which
+// holds the plain payload, so that a command can add one while the cloud is open.
 type SecretVersion struct {
 	// Name is its full name, with the project's number and the version's.
 	Name    string

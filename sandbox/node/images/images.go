@@ -1,6 +1,6 @@
 // Package images serves the container images that the sandbox's nodes pull and
-// that no reachable registry serves: Envoy's, made from its release binary, as Docker
-// Hub would serve it, and those of a node's own system.
+// that no reachable registry serves. These are Envoy's image, made from its release
+// binary, as Docker Hub would serve it, and the images of a node's own system.
 package images
 
 import (

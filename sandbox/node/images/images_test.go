@@ -134,7 +134,7 @@ func filesOf(t *testing.T, image v1.Image) map[string]string {
 	}
 }
 
-// stored returns the size of what a registry stores of an image, in bytes: its config and its
+// stored returns the size of an image in a registry, in bytes. It counts the config and the
 // compressed layers.
 func stored(t *testing.T, image v1.Image) int64 {
 	t.Helper()

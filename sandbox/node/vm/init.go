@@ -41,7 +41,7 @@ func prepare(spec Spec) error {
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)
 	}
-	// The network namespace is a new one, and /sys/class/net shows that of the mounter.
+	// The network namespace is new, and /sys/class/net shows the namespace of the mounter.
 	if err := mountSys(); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (s *supervised) start() (pid int, err error) {
 		return 0, err
 	}
 	defer null.Close()
-	// Not os.StartProcess: its wait would race with that of reap.
+	// This is not os.StartProcess, whose wait would race with reap's.
 	pid, err = syscall.ForkExec(s.Args[0], s.Args, &syscall.ProcAttr{
 		Dir: s.Dir, Env: s.Env, Files: []uintptr{null.Fd(), log.Fd(), log.Fd()},
 		Sys: &syscall.SysProcAttr{Setsid: true},

@@ -277,8 +277,8 @@ func TestCancelWaitsForWhatIsUnderWay(t *testing.T) {
 }
 
 // TestAnotherConnectionOutlivesACancel cancels one connection, as the engine does at the end of
-// each run. Another connection, such as that of `sandbox tamper`, goes on with the configuration of
-// that run.
+// each run. Another connection, such as the one of `sandbox tamper`, keeps the configuration of that
+// run.
 func TestAnotherConnectionOutlivesACancel(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, noRuntime{})

@@ -125,7 +125,7 @@ type registered struct {
 	Function string `json:"function"`
 
 	DeleteBeforeReplace bool `json:"deleteBeforeReplace"`
-	// RetainOnDelete is whether it stays when the stack goes.
+	// RetainOnDelete reports whether it stays when the stack goes.
 	RetainOnDelete bool `json:"retainOnDelete"`
 }
 
@@ -399,8 +399,8 @@ func TestEachPermissionOfRolesIsNeeded(t *testing.T) {
 }
 
 // TestPipelinesCannotRaiseTheirRights tries, with each role, to change the resources that give
-// CI its rights. It skips accounts and grants on the project: a role cannot tell those of CI
-// from those that the stack itself makes, so conditions limit them.
+// CI its rights. It skips accounts and grants on the project. A role cannot tell CI's own from the
+// stack's, so conditions limit them.
 func TestPipelinesCannotRaiseTheirRights(t *testing.T) {
 	shared := []string{accountType, "gcp:projects/iAMMember:IAMMember"}
 	every := run{verbs: []gcp.Verb{gcp.VerbCreate, gcp.VerbUpdate, gcp.VerbDelete}}
@@ -432,8 +432,9 @@ func TestPipelinesCannotRaiseTheirRights(t *testing.T) {
 }
 
 // TestRolesAreEnoughForARealRun makes, reads and removes one resource of each type that the program
-// has, through the provider, as an account with the role alone. An owner makes what only delivery
-// has. The account may read that, but must not remove it, nor what stays when the stack goes.
+// has, through the provider, as an account with the role alone. An owner makes the resources that only
+// delivery has. The account may read them, but must not remove them. It must not remove resources that
+// stay when the stack goes either.
 func TestRolesAreEnoughForARealRun(t *testing.T) {
 	used, ours, removable := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, r := range goldenResources(t) {

@@ -186,8 +186,8 @@ func (s Stack) passphraseFile() string {
 	return filepath.Join(s.State.Dir, "credentials", "passphrase")
 }
 
-// keptPassphraseFile returns the path of the passphrase that outlives the sandbox, as do the
-// secrets that it encrypts in Pulumi.sandbox.yaml.
+// keptPassphraseFile returns the path of the passphrase. It outlives the sandbox, because the
+// secrets that it encrypts in Pulumi.sandbox.yaml do.
 func (s Stack) keptPassphraseFile() string { return filepath.Join(s.Tools.Cache, "passphrase") }
 
 // passphrase gives the stack a passphrase if it has none: the one of an earlier sandbox of

@@ -30,7 +30,7 @@ type Results struct {
 }
 
 // Write writes resilience.md into a folder. It draws the timelines of the events that this run
-// has measured, as those of others are not kept.
+// has measured. Other timelines are not kept.
 func (r Results) Write(dir string) error {
 	var outcomes []outcome
 	checks := report.Table{Columns: []string{"what is tried", "what must hold", "verdict", "took"}}
