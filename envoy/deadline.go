@@ -16,7 +16,7 @@ const (
 	DeadlineHeader = "x-grpc-timeout"
 	// deadlineOffset is the time by which the edge ends a call before the client does. Both time the
 	// same deadline, so the edge has answered when the client's reset arrives. Otherwise that would
-	// count as an early reset. Too many of those close the connection, see earlyReset. With 3 ms, most
+	// count as an early reset. Too many of those close the connection, see earlyResets. With 3 ms, most
 	// clients on a busy machine still were first. Shorter deadlines are over at once.
 	deadlineOffset = 5 * time.Millisecond
 )

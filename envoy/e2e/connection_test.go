@@ -93,7 +93,7 @@ func TestCancelledCallsKeepTheConnection(t *testing.T) {
 		},
 		"cancelled calls": func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
-			time.AfterFunc(1200*time.Millisecond, cancel)
+			time.AfterFunc(50*time.Millisecond, cancel)
 			return ctx, cancel
 		},
 	} {
