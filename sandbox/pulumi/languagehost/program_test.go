@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -134,4 +135,28 @@ func TestEarlyBuild(t *testing.T) {
 	}
 	close(release)
 	e.wait()
+}
+
+// TestProgramOfAnotherOwner builds a program in a repository of another user, as on the volume of a
+// container. Git answers nothing there, and without the host's flag Go fails.
+func TestProgramOfAnotherOwner(t *testing.T) {
+	dir := t.TempDir()
+	filetest.Write(t, filepath.Join(dir, "go.mod"), "module program\n")
+	filetest.Write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() {}\n")
+	if out, err := exec.CommandContext(t.Context(), "git", "init", "--quiet", dir).CombinedOutput(); err != nil {
+		t.Fatalf("git init: %v\n%s", err, out)
+	}
+	t.Setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1") // of git's own tests
+	t.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)        // which may trust all folders
+	t.Setenv("GOFLAGS", "")
+	t.Setenv("GOENV", "off") // the file of `go env -w`, which may set GOFLAGS
+	target := filepath.Join(t.TempDir(), "program")
+	plain := exec.CommandContext(t.Context(), "go", "build", "-o", target, ".")
+	plain.Dir = dir
+	if out, err := plain.CombinedOutput(); err == nil || !strings.Contains(string(out), "VCS") {
+		t.Errorf("go build: %v\n%s\nwant an error of its VCS stamp", err, out)
+	}
+	if err := build(t.Context(), dir, target); err != nil {
+		t.Error(err)
+	}
 }
