@@ -181,7 +181,7 @@ BUILT := .cache/stamps/sandbox-$(shell go env GOVERSION 2>/dev/null)
 $(SANDBOX): $(BUILT)
 $(BUILT): $(shell find sandbox internal \( -name testdata -o -name '.*' \) -prune -o ! -name '*_test.go' -print) \
 		$(if $(and $(wildcard $(SANDBOX)),$(wildcard $(BIN)/pause)),,unbuilt) | host
-	@[ -x $(SANDBOX) ] || echo "Building the sandbox's own program (some 3 minutes the first time with 2 cores; it fetches 170 MB)"
+	@[ -x $(SANDBOX) ] || echo "Building the sandbox's own program (some 3 minutes the first time with 2 cores; it fetches 170 MB). It then checks this machine and says how long the rest takes."
 	@mkdir -p $(@D) && touch $@.begun
 	@cd sandbox && CGO_ENABLED=0 go build -trimpath -o ../$(BIN)/ . ./node/pause
 	@mv $@.begun $@
