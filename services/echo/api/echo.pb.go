@@ -26,7 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// EchoRequest is what to return.
+// EchoRequest holds the text to return.
 type EchoRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// content is any text.
@@ -72,7 +72,7 @@ func (x *EchoRequest) GetContent() string {
 	return ""
 }
 
-// EchoResponse is what was sent.
+// EchoResponse holds the text that was sent.
 type EchoResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// content is the content of the request, unchanged.

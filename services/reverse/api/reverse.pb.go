@@ -26,7 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ReverseRequest is what to reverse.
+// ReverseRequest holds the text to reverse.
 type ReverseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// content is any text.
