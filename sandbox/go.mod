@@ -4,11 +4,11 @@ go 1.26.6
 
 require github.com/pulumi/pulumi/sdk/v3 v3.276.0
 
-require k8s.io/client-go v0.34.4 // held: tools/kubernetes
+require k8s.io/client-go v0.35.4 // held: tools/kubernetes
 
-require k8s.io/api v0.34.4 // held: tools/kubernetes
+require k8s.io/api v0.35.4 // held: tools/kubernetes
 
-require k8s.io/apimachinery v0.34.4 // held: tools/kubernetes
+require k8s.io/apimachinery v0.35.4 // held: tools/kubernetes
 
 require github.com/vishvananda/netlink v1.3.1
 
@@ -32,7 +32,7 @@ require (
 	golang.org/x/sys v0.50.0
 	golang.org/x/term v0.48.0
 	google.golang.org/protobuf v1.36.12
-	k8s.io/utils v0.0.0-20250604170112-4c0f3b243397 // held: tools/kubernetes
+	k8s.io/utils v0.0.0-20251002143259-bc988d571ff4 // held: tools/kubernetes
 	sigs.k8s.io/yaml v1.6.0
 )
 
@@ -122,8 +122,6 @@ require (
 	github.com/muesli/cancelreader v0.2.2 // indirect
 	github.com/muesli/termenv v0.16.0 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
-	github.com/onsi/ginkgo/v2 v2.23.4 // indirect
-	github.com/onsi/gomega v1.37.0 // indirect
 	github.com/opencontainers/go-digest v1.0.0 // indirect
 	github.com/opencontainers/image-spec v1.1.1 // indirect
 	github.com/opentracing/basictracer-go v1.1.0 // indirect
@@ -191,14 +189,14 @@ require (
 	golang.org/x/tools v0.52.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260817212433-ac3dfec99bb1 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1 // indirect
-	gopkg.in/evanphx/json-patch.v4 v4.12.0 // indirect
+	gopkg.in/evanphx/json-patch.v4 v4.13.0 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	gotest.tools/v3 v3.5.2
 	k8s.io/klog/v2 v2.130.1 // indirect
-	k8s.io/kube-openapi v0.0.0-20250710124328-f3f2b991d03b // indirect
+	k8s.io/kube-openapi v0.0.0-20250910181357-589584f1c912 // indirect
 	lukechampine.com/frand v1.4.2 // indirect
-	sigs.k8s.io/json v0.0.0-20241014173422-cfa47c3a1cc8 // indirect
+	sigs.k8s.io/json v0.0.0-20250730193827-2d320260d730 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.0 // indirect
 )

@@ -39,12 +39,6 @@ func nthAddress(p netip.Prefix, n int) netip.Addr {
 	return a
 }
 
-// featureGates enables a feature that this release of kube-apiserver leaves off by default, and
-// that GKE has on in a later one: a pod gets the labels topology.kubernetes.io/zone and region
-// of the node that it is bound to. PodTopologyLabelsAdmission is alpha in Kubernetes 1.34 and on
-// by default from 1.35 ("Feature Gates", Kubernetes; KEP-4742).
-const featureGates = "--feature-gates=PodTopologyLabelsAdmission=true"
-
 // vmSpec writes the control plane's keys and kubeconfigs and returns the description of its
 // VM.
 func (c *controlPlane) vmSpec() (vm.Spec, error) {
@@ -88,7 +82,7 @@ func (c *controlPlane) vmSpec() (vm.Spec, error) {
 				"--kubelet-client-certificate=" + kubelet, "--kubelet-client-key=" + kubeletKey,
 				"--kubelet-certificate-authority=" + c.ca.CertFile(), "--kubelet-preferred-address-types=InternalIP",
 				"--token-auth-file=" + c.tokens, "--anonymous-auth=false",
-				"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", featureGates,
+				"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 				"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 				"--service-account-key-file=" + saKey, "--service-account-signing-key-file=" + saKey,
 				"--service-cluster-ip-range=" + c.spec.ServiceCIDR.String(), "--profiling=false",
@@ -108,13 +102,13 @@ func (c *controlPlane) vmSpec() (vm.Spec, error) {
 }
 
 // autopilotArgs returns the API server's flags for the policies that stand for Autopilot's
-// webhooks. MutatingAdmissionPolicy is beta in Kubernetes 1.34, and off by default ("Feature
+// webhooks. MutatingAdmissionPolicy is beta in Kubernetes 1.35, and off by default ("Feature
 // Gates", Kubernetes; KEP-3962).
 func (c *controlPlane) autopilotArgs() []string {
 	if !c.spec.Autopilot {
 		return nil
 	}
-	return []string{featureGates + ",MutatingAdmissionPolicy=true", "--runtime-config=admissionregistration.k8s.io/v1beta1=true"}
+	return []string{"--feature-gates=MutatingAdmissionPolicy=true", "--runtime-config=admissionregistration.k8s.io/v1beta1=true"}
 }
 
 func (c *controlPlane) file(name string) string { return filepath.Join(c.dir, name) }

@@ -13,8 +13,7 @@ import (
 	"example.com/grpc-edge/sandbox/controlplanetest"
 )
 
-// apiServer is a real API server with the feature gates of the sandbox's. It has
-// no scheduler and no node.
+// apiServer is a real API server. It has no scheduler and no node.
 var apiServer *rest.Config
 
 func TestMain(m *testing.M) {
@@ -22,7 +21,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	kubeconfig, stop, err := controlplanetest.Start(dir, featureGates)
+	kubeconfig, stop, err := controlplanetest.Start(dir)
 	if err == nil {
 		apiServer, err = clientcmd.RESTConfigFromKubeConfig([]byte(kubeconfig))
 	}

@@ -21,7 +21,7 @@ type Options struct {
 	Dir     string // state, one folder a cluster
 	Network *network.Network
 	Bin     func(name string) string // path of a built tool
-	Version string                   // of Kubernetes' programs among them, such as 1.34.4
+	Version string                   // of Kubernetes' programs among them, such as 1.35.4
 	Debs    string                   // root of the unpacked distribution packages
 	NodeEnv []string                 // environment that those packages' programs need
 	// IPTablesRestore is the program that loads a node's network policies.

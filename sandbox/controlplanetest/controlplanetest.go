@@ -21,11 +21,10 @@ import (
 	"example.com/grpc-edge/internal/wait"
 )
 
-// Start runs etcd, kube-apiserver, with more flags if any are given, and kube-controller-manager
-// on loopback, with their data in dir. The kubeconfig has administrator rights. stop ends what
-// was started, even after an error. It runs the programs that the sandbox builds, so the test
-// must be two folders below the repository.
-func Start(dir string, flags ...string) (kubeconfig string, stop func(), err error) {
+// Start runs etcd, kube-apiserver and kube-controller-manager on loopback, with their data in dir.
+// The kubeconfig has administrator rights. stop ends what was started, even after an error. It runs
+// the programs that the sandbox builds, so the test must be two folders below the repository.
+func Start(dir string) (kubeconfig string, stop func(), err error) {
 	var started []*exec.Cmd
 	stop = func() {
 		for _, cmd := range started {
@@ -66,13 +65,13 @@ contexts: [{name: test, context: {cluster: test, user: test}}]
 		"--listen-client-urls", "http://"+etcd, "--advertise-client-urls", "http://"+etcd,
 		"--listen-peer-urls", "http://"+peers, "--initial-advertise-peer-urls", "http://"+peers,
 		"--initial-cluster", "default=http://"+peers)
-	run("kube-apiserver", append([]string{"--etcd-servers", "http://" + etcd, "--bind-address", "127.0.0.1", "--secure-port", port,
+	run("kube-apiserver", "--etcd-servers", "http://"+etcd, "--bind-address", "127.0.0.1", "--secure-port", port,
 		"--cert-dir", filepath.Join(dir, "certs"), "--token-auth-file", filepath.Join(dir, "tokens"),
 		"--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.96.0.0/24",
 		"--service-account-issuer", "https://kubernetes.default.svc",
 		"--service-account-key-file", filepath.Join(dir, "sa.key"),
 		"--service-account-signing-key-file", filepath.Join(dir, "sa.key"),
-		"--disable-admission-plugins", "ServiceAccount"}, flags...)...)
+		"--disable-admission-plugins", "ServiceAccount")
 	if err != nil {
 		return kubeconfig, stop, err
 	}

@@ -32,10 +32,10 @@ func TestObjectsAreComplete(t *testing.T) {
 		"projects/test-project/serviceAccounts/" + gcptest.AccountEmail: {"email": gcptest.AccountEmail, "member": "serviceAccount:" + gcptest.AccountEmail,
 			"name": "projects/test-project/serviceAccounts/" + gcptest.AccountEmail},
 		"projects/test-project/locations/us-central1/repositories/images": {"name": "images", "registryUri": "us-central1-docker.pkg.dev/test-project/images", "mode": "STANDARD_REPOSITORY"},
-		gcptest.ClusterName: {"endpoint": "203.0.113.2", "masterVersion": "1.34.4-gke.1", "clusterIpv4Cidr": "10.4.0.0/14", "servicesIpv4Cidr": "10.8.0.0/20",
+		gcptest.ClusterName: {"endpoint": "203.0.113.2", "masterVersion": "1.35.4-gke.1", "clusterIpv4Cidr": "10.4.0.0/14", "servicesIpv4Cidr": "10.8.0.0/20",
 			"masterAuth.clusterCaCertificate": "UEVN", "privateClusterConfig.privateEndpoint": "172.16.0.18", "privateClusterConfig.enablePrivateNodes": true,
 			"network": gcptest.NetworkName, "ipAllocationPolicy.clusterSecondaryRangeName": "pods", "nodeLocations": []any{"us-central1-a", "us-central1-b", "us-central1-c"}},
-		gcptest.NodePoolName: {"location": "us-central1", "version": "1.34.4-gke.1", "nodeConfig.imageType": "COS_CONTAINERD", "nodeConfig.machineType": "e2-standard-2", "nodeCount": 1.0},
+		gcptest.NodePoolName: {"location": "us-central1", "version": "1.35.4-gke.1", "nodeConfig.imageType": "COS_CONTAINERD", "nodeConfig.machineType": "e2-standard-2", "nodeCount": 1.0},
 	} {
 		o, err := c.Get(name)
 		if err != nil {

@@ -98,7 +98,7 @@ func find(name string) module {
 	return modules[slices.IndexFunc(modules, func(m module) bool { return m.name == name })]
 }
 
-// KubernetesVersion returns the version of Kubernetes that tools/kubernetes builds, such as 1.34.4.
+// KubernetesVersion returns the version of Kubernetes that tools/kubernetes builds, such as 1.35.4.
 func (t Tools) KubernetesVersion() (string, error) {
 	version, err := t.version(find("kubernetes"))
 	return strings.TrimPrefix(version, "v"), err

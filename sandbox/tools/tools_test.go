@@ -109,9 +109,9 @@ func TestVersions(t *testing.T) {
 	if err != nil || !strings.HasPrefix(version, "1.") {
 		t.Errorf("KubernetesVersion() = %q, %v, want 1.…", version, err)
 	}
-	const want = "-X k8s.io/component-base/version.gitVersion=v1.34.4 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
-	if got := kubernetesFlags("v1.34.4"); got != want {
-		t.Errorf("kubernetesFlags(v1.34.4) = %s, want %s", got, want)
+	const want = "-X k8s.io/component-base/version.gitVersion=v1.35.4 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=35"
+	if got := kubernetesFlags("v1.35.4"); got != want {
+		t.Errorf("kubernetesFlags(v1.35.4) = %s, want %s", got, want)
 	}
 }
 

@@ -57,7 +57,7 @@ type ClusterStatus struct {
 	Endpoint netip.Addr
 	// CACertificate is PEM.
 	CACertificate []byte
-	// Version is the control plane's, such as 1.34.4-gke.1000.
+	// Version is the control plane's, such as 1.35.4-gke.1000.
 	Version string
 }
 

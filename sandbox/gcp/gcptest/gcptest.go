@@ -46,7 +46,7 @@ func (r *Runtime) StartCluster(ctx context.Context, c container.ClusterSpec) (co
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Clusters[c.Name] = c
-	return container.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.34.4-gke.1"}, r.Fail
+	return container.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.35.4-gke.1"}, r.Fail
 }
 
 // StopCluster implements container.Runtime.

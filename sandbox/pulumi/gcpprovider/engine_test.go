@@ -35,7 +35,7 @@ func (r noRuntime) StartCluster(context.Context, container.ClusterSpec) (contain
 		close(r.begun)
 		<-r.end
 	}
-	return container.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.34.4-gke.1"}, nil
+	return container.ClusterStatus{Endpoint: netip.MustParseAddr("203.0.113.2"), CACertificate: []byte("PEM"), Version: "1.35.4-gke.1"}, nil
 }
 func (noRuntime) StopCluster(context.Context, string) error                { return nil }
 func (noRuntime) StartNodes(context.Context, container.NodePoolSpec) error { return nil }

@@ -87,10 +87,10 @@ func TestOutputs(t *testing.T) {
 			"pulumiLabels": props{"app": "edge", "goog-pulumi-provisioned": "true"}, "effectiveLabels": props{"app": "edge", "goog-pulumi-provisioned": "true"}},
 		accountType:    {"email": "nodes-account@test-project.iam.gserviceaccount.com", "member": "serviceAccount:nodes-account@test-project.iam.gserviceaccount.com"},
 		repositoryType: {"registryUri": "us-central1-docker.pkg.dev/test-project/images", "name": "images", "mode": "STANDARD_REPOSITORY"},
-		clusterToken: {"endpoint": "203.0.113.2", "masterVersion": "1.34.4-gke.1", "masterAuth": props{
+		clusterToken: {"endpoint": "203.0.113.2", "masterVersion": "1.35.4-gke.1", "masterAuth": props{
 			"clientCertificateConfig": props{"issueClientCertificate": false}, "clusterCaCertificate": "UEVN"}},
 		policyToken: {"documentation": props{"content": "Look at the access log.", "mimeType": "text/markdown"}, "enabled": true},
-		poolToken:   {"version": "1.34.4-gke.1", "location": "us-central1"},
+		poolToken:   {"version": "1.35.4-gke.1", "location": "us-central1"},
 	}
 	for _, step := range program() {
 		s := e.create(step.token, step.inputs)
