@@ -28,11 +28,15 @@ const (
 	// Envoy's defaults, 1000 and 33, close connections with 100 such calls a second after a
 	// quarter of a minute.
 	resetBurst, resetRate = 10_000, 1000
+	// earlyReset is the age in whole seconds that a call must exceed for its reset to be none of an
+	// attacker's, if it has no answer. With Envoy's default, 1, calls of less than two seconds
+	// count.
+	earlyReset = 0
 	// earlyResets is the number of calls after which Envoy closes a connection if half of them were
-	// reset early: without an answer, and younger than two seconds. With its default, 500, the client
-	// of a service that hangs loses its calls to all others as soon as resets overtake
-	// Envoy's answers. The resets above bound an attacker.
-	earlyResets = 2 * resetBurst
+	// reset early. With its default, 500, the client of a service that hangs loses its calls to all
+	// others as soon as its resets overtake Envoy's answers. With 20,000, attackers cost others
+	// calls (abuse-resets in docs/resilience.md).
+	earlyResets = 2000
 	// flushTimeout is the time that a client has to read the rest of a complete
 	// reply. While a reply is still being sent, a slow reader slows only its own call, of
 	// which Envoy holds no more than a stream's window; see podStreams.
@@ -57,6 +61,7 @@ func runtimeLimits(connections int64) *bootstrapv3.LayeredRuntime {
 			Fields: map[string]*structpb.Value{
 				"envoy.resource_limits.listener." + httpsName + ".connection_limit": structpb.NewNumberValue(float64(connections)),
 				"http.max_requests_per_io_cycle":                                    structpb.NewNumberValue(requestsPerCycle),
+				"overload.premature_reset_min_stream_lifetime_seconds":              structpb.NewNumberValue(earlyReset),
 				"overload.premature_reset_total_stream_count":                       structpb.NewNumberValue(earlyResets),
 				"re2.max_program_size.error_level":                                  structpb.NewNumberValue(largestPattern),
 			},
