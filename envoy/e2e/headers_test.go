@@ -98,7 +98,7 @@ func TestRefusedUnderscoresAreNamed(t *testing.T) {
 			if !h2 && strings.HasPrefix(way, "gRPC") && way != "gRPC-Web" {
 				continue
 			}
-			name := strings.ToLower(strings.NewReplacer(" ", "-").Replace(fmt.Sprintf("of_%s-%t", way, h2)))
+			name := strings.ToLower(strings.ReplaceAll(fmt.Sprintf("of_%s-%t", way, h2), " ", "-"))
 			got, err := e.rawBy(t, e.browser(t, h2), "/test.Library/Get", func(r *http.Request) {
 				change(r)
 				r.Header.Set(name, "7")
